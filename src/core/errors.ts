@@ -1,0 +1,12 @@
+/**
+ * A mistake that the person at the keyboard can mend: bad input, a bad option, a machine without an adapter.
+ * The command line prints its message as one line, without a stack, and exits with 1. Everything else is a bug.
+ */
+export class UserError extends Error {
+  override name = "UserError";
+}
+
+/** Throws a `UserError` whose message says where it happened, what was got, what was wanted and what to do. */
+export function userError(message: string): never {
+  throw new UserError(message);
+}
