@@ -1,0 +1,20 @@
+// y = a + b
+// a, b, y: [N]. One invocation adds 4 neighbours.
+
+override N: u32;
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn add(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let start = (linear_group(group, groups) * 64u + local) * 4u;
+  for (var i = start; i < min(start + 4u, N); i++) {
+    y[i] = a[i] + b[i];
+  }
+}

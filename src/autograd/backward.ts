@@ -1,0 +1,96 @@
+import { sizeOf } from "../core/shape.ts";
+import { add } from "../kernels/add.ts";
+import type { Value, VjpContext } from "../kernels/op.ts";
+import type { Node, Tape } from "./tape.ts";
+
+/** A value to differentiate and the gradient that it starts with (ones, for a loss). */
+export interface Seed {
+  readonly value: Value;
+  readonly gradient: Value;
+}
+
+/**
+ * Reverse-mode differentiation: appends to `tape` the ops that compute the gradients of the seeds
+ * with respect to each of `wanted`, and gives them, or undefined where the seeds do not depend on one.
+ * An op on the way that has no gradient is an error here, while tracing, that names the op.
+ */
+export function backward(tape: Tape, seeds: readonly Seed[], wanted: readonly Value[]): (Value | undefined)[] {
+  const forward = [...tape.nodes];
+  const dependent = dependentsOf(tape, wanted);
+  const gradients = new Map<Value, Value>();
+
+  function contribute(value: Value, gradient: Value): void {
+    const before = gradients.get(value);
+    gradients.set(value, before ? add(before, gradient) : gradient);
+  }
+
+  for (const { value, gradient } of seeds) contribute(value, gradient);
+  const views = tape.values.filter((value) => tape.origin(value).kind === "view" && dependent.has(value));
+
+  /** Hands the gradients of whole-size views on to what they are views of. */
+  function settleViews(outputs: Iterable<Value>): void {
+    const made = new Set(outputs);
+    for (const view of [...views].reverse()) {
+      const from = tape.origin(view);
+      if (from.kind !== "view" || !made.has(from.base) || wanted.includes(view)) continue;
+      const gradient = gradients.get(view);
+      if (!gradient) continue;
+      if (sizeOf(view.shape) !== sizeOf(from.base.shape)) {
+        throw new Error("backward: a view of a part has no gradient; differentiate the parts themselves");
+      }
+      contribute(from.base, tape.view(gradient, 0, from.base.shape));
+    }
+  }
+
+  for (const node of forward.reverse()) {
+    settleViews(Object.values(node.outputs));
+    const grads: Record<string, Value> = {};
+    for (const [name, value] of Object.entries(node.outputs)) {
+      const gradient = gradients.get(value);
+      if (gradient) grads[name] = gradient;
+    }
+    const needed = Object.entries(node.inputs).some(([, value]) => dependent.has(value));
+    if (Object.keys(grads).length > 0 && needed) differentiate(node, grads, dependent, gradients, contribute);
+  }
+  return wanted.map((value) => gradients.get(value));
+}
+
+function differentiate(
+  node: Node,
+  grads: Record<string, Value>,
+  dependent: ReadonlySet<Value>,
+  gradients: Map<Value, Value>,
+  contribute: (value: Value, gradient: Value) => void,
+): void {
+  if (!node.op.vjp) throw new Error(`${node.op.name}: has no gradient; it cannot stand between a loss and a parameter`);
+  const context: VjpContext<string> = {
+    needs: (input) => {
+      const value = node.inputs[input];
+      return value !== undefined && dependent.has(value);
+    },
+    accumulated: (input) => {
+      const value = node.inputs[input];
+      const soFar = value && gradients.get(value);
+      if (value && soFar) gradients.delete(value);
+      return soFar;
+    },
+  };
+  const result = node.op.vjp(node.inputs, node.outputs, grads, node.attrs, context);
+  for (const [name, gradient] of Object.entries(result)) {
+    const value = node.inputs[name];
+    if (value && gradient && dependent.has(value)) contribute(value, gradient);
+  }
+}
+
+/** Every value through which one of `roots` can be reached. */
+function dependentsOf(tape: Tape, roots: readonly Value[]): ReadonlySet<Value> {
+  const dependent = new Set<Value>(roots);
+  for (const value of tape.values) {
+    const from = tape.origin(value);
+    if (from.kind === "view" && dependent.has(from.base)) dependent.add(value);
+    if (from.kind === "node" && Object.values(from.node.inputs).some((input) => dependent.has(input))) {
+      dependent.add(value);
+    }
+  }
+  return dependent;
+}

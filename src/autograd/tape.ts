@@ -1,0 +1,210 @@
+import type { NumericArray } from "../core/dtype.ts";
+import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
+import type { AnyOp, Recorder, TensorType, Value } from "../kernels/op.ts";
+
+/** One recorded op. */
+export interface Node {
+  readonly op: AnyOp;
+  readonly attrs: object;
+  readonly inputs: Readonly<Record<string, Value>>;
+  readonly outputs: Readonly<Record<string, Value>>;
+}
+
+/** Where a value comes from. */
+export type Origin =
+  | { readonly kind: "input"; readonly name: string }
+  | { readonly kind: "state"; readonly name: string }
+  | { readonly kind: "constant"; readonly data: NumericArray }
+  | { readonly kind: "view"; readonly base: Value; readonly offset: number }
+  | { readonly kind: "node"; readonly node: Node; readonly output: string };
+
+/** Where a value's elements lie: `offset` elements into the storage of `root`, which is no view and no update. */
+export interface Storage {
+  readonly root: Value;
+  readonly offset: number;
+}
+
+/** Views of states start at multiples of this many elements (256 bytes), which every adapter can bind. */
+export const VIEW_ALIGNMENT = 64;
+
+/**
+ * A straight-line program of ops, recorded by running model code once. Two executors read it:
+ * `runtime/cpu.ts` interprets it, `runtime/plan.ts` compiles it for the GPU.
+ */
+export interface Tape extends Recorder {
+  readonly nodes: readonly Node[];
+  readonly values: readonly Value[];
+  readonly outputs: ReadonlyMap<string, Value>;
+  /** A tensor that the caller hands in at each run. */
+  input(name: string, type: TensorType): Value;
+  /** A tensor that outlives the run and is shared, by name, between the tapes of one runtime. Starts as zeros. */
+  state(name: string, type: TensorType): Value;
+  /** A tensor fixed while tracing. */
+  constant(type: TensorType, data: NumericArray): Value;
+  /** The same storage, from `offset` elements on, with another shape. */
+  view(base: Value, offset: number, shape: Shape): Value;
+  /** Makes `value` live inside `state` from `offset` elements on, instead of in memory of its own. */
+  place(value: Value, state: Value, offset: number): void;
+  /** Names a value that a run gives back. */
+  output(name: string, value: Value): void;
+  origin(value: Value): Origin;
+  storage(value: Value): Storage;
+  /** The whole program, one op a line. */
+  toString(): string;
+}
+
+export function createTape(): Tape {
+  const nodes: Node[] = [];
+  const values: Value[] = [];
+  const origins: Origin[] = [];
+  const outputs = new Map<string, Value>();
+  const placements = new Map<Value, { state: Value; offset: number }>();
+  const consumed = new Map<Value, string>();
+  const named = new Map<string, Value>();
+
+  function newValue(type: TensorType, origin: Origin): Value {
+    const value: Value = { id: values.length, dtype: type.dtype, shape: type.shape, recorder: tape };
+    values.push(value);
+    origins.push(origin);
+    return value;
+  }
+
+  function newNamed(kind: "input" | "state", name: string, type: TensorType): Value {
+    if (named.has(name)) throw new Error(`tape: the name "${name}" is taken`);
+    const value = newValue(type, { kind, name });
+    named.set(name, value);
+    return value;
+  }
+
+  function origin(value: Value): Origin {
+    const found = values[value.id] === value ? origins[value.id] : undefined;
+    if (!found) throw new Error("tape: this value belongs to another tape");
+    return found;
+  }
+
+  function storage(value: Value): Storage {
+    const from = origin(value);
+    if (from.kind === "view") {
+      const base = storage(from.base);
+      return { root: base.root, offset: base.offset + from.offset };
+    }
+    if (from.kind === "node") {
+      const updated = updatedInput(from.node, from.output);
+      if (updated) return storage(updated);
+    }
+    const placed = placements.get(value);
+    if (!placed) return { root: value, offset: 0 };
+    const state = storage(placed.state);
+    return { root: state.root, offset: state.offset + placed.offset };
+  }
+
+  function checkUsable(op: string, name: string, value: Value): void {
+    for (let at: Value | undefined = value; at; ) {
+      const by = consumed.get(at);
+      if (by) throw new Error(`${op}: ${name} was updated in place by ${by}; use that op's output`);
+      const from: Origin = origin(at);
+      at = from.kind === "view" ? from.base : undefined;
+    }
+  }
+
+  const tape: Tape = {
+    nodes,
+    values,
+    outputs,
+    origin,
+    storage,
+    record(op, given, attrs) {
+      const inputs: Record<string, Value> = {};
+      for (const name of [...op.inputs, ...(op.optional ?? [])]) {
+        const value = given[name];
+        if (value === undefined) {
+          if (op.inputs.includes(name)) throw new Error(`${op.name}: input ${name} is missing`);
+          continue;
+        }
+        checkUsable(op.name, name, value);
+        inputs[name] = value;
+      }
+      const types = op.shapes(inputs, attrs);
+      const made: Record<string, Value> = {};
+      const node: Node = { op, attrs, inputs, outputs: made };
+      for (const name of op.outputs) {
+        const type = types[name];
+        if (!type) throw new Error(`${op.name}: shapes() gives no type for output ${name}`);
+        made[name] = newValue(type, { kind: "node", node, output: name });
+      }
+      for (const name of op.outputs) {
+        const input = updatedInput(node, name);
+        if (!input) continue;
+        const kind = origin(storage(input).root).kind;
+        if (kind !== "state" && kind !== "node") throw new Error(`${op.name}: cannot update ${kind} ${name} in place`);
+        consumed.set(input, op.name);
+      }
+      nodes.push(node);
+      return made;
+    },
+    input: (name, type) => newNamed("input", name, type),
+    state: (name, type) => newNamed("state", name, type),
+    constant(type, data) {
+      if (data.length !== sizeOf(type.shape))
+        throw new Error(`constant: ${data.length} elements for ${describe(type)}`);
+      return newValue(type, { kind: "constant", data });
+    },
+    view(base, offset, shape) {
+      if (offset < 0 || offset + sizeOf(shape) > sizeOf(base.shape)) {
+        throw new Error(`view: ${formatShape(shape)} at ${offset} is outside ${formatShape(base.shape)}`);
+      }
+      if (offset % VIEW_ALIGNMENT !== 0)
+        throw new Error(`view: offset ${offset} is not a multiple of ${VIEW_ALIGNMENT}`);
+      return newValue({ dtype: base.dtype, shape }, { kind: "view", base, offset });
+    },
+    place(value, state, offset) {
+      const { root } = storage(value);
+      if (origin(root).kind !== "node") throw new Error(`place: ${describe(value)} is not computed by this tape`);
+      if (sizeOf(root.shape) !== sizeOf(value.shape)) throw new Error("place: the value is part of a larger one");
+      if (origin(state).kind !== "state") throw new Error("place: the target is not a state");
+      if (offset % VIEW_ALIGNMENT !== 0)
+        throw new Error(`place: offset ${offset} is not a multiple of ${VIEW_ALIGNMENT}`);
+      if (offset + sizeOf(value.shape) > sizeOf(state.shape)) throw new Error("place: outside the state");
+      placements.set(root, { state, offset });
+    },
+    output(name, value) {
+      if (outputs.has(name)) throw new Error(`tape: output "${name}" exists already`);
+      origin(value);
+      outputs.set(name, value);
+    },
+    toString: () => print(tape),
+  };
+  return tape;
+}
+
+/** The input whose storage this output takes over, if any. */
+export function updatedInput(node: Node, output: string): Value | undefined {
+  const input = node.op.updates?.[output];
+  return input === undefined ? undefined : node.inputs[input];
+}
+
+function describe(type: TensorType): string {
+  return `${type.dtype} ${formatShape(type.shape)}`;
+}
+
+function print(tape: Tape): string {
+  const refer = (value: Value): string => {
+    const from = tape.origin(value);
+    if (from.kind === "view") return `${refer(from.base)}+${from.offset}${formatShape(value.shape)}`;
+    return from.kind === "input" || from.kind === "state" ? from.name : `%${value.id}`;
+  };
+  const lines: string[] = [];
+  for (const value of tape.values) {
+    const from = tape.origin(value);
+    if (from.kind === "input" || from.kind === "state") lines.push(`${from.kind} ${from.name}: ${describe(value)}`);
+    if (from.kind === "constant") lines.push(`constant %${value.id}: ${describe(value)}`);
+  }
+  for (const { op, attrs, inputs, outputs } of tape.nodes) {
+    const made = Object.entries(outputs).map(([name, value]) => `${name} %${value.id} ${formatShape(value.shape)}`);
+    const used = Object.entries(inputs).map(([name, value]) => `${name}=${refer(value)}`);
+    const set = Object.entries(attrs).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+    lines.push(`${made.join(", ")} = ${op.name}(${used.join(", ")})${set.length ? ` {${set.join(", ")}}` : ""}`);
+  }
+  for (const [name, value] of tape.outputs) lines.push(`output ${name} = ${refer(value)}`);
+  return lines.join("\n");
+}

@@ -1,0 +1,32 @@
+/**
+ * What kernels may know of an adapter: the limits that were granted, the optional features, what the tuner chose.
+ * Plain data: the same traits and shapes always give the same dispatches.
+ */
+export interface Traits {
+  /** Bytes that one storage binding may cover (`maxStorageBufferBindingSize`). */
+  readonly maxBindingBytes: number;
+  /** Bytes of the largest buffer (`maxBufferSize`). */
+  readonly maxBufferBytes: number;
+  /** Workgroups that a dispatch may have in one dimension. */
+  readonly maxGroupsPerDimension: number;
+  /** Invocations that a workgroup may have. */
+  readonly maxInvocations: number;
+  /** Bytes of `var<workgroup>` memory. */
+  readonly maxWorkgroupBytes: number;
+  /** Bytes that a binding's offset must be a multiple of (`minStorageBufferOffsetAlignment`). */
+  readonly offsetAlignment: number;
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+}
+
+/** WebGPU's guaranteed limits: what any adapter grants, and what tests plan against. */
+export const DEFAULT_TRAITS: Traits = {
+  maxBindingBytes: 128 * 1024 * 1024,
+  maxBufferBytes: 256 * 1024 * 1024,
+  maxGroupsPerDimension: 65535,
+  maxInvocations: 256,
+  maxWorkgroupBytes: 16384,
+  offsetAlignment: 256,
+  f16: false,
+  subgroups: false,
+};

@@ -1,0 +1,81 @@
+import type { Node, Tape } from "../autograd/tape.ts";
+import { updatedInput } from "../autograd/tape.ts";
+import { allocate, type NumericArray, type Precision } from "../core/dtype.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { CpuTensor, Value } from "../kernels/op.ts";
+import type { Traits } from "../kernels/traits.ts";
+import { DEFAULT_TRAITS } from "../kernels/traits.ts";
+import { checkInputs } from "./inputs.ts";
+import type { Program, Runtime } from "./runtime.ts";
+import { createStates } from "./states.ts";
+
+/** No binding or buffer limits: model code need not cut anything for the reference. */
+const CPU_TRAITS: Traits = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 40, maxBufferBytes: 2 ** 40 };
+
+/** The reference: interprets a tape op by op with each op's own `cpu` loop, in float32 or in float64. */
+export function createCpuRuntime(options: { precision?: Precision; traits?: Traits } = {}): Runtime {
+  const precision = options.precision ?? "float32";
+  const states = createStates((type) => allocate(type.dtype, sizeOf(type.shape), precision));
+  return {
+    name: `CPU ${precision}`,
+    traits: options.traits ?? CPU_TRAITS,
+    async compile(tape) {
+      return interpret(tape, precision, states);
+    },
+    writeState(name, data, offset = 0) {
+      states.get(name, offset, data.length).set(data, offset);
+    },
+    async readState(name, offset = 0, length) {
+      return states.get(name, offset, length ?? 0).slice(offset, length === undefined ? undefined : offset + length);
+    },
+    close() {},
+  };
+}
+
+type StatesOf = ReturnType<typeof createStates<NumericArray>>;
+
+function interpret(tape: Tape, precision: Precision, states: StatesOf): Program {
+  const roots = new Map<Value, NumericArray>();
+  let transientBytes = 0;
+  for (const value of tape.values) {
+    if (tape.storage(value).root !== value) continue;
+    const origin = tape.origin(value);
+    if (origin.kind === "state") {
+      roots.set(value, states.ensure(origin.name, value));
+      continue;
+    }
+    const data = allocate(value.dtype, sizeOf(value.shape), precision);
+    if (origin.kind === "constant") data.set(origin.data);
+    transientBytes += data.byteLength;
+    roots.set(value, data);
+  }
+
+  function tensorOf(value: Value): CpuTensor {
+    const { root, offset } = tape.storage(value);
+    const data = roots.get(root)?.subarray(offset, offset + sizeOf(value.shape));
+    if (!data) throw new Error("cpu: a value has no storage");
+    return { dtype: value.dtype, shape: value.shape, data };
+  }
+
+  function execute(node: Node): void {
+    const outputs = mapValues(node.outputs, tensorOf);
+    for (const name of node.op.outputs) if (!updatedInput(node, name)) outputs[name]?.data.fill(0);
+    node.op.cpu(mapValues(node.inputs, tensorOf), outputs, node.attrs);
+  }
+
+  return {
+    stats: { stateBytes: states.bytes(), transientBytes, dispatches: 0, pipelines: 0 },
+    async run(inputs) {
+      for (const [value, data] of checkInputs(tape, inputs)) tensorOf(value).data.set(data);
+      for (const node of tape.nodes) execute(node);
+      const results: Record<string, NumericArray> = {};
+      for (const [name, value] of tape.outputs) results[name] = tensorOf(value).data.slice();
+      return results;
+    },
+    dispose: () => roots.clear(),
+  };
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
+}

@@ -1,0 +1,43 @@
+import type { Tape } from "../autograd/tape.ts";
+import type { NumericArray } from "../core/dtype.ts";
+import type { Traits } from "../kernels/traits.ts";
+
+/** Contents of a tape's inputs or outputs by name, flat and row-major. */
+export type Tensors = Readonly<Record<string, NumericArray>>;
+
+/** What a compiled tape takes, known before its first run. */
+export interface ProgramStats {
+  /** Bytes of all states, whoever else shares them. */
+  readonly stateBytes: number;
+  /** Bytes of activations, gradients in flight, scratch, inputs and read-back rings of this program. */
+  readonly transientBytes: number;
+  readonly dispatches: number;
+  readonly pipelines: number;
+}
+
+/** A tape made ready to run as often as one likes. */
+export interface Program {
+  readonly stats: ProgramStats;
+  /**
+   * Runs the tape once on `inputs` (one for each of its inputs) and gives its outputs.
+   * On a GPU the work is queued before this returns; the promise settles when the outputs have been read back,
+   * so a caller that awaits it some runs later never makes the GPU wait.
+   */
+  run(inputs: Tensors): Promise<Tensors>;
+  /** Frees what the program owns; states stay. */
+  dispose(): void;
+}
+
+/** Something that runs tapes: the CPU reference or a GPU. States are shared by name between its programs. */
+export interface Runtime {
+  /** For people: "CPU float64", or the adapter's driver. */
+  readonly name: string;
+  /** What model code may plan its tape against. */
+  readonly traits: Traits;
+  compile(tape: Tape): Promise<Program>;
+  /** Sets a state, or the part of it that starts at `offset` elements. The state must exist (some tape compiled). */
+  writeState(name: string, data: ArrayLike<number>, offset?: number): void;
+  /** Reads a state, or `length` elements of it from `offset` on. */
+  readState(name: string, offset?: number, length?: number): Promise<NumericArray>;
+  close(): void;
+}

@@ -1,0 +1,46 @@
+import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
+import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import type { TensorType } from "../kernels/op.ts";
+
+/** The named states of a runtime, each made once and then shared by every program that names it. */
+export function createStates<T>(make: (type: TensorType, name: string) => T) {
+  const states = new Map<string, { type: TensorType; storage: T }>();
+  return {
+    ensure(name: string, type: TensorType): T {
+      const existing = states.get(name);
+      if (!existing) {
+        const storage = make(type, name);
+        states.set(name, { type, storage });
+        return storage;
+      }
+      if (!sameShape(existing.type.shape, type.shape) || existing.type.dtype !== type.dtype) {
+        throw new Error(
+          `state "${name}" is ${formatShape(existing.type.shape)} already, another tape wants ${formatShape(type.shape)}`,
+        );
+      }
+      return existing.storage;
+    },
+    /** The storage of a state, after checking that `length` elements from `offset` on lie inside it. */
+    get(name: string, offset = 0, length = 0): T {
+      const state = states.get(name);
+      if (!state) throw new Error(`there is no state "${name}"; compile a tape that has it first`);
+      if (offset < 0 || offset + length > sizeOf(state.type.shape)) {
+        throw new Error(
+          `state "${name}": ${length} elements at ${offset} are outside ${formatShape(state.type.shape)}`,
+        );
+      }
+      return state.storage;
+    },
+    length(name: string): number {
+      return sizeOf(states.get(name)?.type.shape ?? []);
+    },
+    bytes(): number {
+      let bytes = 0;
+      for (const { type } of states.values()) bytes += sizeOf(type.shape) * BYTES_PER_ELEMENT;
+      return bytes;
+    },
+    storages(): T[] {
+      return [...states.values()].map(({ storage }) => storage);
+    },
+  };
+}
