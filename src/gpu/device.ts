@@ -1,0 +1,174 @@
+/** How the adapter does its work: a GPU, a software driver that the system has, or the software driver shipped with us. */
+export type AdapterKind = "hardware" | "software" | "embedded";
+
+/** One shape of matrix multiply that the adapter's subgroups can do (Dawn's chromium-experimental-subgroup-matrix). */
+export interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+export interface GpuInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** Lanes of a subgroup, 0 where unknown. */
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+  readonly subgroupMatrixConfigs: readonly SubgroupMatrixConfig[];
+}
+
+export type GpuLimits = Readonly<Record<string, number>>;
+
+/** An open device. Whoever opened it must `close()` it: in Node an open device may keep the process alive. */
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly info: GpuInfo;
+  /** For people: "SwiftShader (embedded)", "llvmpipe (Mesa 25.0.7, system)". */
+  readonly driver: string;
+  readonly kind: AdapterKind;
+  /** What the device was granted, by WebGPU's names: `limits.maxBufferSize`. */
+  readonly limits: GpuLimits;
+  /** What the device was granted: "shader-f16", "subgroups", "timestamp-query". */
+  readonly features: ReadonlySet<string>;
+  /**
+   * Awaits a WebGPU promise: `gpu.wait(() => buffer.mapAsync(1))`. Every asynchronous WebGPU call goes through here, since
+   * Node must be told how to poll. Throws validation errors that happened meanwhile.
+   */
+  wait<T>(start: () => Promise<T>): Promise<T>;
+  /** Throws if WebGPU reported an error since the last call, or if the device was lost. In a browser errors come during a `wait`. */
+  checkErrors(): void;
+  readonly lost: Promise<GPUDeviceLostInfo>;
+  close(): void;
+}
+
+export interface DeviceRequest {
+  /** Limits to ask for, the others staying at WebGPU's defaults (`{}`: all of them). Left out: all that the adapter has. */
+  readonly requiredLimits?: GpuLimits | undefined;
+  /** Features to ask for where the adapter has them. Left out: all that can make a kernel faster. */
+  readonly features?: readonly string[] | undefined;
+}
+
+export interface OpenedAdapter extends DeviceRequest {
+  readonly driver: string;
+  readonly kind: AdapterKind;
+  /** How this platform waits for a WebGPU promise. */
+  readonly wait: <T>(start: () => Promise<T>) => Promise<T>;
+  /** Called once, after the device is destroyed. */
+  readonly onClose?: () => void;
+}
+
+export const USEFUL_FEATURES: readonly string[] = [
+  "shader-f16",
+  "subgroups",
+  "timestamp-query",
+  "subgroup-size-control",
+  "chromium-experimental-subgroup-matrix",
+];
+
+// Offset alignment stays at the default 256, so that a layout of views is the same on every adapter.
+const USEFUL_LIMITS: readonly string[] = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxBindingsPerBindGroup",
+  "maxUniformBufferBindingSize",
+  "maxUniformBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupsPerDimension",
+];
+
+/** Opens a device on `adapter`, which is consumed by it. Throws what WebGPU throws when a limit cannot be had. */
+export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAdapter): Promise<Gpu> {
+  const offered = limitsOf(adapter.limits);
+  const requiredLimits = options.requiredLimits ?? pick(offered, USEFUL_LIMITS);
+  const wanted = options.features ?? USEFUL_FEATURES;
+  const requiredFeatures = wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[];
+  const info = infoOf(adapter.info);
+  const device = await options.wait(() => adapter.requestDevice({ requiredLimits, requiredFeatures }));
+
+  const errors: string[] = [];
+  let closed = false;
+  device.addEventListener("uncapturederror", (event) => {
+    event.preventDefault(); // or the platform prints it as well
+    errors.push(event.error.message);
+  });
+  const lost = device.lost;
+  void lost.then((why) => {
+    if (!closed) errors.push(`the device was lost (${why.reason}): ${why.message}`);
+  });
+
+  const checkErrors = () => {
+    const messages = errors.splice(0);
+    if (messages.length > 0) throw new Error(`WebGPU: ${messages.join("\n")}`);
+  };
+  return {
+    device,
+    info,
+    driver: options.driver,
+    kind: options.kind,
+    limits: limitsOf(device.limits),
+    features: new Set(device.features),
+    wait: async (start) => {
+      // An error that was reported explains a rejection better than the rejection itself, so it goes first.
+      const result = await options.wait(start).catch((reason: unknown) => {
+        checkErrors();
+        throw reason;
+      });
+      checkErrors();
+      return result;
+    },
+    checkErrors,
+    lost,
+    close: () => {
+      if (closed) return;
+      closed = true;
+      device.destroy();
+      options.onClose?.();
+    },
+  };
+}
+
+/** A plain copy of WebGPU's limits object, whose values are getters of its prototype. */
+export function limitsOf(limits: GPUSupportedLimits): GpuLimits {
+  const copy: Record<string, number> = {};
+  for (const name in limits) {
+    const value: unknown = limits[name as keyof GPUSupportedLimits];
+    if (typeof value === "number") copy[name] = value;
+  }
+  return copy;
+}
+
+/** A plain copy of an adapter's description. */
+export function infoOf(info: GPUAdapterInfo & { subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig> }): GpuInfo {
+  return {
+    vendor: info.vendor,
+    architecture: info.architecture,
+    device: info.device,
+    description: info.description,
+    subgroupMinSize: info.subgroupMinSize ?? 0,
+    subgroupMaxSize: info.subgroupMaxSize ?? 0,
+    subgroupMatrixConfigs: Array.from(
+      info.subgroupMatrixConfigs ?? [],
+      ({ componentType, resultComponentType, M, N, K }) => ({
+        componentType,
+        resultComponentType,
+        M,
+        N,
+        K,
+      }),
+    ),
+  };
+}
+
+function pick(limits: GpuLimits, names: readonly string[]): Record<string, number> {
+  const entries = names.flatMap((name) => (limits[name] === undefined ? [] : [[name, limits[name]] as const]));
+  return Object.fromEntries(entries);
+}
