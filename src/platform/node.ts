@@ -1,0 +1,124 @@
+import { userError } from "../core/errors.ts";
+import { type DeviceRequest, type Gpu, type GpuLimits, limitsOf, openGpuFromAdapter } from "../gpu/device.ts";
+import { defaultSystemAdapter, embeddedAdapter, type FoundAdapter, systemAdapters } from "./node/adapters.ts";
+import { embeddedDriverExists } from "./node/embedded.ts";
+import { politeWait } from "./node/poll.ts";
+import { whyRefused } from "./node/refusals.ts";
+
+export interface OpenGpuOptions extends DeviceRequest {
+  /**
+   * Which adapter: "auto" (hardware, else a software driver of the system, else the embedded one), "hardware", "system"
+   * (hardware or software), "embedded", or a part of a driver's name. Left out: $GPT2_ADAPTER, else "auto".
+   */
+  readonly adapter?: string | undefined;
+}
+
+export interface AdapterReport {
+  readonly driver: string;
+  readonly kind: Gpu["kind"];
+  readonly description: string;
+  readonly limits: GpuLimits;
+  readonly features: readonly string[];
+  readonly verdict: "chosen" | "usable" | "refused";
+  readonly why: string;
+}
+
+const INSTALL =
+  "install your GPU's driver, or a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers libvulkan1), or use --device cpu";
+
+/** Opens a device; close it when done. Throws a `UserError` that says what to install when no adapter fits. */
+export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
+  const wanted = wantedAdapter(options.adapter);
+  const found = await chooseAdapter(wanted);
+  if (!found) return userError(await nothingFits(wanted));
+  const { adapter, driver, kind } = found;
+  // The instance must outlive the device, so it is held by what closes the device.
+  const held: { instance?: GPU } = { instance: found.instance };
+  return openGpuFromAdapter(adapter, {
+    ...options,
+    driver,
+    kind,
+    wait: politeWait(kind === "hardware" ? EAGER_HARDWARE_MS : EAGER_SOFTWARE_MS),
+    onClose: () => {
+      delete held.instance;
+    },
+  });
+}
+
+// A GPU works while we poll, and its waits are short; a software driver needs the core that polling takes from it.
+const EAGER_HARDWARE_MS = 2;
+const EAGER_SOFTWARE_MS = 0.25;
+
+/** Every adapter of this machine, best first, with the one that `openGpu` chooses marked, and what Dawn refused. */
+export async function listAdapters(options: { adapter?: string | undefined } = {}): Promise<AdapterReport[]> {
+  const wanted = wantedAdapter(options.adapter);
+  const all = await allAdapters();
+  const chosen = all.find((found) => fits(found, wanted));
+  const usable = all.map((found): AdapterReport => {
+    const verdict = found === chosen ? "chosen" : "usable";
+    const why = found === chosen ? choiceReason(found, wanted) : `reach it with GPT2_ADAPTER=${selector(found)}`;
+    const { driver, kind, info, adapter } = found;
+    const features = [...adapter.features].sort();
+    return { driver, kind, description: info.description, limits: limitsOf(adapter.limits), features, verdict, why };
+  });
+  const refused = (await whyRefused()).map(
+    (why): AdapterReport => ({
+      driver: "a Vulkan driver of the system",
+      kind: "software",
+      description: "",
+      limits: {},
+      features: [],
+      verdict: "refused",
+      why,
+    }),
+  );
+  return [...usable, ...refused];
+}
+
+function wantedAdapter(option: string | undefined): string {
+  return option || process.env.GPT2_ADAPTER || "auto";
+}
+
+async function chooseAdapter(wanted: string): Promise<FoundAdapter | undefined> {
+  if (wanted === "embedded") return embeddedAdapter();
+  if (!["auto", "hardware", "system"].includes(wanted)) {
+    return (await allAdapters()).find((found) => fits(found, wanted));
+  }
+  // Dawn's own choice is nearly always ours; listing the others costs another look each.
+  const first = await defaultSystemAdapter();
+  if (first?.kind === "hardware") return first;
+  const found = first && (await systemAdapters()).find((other) => fits(other, wanted));
+  if (found || wanted !== "auto") return found;
+  return embeddedDriverExists() ? embeddedAdapter() : undefined;
+}
+
+async function allAdapters(): Promise<FoundAdapter[]> {
+  const embedded = embeddedDriverExists() ? await embeddedAdapter() : undefined;
+  return [...(await systemAdapters()), ...(embedded ? [embedded] : [])];
+}
+
+function fits({ kind, driver, info }: FoundAdapter, wanted: string): boolean {
+  if (wanted === "auto") return true;
+  if (wanted === "hardware" || wanted === "embedded") return kind === wanted;
+  if (wanted === "system") return kind !== "embedded";
+  return `${driver}\n${info.vendor}\n${info.device}\n${info.description}`.toLowerCase().includes(wanted.toLowerCase());
+}
+
+function choiceReason(found: FoundAdapter, wanted: string): string {
+  if (wanted !== "auto") return `asked for: ${wanted}`;
+  if (found.kind === "hardware") return "a hardware GPU goes first";
+  return found.kind === "software" ? "no hardware GPU: the system's software driver" : "the system has no adapter";
+}
+
+function selector({ kind, driver }: FoundAdapter): string {
+  return kind === "software" ? (driver.split(" ")[0] ?? kind) : kind;
+}
+
+async function nothingFits(wanted: string): Promise<string> {
+  const all = (await allAdapters()).map((found) => found.driver);
+  if (all.length > 0) return `no adapter is "${wanted}"; this machine has: ${all.join(", ")}; or use --device cpu`;
+  const refused = await whyRefused();
+  const why = refused.length > 0 ? ` (refused: ${refused[0]})` : "";
+  const embedded = embeddedDriverExists() ? "" : "; the embedded driver exists for Linux x64 only";
+  return `no WebGPU adapter on this machine${why}${embedded}\n${INSTALL}`;
+}
