@@ -15,14 +15,17 @@ export async function whyRefused(): Promise<string[]> {
   return refusalsIn(child.stderr ?? "");
 }
 
-/** The reasons among the lines of Dawn's log, its remarks about limits left out. */
+// Remarks about an adapter that works, and the ways to say that there is no driver at all.
+const NO_REFUSAL = /artificially reduced|^vkCreateInstance|cannot open shared object file/;
+
+/** The reasons among the lines of Dawn's log. */
 export function refusalsIn(log: string): string[] {
-  const warnings = Array.from(log.matchAll(/^(?:Warning|Error): (.*)$/gm), (match) => match[1] ?? "");
-  const reasons = warnings.filter((line) => !line.includes("artificially reduced"));
+  const warnings = Array.from(log.matchAll(/^(?:Warning|Error): (.*)$/gm), (match) => (match[1] ?? "").trim());
+  const reasons = warnings.filter((line) => !NO_REFUSAL.test(line));
   return [...new Set(reasons)].map((line) =>
-    // Debian 12's Mesa 22 lacks this, its backports have a Mesa that works.
+    // Debian 12's Mesa 22 lacks this; its backports have a Mesa that works.
     line.includes("shaderUniform*ArrayDynamicIndexing")
-      ? `${line} The driver is too old (Mesa before 23?): Debian 12 has a newer one in bookworm-backports`
+      ? `${line.replace(/\.$/, "")}: the driver is too old (Debian 12: take mesa-vulkan-drivers from bookworm-backports)`
       : line,
   );
 }

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { UserError } from "../core/errors.ts";
+import { devicesCommand } from "./devices.ts";
+
+/** Every command of `gpt2`; each is one file beside this one. */
+function program(): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const gpt2 = new Command("gpt2")
+    .description("Train, fine-tune and sample GPT-2 on WebGPU.")
+    .version(version)
+    .showHelpAfterError(false)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "gpt2: ")) });
+  for (const command of [devicesCommand()]) gpt2.addCommand(withSettingsOf(gpt2, command));
+  return gpt2;
+}
+
+/** Commands made elsewhere take over how the program reports errors. */
+function withSettingsOf(parent: Command, command: Command): Command {
+  for (const nested of command.commands) withSettingsOf(parent, nested);
+  return command.copyInheritedSettings(parent).exitOverride();
+}
+
+async function main(): Promise<void> {
+  const gpt2 = program().exitOverride();
+  try {
+    await gpt2.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode;
+    } else if (error instanceof UserError) {
+      console.error(`gpt2: ${error.message}`);
+      process.exitCode = 1;
+    } else {
+      throw error;
+    }
+  }
+}
+
+// A reader that went away, as in `gpt2 devices | head -1`, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+await main();

@@ -1,0 +1,26 @@
+import { userError } from "../core/errors.ts";
+import { type DeviceRequest, type Gpu, infoOf, openGpuFromAdapter } from "../gpu/device.ts";
+
+export interface OpenGpuOptions extends DeviceRequest {
+  readonly powerPreference?: GPUPowerPreference | undefined;
+}
+
+/** Opens the browser's WebGPU; close it when done. Throws a `UserError` where the browser or the page has none. */
+export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
+  const { gpu } = globalThis.navigator ?? {};
+  if (!gpu) {
+    const why =
+      globalThis.isSecureContext === false ? "this page is not on https or localhost" : "this browser has none";
+    return userError(`WebGPU is missing: ${why}; a current Chrome, Edge, Safari or Firefox has it, on https`);
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
+  if (!adapter) return userError("WebGPU has no adapter here; is the browser's graphics acceleration switched off?");
+  const { vendor, architecture, device, description } = infoOf(adapter.info);
+  const name = description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed GPU";
+  return openGpuFromAdapter(adapter, {
+    ...options,
+    driver: `${name} (browser)`,
+    kind: adapter.info.isFallbackAdapter || architecture === "swiftshader" ? "software" : "hardware",
+    wait: (start) => start(),
+  });
+}
