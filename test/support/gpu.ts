@@ -1,0 +1,45 @@
+import type { DeviceRequest, Gpu } from "../../src/gpu/device.ts";
+import { defaultSystemAdapter } from "../../src/platform/node/adapters.ts";
+import { embeddedDriverExists } from "../../src/platform/node/embedded.ts";
+import { openGpu } from "../../src/platform/node.ts";
+
+/** "system" is this machine's GPU, or its lavapipe; "embedded" is SwiftShader. Two drivers are two witnesses. */
+export type TestAdapter = "embedded" | "system";
+
+/**
+ * The adapters that this machine can test on: `describe.each(testAdapters)("on %s", (name) => ...)`.
+ * $GPT2_TEST_ADAPTERS=system leaves the other out, which is quicker.
+ */
+export const testAdapters: readonly TestAdapter[] = await available();
+
+async function available(): Promise<TestAdapter[]> {
+  const wanted = process.env.GPT2_TEST_ADAPTERS?.split(",") ?? ["embedded", "system"];
+  const found: TestAdapter[] = [];
+  if (wanted.includes("embedded") && embeddedDriverExists()) found.push("embedded");
+  if (wanted.includes("system")) {
+    if (await defaultSystemAdapter()) found.push("system");
+    else console.warn("no system adapter: kernels are tested on fewer drivers (apt install mesa-vulkan-drivers)");
+  }
+  if (found.length === 0) console.warn("no adapter at all: kernels are NOT tested on any GPU driver");
+  return found;
+}
+
+const opening = new Map<string, Promise<Gpu>>();
+const opened: Gpu[] = [];
+
+/** A device that all tests of this process share; the process closes it. Do not close it, do not lose it. */
+export function openTestGpu(adapter: TestAdapter, request: DeviceRequest = {}): Promise<Gpu> {
+  const key = JSON.stringify([adapter, request]);
+  const known = opening.get(key);
+  if (known) return known;
+  const fresh = openGpu({ adapter, ...request }).then((gpu) => {
+    opened.push(gpu);
+    return gpu;
+  });
+  opening.set(key, fresh);
+  return fresh;
+}
+
+process.once("exit", () => {
+  for (const gpu of opened) gpu.close();
+});
