@@ -60,6 +60,8 @@ export interface OpSpec<I extends string, Q extends string, O extends string, A 
   readonly inputs: readonly I[];
   readonly optional?: readonly Q[];
   readonly outputs: readonly O[];
+  /** Outputs that only the gradient uses (a log-sum-exp, a row's mean): nothing is differentiated through them. */
+  readonly auxiliary?: readonly O[];
   /** Default attributes; their type is the attributes' type. */
   readonly attrs?: A;
   /** Checks the input types (with `shapeError`) and gives the output types. Runs while tracing. */
@@ -102,6 +104,7 @@ export interface AnyOp {
   readonly inputs: readonly string[];
   readonly optional?: readonly string[];
   readonly outputs: readonly string[];
+  readonly auxiliary?: readonly string[];
   readonly attrs?: object;
   readonly updates?: Readonly<Record<string, string | undefined>>;
   readonly cases: readonly OpCase[];

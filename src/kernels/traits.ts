@@ -17,6 +17,8 @@ export interface Traits {
   readonly offsetAlignment: number;
   readonly f16: boolean;
   readonly subgroups: boolean;
+  /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads. */
+  readonly software: boolean;
 }
 
 /** WebGPU's guaranteed limits: what any adapter grants, and what tests plan against. */
@@ -29,4 +31,5 @@ export const DEFAULT_TRAITS: Traits = {
   offsetAlignment: 256,
   f16: false,
   subgroups: false,
+  software: false,
 };

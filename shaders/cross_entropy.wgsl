@@ -1,0 +1,43 @@
+// loss[r] = logSumExp[r] - logits[r, labels[r]], 0 where the label is -100
+// logits: [R, V], rows FIRST..FIRST+R of all; labels, loss, log_sum_exp: [all rows].
+// ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
+
+override R: u32;
+override V: u32;
+override FIRST: u32;
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> labels: array<i32>;
+@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(3) var<storage, read_write> log_sum_exp: array<f32>;
+
+@compute @workgroup_size(ROW_WORKGROUP)
+fn cross_entropy(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let row = row_of(linear_group(group, groups), local);
+  if (row >= R) {
+    return;
+  }
+  let start = row * V;
+  var largest = -3.4028234e38;
+  for (var j = row_part(local); j < V; j += ROW_SHARE) {
+    largest = max(largest, logits[start + j]);
+  }
+  let maximum = row_maximum(largest, local);
+  var part = 0.0;
+  for (var j = row_part(local); j < V; j += ROW_SHARE) {
+    part += exp(logits[start + j] - maximum);
+  }
+  let total = maximum + log(row_total(part, local));
+  if (row_part(local) == 0u) {
+    let label = labels[FIRST + row];
+    log_sum_exp[FIRST + row] = total;
+    loss[FIRST + row] = 0.0;
+    if (label >= 0 && u32(label) < V) {
+      loss[FIRST + row] = total - logits[start + u32(label)];
+    }
+  }
+}

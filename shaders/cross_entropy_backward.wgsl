@@ -1,0 +1,33 @@
+// dlogits[r, j] = (exp(logits[r, j] - logSumExp[r]) - [j = labels[r]]) dloss[r], 0 where the label is -100
+// logits, dlogits: N elements in rows of V, from row FIRST on; labels, log_sum_exp, dloss: [all rows].
+// One invocation has one element.
+
+override N: u32;
+override V: u32;
+override FIRST: u32;
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> labels: array<i32>;
+@group(0) @binding(2) var<storage, read> log_sum_exp: array<f32>;
+@group(0) @binding(3) var<storage, read> dloss: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dlogits: array<f32>;
+
+@compute @workgroup_size(64)
+fn cross_entropy_backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = linear_group(group, groups) * 64u + local;
+  if (i >= N) {
+    return;
+  }
+  let row = FIRST + i / V;
+  let label = labels[row];
+  if (label < 0) {
+    dlogits[i] = 0.0;
+    return;
+  }
+  let hit = select(0.0, 1.0, i % V == u32(label));
+  dlogits[i] = (exp(logits[i] - log_sum_exp[row]) - hit) * dloss[row];
+}

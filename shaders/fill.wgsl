@@ -1,0 +1,19 @@
+// y = VALUE
+// y: [N]. One invocation writes one element.
+
+override N: u32;
+override VALUE: f32;
+
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn fill(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = linear_group(group, groups) * 64u + local;
+  if (i < N) {
+    y[i] = VALUE;
+  }
+}

@@ -1,0 +1,31 @@
+// stats = [norm, clip scale, healthy, 0]: see src/kernels/gradient-norm.ts
+// parts: [2 * PARTS], loss: [1] as bits, stats: [4]. One workgroup adds the parts, always in the same order.
+
+override PARTS: u32;
+override MAX_NORM: f32;
+
+@group(0) @binding(0) var<storage, read> parts: array<f32>;
+@group(0) @binding(1) var<storage, read> loss: array<u32>;
+@group(0) @binding(2) var<storage, read_write> stats: array<f32>;
+
+@compute @workgroup_size(ROW_WORKGROUP)
+fn finish(@builtin(local_invocation_index) local: u32) {
+  var sum = 0.0;
+  var bad = 0.0;
+  for (var i = row_part(local); i < PARTS; i += ROW_SHARE) {
+    sum += parts[2u * i];
+    bad += parts[2u * i + 1u];
+  }
+  let square = row_total(sum, local);
+  let bads = row_total(bad, local);
+  if (local == 0u) {
+    let norm = sqrt(square);
+    stats[0] = norm;
+    stats[1] = 1.0;
+    if (MAX_NORM > 0.0) {
+      stats[1] = min(1.0, MAX_NORM / (norm + 1e-6));
+    }
+    stats[2] = select(1.0, 0.0, bads > 0.0 || is_bad(loss[0]));
+    stats[3] = 0.0;
+  }
+}

@@ -1,0 +1,33 @@
+// A workgroup takes a row: invocation `row_part` of it sums each ROW_SHARE-th Pack, `row_total` adds the parts in a
+// tree, always in the same order. lib/row_alone.wgsl is the same with one invocation for each row.
+const ROW_WORKGROUP = 64u;
+const ROW_SHARE = 64u;
+
+var<workgroup> row_parts: array<f32, ROW_WORKGROUP>;
+
+fn row_of(group: u32, local: u32) -> u32 {
+  return group;
+}
+
+fn row_part(local: u32) -> u32 {
+  return local;
+}
+
+fn row_total(value: f32, local: u32) -> f32 {
+  row_parts[local] = value;
+  for (var width = ROW_WORKGROUP / 2u; width > 0u; width /= 2u) {
+    workgroupBarrier();
+    if (local < width) { row_parts[local] += row_parts[local + width]; }
+  }
+  return workgroupUniformLoad(&row_parts[0]);
+}
+
+fn row_maximum(value: f32, local: u32) -> f32 {
+  row_parts[local] = value;
+  for (var width = ROW_WORKGROUP / 2u; width > 0u; width /= 2u) {
+    workgroupBarrier();
+    if (local < width) { row_parts[local] = max(row_parts[local], row_parts[local + width]); }
+  }
+  return workgroupUniformLoad(&row_parts[0]);
+}
+

@@ -1,0 +1,20 @@
+// y = lossScale * sum of x
+// x: [N], y: [1]. One workgroup: each invocation sums every ROW_SHARE-th element, row_total adds the parts in a tree.
+
+override N: u32;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> step: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(ROW_WORKGROUP)
+fn scaled_sum(@builtin(local_invocation_index) local: u32) {
+  var part = 0.0;
+  for (var i = row_part(local); i < N; i += ROW_SHARE) {
+    part += x[i];
+  }
+  let total = row_total(part, local);
+  if (local == 0u) {
+    y[0] = total * bitcast<f32>(step[STEP_LOSS_SCALE]);
+  }
+}

@@ -1,0 +1,81 @@
+import type { Gpu } from "./device.ts";
+
+/** What a compute pipeline is made of. `access` has one letter a binding: r for read-only storage, w for read-write. */
+export interface PipelineSpec {
+  readonly source: string;
+  readonly entry: string;
+  readonly constants: Readonly<Record<string, number>>;
+  readonly access: string;
+}
+
+export interface Pipelines {
+  /** The pipeline of this spec; equal specs share one. Rejects with the shader compiler's message. */
+  get(spec: PipelineSpec): Promise<GPUComputePipeline>;
+  layoutOf(access: string): GPUBindGroupLayout;
+  readonly count: number;
+}
+
+/** Makes each shader module, bind group layout and pipeline of a device once; pipelines compile concurrently. */
+export function createPipelines(gpu: Gpu): Pipelines {
+  const { device } = gpu;
+  const modules = new Map<string, GPUShaderModule>();
+  const layouts = new Map<string, GPUBindGroupLayout>();
+  const pipelines = new Map<string, Promise<GPUComputePipeline>>();
+
+  function moduleOf(source: string): GPUShaderModule {
+    let module = modules.get(source);
+    if (!module) {
+      module = device.createShaderModule({ code: source });
+      modules.set(source, module);
+    }
+    return module;
+  }
+
+  function layoutOf(access: string): GPUBindGroupLayout {
+    let layout = layouts.get(access);
+    if (!layout) {
+      layout = device.createBindGroupLayout({
+        entries: [...access].map((letter, binding) => ({
+          binding,
+          visibility: 4, // GPUShaderStage.COMPUTE; the constant's global is missing in Node
+          buffer: { type: letter === "r" ? "read-only-storage" : "storage" },
+        })),
+      });
+      layouts.set(access, layout);
+    }
+    return layout;
+  }
+
+  async function create(spec: PipelineSpec): Promise<GPUComputePipeline> {
+    const module = moduleOf(spec.source);
+    const layout = device.createPipelineLayout({ bindGroupLayouts: [layoutOf(spec.access)] });
+    try {
+      return await gpu.wait(() =>
+        device.createComputePipelineAsync({
+          layout,
+          compute: { module, entryPoint: spec.entry, constants: { ...spec.constants } },
+        }),
+      );
+    } catch (error) {
+      const info = await gpu.wait(() => module.getCompilationInfo());
+      const messages = info.messages.map((message) => `${message.lineNum}:${message.linePos} ${message.message}`);
+      throw new Error(`shader entry ${spec.entry}: ${[(error as Error).message, ...messages].join("\n")}`);
+    }
+  }
+
+  return {
+    layoutOf,
+    get(spec) {
+      const key = JSON.stringify([spec.entry, spec.access, spec.constants, spec.source]);
+      let pipeline = pipelines.get(key);
+      if (!pipeline) {
+        pipeline = create(spec);
+        pipelines.set(key, pipeline);
+      }
+      return pipeline;
+    },
+    get count() {
+      return pipelines.size;
+    },
+  };
+}

@@ -1,0 +1,114 @@
+import { sizeOf } from "../core/shape.ts";
+import { grid1d, gridOf, read, spansOf, write } from "./dispatch.ts";
+import { type CpuTensor, defineOp, expectType, f32, type Value } from "./op.ts";
+
+const WORKGROUP = 64;
+/** Rows of a workgroup where each invocation has one: ROW_WORKGROUP of lib/row_alone.wgsl. */
+const ROWS_ALONE = 16;
+
+/** A label that takes no part in the loss, as PyTorch's `ignore_index`. */
+export const IGNORED_LABEL = -100;
+
+/**
+ * loss[r] = logSumExp[r] - logits[r, label[r]], or 0 where the label is ignored. logits: [R, V]; labels: i32 [R], each in
+ * [0, V) or IGNORED_LABEL (the host checks); loss, logSumExp: [R]. The row's maximum is subtracted before `exp`.
+ */
+export const crossEntropyOp = defineOp({
+  name: "cross_entropy",
+  inputs: ["logits", "labels"],
+  outputs: ["loss", "logSumExp"],
+  auxiliary: ["logSumExp"],
+  shapes: ({ logits, labels }) => {
+    expectType("cross_entropy", "logits", logits, "f32", [-1, -1]);
+    expectType("cross_entropy", "labels", labels, "i32", [logits.shape[0]!]);
+    return { loss: f32([logits.shape[0]!]), logSumExp: f32([logits.shape[0]!]) };
+  },
+  cpu: ({ logits, labels }, { loss, logSumExp }) => {
+    const v = logits.shape[1]!;
+    for (let r = 0; r < labels.data.length; r++) {
+      const row = logits.data.subarray(r * v, (r + 1) * v);
+      let maximum = Number.NEGATIVE_INFINITY;
+      for (let j = 0; j < v; j++) maximum = Math.max(maximum, row[j]!);
+      let sum = 0;
+      for (let j = 0; j < v; j++) sum += Math.exp(row[j]! - maximum);
+      logSumExp.data[r] = maximum + Math.log(sum);
+      const label = labels.data[r]!;
+      loss.data[r] = label === IGNORED_LABEL ? 0 : maximum + Math.log(sum) - row[label]!;
+    }
+  },
+  gpu: ({ logits }, _outputs, _attrs, traits) => {
+    const v = logits.shape[1]!;
+    return spansOf(sizeOf(logits.shape), traits, v).map((span) => {
+      const rows = span.length / v;
+      return {
+        shader: ["lib/grid", traits.software ? "lib/row_alone" : "lib/row_group", "cross_entropy"] as const,
+        entry: "cross_entropy",
+        constants: { R: rows, V: v, FIRST: span.offset / v },
+        bind: [read("logits", span), read("labels"), write("loss"), write("logSumExp")],
+        grid: gridOf(traits.software ? Math.ceil(rows / ROWS_ALONE) : rows, traits),
+      };
+    });
+  },
+  vjp: ({ logits, labels }, { logSumExp }, { loss: dloss }) => {
+    if (!dloss) return {};
+    return { logits: crossEntropyBackwardOp.apply({ logits, labels, logSumExp, dloss }).dlogits };
+  },
+  cost: ({ logits }) => ({ flops: 4 * sizeOf(logits.shape), bytes: 4 * sizeOf(logits.shape) }),
+  cases: [
+    { inputs: { logits: f32([3, 5]), labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] } } },
+    { inputs: { logits: { ...f32([2, 7]), scale: 20 }, labels: { dtype: "i32", shape: [2], values: [3, 6] } } },
+  ],
+});
+
+/** dlogits[r, j] = (exp(logits[r, j] - logSumExp[r]) - [j = label[r]]) * dloss[r]; exactly 0 where the label is ignored. */
+export const crossEntropyBackwardOp = defineOp({
+  name: "cross_entropy_backward",
+  inputs: ["logits", "labels", "logSumExp", "dloss"],
+  outputs: ["dlogits"],
+  shapes: ({ logits }) => ({ dlogits: f32(logits.shape) }),
+  cpu: ({ logits, labels, logSumExp, dloss }, { dlogits }) => {
+    const v = logits.shape[1]!;
+    for (let r = 0; r < labels.data.length; r++) {
+      const label = labels.data[r]!;
+      if (label === IGNORED_LABEL) continue;
+      for (let j = 0; j < v; j++) {
+        const probability = Math.exp(logits.data[r * v + j]! - logSumExp.data[r]!);
+        dlogits.data[r * v + j] = (probability - (j === label ? 1 : 0)) * dloss.data[r]!;
+      }
+    }
+  },
+  gpu: ({ logits }, _outputs, _attrs, traits) => {
+    const v = logits.shape[1]!;
+    return spansOf(sizeOf(logits.shape), traits, v).map((span) => ({
+      shader: ["lib/grid", "cross_entropy_backward"] as const,
+      entry: "cross_entropy_backward",
+      constants: { N: span.length, V: v, FIRST: span.offset / v },
+      bind: [read("logits", span), read("labels"), read("logSumExp"), read("dloss"), write("dlogits", span)],
+      grid: grid1d(span.length, WORKGROUP, traits),
+    }));
+  },
+  cost: ({ logits }) => ({ flops: 4 * sizeOf(logits.shape), bytes: 8 * sizeOf(logits.shape) }),
+  cases: [
+    {
+      inputs: {
+        logits: f32([3, 5]),
+        labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] },
+        logSumExp: f32([3]),
+        dloss: f32([3]),
+      },
+    },
+  ],
+});
+
+/** The loss of each row, [R]. */
+export function crossEntropy(logits: Value, labels: Value): Value {
+  return crossEntropyOp.apply({ logits, labels }).loss;
+}
+
+/** Throws where a label is neither in [0, V) nor ignored: such a label would read past its row. */
+export function checkLabels(labels: CpuTensor["data"], vocabulary: number): void {
+  const bad = labels.findIndex((label: number) => label !== IGNORED_LABEL && !(label >= 0 && label < vocabulary));
+  if (bad >= 0) {
+    throw new Error(`cross_entropy: label ${labels[bad]} at ${bad}, wanted 0..${vocabulary - 1} or ${IGNORED_LABEL}`);
+  }
+}

@@ -1,0 +1,49 @@
+import { philox, uniform24 } from "../core/philox.ts";
+import { sizeOf } from "../core/shape.ts";
+import { grid1d, read, spansOf, write } from "./dispatch.ts";
+import { defineOp, expectType, f32, type Value } from "./op.ts";
+import { packStep, STEP, unpackStep } from "./step.ts";
+
+const WORKGROUP = 64;
+const EXAMPLE_STEP = { ...STEP, values: [...packStep({ seed: 7, step: 3, learningRate: 0, lossScale: 1 })] };
+
+/**
+ * y = x * mask / (1 - rate), each element kept with probability 1 - rate (Srivastava et al. 2014). x, y: any shape.
+ * The mask is Philox of (element, stream, step) under the seed: the backward pass draws the same one again.
+ */
+export const dropoutOp = defineOp({
+  name: "dropout",
+  inputs: ["x", "step"],
+  outputs: ["y"],
+  attrs: { rate: 0.1, stream: 0 },
+  shapes: ({ x, step }) => {
+    expectType("dropout", "step", step, STEP.dtype, STEP.shape);
+    return { y: f32(x.shape) };
+  },
+  cpu: ({ x, step }, { y }, { rate, stream }) => {
+    const scalars = unpackStep(step.data);
+    for (let i = 0; i < y.data.length; i++) {
+      const word = philox([i >>> 2, 0, stream, scalars.step], scalars.key)[i & 3]!;
+      y.data[i] = uniform24(word) < Math.fround(rate) ? 0 : x.data[i]! / (1 - rate);
+    }
+  },
+  gpu: ({ x }, _outputs, { rate, stream }, traits) =>
+    spansOf(sizeOf(x.shape), traits, 4).map((span) => ({
+      shader: ["lib/grid", "lib/philox", "lib/step", "dropout"] as const,
+      entry: "dropout",
+      constants: { N: span.length, FIRST: span.offset / 4, RATE: rate, STREAM: stream },
+      bind: [read("x", span), read("step"), write("y", span)],
+      grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
+    })),
+  vjp: ({ step }, _outputs, { y: dy }, { rate, stream }) => (dy ? { x: dropout(dy, step, rate, stream) } : {}),
+  cost: ({ x }) => ({ flops: sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
+  cases: [
+    { inputs: { x: f32([3, 7]), step: EXAMPLE_STEP }, attrs: { rate: 0.5, stream: 17 } },
+    { inputs: { x: f32([4, 8]), step: EXAMPLE_STEP }, attrs: { rate: 0.1, stream: 18 } },
+  ],
+});
+
+/** Drops elements at `rate`; a rate of 0 gives `x` itself. */
+export function dropout(x: Value, step: Value, rate: number, stream: number): Value {
+  return rate === 0 ? x : dropoutOp.apply({ x, step }, { rate, stream }).y;
+}

@@ -1,0 +1,138 @@
+import { sizeOf } from "../core/shape.ts";
+import { grid1d, read, type Span, spansOf, write } from "./dispatch.ts";
+import { defineOp, expectType, f32, shapeError, type TensorType, type Value } from "./op.ts";
+import type { Traits } from "./traits.ts";
+
+const WORKGROUP = 64;
+
+/**
+ * y[n] = table[ids[n]] + residual[n]. ids: u32 [N], below V (the host checks); table: [V, C]; y, residual: [N, C].
+ * order: u32 [N], the places 0..N-1 sorted by their id, ties in order (`sortedOrder`); only the gradient needs it.
+ */
+export const embeddingOp = defineOp({
+  name: "embedding",
+  inputs: ["ids", "table"],
+  optional: ["order", "residual"],
+  outputs: ["y"],
+  shapes: ({ ids, table, order, residual }) => {
+    expectType("embedding", "ids", ids, "u32", [-1]);
+    expectType("embedding", "table", table, "f32", [-1, -1]);
+    const y = f32([ids.shape[0]!, table.shape[1]!]);
+    if (order) expectType("embedding", "order", order, "u32", ids.shape);
+    if (residual) expectType("embedding", "residual", residual, "f32", y.shape);
+    return { y };
+  },
+  cpu: ({ ids, table, residual }, { y }) => {
+    const c = table.shape[1]!;
+    for (let n = 0; n < ids.data.length; n++) {
+      for (let j = 0; j < c; j++)
+        y.data[n * c + j] = table.data[ids.data[n]! * c + j]! + (residual?.data[n * c + j] ?? 0);
+    }
+  },
+  gpu: ({ ids, table, residual }, { y }, _attrs, traits) =>
+    tableSpans(table, traits).map((span) => ({
+      shader: ["lib/grid", residual ? "embedding_residual" : "embedding"] as const,
+      entry: "embedding",
+      constants: { N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
+      bind: [read("ids"), read("table", span), ...(residual ? [read("residual")] : []), write("y")],
+      grid: grid1d(sizeOf(y.shape), WORKGROUP, traits),
+    })),
+  vjp: ({ ids, table, order, residual }, _outputs, { y: dy }, _attrs, context) => {
+    if (!dy) return {};
+    const passed = residual ? { residual: dy } : {};
+    if (!context.needs("table")) return passed;
+    if (!order) shapeError("embedding", "its gradient needs the input order; see sortedOrder");
+    const into = context.accumulated("table");
+    const { dtable } = embeddingBackwardOp.apply({ dy, ids, order, into }, { rows: table.shape[0]! });
+    return { table: dtable, ...passed };
+  },
+  cost: (_inputs, { y }) => ({ flops: 0, bytes: 8 * sizeOf(y.shape) }),
+  cases: [
+    { inputs: { ids: u32([4], [2, 0, 2, 1]), order: u32([4], [1, 3, 0, 2]), table: f32([3, 5]) } },
+    {
+      inputs: {
+        ids: u32([3], [1, 1, 0]),
+        order: u32([3], [2, 0, 1]),
+        table: f32([4, 4]),
+        residual: f32([3, 4]),
+      },
+    },
+  ],
+});
+
+/**
+ * dtable[v] = sum of dy[n] over the n with ids[n] = v, added to `into` where given (only rows that occur are touched).
+ * Deterministic: each row is summed by one invocation a column, in the order of the tokens.
+ */
+export const embeddingBackwardOp = defineOp({
+  name: "embedding_backward",
+  inputs: ["dy", "ids", "order"],
+  optional: ["into"],
+  outputs: ["dtable"],
+  updates: { dtable: "into" },
+  attrs: { rows: 0 },
+  shapes: ({ dy, into }, { rows }) => {
+    const dtable = f32([rows, dy.shape[1]!]);
+    if (into) expectType("embedding_backward", "into", into, "f32", dtable.shape);
+    return { dtable };
+  },
+  cpu: ({ dy, ids }, { dtable }) => {
+    const c = dy.shape[1]!;
+    for (let n = 0; n < ids.data.length; n++) {
+      for (let j = 0; j < c; j++) dtable.data[ids.data[n]! * c + j]! += dy.data[n * c + j]!;
+    }
+  },
+  gpu: ({ dy, into }, { dtable }, _attrs, traits) =>
+    tableSpans(dtable, traits).flatMap((span) => {
+      const [n, c] = [dy.shape[0]!, dy.shape[1]!];
+      const clear = {
+        shader: ["lib/grid", "fill"] as const,
+        entry: "fill",
+        constants: { N: span.length, VALUE: 0 },
+        bind: [write("dtable", span)],
+        grid: grid1d(span.length, WORKGROUP, traits),
+      };
+      const sum = {
+        shader: ["lib/grid", "embedding_backward"] as const,
+        entry: "embedding_backward",
+        constants: { N: n, C: c, ...rowsOf(span, dtable) },
+        bind: [read("dy"), read("ids"), read("order"), write("dtable", span)],
+        grid: grid1d(n * c, WORKGROUP, traits),
+      };
+      return into ? [sum] : [clear, sum];
+    }),
+  cost: ({ dy }) => ({ flops: sizeOf(dy.shape), bytes: 8 * sizeOf(dy.shape) }),
+  cases: [
+    {
+      inputs: { dy: f32([4, 3]), ids: u32([4], [2, 0, 2, 1]), order: u32([4], [1, 3, 0, 2]), into: f32([5, 3]) },
+      attrs: { rows: 5 },
+    },
+  ],
+});
+
+/** Rows of a table that one binding covers. */
+function tableSpans(table: TensorType, traits: Traits): Span[] {
+  return spansOf(sizeOf(table.shape), traits, table.shape[1]!);
+}
+
+function rowsOf(span: Span, table: TensorType): { FIRST: number; ROWS: number } {
+  const c = table.shape[1]!;
+  return { FIRST: span.offset / c, ROWS: span.length / c };
+}
+
+function u32(shape: readonly number[], values: readonly number[]) {
+  return { dtype: "u32" as const, shape, values };
+}
+
+/** The places 0..N-1 sorted by their id, ties in order: what the gradient of an embedding walks along. */
+export function sortedOrder(ids: ArrayLike<number>): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(ids.length).map((_, n) => n).sort((a, b) => ids[a]! - ids[b]! || a - b);
+}
+
+export function embedding(
+  ids: Value,
+  table: Value,
+  options: { order?: Value | undefined; residual?: Value } = {},
+): Value {
+  return embeddingOp.apply({ ids, table, ...options }).y;
+}

@@ -1,0 +1,81 @@
+import { sizeOf } from "../core/shape.ts";
+import { type Dispatch, read, spansOf, write } from "./dispatch.ts";
+import { defineOp, expectType, f32, type TensorType, type Value } from "./op.ts";
+import type { Traits } from "./traits.ts";
+
+const WORKGROUP = 64;
+/** A workgroup for so many elements, and at most so many workgroups for each span of gradients. */
+const ELEMENTS_PER_GROUP = 4096;
+const MOST_GROUPS = 256;
+/** Magnitudes above this count as not finite: their squares would overflow before they could be seen. */
+export const LARGEST_GRADIENT = 1e30;
+
+/** Places in the op's result. */
+export const NORM = 0;
+export const CLIP_SCALE = 1;
+export const HEALTHY = 2;
+
+/**
+ * stats = [norm, scale, healthy, 0]: the L2 norm of all gradients before clipping; min(1, maxNorm / (norm + 1e-6)), as
+ * torch.nn.utils.clip_grad_norm_ has it (1 where maxNorm is 0: no clipping); 1 if every gradient and the loss are finite
+ * and at most 1e30 in magnitude, else 0. gradients: [N], all of them in one arena; loss: [1]; stats: [4].
+ */
+export const gradientNormOp = defineOp({
+  name: "gradient_norm",
+  inputs: ["gradients", "loss"],
+  outputs: ["stats"],
+  attrs: { maxNorm: 1 },
+  shapes: ({ gradients, loss }) => {
+    expectType("gradient_norm", "gradients", gradients, "f32", [-1]);
+    expectType("gradient_norm", "loss", loss, "f32", [1]);
+    return { stats: f32([4]) };
+  },
+  cpu: ({ gradients, loss }, { stats }, { maxNorm }) => {
+    let sum = 0;
+    let healthy = Math.abs(loss.data[0]!) <= LARGEST_GRADIENT;
+    for (const value of gradients.data) {
+      sum += value * value;
+      if (!(Math.abs(value) <= LARGEST_GRADIENT)) healthy = false;
+    }
+    const norm = Math.sqrt(sum);
+    stats.data.set([norm, maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1, healthy ? 1 : 0, 0]);
+  },
+  scratch: ({ gradients }, _attrs, traits) => ({
+    // A sum of squares and a count of bad values for each workgroup.
+    parts: { dtype: "f32", length: 2 * groupsOf(gradients) * spansOf(sizeOf(gradients.shape), traits).length },
+  }),
+  gpu: ({ gradients }, _outputs, { maxNorm }, traits) => [
+    ...partialSums(gradients, traits),
+    {
+      shader: ["lib/bits", "lib/row_group", "gradient_norm"],
+      entry: "finish",
+      constants: { PARTS: groupsOf(gradients) * spansOf(sizeOf(gradients.shape), traits).length, MAX_NORM: maxNorm },
+      bind: [read("parts"), read("loss"), write("stats")],
+      grid: [1, 1, 1],
+    },
+  ],
+  cost: ({ gradients }) => ({ flops: 2 * sizeOf(gradients.shape), bytes: 4 * sizeOf(gradients.shape) }),
+  cases: [
+    { inputs: { gradients: f32([130]), loss: f32([1]) } },
+    { inputs: { gradients: { ...f32([1000]), scale: 1e-3 }, loss: f32([1]) }, attrs: { maxNorm: 0 } },
+  ],
+});
+
+function groupsOf(gradients: TensorType): number {
+  return Math.min(MOST_GROUPS, Math.ceil(sizeOf(gradients.shape) / ELEMENTS_PER_GROUP));
+}
+
+function partialSums(gradients: TensorType, traits: Traits): Dispatch[] {
+  const groups = groupsOf(gradients);
+  return spansOf(sizeOf(gradients.shape), traits).map((span, i) => ({
+    shader: ["lib/bits", "lib/row_group", "gradient_norm_parts"],
+    entry: "parts_of",
+    constants: { N: span.length, STRIDE: groups * WORKGROUP, FIRST: i * groups },
+    bind: [read("gradients", span), write("parts")],
+    grid: [groups, 1, 1],
+  }));
+}
+
+export function gradientNorm(gradients: Value, loss: Value, maxNorm: number): Value {
+  return gradientNormOp.apply({ gradients, loss }, { maxNorm }).stats;
+}

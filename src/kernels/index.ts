@@ -1,0 +1,22 @@
+import { adamwOp } from "./adamw.ts";
+import { addOp } from "./add.ts";
+import { crossEntropyBackwardOp, crossEntropyOp } from "./cross-entropy.ts";
+import { dropoutOp } from "./dropout.ts";
+import { embeddingBackwardOp, embeddingOp } from "./embedding.ts";
+import { gradientNormOp } from "./gradient-norm.ts";
+import type { AnyOp } from "./op.ts";
+import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
+
+/** Every op, for whoever checks or lists them all. */
+export const OPS: readonly AnyOp[] = [
+  adamwOp,
+  addOp,
+  crossEntropyBackwardOp,
+  crossEntropyOp,
+  dropoutOp,
+  embeddingBackwardOp,
+  embeddingOp,
+  gradientNormOp,
+  scaledFillOp,
+  scaledSumOp,
+];

@@ -1,0 +1,107 @@
+import { allocate, BYTES_PER_ELEMENT, type NumericArray } from "../core/dtype.ts";
+import { UserError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import { type BufferPool, createBuffers } from "../gpu/buffers.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { createPipelines } from "../gpu/pipelines.ts";
+import type { TensorType } from "../kernels/op.ts";
+import type { Traits } from "../kernels/traits.ts";
+import { compilePlan } from "./plan.ts";
+import type { Runtime } from "./runtime.ts";
+import { createStates } from "./states.ts";
+
+interface State {
+  readonly buffer: GPUBuffer;
+  readonly type: TensorType;
+}
+
+/** Bytes that one read-back of a state maps at a time. */
+const READ_CHUNK_BYTES = 64 * 1024 * 1024;
+
+/** Runs tapes on a GPU: each is compiled once into a plan, then re-encoded at every run. */
+export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Runtime {
+  const traits = { ...traitsOf(gpu), ...overrides };
+  const pipelines = createPipelines(gpu);
+  const buffers = createBuffers(gpu);
+  const states = createStates<State>((type, name) => {
+    const bytes = sizeOf(type.shape) * BYTES_PER_ELEMENT;
+    if (bytes > traits.maxBufferBytes) {
+      throw new UserError(
+        `${name} needs a buffer of ${bytes} bytes, ${gpu.driver} allows ${traits.maxBufferBytes}; use a smaller model or another adapter`,
+      );
+    }
+    return { buffer: buffers.create(`state ${name}`, bytes), type };
+  });
+
+  return {
+    name: gpu.driver,
+    traits,
+    compile: (tape) =>
+      compilePlan(tape, {
+        gpu,
+        traits,
+        pipelines,
+        buffers,
+        stateBuffer: (name, type) => states.ensure(name, type).buffer,
+        stateBytes: () => states.bytes(),
+      }),
+    writeState(name, data, offset = 0) {
+      const { buffer, type } = states.get(name, offset, data.length);
+      const typed = allocate(type.dtype, data.length);
+      typed.set(data);
+      gpu.device.queue.writeBuffer(buffer, offset * BYTES_PER_ELEMENT, typed);
+    },
+    async readState(name, offset = 0, length = states.length(name) - offset) {
+      const { buffer, type } = states.get(name, offset, length);
+      const result = allocate(type.dtype, length);
+      await readBuffer(gpu, buffers, buffer, offset * BYTES_PER_ELEMENT, result);
+      return result;
+    },
+    close() {
+      buffers.destroyAll();
+    },
+  };
+}
+
+/** Copies a stretch of a buffer to the CPU, a bounded piece at a time. */
+async function readBuffer(
+  gpu: Gpu,
+  buffers: BufferPool,
+  buffer: GPUBuffer,
+  start: number,
+  into: NumericArray,
+): Promise<void> {
+  const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
+  if (bytes.length === 0) return;
+  const staging = buffers.createReadback("state read-back", Math.min(bytes.length, READ_CHUNK_BYTES));
+  for (let at = 0; at < bytes.length; at += READ_CHUNK_BYTES) {
+    const count = Math.min(READ_CHUNK_BYTES, bytes.length - at);
+    const encoder = gpu.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, start + at, staging, 0, count);
+    gpu.device.queue.submit([encoder.finish()]);
+    await gpu.wait(() => staging.mapAsync(1 /* GPUMapMode.READ */, 0, count));
+    bytes.set(new Uint8Array(staging.getMappedRange(0, count)), at);
+    staging.unmap();
+  }
+  buffers.destroy(staging);
+}
+
+/** What the adapter granted, in the kernels' words. */
+export function traitsOf(gpu: Gpu): Traits {
+  const limit = (name: string): number => {
+    const value = gpu.limits[name];
+    if (value === undefined) throw new Error(`the adapter reports no limit ${name}`);
+    return value;
+  };
+  return {
+    maxBindingBytes: limit("maxStorageBufferBindingSize"),
+    maxBufferBytes: limit("maxBufferSize"),
+    maxGroupsPerDimension: limit("maxComputeWorkgroupsPerDimension"),
+    maxInvocations: limit("maxComputeInvocationsPerWorkgroup"),
+    maxWorkgroupBytes: limit("maxComputeWorkgroupStorageSize"),
+    offsetAlignment: limit("minStorageBufferOffsetAlignment"),
+    f16: gpu.features.has("shader-f16"),
+    subgroups: gpu.features.has("subgroups"),
+    software: gpu.kind !== "hardware",
+  };
+}

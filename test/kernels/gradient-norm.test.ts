@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { gradientNormOp, HEALTHY } from "../../src/kernels/gradient-norm.ts";
+import { f32, type OpCase } from "../../src/kernels/op.ts";
+import { runOp } from "../../src/runtime/compare.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { checkOp } from "../support/check.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
+
+const large: OpCase = { inputs: { gradients: { ...f32([70_001]), scale: 10 }, loss: f32([1]) } };
+checkOp(gradientNormOp, { gpuCases: [large] });
+checkOp(gradientNormOp, { gpuCases: [large], traits: { maxBindingBytes: 4096 } });
+
+const poisons = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e30];
+
+test.each(testAdapters.flatMap((adapter) => poisons.map((poison) => [adapter, poison] as const)))(
+  "%s calls a step with one gradient of %d, or such a loss, unhealthy",
+  async (adapter, poison) => {
+    const values = Array.from({ length: 300 }, (_, i) => (i === 211 ? poison : 0.5));
+    const gpu = createGpuRuntime(await openTestGpu(adapter));
+    for (const runtime of [gpu, createCpuRuntime()]) {
+      const bad: OpCase = { inputs: { gradients: { ...f32([300]), values }, loss: f32([1]) } };
+      expect((await runOp(runtime, gradientNormOp, bad))["stats"]?.[HEALTHY]).toBe(0);
+      const loss: OpCase = { inputs: { gradients: f32([300]), loss: { ...f32([1]), values: [poison] } } };
+      expect((await runOp(runtime, gradientNormOp, loss))["stats"]?.[HEALTHY]).toBe(0);
+    }
+    gpu.close();
+  },
+);

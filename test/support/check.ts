@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { checkJacobian, traceOp } from "../../src/autograd/gradcheck.ts";
+import type { AnyOp, OpCase } from "../../src/kernels/op.ts";
+import type { Traits } from "../../src/kernels/traits.ts";
+import { compareTensors, runOp } from "../../src/runtime/compare.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { openTestGpu, testAdapters } from "./gpu.ts";
+
+export interface CheckOptions {
+  /** Larger cases, compared between GPU and CPU only. */
+  readonly gpuCases?: readonly OpCase[];
+  /** Limits or features to plan with instead of the adapter's: small ones force spans and folded grids. */
+  readonly traits?: Partial<Traits>;
+  /** Relative L2 distance allowed between GPU float32 and CPU float64. */
+  readonly bound?: number;
+}
+
+/**
+ * The two-step truth for one op: its gradients against central differences in float64 on the CPU (every Jacobian entry
+ * of its own cases), then outputs and gradients of the GPU against the CPU, on every driver of this machine.
+ */
+export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
+  const { gpuCases = [], traits = {}, bound = 1e-5 } = options;
+  describe(op.name, () => {
+    if (op.vjp) {
+      test.each(op.cases.map((check) => [describeCase(check), check] as const))("gradients: %s", async (_, check) => {
+        const opTape = traceOp(op, check);
+        expect(opTape.differentiable.length).toBeGreaterThan(0);
+        const program = await createCpuRuntime({ precision: "float64" }).compile(opTape.tape);
+        const worst = await checkJacobian(opTape, check, (inputs) => program.run(inputs));
+        expect(worst.ratio, worst.where).toBeLessThanOrEqual(1);
+      });
+    }
+    describe.each(testAdapters)("%s", (adapter) => {
+      const cases = [...op.cases, ...gpuCases];
+      test.each(cases.map((check) => [describeCase(check), check] as const))("GPU equals CPU: %s", async (_, check) => {
+        const runtime = createGpuRuntime(await openTestGpu(adapter), traits);
+        const reference = createCpuRuntime({ precision: "float64" });
+        try {
+          const wanted = await runOp(reference, op, check);
+          const { error, tensor } = compareTensors(await runOp(runtime, op, check), wanted);
+          expect(error, tensor).toBeLessThanOrEqual(bound);
+        } finally {
+          runtime.close();
+        }
+      });
+    });
+  });
+}
+
+function describeCase({ inputs, attrs }: OpCase): string {
+  const shapes = Object.entries(inputs).map(([name, { shape }]) => `${name} [${shape.join(", ")}]`);
+  return [...shapes, ...(attrs ? [JSON.stringify(attrs)] : [])].join(" ");
+}
