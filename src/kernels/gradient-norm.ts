@@ -1,5 +1,5 @@
 import { sizeOf } from "../core/shape.ts";
-import { type Dispatch, read, spansOf, write } from "./dispatch.ts";
+import { type Dispatch, read, type Span, spansOf, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 
@@ -42,14 +42,14 @@ export const gradientNormOp = defineOp({
   },
   scratch: ({ gradients }, _attrs, traits) => ({
     // A sum of squares and a count of bad values for each workgroup.
-    parts: { dtype: "f32", length: 2 * groupsOf(gradients) * spansOf(sizeOf(gradients.shape), traits).length },
+    parts: { dtype: "f32", length: 2 * partsOf(gradients, traits) },
   }),
   gpu: ({ gradients }, _outputs, { maxNorm }, traits) => [
     ...partialSums(gradients, traits),
     {
       shader: ["lib/bits", "lib/row_group", "gradient_norm"],
       entry: "finish",
-      constants: { PARTS: groupsOf(gradients) * spansOf(sizeOf(gradients.shape), traits).length, MAX_NORM: maxNorm },
+      constants: { PARTS: partsOf(gradients, traits), MAX_NORM: maxNorm },
       bind: [read("parts"), read("loss"), write("stats")],
       grid: [1, 1, 1],
     },
@@ -61,19 +61,28 @@ export const gradientNormOp = defineOp({
   ],
 });
 
-function groupsOf(gradients: TensorType): number {
-  return Math.min(MOST_GROUPS, Math.ceil(sizeOf(gradients.shape) / ELEMENTS_PER_GROUP));
+function groupsOf(span: Span): number {
+  return Math.min(MOST_GROUPS, Math.ceil(span.length / ELEMENTS_PER_GROUP));
+}
+
+/** Workgroups, and so partial sums, of all spans. */
+function partsOf(gradients: TensorType, traits: Traits): number {
+  return spansOf(sizeOf(gradients.shape), traits).reduce((sum, span) => sum + groupsOf(span), 0);
 }
 
 function partialSums(gradients: TensorType, traits: Traits): Dispatch[] {
-  const groups = groupsOf(gradients);
-  return spansOf(sizeOf(gradients.shape), traits).map((span, i) => ({
-    shader: ["lib/bits", "lib/row_group", "gradient_norm_parts"],
-    entry: "parts_of",
-    constants: { N: span.length, STRIDE: groups * WORKGROUP, FIRST: i * groups },
-    bind: [read("gradients", span), write("parts")],
-    grid: [groups, 1, 1],
-  }));
+  let first = 0;
+  return spansOf(sizeOf(gradients.shape), traits).map((span) => {
+    const groups = groupsOf(span);
+    first += groups;
+    return {
+      shader: ["lib/bits", "lib/row_group", "gradient_norm_parts"],
+      entry: "parts_of",
+      constants: { N: span.length, STRIDE: groups * WORKGROUP, FIRST: first - groups },
+      bind: [read("gradients", span), write("parts")],
+      grid: [groups, 1, 1],
+    };
+  });
 }
 
 export function gradientNorm(gradients: Value, loss: Value, maxNorm: number): Value {
