@@ -1,0 +1,115 @@
+import { userError } from "../core/errors.ts";
+import { addMerge, type Bpe, emptyBpe, mergeBytes, recoverMerges } from "./bpe.ts";
+import { visibleToBytes } from "./byte-level.ts";
+import { gpt2Files } from "./gpt2-files.ts";
+import { decodeUtf8, type IdBuffer, idBuffer, splitSpecials } from "./ids.ts";
+import { END_OF_TEXT, type Tokenizer } from "./tokenizer.ts";
+
+/**
+ * GPT-2's own pattern. White space is Unicode's property, as in Hugging Face's tokenizers: JavaScript's `\s` takes in
+ * U+FEFF and leaves out U+0085.
+ */
+const PIECE =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+
+/** Pieces up to this many UTF-16 units are remembered, and this many of them. */
+const CACHED_LENGTH = 32;
+const CACHED_PIECES = 1 << 16;
+
+const UTF8 = new TextEncoder();
+
+/**
+ * GPT-2's tokenizer: 50,257 ids, of which 50,256 is `<|endoftext|>`. The half-megabyte of ranks comes from
+ * `gpt-tokenizer` and is loaded when this is called; the merges are recovered from them.
+ */
+export async function gpt2Tokenizer(): Promise<Tokenizer> {
+  const { default: ranks } = await import("gpt-tokenizer/bpeRanks/r50k_base");
+  const tokens = ranks.map((token) => (typeof token === "string" ? UTF8.encode(token) : Uint8Array.from(token)));
+  return bpeTokenizer(recoverMerges(tokens), new Map([[END_OF_TEXT, tokens.length]]), END_OF_TEXT);
+}
+
+/**
+ * A byte-level BPE from the contents of `vocab.json` and `merges.txt`. `specials`: text and id of each added token, in the
+ * vocabulary or after it. `end`: the text of the token that ends a record. Throws `UserError` when they do not agree.
+ */
+export function bpeFromVocabulary(
+  vocab: ReadonlyMap<string, number>,
+  merges: readonly (readonly [left: string, right: string])[],
+  specials: ReadonlyMap<string, number>,
+  end: string,
+): Tokenizer {
+  const tokens: Uint8Array[] = [];
+  for (const [content, id] of specials) tokens[id] = UTF8.encode(content);
+  for (const [entry, id] of vocab) {
+    const bytes = specials.has(entry) ? UTF8.encode(entry) : visibleToBytes(entry);
+    tokens[id] = bytes ?? userError(`vocabulary: token ${id}, "${entry}", is not written in GPT-2's byte characters`);
+  }
+  for (let id = 0; id < tokens.length; id++) {
+    if (tokens[id] === undefined)
+      userError(`vocabulary: no token has id ${id}; wanted every id below ${tokens.length}`);
+  }
+  const bpe = emptyBpe(tokens);
+  for (const [rank, [left, right]] of merges.entries()) {
+    const [a, b, ab] = [vocab.get(left), vocab.get(right), vocab.get(left + right)];
+    if (a === undefined || b === undefined || ab === undefined) {
+      return userError(
+        `merges: line ${rank + 1} joins "${left}" and "${right}", but the vocabulary lacks one, or both joined`,
+      );
+    }
+    addMerge(bpe, a, b, ab);
+  }
+  return bpeTokenizer(bpe, specials, end);
+}
+
+function bpeTokenizer(bpe: Bpe, specials: ReadonlyMap<string, number>, end: string): Tokenizer {
+  const tokens = [...bpe.tokens];
+  for (const [content, id] of specials) tokens[id] = UTF8.encode(content);
+  const endId = specials.get(end);
+  if (endId === undefined) return userError(`tokenizer: no token "${end}" to end a record`);
+  const cache = new Map<string, Int32Array>();
+
+  const encodePiece = (piece: string): Int32Array => {
+    const known = cache.get(piece);
+    if (known !== undefined) return known;
+    const ids = mergeBytes(bpe, UTF8.encode(piece));
+    if (piece.length <= CACHED_LENGTH) {
+      if (cache.size >= CACHED_PIECES) cache.clear();
+      cache.set(piece, ids);
+    }
+    return ids;
+  };
+  const encodeRun = (run: string, out: IdBuffer) => {
+    for (const piece of pieces(run)) out.pushAll(encodePiece(piece));
+  };
+  const bytes = (id: number): Uint8Array =>
+    tokens[id] ?? userError(`tokenizer: id ${id} is outside the vocabulary, 0 to ${tokens.length - 1}`);
+
+  return {
+    kind: "gpt2",
+    vocabSize: tokens.length,
+    endId,
+    encode(text) {
+      const out = idBuffer();
+      splitSpecials(text, specials, (run) => encodeRun(run, out), out.push);
+      return out.finish();
+    },
+    decode: (ids) => decodeUtf8(Array.from(ids, bytes)),
+    bytes,
+    files: (contextLength) => gpt2Files(bpe, specials, end, contextLength),
+  };
+}
+
+/** V8's pattern matcher gives up on some 4 million characters beyond U+FFFF in one piece. */
+function* pieces(run: string): Generator<string> {
+  const matches = run.matchAll(PIECE);
+  while (true) {
+    let match: IteratorResult<RegExpExecArray>;
+    try {
+      match = matches.next();
+    } catch {
+      return userError("tokenizer: millions of characters without a space between; break the text into lines");
+    }
+    if (match.done) return;
+    yield match.value[0];
+  }
+}

@@ -1,0 +1,66 @@
+/** Token ids as they are found: an array that grows, four bytes an id. */
+export interface IdBuffer {
+  push(id: number): void;
+  pushAll(ids: Int32Array): void;
+  finish(): Int32Array<ArrayBuffer>;
+}
+
+export function idBuffer(): IdBuffer {
+  let ids = new Int32Array(1024);
+  let length = 0;
+  const reserve = (more: number) => {
+    if (length + more <= ids.length) return;
+    const grown = new Int32Array(Math.max(2 * ids.length, length + more));
+    grown.set(ids);
+    ids = grown;
+  };
+  return {
+    push(id) {
+      reserve(1);
+      ids[length++] = id;
+    },
+    pushAll(more) {
+      reserve(more.length);
+      ids.set(more, length);
+      length += more.length;
+    },
+    finish: () => ids.slice(0, length),
+  };
+}
+
+/**
+ * Walks `text`, giving the runs between special tokens to `plain` and the special tokens' ids to `special`.
+ * Where two special tokens match at one place the longer one is taken, as Hugging Face's tokenizers do.
+ */
+export function splitSpecials(
+  text: string,
+  specials: ReadonlyMap<string, number>,
+  plain: (run: string, start: number) => void,
+  special: (id: number) => void,
+): void {
+  const longestFirst = [...specials.keys()].sort((a, b) => b.length - a.length).map(escapeRegExp);
+  let end = 0;
+  for (const match of text.matchAll(new RegExp(longestFirst.join("|"), "g"))) {
+    if (match.index > end) plain(text.slice(end, match.index), end);
+    special(specials.get(match[0])!);
+    end = match.index + match[0].length;
+  }
+  if (end < text.length) plain(end === 0 ? text : text.slice(end), end);
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}
+
+/** The text of byte strings joined. A leading byte-order mark is text like any other. */
+export function decodeUtf8(parts: readonly Uint8Array[]): string {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(joined);
+}
