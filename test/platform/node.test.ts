@@ -1,0 +1,145 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdtemp, readdir, rm, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { driverName } from "../../src/platform/node/adapters.ts";
+import { embeddedDawnPath } from "../../src/platform/node/embedded.ts";
+import { refusalsIn } from "../../src/platform/node/refusals.ts";
+import { listAdapters, openGpu } from "../../src/platform/node.ts";
+import { testAdapters } from "../support/gpu.ts";
+
+const node = fileURLToPath(new URL("../../src/platform/node.ts", import.meta.url));
+const embedded = testAdapters.includes("embedded");
+
+/** Runs TypeScript in a process of its own; `open` is this project's `openGpu`. */
+async function inChild(script: string, env: Record<string, string> = {}) {
+  const code = `import { openGpu as open } from ${JSON.stringify(node)};\n${script}`;
+  const child = execFile(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], {
+    env: { ...process.env, NODE_OPTIONS: "", ...env },
+    timeout: 30_000,
+  });
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    let [stdout, stderr] = ["", ""];
+    child.stdout?.on("data", (chunk) => (stdout += chunk));
+    child.stderr?.on("data", (chunk) => (stderr += chunk));
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+describe.each(testAdapters)("a process that used the %s adapter", (adapter) => {
+  test.each(["gpu.close();", "globalThis.kept = gpu; gpu.close();", ""])("ends by itself after: %s", async (end) => {
+    const { code, stdout } = await inChild(
+      `const gpu = await open({ adapter: "${adapter}" });
+       await gpu.wait(() => gpu.device.queue.onSubmittedWorkDone());
+       ${end}
+       console.log("done");`,
+    );
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "done\n" });
+  });
+});
+
+describe.runIf(embedded)("a machine without Vulkan", () => {
+  const noVulkan = { VK_ICD_FILENAMES: "/nonexistent.json", GPT2_ADAPTER: "" };
+
+  test("computes on the embedded driver without being asked", async () => {
+    const script = "const gpu = await open(); console.log(gpu.driver); gpu.close();";
+    expect(await inChild(script, noVulkan)).toMatchObject({ code: 0, stdout: "SwiftShader (embedded)\n" });
+  });
+
+  test("says what there is when a hardware GPU is demanded", async () => {
+    const script = `await open({ adapter: "hardware" }).catch((e) => console.log(e.name, e.message));`;
+    const { stdout } = await inChild(script, noVulkan);
+    expect(stdout).toMatch(/^UserError no adapter is "hardware".*SwiftShader \(embedded\).*--device cpu\n$/);
+  });
+});
+
+test.runIf(process.platform === "linux")(
+  "what Dawn prints while it looks for adapters stays out of a terminal",
+  async () => {
+    const script = "const gpu = await open(); gpu.close(); console.error('ours');";
+    const command = `'${process.execPath}' --import tsx --input-type=module -e "$SCRIPT" 2>&1 | cat`;
+    const SCRIPT = `import { openGpu as open } from ${JSON.stringify(node)};\n${script}`;
+    const env = { ...process.env, NODE_OPTIONS: "", SCRIPT };
+    const { stdout } = await promisify(execFile)("sh", ["-c", command], { env });
+    expect(stdout).toBe("ours\n");
+  },
+);
+
+describe.runIf(embedded)("the embedded driver's cache", () => {
+  test("several may fill it at once, and a file that went missing comes back", async () => {
+    const cache = await mkdtemp(join(tmpdir(), "gpt2-cache-"));
+    try {
+      const env = { ...process.env, GPT2_CACHE: cache };
+      const paths = await Promise.all([embeddedDawnPath(env), embeddedDawnPath(env), embeddedDawnPath(env)]);
+      expect(new Set(paths).size).toBe(1);
+      const folder = join(paths[0]!, "..");
+      expect((await readdir(folder)).sort()).toEqual(["dawn.node", "libvulkan.so.1"]);
+      await unlink(join(folder, "libvulkan.so.1"));
+      await embeddedDawnPath(env);
+      expect((await readdir(folder)).sort()).toEqual(["dawn.node", "libvulkan.so.1"]);
+      expect(await readdir(cache), "no half-made folders").toHaveLength(1);
+    } finally {
+      await rm(cache, { recursive: true });
+    }
+  });
+
+  test("a folder that cannot be made is an error that names it", async () => {
+    await expect(embeddedDawnPath({ GPT2_CACHE: "/dev/null/cache" })).rejects.toThrow(/\/dev\/null\/cache.*GPT2_CACHE/);
+  });
+
+  test("without a usable home it goes to the folder for temporary files, unless others can write there", async () => {
+    const { TMPDIR } = process.env;
+    const temporary = await mkdtemp(join(tmpdir(), "gpt2-tmp-"));
+    try {
+      process.env.TMPDIR = temporary;
+      const path = await embeddedDawnPath({ HOME: "/dev/null" });
+      expect(path).toMatch(`${temporary}/webgpu-gpt2-`);
+      await chmod(join(path, "../.."), 0o777);
+      await expect(embeddedDawnPath({ HOME: "/dev/null" })).rejects.toThrow(/written by others/);
+    } finally {
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
+      await rm(temporary, { recursive: true });
+    }
+  });
+});
+
+test.runIf(testAdapters.length > 0)("the report marks one adapter as chosen, the one that openGpu opens", async () => {
+  const chosen = (await listAdapters()).filter(({ verdict }) => verdict === "chosen");
+  expect(chosen).toHaveLength(1);
+  const gpu = await openGpu();
+  gpu.close();
+  expect(gpu.driver).toBe(chosen[0]?.driver);
+  expect(chosen[0]?.limits.maxBufferSize).toBeGreaterThan(2 ** 27);
+});
+
+test.runIf(embedded)("an adapter can be chosen by a part of its name", async () => {
+  const gpu = await openGpu({ adapter: "swiftsh" });
+  gpu.close();
+  expect(gpu.kind).toBe("embedded");
+});
+
+test("drivers are named for people", () => {
+  const rest = { architecture: "", subgroupMinSize: 0, subgroupMaxSize: 0, subgroupMatrixConfigs: [] };
+  const name = (vendor: string, device: string, description: string) =>
+    driverName({ ...rest, vendor, device, description }, "system");
+  expect(name("mesa", "llvmpipe-llvm", "llvmpipe: Mesa 25.0.7-2 (LLVM 15.0.6) 0.0.1")).toBe(
+    "llvmpipe (Mesa 25.0.7, system)",
+  );
+  expect(name("amd", "rx-7900", "radv: Mesa 25.0.7 0.0.1")).toBe("rx-7900 (radv, Mesa 25.0.7)");
+  expect(name("apple", "", "Metal driver on macOS 15")).toBe("apple (Metal driver on macOS 15)");
+});
+
+test("refusals are the reasons in Dawn's log, not its remarks, nor the absence of drivers", () => {
+  const log = `Warning: maxDynamicUniformBuffersPerPipelineLayout artificially reduced from 1000000 to 16 to fit.
+Warning: Vulkan shaderUniform*ArrayDynamicIndexing required.
+ - While initializing adapter (backend=BackendType::Vulkan)
+    at InitializeImpl (PhysicalDeviceVk.cpp:257)
+Warning: vkCreateInstance: Found no drivers!
+Warning: Couldn't load Vulkan: libvulkan.so: cannot open shared object file: No such file or directory
+`;
+  expect(refusalsIn(log)).toEqual([expect.stringMatching(/^Vulkan shaderUniform.*too old.*bookworm-backports/)]);
+});
