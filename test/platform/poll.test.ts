@@ -96,12 +96,15 @@ describe.each(testAdapters)("waiting on the %s adapter", (name) => {
   test.runIf(process.platform === "linux")("Node's thread rests while a driver works", async ({ skip }) => {
     const gpu = await openTestGpu(name);
     if (gpu.kind === "hardware") skip("a GPU is done before there is a share to measure");
-    const buffer = await longDispatch(gpu, name === "embedded" ? 4000 : 20000);
-    const [cpu, start] = [mainThreadMs(), performance.now()];
-    await gpu.wait(() => buffer.mapAsync(1));
-    const waited = performance.now() - start;
-    expect(waited).toBeGreaterThan(50);
-    expect((mainThreadMs() - cpu) / waited, `share of a core in ${waited} ms`).toBeLessThan(0.4);
+    let [waited, used] = [0, 0];
+    while (waited < 400) {
+      const buffer = await longDispatch(gpu, name === "embedded" ? 3000 : 20000);
+      const [cpu, start] = [mainThreadMs(), performance.now()];
+      await gpu.wait(() => buffer.mapAsync(1));
+      waited += performance.now() - start;
+      used += mainThreadMs() - cpu;
+    }
+    expect(used / waited, `share of a core in ${waited} ms`).toBeLessThan(0.15);
   });
 });
 
