@@ -1,9 +1,11 @@
 import { adamwOp } from "./adamw.ts";
 import { addOp } from "./add.ts";
+import { columnSumOp } from "./column-sum.ts";
 import { crossEntropyBackwardOp, crossEntropyOp } from "./cross-entropy.ts";
 import { dropoutOp } from "./dropout.ts";
 import { embeddingBackwardOp, embeddingOp } from "./embedding.ts";
 import { gradientNormOp } from "./gradient-norm.ts";
+import { matmulOp } from "./matmul.ts";
 import type { AnyOp } from "./op.ts";
 import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
 
@@ -11,12 +13,14 @@ import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
 export const OPS: readonly AnyOp[] = [
   adamwOp,
   addOp,
+  columnSumOp,
   crossEntropyBackwardOp,
   crossEntropyOp,
   dropoutOp,
   embeddingBackwardOp,
   embeddingOp,
   gradientNormOp,
+  matmulOp,
   scaledFillOp,
   scaledSumOp,
 ];

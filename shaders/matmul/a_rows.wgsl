@@ -1,0 +1,13 @@
+// 4x4 blocks of a whose rows lie along k, 4 elements a load: block[j] = a(row + j, k to k + 3).
+// Rows past M are read as the last one: their products are never stored. K is a multiple of 4.
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+
+fn place_a(row: u32) -> vec4u {
+  return (A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(M - 1u)) * A_ROW) / 4u;
+}
+
+fn load_a(place: vec4u, k: u32) -> mat4x4f {
+  let at = place + k / 4u;
+  return mat4x4f(a[at.x], a[at.y], a[at.z], a[at.w]);
+}
+

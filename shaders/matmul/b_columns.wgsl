@@ -1,0 +1,13 @@
+// 4x4 blocks of a transposed b, whose rows lie along k, 4 elements a load: block[j] = b(k + j, column to column + 3).
+// Columns past N are read as the last one: their products are never stored. K is a multiple of 4.
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+
+fn place_b(column: u32) -> vec4u {
+  return (B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u)) * B_COLUMN) / 4u;
+}
+
+fn load_b(place: vec4u, k: u32) -> mat4x4f {
+  let at = place + k / 4u;
+  return transpose(mat4x4f(b[at.x], b[at.y], b[at.z], b[at.w]));
+}
+

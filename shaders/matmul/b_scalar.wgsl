@@ -1,0 +1,19 @@
+// 4x4 blocks of any b, one element a load, zero outside: block[j] = b(k + j, column to column + 3).
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+
+fn place_b(column: u32) -> vec4u {
+  return B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u)) * B_COLUMN;
+}
+
+fn load_b_row(place: vec4u, k: u32) -> vec4f {
+  if (K % 4u == 0u || k < K) {
+    let at = place + k * B_K;
+    return vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
+  }
+  return vec4f();
+}
+
+fn load_b(place: vec4u, k: u32) -> mat4x4f {
+  return mat4x4f(load_b_row(place, k), load_b_row(place, k + 1u), load_b_row(place, k + 2u), load_b_row(place, k + 3u));
+}
+

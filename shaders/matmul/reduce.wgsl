@@ -1,0 +1,28 @@
+// y = finish(sum over s of partials[s]), partials: [SPLITS, M, N]
+// The second pass of a product whose K was split. One invocation sums 4 columns (or one, when N is not a multiple
+// of 4), always in the same order.
+
+override GROUP: u32;
+override SPLITS: u32;
+
+@group(0) @binding(0) var<storage, read> partials: array<Cell>;
+
+@compute @workgroup_size(GROUP)
+fn reduce(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let cell = linear_group(group, groups) * GROUP + local;
+  let row = cell / (N / CELL);
+  let column = cell % (N / CELL) * CELL;
+  if (row >= M) {
+    return;
+  }
+  var sum = partials[cell];
+  for (var s = 1u; s < SPLITS; s++) {
+    sum += partials[s * (M * N / CELL) + cell];
+  }
+  let at = (Y_START + row * Y_ROW + column) / CELL;
+  y[at] = finish(sum, at, column);
+}

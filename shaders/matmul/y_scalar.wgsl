@@ -1,0 +1,20 @@
+// y, when its rows are not a multiple of 4 long: 4 neighbours are stored one by one.
+alias Cell = f32;
+const CELL = 1u;
+
+@group(0) @binding(Y) var<storage, read_write> y: array<f32>;
+
+fn store_cell(product: f32, split: u32, row: u32, column: u32) {
+  if (row < M && column < N) {
+    let at = Y_START + (split * M + row) * Y_ROW + column;
+    y[at] = finish(product, at, column);
+  }
+}
+
+fn store(products: vec4f, split: u32, row: u32, column: u32) {
+  store_cell(products.x, split, row, column);
+  store_cell(products.y, split, row, column + 1u);
+  store_cell(products.z, split, row, column + 2u);
+  store_cell(products.w, split, row, column + 3u);
+}
+

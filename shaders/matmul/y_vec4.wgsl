@@ -1,0 +1,13 @@
+// y, when its rows are a multiple of 4 long: 4 neighbours are one store.
+alias Cell = vec4f;
+const CELL = 4u;
+
+@group(0) @binding(Y) var<storage, read_write> y: array<vec4f>;
+
+fn store(products: vec4f, split: u32, row: u32, column: u32) {
+  if (row < M && column < N) {
+    let at = (Y_START + (split * M + row) * Y_ROW + column) / 4u;
+    y[at] = finish(products, at, column);
+  }
+}
+

@@ -1,0 +1,91 @@
+import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
+import { type Binding, type Dispatch, grid1d, read, spansOf, write } from "./dispatch.ts";
+import { defineOp, expectType, f32, type TensorType, type Value } from "./op.ts";
+import type { Traits } from "./traits.ts";
+
+const WORKGROUP = 64;
+const LEAST_ROWS = 16;
+
+/** y[n] = sum over m of x[m, n]. x: [M, N], y: [N], f32. The gradient of a bias. */
+export const columnSumOp = defineOp({
+  name: "columnSum",
+  inputs: ["x"],
+  outputs: ["y"],
+  shapes: ({ x }) => {
+    expectType("columnSum", "x", x, "f32", [-1, -1]);
+    return { y: f32([x.shape[1]!]) };
+  },
+  cpu: ({ x }, { y }) => {
+    const [M, N] = x.shape as [number, number];
+    const sums = new Float64Array(N);
+    for (let m = 0; m < M; m++) for (let n = 0; n < N; n++) sums[n]! += x.data[m * N + n]!;
+    y.data.set(sums);
+  },
+  gpu: ({ x }, _outputs, _attrs, traits) => {
+    const N = x.shape[1]!;
+    const { parts, stretches } = partsOf(x, traits);
+    if (stretches <= 1) return [columnSums(x.shape[0]!, N, Math.max(1, x.shape[0]!), 0, read("x"), write("y"), traits)];
+    const first = parts.map(({ M, rows, first, span }) =>
+      columnSums(M, N, rows, first, read("x", span), write("partials"), traits),
+    );
+    return [...first, columnSums(stretches, N, stretches, 0, read("partials"), write("y"), traits)];
+  },
+  scratch: ({ x }, _attrs, traits) => {
+    const { stretches } = partsOf(x, traits);
+    const none: Record<string, { dtype: "f32"; length: number }> = {};
+    return stretches > 1 ? { partials: { dtype: "f32", length: stretches * x.shape[1]! } } : none;
+  },
+  cost: ({ x }, { y }) => {
+    const [M, N] = x.shape as [number, number];
+    return { flops: M * N, bytes: 4 * (M * N + y.shape[0]!) };
+  },
+  cases: [{ inputs: { x: f32([3, 5]) } }, { inputs: { x: f32([40, 3]) } }, { inputs: { x: f32([1, 7]) } }],
+});
+
+export function columnSum(x: Value): Value {
+  return columnSumOp.apply({ x }).y;
+}
+
+/** What one binding covers of x, cut into stretches that are summed side by side. */
+interface Part {
+  readonly M: number;
+  readonly rows: number;
+  /** The number of its first stretch. */
+  readonly first: number;
+  readonly span: { readonly offset: number; readonly length: number };
+}
+
+/** About sqrt(M) stretches of as many rows; fewer where their sums would not fit a binding. */
+function partsOf(x: TensorType, traits: Traits): { parts: Part[]; stretches: number } {
+  const [M, N] = x.shape as [number, number];
+  const spans = spansOf(M * N, traits, N);
+  const most = Math.max(spans.length, Math.floor(traits.maxBindingBytes / BYTES_PER_ELEMENT / Math.max(1, N)));
+  const rows = Math.max(LEAST_ROWS, Math.ceil(Math.sqrt(M)), Math.ceil(M / Math.max(1, most - spans.length)));
+  let first = 0;
+  const parts = spans.map((span) => {
+    const part = { M: span.length / N, rows, first, span };
+    first += Math.ceil(part.M / rows);
+    return part;
+  });
+  return { parts, stretches: first };
+}
+
+function columnSums(
+  M: number,
+  N: number,
+  rows: number,
+  first: number,
+  from: Binding,
+  to: Binding,
+  traits: Traits,
+): Dispatch {
+  // Without rows one empty stretch is left, which writes zeros.
+  const stretches = Math.max(1, Math.ceil(M / rows));
+  return {
+    shader: ["lib/grid", "column_sum"],
+    entry: "column_sum",
+    constants: { M, N, ROWS: rows, STRETCHES: stretches, FIRST: first },
+    bind: [from, to],
+    grid: grid1d(stretches * N, WORKGROUP, traits),
+  };
+}

@@ -1,0 +1,142 @@
+import { formatShape, sizeOf } from "../core/shape.ts";
+import { columnSum } from "./column-sum.ts";
+import { type Finish, type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
+import type { Product } from "./matmul/product.ts";
+import { defaultSplits, defaultVariant, variantNamed } from "./matmul/variants.ts";
+import { defineOp, expectType, f32, shapeError, type TensorType, type Value } from "./op.ts";
+import type { Traits } from "./traits.ts";
+
+/** Attributes of `matmul`. */
+export interface MatmulAttrs {
+  /** a is [K, M] instead of [M, K]. */
+  readonly transposeA: boolean;
+  /** b is [N, K] instead of [K, N]. */
+  readonly transposeB: boolean;
+  /** A name out of `matmulVariants`, or "auto". */
+  readonly variant: string;
+  /** Stretches of K computed side by side and summed by a second pass; 0: the variant's own choice. */
+  readonly splits: number;
+}
+
+const DEFAULTS: MatmulAttrs = { transposeA: false, transposeB: false, variant: "auto", splits: 0 };
+
+/**
+ * y = op(a) . op(b) (+ bias of the column) (+ residual), or, with `into`, into + op(a) . op(b) in into's place.
+ * op(a): [M, K], op(b): [K, N], bias: [N], residual, into, y: [M, N], all f32; op is the identity or the transposition.
+ */
+export const matmulOp = defineOp({
+  name: "matmul",
+  inputs: ["a", "b"],
+  optional: ["bias", "residual", "into"],
+  outputs: ["y"],
+  updates: { y: "into" },
+  attrs: DEFAULTS,
+  shapes: ({ a, b, bias, residual, into }, attrs) => {
+    expectType("matmul", "a", a, "f32", [-1, -1]);
+    expectType("matmul", "b", b, "f32", [-1, -1]);
+    const { M, N, K } = productOf(a, b, attrs);
+    if (b.shape[attrs.transposeB ? 1 : 0] !== K) {
+      const fix = b.shape[attrs.transposeB ? 0 : 1] === K || N === a.shape[0] ? "transposeB" : "transposeA";
+      shapeError("matmul", `inner sizes differ, a ${formatShape(a.shape)}, b ${formatShape(b.shape)}; ${fix}?`);
+    }
+    if (bias) expectType("matmul", "bias", bias, "f32", [N]);
+    if (residual) expectType("matmul", "residual", residual, "f32", [M, N]);
+    if (into) expectType("matmul", "into", into, "f32", [M, N]);
+    if (into && (bias || residual)) shapeError("matmul", "into excludes bias and residual");
+    return { y: f32([M, N]) };
+  },
+  cpu: ({ a, b, bias, residual, into }, { y }, attrs) => {
+    const { M, N, K } = productOf(a, b, attrs);
+    const row = new Float64Array(N);
+    for (let m = 0; m < M; m++) {
+      row.fill(0);
+      for (let k = 0; k < K; k++) {
+        const left = a.data[attrs.transposeA ? k * M + m : m * K + k]!;
+        if (attrs.transposeB) for (let n = 0; n < N; n++) row[n]! += left * b.data[n * K + k]!;
+        else for (let n = 0; n < N; n++) row[n]! += left * b.data[k * N + n]!;
+      }
+      for (let n = 0; n < N; n++) {
+        const at = m * N + n;
+        y.data[at] = row[n]! + (bias?.data[n] ?? 0) + (residual?.data[at] ?? 0) + (into ? y.data[at]! : 0);
+      }
+    }
+  },
+  gpu: ({ a, b, ...rest }, _outputs, attrs, traits) => {
+    const finish: Finish = { bias: !!rest.bias, residual: !!rest.residual, into: !!rest.into };
+    const product = productOf(a, b, attrs);
+    return productDispatches(product, finish, planOf(product, attrs, traits), traits);
+  },
+  scratch: ({ a, b }, attrs, traits) => {
+    const product = productOf(a, b, attrs);
+    const length = partialsLength(product, planOf(product, attrs, traits), traits);
+    const none: Record<string, { dtype: "f32"; length: number }> = {};
+    return length > 0 ? { partials: { dtype: "f32", length } } : none;
+  },
+  vjp: ({ a, b, bias, residual, into }, _outputs, { y: dy }, attrs, context) => {
+    if (!dy) return {};
+    const { transposeA, transposeB } = attrs;
+    const grads: Partial<Record<"a" | "b" | "bias" | "residual" | "into", Value>> = {};
+    if (context.needs("a")) {
+      const more = { residual: context.accumulated("a") };
+      grads.a = transposeA
+        ? matmul(b, dy, { transposeA: transposeB, transposeB: true, ...more })
+        : matmul(dy, b, { transposeB: !transposeB, ...more });
+    }
+    if (context.needs("b")) {
+      const more = { residual: context.accumulated("b") };
+      grads.b = transposeB
+        ? matmul(dy, a, { transposeA: true, transposeB: transposeA, ...more })
+        : matmul(a, dy, { transposeA: !transposeA, ...more });
+    }
+    if (bias && context.needs("bias")) grads.bias = columnSum(dy);
+    if (residual && context.needs("residual")) grads.residual = dy;
+    if (into && context.needs("into")) grads.into = dy;
+    return grads;
+  },
+  cost: ({ a, b, bias, residual, into }, { y }, attrs) => {
+    const { M, N, K } = productOf(a, b, attrs);
+    const elements = [a, b, bias, residual, into, y].reduce((sum, t) => sum + (t ? sizeOf(t.shape) : 0), 0);
+    return { flops: 2 * M * N * K, bytes: 4 * elements };
+  },
+  cases: [
+    { inputs: { a: f32([3, 5]), b: f32([5, 2]) } },
+    { inputs: { a: f32([4, 8]), b: f32([8, 4]), bias: f32([4]) } },
+    { inputs: { a: f32([5, 4]), b: f32([4, 8]), bias: f32([8]), residual: f32([5, 8]) } },
+    { inputs: { a: f32([5, 4]), b: f32([8, 4]) }, attrs: { transposeB: true } },
+    { inputs: { a: f32([2, 7]), b: f32([3, 7]), residual: f32([2, 3]) }, attrs: { transposeB: true } },
+    { inputs: { a: f32([4, 8]), b: f32([4, 4]) }, attrs: { transposeA: true } },
+    { inputs: { a: f32([7, 3]), b: f32([7, 5]), bias: f32([5]) }, attrs: { transposeA: true } },
+    { inputs: { a: f32([4, 3]), b: f32([2, 4]) }, attrs: { transposeA: true, transposeB: true } },
+    { inputs: { a: f32([1, 1]), b: f32([1, 1]) } },
+  ],
+});
+
+/** What `matmul` may be told besides its operands. */
+export interface MatmulOptions extends Partial<MatmulAttrs> {
+  readonly bias?: Value | undefined;
+  readonly residual?: Value | undefined;
+  readonly into?: Value | undefined;
+}
+
+/** See `matmulOp`. `into` is updated in place: use the result from then on. */
+export function matmul(a: Value, b: Value, options: MatmulOptions = {}): Value {
+  const { bias, residual, into, ...attrs } = options;
+  return matmulOp.apply({ a, b, bias, residual, into }, attrs).y;
+}
+
+function productOf(a: TensorType, b: TensorType, { transposeA, transposeB }: MatmulAttrs): Product {
+  const [aRows = 0, aColumns = 0] = a.shape;
+  const [bRows = 0, bColumns = 0] = b.shape;
+  return {
+    M: transposeA ? aColumns : aRows,
+    N: transposeB ? bRows : bColumns,
+    K: transposeA ? aRows : aColumns,
+    transposeA,
+    transposeB,
+  };
+}
+
+function planOf(product: Product, attrs: MatmulAttrs, traits: Traits): Plan {
+  const variant = attrs.variant === "auto" ? defaultVariant(product, traits) : variantNamed(attrs.variant);
+  return { variant, splits: attrs.splits || defaultSplits(product, variant, traits) };
+}

@@ -1,0 +1,70 @@
+import { BYTES_PER_ELEMENT } from "../../core/dtype.ts";
+import type { Traits } from "../traits.ts";
+
+/** y[M, N] = op(a) . op(b), op(a) [M, K], op(b) [K, N]; op is the identity or the transposition. */
+export interface Product {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** From `start`, `length` of them. */
+export interface Range {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** A part of a product that its bindings allow: these rows and columns of y, summed over these k. */
+export interface Piece {
+  readonly m: Range;
+  readonly n: Range;
+  readonly k: Range;
+}
+
+/** The length of a row of a, b, y as they lie in memory. */
+export function rowLengths(p: Product): { a: number; b: number; y: number } {
+  return { a: p.transposeA ? p.M : p.K, b: p.transposeB ? p.K : p.N, y: p.N };
+}
+
+/**
+ * Cuts a product so that no piece binds more than `maxBindingBytes` of a tensor. Tensors are cut between rows, so
+ * M is cut where y (or a) is too large, N where a transposed b is, and K where a transposed a or a plain b is: pieces
+ * of one (m, n) then add up, in order of k. Nearly always there is one piece; without rows or columns there is none.
+ */
+export function piecesOf(p: Product, traits: Traits): Piece[] {
+  const row = rowLengths(p);
+  const ms = cut(p.M, p.transposeA ? [row.y] : [row.y, row.a], traits);
+  const ns = cut(p.N, p.transposeB ? [row.b] : [], traits);
+  const ks = cut(p.K, [...(p.transposeA ? [row.a] : []), ...(p.transposeB ? [] : [row.b])], traits);
+  const summands = ks.length > 0 ? ks : [{ start: 0, length: 0 }];
+  return ms.flatMap((m) => ns.flatMap((n) => summands.map((k) => ({ m, n, k }))));
+}
+
+/** Cuts `length` rows of several tensors, whose rows have these lengths, alike; at offsets that each can be bound at. */
+function cut(length: number, rows: readonly number[], traits: Traits): Range[] {
+  if (length === 0) return [];
+  const most = Math.min(length, ...rows.map((row) => Math.floor(traits.maxBindingBytes / BYTES_PER_ELEMENT / row)));
+  if (most === length) return [{ start: 0, length }];
+  const alignment = Math.max(1, traits.offsetAlignment / BYTES_PER_ELEMENT);
+  // Multiples of 4 keep loads of 4 elements possible in the pieces of the other operand.
+  const unit = rows.reduce((all, row) => lcm(all, alignment / gcd(alignment, row)), 4);
+  const step = Math.floor(most / unit) * unit;
+  if (step === 0) {
+    throw new Error(
+      `matmul: ${unit} rows of ${Math.max(...rows)} elements exceed a binding of ${traits.maxBindingBytes} bytes`,
+    );
+  }
+  const ranges: Range[] = [];
+  for (let start = 0; start < length; start += step) ranges.push({ start, length: Math.min(step, length - start) });
+  return ranges;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
+function lcm(a: number, b: number): number {
+  return (a / gcd(a, b)) * b;
+}

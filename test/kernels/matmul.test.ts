@@ -1,0 +1,100 @@
+import { describe, expect, test } from "vitest";
+import { createTape } from "../../src/autograd/tape.ts";
+import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
+import { matmul, matmulOp } from "../../src/kernels/matmul.ts";
+import { f32, type OpCase } from "../../src/kernels/op.ts";
+import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
+import { checkOp } from "../support/check.ts";
+
+type Form = "NN" | "NT" | "TN" | "TT";
+type Extra = "bias" | "residual" | "into";
+
+/** A case by its sizes: y [M, N], inner size K, which operands are transposed, what is added. */
+function product(M: number, N: number, K: number, form: Form, extras: readonly Extra[] = [], attrs = {}): OpCase {
+  const [transposeA, transposeB] = [form[0] === "T", form[1] === "T"];
+  const shapes = { bias: f32([N]), residual: f32([M, N]), into: f32([M, N]) };
+  const added = Object.fromEntries(extras.map((name) => [name, shapes[name]]));
+  const a = f32(transposeA ? [K, M] : [M, K]);
+  const b = f32(transposeB ? [N, K] : [K, N]);
+  return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, ...attrs } };
+}
+
+/** `into` keeps the gradients out of a comparison: they are products of their own and checked by other cases. */
+const variantCases = matmulVariants.flatMap(({ name: variant }) => [
+  product(33, 31, 29, "NN", ["into"], { variant }),
+  product(68, 36, 40, "NN", ["into"], { variant }),
+  product(68, 36, 40, "NT", ["into"], { variant }),
+  product(68, 36, 40, "TN", ["into"], { variant, splits: 3 }),
+]);
+
+checkOp(matmulOp, {
+  gpuCases: [
+    ...variantCases,
+    product(0, 4, 4, "NN"),
+    product(4, 0, 4, "NT"),
+    product(8, 8, 0, "NN", ["bias"]),
+    product(1, 65, 128, "NT", ["bias", "residual"]),
+    product(17, 9, 11, "TT", ["bias", "residual"]),
+    product(7, 5, 2053, "TN", ["bias"], { splits: 7 }),
+    product(64, 48, 4096, "NN", [], { splits: 16 }),
+    product(129, 127, 3, "NN"),
+  ],
+});
+
+describe("with bindings of 4 KiB and grids of 3 groups", () => {
+  // 1024 elements a binding: cuts the rows of a and y, the columns of y, and the sum.
+  const traits = { maxBindingBytes: 4096, maxGroupsPerDimension: 3 };
+  checkOp(matmulOp, {
+    gpuCases: [
+      product(150, 16, 32, "NN", ["bias", "residual"]),
+      product(24, 20, 300, "TN", ["into"]),
+      product(6, 150, 16, "NT", ["bias"]),
+      product(4, 16, 200, "NN", ["into"], { splits: 4 }),
+    ],
+    traits,
+  });
+});
+
+describe("matmul while tracing", () => {
+  const tape = createTape();
+  const value = (...shape: number[]) => tape.input(`x${tape.values.length}`, f32(shape));
+
+  test("a wrong inner size says what to try", () => {
+    expect(() => matmul(value(8, 64), value(32, 64))).toThrow(
+      "matmul: inner sizes differ, a [8, 64], b [32, 64]; transposeB?",
+    );
+    expect(() => matmul(value(64, 8), value(64, 32))).toThrow("transposeA?");
+  });
+
+  test("a bias of another length is refused", () => {
+    expect(() => matmul(value(2, 3), value(3, 4), { bias: value(3) })).toThrow(
+      "matmul: bias is f32 [3], wanted f32 [4]",
+    );
+  });
+
+  test("an unknown variant lists the known ones", () => {
+    const [a, b] = [f32([2, 2]), f32([2, 2])];
+    const attrs = { ...matmulOp.attrs!, variant: "best" };
+    expect(() => matmulOp.gpu({ a, b }, { y: f32([2, 2]) }, attrs, DEFAULT_TRAITS)).toThrow("naive, ");
+  });
+
+  test("GPT-2's embedding is cut to the guaranteed binding limit", () => {
+    const [M, V, C] = [64, 50257, 768];
+    const forms = [
+      { a: f32([M, C]), b: f32([V, C]), y: f32([M, V]), attrs: { transposeB: true } },
+      { a: f32([M, V]), b: f32([V, C]), y: f32([M, C]), attrs: {} },
+      { a: f32([M, V]), b: f32([M, C]), y: f32([V, C]), attrs: { transposeA: true } },
+    ];
+    for (const { a, b, y, attrs } of forms) {
+      const dispatches = matmulOp.gpu({ a, b }, { y }, { ...matmulOp.attrs!, ...attrs }, DEFAULT_TRAITS);
+      const spans = dispatches.flatMap(({ bind }) => bind.flatMap(({ span }) => span ?? []));
+      expect(dispatches.length).toBeGreaterThan(1);
+      for (const { offset, length } of spans) {
+        expect(length * 4).toBeLessThanOrEqual(DEFAULT_TRAITS.maxBindingBytes);
+        expect((offset * 4) % DEFAULT_TRAITS.offsetAlignment).toBe(0);
+      }
+      const covered = Math.max(...spans.map(({ offset, length }) => offset + length));
+      expect(covered).toBe(V * C);
+    }
+  });
+});
