@@ -18,7 +18,7 @@ export interface AdamWOptions {
  * AdamW (Loshchilov and Hutter 2019) as torch.optim.AdamW computes it, over whole arenas of N elements:
  * g' = scale g; m = b1 m + (1-b1) g'; v = b2 v + (1-b2) g'^2; p = p (1 - lr wd) - lr mhat / (sqrt(vhat) + eps).
  * The first `decayed` elements decay, the rest (biases, gains) do not. Learning rate and bias corrections come with
- * `step`, the clip scale with `stats` of gradient_norm; where that says unhealthy, nothing at all is written.
+ * `step`, the clip scale with `stats` of gradientNorm; where that says unhealthy, nothing at all is written.
  */
 export const adamwOp = defineOp({
   name: "adamw",

@@ -14,13 +14,13 @@ export const IGNORED_LABEL = -100;
  * [0, V) or IGNORED_LABEL (the host checks); loss, logSumExp: [R]. The row's maximum is subtracted before `exp`.
  */
 export const crossEntropyOp = defineOp({
-  name: "cross_entropy",
+  name: "crossEntropy",
   inputs: ["logits", "labels"],
   outputs: ["loss", "logSumExp"],
   auxiliary: ["logSumExp"],
   shapes: ({ logits, labels }) => {
-    expectType("cross_entropy", "logits", logits, "f32", [-1, -1]);
-    expectType("cross_entropy", "labels", labels, "i32", [logits.shape[0]!]);
+    expectType("crossEntropy", "logits", logits, "f32", [-1, -1]);
+    expectType("crossEntropy", "labels", labels, "i32", [logits.shape[0]!]);
     return { loss: f32([logits.shape[0]!]), logSumExp: f32([logits.shape[0]!]) };
   },
   cpu: ({ logits, labels }, { loss, logSumExp }) => {
@@ -62,7 +62,7 @@ export const crossEntropyOp = defineOp({
 
 /** dlogits[r, j] = (exp(logits[r, j] - logSumExp[r]) - [j = label[r]]) * dloss[r]; exactly 0 where the label is ignored. */
 export const crossEntropyBackwardOp = defineOp({
-  name: "cross_entropy_backward",
+  name: "crossEntropyBackward",
   inputs: ["logits", "labels", "logSumExp", "dloss"],
   outputs: ["dlogits"],
   shapes: ({ logits }) => ({ dlogits: f32(logits.shape) }),
@@ -109,6 +109,6 @@ export function crossEntropy(logits: Value, labels: Value): Value {
 export function checkLabels(labels: CpuTensor["data"], vocabulary: number): void {
   const bad = labels.findIndex((label: number) => label !== IGNORED_LABEL && !(label >= 0 && label < vocabulary));
   if (bad >= 0) {
-    throw new Error(`cross_entropy: label ${labels[bad]} at ${bad}, wanted 0..${vocabulary - 1} or ${IGNORED_LABEL}`);
+    throw new Error(`crossEntropy: label ${labels[bad]} at ${bad}, wanted 0..${vocabulary - 1} or ${IGNORED_LABEL}`);
   }
 }

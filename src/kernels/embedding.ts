@@ -65,7 +65,7 @@ export const embeddingOp = defineOp({
  * Deterministic: each row is summed by one invocation a column, in the order of the tokens.
  */
 export const embeddingBackwardOp = defineOp({
-  name: "embedding_backward",
+  name: "embeddingBackward",
   inputs: ["dy", "ids", "order"],
   optional: ["into"],
   outputs: ["dtable"],
@@ -73,7 +73,7 @@ export const embeddingBackwardOp = defineOp({
   attrs: { rows: 0 },
   shapes: ({ dy, into }, { rows }) => {
     const dtable = f32([rows, dy.shape[1]!]);
-    if (into) expectType("embedding_backward", "into", into, "f32", dtable.shape);
+    if (into) expectType("embeddingBackward", "into", into, "f32", dtable.shape);
     return { dtable };
   },
   cpu: ({ dy, ids }, { dtable }) => {

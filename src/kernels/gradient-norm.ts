@@ -21,13 +21,13 @@ export const HEALTHY = 2;
  * and at most 1e30 in magnitude, else 0. gradients: [N], all of them in one arena; loss: [1]; stats: [4].
  */
 export const gradientNormOp = defineOp({
-  name: "gradient_norm",
+  name: "gradientNorm",
   inputs: ["gradients", "loss"],
   outputs: ["stats"],
   attrs: { maxNorm: 1 },
   shapes: ({ gradients, loss }) => {
-    expectType("gradient_norm", "gradients", gradients, "f32", [-1]);
-    expectType("gradient_norm", "loss", loss, "f32", [1]);
+    expectType("gradientNorm", "gradients", gradients, "f32", [-1]);
+    expectType("gradientNorm", "loss", loss, "f32", [1]);
     return { stats: f32([4]) };
   },
   cpu: ({ gradients, loss }, { stats }, { maxNorm }) => {

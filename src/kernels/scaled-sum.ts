@@ -11,11 +11,11 @@ const EXAMPLE_STEP = { ...STEP, values: [...packStep({ seed: 7, step: 3, learnin
  * unequal numbers of labels add up to the mean over tokens.
  */
 export const scaledSumOp = defineOp({
-  name: "scaled_sum",
+  name: "scaledSum",
   inputs: ["x", "step"],
   outputs: ["y"],
   shapes: ({ step }) => {
-    expectType("scaled_sum", "step", step, STEP.dtype, STEP.shape);
+    expectType("scaledSum", "step", step, STEP.dtype, STEP.shape);
     return { y: f32([1]) };
   },
   cpu: ({ x, step }, { y }) => {
@@ -41,7 +41,7 @@ export const scaledSumOp = defineOp({
 
 /** dx = lossScale * dy everywhere. dy: [1]; dx: `shape`. */
 export const scaledFillOp = defineOp({
-  name: "scaled_fill",
+  name: "scaledFill",
   inputs: ["dy", "step"],
   outputs: ["dx"],
   attrs: { shape: [] as readonly number[] },

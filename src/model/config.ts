@@ -28,15 +28,18 @@ export interface Gpt2Config {
   readonly eosTokenId: number | null;
 }
 
+/** Far past any GPT-2; a file that claims more would make a list of names that fills the memory. */
+const MAX_LAYERS = 4096;
+
 /** What `gpt2Config` cannot guess. */
-type Required4 = Pick<Gpt2Config, "vocabSize" | "contextLength" | "width" | "layers" | "heads">;
+type Sizes = Pick<Gpt2Config, "vocabSize" | "contextLength" | "width" | "layers" | "heads">;
 
 /**
  * A checked config: GPT-2's own choices wherever `given` is silent.
  * The token ids default to the last id, which is where GPT-2 and this project's tokenizers keep `<|endoftext|>`.
  * Throws `UserError` as `validateConfig` does.
  */
-export function gpt2Config(given: Required4 & Partial<Gpt2Config>): Gpt2Config {
+export function gpt2Config(given: Sizes & Partial<Gpt2Config>): Gpt2Config {
   const config: Gpt2Config = {
     innerWidth: 4 * given.width,
     activation: "gelu_new",
@@ -69,7 +72,8 @@ export type Gpt2PresetName = keyof typeof GPT2_PRESETS;
 export function validateConfig(config: Gpt2Config): void {
   for (const field of ["vocabSize", "contextLength", "width", "layers", "heads", "innerWidth"] as const) {
     const got = config[field];
-    if (!Number.isSafeInteger(got) || got < 1) wrong(field, got, "a whole number, 1 or more");
+    const most = field === "layers" ? MAX_LAYERS : 2 ** 31 - 1; // ids and offsets are i32
+    if (!Number.isInteger(got) || got < 1 || got > most) wrong(field, got, `a whole number from 1 to ${most}`);
   }
   if (config.width % config.heads !== 0) {
     wrong("width", config.width, `a multiple of heads (${config.heads}), so that each head is as wide as the next`);

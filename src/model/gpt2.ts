@@ -1,0 +1,99 @@
+import type { Tape } from "../autograd/tape.ts";
+import { STREAM } from "../core/philox.ts";
+import { add } from "../kernels/add.ts";
+import { attention } from "../kernels/attention.ts";
+import { dropout } from "../kernels/dropout.ts";
+import { embedding } from "../kernels/embedding.ts";
+import { gelu } from "../kernels/gelu.ts";
+import { layerNorm } from "../kernels/layer-norm.ts";
+import { matmul } from "../kernels/matmul.ts";
+import type { TensorType, Value } from "../kernels/op.ts";
+import { STEP } from "../kernels/step.ts";
+import type { Gpt2Config } from "./config.ts";
+import type { Parameters } from "./parameters.ts";
+
+/** B records of T places each, those behind a record's length being padding of any id. */
+export interface BatchShape {
+  readonly batch: number;
+  readonly context: number;
+}
+
+/** What a forward pass is given, besides parameters. N = B T. */
+export interface Gpt2Inputs {
+  /** u32 [N] */
+  readonly tokens: Value;
+  /** u32 [N], each below the context length. */
+  readonly positions: Value;
+  /** u32 [B]: real tokens of each record. */
+  readonly lengths: Value;
+  /** u32 [8]: per-step scalars; dropout draws from them. */
+  readonly step: Value;
+  /** u32 [N]: `sortedOrder` of tokens and of positions; training needs them. */
+  readonly tokenOrder?: Value;
+  readonly positionOrder?: Value;
+}
+
+export function declareInputs(tape: Tape, { batch, context }: BatchShape, training: boolean): Gpt2Inputs {
+  const ids: TensorType = { dtype: "u32", shape: [batch * context] };
+  const inputs = {
+    tokens: tape.input("tokens", ids),
+    positions: tape.input("positions", ids),
+    lengths: tape.input("lengths", { dtype: "u32", shape: [batch] }),
+    step: tape.input("step", STEP),
+  };
+  if (!training) return inputs;
+  return { ...inputs, tokenOrder: tape.input("tokenOrder", ids), positionOrder: tape.input("positionOrder", ids) };
+}
+
+/**
+ * GPT-2's trunk: embeddings, blocks, last LayerNorm. Gives the hidden states [N, C].
+ * With `training`, dropout is applied at the config's rates.
+ */
+export function gpt2Trunk(
+  config: Gpt2Config,
+  parameters: Parameters,
+  inputs: Gpt2Inputs,
+  shape: BatchShape,
+  training: boolean,
+): Value {
+  const get = (name: string): Value => {
+    const value = parameters.views.get(name);
+    if (!value) throw new Error(`gpt2: there is no parameter ${name}`);
+    return value;
+  };
+  const linear = (x: Value, name: string, residual?: Value): Value =>
+    matmul(x, get(`${name}.weight`), { bias: parameters.views.get(`${name}.bias`), residual });
+  const norm = (x: Value, name: string): Value =>
+    layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), { epsilon: config.layerNormEpsilon });
+  const rates = training ? config.dropout : { embedding: 0, attention: 0, residual: 0 };
+  let stream: number = STREAM.dropout;
+  const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, stream++);
+  /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */
+  const addProjection = (x: Value, y: Value, name: string): Value => {
+    if (rates.residual === 0) return linear(y, name, x);
+    return add(x, drop(linear(y, name), rates.residual));
+  };
+
+  const places = embedding(inputs.positions, get("wpe.weight"), { order: inputs.positionOrder });
+  const embedded = embedding(inputs.tokens, get("wte.weight"), { order: inputs.tokenOrder, residual: places });
+  let x = drop(embedded, rates.embedding);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const block = `h.${layer}`;
+    const qkv = linear(norm(x, `${block}.ln_1`), `${block}.attn.c_attn`);
+    const { batch } = shape;
+    const attrs = { batch, heads: config.heads, dropout: rates.attention, stream: stream++ };
+    const attended = attention(qkv, inputs.lengths, attrs, rates.attention > 0 ? inputs.step : undefined);
+    x = addProjection(x, attended, `${block}.attn.c_proj`);
+    const inner = linear(norm(x, `${block}.ln_2`), `${block}.mlp.c_fc`);
+    const active = gelu(inner, { approximate: config.activation === "gelu_new" ? "tanh" : "none" });
+    x = addProjection(x, active, `${block}.mlp.c_proj`);
+  }
+  return norm(x, "ln_f");
+}
+
+/** logits [N, V] of hidden states [N, C]; the classifier is the token embedding unless the config unties them. */
+export function gpt2Logits(config: Gpt2Config, parameters: Parameters, hidden: Value): Value {
+  const classifier = parameters.views.get(config.tieWordEmbeddings ? "wte.weight" : "lm_head.weight");
+  if (!classifier) throw new Error("gpt2: there is no classifier");
+  return matmul(hidden, classifier, { transposeB: true });
+}

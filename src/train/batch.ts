@@ -1,0 +1,70 @@
+import { checkLabels, IGNORED_LABEL } from "../kernels/cross-entropy.ts";
+import { sortedOrder } from "../kernels/embedding.ts";
+import type { BatchShape } from "../model/gpt2.ts";
+import type { Tensors } from "../runtime/runtime.ts";
+
+/** What the tapes of `step.ts` are fed, but for the per-step scalars. */
+export interface Batch {
+  readonly shape: BatchShape;
+  /** tokens, positions, tokenOrder, positionOrder, lengths, labels. */
+  readonly inputs: Tensors;
+  /** Labels that take part in the loss. */
+  readonly labelCount: number;
+  /** Real tokens, without padding. */
+  readonly tokenCount: number;
+}
+
+/** One record as the model sees it: `ids` as written, the first id only read, each later one also predicted. */
+export interface Sequence {
+  readonly ids: ArrayLike<number>;
+}
+
+/**
+ * Pads sequences to `context` places. Padding is known by `lengths` alone: its ids are 0, its labels ignored, and nothing
+ * ever asks whether an id "is" padding. A sequence of n ids has n - 1 places, since the last id is only predicted.
+ */
+export function collate(sequences: readonly Sequence[], context: number, vocabulary: number): Batch {
+  const batch = sequences.length;
+  const tokens = new Uint32Array(batch * context);
+  const labels = new Int32Array(batch * context).fill(IGNORED_LABEL);
+  const lengths = new Uint32Array(batch);
+  sequences.forEach(({ ids }, row) => {
+    const places = ids.length - 1;
+    if (places > context) throw new Error(`collate: a sequence of ${ids.length} ids does not fit ${context} places`);
+    lengths[row] = Math.max(0, places);
+    for (let t = 0; t < places; t++) {
+      tokens[row * context + t] = ids[t]!;
+      labels[row * context + t] = ids[t + 1]!;
+    }
+  });
+  return makeBatch({ batch, context }, tokens, labels, lengths, vocabulary);
+}
+
+/** A batch of ready-made arrays: tokens and labels [B, T], `labels[b, t]` being what follows `tokens[b, t]`. */
+export function makeBatch(
+  shape: BatchShape,
+  tokens: Uint32Array<ArrayBuffer>,
+  labels: Int32Array<ArrayBuffer>,
+  lengths: Uint32Array<ArrayBuffer>,
+  vocabulary: number,
+): Batch {
+  const bad = tokens.findIndex((id) => id >= vocabulary);
+  if (bad >= 0) throw new Error(`batch: token ${tokens[bad]} at ${bad}, wanted 0..${vocabulary - 1}`);
+  checkLabels(labels, vocabulary);
+  const positions = tokens.map((_, i) => i % shape.context);
+  let labelCount = 0;
+  for (const label of labels) if (label !== IGNORED_LABEL) labelCount++;
+  return {
+    shape,
+    labelCount,
+    tokenCount: lengths.reduce((sum, length) => sum + length, 0),
+    inputs: {
+      tokens,
+      positions,
+      tokenOrder: sortedOrder(tokens),
+      positionOrder: sortedOrder(positions),
+      lengths,
+      labels,
+    },
+  };
+}
