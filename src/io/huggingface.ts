@@ -33,8 +33,9 @@ interface StoredTensor extends TensorInfo {
 
 /** Every parameter of `files` as f32, its config and, if there, its tokenizer. Throws `UserError` naming the file at fault. */
 export function readModelDirectory(files: Files): ModelDirectory {
+  const stated = parseConfig(requireText(files, "config.json"));
   const tensors = storedTensors(files);
-  const config = withBiasesFound(parseConfig(requireText(files, "config.json")), tensors);
+  const config = withBiasesFound(stated, tensors);
   const named = [...tensors].filter(([name]) => config.bias || !isBias(name));
   const parameters = new Map<string, Float32Array>();
   for (const [name, tensor] of matchParameters(new Map(named), config, WEIGHTS)) {
