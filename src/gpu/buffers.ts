@@ -18,6 +18,13 @@ export interface BufferPool {
   readonly count: number;
 }
 
+/** A stretch of a buffer, in bytes. */
+export interface Region {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** A buffer or binding may not be empty: empty tensors get one element. */
 const LEAST_BYTES = 4;
 

@@ -1,7 +1,7 @@
 import type { Node, Tape } from "../autograd/tape.ts";
 import { allocate, BYTES_PER_ELEMENT, type NumericArray } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { BufferPool } from "../gpu/buffers.ts";
+import type { BufferPool, Region } from "../gpu/buffers.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Pipelines } from "../gpu/pipelines.ts";
 import { type Dispatch, type Scratch, shaderSource } from "../kernels/dispatch.ts";
@@ -20,13 +20,6 @@ export interface PlanContext {
   readonly buffers: BufferPool;
   stateBuffer(name: string, type: TensorType): GPUBuffer;
   stateBytes(): number;
-}
-
-/** A stretch of a buffer, in bytes. */
-export interface Region {
-  readonly buffer: GPUBuffer;
-  readonly offset: number;
-  readonly size: number;
 }
 
 interface Step {

@@ -1,9 +1,8 @@
 import { allocate, BYTES_PER_ELEMENT, type NumericArray } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { BufferPool } from "../gpu/buffers.ts";
+import type { BufferPool, Region } from "../gpu/buffers.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Value } from "../kernels/op.ts";
-import type { Region } from "./plan.ts";
 import type { Tensors } from "./runtime.ts";
 
 interface Result {

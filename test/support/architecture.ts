@@ -1,0 +1,123 @@
+import { posix } from "node:path";
+
+/** What each folder of src/ may import besides itself: the picture in docs/architecture.md, from the bottom up. */
+export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  kernels: ["core"],
+  autograd: ["kernels", "core"],
+  gpu: ["core"],
+  runtime: ["autograd", "gpu", "kernels", "core"],
+  model: ["autograd", "kernels", "core"],
+  text: ["core"],
+  io: ["text", "model", "core"],
+  train: ["io", "text", "model", "runtime", "autograd", "kernels", "core"],
+  generate: ["io", "text", "model", "runtime", "autograd", "kernels", "core"],
+  verify: ["train", "generate", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
+  platform: ["gpu", "core"],
+  index: ["verify", "train", "generate", "io", "text", "model", "runtime", "gpu", "autograd", "kernels", "core"],
+  cli: [
+    "platform",
+    "verify",
+    "train",
+    "generate",
+    "io",
+    "text",
+    "model",
+    "runtime",
+    "gpu",
+    "autograd",
+    "kernels",
+    "core",
+  ],
+};
+
+/** Which packages may be imported where; in the folders that are not listed, none. They must work in a browser. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = { text: ["gpt-tokenizer"], io: ["zod"] };
+
+/** The command line and Node's part of platform/ may use Node and any package that is a dependency. */
+const NODE_ONLY = /^src\/(cli\/|platform\/node(\/|\.ts$))/;
+
+const MAX_LINES = 300;
+
+/** Names and texts of source files by path from the repository's root: "src/core/shape.ts". */
+export type Sources = ReadonlyMap<string, string>;
+
+/** Every rule that `files` break, one line each; none if all is well. */
+export function violationsIn(files: Sources): string[] {
+  const graph = new Map([...files].map(([path, text]) => [path, importsOf(text)]));
+  const broken: string[] = [];
+  for (const [path, specifiers] of graph) {
+    for (const specifier of specifiers) {
+      const why = specifier.startsWith(".")
+        ? wrongFile(path, resolve(path, specifier), files)
+        : wrongPackage(path, specifier);
+      if (why) broken.push(`${path} imports ${specifier}: ${why}`);
+    }
+    const lines = files.get(path)!.split("\n").length - 1;
+    if (lines > MAX_LINES && !path.endsWith(".gen.ts"))
+      broken.push(`${path} has ${lines} lines, more than ${MAX_LINES}`);
+  }
+  const edges = new Map([...graph].map(([path, to]) => [path, to.map((specifier) => resolve(path, specifier))]));
+  return [...broken, ...cyclesIn(edges).map((cycle) => `a cycle: ${cycle.join(" -> ")}`)];
+}
+
+/** The module specifiers of a file: static, re-exported, for types only, and dynamic. */
+export function importsOf(text: string): string[] {
+  const patterns = [
+    /^\s*(?:import|export)\b[^"'`;]*?\bfrom\s*["']([^"']+)["']/gm,
+    /^\s*import\s*["']([^"']+)["']/gm,
+    /\bimport\(\s*["']([^"']+)["']\s*\)/g,
+  ];
+  return [...new Set(patterns.flatMap((pattern) => Array.from(text.matchAll(pattern), (match) => match[1]!)))];
+}
+
+function resolve(from: string, specifier: string): string {
+  return specifier.startsWith(".") ? posix.join(posix.dirname(from), specifier) : specifier;
+}
+
+/** "kernels" for src/kernels/matmul/variants.ts, "index" for src/index.ts. */
+function layerOf(path: string): string {
+  return path.split("/")[1]?.replace(/\.ts$/, "") ?? path;
+}
+
+function wrongFile(from: string, to: string, files: Sources): string | undefined {
+  if (!files.has(to)) return "there is no such file in src/";
+  const [layer, target] = [layerOf(from), layerOf(to)];
+  const allowed = MAY_IMPORT[layer];
+  if (!allowed) return `${layer}/ is not in the table of layers (test/support/architecture.ts)`;
+  if (layer !== target && !allowed.includes(target)) return `${layer} may import ${allowed.join(", ") || "nothing"}`;
+  if (NODE_ONLY.test(to) && !NODE_ONLY.test(from)) return "that file needs Node, this one must run in a browser";
+  return undefined;
+}
+
+function wrongPackage(from: string, specifier: string): string | undefined {
+  if (NODE_ONLY.test(from)) return undefined;
+  if (specifier.startsWith("node:")) return "only src/cli/ and src/platform/node* may use Node";
+  const allowed = PACKAGES[layerOf(from)] ?? [];
+  const name = specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+  return allowed.includes(name) ? undefined : `packages allowed here: ${allowed.join(", ") || "none"}`;
+}
+
+/** One cycle for each edge that closes one, in the order of the files. */
+function cyclesIn(edges: ReadonlyMap<string, readonly string[]>): string[][] {
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  function visit(file: string): void {
+    const at = path.indexOf(file);
+    if (at >= 0) {
+      cycles.push([...path.slice(at), file]);
+      return;
+    }
+    if (done.has(file)) return;
+    path.push(file);
+    for (const next of edges.get(file) ?? []) visit(next);
+    path.pop();
+    done.add(file);
+  }
+  for (const file of edges.keys()) visit(file);
+  return cycles;
+}
