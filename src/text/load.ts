@@ -26,24 +26,28 @@ export function loadTokenizer(files: Files): Tokenizer {
 }
 
 function fromTokenizerJson(json: TokenizerJson, end: string): Tokenizer {
-  const { model, pre_tokenizer: pre } = json ?? {};
+  const { model, pre_tokenizer: pre, normalizer } = json ?? {};
   if (typeof model !== "object" || model === null) return userError("tokenizer.json: no model");
-  const vocab = readVocab(model.vocab, "tokenizer.json: model.vocab");
-  if (json.normalizer) userError(`tokenizer.json: normalizer ${show(json.normalizer)}; wanted none, as in GPT-2's`);
-  if (model.type === "WordLevel" && pre?.type === "Split") return fromCharacters(vocab);
-  // Older files leave the model's type out.
-  if ((model.type ?? "BPE") !== "BPE" || pre?.type !== "ByteLevel") {
-    return userError(
-      `tokenizer.json: model ${show(model.type)} after ${show(pre?.type)}; wanted BPE after ByteLevel, as in GPT-2's`,
-    );
+  const type = model.type ?? "BPE"; // older files leave it out
+  const kind = `${type} after ${pre?.type ?? "nothing"}`;
+  if (kind !== "BPE after ByteLevel" && kind !== "WordLevel after Split") {
+    return userError(`tokenizer.json: ${show(kind)}; wanted "BPE after ByteLevel", as in GPT-2's`);
   }
-  if (pre.add_prefix_space === true) userError("tokenizer.json: add_prefix_space is true; wanted false, as in GPT-2's");
-  const merges = model.merges ?? [];
-  if (pre.use_regex === false) {
+  if (normalizer) userError(`tokenizer.json: normalizer ${show(normalizer)}; wanted none, as in GPT-2's`);
+  const vocab = readVocab(model.vocab, "tokenizer.json: model.vocab");
+  if (type === "WordLevel") return fromCharacters(vocab);
+  if (pre?.add_prefix_space === true)
+    userError("tokenizer.json: add_prefix_space is true; wanted false, as in GPT-2's");
+  const merges = readList(model.merges, "merges");
+  if (pre?.use_regex === false) {
     if (merges.length === 0 && isBytes(vocab)) return byteTokenizer();
     return userError("tokenizer.json: use_regex is false; wanted true, as in GPT-2's");
   }
-  const specials = new Map((json.added_tokens ?? []).map(({ content, id }) => [content, id]));
+  const added = readList(json.added_tokens, "added_tokens").map((token): [string, unknown] => [
+    String(token?.content ?? ""),
+    token?.id,
+  ]);
+  const specials = readVocab(Object.fromEntries(added), "tokenizer.json: added_tokens");
   return bpeFromVocabulary(vocab, merges.map(readMerge), specials, end);
 }
 
@@ -87,9 +91,15 @@ function isBytes(vocab: ReadonlyMap<string, number>): boolean {
 }
 
 function readMerge(merge: string | readonly [string, string]): [string, string] {
-  const [left, right, ...rest] = typeof merge === "string" ? merge.trimEnd().split(" ") : merge;
-  if (!left || !right || rest.length > 0) return userError(`merges: ${show(merge)}; wanted two tokens`);
+  const [left, right, ...rest] = typeof merge === "string" ? merge.trimEnd().split(" ") : readList(merge, "merges");
+  if (typeof left !== "string" || typeof right !== "string" || !left || !right || rest.length > 0)
+    return userError(`merges: ${show(merge)}; wanted two tokens`);
   return [left, right];
+}
+
+function readList<T>(value: readonly T[] | undefined, name: string): readonly T[] {
+  if (value === undefined || Array.isArray(value)) return value ?? [];
+  return userError(`tokenizer.json: ${name} ${show(value)}; wanted a list`);
 }
 
 function readVocab(value: unknown, where: string): Map<string, number> {
@@ -99,6 +109,7 @@ function readVocab(value: unknown, where: string): Map<string, number> {
     // An id far beyond the count would make arrays by id enormous.
     if (!Number.isInteger(id) || id < 0 || id > 10_000_000)
       return userError(`${where}: ${show(token)} has id ${show(id)}`);
+    if (token === "") return userError(`${where}: a token is empty`);
     vocab.set(token, id);
   }
   return vocab;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { UserError } from "../../src/core/errors.ts";
 import { byteTokenizer } from "../../src/text/byte.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { hasTokenizer, loadTokenizer } from "../../src/text/load.ts";
@@ -23,7 +24,11 @@ test("a directory without a tokenizer says what it has and what was wanted", () 
 
 type Json = { model: Record<string, unknown>; pre_tokenizer: Record<string, unknown>; normalizer: unknown };
 const refusals: [title: string, change: (json: Json) => void, message: RegExp][] = [
-  ["a model of another kind", (json) => Object.assign(json.model, { type: "Unigram" }), /model "Unigram" after/],
+  [
+    "a model of another kind",
+    (json) => Object.assign(json.model, { type: "Unigram" }),
+    /"Unigram after ByteLevel"; wanted/,
+  ],
   [
     "a normalizer",
     (json) => Object.assign(json, { normalizer: { type: "NFC" } }),
@@ -63,4 +68,37 @@ test("merges that the vocabulary lacks are refused with their line", () => {
   expect(() => loadTokenizer(files)).toThrow(/line 1 joins "a" and "b"/);
   files.set("merges.txt", encode("#version: 0.2\na b c\n"));
   expect(() => loadTokenizer(files)).toThrow(/"a b c"; wanted two tokens/);
+});
+
+test("a tokenizer.json with any part of it replaced by something else is read or refused in one line", () => {
+  const junk = [null, 0, -1, "x", [], {}, [null], [[1, 2]], { a: 1 }, true];
+  const small = () => {
+    const json = JSON.parse(new TextDecoder().decode(byteTokenizer().files().get("tokenizer.json")));
+    json.pre_tokenizer.use_regex = true;
+    return json;
+  };
+  const paths = [
+    ["model"],
+    ["model", "vocab"],
+    ["model", "merges"],
+    ["model", "type"],
+    ["pre_tokenizer"],
+    ["added_tokens"],
+    ["added_tokens", "0"],
+    ["added_tokens", "0", "id"],
+    ["added_tokens", "0", "content"],
+    ["normalizer"],
+  ];
+  for (const path of paths) {
+    for (const value of junk) {
+      const json = small();
+      const parent = path.slice(0, -1).reduce((at, key) => at[key], json);
+      parent[path.at(-1)!] = value;
+      try {
+        loadTokenizer(new Map([["tokenizer.json", encode(JSON.stringify(json))]]));
+      } catch (error) {
+        expect(error, `${path.join(".")} = ${JSON.stringify(value)}`).toBeInstanceOf(UserError);
+      }
+    }
+  }
 });
