@@ -1,0 +1,103 @@
+/**
+ * webgpu-gpt2: trains, fine-tunes and samples GPT-2 on WebGPU. Everything here runs in Node and in a browser alike;
+ * `openGpu` comes from `webgpu-gpt2/node` or from `webgpu-gpt2/browser`.
+ */
+
+/** Reverse-mode differentiation: appends the gradients of seeds to their tape. */
+export { backward, type Seed } from "./autograd/backward.ts";
+/** Compares every entry of an op's Jacobian with central differences, in float64. */
+export { checkJacobian, drawOpInputs, type GradientError, type OpTape, traceOp } from "./autograd/gradcheck.ts";
+/** A tape: the straight-line program of ops that model code records and a runtime compiles. */
+export { createTape, type Node, type Origin, type Tape } from "./autograd/tape.ts";
+/** Element types, and the arrays that hold them on the CPU. */
+export type { DType, NumericArray, Precision } from "./core/dtype.ts";
+/** A mistake that the user can mend; its message says how. Any other error is a bug. */
+export { UserError } from "./core/errors.ts";
+/** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
+export { fillNormal, permutation } from "./core/philox.ts";
+export type { Shape } from "./core/shape.ts";
+/** An open device, as `openGpu` gives it. */
+export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits } from "./gpu/device.ts";
+/** GPT-2 directories as Hugging Face has them, read from and written to maps of file names and bytes. */
+export { type ModelDirectory, readModelDirectory, writeModelDirectory } from "./io/huggingface.ts";
+/** safetensors files, checked against every rule of the format. */
+export { parseSafetensors, type Safetensors, type SafetensorsDtype, type TensorInfo } from "./io/safetensors.ts";
+export { type TensorData, type TensorSpec, writeSafetensors } from "./io/safetensors-write.ts";
+/** Elements out of a safetensors file. */
+export { toFloat32, toInt32 } from "./io/tensor-data.ts";
+/** AdamW (Loshchilov & Hutter 2019) over arenas, in place. */
+export { type AdamWOptions, type AdamWState, adamw } from "./kernels/adamw.ts";
+export { add } from "./kernels/add.ts";
+/** Causal self-attention that never stores the T x T matrix. */
+export { attention } from "./kernels/attention.ts";
+export { columnSum } from "./kernels/column-sum.ts";
+export { crossEntropy, IGNORED_LABEL } from "./kernels/cross-entropy.ts";
+/** What a kernel is to a GPU, as plain data, and helpers that make it. */
+export { type Binding, type Dispatch, grid1d, gridOf, read, spansOf, write } from "./kernels/dispatch.ts";
+export { dropout } from "./kernels/dropout.ts";
+export { embedding, sortedOrder } from "./kernels/embedding.ts";
+export { gelu } from "./kernels/gelu.ts";
+/** [norm, clip scale, healthy]: places in the statistics that a training step gives. */
+export { CLIP_SCALE, gradientNorm, HEALTHY, NORM } from "./kernels/gradient-norm.ts";
+/** Every op there is. */
+export { OPS } from "./kernels/index.ts";
+export { layerNorm } from "./kernels/layer-norm.ts";
+export { matmul } from "./kernels/matmul.ts";
+/** The contract of an op: define one, and the tape, both executors and the checkers take it. */
+export {
+  type AnyOp,
+  defineOp,
+  expectType,
+  f32,
+  type Op,
+  type OpCase,
+  type OpSpec,
+  shapeError,
+  type TensorType,
+  type Value,
+} from "./kernels/op.ts";
+export { scaledSum } from "./kernels/scaled-sum.ts";
+/** The scalars that change from step to step: seed, step number, learning rate, loss scale. */
+export { packStep, STEP, type StepScalars } from "./kernels/step.ts";
+/** What kernels may know of an adapter. */
+export { DEFAULT_TRAITS, type Traits } from "./kernels/traits.ts";
+/** The shape of a GPT-2, the published sizes, and what a config's parameters are called. */
+export {
+  GPT2_PRESETS,
+  type Gpt2Config,
+  type Gpt2PresetName,
+  gpt2Config,
+  parameterShapes,
+  validateConfig,
+} from "./model/config.ts";
+/** GPT-2 as tape code: inputs, the trunk, the classifier. */
+export { type BatchShape, declareInputs, type Gpt2Inputs, gpt2Logits, gpt2Trunk } from "./model/gpt2.ts";
+/** Parameters in one arena: where each lies, how it starts, and names to and from it. */
+export {
+  ARENA,
+  declareParameters,
+  initialParameters,
+  layoutParameters,
+  type ParameterEntry,
+  type ParameterLayout,
+  type Parameters,
+  packParameters,
+  unpackParameters,
+} from "./model/parameters.ts";
+/** Runs one op on a runtime, and how far two runtimes are apart on it. */
+export { compareTensors, runOp } from "./runtime/compare.ts";
+/** The CPU reference, in float32 or float64. */
+export { createCpuRuntime } from "./runtime/cpu.ts";
+/** Runs tapes on a GPU. */
+export { createGpuRuntime } from "./runtime/gpu.ts";
+export type { Program, ProgramStats, Runtime, Tensors } from "./runtime/runtime.ts";
+/** Tokenizers: bytes, the characters of a text, GPT-2's own BPE, or what a model directory has. */
+export { byteTokenizer } from "./text/byte.ts";
+export { charTokenizer } from "./text/char.ts";
+export { gpt2Tokenizer } from "./text/gpt2.ts";
+export { loadTokenizer } from "./text/load.ts";
+export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
+/** Batches of records of any lengths; padding is known by length, never by id. */
+export { type Batch, collate, makeBatch, type Sequence } from "./train/batch.ts";
+/** Tapes of a training step, of gradients alone, of the loss alone. */
+export { evaluationTape, gradientTape, type StepOptions, trainingTape } from "./train/step.ts";

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { bundle, hasChromium, runInChromium } from "../support/chromium.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { STEPS, type TinyRun, trainTiny } from "./tiny.ts";
+
+test.runIf(hasChromium)("a browser trains with the same code, to the same weights as Node", async () => {
+  const { run, kind } = JSON.parse(await runInChromium(await bundle("browser/page.ts"))) as {
+    run: TinyRun;
+    kind: string;
+  };
+  expect(kind).toBe("software");
+  expect(run.losses).toHaveLength(STEPS);
+  expect(run.losses[STEPS - 1], "five steps learn something").toBeLessThan(0.7 * run.losses[0]!);
+
+  const reference = await trainTiny(createCpuRuntime({ precision: "float64" }));
+  run.losses.forEach((loss, step) => {
+    expect(Math.abs(loss / reference.losses[step]! - 1), `step ${step}`).toBeLessThan(1e-5);
+  });
+  if (!testAdapters.includes("embedded")) return;
+  // Two builds of SwiftShader, from Chromium 147 and from this browser, and yet every bit is the same: the kernels leave
+  // the driver no freedom that these two use differently. Should a browser's update break this, the bound above remains.
+  const runtime = createGpuRuntime(await openTestGpu("embedded"));
+  const node = await trainTiny(runtime);
+  runtime.close();
+  expect(run.losses).toEqual(node.losses);
+  expect(run.parameters).toEqual(node.parameters);
+});
+
+test("the library's entry, whole, bundles for a browser", async () => {
+  expect((await bundle("../src/index.ts")).length).toBeGreaterThan(100_000);
+  expect((await bundle("../src/platform/browser.ts")).length).toBeGreaterThan(1000);
+});

@@ -1,0 +1,64 @@
+import { existsSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { chromium } from "playwright-core";
+
+/** Debian's package `chromium`; $GPT2_CHROMIUM names another one. */
+const CHROMIUM = process.env.GPT2_CHROMIUM ?? "/usr/bin/chromium";
+
+export const hasChromium = existsSync(CHROMIUM);
+if (!hasChromium) console.warn(`no ${CHROMIUM}: nothing is tested in a browser (apt install chromium)`);
+
+/** A browser without WebGPU hardware, off the network: its GPU is the SwiftShader that it brings along. */
+const FLAGS = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Bundles a script for a browser; a Node built-in anywhere below it is an error. `entry`: a path from test/. */
+export async function bundle(entry: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL(`../${entry}`, import.meta.url))],
+    bundle: true,
+    format: "iife",
+    platform: "browser",
+    target: "es2022",
+    write: false,
+    logLevel: "silent",
+  });
+  return outputFiles[0]!.text;
+}
+
+/** Runs a script in a page of headless Chromium and gives the string that its global `result` settles to. */
+export async function runInChromium(script: string): Promise<string> {
+  // WebGPU is for secure contexts only; http on localhost counts as one.
+  const server = createServer((request, response) => {
+    const page = request.url === "/";
+    response.writeHead(page || request.url === "/page.js" ? 200 : 404, {
+      "content-type": page ? "text/html" : "text/javascript",
+    });
+    response.end(page ? '<!doctype html><script src="/page.js"></script>' : script);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, chromiumSandbox: false });
+  try {
+    const page = await browser.newPage();
+    const problems: string[] = [];
+    page.on("pageerror", (error) => problems.push(error.message));
+    await page.goto(`http://localhost:${port}/`);
+    const result = await page.evaluate(() => (globalThis as unknown as { result: Promise<string> }).result);
+    if (problems.length > 0) throw new Error(`the page: ${problems.join("; ")}`);
+    return result;
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
