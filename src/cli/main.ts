@@ -3,6 +3,10 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.ts";
 import { devicesCommand } from "./devices.ts";
+import { generateCommand } from "./generate.ts";
+import { gradcheckCommand } from "./gradcheck.ts";
+import { trainCommand } from "./train.ts";
+import { verifyCommand } from "./verify.ts";
 
 /** Every command of `gpt2`; each is one file beside this one. */
 function program(): Command {
@@ -12,7 +16,8 @@ function program(): Command {
     .version(version)
     .showHelpAfterError(false)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "gpt2: ")) });
-  for (const command of [devicesCommand()]) gpt2.addCommand(withSettingsOf(gpt2, command));
+  const commands = [trainCommand(), generateCommand(), verifyCommand(), gradcheckCommand(), devicesCommand()];
+  for (const command of commands) gpt2.addCommand(withSettingsOf(gpt2, command));
   return gpt2;
 }
 

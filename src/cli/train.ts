@@ -1,0 +1,205 @@
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command, Option } from "commander";
+import pc from "picocolors";
+import { userError } from "../core/errors.ts";
+import { createGenerator } from "../generate/generate.ts";
+import { writeModelDirectory } from "../io/huggingface.ts";
+import { type Gpt2Config, gpt2Config, parameterCount } from "../model/config.ts";
+import {
+  ARENA,
+  initialParameters,
+  layoutParameters,
+  type ParameterLayout,
+  unpackParameters,
+} from "../model/parameters.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { isWellFormedAddress } from "../text/address.ts";
+import { byteTokenizer } from "../text/byte.ts";
+import { charTokenizer } from "../text/char.ts";
+import { gpt2Tokenizer } from "../text/gpt2.ts";
+import { withStartToken } from "../text/start.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { stepsPerEpoch } from "../train/order.ts";
+import { type Dataset, encodeRecords, linesOf } from "../train/records.ts";
+import { createTrainer, resetMoments, type TrainOptions } from "../train/trainer.ts";
+import { readText, writeDirectory } from "./files.ts";
+import { byteSize, duration, grouped, numberBetween, wholeNumber } from "./numbers.ts";
+import { DEFAULTS, findPreset, PRESET_NAMES, type TrainSettings } from "./preset.ts";
+import { createRunLog, newRunDirectory } from "./run-directory.ts";
+import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { formatSamples, judgeSamples } from "./samples.ts";
+import { trainWithProgress } from "./train-loop.ts";
+
+const EXAMPLE_DATA = fileURLToPath(new URL("../../examples/emails.txt", import.meta.url));
+const NEW_TOKENS = 1024;
+
+interface TrainFlags extends Partial<TrainSettings> {
+  readonly preset?: string;
+  readonly device?: string;
+  readonly outputDir?: string;
+}
+
+export function trainCommand(): Command {
+  const { POSITIVE_INFINITY } = Number;
+  return new Command("train")
+    .description("Train a GPT-2 from scratch on a text file with one record a line, save it, and sample it.")
+    .addOption(new Option("--preset <name>", "a set of defaults").choices(PRESET_NAMES))
+    .option("--data <file>", "UTF-8 text, one record a line")
+    .addOption(new Option("--tokenizer <kind>", `default ${DEFAULTS.tokenizer}`).choices(["char", "gpt2", "byte"]))
+    .option("--n-embd <n>", `width of the model, default ${DEFAULTS.nEmbd}`, wholeNumber(1))
+    .option("--n-layer <n>", `blocks, default ${DEFAULTS.nLayer}`, wholeNumber(1))
+    .option("--n-head <n>", `attention heads, default ${DEFAULTS.nHead}`, wholeNumber(1))
+    .option("--n-positions <n>", `longest record in tokens, default ${DEFAULTS.nPositions}`, wholeNumber(2))
+    .option(
+      "--dropout <p>",
+      `for embeddings, attention and residuals, default ${DEFAULTS.dropout}`,
+      numberBetween(0, 0.99),
+    )
+    .option("--max-steps <n>", `optimiser steps, default ${DEFAULTS.maxSteps}`, wholeNumber(1))
+    .option("--batch-size <n>", `records a step, default ${DEFAULTS.batchSize}`, wholeNumber(1))
+    .option(
+      "--learning-rate <x>",
+      `highest rate, default ${DEFAULTS.learningRate}`,
+      numberBetween(0, POSITIVE_INFINITY),
+    )
+    .option("--warmup-steps <n>", `steps up to it, default ${DEFAULTS.warmupSteps}`, wholeNumber(0))
+    .option("--weight-decay <x>", `on matrices, default ${DEFAULTS.weightDecay}`, numberBetween(0, POSITIVE_INFINITY))
+    .option("--adam-beta1 <x>", `default ${DEFAULTS.adamBeta1}`, numberBetween(0, 0.999999))
+    .option("--adam-beta2 <x>", `default ${DEFAULTS.adamBeta2}`, numberBetween(0, 0.999999))
+    .option("--adam-epsilon <x>", `default ${DEFAULTS.adamEpsilon}`, numberBetween(0, 1))
+    .option(
+      "--max-grad-norm <x>",
+      `clip to it, 0: never, default ${DEFAULTS.maxGradNorm}`,
+      numberBetween(0, POSITIVE_INFINITY),
+    )
+    .option("--seed <n>", `default ${DEFAULTS.seed}`, wholeNumber(0))
+    .option("--logging-steps <n>", `steps between log lines, default ${DEFAULTS.loggingSteps}`, wholeNumber(1))
+    .option("--samples <n>", `samples at the end, default ${DEFAULTS.samples}`, wholeNumber(0))
+    .option("--temperature <x>", `of the samples, 0: greedy, default ${DEFAULTS.temperature}`, numberBetween(0, 100))
+    .option("--top-k <n>", `of the samples, 0: all, default ${DEFAULTS.topK}`, wholeNumber(0))
+    .option("--output-dir <directory>", "where to save; default: a new directory in runs/")
+    .option("--device <name>", DEVICE_HELP)
+    .action(async (flags: TrainFlags) => {
+      const { preset, device, outputDir, ...given } = flags;
+      const settings: Partial<TrainSettings> = { ...DEFAULTS, ...(preset ? findPreset(preset) : {}), ...given };
+      const data = given.data ?? (preset === "emails" ? EXAMPLE_DATA : undefined);
+      if (data === undefined) userError("train: wanted --data FILE (text, one record a line) or --preset emails");
+      if (outputDir !== undefined && existsSync(outputDir))
+        userError(`${outputDir}: exists already; choose another --output-dir`);
+      await withRuntime(device, (runtime) => train(runtime, { ...settings, data } as TrainSettings, outputDir));
+    });
+}
+
+async function train(runtime: Runtime, settings: TrainSettings, outputDir: string | undefined): Promise<void> {
+  const text = readText(settings.data);
+  const records = linesOf(text);
+  if (records.length === 0) userError(`${settings.data}: has no records; wanted text with one record a line`);
+  const tokenizer = await createTokenizer(settings.tokenizer, records);
+  const dataset = encodeRecords(records, tokenizer, settings.nPositions);
+  const config = configOf(settings, tokenizer);
+  const layout = layoutParameters(config);
+  const options = optionsOf(settings);
+  const trainer = createTrainer(runtime, config, layout, dataset.sequences, options);
+
+  printPlan(runtime, settings, config, dataset);
+  const stats = await trainer.prepare();
+  console.log(
+    `memory    ${byteSize(stats.stateBytes + stats.transientBytes)} on the device, ${stats.dispatches} dispatches a step`,
+  );
+  runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
+  resetMoments(runtime, layout);
+
+  const directory = newRunDirectory(outputDir, basename(settings.data).replace(/\.[^.]*$/, ""));
+  const log = createRunLog(directory, { settings, config, adapter: runtime.name, data: dataset.report });
+  const seconds = await trainWithProgress(trainer, settings, log);
+  trainer.dispose();
+  const model = join(directory, "model");
+  await saveModel(runtime, config, layout, tokenizer, model);
+  console.log(`trained in ${duration(seconds)}, saved in ${pc.bold(model)}`);
+  if (settings.samples > 0) await sample(runtime, settings, config, layout, tokenizer, new Set(records));
+  console.log(`more: gpt2 generate --model ${model} --num-return-sequences 20`);
+}
+
+async function createTokenizer(kind: TrainSettings["tokenizer"], records: readonly string[]): Promise<Tokenizer> {
+  if (kind === "gpt2") return gpt2Tokenizer();
+  return kind === "byte" ? byteTokenizer() : charTokenizer(records.join(""));
+}
+
+function configOf(settings: TrainSettings, tokenizer: Tokenizer): Gpt2Config {
+  const { dropout } = settings;
+  return gpt2Config({
+    vocabSize: tokenizer.vocabSize,
+    contextLength: settings.nPositions,
+    width: settings.nEmbd,
+    layers: settings.nLayer,
+    heads: settings.nHead,
+    dropout: { embedding: dropout, attention: dropout, residual: dropout },
+    bosTokenId: tokenizer.endId,
+    eosTokenId: tokenizer.endId,
+  });
+}
+
+function optionsOf(settings: TrainSettings): TrainOptions {
+  return {
+    learningRate: settings.learningRate,
+    warmupSteps: settings.warmupSteps,
+    maxSteps: settings.maxSteps,
+    batchSize: settings.batchSize,
+    seed: settings.seed,
+    beta1: settings.adamBeta1,
+    beta2: settings.adamBeta2,
+    epsilon: settings.adamEpsilon,
+    weightDecay: settings.weightDecay,
+    maxGradNorm: settings.maxGradNorm,
+  };
+}
+
+function printPlan(runtime: Runtime, settings: TrainSettings, config: Gpt2Config, { report }: Dataset): void {
+  const { maxSteps, batchSize } = settings;
+  const epochs = maxSteps / stepsPerEpoch(report.records, batchSize);
+  const tokens = (report.tokens / report.records) * batchSize * maxSteps;
+  console.log(`adapter   ${pc.bold(runtime.name)}`);
+  console.log(
+    `data      ${grouped(report.records)} records, ${grouped(report.tokens)} tokens, ${grouped(report.ended)} end in the end token, ` +
+      `${grouped(report.cut)} cut, longest ${report.longest}`,
+  );
+  console.log(
+    `model     ${grouped(parameterCount(config))} parameters: ${config.layers} layers, ${config.heads} heads, ` +
+      `${config.width} wide, ${config.contextLength} places, ${grouped(config.vocabSize)} tokens (${settings.tokenizer})`,
+  );
+  console.log(
+    `plan      ${grouped(maxSteps)} steps of ${batchSize} records: ${epochs.toFixed(1)} epochs, about ${grouped(tokens)} tokens`,
+  );
+}
+
+async function saveModel(
+  runtime: Runtime,
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  tokenizer: Tokenizer,
+  path: string,
+): Promise<void> {
+  const arena = (await runtime.readState(ARENA.parameters)) as Float32Array<ArrayBuffer>;
+  const files = writeModelDirectory({ config, parameters: unpackParameters(layout, arena), tokenizer });
+  writeDirectory(path, withStartToken(files, tokenizer.endId));
+}
+
+async function sample(
+  runtime: Runtime,
+  settings: TrainSettings,
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  tokenizer: Tokenizer,
+  known: ReadonlySet<string>,
+): Promise<void> {
+  const generator = createGenerator(runtime, config, layout);
+  const prompts = Array.from({ length: settings.samples }, () => [tokenizer.endId]);
+  const { temperature, topK, seed } = settings;
+  const options = { temperature, topK, seed, maxNewTokens: NEW_TOKENS, endId: tokenizer.endId };
+  const samples = judgeSamples(await generator.generate(prompts, options), "", tokenizer, known);
+  generator.dispose();
+  const addresses = [...known].every(isWellFormedAddress);
+  console.log(`\n${formatSamples(samples, addresses)}`);
+}

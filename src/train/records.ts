@@ -1,0 +1,53 @@
+import { userError } from "../core/errors.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Sequence } from "./batch.ts";
+
+/** Records ready to train on, and what became of the text. */
+export interface Dataset {
+  readonly sequences: readonly Sequence[];
+  readonly report: DataReport;
+}
+
+/** What a person should know of the data before the first step. */
+export interface DataReport {
+  readonly records: number;
+  /** Ids, start and end tokens included. */
+  readonly tokens: number;
+  /** Records that end in the end token; the others were cut. */
+  readonly ended: number;
+  /** Records longer than the context, cut at its end: they do not teach the model to stop. */
+  readonly cut: number;
+  /** Ids of the longest record, start and end tokens included. */
+  readonly longest: number;
+}
+
+/** The non-empty lines of a text file, line ends of any system removed. */
+export function linesOf(text: string): string[] {
+  return text
+    .replace(/^\uFEFF/, "")
+    .split(/\r\n|\n|\r/)
+    .filter((line) => line !== "");
+}
+
+/**
+ * Each record becomes end token, text, end token: the first is what a sample starts from, the last is what teaches the
+ * model to stop, with loss on it. A record that does not fit `contextLength` places is cut and so ends without one.
+ */
+export function encodeRecords(records: readonly string[], tokenizer: Tokenizer, contextLength: number): Dataset {
+  if (records.length === 0) userError("the data has no records: wanted a text file with one record a line");
+  let [tokens, cut, longest] = [0, 0, 0];
+  const sequences = records.map((record): Sequence => {
+    const text = tokenizer.encode(record);
+    // n ids have n - 1 places, since the last one is only predicted.
+    const fits = text.length + 1 <= contextLength;
+    const ids = fits
+      ? [tokenizer.endId, ...text, tokenizer.endId]
+      : [tokenizer.endId, ...text.subarray(0, contextLength)];
+    if (!fits) cut++;
+    tokens += ids.length;
+    longest = Math.max(longest, ids.length);
+    return { ids };
+  });
+  const report = { records: records.length, tokens, ended: records.length - cut, cut, longest };
+  return { sequences, report };
+}
