@@ -2,6 +2,8 @@
 // M is a multiple of 4; K need not be, what is past it counts as zero.
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 
+const A_ALONG_K = false;
+
 fn place_a(row: u32) -> vec4u {
   return vec4u((A_START + min(row, M - 4u)) / 4u);
 }

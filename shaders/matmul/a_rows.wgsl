@@ -2,6 +2,8 @@
 // Rows past M are read as the last one: their products are never stored. K is a multiple of 4.
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 
+const A_ALONG_K = true;
+
 fn place_a(row: u32) -> vec4u {
   return (A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(M - 1u)) * A_ROW) / 4u;
 }

@@ -1,6 +1,8 @@
 // 4x4 blocks of any a, one element a load, zero outside: block[j] = a(row + j, k to k + 3).
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 
+override A_ALONG_K = A_K == 1u;
+
 fn place_a(row: u32) -> vec4u {
   return A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(M - 1u)) * A_ROW;
 }

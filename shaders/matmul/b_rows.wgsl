@@ -2,6 +2,8 @@
 // N is a multiple of 4; K need not be, what is past it counts as zero.
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 
+const B_ALONG_K = false;
+
 fn place_b(column: u32) -> vec4u {
   return vec4u((B_START + min(column, N - 4u)) / 4u);
 }

@@ -1,6 +1,8 @@
 // 4x4 blocks of any b, one element a load, zero outside: block[j] = b(k + j, column to column + 3).
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 
+override B_ALONG_K = B_K == 1u;
+
 fn place_b(column: u32) -> vec4u {
   return B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u)) * B_COLUMN;
 }

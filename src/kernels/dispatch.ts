@@ -26,6 +26,8 @@ export interface Dispatch {
   /** Shaders joined in this order by plain concatenation; libraries first. */
   readonly shader: readonly ShaderName[];
   readonly entry: string;
+  /** WGSL extensions that the shaders use; the op checks in the traits that the adapter has them. */
+  readonly enable?: readonly ("f16" | "subgroups")[];
   /** WGSL `override` values. */
   readonly constants: Readonly<Record<string, number>>;
   /** `const` lines put before the shaders, for what WGSL wants to be const: sizes of arrays in registers. */
@@ -49,10 +51,11 @@ export function write(tensor: string, span?: Span): Binding {
   return span ? { tensor, access: "write", span } : { tensor, access: "write" };
 }
 
-/** The WGSL text of a dispatch: sizes, then its shaders. */
-export function shaderSource(dispatch: Pick<Dispatch, "shader" | "sizes">): string {
+/** The WGSL text of a dispatch: extensions, sizes, then its shaders. */
+export function shaderSource(dispatch: Pick<Dispatch, "shader" | "sizes" | "enable">): string {
+  const enables = (dispatch.enable ?? []).map((name) => `enable ${name};\n`);
   const sizes = Object.entries(dispatch.sizes ?? {}).map(([name, value]) => `const ${name}: u32 = ${value}u;\n`);
-  return [...sizes, ...dispatch.shader.map((name) => SHADERS[name])].join("");
+  return [...enables, ...sizes, ...dispatch.shader.map((name) => SHADERS[name])].join("");
 }
 
 /**

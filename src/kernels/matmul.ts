@@ -2,7 +2,7 @@ import { formatShape, sizeOf } from "../core/shape.ts";
 import { columnSum } from "./column-sum.ts";
 import { type Finish, type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
 import type { Product } from "./matmul/product.ts";
-import { defaultSplits, defaultVariant, variantNamed } from "./matmul/variants.ts";
+import { defaultSplits, defaultVariant, variantFits, variantNamed } from "./matmul/variants.ts";
 import { defineOp, expectType, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 
@@ -12,7 +12,7 @@ export interface MatmulAttrs {
   readonly transposeA: boolean;
   /** b is [N, K] instead of [K, N]. */
   readonly transposeB: boolean;
-  /** A name out of `matmulVariants`, or "auto". */
+  /** A name out of `matmulVariants`; "auto", or one that the adapter cannot run: the default for the adapter and sizes. */
   readonly variant: string;
   /** Stretches of K computed side by side and summed by a second pass; 0: the variant's own choice. */
   readonly splits: number;
@@ -137,6 +137,7 @@ function productOf(a: TensorType, b: TensorType, { transposeA, transposeB }: Mat
 }
 
 function planOf(product: Product, attrs: MatmulAttrs, traits: Traits): Plan {
-  const variant = attrs.variant === "auto" ? defaultVariant(product, traits) : variantNamed(attrs.variant);
+  const wanted = attrs.variant === "auto" ? undefined : variantNamed(attrs.variant);
+  const variant = wanted && variantFits(wanted, traits) ? wanted : defaultVariant(product, traits);
   return { variant, splits: attrs.splits || defaultSplits(product, variant, traits) };
 }

@@ -17,6 +17,8 @@ export interface Traits {
   readonly offsetAlignment: number;
   readonly f16: boolean;
   readonly subgroups: boolean;
+  /** Invocations that every subgroup has at least; 0 without subgroups. */
+  readonly subgroupMinSize: number;
   /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads. */
   readonly software: boolean;
 }
@@ -31,5 +33,6 @@ export const DEFAULT_TRAITS: Traits = {
   offsetAlignment: 256,
   f16: false,
   subgroups: false,
+  subgroupMinSize: 0,
   software: false,
 };

@@ -102,6 +102,7 @@ export function traitsOf(gpu: Gpu): Traits {
     offsetAlignment: limit("minStorageBufferOffsetAlignment"),
     f16: gpu.features.has("shader-f16"),
     subgroups: gpu.features.has("subgroups"),
+    subgroupMinSize: gpu.features.has("subgroups") ? gpu.info.subgroupMinSize : 0,
     software: gpu.kind !== "hardware",
   };
 }

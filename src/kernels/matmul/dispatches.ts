@@ -74,19 +74,25 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     BIAS_START: n.start,
     K_STEP: step,
   };
-  const vectorA =
-    variant.vector && k.length > 0 && [row.a, start.a, product.transposeA ? m.length : k.length].every(isMultipleOf4);
-  const vectorB =
-    variant.vector && k.length > 0 && [row.b, start.b, product.transposeB ? k.length : n.length].every(isMultipleOf4);
+  const fours = variant.vector && k.length > 0;
+  const loadA = ((): ShaderName => {
+    const form = variant.reads === "parts" ? "parts" : "a";
+    if (!fours || ![row.a, start.a, product.transposeA ? m.length : k.length].every(isMultipleOf4))
+      return `matmul/${form}_scalar`;
+    return product.transposeA ? `matmul/${form}_columns` : `matmul/${form}_rows`;
+  })();
+  const loadB = ((): ShaderName => {
+    if (!fours || ![row.b, start.b, product.transposeB ? k.length : n.length].every(isMultipleOf4))
+      return "matmul/b_scalar";
+    return product.transposeB ? "matmul/b_columns" : "matmul/b_rows";
+  })();
   const vectorY = variant.vector && [row.y, start.y, n.length].every(isMultipleOf4);
-  const loadA: ShaderName = vectorA ? (product.transposeA ? "matmul/a_columns" : "matmul/a_rows") : "matmul/a_scalar";
-  const loadB: ShaderName = vectorB ? (product.transposeB ? "matmul/b_columns" : "matmul/b_rows") : "matmul/b_scalar";
   const storeY: ShaderName = vectorY ? "matmul/y_vec4" : "matmul/y_scalar";
-  const naive = variant.name === "naive";
+  const elements = variant.reads === "elements";
 
   const ending = endingOf(finish, spans.y);
   const target = split ? endingOf({ bias: false, residual: false, into: false }, undefined) : ending;
-  const tiles = naive
+  const tiles = elements
     ? { rows: 1, columns: Math.ceil((m.length * n.length) / variant.invocations) }
     : { rows: Math.ceil(m.length / variant.tile[0]), columns: Math.ceil(n.length / variant.tile[1]) };
   const [x, y] = gridOf(tiles.rows * tiles.columns, traits);
@@ -96,11 +102,13 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
       "matmul/sizes",
       storeY,
       target.shader,
-      ...(naive ? [] : ([loadA, loadB, "matmul/block", "matmul/place"] as const)),
+      ...(elements ? [] : [loadA, loadB]),
+      ...variant.library,
       variant.shader,
     ],
     entry: "matmul",
-    constants: { ...constants, ...variant.constants, ...(naive ? {} : { ROW_TILES: tiles.rows }) },
+    ...(variant.subgroup > 0 ? { enable: ["subgroups"] } : {}),
+    constants: { ...constants, ...variant.constants, ...(elements ? {} : { ROW_TILES: tiles.rows }) },
     sizes: target.places(2),
     bind: [read("a", spans.a), read("b", spans.b), write(split ? "partials" : "y", target.span), ...target.bind],
     grid: [x, y, splits],

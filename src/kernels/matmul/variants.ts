@@ -2,47 +2,101 @@ import type { ShaderName } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
 import type { Product } from "./product.ts";
 
-/** One way to compute a product. The tuner times those that fit and remembers the fastest for an adapter and shape. */
+/** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
 export interface MatmulVariant {
   readonly name: string;
+  /** The last of the joined shaders: it has the entry point. */
   readonly shader: ShaderName;
-  /** Rows and columns of y that a workgroup makes; naive counts elements instead. */
+  /** How it reads its operands: one element by one, in blocks of 4x4, or in blocks that a subgroup shares. */
+  readonly reads: "elements" | "blocks" | "parts";
+  /** Shaders that its own one needs before it. */
+  readonly library: readonly ShaderName[];
+  /** Rows and columns of y that a workgroup makes; one that reads elements makes as many in a row as it has invocations. */
   readonly tile: readonly [rows: number, columns: number];
   /** Invocations of a workgroup. */
   readonly invocations: number;
   /** The variant's own constants. */
   readonly constants: Readonly<Record<string, number>>;
-  /** Operands and result are accessed 4 elements at a time where their rows allow; false: always one by one. */
+  /** Blocks are read and written 4 elements at a time where rows are long enough; false: always one by one. */
   readonly vector: boolean;
   /** Bytes of workgroup memory. */
   readonly workgroupBytes: number;
+  /** Invocations that a subgroup must have; 0: it uses none. */
+  readonly subgroup: number;
 }
 
-function registers(rows: number, columns: number, wide: number, high: number): MatmulVariant {
-  return {
-    name: `registers${rows}x${columns}-${wide}x${high}`,
-    shader: `matmul/tile_${rows}x${columns}` as ShaderName,
-    tile: [rows * high, columns * wide],
-    invocations: wide * high,
-    constants: { WIDE: wide, HIGH: high },
-    vector: true,
-    workgroupBytes: 0,
-  };
-}
+const REGISTERS = {
+  shader: "matmul/registers_8x4",
+  reads: "blocks",
+  library: ["matmul/block", "matmul/place"],
+  vector: true,
+  workgroupBytes: 0,
+  subgroup: 0,
+} as const;
+
+const STAGED = { ...REGISTERS, library: ["matmul/block", "matmul/place", "matmul/stage"], constants: {} } as const;
 
 export const matmulVariants: readonly MatmulVariant[] = [
   {
     name: "naive",
     shader: "matmul/naive",
+    reads: "elements",
+    library: [],
     tile: [1, 64],
     invocations: 64,
     constants: { GROUP: 64 },
     vector: false,
     workgroupBytes: 0,
+    subgroup: 0,
   },
-  registers(8, 4, 8, 1),
-  { ...registers(8, 4, 8, 1), name: "registers8x4-scalar", vector: false },
-  registers(8, 8, 8, 1),
+  { ...REGISTERS, name: "registers", tile: [8, 32], invocations: 8, constants: { WIDE: 8, HIGH: 1 } },
+  {
+    ...REGISTERS,
+    name: "registers-scalar",
+    tile: [8, 32],
+    invocations: 8,
+    constants: { WIDE: 8, HIGH: 1 },
+    vector: false,
+  },
+  { ...REGISTERS, name: "registers-wide", tile: [8, 128], invocations: 32, constants: { WIDE: 32, HIGH: 1 } },
+  {
+    ...REGISTERS,
+    name: "subgroup8",
+    shader: "matmul/subgroup8_16x4",
+    reads: "parts",
+    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    tile: [16, 32],
+    invocations: 8,
+    constants: {},
+    subgroup: 8,
+  },
+  {
+    ...REGISTERS,
+    name: "subgroup4",
+    shader: "matmul/subgroup4_16x8",
+    reads: "parts",
+    library: ["matmul/share4", "matmul/block", "matmul/place"],
+    tile: [16, 32],
+    invocations: 4,
+    constants: {},
+    subgroup: 4,
+  },
+  {
+    ...STAGED,
+    name: "staged32",
+    shader: "matmul/staged_32x32",
+    tile: [32, 32],
+    invocations: 64,
+    workgroupBytes: 4096,
+  },
+  {
+    ...STAGED,
+    name: "staged64",
+    shader: "matmul/staged_64x64",
+    tile: [64, 64],
+    invocations: 64,
+    workgroupBytes: 8192,
+  },
 ];
 
 export function variantNamed(name: string): MatmulVariant {
@@ -53,15 +107,32 @@ export function variantNamed(name: string): MatmulVariant {
 
 /** Whether an adapter can run a variant. */
 export function variantFits(variant: MatmulVariant, traits: Traits): boolean {
-  return variant.invocations <= traits.maxInvocations && variant.workgroupBytes <= traits.maxWorkgroupBytes;
+  return (
+    variant.invocations <= traits.maxInvocations &&
+    variant.workgroupBytes <= traits.maxWorkgroupBytes &&
+    (variant.subgroup === 0 || (traits.subgroups && variant.subgroup <= traits.subgroupMinSize))
+  );
 }
+
+const FEW_ROWS = 8;
+/** Workgroups that keep a GPU busy: some for each of a few dozen cores. */
+const BUSY_GROUPS = 128;
+/** Shorter stretches of K are not worth a second pass. */
+const LEAST_STRETCH = 128;
 
 /** What is used where nothing was tuned. */
-export function defaultVariant(_product: Product, _traits: Traits): MatmulVariant {
-  return variantNamed("registers8x4-8x1");
+export function defaultVariant({ M, N }: Product, traits: Traits): MatmulVariant {
+  if (M <= FEW_ROWS) return variantNamed(traits.software ? "registers" : "registers-wide");
+  if (traits.software) {
+    const shared = ["subgroup8", "subgroup4"].map(variantNamed).find((variant) => variantFits(variant, traits));
+    return shared ?? variantNamed("registers");
+  }
+  return variantNamed(M * N >= (BUSY_GROUPS / 2) * 64 * 64 ? "staged64" : "staged32");
 }
 
-/** Stretches that K is cut into where nothing was tuned: more than one where y alone has too few tiles to fill a GPU. */
-export function defaultSplits(_product: Product, _variant: MatmulVariant, _traits: Traits): number {
-  return 1;
+/** Stretches that K is cut into where nothing was tuned: more than one where y has too few tiles to fill a GPU. */
+export function defaultSplits({ M, N, K }: Product, variant: MatmulVariant, traits: Traits): number {
+  if (traits.software || variant.reads === "elements") return 1;
+  const groups = Math.ceil(M / variant.tile[0]) * Math.ceil(N / variant.tile[1]);
+  return Math.max(1, Math.min(Math.floor(BUSY_GROUPS / groups), Math.floor(K / LEAST_STRETCH)));
 }

@@ -1,0 +1,19 @@
+// One invocation's part of a block of transposed a: of the lane's four rows, the lane's k of four, one load.
+// M is a multiple of 4; K need not be, what is past it counts as zero.
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+
+fn place_part(row: u32, lane: u32) -> u32 {
+  return (A_START + min(row + lane / 4u * 4u, M - 4u) + lane % 4u * A_K) / 4u;
+}
+
+fn load_part(place: u32, lane: u32, k: u32) -> vec4f {
+  if (K % 4u == 0u || k + lane % 4u < K) {
+    return a[place + k * (A_K / 4u)];
+  }
+  return vec4f();
+}
+
+fn block_of_parts(parts: mat4x4f) -> mat4x4f {
+  return transpose(parts);
+}
+
