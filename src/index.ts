@@ -16,6 +16,9 @@ export { UserError } from "./core/errors.ts";
 /** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
 export { fillNormal, permutation } from "./core/philox.ts";
 export type { Shape } from "./core/shape.ts";
+/** Samples a model, each sequence from a stream of the seed. */
+export { createGenerator, type Generated, type GenerateOptions, type Generator } from "./generate/generate.ts";
+export { type SamplingOptions, samplingDistribution } from "./generate/sampling.ts";
 /** An open device, as `openGpu` gives it. */
 export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits } from "./gpu/device.ts";
 /** GPT-2 directories as Hugging Face has them, read from and written to maps of file names and bytes. */
@@ -99,5 +102,15 @@ export { loadTokenizer } from "./text/load.ts";
 export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
 /** Batches of records of any lengths; padding is known by length, never by id. */
 export { type Batch, collate, makeBatch, type Sequence } from "./train/batch.ts";
+/** A text's lines as records that begin and end in the end token. */
+export { type DataReport, type Dataset, encodeRecords, linesOf } from "./train/records.ts";
+export { learningRateAt, type Schedule } from "./train/schedule.ts";
 /** Tapes of a training step, of gradients alone, of the loss alone. */
 export { evaluationTape, gradientTape, type StepOptions, trainingTape } from "./train/step.ts";
+/** Runs the steps of a training run, giving each one's numbers as they come back. */
+export { createTrainer, resetMoments, type StepResult, type Trainer, type TrainOptions } from "./train/trainer.ts";
+/** Compares a runtime's logits, loss, gradients and optimiser steps with what a fixture expects. */
+export { builtInFixture } from "./verify/built-in.ts";
+export { readFixture } from "./verify/directory.ts";
+export { type Check, type Fixture, passed } from "./verify/fixture.ts";
+export { verify } from "./verify/verify.ts";
