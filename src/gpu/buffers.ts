@@ -5,6 +5,7 @@ const MAP_READ = 0x1;
 const COPY_SRC = 0x4;
 const COPY_DST = 0x8;
 const STORAGE = 0x80;
+const QUERY_RESOLVE = 0x200;
 
 /** Makes buffers and counts them, so that a leak shows as a number. */
 export interface BufferPool {
@@ -12,6 +13,8 @@ export interface BufferPool {
   create(label: string, bytes: number): GPUBuffer;
   /** A buffer that the CPU maps to read. */
   createReadback(label: string, bytes: number): GPUBuffer;
+  /** A buffer that timestamps are resolved into. */
+  createQueryTarget(label: string, bytes: number): GPUBuffer;
   destroy(buffer: GPUBuffer): void;
   destroyAll(): void;
   readonly bytes: number;
@@ -45,6 +48,7 @@ export function createBuffers(gpu: Gpu): BufferPool {
   return {
     create: (label, size) => make(label, size, STORAGE | COPY_SRC | COPY_DST),
     createReadback: (label, size) => make(label, size, MAP_READ | COPY_DST),
+    createQueryTarget: (label, size) => make(label, size, QUERY_RESOLVE | COPY_SRC),
     destroy,
     destroyAll: () => [...live].forEach(destroy),
     get bytes() {

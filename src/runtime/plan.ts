@@ -9,8 +9,9 @@ import type { TensorType, Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { checkInputs } from "./inputs.ts";
 import { assignSlots, type Lifetime, lifetimesOf } from "./memory.ts";
+import { timeSteps } from "./profile.ts";
 import { createReadback } from "./readback.ts";
-import type { Program } from "./runtime.ts";
+import type { DispatchTime, Program, Tensors } from "./runtime.ts";
 
 /** What a plan is compiled with: the parts of a GPU runtime. */
 export interface PlanContext {
@@ -23,6 +24,8 @@ export interface PlanContext {
 }
 
 interface Step {
+  readonly op: string;
+  readonly entry: string;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly grid: readonly [number, number, number];
@@ -62,7 +65,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
           layout: pipelines.layoutOf(access),
           entries: regions.map((resource, binding) => ({ binding, resource })),
         });
-        return { pipeline, bindGroup, grid: dispatch.grid };
+        return { op: node.op.name, entry: dispatch.entry, pipeline, bindGroup, grid: dispatch.grid };
       }),
     ),
   );
@@ -70,20 +73,33 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   const results = [...tape.outputs].map(([name, value]) => ({ name, value, region: regionOf.value(value) }));
   const readback = createReadback(gpu, buffers, results);
   const transientBytes = owned.reduce((sum, buffer) => sum + buffer.size, 0) + readback.bytes;
+  function writeInputs(inputs: Tensors): void {
+    for (const [value, data] of checkInputs(tape, inputs)) {
+      const { buffer, offset } = regionOf.value(value);
+      gpu.device.queue.writeBuffer(buffer, offset, asGpuArray(value, data));
+    }
+  }
+
+  const profile = async (inputs: Tensors): Promise<DispatchTime[]> => {
+    writeInputs(inputs);
+    const timed = steps.map((step) => ({ ...step, encode: (pass: GPUComputePassEncoder) => encode(pass, [step]) }));
+    return timeSteps(gpu, buffers, timed);
+  };
+
   return {
     stats: { stateBytes: context.stateBytes(), transientBytes, dispatches: steps.length, pipelines: pipelines.count },
     async run(inputs) {
-      for (const [value, data] of checkInputs(tape, inputs)) {
-        const { buffer, offset } = regionOf.value(value);
-        gpu.device.queue.writeBuffer(buffer, offset, asGpuArray(value, data));
-      }
+      writeInputs(inputs);
       const encoder = gpu.device.createCommandEncoder();
-      encode(encoder, steps);
+      const pass = encoder.beginComputePass();
+      encode(pass, steps);
+      pass.end();
       const slot = readback.encode(encoder);
       gpu.device.queue.submit([encoder.finish()]);
       gpu.checkErrors();
       return slot ? slot.read() : {};
     },
+    ...(gpu.features.has("timestamp-query") ? { profile } : {}),
     dispose() {
       for (const buffer of owned) buffers.destroy(buffer);
       readback.dispose();
@@ -91,8 +107,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   };
 }
 
-function encode(encoder: GPUCommandEncoder, steps: readonly Step[]): void {
-  const pass = encoder.beginComputePass();
+function encode(pass: GPUComputePassEncoder, steps: readonly Step[]): void {
   let current: GPUComputePipeline | undefined;
   for (const { pipeline, bindGroup, grid } of steps) {
     if (pipeline !== current) pass.setPipeline(pipeline);
@@ -100,7 +115,6 @@ function encode(encoder: GPUCommandEncoder, steps: readonly Step[]): void {
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
   }
-  pass.end();
 }
 
 /** An op's dispatches, without the empty ones (tensors without elements). */

@@ -15,6 +15,13 @@ export interface ProgramStats {
   readonly pipelines: number;
 }
 
+/** How long one dispatch took on the device. */
+export interface DispatchTime {
+  readonly op: string;
+  readonly entry: string;
+  readonly microseconds: number;
+}
+
 /** A tape made ready to run as often as one likes. */
 export interface Program {
   readonly stats: ProgramStats;
@@ -24,6 +31,8 @@ export interface Program {
    * so a caller that awaits it some runs later never makes the GPU wait.
    */
   run(inputs: Tensors): Promise<Tensors>;
+  /** Runs the tape once, timing each dispatch by itself. Only where the device has timestamps. */
+  profile?(inputs: Tensors): Promise<DispatchTime[]>;
   /** Frees what the program owns; states stay. */
   dispose(): void;
 }
