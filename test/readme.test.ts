@@ -1,0 +1,66 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { testAdapters } from "./support/gpu.ts";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const read = (file: string): string => readFileSync(root + file, "utf8");
+const readme = read("README.md");
+
+async function node(...args: string[]): Promise<string> {
+  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", GPT2_ADAPTER: testAdapters[0] };
+  return (await promisify(execFile)(process.execPath, ["--import", "tsx", ...args], { cwd: root, env })).stdout;
+}
+
+/** The fenced blocks of a language in a page. */
+function blocks(page: string, language: string): string[] {
+  return Array.from(page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "gms")), (match) => match[1]!);
+}
+
+describe("README.md", () => {
+  test.runIf(testAdapters.length > 0)("the library example runs as it is printed, and learns", async () => {
+    const source = (path: string): string => JSON.stringify(root + path);
+    const example = blocks(readme, "ts")[0]!
+      .replace('"webgpu-gpt2"', source("src/index.ts"))
+      .replace('"webgpu-gpt2/node"', source("src/platform/node.ts"));
+    const lines = (await node("--input-type=module", "-e", example)).trimEnd().split("\n");
+    const losses = lines.flatMap((line) => /^\d+ ([\d.]+)$/.exec(line)?.[1] ?? []).map(Number);
+    expect(losses).toHaveLength(60);
+    expect(losses.at(-1)).toBeLessThan(0.5 * losses[0]!);
+  });
+
+  test("every command and option that it names exists", async () => {
+    const shown = blocks(readme, "sh").flatMap((block) => block.match(/^gpt2 .*$/gm) ?? []);
+    expect(shown.length).toBeGreaterThan(5);
+    const commands = new Set(shown.map((line) => line.split(" ")[1]!));
+    for (const command of commands) {
+      const help = await node("src/cli/main.ts", command, "--help");
+      const options = shown
+        .filter((line) => line.split(" ")[1] === command)
+        .flatMap((line) => line.replace(/ #.*/, "").match(/--[a-z0-9-]+/g) ?? []);
+      for (const option of options) expect(help, `gpt2 ${command}`).toContain(option);
+    }
+  });
+});
+
+test("docs/adding-an-op.md shows `add` as it is", () => {
+  const page = read("docs/adding-an-op.md");
+  expect(blocks(page, "wgsl")).toEqual([read("shaders/add.wgsl")]);
+  const op = read("src/kernels/add.ts");
+  const shown = blocks(page, "ts");
+  expect(op.slice(op.indexOf("/** y = a + b"))).toBe(shown[0]);
+  expect(read("test/kernels/add.test.ts")).toBe(shown[1]);
+});
+
+test.each(["README.md", "docs/architecture.md", "docs/adding-an-op.md"])("%s names files that exist", (page) => {
+  const paths = Array.from(
+    read(page).matchAll(/`((?:src|test|docs|shaders|bench|examples)\/[\w./-]+)`/g),
+    (m) => m[1]!,
+  );
+  for (const path of paths) {
+    if (/^src\/kernels\/(x|shaders\.gen)\.ts$/.test(path)) continue;
+    expect(() => readFileSync(root + path.replace(/\/$/, "/.")), path).not.toThrow(/ENOENT/);
+  }
+});
