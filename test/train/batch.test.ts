@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import { IGNORED_LABEL } from "../../src/kernels/cross-entropy.ts";
+import { charTokenizer } from "../../src/text/char.ts";
+import { collate } from "../../src/train/batch.ts";
+import { createOrder } from "../../src/train/order.ts";
+import { encodeRecords, linesOf } from "../../src/train/records.ts";
+import { learningRateAt } from "../../src/train/schedule.ts";
+
+const tokenizer = charTokenizer("abc");
+
+test("each record starts after an end token and teaches one, with loss on it", () => {
+  const { sequences, report } = encodeRecords(["ab", "c"], tokenizer, 8);
+  expect(sequences.map(({ ids }) => [...Array.from(ids)])).toEqual([
+    [3, 0, 1, 3],
+    [3, 2, 3],
+  ]);
+  expect(report).toEqual({ records: 2, tokens: 7, ended: 2, cut: 0, longest: 4 });
+  const { inputs, labelCount, tokenCount } = collate(sequences, 4, tokenizer.vocabSize);
+  expect([...inputs.tokens!]).toEqual([3, 0, 1, 0, 3, 2, 0, 0]);
+  expect([...inputs.labels!]).toEqual([0, 1, 3, IGNORED_LABEL, 2, 3, IGNORED_LABEL, IGNORED_LABEL]);
+  expect([...inputs.lengths!]).toEqual([3, 2]);
+  expect(labelCount).toBe(5);
+  expect(tokenCount).toBe(5);
+});
+
+test("a record that just fits keeps its end token; a longer one is cut and counted", () => {
+  expect(encodeRecords(["abc"], tokenizer, 4).report).toMatchObject({ ended: 1, cut: 0, longest: 5 });
+  const { sequences, report } = encodeRecords(["abca"], tokenizer, 4);
+  expect(report).toMatchObject({ ended: 0, cut: 1, longest: 5 });
+  expect(Array.from(sequences[0]!.ids)).toEqual([3, 0, 1, 2, 0]);
+});
+
+test("lines end as on any system, a byte-order mark and empty lines do not count", () => {
+  expect(linesOf("\uFEFFa\r\nb\n\nc\rd")).toEqual(["a", "b", "c", "d"]);
+});
+
+test("an id or label outside the vocabulary is refused before it reaches a kernel", () => {
+  expect(() => collate([{ ids: [0, 9] }], 2, 4)).toThrow("label 9 at 0, wanted 0..3");
+  expect(() => collate([{ ids: [9, 0] }], 2, 4)).toThrow("token 9 at 0, wanted 0..3");
+});
+
+test("an epoch has every record once, in an order that the seed and the epoch decide", () => {
+  const order = createOrder(10, 4, 1);
+  const epoch = (at: number): number[] => [0, 1, 2].flatMap((step) => [...order(at * 3 + step).records]);
+  expect(epoch(0).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(epoch(1)).not.toEqual(epoch(0));
+  expect(createOrder(10, 4, 1)(7).records).toEqual(order(7).records);
+  expect(createOrder(10, 4, 2)(7).records).not.toEqual(order(7).records);
+  expect(order(2)).toMatchObject({ epoch: 1, records: { length: 2 } });
+});
+
+test("the learning rate follows transformers' linear schedule", () => {
+  const schedule = { learningRate: 5e-5, warmupSteps: 2, maxSteps: 6 };
+  const rates = [0, 1, 2, 3, 4, 5, 6].map((step) => learningRateAt(step, schedule));
+  expect(rates).toEqual([0, 2.5e-5, 5e-5, 5e-5 * 0.75, 2.5e-5, 5e-5 * 0.25, 0]);
+  expect(learningRateAt(0, { ...schedule, warmupSteps: 0 })).toBe(5e-5);
+});

@@ -1,0 +1,51 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { builtInFixture } from "../../src/verify/built-in.ts";
+import { readFixture } from "../../src/verify/directory.ts";
+import { type Check, type Fixture, passed } from "../../src/verify/fixture.ts";
+import { verify } from "../../src/verify/verify.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
+
+const directory = fileURLToPath(new URL("../../../shared/parity/tiny/", import.meta.url));
+const fixtures: [string, () => Promise<Fixture> | Fixture][] = [["the built-in model", builtInFixture]];
+if (existsSync(directory)) fixtures.push(["PyTorch's results", openTiny]);
+else console.warn(`no parity data at ${directory}: the comparison with PyTorch is left out`);
+
+function openTiny(): Fixture {
+  const files = new Map(readdirSync(directory).map((name) => [name, new Uint8Array(readFileSync(directory + name))]));
+  return readFixture("tiny", files);
+}
+
+function failures(checks: readonly Check[]): string[] {
+  return checks.filter((check) => !passed(check)).map(({ name, error, bound }) => `${name}: ${error} > ${bound}`);
+}
+
+describe.each(fixtures)("%s", (_, open) => {
+  test("CPU float64 and float32 hold every bound", async () => {
+    const fixture = await open();
+    for (const precision of ["float64", "float32"] as const) {
+      const checks = await verify(createCpuRuntime({ precision }), fixture);
+      expect(checks.length).toBeGreaterThan(60);
+      expect(failures(checks)).toEqual([]);
+    }
+  });
+
+  test.each(testAdapters)("%s holds every bound", async (adapter) => {
+    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    expect(failures(await verify(runtime, await open()))).toEqual([]);
+    runtime.close();
+  });
+});
+
+test("a wrong weight is noticed", async () => {
+  const fixture = await builtInFixture();
+  const parameters = new Map(fixture.parameters);
+  const weight = Float32Array.from(parameters.get("h.1.mlp.c_fc.weight")!);
+  weight[100]! += 0.01;
+  parameters.set("h.1.mlp.c_fc.weight", weight);
+  const failed = failures(await verify(createCpuRuntime(), { ...fixture, parameters }));
+  expect(failed.length).toBeGreaterThan(10);
+});
