@@ -15,6 +15,7 @@ export type Origin =
   | { readonly kind: "input"; readonly name: string }
   | { readonly kind: "state"; readonly name: string }
   | { readonly kind: "constant"; readonly data: NumericArray }
+  | { readonly kind: "buffer" }
   | { readonly kind: "view"; readonly base: Value; readonly offset: number }
   | { readonly kind: "node"; readonly node: Node; readonly output: string };
 
@@ -41,10 +42,12 @@ export interface Tape extends Recorder {
   state(name: string, type: TensorType): Value;
   /** A tensor fixed while tracing. */
   constant(type: TensorType, data: NumericArray): Value;
+  /** Memory for results that are to lie side by side: what is not placed in it is undefined. */
+  buffer(type: TensorType): Value;
   /** The same storage, from `offset` elements on, with another shape. */
   view(base: Value, offset: number, shape: Shape): Value;
-  /** Makes `value` live inside `state` from `offset` elements on, instead of in memory of its own. */
-  place(value: Value, state: Value, offset: number): void;
+  /** Makes `value` live inside a state or buffer, from `offset` elements on, instead of in memory of its own. */
+  place(value: Value, target: Value, offset: number): void;
   /** Names a value that a run gives back. */
   output(name: string, value: Value): void;
   origin(value: Value): Origin;
@@ -58,7 +61,7 @@ export function createTape(): Tape {
   const values: Value[] = [];
   const origins: Origin[] = [];
   const outputs = new Map<string, Value>();
-  const placements = new Map<Value, { state: Value; offset: number }>();
+  const placements = new Map<Value, { target: Value; offset: number }>();
   const consumed = new Map<Value, string>();
   const named = new Map<string, Value>();
 
@@ -94,8 +97,8 @@ export function createTape(): Tape {
     }
     const placed = placements.get(value);
     if (!placed) return { root: value, offset: 0 };
-    const state = storage(placed.state);
-    return { root: state.root, offset: state.offset + placed.offset };
+    const target = storage(placed.target);
+    return { root: target.root, offset: target.offset + placed.offset };
   }
 
   function checkUsable(op: string, name: string, value: Value): void {
@@ -149,6 +152,7 @@ export function createTape(): Tape {
         throw new Error(`constant: ${data.length} elements for ${describe(type)}`);
       return newValue(type, { kind: "constant", data });
     },
+    buffer: (type) => newValue(type, { kind: "buffer" }),
     view(base, offset, shape) {
       if (offset < 0 || offset + sizeOf(shape) > sizeOf(base.shape)) {
         throw new Error(`view: ${formatShape(shape)} at ${offset} is outside ${formatShape(base.shape)}`);
@@ -157,15 +161,16 @@ export function createTape(): Tape {
         throw new Error(`view: offset ${offset} is not a multiple of ${VIEW_ALIGNMENT}`);
       return newValue({ dtype: base.dtype, shape }, { kind: "view", base, offset });
     },
-    place(value, state, offset) {
+    place(value, target, offset) {
       const { root } = storage(value);
       if (origin(root).kind !== "node") throw new Error(`place: ${describe(value)} is not computed by this tape`);
       if (sizeOf(root.shape) !== sizeOf(value.shape)) throw new Error("place: the value is part of a larger one");
-      if (origin(state).kind !== "state") throw new Error("place: the target is not a state");
+      if (!["state", "buffer"].includes(origin(target).kind))
+        throw new Error("place: the target is no state or buffer");
       if (offset % VIEW_ALIGNMENT !== 0)
         throw new Error(`place: offset ${offset} is not a multiple of ${VIEW_ALIGNMENT}`);
-      if (offset + sizeOf(value.shape) > sizeOf(state.shape)) throw new Error("place: outside the state");
-      placements.set(root, { state, offset });
+      if (offset + sizeOf(value.shape) > sizeOf(target.shape)) throw new Error("place: outside the target");
+      placements.set(root, { target, offset });
     },
     output(name, value) {
       if (outputs.has(name)) throw new Error(`tape: output "${name}" exists already`);

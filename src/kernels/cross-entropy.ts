@@ -1,6 +1,6 @@
 import { sizeOf } from "../core/shape.ts";
 import { grid1d, gridOf, read, spansOf, write } from "./dispatch.ts";
-import { type CpuTensor, defineOp, expectType, f32, type Value } from "./op.ts";
+import { type CpuTensor, defineOp, expectType, f32, shapeError, type Value } from "./op.ts";
 
 const WORKGROUP = 64;
 /** Rows of a workgroup where each invocation has one: ROW_WORKGROUP of lib/row_alone.wgsl. */
@@ -41,7 +41,7 @@ export const crossEntropyOp = defineOp({
     return spansOf(sizeOf(logits.shape), traits, v).map((span) => {
       const rows = span.length / v;
       return {
-        shader: ["lib/grid", traits.software ? "lib/row_alone" : "lib/row_group", "cross_entropy"] as const,
+        shader: ["lib/grid", traits.software ? "lib/row_alone" : "lib/row_group", "cross_entropy/forward"] as const,
         entry: "cross_entropy",
         constants: { R: rows, V: v, FIRST: span.offset / v },
         bind: [read("logits", span), read("labels"), write("loss"), write("logSumExp")],
@@ -60,44 +60,66 @@ export const crossEntropyOp = defineOp({
   ],
 });
 
-/** dlogits[r, j] = (exp(logits[r, j] - logSumExp[r]) - [j = label[r]]) * dloss[r]; exactly 0 where the label is ignored. */
+/**
+ * dlogits[r, j] = (exp(logits[r, j] - logSumExp[r]) - [j = label[r]]) * dloss[r]; exactly 0 where the label is ignored.
+ * Given `reuse` instead of `logits`, the gradient takes the logits' place in memory.
+ */
 export const crossEntropyBackwardOp = defineOp({
   name: "crossEntropyBackward",
-  inputs: ["logits", "labels", "logSumExp", "dloss"],
+  inputs: ["labels", "logSumExp", "dloss"],
+  optional: ["logits", "reuse"],
   outputs: ["dlogits"],
-  shapes: ({ logits }) => ({ dlogits: f32(logits.shape) }),
+  updates: { dlogits: "reuse" },
+  shapes: ({ logits, reuse, labels, logSumExp, dloss }) => {
+    const given = logits ?? reuse;
+    if (!given || (logits && reuse)) return shapeError("crossEntropyBackward", "wanted one of logits and reuse");
+    const rows = [given.shape[0]!];
+    expectType("crossEntropyBackward", "labels", labels, "i32", rows);
+    expectType("crossEntropyBackward", "logSumExp", logSumExp, "f32", rows);
+    expectType("crossEntropyBackward", "dloss", dloss, "f32", rows);
+    return { dlogits: f32(given.shape) };
+  },
   cpu: ({ logits, labels, logSumExp, dloss }, { dlogits }) => {
-    const v = logits.shape[1]!;
+    const v = dlogits.shape[1]!;
+    const from = (logits ?? dlogits).data;
     for (let r = 0; r < labels.data.length; r++) {
       const label = labels.data[r]!;
-      if (label === IGNORED_LABEL) continue;
       for (let j = 0; j < v; j++) {
-        const probability = Math.exp(logits.data[r * v + j]! - logSumExp.data[r]!);
-        dlogits.data[r * v + j] = (probability - (j === label ? 1 : 0)) * dloss.data[r]!;
+        const probability = Math.exp(from[r * v + j]! - logSumExp.data[r]!);
+        const gradient = (probability - (j === label ? 1 : 0)) * dloss.data[r]!;
+        dlogits.data[r * v + j] = label === IGNORED_LABEL ? 0 : gradient;
       }
     }
   },
-  gpu: ({ logits }, _outputs, _attrs, traits) => {
-    const v = logits.shape[1]!;
-    return spansOf(sizeOf(logits.shape), traits, v).map((span) => ({
-      shader: ["lib/grid", "cross_entropy_backward"] as const,
+  gpu: ({ logits }, { dlogits }, _attrs, traits) => {
+    const v = dlogits.shape[1]!;
+    return spansOf(sizeOf(dlogits.shape), traits, v).map((span) => ({
+      shader: [
+        "lib/grid",
+        logits ? "cross_entropy/logits_apart" : "cross_entropy/logits_in_place",
+        "cross_entropy/backward",
+      ] as const,
       entry: "cross_entropy_backward",
       constants: { N: span.length, V: v, FIRST: span.offset / v },
-      bind: [read("logits", span), read("labels"), read("logSumExp"), read("dloss"), write("dlogits", span)],
+      bind: [
+        read("labels"),
+        read("logSumExp"),
+        read("dloss"),
+        write("dlogits", span),
+        ...(logits ? [read("logits", span)] : []),
+      ],
       grid: grid1d(span.length, WORKGROUP, traits),
     }));
   },
-  cost: ({ logits }) => ({ flops: 4 * sizeOf(logits.shape), bytes: 8 * sizeOf(logits.shape) }),
-  cases: [
-    {
-      inputs: {
-        logits: f32([3, 5]),
-        labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] },
-        logSumExp: f32([3]),
-        dloss: f32([3]),
-      },
+  cost: (_inputs, { dlogits }) => ({ flops: 4 * sizeOf(dlogits.shape), bytes: 8 * sizeOf(dlogits.shape) }),
+  cases: (["logits", "reuse"] as const).map((name) => ({
+    inputs: {
+      [name]: f32([3, 5]),
+      labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] },
+      logSumExp: f32([3]),
+      dloss: f32([3]),
     },
-  ],
+  })),
 });
 
 /** The loss of each row, [R]. */

@@ -91,9 +91,14 @@ export function gpt2Trunk(
   return norm(x, "ln_f");
 }
 
-/** logits [N, V] of hidden states [N, C]; the classifier is the token embedding unless the config unties them. */
-export function gpt2Logits(config: Gpt2Config, parameters: Parameters, hidden: Value): Value {
+/** The classifier [V, C]: the token embedding, unless the config unties them. */
+export function gpt2Classifier(config: Gpt2Config, parameters: Parameters): Value {
   const classifier = parameters.views.get(config.tieWordEmbeddings ? "wte.weight" : "lm_head.weight");
   if (!classifier) throw new Error("gpt2: there is no classifier");
-  return matmul(hidden, classifier, { transposeB: true });
+  return classifier;
+}
+
+/** logits [N, V] of hidden states [N, C]. */
+export function gpt2Logits(config: Gpt2Config, parameters: Parameters, hidden: Value): Value {
+  return matmul(hidden, gpt2Classifier(config, parameters), { transposeB: true });
 }

@@ -63,7 +63,8 @@ export function lifetimesOf(tape: Tape): Lifetime<Value>[] {
   for (const value of tape.outputs.values()) touch(value, tape.nodes.length);
   const lifetimes: Lifetime<Value>[] = [];
   for (const [root, span] of spans) {
-    if (tape.origin(root).kind !== "node") continue;
+    const { kind } = tape.origin(root);
+    if (kind !== "node" && kind !== "buffer") continue;
     lifetimes.push({ key: root, bytes: sizeOf(root.shape) * BYTES_PER_ELEMENT, ...span });
   }
   return lifetimes;

@@ -1,13 +1,12 @@
-import { backward } from "../autograd/backward.ts";
+import { backward, type Seed } from "../autograd/backward.ts";
 import { createTape, type Tape } from "../autograd/tape.ts";
 import { type AdamWOptions, adamw } from "../kernels/adamw.ts";
-import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { gradientNorm } from "../kernels/gradient-norm.ts";
 import { f32, type Value } from "../kernels/op.ts";
-import { scaledSum } from "../kernels/scaled-sum.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { type BatchShape, declareInputs, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
+import { type BatchShape, declareInputs, gpt2Classifier, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
 import { ARENA, declareParameters, type ParameterLayout, type Parameters } from "../model/parameters.ts";
+import { classifierLoss } from "./classifier.ts";
 
 export interface StepOptions extends AdamWOptions {
   /** Gradients are scaled down to this L2 norm; 0 leaves them alone. */
@@ -18,28 +17,37 @@ interface LossTape {
   readonly tape: Tape;
   readonly parameters: Parameters;
   readonly step: Value;
-  readonly logits: Value;
+  /** [N, C]: the trunk's result. */
+  readonly hidden: Value;
   /** [1]: `lossScale` times the sum over labels. */
   readonly loss: Value;
+  readonly seeds: readonly Seed[];
 }
 
-function traceLoss(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape, training: boolean): LossTape {
+function traceLoss(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  shape: BatchShape,
+  mode: "training" | "evaluation",
+): LossTape {
+  const training = mode === "training";
   const tape = createTape();
   const parameters = declareParameters(tape, layout);
   const inputs = declareInputs(tape, shape, training);
+  const { step } = inputs;
   const labels = tape.input("labels", { dtype: "i32", shape: [shape.batch * shape.context] });
-  const logits = gpt2Logits(config, parameters, gpt2Trunk(config, parameters, inputs, shape, training));
-  const loss = scaledSum(crossEntropy(logits, labels), inputs.step);
+  const hidden = gpt2Trunk(config, parameters, inputs, shape, training);
+  const table = gpt2Classifier(config, parameters);
+  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients: training });
   tape.output("loss", loss);
-  return { tape, parameters, step: inputs.step, logits, loss };
+  return { tape, parameters, step, hidden, loss, seeds };
 }
 
 /** Appends the gradients of the loss, placed in the gradient arena, which is given. */
-function traceGradients({ tape, parameters, loss }: LossTape, layout: ParameterLayout): Value {
+function traceGradients({ tape, parameters, seeds }: LossTape, layout: ParameterLayout): Value {
   const gradients = tape.state(ARENA.gradients, f32([layout.size]));
   const views = layout.entries.map(({ name }) => parameters.views.get(name)!);
-  const one = tape.constant(f32([1]), Float32Array.of(1));
-  backward(tape, [{ value: loss, gradient: one }], views).forEach((gradient, i) => {
+  backward(tape, seeds, views).forEach((gradient, i) => {
     const { name, offset } = layout.entries[i]!;
     if (!gradient) throw new Error(`the loss does not depend on ${name}`);
     tape.place(gradient, gradients, offset);
@@ -57,7 +65,7 @@ export function trainingTape(
   shape: BatchShape,
   options: StepOptions,
 ): Tape {
-  const traced = traceLoss(config, layout, shape, true);
+  const traced = traceLoss(config, layout, shape, "training");
   const { tape, parameters, step, loss } = traced;
   const gradients = traceGradients(traced, layout);
   const stats = gradientNorm(gradients, loss, options.maxGradNorm);
@@ -70,15 +78,16 @@ export function trainingTape(
   return tape;
 }
 
-/** Loss, logits and gradients, with nothing updated: what `verify` compares. Outputs: loss, logits. */
-export function gradientTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape): Tape {
-  const traced = traceLoss(config, layout, shape, true);
+/** Loss and gradients, with nothing updated: what `verify` compares. Outputs: loss, and all logits unless unwanted. */
+export function gradientTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape, logits = true): Tape {
+  const traced = traceLoss(config, layout, shape, "training");
+  const { tape, parameters, hidden } = traced;
+  if (logits) tape.output("logits", gpt2Logits(config, parameters, hidden));
   traceGradients(traced, layout);
-  traced.tape.output("logits", traced.logits);
-  return traced.tape;
+  return tape;
 }
 
 /** The loss alone, without dropout. Outputs: loss. */
 export function evaluationTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape): Tape {
-  return traceLoss(config, layout, shape, false).tape;
+  return traceLoss(config, layout, shape, "evaluation").tape;
 }

@@ -1,16 +1,15 @@
 // dlogits[r, j] = (exp(logits[r, j] - logSumExp[r]) - [j = labels[r]]) dloss[r], 0 where the label is -100
 // logits, dlogits: N elements in rows of V, from row FIRST on; labels, log_sum_exp, dloss: [all rows].
-// One invocation has one element.
+// One invocation has one element; logit_at is in logits_apart.wgsl or logits_in_place.wgsl, put before this file.
 
 override N: u32;
 override V: u32;
 override FIRST: u32;
 
-@group(0) @binding(0) var<storage, read> logits: array<f32>;
-@group(0) @binding(1) var<storage, read> labels: array<i32>;
-@group(0) @binding(2) var<storage, read> log_sum_exp: array<f32>;
-@group(0) @binding(3) var<storage, read> dloss: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dlogits: array<f32>;
+@group(0) @binding(0) var<storage, read> labels: array<i32>;
+@group(0) @binding(1) var<storage, read> log_sum_exp: array<f32>;
+@group(0) @binding(2) var<storage, read> dloss: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;
 
 @compute @workgroup_size(64)
 fn cross_entropy_backward(
@@ -29,5 +28,5 @@ fn cross_entropy_backward(
     return;
   }
   let hit = select(0.0, 1.0, i % V == u32(label));
-  dlogits[i] = (exp(logits[i] - log_sum_exp[row]) - hit) * dloss[row];
+  dlogits[i] = (exp(logit_at(i) - log_sum_exp[row]) - hit) * dloss[row];
 }

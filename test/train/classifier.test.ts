@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { backward } from "../../src/autograd/backward.ts";
+import { createTape } from "../../src/autograd/tape.ts";
+import { fillNormal } from "../../src/core/philox.ts";
+import { crossEntropy } from "../../src/kernels/cross-entropy.ts";
+import { matmul } from "../../src/kernels/matmul.ts";
+import { f32 } from "../../src/kernels/op.ts";
+import { scaledSum } from "../../src/kernels/scaled-sum.ts";
+import { packStep, STEP } from "../../src/kernels/step.ts";
+import { compareTensors } from "../../src/runtime/compare.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { classifierLoss, rowsPerChunk } from "../../src/train/classifier.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
+
+const [N, C, V] = [200, 16, 37];
+
+function declare() {
+  const tape = createTape();
+  const hidden = tape.input("hidden", f32([N, C]));
+  const table = tape.input("table", f32([V, C]));
+  const labels = tape.input("labels", { dtype: "i32", shape: [N] });
+  return { tape, hidden, table, labels, step: tape.input("step", STEP) };
+}
+
+function inputs() {
+  const draw = (length: number, item: number) => {
+    const data = new Float32Array(length);
+    fillNormal(data, 1, 3, 950, item);
+    return data;
+  };
+  const labels = Int32Array.from({ length: N }, (_, i) => (i % 9 === 0 ? -100 : (i * 7) % V));
+  const step = packStep({ seed: 0, step: 1, learningRate: 0, lossScale: 0.01 });
+  return { hidden: draw(N * C, 0), table: draw(V * C, 1), labels, step };
+}
+
+/** Loss and gradients by the plain ops: whole logits, differentiated by `backward`. */
+async function plain(runtime: Runtime) {
+  const { tape, hidden, table, labels, step } = declare();
+  const loss = scaledSum(crossEntropy(matmul(hidden, table, { transposeB: true }), labels), step);
+  const one = tape.constant(f32([1]), Float32Array.of(1));
+  const [dhidden, dtable] = backward(tape, [{ value: loss, gradient: one }], [hidden, table]);
+  tape.output("loss", loss);
+  tape.output("dhidden", dhidden!);
+  tape.output("dtable", dtable!);
+  return (await runtime.compile(tape)).run(inputs());
+}
+
+/** The same in chunks of 64 rows, the last one of 8. */
+async function chunked(runtime: Runtime) {
+  const { tape, hidden, table, labels, step } = declare();
+  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients: true, logitsBytes: 64 * V * 4 });
+  tape.output("loss", loss);
+  tape.output("dhidden", seeds[0]!.gradient);
+  tape.output("dtable", seeds[1]!.gradient);
+  return (await runtime.compile(tape)).run(inputs());
+}
+
+describe("the loss in chunks is the loss of whole logits, gradients included", () => {
+  test("CPU float64", async () => {
+    const runtime = createCpuRuntime({ precision: "float64" });
+    const { error, tensor } = compareTensors(await chunked(runtime), await plain(runtime));
+    expect(error, tensor).toBeLessThan(1e-14);
+  });
+
+  test.each(testAdapters)("%s", async (adapter) => {
+    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const wanted = await plain(createCpuRuntime({ precision: "float64" }));
+    const { error, tensor } = compareTensors(await chunked(runtime), wanted);
+    expect(error, tensor).toBeLessThan(2e-6);
+    runtime.close();
+  });
+});
+
+test("logits of a large vocabulary are never whole: 4,096 rows of GPT-2's go in chunks of 320", () => {
+  expect(rowsPerChunk(4096, 50257)).toBe(320);
+  expect(rowsPerChunk(128, 65)).toBe(128);
+  expect(rowsPerChunk(4096, 10_000_000)).toBe(64);
+});
