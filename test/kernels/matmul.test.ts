@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createTape } from "../../src/autograd/tape.ts";
-import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
+import { defaultSplits, defaultVariant, matmulVariants, variantFits } from "../../src/kernels/matmul/variants.ts";
 import { matmul, matmulOp } from "../../src/kernels/matmul.ts";
 import { f32, type OpCase } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
@@ -44,7 +44,9 @@ checkOp(matmulOp, {
 describe("with bindings of 4 KiB and grids of 3 groups", () => {
   // 1024 elements a binding: cuts the rows of a and y, the columns of y, and the sum.
   const traits = { maxBindingBytes: 4096, maxGroupsPerDimension: 3 };
-  checkOp(matmulOp, {
+  // The op's own cases are too small to be cut.
+  const withoutCases = { ...matmulOp, cases: [] };
+  checkOp(withoutCases, {
     gpuCases: [
       product(150, 16, 32, "NN", ["bias", "residual"]),
       product(24, 20, 300, "TN", ["into"]),
@@ -96,5 +98,32 @@ describe("matmul while tracing", () => {
       const covered = Math.max(...spans.map(({ offset, length }) => offset + length));
       expect(covered).toBe(V * C);
     }
+  });
+});
+
+describe("the choice where nothing was tuned", () => {
+  const sizes = (M: number, N: number, K: number) => ({ M, N, K, transposeA: false, transposeB: false });
+  const choice = (traits: typeof DEFAULT_TRAITS, M: number, N: number, K: number) => {
+    const variant = defaultVariant(sizes(M, N, K), traits);
+    expect(variantFits(variant, traits)).toBe(true);
+    return { name: variant.name, splits: defaultSplits(sizes(M, N, K), variant, traits) };
+  };
+
+  test("a software driver shares loads in subgroups when it has them, and never stages or splits", () => {
+    const software = { ...DEFAULT_TRAITS, software: true };
+    expect(choice(software, 768, 384, 128).name).toBe("registers");
+    expect(choice({ ...software, subgroups: true, subgroupMinSize: 4 }, 768, 384, 128).name).toBe("subgroup4");
+    expect(choice({ ...software, subgroups: true, subgroupMinSize: 8 }, 128, 128, 4096)).toEqual({
+      name: "subgroup8",
+      splits: 1,
+    });
+  });
+
+  test("a GPU stages in workgroup memory, and splits a long K where y is small", () => {
+    expect(choice(DEFAULT_TRAITS, 4096, 4096, 768)).toEqual({ name: "staged64", splits: 1 });
+    const { name, splits } = choice(DEFAULT_TRAITS, 128, 128, 4096);
+    expect(name).toBe("staged32");
+    expect(splits).toBeGreaterThan(1);
+    expect(choice(DEFAULT_TRAITS, 1, 768, 3072).name).toBe("registers-wide");
   });
 });

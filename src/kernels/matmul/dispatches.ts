@@ -48,15 +48,14 @@ function splitsOf(piece: Piece, plan: Plan, traits: Traits): { splits: number; s
 
 function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: Plan, traits: Traits): Dispatch[] {
   const { variant } = plan;
-  const { splits, step } = splitsOf(piece, plan, traits);
-  const split = splits > 1;
-  const row = rowLengths(product);
   const { m, n, k } = piece;
-  // Where the piece starts in what is bound: the rows before it are left out of the binding, the columns are not.
-  const start = { a: product.transposeA ? m.start : k.start, b: product.transposeB ? k.start : n.start, y: n.start };
+  const { splits, step } = splitsOf(piece, plan, traits);
+  const row = rowLengths(product);
+  const start = startsOf(product, piece);
+  const shaders = accessOf(product, piece, variant);
   const spans = {
-    a: spanOf(product.transposeA ? k : m, product.transposeA ? product.K : product.M, row.a),
-    b: spanOf(product.transposeB ? n : k, product.transposeB ? product.N : product.K, row.b),
+    a: product.transposeA ? spanOf(k, product.K, row.a) : spanOf(m, product.M, row.a),
+    b: product.transposeB ? spanOf(n, product.N, row.b) : spanOf(k, product.K, row.b),
     y: spanOf(m, product.M, row.y),
   };
   const constants = {
@@ -69,85 +68,97 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     B_START: start.b,
     B_K: product.transposeB ? 1 : row.b,
     B_COLUMN: product.transposeB ? row.b : 1,
-    Y_START: split ? 0 : start.y,
-    Y_ROW: split ? n.length : row.y,
+    Y_START: start.y,
+    Y_ROW: row.y,
     BIAS_START: n.start,
     K_STEP: step,
   };
-  const fours = variant.vector && k.length > 0;
-  const loadA = ((): ShaderName => {
-    const form = variant.reads === "parts" ? "parts" : "a";
-    if (!fours || ![row.a, start.a, product.transposeA ? m.length : k.length].every(isMultipleOf4))
-      return `matmul/${form}_scalar`;
-    return product.transposeA ? `matmul/${form}_columns` : `matmul/${form}_rows`;
-  })();
-  const loadB = ((): ShaderName => {
-    if (!fours || ![row.b, start.b, product.transposeB ? k.length : n.length].every(isMultipleOf4))
-      return "matmul/b_scalar";
-    return product.transposeB ? "matmul/b_columns" : "matmul/b_rows";
-  })();
-  const vectorY = variant.vector && [row.y, start.y, n.length].every(isMultipleOf4);
-  const storeY: ShaderName = vectorY ? "matmul/y_vec4" : "matmul/y_scalar";
-  const elements = variant.reads === "elements";
-
+  const [rows, columns] = tilesOf(piece, variant);
+  const [x, y] = gridOf(rows * columns, traits);
   const ending = endingOf(finish, spans.y);
-  const target = split ? endingOf({ bias: false, residual: false, into: false }, undefined) : ending;
-  const tiles = elements
-    ? { rows: 1, columns: Math.ceil((m.length * n.length) / variant.invocations) }
-    : { rows: Math.ceil(m.length / variant.tile[0]), columns: Math.ceil(n.length / variant.tile[1]) };
-  const [x, y] = gridOf(tiles.rows * tiles.columns, traits);
-  const main: Dispatch = {
+  const common = { entry: "matmul", ...(variant.subgroup > 0 ? { enable: ["subgroups"] as const } : {}) };
+  const own = { ...variant.constants, ...(variant.reads === "elements" ? {} : { ROW_TILES: rows }) };
+  const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
+    ...common,
     shader: [
       "lib/grid",
       "matmul/sizes",
-      storeY,
+      shaders.y,
       target.shader,
-      ...(elements ? [] : [loadA, loadB]),
+      ...shaders.operands,
       ...variant.library,
       variant.shader,
     ],
-    entry: "matmul",
-    ...(variant.subgroup > 0 ? { enable: ["subgroups"] } : {}),
-    constants: { ...constants, ...variant.constants, ...(elements ? {} : { ROW_TILES: tiles.rows }) },
+    constants: { ...constants, ...places, ...own },
     sizes: target.places(2),
-    bind: [read("a", spans.a), read("b", spans.b), write(split ? "partials" : "y", target.span), ...target.bind],
+    bind: [read("a", spans.a), read("b", spans.b), to, ...target.bind],
     grid: [x, y, splits],
-  };
-  if (!split) return [main];
-  const cells = (m.length * n.length) / (vectorY ? 4 : 1);
+  });
+  if (splits === 1) return [compute(ending, write("y", spans.y), {})];
+
+  const partials = { offset: 0, length: splits * m.length * n.length };
+  const cells = (m.length * n.length) / (shaders.vectorY ? 4 : 1);
   const reduce: Dispatch = {
-    shader: ["lib/grid", "matmul/sizes", storeY, ending.shader, "matmul/reduce"],
     entry: "reduce",
-    constants: { ...constants, Y_START: start.y, Y_ROW: row.y, SPLITS: splits, GROUP: REDUCE_GROUP },
+    shader: ["lib/grid", "matmul/sizes", shaders.y, ending.shader, "matmul/reduce"],
+    constants: { ...constants, SPLITS: splits, GROUP: REDUCE_GROUP },
     sizes: ending.places(1),
-    bind: [
-      read("partials", { offset: 0, length: splits * m.length * n.length }),
-      write("y", ending.span),
-      ...ending.bind,
-    ],
+    bind: [read("partials", partials), write("y", spans.y), ...ending.bind],
     grid: gridOf(Math.ceil(cells / REDUCE_GROUP), traits),
   };
-  return [main, reduce];
+  const plain = endingOf({ bias: false, residual: false, into: false }, undefined);
+  return [compute(plain, write("partials", partials), { Y_START: 0, Y_ROW: n.length }), reduce];
 }
 
-/** The last step of a kernel: its shader, the bindings after y's, and their numbers when y's is `at`. */
-function endingOf(finish: Finish, span: Span | undefined) {
+/** Where a piece starts in what is bound: the rows before it are left out of the binding, the columns are not. */
+function startsOf(product: Product, { m, n, k }: Piece): { a: number; b: number; y: number } {
+  return { a: product.transposeA ? m.start : k.start, b: product.transposeB ? k.start : n.start, y: n.start };
+}
+
+/** The shaders that read a and b and write y: 4 elements at a time where all that is accessed starts at multiples of 4. */
+function accessOf(product: Product, piece: Piece, variant: MatmulVariant) {
+  const { transposeA, transposeB } = product;
+  const { m, n, k } = piece;
+  const row = rowLengths(product);
+  const start = startsOf(product, piece);
+  const fours = (...numbers: number[]) => variant.vector && k.length > 0 && numbers.every((x) => x % 4 === 0);
+  const form = variant.reads === "parts" ? "parts" : "a";
+  let a: ShaderName = `matmul/${form}_scalar`;
+  if (fours(row.a, start.a, transposeA ? m.length : k.length))
+    a = transposeA ? `matmul/${form}_columns` : `matmul/${form}_rows`;
+  let b: ShaderName = "matmul/b_scalar";
+  if (fours(row.b, start.b, transposeB ? k.length : n.length)) b = transposeB ? "matmul/b_columns" : "matmul/b_rows";
+  const vectorY = fours(row.y, start.y, n.length);
+  const y: ShaderName = vectorY ? "matmul/y_vec4" : "matmul/y_scalar";
+  return { operands: variant.reads === "elements" ? [] : [a, b], y, vectorY };
+}
+
+/** Workgroups down the rows and along the columns of y. */
+function tilesOf({ m, n }: Piece, { reads, tile, invocations }: MatmulVariant): [rows: number, columns: number] {
+  if (reads === "elements") return [1, Math.ceil((m.length * n.length) / invocations)];
+  return [Math.ceil(m.length / tile[0]), Math.ceil(n.length / tile[1])];
+}
+
+interface Ending {
+  readonly shader: ShaderName;
+  /** Bindings after y's. */
+  readonly bind: readonly Binding[];
+  /** The numbers of y's binding and of those after it, when y's is `at`. */
+  places(at: number): Readonly<Record<string, number>>;
+}
+
+/** The last step of a kernel: what is done to a sum before it is stored; `span` is what is bound of y. */
+function endingOf(finish: Finish, span: Span | undefined): Ending {
   const names = finish.into ? [] : [...(finish.bias ? ["bias"] : []), ...(finish.residual ? ["residual"] : [])];
   const suffix = finish.into ? "into" : names.join("_") || "plain";
   return {
     shader: `matmul/finish_${suffix}` as ShaderName,
-    span,
-    bind: names.map((name): Binding => read(name, name === "residual" ? span : undefined)),
-    places: (at: number): Record<string, number> =>
-      Object.fromEntries([["Y", at], ...names.map((name, i) => [name.toUpperCase(), at + 1 + i])]),
+    bind: names.map((name) => read(name, name === "residual" ? span : undefined)),
+    places: (at) => Object.fromEntries([["Y", at], ...names.map((name, i) => [name.toUpperCase(), at + 1 + i])]),
   };
 }
 
 /** The rows of a stretch, or undefined for all rows. */
 function spanOf(range: { start: number; length: number }, rows: number, row: number): Span | undefined {
   return range.length === rows ? undefined : { offset: range.start * row, length: range.length * row };
-}
-
-function isMultipleOf4(x: number): boolean {
-  return x % 4 === 0;
 }
