@@ -5,7 +5,8 @@
  */
 import { userError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
-import { parseStrictJson, quote } from "./json.ts";
+import { type HeaderEntry, parseHeaderJson } from "./header-json.ts";
+import { quote } from "./json.ts";
 
 /** Bytes of one element, in the reference implementation's order, which its writer sorts by. */
 export const DTYPE_BYTES = {
@@ -45,7 +46,6 @@ export interface Safetensors {
 /** The reference implementation's limit, in bytes. */
 const MAX_HEADER_LENGTH = 100_000_000;
 const LENGTH_BYTES = 8;
-const METADATA = "__metadata__";
 
 /**
  * How many bytes from the start of the file `parseHeader` needs, told by the first 8. `fileSize` in bytes.
@@ -79,15 +79,9 @@ export function parseHeader(headerBytes: Uint8Array, fileSize: number, where = "
   if (headerBytes.length < dataStart) {
     userError(`${where}: given ${headerBytes.length} bytes of a header that takes ${dataStart}`);
   }
-  const header = parseStrictJson(headerText(headerBytes.subarray(LENGTH_BYTES, dataStart), where), where);
-  if (!isObject(header)) return userError(`${where}: header is not a JSON object`);
-
+  const { entries, metadata } = parseHeaderJson(headerBytes.subarray(LENGTH_BYTES, dataStart), where);
   const tensors: [string, TensorInfo][] = [];
-  let metadata = new Map<string, string>();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === METADATA) metadata = parseMetadata(entry, where);
-    else tensors.push([name, parseTensor(name, entry, dataStart, where)]);
-  }
+  for (const [name, entry] of entries) tensors.push([name, checkTensor(name, entry, dataStart, where)]);
   tensors.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   rejectGaps(tensors, dataStart, fileSize, where);
   return { tensors: new Map(tensors), metadata };
@@ -98,45 +92,22 @@ export function parseSafetensors(bytes: Uint8Array, where = "safetensors"): Safe
   return parseHeader(bytes, bytes.length, where);
 }
 
-function headerText(bytes: Uint8Array, where: string): string {
-  if (bytes[0] !== 0x7b) userError(`${where}: header does not begin with "{"`);
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return userError(`${where}: header is not UTF-8`);
+function checkTensor(name: string, entry: HeaderEntry, dataStart: number, where: string): TensorInfo {
+  const { dtype, shape, begin, end } = entry;
+  if (!isDtype(dtype)) {
+    const wanted = Object.keys(DTYPE_BYTES).join(", ");
+    return userError(`${where}: tensor ${quote(name)}: dtype ${quote(dtype)}; wanted ${wanted}`);
   }
-}
-
-function parseMetadata(entry: unknown, where: string): Map<string, string> {
-  if (!isObject(entry)) return userError(`${where}: ${METADATA} is not an object of strings`);
-  const metadata = new Map<string, string>();
-  for (const [key, value] of Object.entries(entry)) {
-    if (typeof value !== "string") return userError(`${where}: ${METADATA} ${quote(key)} is not a string`);
-    metadata.set(key, value);
-  }
-  return metadata;
-}
-
-function parseTensor(name: string, entry: unknown, dataStart: number, where: string): TensorInfo {
-  const tensor = `${where}: tensor ${quote(name)}`;
-  if (name === "") userError(`${tensor}: the name is empty`);
-  if (!isObject(entry)) return userError(`${tensor}: wanted {dtype, shape, data_offsets}`);
-  const { dtype, shape, data_offsets: offsets } = entry;
-  if (!isDtype(dtype))
-    return userError(`${tensor}: dtype ${show(dtype)}; wanted ${Object.keys(DTYPE_BYTES).join(", ")}`);
-  if (!isCountArray(shape)) return userError(`${tensor}: shape ${show(shape)}; wanted whole numbers, 0 or more`);
-  if (!isCountArray(offsets) || offsets.length !== 2) {
-    return userError(`${tensor}: data_offsets ${show(offsets)}; wanted [begin, end]`);
-  }
-  const [begin, end] = offsets as [number, number];
   let byteLength: number = DTYPE_BYTES[dtype];
   for (const dimension of shape) {
     byteLength *= dimension;
-    if (!Number.isSafeInteger(byteLength)) userError(`${tensor}: shape ${show(shape)} overflows`);
+    if (!Number.isSafeInteger(byteLength)) {
+      userError(`${where}: tensor ${quote(name)}: shape ${formatShape(shape)} overflows`);
+    }
   }
   if (end - begin !== byteLength) {
     userError(
-      `${tensor}: ${dtype} ${formatShape(shape)} takes ${byteLength} bytes, but data_offsets span ${end - begin}`,
+      `${where}: tensor ${quote(name)}: ${dtype} ${formatShape(shape)} takes ${byteLength} bytes, but data_offsets span ${end - begin}`,
     );
   }
   return { dtype, shape, begin: dataStart + begin, end: dataStart + end };
@@ -162,19 +133,6 @@ function rejectGaps(tensors: [string, TensorInfo][], dataStart: number, fileSize
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isDtype(value: unknown): value is SafetensorsDtype {
-  return typeof value === "string" && Object.hasOwn(DTYPE_BYTES, value);
-}
-
-function isCountArray(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
-}
-
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? "missing";
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+function isDtype(value: string): value is SafetensorsDtype {
+  return Object.hasOwn(DTYPE_BYTES, value);
 }
