@@ -1,10 +1,13 @@
 import { adamwOp } from "./adamw.ts";
 import { addOp } from "./add.ts";
+import { attentionBackwardOp, attentionOp } from "./attention.ts";
 import { columnSumOp } from "./column-sum.ts";
 import { crossEntropyBackwardOp, crossEntropyOp } from "./cross-entropy.ts";
 import { dropoutOp } from "./dropout.ts";
 import { embeddingBackwardOp, embeddingOp } from "./embedding.ts";
+import { geluBackwardOp, geluOp } from "./gelu.ts";
 import { gradientNormOp } from "./gradient-norm.ts";
+import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "./layer-norm.ts";
 import { matmulOp } from "./matmul.ts";
 import type { AnyOp } from "./op.ts";
 import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
@@ -13,13 +16,20 @@ import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
 export const OPS: readonly AnyOp[] = [
   adamwOp,
   addOp,
+  attentionBackwardOp,
+  attentionOp,
   columnSumOp,
   crossEntropyBackwardOp,
   crossEntropyOp,
   dropoutOp,
   embeddingBackwardOp,
   embeddingOp,
+  geluBackwardOp,
+  geluOp,
   gradientNormOp,
+  layerNormBackwardOp,
+  layerNormOp,
+  layerNormParametersOp,
   matmulOp,
   scaledFillOp,
   scaledSumOp,

@@ -1,0 +1,82 @@
+// dk_j = sum over rows i >= j of ds_ij q_i / sqrt(D), dv_j = sum over rows i >= j of p_ij dy_i (p_ij after dropout);
+// ds_ij and the rest as in backward_queries.wgsl, which has written delta
+// qkv, dqkv: [B T, 3 C], of which this writes the k and v columns; dy: [B T, C]; log_sum_exp, delta: [B, H, T].
+// One invocation takes KEYS neighbouring keys j of a head (1, 2 or 4) and goes through the rows one at a time.
+
+@group(0) @binding(0) var<storage, read> qkv: array<Pack>;
+@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// bound to lengths where there is no dropout
+@group(0) @binding(2) var<storage, read> step: array<u32>;
+@group(0) @binding(3) var<storage, read> log_sum_exp: array<f32>;
+@group(0) @binding(4) var<storage, read> dy: array<Pack>;
+@group(0) @binding(5) var<storage, read> delta: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dqkv: array<Pack>;
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_keys(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let place = place_of(linear_group(group, groups) * WORKGROUP + local, KEYS);
+  if (place.first >= T) { return; }
+  let length = min(lengths[place.b], T);
+
+  var k: array<Pack, KEYS * PACKS>;
+  var v: array<Pack, KEYS * PACKS>;
+  var dk: array<Pack, KEYS * PACKS>;
+  var dv: array<Pack, KEYS * PACKS>;
+  for (var r = 0u; r < KEYS; r++) {
+    let j = min(place.first + r, T - 1u);
+    let k_from = k_at(place, j);
+    let v_from = v_at(place, j);
+    for (var d = 0u; d < PACKS; d++) {
+      k[r * PACKS + d] = qkv[k_from + d] * SCALE;
+      v[r * PACKS + d] = qkv[v_from + d];
+    }
+  }
+
+  for (var i = place.first; i < length; i++) {
+    let q_from = q_at(place, i);
+    let y_from = y_at(place, i);
+    var s = array<f32, KEYS>();
+    var dp = array<f32, KEYS>();
+    for (var d = 0u; d < PACKS; d++) {
+      let q = qkv[q_from + d];
+      let out = dy[y_from + d];
+      for (var r = 0u; r < KEYS; r++) {
+        s[r] += pack_dot(q, k[r * PACKS + d]);
+        dp[r] += pack_dot(out, v[r * PACKS + d]);
+      }
+    }
+    let norm = log_sum_exp[row_at(place, i)];
+    let product = delta[row_at(place, i)];
+    let keep = kept(place, i, place.first / 4u);
+    for (var r = 0u; r < KEYS; r++) {
+      let allowed = place.first + r <= i;
+      let p = select(0.0, exp(select(LOWEST, s[r] - norm, allowed)), allowed);
+      let factor = keep[(place.first + r) % 4u];
+      s[r] = p * (dp[r] * factor - product) * SCALE;
+      dp[r] = p * factor;
+    }
+    for (var d = 0u; d < PACKS; d++) {
+      let q = qkv[q_from + d];
+      let out = dy[y_from + d];
+      for (var r = 0u; r < KEYS; r++) {
+        dk[r * PACKS + d] += s[r] * q;
+        dv[r * PACKS + d] += dp[r] * out;
+      }
+    }
+  }
+
+  for (var r = 0u; r < KEYS; r++) {
+    let j = place.first + r;
+    if (j >= T) { continue; }
+    let k_from = k_at(place, j);
+    let v_from = v_at(place, j);
+    for (var d = 0u; d < PACKS; d++) {
+      dqkv[k_from + d] = select(Pack(), dk[r * PACKS + d], j < length);
+      dqkv[v_from + d] = select(Pack(), dv[r * PACKS + d], j < length);
+    }
+  }
+}

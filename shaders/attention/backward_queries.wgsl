@@ -1,0 +1,91 @@
+// dq_i = sum over keys j <= i of ds_ij k_j / sqrt(D), ds_ij = p_ij (dp_ij - delta_i), dp_ij = dy_i . v_j,
+// delta_i = dy_i . y_i (= sum over j of p_ij dp_ij), p_ij recomputed from log_sum_exp; dp_ij takes p_ij's dropout
+// qkv, dqkv: [B T, 3 C], of which this writes the q columns; y, dy: [B T, C]; log_sum_exp, delta: [B, H, T].
+// One invocation takes QUERIES neighbouring rows i of a head and goes through the keys 4 at a time.
+
+@group(0) @binding(0) var<storage, read> qkv: array<Pack>;
+@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// bound to lengths where there is no dropout
+@group(0) @binding(2) var<storage, read> step: array<u32>;
+@group(0) @binding(3) var<storage, read> y: array<Pack>;
+@group(0) @binding(4) var<storage, read> log_sum_exp: array<f32>;
+@group(0) @binding(5) var<storage, read> dy: array<Pack>;
+@group(0) @binding(6) var<storage, read_write> dqkv: array<Pack>;
+@group(0) @binding(7) var<storage, read_write> delta: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_queries(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let place = place_of(linear_group(group, groups) * WORKGROUP + local, QUERIES);
+  if (place.first >= T) { return; }
+  let length = min(lengths[place.b], T);
+
+  var q: array<Pack, QUERIES * PACKS>;
+  var d_out: array<Pack, QUERIES * PACKS>;
+  var dq: array<Pack, QUERIES * PACKS>;
+  var norm: array<f32, QUERIES>;
+  var product: array<f32, QUERIES>;
+  for (var r = 0u; r < QUERIES; r++) {
+    let i = min(place.first + r, T - 1u);
+    let q_from = q_at(place, i);
+    let y_from = y_at(place, i);
+    for (var d = 0u; d < PACKS; d++) {
+      q[r * PACKS + d] = qkv[q_from + d] * SCALE;
+      d_out[r * PACKS + d] = dy[y_from + d];
+      product[r] += pack_dot(d_out[r * PACKS + d], y[y_from + d]);
+    }
+    norm[r] = log_sum_exp[row_at(place, i)];
+  }
+
+  let end = select(0u, min(place.first + QUERIES, length), place.first < length);
+  for (var start = 0u; start < end; start += 4u) {
+    let j = min(vec4u(start) + FOUR, vec4u(T - 1u));
+    let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w));
+    let v_from = k_from + vec4u(H * PACKS);
+
+    var s = array<vec4f, QUERIES>();
+    var dp = array<vec4f, QUERIES>();
+    for (var d = 0u; d < PACKS; d++) {
+      let k0 = qkv[k_from.x + d];
+      let k1 = qkv[k_from.y + d];
+      let k2 = qkv[k_from.z + d];
+      let k3 = qkv[k_from.w + d];
+      let v0 = qkv[v_from.x + d];
+      let v1 = qkv[v_from.y + d];
+      let v2 = qkv[v_from.z + d];
+      let v3 = qkv[v_from.w + d];
+      for (var r = 0u; r < QUERIES; r++) {
+        let own = q[r * PACKS + d];
+        let out = d_out[r * PACKS + d];
+        s[r] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));
+        dp[r] += vec4f(pack_dot(out, v0), pack_dot(out, v1), pack_dot(out, v2), pack_dot(out, v3));
+      }
+    }
+    for (var r = 0u; r < QUERIES; r++) {
+      let i = place.first + r;
+      let allowed = vec4u(start) + FOUR <= vec4u(i);
+      let p = select(vec4f(0.0), exp(select(vec4f(LOWEST), s[r] - norm[r], allowed)), allowed);
+      s[r] = p * (dp[r] * kept(place, i, start / 4u) - product[r]) * SCALE;
+    }
+    for (var d = 0u; d < PACKS; d++) {
+      let k0 = qkv[k_from.x + d];
+      let k1 = qkv[k_from.y + d];
+      let k2 = qkv[k_from.z + d];
+      let k3 = qkv[k_from.w + d];
+      for (var r = 0u; r < QUERIES; r++) {
+        dq[r * PACKS + d] += s[r].x * k0 + s[r].y * k1 + s[r].z * k2 + s[r].w * k3;
+      }
+    }
+  }
+
+  for (var r = 0u; r < QUERIES; r++) {
+    let i = place.first + r;
+    if (i >= T) { continue; }
+    let at = q_at(place, i);
+    for (var d = 0u; d < PACKS; d++) { dqkv[at + d] = select(Pack(), dq[r * PACKS + d], i < length); }
+    delta[row_at(place, i)] = product[r];
+  }
+}

@@ -1,0 +1,86 @@
+// y_i = sum over keys j <= i of p_ij v_j, p_ij = exp(s_ij - logSumExp_i), s_ij = q_i . k_j / sqrt(D), head by head
+// qkv: [B T, 3 C], a row is q | k | v, head h at columns h D ..; y: [B T, C]; log_sum_exp: [B, H, T]; lengths: [B].
+// One invocation takes QUERIES neighbouring rows i of a head and goes through the keys 4 at a time, with the maximum
+// and the sum kept online (Milakov & Gimelshein 2018, Dao et al. 2022): scores never leave registers.
+// Rows at positions >= lengths[b] give 0; keys there lie behind every row that counts.
+
+@group(0) @binding(0) var<storage, read> qkv: array<Pack>;
+@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// bound to lengths where there is no dropout
+@group(0) @binding(2) var<storage, read> step: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<Pack>;
+@group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let place = place_of(linear_group(group, groups) * WORKGROUP + local, QUERIES);
+  if (place.first >= T) { return; }
+  let length = min(lengths[place.b], T);
+
+  var q: array<Pack, QUERIES * PACKS>;
+  var sum: array<Pack, QUERIES * PACKS>;
+  var highest: array<f32, QUERIES>;
+  var total: array<f32, QUERIES>;
+  for (var r = 0u; r < QUERIES; r++) {
+    let at = q_at(place, min(place.first + r, T - 1u));
+    for (var d = 0u; d < PACKS; d++) { q[r * PACKS + d] = qkv[at + d] * SCALE; }
+    highest[r] = LOWEST;
+  }
+
+  let end = select(0u, min(place.first + QUERIES, length), place.first < length);
+  for (var start = 0u; start < end; start += 4u) {
+    let j = min(vec4u(start) + FOUR, vec4u(T - 1u));
+    let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w));
+    let v_from = k_from + vec4u(H * PACKS);
+
+    var s = array<vec4f, QUERIES>();
+    for (var d = 0u; d < PACKS; d++) {
+      let k0 = qkv[k_from.x + d];
+      let k1 = qkv[k_from.y + d];
+      let k2 = qkv[k_from.z + d];
+      let k3 = qkv[k_from.w + d];
+      for (var r = 0u; r < QUERIES; r++) {
+        let own = q[r * PACKS + d];
+        s[r] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));
+      }
+    }
+    for (var r = 0u; r < QUERIES; r++) {
+      let i = place.first + r;
+      let allowed = vec4u(start) + FOUR <= vec4u(i);
+      let masked = select(vec4f(LOWEST), s[r], allowed);
+      let top = max(highest[r], max(max(masked.x, masked.y), max(masked.z, masked.w)));
+      let p = select(vec4f(0.0), exp(masked - top), allowed);
+      let shrink = exp(highest[r] - top);
+      highest[r] = top;
+      total[r] = total[r] * shrink + (p.x + p.y) + (p.z + p.w);
+      for (var d = 0u; d < PACKS; d++) { sum[r * PACKS + d] *= shrink; }
+      s[r] = p * kept(place, i, start / 4u);
+    }
+    for (var d = 0u; d < PACKS; d++) {
+      let v0 = qkv[v_from.x + d];
+      let v1 = qkv[v_from.y + d];
+      let v2 = qkv[v_from.z + d];
+      let v3 = qkv[v_from.w + d];
+      for (var r = 0u; r < QUERIES; r++) {
+        sum[r * PACKS + d] += s[r].x * v0 + s[r].y * v1 + s[r].z * v2 + s[r].w * v3;
+      }
+    }
+  }
+
+  for (var r = 0u; r < QUERIES; r++) {
+    let i = place.first + r;
+    if (i >= T) { continue; }
+    let at = y_at(place, i);
+    if (i < length) {
+      for (var d = 0u; d < PACKS; d++) { y[at + d] = sum[r * PACKS + d] / total[r]; }
+      log_sum_exp[row_at(place, i)] = highest[r] + log(total[r]);
+    } else {
+      for (var d = 0u; d < PACKS; d++) { y[at + d] = Pack(); }
+      log_sum_exp[row_at(place, i)] = 0.0;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+// mean = sum(x) / C, rstd = 1 / sqrt(sum((x - mean)^2) / C + EPSILON), y = (x - mean) rstd gain + bias, row by row
+// x, y: [ROWS, C], a span of all rows that begins at row FIRST; gain, bias: [C]; mean, rstd: [all rows].
+// ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
+
+override ROWS: u32;
+override FIRST: u32;
+override C: u32;
+override EPSILON: f32;
+override HAS_BIAS: u32;
+
+@group(0) @binding(0) var<storage, read> x: array<Pack>;
+@group(0) @binding(1) var<storage, read> gain: array<Pack>;
+// bound to the gain where there is no bias
+@group(0) @binding(2) var<storage, read> bias: array<Pack>;
+@group(0) @binding(3) var<storage, read_write> y: array<Pack>;
+@group(0) @binding(4) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
+
+@compute @workgroup_size(ROW_WORKGROUP)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let row = row_of(linear_group(group, groups), local);
+  if (row >= ROWS) { return; }
+  let packs = C / PACK;
+  let start = row * packs;
+
+  var sum = Pack();
+  for (var c = row_part(local); c < packs; c += ROW_SHARE) { sum += x[start + c]; }
+  let average = row_total(pack_sum(sum), local) / f32(C);
+
+  // A large mean has lost its last digits to rounding: what is left of it shows in the centred values.
+  var rest = Pack();
+  var square = Pack();
+  for (var c = row_part(local); c < packs; c += ROW_SHARE) {
+    let centred = x[start + c] - average;
+    rest += centred;
+    square += centred * centred;
+  }
+  let left = row_total(pack_sum(rest), local) / f32(C);
+  let variance = row_total(pack_sum(square), local) / f32(C) - left * left;
+  let scale = inverseSqrt(max(variance, 0.0) + EPSILON);
+
+  for (var c = row_part(local); c < packs; c += ROW_SHARE) {
+    var value = (x[start + c] - average - left) * scale * gain[c];
+    if (HAS_BIAS == 1u) { value += bias[c]; }
+    y[start + c] = value;
+  }
+  if (row_part(local) == 0u) {
+    mean[FIRST + row] = average + left;
+    rstd[FIRST + row] = scale;
+  }
+}

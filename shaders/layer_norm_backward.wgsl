@@ -1,0 +1,48 @@
+// n = (x - mean) rstd, dn = dy gain, dx = rstd (dn - sum(dn) / C - n sum(dn n) / C) + residual, row by row
+// x, dy, residual, dx: [ROWS, C], a span of all rows that begins at row FIRST; gain: [C]; mean, rstd: [all rows].
+// ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
+
+override ROWS: u32;
+override FIRST: u32;
+override C: u32;
+override HAS_RESIDUAL: u32;
+
+@group(0) @binding(0) var<storage, read> x: array<Pack>;
+@group(0) @binding(1) var<storage, read> gain: array<Pack>;
+@group(0) @binding(2) var<storage, read> mean: array<f32>;
+@group(0) @binding(3) var<storage, read> rstd: array<f32>;
+@group(0) @binding(4) var<storage, read> dy: array<Pack>;
+// bound to dy where there is none
+@group(0) @binding(5) var<storage, read> residual: array<Pack>;
+@group(0) @binding(6) var<storage, read_write> dx: array<Pack>;
+
+@compute @workgroup_size(ROW_WORKGROUP)
+fn backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let row = row_of(linear_group(group, groups), local);
+  if (row >= ROWS) { return; }
+  let packs = C / PACK;
+  let start = row * packs;
+  let average = mean[FIRST + row];
+  let scale = rstd[FIRST + row];
+
+  var sum = Pack();
+  var along = Pack();
+  for (var c = row_part(local); c < packs; c += ROW_SHARE) {
+    let dn = dy[start + c] * gain[c];
+    sum += dn;
+    along += dn * ((x[start + c] - average) * scale);
+  }
+  let sum_mean = row_total(pack_sum(sum), local) / f32(C);
+  let along_mean = row_total(pack_sum(along), local) / f32(C);
+
+  for (var c = row_part(local); c < packs; c += ROW_SHARE) {
+    let n = (x[start + c] - average) * scale;
+    var value = scale * (dy[start + c] * gain[c] - sum_mean - n * along_mean);
+    if (HAS_RESIDUAL == 1u) { value += residual[start + c]; }
+    dx[start + c] = value;
+  }
+}

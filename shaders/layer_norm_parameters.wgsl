@@ -1,0 +1,58 @@
+// dgain = sum over rows of dy (x - mean) rstd, dbias = sum over rows of dy; always added in the same order
+// x, dy: [ROWS, C], a span of all rows that begins at row FIRST; mean, rstd: [all rows]; dgain, dbias: [C].
+// First `partial`: one invocation sums CHUNK rows of one Pack of columns into partials [2, CHUNKS, C];
+// then `total`, once for each half (SIDE 0: dgain, 1: dbias): one invocation adds the chunks of one Pack of columns.
+
+override ROWS: u32;
+override FIRST: u32;
+override C: u32;
+override CHUNK: u32;
+override CHUNKS: u32;
+override FIRST_CHUNK: u32;
+override SIDE: u32;
+
+@group(0) @binding(0) var<storage, read> x: array<Pack>;
+@group(0) @binding(1) var<storage, read> mean: array<f32>;
+@group(0) @binding(2) var<storage, read> rstd: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<Pack>;
+@group(0) @binding(4) var<storage, read_write> partials: array<Pack>;
+
+@compute @workgroup_size(64)
+fn partial(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let packs = C / PACK;
+  let index = linear_group(group, groups) * 64u + local;
+  let chunk = index / packs;
+  let c = index % packs;
+  let start = chunk * CHUNK;
+  if (start >= ROWS) { return; }
+  var gain_sum = Pack();
+  var bias_sum = Pack();
+  for (var row = start; row < min(start + CHUNK, ROWS); row++) {
+    let d = dy[row * packs + c];
+    gain_sum += d * ((x[row * packs + c] - mean[FIRST + row]) * rstd[FIRST + row]);
+    bias_sum += d;
+  }
+  partials[(FIRST_CHUNK + chunk) * packs + c] = gain_sum;
+  partials[(CHUNKS + FIRST_CHUNK + chunk) * packs + c] = bias_sum;
+}
+
+@group(0) @binding(0) var<storage, read> parts: array<Pack>;
+@group(0) @binding(1) var<storage, read_write> gradient: array<Pack>;
+
+@compute @workgroup_size(64)
+fn total(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let packs = C / PACK;
+  let c = linear_group(group, groups) * 64u + local;
+  if (c >= packs) { return; }
+  var sum = Pack();
+  for (var chunk = 0u; chunk < CHUNKS; chunk++) { sum += parts[(SIDE * CHUNKS + chunk) * packs + c]; }
+  gradient[c] = sum;
+}

@@ -1,0 +1,247 @@
+import { philox, uniform24 } from "../core/philox.ts";
+import { formatShape } from "../core/shape.ts";
+import { type Dispatch, grid1d, read, type ShaderName, write } from "./dispatch.ts";
+import {
+  type CpuTensor,
+  defineOp,
+  expectType,
+  f32,
+  type OpCase,
+  shapeError,
+  type TensorType,
+  type Value,
+} from "./op.ts";
+import { packStep, STEP, unpackStep } from "./step.ts";
+import type { Traits } from "./traits.ts";
+
+export interface AttentionAttrs {
+  readonly batch: number;
+  readonly heads: number;
+  /** Rate at which probabilities are dropped; wants the input `step`. */
+  readonly dropout: number;
+  /** Philox stream of the dropout. */
+  readonly stream: number;
+}
+
+const DEFAULTS: AttentionAttrs = { batch: 1, heads: 1, dropout: 0, stream: 0 };
+const MAX_HEAD_SIZE = 128;
+
+/**
+ * Causal self-attention (Vaswani et al. 2017), y_i = sum over j <= i of softmax(q_i . k_j / sqrt(D)) v_j, head by head.
+ * qkv: [B T, 3 C], a row is q | k | v, head h at columns h D of each; lengths: u32 [B], how many tokens of each sequence
+ * are real: rows behind them give exactly 0 and get a gradient of exactly 0. y: [B T, C]; logSumExp: [B H T].
+ */
+export const attentionOp = defineOp({
+  name: "attention",
+  inputs: ["qkv", "lengths"],
+  optional: ["step"],
+  outputs: ["y", "logSumExp"],
+  auxiliary: ["logSumExp"],
+  attrs: DEFAULTS,
+  shapes: (inputs, attrs) => {
+    const { B, T, H, C } = sizesOf("attention", inputs, attrs);
+    return { y: f32([B * T, C]), logSumExp: f32([B * H * T]) };
+  },
+  cpu: ({ qkv, lengths, step }, { y, logSumExp }, attrs) => {
+    const { T, D, C } = sizesOf("attention", { qkv, lengths, step }, attrs);
+    eachRow({ qkv, lengths, step }, attrs, (row, scores, kept) => {
+      const highest = scores.reduce((a, b) => Math.max(a, b));
+      const total = scores.reduce((sum, s) => sum + Math.exp(s - highest), 0);
+      logSumExp.data[row.number] = highest + Math.log(total);
+      scores.forEach((s, j) => {
+        const p = (Math.exp(s - highest) / total) * kept(j);
+        for (let d = 0; d < D; d++) addTo(y, row.y + d, p * qkv.data[(row.b * T + j) * 3 * C + 2 * C + row.h * D + d]!);
+      });
+    });
+  },
+  gpu: (inputs, _outputs, attrs, traits) => {
+    const sizes = sizesOf("attention", inputs, attrs);
+    const { queries } = registersOf(sizes.D, traits);
+    return [
+      {
+        ...rowKernel("forward", queries, sizes, attrs, traits),
+        bind: [read("qkv"), read("lengths"), read(inputs.step ? "step" : "lengths"), write("y"), write("logSumExp")],
+      },
+    ];
+  },
+  vjp: ({ qkv, lengths, step }, { y, logSumExp }, { y: dy }, attrs) =>
+    dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, y, logSumExp, dy }, attrs).dqkv } : {},
+  // two products over the lower triangle
+  cost: ({ qkv, lengths }, _outputs, attrs) => {
+    const { B, T, H, D } = sizesOf("attention", { qkv, lengths }, { ...attrs, dropout: 0 });
+    return { flops: 2 * B * H * T * (T + 1) * D, bytes: 4 * (4 * B * T * H * D + B * H * T) };
+  },
+  cases: attentionCases(),
+});
+
+/** dqkv [B T, 3 C] of attention; recomputes the probabilities from logSumExp. */
+export const attentionBackwardOp = defineOp({
+  name: "attentionBackward",
+  inputs: ["qkv", "lengths", "y", "logSumExp", "dy"],
+  optional: ["step"],
+  outputs: ["dqkv"],
+  attrs: DEFAULTS,
+  shapes: ({ qkv, lengths, step, y, logSumExp, dy }, attrs) => {
+    const { B, T, H, C } = sizesOf("attentionBackward", { qkv, lengths, step }, attrs);
+    expectType("attentionBackward", "y", y, "f32", [B * T, C]);
+    expectType("attentionBackward", "logSumExp", logSumExp, "f32", [B * H * T]);
+    expectType("attentionBackward", "dy", dy, "f32", [B * T, C]);
+    return { dqkv: f32(qkv.shape) };
+  },
+  cpu: ({ qkv, lengths, step, y, logSumExp, dy }, { dqkv }, attrs) => {
+    const { T, D, C, scale } = sizesOf("attentionBackward", { qkv, lengths, step }, attrs);
+    eachRow({ qkv, lengths, step }, attrs, (row, scores, kept) => {
+      let delta = 0;
+      for (let d = 0; d < D; d++) delta += dy.data[row.y + d]! * y.data[row.y + d]!;
+      scores.forEach((s, j) => {
+        const k = (row.b * T + j) * 3 * C + C + row.h * D;
+        const p = Math.exp(s - logSumExp.data[row.number]!);
+        let dp = 0;
+        for (let d = 0; d < D; d++) dp += dy.data[row.y + d]! * qkv.data[k + C + d]!;
+        const ds = p * (dp * kept(j) - delta) * scale;
+        for (let d = 0; d < D; d++) {
+          addTo(dqkv, row.q + d, ds * qkv.data[k + d]!);
+          addTo(dqkv, k + d, ds * qkv.data[row.q + d]!);
+          addTo(dqkv, k + C + d, p * kept(j) * dy.data[row.y + d]!);
+        }
+      });
+    });
+  },
+  scratch: ({ logSumExp }) => ({ delta: { dtype: "f32", length: logSumExp.shape[0] ?? 0 } }),
+  gpu: (inputs, _outputs, attrs, traits) => {
+    const sizes = sizesOf("attentionBackward", inputs, attrs);
+    const { backwardQueries, keys } = registersOf(sizes.D, traits);
+    const shared = [read("qkv"), read("lengths"), read(inputs.step ? "step" : "lengths")];
+    return [
+      {
+        ...rowKernel("backward_queries", backwardQueries, sizes, attrs, traits),
+        bind: [...shared, read("y"), read("logSumExp"), read("dy"), write("dqkv"), write("delta")],
+      },
+      {
+        ...rowKernel("backward_keys", keys, sizes, attrs, traits),
+        bind: [...shared, read("logSumExp"), read("dy"), read("delta"), write("dqkv")],
+      },
+    ];
+  },
+  // five products over the lower triangle: scores, dp, dq, dk, dv
+  cost: ({ qkv, lengths }, _outputs, attrs) => {
+    const { B, T, H, D } = sizesOf("attentionBackward", { qkv, lengths }, { ...attrs, dropout: 0 });
+    return { flops: 5 * B * H * T * (T + 1) * D, bytes: 4 * (8 * B * T * H * D + B * H * T) };
+  },
+  cases: [
+    {
+      inputs: { qkv: f32([5, 24]), lengths: lengthsOf(5), y: f32([5, 8]), logSumExp: f32([10]), dy: f32([5, 8]) },
+      attrs: { heads: 2 },
+    },
+  ],
+});
+
+export function attention(
+  qkv: Value,
+  lengths: Value,
+  attrs: Partial<AttentionAttrs> & Pick<AttentionAttrs, "batch" | "heads">,
+  step?: Value,
+): Value {
+  return attentionOp.apply({ qkv, lengths, step }, attrs).y;
+}
+
+type Inputs<T> = { readonly qkv: T; readonly lengths: T; readonly step?: T | undefined };
+type Sizes = ReturnType<typeof sizesOf>;
+
+function sizesOf(op: string, { qkv, lengths, step }: Inputs<TensorType>, { batch, heads, dropout }: AttentionAttrs) {
+  expectType(op, "qkv", qkv, "f32", [-1, -1]);
+  expectType(op, "lengths", lengths, "u32", [batch]);
+  if (step) expectType(op, "step", step, STEP.dtype, STEP.shape);
+  const [rows = 0, columns = 0] = qkv.shape;
+  const [T, C] = [rows / batch, columns / 3];
+  const D = C / heads;
+  if (!Number.isInteger(T) || !Number.isInteger(C) || !Number.isInteger(D))
+    shapeError(op, `qkv ${formatShape(qkv.shape)} is not [batch T, 3 heads D] with batch ${batch}, heads ${heads}`);
+  if (D > MAX_HEAD_SIZE) shapeError(op, `a head of ${D} columns, at most ${MAX_HEAD_SIZE} fit registers; more heads?`);
+  if (dropout > 0 && !step) shapeError(op, `dropout ${dropout} wants the input step`);
+  return { B: batch, T, H: heads, D, C, scale: 1 / Math.sqrt(D) };
+}
+
+/** Where row i of head h of sequence b lies: its query, its output, its place in logSumExp. */
+interface Row {
+  readonly b: number;
+  readonly h: number;
+  readonly q: number;
+  readonly y: number;
+  readonly number: number;
+}
+
+/** Calls `visit` for each real row of each head with its scores, one for each key, and what dropout multiplies key j with. */
+function eachRow(
+  { qkv, lengths, step }: Inputs<CpuTensor>,
+  attrs: AttentionAttrs,
+  visit: (row: Row, scores: readonly number[], kept: (j: number) => number) => void,
+): void {
+  const { B, T, H, D, C, scale } = sizesOf("attention", { qkv, lengths, step }, attrs);
+  const scalars = step && unpackStep(step.data);
+  for (let b = 0; b < B; b++) {
+    for (let h = 0; h < H; h++) {
+      for (let i = 0; i < Math.min(lengths.data[b]!, T); i++) {
+        const row = { b, h, q: (b * T + i) * 3 * C + h * D, y: (b * T + i) * C + h * D, number: (b * H + h) * T + i };
+        const scores: number[] = [];
+        for (let j = 0; j <= i; j++) {
+          const k = (b * T + j) * 3 * C + C + h * D;
+          let dot = 0;
+          for (let d = 0; d < D; d++) dot += qkv.data[row.q + d]! * qkv.data[k + d]!;
+          scores.push(dot * scale);
+        }
+        visit(row, scores, (j) => {
+          if (attrs.dropout === 0 || !scalars) return 1;
+          const words = philox([j >>> 2, row.number, attrs.stream, scalars.step], scalars.key);
+          return uniform24(words[j & 3]!) < Math.fround(attrs.dropout) ? 0 : 1 / (1 - attrs.dropout);
+        });
+      }
+    }
+  }
+}
+
+function addTo(tensor: CpuTensor, i: number, value: number): void {
+  tensor.data[i] = tensor.data[i]! + value;
+}
+
+/** How many rows or keys an invocation holds in registers: more reuse of what is loaded, but fewer invocations. */
+function registersOf(D: number, traits: Traits): { queries: number; backwardQueries: number; keys: number } {
+  if (!traits.software) return { queries: 1, backwardQueries: 1, keys: 1 };
+  return D <= 64 ? { queries: 4, backwardQueries: 4, keys: 4 } : { queries: 2, backwardQueries: 2, keys: 2 };
+}
+
+const WORKGROUP = 16;
+
+/** A kernel whose invocations each take `rows` neighbouring rows of one head. */
+function rowKernel(
+  entry: "forward" | "backward_queries" | "backward_keys",
+  rows: number,
+  { B, T, H, D, scale }: Sizes,
+  { dropout, stream }: AttentionAttrs,
+  traits: Traits,
+): Omit<Dispatch, "bind"> {
+  const pack: ShaderName = D % 4 === 0 ? "lib/pack4" : "lib/pack1";
+  return {
+    shader: ["lib/grid", "lib/philox", "lib/step", pack, "attention/common", `attention/${entry}`],
+    entry,
+    constants: { B, T, H, SCALE: scale, RATE: dropout, STREAM: stream },
+    sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: rows },
+    grid: grid1d(B * H * Math.ceil(T / rows), WORKGROUP, traits),
+  };
+}
+
+function lengthsOf(...values: number[]) {
+  return { dtype: "u32", shape: [values.length], values } as const;
+}
+
+function attentionCases(): OpCase[] {
+  const step = { ...STEP, values: [...packStep({ seed: 7, step: 3, learningRate: 0, lossScale: 1 })] };
+  return [
+    { inputs: { qkv: f32([5, 12]), lengths: lengthsOf(5) }, attrs: { batch: 1, heads: 1 } },
+    { inputs: { qkv: f32([6, 12]), lengths: lengthsOf(3, 1) }, attrs: { batch: 2, heads: 2 } },
+    {
+      inputs: { qkv: f32([6, 9]), lengths: lengthsOf(6), step },
+      attrs: { batch: 1, heads: 1, dropout: 0.5, stream: 16 },
+    },
+  ];
+}

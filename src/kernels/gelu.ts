@@ -1,0 +1,95 @@
+import { normalCdf } from "../core/erf.ts";
+import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import { type Dispatch, grid1d, read, spansOf, write } from "./dispatch.ts";
+import { defineOp, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
+import type { Traits } from "./traits.ts";
+
+const WORKGROUP = 64;
+
+/** "tanh": GPT-2's gelu_new; "none": the exact function, as nanoGPT trains with. PyTorch's names. */
+export interface GeluAttrs {
+  readonly approximate: "tanh" | "none";
+}
+
+const DEFAULTS: GeluAttrs = { approximate: "tanh" };
+
+/** y = x Phi(x), or its tanh approximation (Hendrycks & Gimpel 2016). x, y: any shape, f32. */
+export const geluOp = defineOp({
+  name: "gelu",
+  inputs: ["x"],
+  outputs: ["y"],
+  attrs: DEFAULTS,
+  shapes: ({ x }) => ({ y: f32(x.shape) }),
+  cpu: ({ x }, { y }, { approximate }) => {
+    for (let i = 0; i < y.data.length; i++) y.data[i] = geluAt(x.data[i]!, approximate);
+  },
+  gpu: ({ x }, _outputs, attrs, traits) => dispatches("forward", ["x"], "y", x, attrs, traits),
+  vjp: ({ x }, _outputs, { y: dy }, attrs) => (dy ? { x: geluBackwardOp.apply({ x, dy }, attrs).dx } : {}),
+  cost: ({ x }) => ({ flops: 12 * sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
+  cases: casesOf((shape) => ({ x: { ...f32(shape), scale: 2 } })),
+});
+
+/** dx = gelu'(x) dy. One shape, f32. */
+export const geluBackwardOp = defineOp({
+  name: "geluBackward",
+  inputs: ["x", "dy"],
+  outputs: ["dx"],
+  attrs: DEFAULTS,
+  shapes: ({ x, dy }) => {
+    if (!sameShape(x.shape, dy.shape))
+      shapeError("geluBackward", `shapes differ, x ${formatShape(x.shape)}, dy ${formatShape(dy.shape)}`);
+    return { dx: f32(x.shape) };
+  },
+  cpu: ({ x, dy }, { dx }, { approximate }) => {
+    for (let i = 0; i < dx.data.length; i++) dx.data[i] = geluSlopeAt(x.data[i]!, approximate) * dy.data[i]!;
+  },
+  gpu: ({ x }, _outputs, attrs, traits) => dispatches("backward", ["x", "dy"], "dx", x, attrs, traits),
+  cost: ({ x }) => ({ flops: 20 * sizeOf(x.shape), bytes: 12 * sizeOf(x.shape) }),
+  cases: casesOf((shape) => ({ x: { ...f32(shape), scale: 2 }, dy: f32(shape) })),
+});
+
+export function gelu(x: Value, attrs: Partial<GeluAttrs> = {}): Value {
+  return geluOp.apply({ x }, attrs).y;
+}
+
+const TANH_SCALE = Math.sqrt(2 / Math.PI);
+
+export function geluAt(x: number, approximate: GeluAttrs["approximate"]): number {
+  if (approximate === "none") return x * normalCdf(x);
+  return 0.5 * x * (1 + Math.tanh(TANH_SCALE * (x + 0.044715 * x ** 3)));
+}
+
+export function geluSlopeAt(x: number, approximate: GeluAttrs["approximate"]): number {
+  if (approximate === "none") return normalCdf(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
+  const t = Math.tanh(TANH_SCALE * (x + 0.044715 * x ** 3));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * TANH_SCALE * (1 + 3 * 0.044715 * x * x);
+}
+
+function dispatches(
+  entry: "forward" | "backward",
+  inputs: readonly string[],
+  output: string,
+  x: TensorType,
+  { approximate }: GeluAttrs,
+  traits: Traits,
+): Dispatch[] {
+  return spansOf(sizeOf(x.shape), traits).map((span) => {
+    const pack = span.length % 4 === 0 ? 4 : 1;
+    return {
+      shader: ["lib/grid", pack === 4 ? "lib/pack4" : "lib/pack1", "lib/gelu", "gelu"],
+      entry,
+      constants: { N: span.length / pack, EXACT: approximate === "none" ? 1 : 0 },
+      bind: [...inputs.map((name) => read(name, span)), write(output, span)],
+      grid: grid1d(span.length / pack, WORKGROUP, traits),
+    };
+  });
+}
+
+function casesOf(inputsOf: (shape: readonly number[]) => OpCase["inputs"]): OpCase[] {
+  return [
+    { inputs: inputsOf([3, 7]), attrs: { approximate: "tanh" } },
+    { inputs: inputsOf([4, 8]), attrs: { approximate: "tanh" } },
+    { inputs: inputsOf([3, 7]), attrs: { approximate: "none" } },
+    { inputs: inputsOf([4, 8]), attrs: { approximate: "none" } },
+  ];
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { attentionBackwardOp, attentionOp } from "../../src/kernels/attention.ts";
+import { f32, type OpCase } from "../../src/kernels/op.ts";
+import { packStep, STEP } from "../../src/kernels/step.ts";
+import { runOp } from "../../src/runtime/compare.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { checkOp } from "../support/check.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
+
+const step = { ...STEP, values: [...packStep({ seed: 11, step: 5, learningRate: 0, lossScale: 1 })] };
+
+/** One sequence for each length, T positions each. */
+function attentionCase(
+  T: number,
+  heads: number,
+  D: number,
+  lengths: number[],
+  rest: { scale?: number; dropout?: number } = {},
+): OpCase {
+  const { scale = 1, dropout = 0 } = rest;
+  const batch = lengths.length;
+  return {
+    inputs: {
+      qkv: { ...f32([batch * T, 3 * heads * D]), scale },
+      lengths: { dtype: "u32", shape: [batch], values: lengths },
+      ...(dropout ? { step } : {}),
+    },
+    attrs: { batch, heads, dropout, stream: 16 },
+  };
+}
+
+const gpuCases = [
+  ...[1, 16, 31, 32, 48, 64, 80, 96, 128].map((D) => attentionCase(11, 2, D, [11])),
+  attentionCase(1, 2, 8, [1]),
+  attentionCase(70, 1, 16, [70]),
+  attentionCase(33, 2, 8, [33, 17, 1, 0]),
+  attentionCase(33, 2, 8, [33, 20], { dropout: 0.2 }),
+  // logits of magnitude 100: the exponentials would overflow without the running maximum
+  attentionCase(24, 1, 4, [24], { scale: 10 }),
+];
+
+checkOp(attentionOp, { gpuCases });
+checkOp(attentionBackwardOp);
+
+// The kernels of a hardware GPU, and folded grids. Mesa's software driver takes minutes to compile them for large heads.
+describe("as on a hardware GPU", () => {
+  const small = gpuCases.filter(({ inputs }) => inputs.qkv!.shape[1]! <= 3 * 2 * 48);
+  checkOp(attentionOp, { gpuCases: small, traits: { software: false, maxGroupsPerDimension: 6 } });
+});
+
+describe.each(testAdapters)("%s", (adapter) => {
+  test.each([0, 0.3])("padding is exactly zero and changes nothing, dropout %d", async (dropout) => {
+    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const [T, D, real] = [9, 8, 5];
+    const padded = attentionCase(T, 1, D, [real], { dropout });
+    const { y, dqkv } = await runOp(runtime, attentionOp, padded);
+    expect(y!.slice(real * D).every((value) => value === 0)).toBe(true);
+    expect(dqkv!.slice(real * 3 * D).every((value) => value === 0)).toBe(true);
+    expect(y!.slice(0, real * D).every((value) => value !== 0)).toBe(true);
+    if (dropout === 0) {
+      const short = await runOp(runtime, attentionOp, attentionCase(real, 1, D, [real]));
+      expect([...y!.slice(0, real * D)]).toEqual([...short.y!]);
+    }
+    runtime.close();
+  });
+});
+
+test("dropout drops about its rate and keeps the mean", async () => {
+  const T = 200;
+  const values = Array.from({ length: T * 3 }, (_, i) => (i % 3 === 2 ? 1 : 0));
+  const check = attentionCase(T, 1, 1, [T], { dropout: 0.25 });
+  const inputs = { ...check.inputs, qkv: { ...f32([T, 3]), values } };
+  // equal scores and values of 1: a row of y is the share of what was kept, over 1 - rate
+  const { y } = await runOp(createCpuRuntime(), attentionOp, { ...check, inputs });
+  const late = [...y!].slice(100);
+  expect(late.reduce((sum, value) => sum + value, 0) / late.length).toBeCloseTo(1, 1);
+  expect(new Set(late).size).toBeGreaterThan(10);
+});
+
+test("wrong shapes are told while tracing", async () => {
+  const runtime = createCpuRuntime();
+  const check = attentionCase(4, 1, 4, [4]);
+  await expect(runOp(runtime, attentionOp, { ...check, attrs: { batch: 1, heads: 3 } })).rejects.toThrow("heads 3");
+  await expect(runOp(runtime, attentionOp, { ...check, attrs: { batch: 1, dropout: 0.1 } })).rejects.toThrow("step");
+});

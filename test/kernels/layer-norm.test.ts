@@ -1,0 +1,46 @@
+import { describe, expect, test } from "vitest";
+import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "../../src/kernels/layer-norm.ts";
+import { f32 } from "../../src/kernels/op.ts";
+import { compareTensors, runOp } from "../../src/runtime/compare.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { checkOp } from "../support/check.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
+
+const model = { x: f32([100, 768]), gain: f32([768]), bias: f32([768]) };
+const odd = { x: f32([130, 67]), gain: f32([67]) };
+const variants = (inputs: object) =>
+  ["alone", "group"].map((variant) => ({ inputs: { ...inputs }, attrs: { variant } }));
+
+checkOp(layerNormOp, { gpuCases: [...variants(model), ...variants(odd)] });
+checkOp(layerNormBackwardOp);
+checkOp(layerNormParametersOp);
+
+// A binding of 64 KiB, and twelve workgroups a dimension: rows go in spans, grids are folded.
+describe("with low limits", () => {
+  checkOp(layerNormOp, {
+    gpuCases: [...variants(model), ...variants(odd)],
+    traits: { maxBindingBytes: 65536, maxGroupsPerDimension: 12 },
+  });
+});
+
+describe.each(testAdapters)("%s", (adapter) => {
+  test.each(["alone", "group"])("keeps the noise on top of a mean of 10,000: %s", async (variant) => {
+    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const values = Array.from({ length: 4 * 768 }, (_, i) => Math.fround(1e4 + Math.sin(i * i)));
+    const flat = { ...f32([768]), values: Array(768).fill(1) };
+    const check = { inputs: { x: { ...f32([4, 768]), values }, gain: flat }, attrs: { variant } };
+    const { y } = await runOp(runtime, layerNormOp, check);
+    runtime.close();
+    const wanted = await runOp(createCpuRuntime({ precision: "float64" }), layerNormOp, check);
+    expect(compareTensors({ y: y! }, { y: wanted.y! }).error).toBeLessThan(1e-6);
+  });
+
+  test("equal inputs give the bias, not NaN", async () => {
+    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const x = { ...f32([1, 8]), values: Array(8).fill(3) };
+    const { y } = await runOp(runtime, layerNormOp, { inputs: { x, gain: f32([8]), bias: { ...x, shape: [8] } } });
+    runtime.close();
+    expect([...y!]).toEqual(Array(8).fill(3));
+  });
+});
