@@ -1,6 +1,7 @@
 import { adamwOp } from "./adamw.ts";
 import { addOp } from "./add.ts";
 import { attentionBackwardOp, attentionOp } from "./attention.ts";
+import { cacheAppendOp, cachedAttentionOp } from "./cached-attention.ts";
 import { columnSumOp } from "./column-sum.ts";
 import { crossEntropyBackwardOp, crossEntropyOp } from "./cross-entropy.ts";
 import { dropoutOp } from "./dropout.ts";
@@ -18,6 +19,8 @@ export const OPS: readonly AnyOp[] = [
   addOp,
   attentionBackwardOp,
   attentionOp,
+  cacheAppendOp,
+  cachedAttentionOp,
   columnSumOp,
   crossEntropyBackwardOp,
   crossEntropyOp,

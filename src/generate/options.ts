@@ -1,0 +1,245 @@
+import { userError } from "../core/errors.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { NextTokenRules } from "./processors.ts";
+
+/** Options of generation by Hugging Face's names in camelCase, with its defaults; contradictions are errors. */
+export interface GenerateOptions {
+  /** New tokens a sequence may have, its end token included. Default 20. */
+  readonly maxNewTokens?: number | undefined;
+  /** The same, but counting the prompt; instead of maxNewTokens. */
+  readonly maxLength?: number | undefined;
+  /** New tokens before an end token may come. */
+  readonly minNewTokens?: number | undefined;
+  /** The same, but counting the prompt; instead of minNewTokens. */
+  readonly minLength?: number | undefined;
+  /** Default: true where any sampling option is given, else false. */
+  readonly doSample?: boolean | undefined;
+  /** Divides the logits; 0 is greedy. Default 1. */
+  readonly temperature?: number | undefined;
+  /** Default 50 when sampling; 0: all tokens. */
+  readonly topK?: number | undefined;
+  readonly topP?: number | undefined;
+  readonly minP?: number | undefined;
+  readonly repetitionPenalty?: number | undefined;
+  readonly noRepeatNgramSize?: number | undefined;
+  readonly badWordsIds?: readonly (readonly number[])[] | undefined;
+  /** Ids that end a sequence; default: the config's; null: none. */
+  readonly eosTokenId?: number | readonly number[] | null | undefined;
+  readonly numBeams?: number | undefined;
+  /** Sequences for each prompt. */
+  readonly numReturnSequences?: number | undefined;
+  /** Beams: score = log-probability / length^lengthPenalty. Default 1. */
+  readonly lengthPenalty?: number | undefined;
+  /** Beams: stop at numBeams finished ones; false: when no open one is likely better; "never": when none can be. */
+  readonly earlyStopping?: boolean | "never" | undefined;
+  /** Texts that end a sequence; what comes from there on is left out. Wants `tokenizer`. */
+  readonly stopStrings?: readonly string[] | undefined;
+  readonly tokenizer?: Pick<Tokenizer, "bytes"> | undefined;
+  /** Equal seeds give equal texts. Default 0. */
+  readonly seed?: number | undefined;
+  /** Also give each new token's log-probability under the model, before any rule changed it. */
+  readonly logProbabilities?: boolean | undefined;
+}
+
+/** Checked options, every default filled in. */
+export interface Generation extends Omit<NextTokenRules, "minLength"> {
+  /** Most ids of a sequence: counting the prompt where `fromPrompt` is false, new ones where true. */
+  readonly most: { readonly length: number; readonly fromPrompt: boolean };
+  readonly least: { readonly length: number; readonly fromPrompt: boolean };
+  readonly numBeams: number;
+  readonly numReturnSequences: number;
+  readonly lengthPenalty: number;
+  readonly earlyStopping: boolean | "never";
+  readonly stopStrings: readonly string[];
+  readonly tokenizer: Pick<Tokenizer, "bytes"> | undefined;
+  readonly seed: number;
+  readonly logProbabilities: boolean;
+}
+
+const SAMPLING_OPTIONS = ["temperature", "topK", "topP", "minP"] as const;
+const BEAM_OPTIONS = ["lengthPenalty", "earlyStopping"] as const;
+
+/** What each option may be: whole or not, from where to where, and whether the least value is left out. */
+const NUMBERS: Readonly<Record<string, readonly [least: number, most: number, whole: boolean, open?: boolean]>> = {
+  maxNewTokens: [1, 2 ** 31, true],
+  maxLength: [1, 2 ** 31, true],
+  minNewTokens: [0, 2 ** 31, true],
+  minLength: [0, 2 ** 31, true],
+  temperature: [0, 1e6, false],
+  topK: [0, 2 ** 31, true],
+  topP: [0, 1, false, true],
+  minP: [0, 1, false],
+  repetitionPenalty: [0, 1e6, false, true],
+  noRepeatNgramSize: [0, 2 ** 31, true],
+  numBeams: [1, 2 ** 16, true],
+  numReturnSequences: [1, 2 ** 24, true],
+  lengthPenalty: [-1e3, 1e3, false],
+  seed: [0, Number.MAX_SAFE_INTEGER, true],
+};
+const OTHERS = [
+  "doSample",
+  "badWordsIds",
+  "eosTokenId",
+  "earlyStopping",
+  "stopStrings",
+  "tokenizer",
+  "logProbabilities",
+];
+
+/** Names that people bring along, and why they are not needed. */
+const NOT_NEEDED: Readonly<Record<string, string>> = {
+  padTokenId: "leave it out: lengths are carried along, so no token means padding",
+  attentionMask: "leave it out: prompts may differ in length, and nothing is masked by id",
+  padSide: "leave it out: prompts may differ in length",
+};
+
+/**
+ * Checks options against one another and fills in the defaults. Throws `UserError` with the remedy for each
+ * contradiction, unknown name and impossible value.
+ */
+export function generationOptions(
+  given: GenerateOptions,
+  config: Pick<Gpt2Config, "vocabSize" | "eosTokenId">,
+): Generation {
+  const options = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  ) as GenerateOptions;
+  checkNames(options);
+  checkNumbers(options);
+  const numBeams = options.numBeams ?? 1;
+  const doSample = samplingOf(options, numBeams);
+  checkBeams(options, numBeams);
+  const numReturnSequences = options.numReturnSequences ?? 1;
+  if (numReturnSequences > 1 && !doSample && numBeams === 1)
+    wrong(
+      "numReturnSequences",
+      numReturnSequences,
+      "without sampling all of them would be equal: set doSample, or numBeams",
+    );
+  if (numBeams > 1 && numReturnSequences > numBeams)
+    wrong("numReturnSequences", numReturnSequences, `there are only ${numBeams} beams: raise numBeams`);
+  const stopStrings = options.stopStrings ?? [];
+  if (stopStrings.some((text) => text === ""))
+    wrong("stopStrings", "an empty text", "it would stop everything: leave it out");
+  if (stopStrings.length > 0 && !options.tokenizer)
+    wrong("stopStrings", stopStrings.join(", "), "texts need the tokenizer: give tokenizer too");
+  const endIds = idsOf(options.eosTokenId === undefined ? config.eosTokenId : options.eosTokenId);
+  for (const id of endIds) checkId("eosTokenId", id, config.vocabSize);
+  const badWordsIds = (options.badWordsIds ?? []).filter((word) => !(word.length === 1 && endIds.includes(word[0]!)));
+  for (const word of badWordsIds) {
+    if (word.length === 0) wrong("badWordsIds", "an empty word", "leave it out");
+    for (const id of word) checkId("badWordsIds", id, config.vocabSize);
+  }
+  return {
+    ...lengthsOf(options),
+    doSample,
+    temperature: options.temperature || 1,
+    topK: options.topK ?? (doSample ? 50 : 0),
+    topP: options.topP ?? 1,
+    minP: options.minP ?? 0,
+    repetitionPenalty: options.repetitionPenalty ?? 1,
+    noRepeatNgramSize: options.noRepeatNgramSize ?? 0,
+    badWordsIds,
+    endIds,
+    numBeams,
+    numReturnSequences,
+    lengthPenalty: options.lengthPenalty ?? 1,
+    earlyStopping: options.earlyStopping ?? false,
+    stopStrings,
+    tokenizer: options.tokenizer,
+    seed: options.seed ?? 0,
+    logProbabilities: options.logProbabilities ?? false,
+  };
+}
+
+function wrong(name: string, got: unknown, remedy: string): never {
+  return userError(`${name} is ${String(got)}: ${remedy}`);
+}
+
+function checkNames(options: object): void {
+  const known = [...Object.keys(NUMBERS), ...OTHERS];
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const plain = name.replace(/[_-](.)/g, (_, letter: string) => letter.toUpperCase());
+    const remedy =
+      NOT_NEEDED[plain] ?? (known.includes(plain) ? `did you mean ${plain}?` : `there are ${known.join(", ")}`);
+    userError(`${name} is no option of generation; ${remedy}`);
+  }
+}
+
+function checkNumbers(options: GenerateOptions): void {
+  for (const [name, [least, most, whole, open]] of Object.entries(NUMBERS)) {
+    const value: unknown = options[name as keyof GenerateOptions];
+    if (value === undefined) continue;
+    const fits = typeof value === "number" && value <= most && (open ? value > least : value >= least);
+    if (!fits || (whole && !Number.isInteger(value)))
+      wrong(name, value, `wanted a ${whole ? "whole " : ""}number ${open ? "more than" : "from"} ${least} to ${most}`);
+  }
+}
+
+/** Any sampling option turns sampling on; what says otherwise at the same time is refused. */
+function samplingOf(options: GenerateOptions, numBeams: number): boolean {
+  const given = SAMPLING_OPTIONS.filter((name) => options[name] !== undefined);
+  const others = given.filter((name) => name !== "temperature");
+  if (options.temperature === 0) {
+    if (options.doSample) wrong("temperature", 0, "that is greedy, but doSample is true: leave one of them out");
+    if (others[0]) wrong("temperature", 0, `that is greedy, and ${others[0]} is for sampling: leave one of them out`);
+    return false;
+  }
+  if (options.doSample === false && given[0])
+    wrong("doSample", false, `${given[0]} is for sampling: leave doSample out, or ${given[0]}`);
+  const doSample = options.doSample ?? given.length > 0;
+  if (doSample && numBeams > 1)
+    wrong("numBeams", numBeams, `beams are searched, not sampled: leave out ${given[0] ?? "doSample"}, or numBeams`);
+  return doSample;
+}
+
+function checkBeams(options: GenerateOptions, numBeams: number): void {
+  if (numBeams > 1) {
+    if (options.stopStrings?.length) wrong("stopStrings", options.stopStrings, "not with beams: leave out numBeams");
+    if (options.logProbabilities) wrong("logProbabilities", true, "beams have a score instead: leave one of them out");
+    return;
+  }
+  for (const name of BEAM_OPTIONS)
+    if (options[name] !== undefined)
+      wrong(name, options[name], "it is for beams: set numBeams to more than 1, or leave it out");
+}
+
+function lengthsOf({
+  maxNewTokens,
+  maxLength,
+  minNewTokens,
+  minLength,
+}: GenerateOptions): Pick<Generation, "most" | "least"> {
+  if (maxNewTokens !== undefined && maxLength !== undefined)
+    wrong(
+      "maxLength",
+      maxLength,
+      `maxNewTokens is ${maxNewTokens} too: give one of them (maxLength counts the prompt)`,
+    );
+  if (minNewTokens !== undefined && minLength !== undefined)
+    wrong(
+      "minLength",
+      minLength,
+      `minNewTokens is ${minNewTokens} too: give one of them (minLength counts the prompt)`,
+    );
+  const most = { length: maxLength ?? maxNewTokens ?? 20, fromPrompt: maxLength === undefined };
+  const least = { length: minLength ?? minNewTokens ?? 0, fromPrompt: minLength === undefined };
+  if (least.length > most.length && (least.fromPrompt === most.fromPrompt || least.fromPrompt))
+    wrong(
+      least.fromPrompt ? "minNewTokens" : "minLength",
+      least.length,
+      `more than the ${most.length} allowed: raise the most`,
+    );
+  return { most, least };
+}
+
+function idsOf(ids: number | readonly number[] | null): readonly number[] {
+  if (ids === null) return [];
+  return typeof ids === "number" ? [ids] : ids;
+}
+
+function checkId(name: string, id: number, vocabulary: number): void {
+  if (!(Number.isInteger(id) && id >= 0 && id < vocabulary)) wrong(name, id, `wanted ids from 0 to ${vocabulary - 1}`);
+}
