@@ -1,14 +1,16 @@
 /** A Hugging Face GPT-2 directory, as a map of its files: read from the hub, and written for transformers to load. */
 import { userError } from "../core/errors.ts";
-import { formatShape, sizeOf } from "../core/shape.ts";
-import { type Gpt2Config, parameterShapes, validateConfig } from "../model/config.ts";
+import { formatShape } from "../core/shape.ts";
+import { type Gpt2Config, parameterShapes } from "../model/config.ts";
 import { hasTokenizer, loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { rejectForeignTokenizer } from "./checkpoint.ts";
+import { planModelDirectory } from "./checkpoint-write.ts";
 import { formatConfig, parseConfig } from "./config-json.ts";
-import { isBias, matchParameters, storedName } from "./parameter-names.ts";
+import { isBias, matchParameters } from "./parameter-names.ts";
 import { parseSafetensors, type TensorInfo } from "./safetensors.ts";
-import { type TensorData, writeSafetensors } from "./safetensors-write.ts";
 import { toFloat32 } from "./tensor-data.ts";
+import { INDEX, joinTensors, parseIndex, WEIGHTS, weightFileNames } from "./weight-files.ts";
 
 export { formatConfig, parseConfig };
 
@@ -22,9 +24,6 @@ export interface ModelDirectory {
   /** `generation_config.json` as it is. */
   readonly generationConfig?: Readonly<Record<string, unknown>> | undefined;
 }
-
-const WEIGHTS = "model.safetensors";
-const INDEX = "model.safetensors.index.json";
 
 /** A tensor and the file, one of perhaps several, that it is in. */
 interface StoredTensor extends TensorInfo {
@@ -52,56 +51,35 @@ export function readModelDirectory(files: Files): ModelDirectory {
  * zeros for them, which computes the same. Throws `UserError` when the parameters are not those of `config`.
  */
 export function writeModelDirectory(model: ModelDirectory): Map<string, Uint8Array> {
-  const { config, parameters, tokenizer, generationConfig } = model;
-  validateConfig(config);
-  rejectForeignTokenizer(config, tokenizer);
+  const { config, parameters } = model;
+  const { files, weights } = planModelDirectory(model);
   const own = parameterShapes(config);
   const unknown = [...parameters.keys()].find((name) => !own.has(name));
   if (unknown !== undefined) userError(`${WEIGHTS}: "${unknown}" is no parameter of this config`);
-  const tensors = new Map<string, TensorData>();
-  for (const [name, shape] of parameterShapes({ ...config, bias: true })) {
-    const data = parameters.get(name) ?? (own.has(name) ? undefined : new Float32Array(sizeOf(shape)));
-    if (data === undefined) return userError(`${WEIGHTS}: parameter "${name}" is missing`);
-    if (data.length !== sizeOf(shape)) {
-      userError(`${WEIGHTS}: parameter "${name}" has ${data.length} elements; wanted ${formatShape(shape)}`);
+  const file = new Uint8Array(weights.fileSize);
+  file.set(weights.header);
+  for (const { parameter, elements, begin } of weights.tensors) {
+    if (parameter === undefined) continue;
+    const data = parameters.get(parameter);
+    if (data === undefined) return userError(`${WEIGHTS}: parameter "${parameter}" is missing`);
+    if (data.length !== elements) {
+      const wanted = formatShape(own.get(parameter)!);
+      userError(`${WEIGHTS}: parameter "${parameter}" has ${data.length} elements; wanted ${wanted}`);
     }
-    tensors.set(storedName(name), { dtype: "F32", shape, data });
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), begin);
   }
-  const files = new Map<string, Uint8Array>([
-    ["config.json", new TextEncoder().encode(formatConfig(config))],
-    [WEIGHTS, writeSafetensors(tensors, { format: "pt" })],
-  ]);
-  for (const [name, bytes] of tokenizer?.files(config.contextLength) ?? []) files.set(name, bytes);
-  if (generationConfig !== undefined) {
-    const text = `${JSON.stringify(generationConfig, null, 2)}\n`;
-    files.set("generation_config.json", new TextEncoder().encode(text));
-  }
-  return files;
+  return new Map([...files, [weights.name, file]]);
 }
 
 /** The tensors of `model.safetensors`, or of the files that its index lists where a large model was cut up. */
 function storedTensors(files: Files): Map<string, StoredTensor> {
-  const tensors = new Map<string, StoredTensor>();
-  for (const name of weightFiles(files)) {
-    const file = files.get(name) ?? userError(`${INDEX}: lists ${name}, which is not there`);
-    for (const [tensor, info] of parseSafetensors(file, name).tensors) {
-      if (tensors.has(tensor)) userError(`${name}: tensor "${tensor}" is also in an earlier file`);
-      tensors.set(tensor, { ...info, file });
-    }
-  }
-  return tensors;
-}
-
-function weightFiles(files: Files): string[] {
-  if (files.has(WEIGHTS)) return [WEIGHTS];
-  if (files.has(INDEX)) {
-    const { weight_map: map } = readJson(files, INDEX);
-    if (typeof map !== "object" || map === null) return userError(`${INDEX}: no weight_map`);
-    return [...new Set(Object.values(map).map(String))].sort();
-  }
-  const got = [...files.keys()].join(", ") || "no files";
-  const advice = files.has("pytorch_model.bin") ? ". Load and save it once with transformers to get one" : "";
-  return userError(`model directory: got ${got}; wanted ${WEIGHTS}${advice}`);
+  const index = files.has(INDEX) ? parseIndex(requireText(files, INDEX)) : undefined;
+  const names = weightFileNames(new Set(files.keys()), index);
+  const parsed = names.map((name) => {
+    const file = files.get(name)!;
+    return [name, { file, parsed: parseSafetensors(file, name) }] as const;
+  });
+  return joinTensors(new Map(parsed), index);
 }
 
 /** A model written without biases comes back without them, unless someone has trained them since. */
@@ -110,12 +88,6 @@ function withBiasesFound(config: Gpt2Config, tensors: ReadonlyMap<string, Stored
   const biases = [...tensors].filter(([name]) => isBias(name));
   const trained = biases.some(([name, tensor]) => toFloat32(tensor.file, tensor, name).some((value) => value !== 0));
   return { ...config, bias: trained };
-}
-
-function rejectForeignTokenizer(config: Gpt2Config, tokenizer: Tokenizer | undefined): void {
-  if (tokenizer !== undefined && tokenizer.vocabSize > config.vocabSize) {
-    userError(`tokenizer: ${tokenizer.vocabSize} tokens, but the model's vocabulary has ${config.vocabSize}`);
-  }
 }
 
 function requireText(files: Files, name: string): string {

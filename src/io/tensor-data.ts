@@ -1,6 +1,6 @@
 /** Elements out of a safetensors file. Its numbers are little-endian, as is every machine that has WebGPU. */
 import { userError } from "../core/errors.ts";
-import type { SafetensorsDtype, TensorInfo } from "./safetensors.ts";
+import { DTYPE_BYTES, type SafetensorsDtype, type TensorInfo } from "./safetensors.ts";
 
 /**
  * The elements of a float tensor, as f32; F64 is rounded. file: the whole file. `where` opens messages.
@@ -12,18 +12,42 @@ export function toFloat32(file: Uint8Array, tensor: TensorInfo, where = "tensor"
 
 /** As `toFloat32`, from the tensor's own bytes: for a file that is read tensor by tensor. */
 export function decodeFloat32(bytes: Uint8Array, dtype: SafetensorsDtype, where = "tensor"): Float32Array<ArrayBuffer> {
-  const buffer = alignedCopy(bytes);
+  const values = new Float32Array(Math.floor(bytes.length / DTYPE_BYTES[dtype]));
+  decodeFloat32Into(bytes, dtype, values, where);
+  return values;
+}
+
+/**
+ * As `decodeFloat32`, into an array that is there already. F32, F16 and BF16 keep every value and the bits of every NaN.
+ * `bytes` need not be aligned; where they are, they are not copied.
+ */
+export function decodeFloat32Into(
+  bytes: Uint8Array,
+  dtype: SafetensorsDtype,
+  into: Float32Array<ArrayBuffer>,
+  where = "tensor",
+): void {
+  const bits = new Uint32Array(into.buffer, into.byteOffset, into.length);
   switch (dtype) {
     case "F32":
-      return new Float32Array(buffer);
+      new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(bytes);
+      return;
     case "F64":
-      return Float32Array.from(new Float64Array(buffer));
-    case "BF16":
-      return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer);
-    case "F16":
-      return Float32Array.from(new Uint16Array(buffer), halfToNumber);
+      into.set(new Float64Array(alignedCopy(bytes)));
+      return;
+    case "BF16": {
+      const halves = halvesOf(bytes);
+      for (let i = 0; i < bits.length; i++) bits[i] = halves[i]! << 16;
+      return;
+    }
+    case "F16": {
+      const halves = halvesOf(bytes);
+      const table = f16Table();
+      for (let i = 0; i < bits.length; i++) bits[i] = table[halves[i]!]!;
+      return;
+    }
     default:
-      return userError(`${where}: dtype ${dtype}; wanted F32, F16, BF16 or F64`);
+      userError(`${where}: dtype ${dtype}; wanted F32, F16, BF16 or F64`);
   }
 }
 
@@ -67,11 +91,31 @@ function alignedCopy(bytes: Uint8Array): ArrayBuffer {
   return new Uint8Array(bytes).buffer;
 }
 
-/** IEEE 754 binary16: 1 sign bit, 5 of exponent (bias 15), 10 of fraction. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
+function halvesOf(bytes: Uint8Array): Uint16Array {
+  if (bytes.byteOffset % 2 === 0) return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
+  return new Uint16Array(alignedCopy(bytes));
+}
+
+let table: Uint32Array | undefined;
+
+/** The f32 bits of each of the 65,536 f16 there are: a look-up is ten times as fast as arithmetic. */
+function f16Table(): Uint32Array {
+  if (!table) {
+    table = new Uint32Array(2 ** 16);
+    for (let bits = 0; bits < table.length; bits++) table[bits] = widenHalf(bits);
+  }
+  return table;
+}
+
+/** IEEE 754 binary16, 1 sign bit, 5 of exponent (bias 15), 10 of fraction, as the bits of the f32 of the same value. */
+function widenHalf(bits: number): number {
+  const sign = (bits & 0x8000) << 16;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  if (exponent === 31) return (sign | 0x7f800000 | (fraction << 13)) >>> 0;
+  if (exponent > 0) return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;
+  if (fraction === 0) return sign >>> 0;
+  // A subnormal: its first bit becomes the one that f32 does not store.
+  const shift = Math.clz32(fraction) - 21;
+  return (sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)) >>> 0;
 }

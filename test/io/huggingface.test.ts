@@ -61,10 +61,10 @@ describe("a model directory", () => {
     const files = writeModelDirectory({ ...modelOf(small), generationConfig });
     const names = [
       "config.json",
-      "model.safetensors",
       "tokenizer.json",
       "tokenizer_config.json",
       "generation_config.json",
+      "model.safetensors",
     ];
     expect([...files.keys()]).toEqual(names);
     const { tensors, metadata } = parseSafetensors(files.get("model.safetensors")!);

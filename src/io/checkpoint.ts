@@ -1,0 +1,200 @@
+/** A model whose files are read piece by piece, so that none needs to fit in memory. */
+import { userError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import { hasTokenizer, loadTokenizer } from "../text/load.ts";
+import { hasStartToken } from "../text/start.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { parseConfig } from "./config-json.ts";
+import { guessConfig } from "./guess-config.ts";
+import { isBias, matchParameters, parameterName } from "./parameter-names.ts";
+import { DTYPE_BYTES, headerBytesNeeded, parseHeader, type TensorInfo } from "./safetensors.ts";
+import { decodeFloat32Into } from "./tensor-data.ts";
+import { INDEX, joinTensors, parseIndex, WEIGHTS, weightFileNames } from "./weight-files.ts";
+
+/** A file of known size, wherever it lies: on a disk, behind HTTP, in memory. */
+export interface FileSource {
+  readonly size: number;
+  /** Fills `into` with the bytes from `offset` on, or rejects. */
+  read(offset: number, into: Uint8Array): Promise<void>;
+}
+
+/** A parameter, and where it is stored. */
+export interface CheckpointTensor extends TensorInfo {
+  readonly file: FileSource;
+  /** The file's name. */
+  readonly where: string;
+}
+
+export interface Checkpoint {
+  readonly config: Gpt2Config;
+  readonly tokenizer?: Tokenizer | undefined;
+  /** Whether texts start with the end token, by the tokenizer's files. */
+  readonly startToken: boolean;
+  /** `generation_config.json` as it is. */
+  readonly generationConfig?: Readonly<Record<string, unknown>> | undefined;
+  /** By Hugging Face name without `transformer.`, in the model's order. */
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+}
+
+export interface CheckpointOptions {
+  /** The one file that holds the weights, where it is not called model.safetensors; its config is guessed if there is none. */
+  readonly weights?: string;
+  /** Text of a config.json that counts instead of the directory's. */
+  readonly config?: string | undefined;
+}
+
+/** What is told of a parameter: elements from `offset` on. The array is used again for the next piece, so copy it. */
+export type ParameterSink = (name: string, offset: number, piece: Float32Array<ArrayBuffer>) => void | Promise<void>;
+
+/** Elements of a piece: 4 MiB as f32. */
+const PIECE = 2 ** 20;
+
+/** Far more than GPT-2's tokenizer.json (3.5 MB); what is read whole must not fill the memory. */
+const MAX_TEXT_BYTES = 64 * 2 ** 20;
+const TEXTS = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "vocab.json",
+  "merges.txt",
+  "added_tokens.json",
+  INDEX,
+];
+
+/** The files of a model that are worth having: texts, and the weights that `isWeights` finds. */
+export function isModelFile(name: string): boolean {
+  return TEXTS.includes(name) || name.endsWith(".safetensors");
+}
+
+/** Reads everything but the weights themselves. Throws `UserError` naming the file at fault. */
+export async function openCheckpoint(
+  files: ReadonlyMap<string, FileSource>,
+  options: CheckpointOptions = {},
+): Promise<Checkpoint> {
+  const texts = await readTexts(files);
+  const text = (name: string) => (texts.has(name) ? new TextDecoder().decode(texts.get(name)) : undefined);
+  const configText = options.config ?? text("config.json");
+  if (configText === undefined && options.weights === undefined) {
+    userError(`model directory: got ${[...files.keys()].slice(0, 12).join(", ") || "no files"}; wanted config.json`);
+  }
+  const index = text(INDEX) === undefined ? undefined : parseIndex(text(INDEX)!);
+  const names = options.weights === undefined ? weightFileNames(new Set(files.keys()), index) : [options.weights];
+  const stored = joinTensors(await readHeaders(files, names), index);
+  const where = names[0] ?? WEIGHTS;
+  const stated = configText === undefined ? await guessed(stored, where) : parseConfig(configText);
+  const config = await withBiasesFound(stated, stored);
+  const wanted = new Map([...stored].filter(([name]) => config.bias || !isBias(name)));
+  const tensors = matchParameters(wanted, config, where);
+  const tokenizer = hasTokenizer(texts) ? loadTokenizer(texts) : undefined;
+  rejectForeignTokenizer(config, tokenizer);
+  const generationConfig = parseObject(text("generation_config.json"));
+  return { config, tokenizer, startToken: hasStartToken(texts), generationConfig, tensors };
+}
+
+/** Tells `sink` every parameter, widened or rounded to f32, a piece at a time and in the order of the files. */
+export async function streamParameters({ tensors }: Pick<Checkpoint, "tensors">, sink: ParameterSink): Promise<void> {
+  const inOrder = [...tensors].sort(
+    ([, a], [, b]) => (a.where < b.where ? -1 : a.where > b.where ? 1 : 0) || a.begin - b.begin,
+  );
+  for (const [name, tensor] of inOrder) {
+    await streamTensor(tensor, (offset, piece) => sink(name, offset, piece));
+  }
+}
+
+type PieceSink = (offset: number, piece: Float32Array<ArrayBuffer>) => void | Promise<void>;
+
+async function streamTensor(tensor: CheckpointTensor, sink: PieceSink): Promise<void> {
+  const total = sizeOf(tensor.shape);
+  const width = DTYPE_BYTES[tensor.dtype];
+  const bytes = new Uint8Array(Math.min(PIECE, total) * width);
+  const values = new Float32Array(Math.min(PIECE, total));
+  for (let at = 0; at < total; at += PIECE) {
+    const count = Math.min(PIECE, total - at);
+    const [raw, piece] = [bytes.subarray(0, count * width), values.subarray(0, count)];
+    await tensor.file.read(tensor.begin + at * width, raw);
+    decodeFloat32Into(raw, tensor.dtype, piece, `${tensor.where}: a tensor`);
+    await sink(at, piece);
+  }
+}
+
+async function readTexts(files: ReadonlyMap<string, FileSource>): Promise<Map<string, Uint8Array>> {
+  const texts = new Map<string, Uint8Array>();
+  for (const name of TEXTS) {
+    const file = files.get(name);
+    if (!file) continue;
+    if (file.size > MAX_TEXT_BYTES) userError(`${name}: ${file.size} bytes; wanted at most ${MAX_TEXT_BYTES}`);
+    texts.set(name, await readAll(file, file.size));
+  }
+  return texts;
+}
+
+async function readHeaders(files: ReadonlyMap<string, FileSource>, names: readonly string[]) {
+  const parsed = new Map<string, { file: FileSource; parsed: ReturnType<typeof parseHeader> }>();
+  for (const name of names) {
+    const file = files.get(name) ?? userError(`${name}: is not there`);
+    const needed = headerBytesNeeded(await readAll(file, Math.min(8, file.size)), file.size, name);
+    parsed.set(name, { file, parsed: parseHeader(await readAll(file, needed), file.size, name) });
+  }
+  return parsed;
+}
+
+async function readAll(file: FileSource, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  if (length > 0) await file.read(0, bytes);
+  return bytes;
+}
+
+/** A guess that takes a classifier that repeats the embedding for tied, as Hugging Face stores some. */
+async function guessed(stored: ReadonlyMap<string, CheckpointTensor>, where: string): Promise<Gpt2Config> {
+  const config = guessConfig(stored, where);
+  const named = (wanted: string) => [...stored].find(([name]) => parameterName(name) === wanted)?.[1];
+  const [head, embedding] = [named("lm_head.weight"), named("wte.weight")];
+  if (!head || !embedding || head.dtype !== embedding.dtype) return config;
+  return { ...config, tieWordEmbeddings: await sameBytes(head, embedding) };
+}
+
+async function sameBytes(a: CheckpointTensor, b: CheckpointTensor): Promise<boolean> {
+  if (a.end - a.begin !== b.end - b.begin) return false;
+  for (let at = 0; at < a.end - a.begin; at += PIECE) {
+    const count = Math.min(PIECE, a.end - a.begin - at);
+    const [left, right] = [new Uint8Array(count), new Uint8Array(count)];
+    await a.file.read(a.begin + at, left);
+    await b.file.read(b.begin + at, right);
+    if (left.some((byte, i) => byte !== right[i])) return false;
+  }
+  return true;
+}
+
+/** A model written without biases comes back without them, unless someone has trained them since. */
+async function withBiasesFound(config: Gpt2Config, stored: ReadonlyMap<string, CheckpointTensor>): Promise<Gpt2Config> {
+  if (config.bias) return config;
+  let trained = false;
+  for (const [name, tensor] of stored) {
+    if (trained || !isBias(name)) continue;
+    await streamTensor(tensor, (_, piece) => {
+      trained ||= piece.some((value) => value !== 0);
+    });
+  }
+  return { ...config, bias: trained };
+}
+
+/** Throws `UserError` where a tokenizer gives ids that the model has no embedding for. */
+export function rejectForeignTokenizer(config: Gpt2Config, tokenizer: Tokenizer | undefined): void {
+  if (tokenizer !== undefined && tokenizer.vocabSize > config.vocabSize) {
+    userError(`tokenizer: ${tokenizer.vocabSize} tokens, but the model's vocabulary has ${config.vocabSize}`);
+  }
+}
+
+function parseObject(text: string | undefined): Record<string, unknown> | undefined {
+  if (text === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return userError("generation_config.json: not valid JSON");
+  }
+  if (typeof json !== "object" || json === null) return userError("generation_config.json: not a JSON object");
+  return json as Record<string, unknown>;
+}
