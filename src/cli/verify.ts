@@ -2,11 +2,14 @@ import { statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { UserError } from "../core/errors.ts";
+import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { builtInFixture } from "../verify/built-in.ts";
 import { readFixture } from "../verify/directory.ts";
-import { type Check, type Fixture, passed } from "../verify/fixture.ts";
+import { type Check, passed } from "../verify/fixture.ts";
+import { parseHashedFixture, verifyHashed } from "../verify/hashed.ts";
 import { verify } from "../verify/verify.ts";
-import { readDirectory } from "./files.ts";
+import { readDirectory, readText } from "./files.ts";
+import { byteSize } from "./numbers.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 
 export function verifyCommand(): Command {
@@ -19,29 +22,50 @@ export function verifyCommand(): Command {
     .option("--device <name>", `${DEVICE_HELP}, cpu-float64`)
     .option("--json", "print one JSON object")
     .option("--all", "print every check, not only the worst of each kind")
-    .action(async (options: { fixture?: string; device?: string; json?: boolean; all?: boolean }) => {
-      const fixture = options.fixture === undefined ? await builtInFixture() : openFixture(options.fixture);
+    .option("--no-steps", "only loss and gradients, for a fixture of hashed parameters: a quarter of the memory")
+    .action(async (options: VerifyFlags) => {
       await withRuntime(options.device, async (runtime) => {
+        const { name, run } = await openFixture(options);
         const start = performance.now();
-        const checks = await verify(runtime, fixture);
+        const checks = await run(runtime);
         const seconds = (performance.now() - start) / 1000;
         const failed = checks.filter((check) => !passed(check));
-        if (options.json)
-          console.log(JSON.stringify({ runtime: runtime.name, fixture: fixture.name, seconds, checks }));
-        else print(runtime.name, fixture, checks, seconds, options.all === true);
+        if (options.json) console.log(JSON.stringify({ runtime: runtime.name, fixture: name, seconds, checks }));
+        else print(runtime.name, name, checks, seconds, options.all === true);
         if (failed.length > 0) throw new UserError(`verify: ${failed.length} of ${checks.length} checks failed`);
       });
     });
 }
 
-function openFixture(path: string): Fixture {
-  const directory = statSync(path, { throwIfNoEntry: false });
-  if (!directory) throw new UserError(`${path}: does not exist`);
-  return readFixture(path, readDirectory(path));
+interface VerifyFlags {
+  readonly fixture?: string;
+  readonly device?: string;
+  readonly json?: boolean;
+  readonly all?: boolean;
+  readonly steps: boolean;
 }
 
-function print(runtime: string, fixture: Fixture, checks: readonly Check[], seconds: number, all: boolean): void {
-  console.log(`${fixture.name} on ${runtime}`);
+/** A directory with a whole model, a JSON file about one with hashed parameters, or the built-in model. */
+async function openFixture({ fixture: path, steps, json }: VerifyFlags) {
+  if (path === undefined) {
+    const fixture = await builtInFixture();
+    return { name: fixture.name, run: (runtime: Runtime) => verify(runtime, fixture) };
+  }
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) throw new UserError(`${path}: does not exist`);
+  if (found.isDirectory()) {
+    const fixture = readFixture(path, readDirectory(path));
+    return { name: path, run: (runtime: Runtime) => verify(runtime, fixture) };
+  }
+  const hashed = parseHashedFixture(readText(path), path);
+  const onPlan = (what: string, { stateBytes, transientBytes }: ProgramStats): void => {
+    if (!json) console.log(`${what}: ${byteSize(stateBytes)} of states and ${byteSize(transientBytes)} besides`);
+  };
+  return { name: path, run: (runtime: Runtime) => verifyHashed(runtime, hashed, { steps, onPlan }) };
+}
+
+function print(runtime: string, fixture: string, checks: readonly Check[], seconds: number, all: boolean): void {
+  console.log(`${fixture} on ${runtime}`);
   const shown = all ? checks : worstOfEachKind(checks);
   const width = Math.max(...shown.map(({ name }) => name.length));
   for (const check of shown) {
