@@ -101,7 +101,7 @@ export const cachedAttentionOp = defineOp({
 
 /** Invocations of a workgroup: a power of two, at least one for each channel of a head. */
 function lanesOf(D: number, traits: Traits): number {
-  const wanted = traits.software ? 64 : 256;
+  const wanted = traits.software ? 16 : 256; // barriers cost by the invocation on a CPU
   let lanes = Math.min(wanted, traits.maxInvocations);
   while (lanes < D) lanes *= 2;
   if (lanes > traits.maxInvocations)

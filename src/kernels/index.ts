@@ -11,6 +11,7 @@ import { gradientNormOp } from "./gradient-norm.ts";
 import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "./layer-norm.ts";
 import { matmulOp } from "./matmul.ts";
 import type { AnyOp } from "./op.ts";
+import { sampleTokenOp } from "./sample-token.ts";
 import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
 
 /** Every op, for whoever checks or lists them all. */
@@ -34,6 +35,7 @@ export const OPS: readonly AnyOp[] = [
   layerNormOp,
   layerNormParametersOp,
   matmulOp,
+  sampleTokenOp,
   scaledFillOp,
   scaledSumOp,
 ];

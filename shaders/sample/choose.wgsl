@@ -1,0 +1,222 @@
+// The next token of each row: the best score, or one drawn from softmax(scores / temperature) over what top-k, top-p and
+// min-p leave, each a least score that a radix search finds. Probabilities are whole numbers of 2^-31, so that their sums
+// depend on no order. logits, scores: [B, V]; history, log_probabilities: [B, T]; rows: [5, ROW_STRIDE].
+// A workgroup takes a row.
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> scores: array<f32>;
+@group(0) @binding(2) var<storage, read> settings: array<u32>;
+@group(0) @binding(3) var<storage, read_write> history: array<u32>;
+@group(0) @binding(4) var<storage, read_write> rows: array<u32>;
+@group(0) @binding(5) var<storage, read_write> log_probabilities: array<f32>;
+
+const BINS = 256u;
+const UNIT = 2147483648.0;
+
+const ENDED = 1u;
+const FULL = 2u;
+const CONTEXT_FULL = 3u;
+const ALL_BANNED = 4u;
+const NOT_FINITE = 5u;
+
+var<workgroup> bins: array<atomic<u32>, BINS>;
+var<workgroup> found: u32;
+var<workgroup> found_above: u32;
+var<workgroup> state: vec2u;
+
+// The score of an id as sampling sees it.
+fn scaled(row: u32, id: u32) -> f32 {
+  let score = scores[row * V + id];
+  return select(score / bitcast<f32>(settings[TEMPERATURE]), BANNED, score < BARRED);
+}
+
+// A whole number that is larger for a larger float.
+fn order_of(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+}
+
+fn weight_of(score: f32, top: f32) -> f32 {
+  return select(exp(score - top), 0.0, score < BARRED);
+}
+
+fn share_of(score: f32, top: f32, unit: f32) -> u32 {
+  return u32(weight_of(score, top) * unit + 0.5);
+}
+
+// UNIT over the sum of the weights of the scores whose order is at least `least`.
+fn unit_of(row: u32, least: u32, top: f32, lane: u32) -> f32 {
+  var sum = 0.0;
+  for (var id = lane; id < V; id += LANES) {
+    let score = scaled(row, id);
+    if (order_of(score) >= least) { sum += weight_of(score, top); }
+  }
+  return UNIT / total_of(sum, lane);
+}
+
+// The largest order such that the scores of at least that order reach `wanted`: in number, or in shares where unit > 0.
+// Eight bits at a time, from the highest.
+fn threshold(row: u32, least: u32, top: f32, unit: f32, wanted: u32, lane: u32) -> u32 {
+  var prefix = 0u;
+  var above = 0u;
+  for (var step = 0u; step < 4u; step++) {
+    let shift = 24u - 8u * step;
+    for (var bin = lane; bin < BINS; bin += LANES) { atomicStore(&bins[bin], 0u); }
+    workgroupBarrier();
+    for (var id = lane; id < V; id += LANES) {
+      let score = scaled(row, id);
+      let order = order_of(score);
+      if (order < least || (step > 0u && (order >> (shift + 8u)) != prefix)) { continue; }
+      var amount = 1u;
+      if (unit > 0.0) { amount = share_of(score, top, unit); }
+      atomicAdd(&bins[(order >> shift) & 0xffu], amount);
+    }
+    workgroupBarrier();
+    if (lane == 0u) {
+      var digit = BINS - 1u;
+      while (digit > 0u && above + atomicLoad(&bins[digit]) < wanted) {
+        above += atomicLoad(&bins[digit]);
+        digit--;
+      }
+      found = (prefix << 8u) | digit;
+      found_above = above;
+    }
+    prefix = workgroupUniformLoad(&found);
+    above = workgroupUniformLoad(&found_above);
+  }
+  return max(prefix, least);
+}
+
+// The id at `word` / 2^32 of the cumulative shares of the scores whose order is at least `least`.
+fn draw(row: u32, least: u32, top: f32, unit: f32, word: u32, lane: u32) -> u32 {
+  let stretch = (V + LANES - 1u) / LANES;
+  var mine = 0u;
+  for (var i = 0u; i < stretch; i++) {
+    let id = lane * stretch + i;
+    if (id < V) {
+      let score = scaled(row, id);
+      if (order_of(score) >= least) { mine += share_of(score, top, unit); }
+    }
+  }
+  words[lane] = mine;
+  workgroupBarrier();
+  if (lane == 0u) {
+    var total = 0u;
+    for (var i = 0u; i < LANES; i++) { total += words[i]; }
+    var left = philox_multiply_high(word, total);
+    var owner = 0u;
+    while (owner < LANES - 1u && left >= words[owner]) {
+      left -= words[owner];
+      owner++;
+    }
+    found = owner;
+    found_above = left;
+  }
+  let first = workgroupUniformLoad(&found) * stretch;
+  var left = workgroupUniformLoad(&found_above);
+  var chosen = V;
+  for (var start = 0u; start < stretch; start += LANES) {
+    let id = first + start + lane;
+    var share = 0u;
+    if (start + lane < stretch && id < V) {
+      let score = scaled(row, id);
+      if (order_of(score) >= least) { share = share_of(score, top, unit); }
+    }
+    words[lane] = share;
+    workgroupBarrier();
+    if (lane == 0u && chosen == V) {
+      for (var i = 0u; i < LANES && chosen == V; i++) {
+        if (left < words[i]) { chosen = first + start + i; } else { left -= words[i]; }
+      }
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u) { found = chosen; }
+  return workgroupUniformLoad(&found);
+}
+
+fn best(row: u32, lane: u32) -> u32 {
+  var place = V;
+  var order = 0u;
+  for (var id = lane; id < V; id += LANES) {
+    let mine = order_of(scores[row * V + id]);
+    if (place == V || mine > order) {
+      order = mine;
+      place = id;
+    }
+  }
+  return place_of_maximum(order, place, lane);
+}
+
+fn sampled(row: u32, count: u32, lane: u32) -> u32 {
+  var highest = BANNED;
+  for (var id = lane; id < V; id += LANES) { highest = max(highest, scaled(row, id)); }
+  let top = maximum_of(highest, lane);
+  var least = 0u;
+  if (settings[TOP_K] > 0u && settings[TOP_K] < V) { least = threshold(row, least, top, 0.0, settings[TOP_K], lane); }
+  let top_p = bitcast<f32>(settings[TOP_P]);
+  if (top_p < 1.0) {
+    let unit = unit_of(row, least, top, lane);
+    least = threshold(row, least, top, unit, max(1u, u32(top_p * UNIT)), lane);
+  }
+  let log_min_p = bitcast<f32>(settings[LOG_MIN_P]);
+  if (log_min_p > BARRED) { least = max(least, order_of(top + log_min_p)); }
+  let unit = unit_of(row, least, top, lane);
+  let key = vec2u(settings[SEED_LOW], settings[SEED_HIGH]);
+  let word = philox(vec4u(count, settings[FIRST_ROW] + row, STREAM, 0u), key).x;
+  return draw(row, least, top, unit, word, lane);
+}
+
+@compute @workgroup_size(LANES)
+fn choose(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = linear_group(group, groups);
+  if (row >= B) {
+    return;
+  }
+  if (lane == 0u) { state = vec2u(rows[FINISHED * ROW_STRIDE + row], rows[POSITION * ROW_STRIDE + row]); }
+  let before = workgroupUniformLoad(&state);
+  if (before.x != 0u) {
+    return;
+  }
+  let count = before.y + 1u;
+
+  var highest = BANNED;
+  var allowed = BANNED;
+  var bad = 0.0;
+  for (var id = lane; id < V; id += LANES) {
+    let logit = logits[row * V + id];
+    if (is_bad(bitcast<u32>(logit))) { bad = 1.0; } else { highest = max(highest, logit); }
+    allowed = max(allowed, scores[row * V + id]);
+  }
+  let top = maximum_of(highest, lane);
+  if (maximum_of(bad, lane) > 0.0) {
+    if (lane == 0u) { rows[FINISHED * ROW_STRIDE + row] = NOT_FINITE; }
+    return;
+  }
+  if (maximum_of(allowed, lane) < BARRED) {
+    if (lane == 0u) { rows[FINISHED * ROW_STRIDE + row] = ALL_BANNED; }
+    return;
+  }
+  var sum = 0.0;
+  for (var id = lane; id < V; id += LANES) { sum += exp(logits[row * V + id] - top); }
+  let log_sum = top + log(total_of(sum, lane));
+
+  var id = 0u;
+  if (settings[DO_SAMPLE] != 0u) { id = sampled(row, count, lane); } else { id = best(row, lane); }
+  if (lane == 0u) {
+    history[row * T + count] = id;
+    log_probabilities[row * T + count] = logits[row * V + id] - log_sum;
+    rows[TOKEN * ROW_STRIDE + row] = id;
+    rows[POSITION * ROW_STRIDE + row] = count;
+    var finished = select(0u, CONTEXT_FULL, count + 1u >= T);
+    if (count + 1u >= rows[MOST * ROW_STRIDE + row]) { finished = FULL; }
+    for (var i = 0u; i < settings[ENDS]; i++) {
+      if (settings[LISTS + i] == id) { finished = ENDED; }
+    }
+    rows[FINISHED * ROW_STRIDE + row] = finished;
+  }
+}

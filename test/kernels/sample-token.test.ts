@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { f32 } from "../../src/kernels/op.ts";
+import { COLUMN, FINISHED, packSettings, rowStride, unpackSettings } from "../../src/kernels/sample-settings.ts";
+import { sampleCase, sampleTokenOp } from "../../src/kernels/sample-token.ts";
+import { runOp } from "../../src/runtime/compare.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { checkOp } from "../support/check.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
+
+const wide = { ...f32([64, 1000]), scale: 3 };
+const everything = { temperature: 0.8, topK: 200, topP: 0.9, minP: 0.02, repetitionPenalty: 1.4, noRepeatNgramSize: 2 };
+
+checkOp(sampleTokenOp, {
+  gpuCases: [
+    sampleCase({ repetitionPenalty: 1.7 }),
+    sampleCase({ noRepeatNgramSize: 1 }),
+    sampleCase({ noRepeatNgramSize: 3 }, wide),
+    sampleCase({ badWordsIds: [[4], [1, 5], [0, 0, 1]], endIds: [2, 3], minLength: 5 }),
+    sampleCase({ doSample: true, topP: 0.5, seed: 3 }, wide),
+    sampleCase({ doSample: true, topK: 7, temperature: 0.3, seed: 4 }, wide),
+    sampleCase({ doSample: true, minP: 0.3, seed: 5 }, wide),
+    sampleCase({ doSample: true, seed: 2 ** 40 + 6, ...everything }, wide),
+    // all but one of the vocabulary banned, and then all of it
+    sampleCase({ doSample: true, badWordsIds: [0, 1, 2, 3, 4, 5, 6, 7].map((id) => [id]) }),
+    sampleCase({ badWordsIds: [0, 1, 2, 3, 4, 5, 6, 7, 8].map((id) => [id]) }),
+    sampleCase({ doSample: true, topK: 2 }, { ...f32([4, 1]) }),
+    // rows of equal logits: greedy takes the first, top-k keeps every tie
+    sampleCase({}, { ...f32([4, 9]), values: new Array(36).fill(-0.5) }),
+    sampleCase({ doSample: true, topK: 1, seed: 9 }, { ...f32([4, 9]), values: new Array(36).fill(-0.5) }),
+  ],
+});
+
+describe("as on a hardware GPU, folded grids", () => {
+  const gpuCases = [sampleCase({ doSample: true, seed: 8, ...everything }, wide)];
+  checkOp(sampleTokenOp, { gpuCases, traits: { software: false, maxGroupsPerDimension: 11 } });
+});
+
+test("settings survive packing", () => {
+  const given = { seed: 2 ** 50 + 3, endIds: [5, 6], badWordsIds: [[1], [2, 3, 4]], topK: 4, noRepeatNgramSize: 2 };
+  const { key, ...rest } = unpackSettings(packSettings(given));
+  expect(key).toEqual([3, 2 ** 18]);
+  expect(rest).toMatchObject({ endIds: [5, 6], badWordsIds: [[1], [2, 3, 4]], topK: 4, minP: 0, topP: 1 });
+});
+
+/** 100,000 rows that share their logits draw one token each; their numbers are their own. */
+async function countDraws(run: (check: ReturnType<typeof sampleCase>) => ReturnType<typeof runOp>) {
+  const V = 12;
+  const logits = Array.from({ length: V }, (_, id) => 2 * Math.sin(id * 2.3));
+  const counts = new Float64Array(V);
+  const B = 20_000;
+  for (let part = 0; part < 5; part++) {
+    const check = sampleCase({ doSample: true, seed: 40 + part }, { ...f32([B, V]), values: repeat(logits, B) });
+    const rows = { ...check.inputs.rows!, values: rowsAtPosition(B, 1) };
+    const { rowsAfter } = await run({ ...check, inputs: { ...check.inputs, rows } });
+    for (let row = 0; row < B; row++) counts[rowsAfter![row]!]! += 1;
+  }
+  return { counts, weights: logits.map(Math.exp) };
+}
+
+function repeat(values: number[], times: number): number[] {
+  return Array.from({ length: times }, () => values).flat();
+}
+
+function rowsAtPosition(B: number, position: number): number[] {
+  const rows = new Uint32Array(5 * rowStride(B));
+  rows.fill(position, COLUMN.position * rowStride(B), COLUMN.finished * rowStride(B));
+  rows.fill(FINISHED.no, COLUMN.finished * rowStride(B), COLUMN.least * rowStride(B));
+  rows.fill(7, COLUMN.most * rowStride(B));
+  return [...rows];
+}
+
+test.each(["CPU", ...testAdapters] as const)("100,000 draws on %s pass a chi-square test", async (adapter) => {
+  const runtime = adapter === "CPU" ? createCpuRuntime() : createGpuRuntime(await openTestGpu(adapter));
+  const { counts, weights } = await countDraws((check) => runOp(runtime, sampleTokenOp, check));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const wanted = weights.map((weight) => (1e5 * weight) / total);
+  const statistic = wanted.reduce((sum, count, id) => sum + (counts[id]! - count) ** 2 / count, 0);
+  // the 0.1 % point of chi-square with 11 degrees of freedom
+  expect(statistic).toBeLessThan(31.26);
+  expect(statistic).toBeGreaterThan(1);
+  runtime.close();
+});
