@@ -74,7 +74,14 @@ export {
   validateConfig,
 } from "./model/config.ts";
 /** GPT-2 as tape code: inputs, the trunk, the classifier. */
-export { type BatchShape, declareInputs, type Gpt2Inputs, gpt2Logits, gpt2Trunk } from "./model/gpt2.ts";
+export {
+  type BatchShape,
+  declareInputs,
+  type Gpt2Inputs,
+  gpt2Classifier,
+  gpt2Logits,
+  gpt2Trunk,
+} from "./model/gpt2.ts";
 /** Parameters in one arena: where each lies, how it starts, and names to and from it. */
 export {
   ARENA,
@@ -102,6 +109,8 @@ export { loadTokenizer } from "./text/load.ts";
 export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
 /** Batches of records of any lengths; padding is known by length, never by id. */
 export { type Batch, collate, makeBatch, type Sequence } from "./train/batch.ts";
+/** The loss without whole logits: classifier and cross-entropy, a chunk of rows at a time. */
+export { classifierLoss } from "./train/classifier.ts";
 /** A text's lines as records that begin and end in the end token. */
 export { type DataReport, type Dataset, encodeRecords, linesOf } from "./train/records.ts";
 export { learningRateAt, type Schedule } from "./train/schedule.ts";

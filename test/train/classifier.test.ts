@@ -50,7 +50,10 @@ async function plain(runtime: Runtime) {
 /** The same in chunks of 64 rows, the last one of 8. */
 async function chunked(runtime: Runtime) {
   const { tape, hidden, table, labels, step } = declare();
-  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients: true, logitsBytes: 64 * V * 4 });
+  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, {
+    gradients: true,
+    logitsBytes: 64 * V * 4,
+  });
   tape.output("loss", loss);
   tape.output("dhidden", seeds[0]!.gradient);
   tape.output("dtable", seeds[1]!.gradient);
