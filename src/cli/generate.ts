@@ -1,18 +1,14 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { Command } from "commander";
-import { createTape } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
 import { createGenerator } from "../generate/generate.ts";
-import { readModelDirectory } from "../io/huggingface.ts";
-import { ARENA, declareParameters, layoutParameters, packParameters } from "../model/parameters.ts";
-import { hasStartToken } from "../text/start.ts";
-import { readDirectory } from "./files.ts";
+import { layoutParameters } from "../model/parameters.ts";
+import { MODEL_HELP, openModel, requireTokenizer } from "./model-source.ts";
 import { numberBetween, wholeNumber } from "./numbers.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 
 interface GenerateFlags {
   readonly model: string;
+  readonly config?: string;
   readonly prompt: string;
   readonly numReturnSequences: number;
   readonly temperature: number;
@@ -26,7 +22,8 @@ interface GenerateFlags {
 export function generateCommand(): Command {
   return new Command("generate")
     .description("Sample a trained model.")
-    .requiredOption("--model <directory>", "a Hugging Face GPT-2 directory, or a run of `gpt2 train`")
+    .requiredOption("--model <source>", MODEL_HELP)
+    .option("--config <file>", "a config.json for --model, where it has none or the wrong one")
     .option("--prompt <text>", "what to continue", "")
     .option("--num-return-sequences <n>", "samples", wholeNumber(1), 1)
     .option("--temperature <x>", "0 takes the most probable token", numberBetween(0, 100), 1)
@@ -39,12 +36,12 @@ export function generateCommand(): Command {
 }
 
 async function generate(flags: GenerateFlags): Promise<void> {
-  const files = readDirectory(modelDirectory(flags.model));
-  const { config, parameters, tokenizer } = readModelDirectory(files);
-  if (!tokenizer) return userError(`${flags.model}: has no tokenizer.json, nor vocab.json and merges.txt`);
+  const model = await openModel(flags.model, flags);
+  const { config, startToken } = model;
+  const tokenizer = requireTokenizer(model);
   const text = tokenizer.encode(flags.prompt);
   // Without any id there is nothing to continue; the end token is what a text starts after.
-  const prompt = hasStartToken(files) || text.length === 0 ? [tokenizer.endId, ...text] : [...text];
+  const prompt = startToken || text.length === 0 ? [tokenizer.endId, ...text] : [...text];
   if (prompt.length >= config.contextLength) {
     userError(
       `the prompt has ${prompt.length} tokens, the model's context ${config.contextLength}: none is left to generate`,
@@ -52,10 +49,8 @@ async function generate(flags: GenerateFlags): Promise<void> {
   }
   const layout = layoutParameters(config);
   await withRuntime(flags.device, async (runtime) => {
-    const tape = createTape();
-    declareParameters(tape, layout);
-    (await runtime.compile(tape)).dispose();
-    runtime.writeState(ARENA.parameters, packParameters(layout, parameters));
+    await model.load(runtime, layout);
+    await model.close();
     const generator = createGenerator(runtime, config, layout);
     const prompts = Array.from({ length: flags.numReturnSequences }, () => prompt);
     const samples = await generator.generate(prompts, { ...flags, endId: config.eosTokenId });
@@ -68,10 +63,4 @@ async function generate(flags: GenerateFlags): Promise<void> {
     if (!flags.json && cut > 0)
       console.error(`${cut} of ${samples.length} were cut off, by --max-new-tokens or the context`);
   });
-}
-
-/** A run keeps its model in a folder of its own; naming the run is enough. */
-function modelDirectory(path: string): string {
-  const inside = join(path, "model");
-  return !existsSync(join(path, "config.json")) && existsSync(join(inside, "config.json")) ? inside : path;
 }

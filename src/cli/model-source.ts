@@ -1,0 +1,125 @@
+/** What `--model` names: a directory, a run of `gpt2 train`, a .safetensors file, or a model of the Hugging Face hub. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { createTape } from "../autograd/tape.ts";
+import { userError } from "../core/errors.ts";
+import { type Checkpoint, isModelFile, openCheckpoint, streamParameters } from "../io/checkpoint.ts";
+import { INDEX, parseIndex, weightFileNames } from "../io/weight-files.ts";
+import { GPT2_PRESETS } from "../model/config.ts";
+import { ARENA, declareParameters, type ParameterLayout } from "../model/parameters.ts";
+import { openFolder } from "../platform/node/folder.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { gpt2Tokenizer } from "../text/gpt2.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { createDownloadBar } from "./download-bar.ts";
+import { readText } from "./files.ts";
+
+export const MODEL_HELP =
+  "a directory, a run of `gpt2 train`, a .safetensors file, gpt2 | gpt2-medium | gpt2-large | gpt2-xl, or owner/name[@revision] on the Hugging Face hub";
+
+/** A model whose weights are still on the disk. */
+export interface OpenModel extends Checkpoint {
+  /** For messages: where it was found. */
+  readonly path: string;
+  /** Brings the weights into a runtime's arena of parameters, some megabytes at a time. */
+  load(runtime: Runtime, layout: ParameterLayout): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface OpenModelOptions {
+  /** Path of a config.json that counts instead of the model's own. */
+  readonly config?: string | undefined;
+}
+
+/** Opens what `source` names, downloading it first where it is a name; `close` it when loaded. */
+export async function openModel(source: string, options: OpenModelOptions = {}): Promise<OpenModel> {
+  const { folder, weights } = await findModel(source);
+  const { files, close } = await openFolder(folder, isModelFile);
+  try {
+    const config = options.config === undefined ? undefined : readText(options.config);
+    const checkpoint = await openCheckpoint(files, { ...(weights === undefined ? {} : { weights }), config });
+    return {
+      ...checkpoint,
+      tokenizer: checkpoint.tokenizer ?? (await usualTokenizer(checkpoint)),
+      path: weights === undefined ? folder : join(folder, weights),
+      load: (runtime, layout) => load(checkpoint, runtime, layout),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The tokenizer of a model that must have one. */
+export function requireTokenizer({ tokenizer, path }: OpenModel): Tokenizer {
+  return tokenizer ?? userError(`${path}: has no tokenizer.json, nor vocab.json and merges.txt`);
+}
+
+async function findModel(source: string): Promise<{ folder: string; weights?: string }> {
+  const info = statSync(source, { throwIfNoEntry: false });
+  if (info?.isDirectory()) {
+    // A run keeps its model in a folder of its own; naming the run is enough.
+    const inside = join(source, "model");
+    const run = !existsSync(join(source, "config.json")) && existsSync(join(inside, "config.json"));
+    return { folder: run ? inside : source };
+  }
+  if (info) {
+    if (source.endsWith(".safetensors")) return { folder: dirname(source), weights: basename(source) };
+    return userError(`${source}: wanted a directory or a .safetensors file`);
+  }
+  return { folder: await downloadModel(hubName(source)) };
+}
+
+/** `gpt2` is `openai-community/gpt2`, at its branch main unless `@` says otherwise. */
+function hubName(source: string): { name: string; revision: string } {
+  const [name = "", revision = "main", ...rest] = source.split("@");
+  if (Object.hasOwn(GPT2_PRESETS, name) && rest.length === 0) return { name: `openai-community/${name}`, revision };
+  const plain = /^[\w.-]+\/[\w.-]+$/.test(name) && !/(^|\/)\.|\.\.|--/.test(name);
+  if (!plain || !/^[\w./-]+$/.test(revision) || revision.includes("..") || rest.length > 0) {
+    const names = Object.keys(GPT2_PRESETS).join(", ");
+    return userError(
+      `${source}: there is no such file or directory; wanted one, or ${names}, or owner/name of the hub`,
+    );
+  }
+  return { name, revision };
+}
+
+async function downloadModel({ name, revision }: { name: string; revision: string }): Promise<string> {
+  // The hub's client is for those who name a model of the hub.
+  const { hubSettings, openHubModel } = await import("../platform/node/hub.ts");
+  const model = await openHubModel(name, revision, hubSettings(), (line) => console.error(line));
+  const bar = createDownloadBar(revision === "main" ? name : `${name}@${revision}`);
+  try {
+    const texts = [...model.files].filter((file) => isModelFile(file) && !file.endsWith(".safetensors"));
+    await model.fetch(texts);
+    const index = texts.includes(INDEX) ? parseIndex(readFileSync(join(model.folder, INDEX), "utf8")) : undefined;
+    await model.fetch(weightFileNames(model.files, index), bar.update);
+  } finally {
+    bar.stop();
+  }
+  return model.folder;
+}
+
+/** Weights without a tokenizer are GPT-2's where they have its vocabulary. */
+async function usualTokenizer({ config }: Checkpoint): Promise<Tokenizer | undefined> {
+  return config.vocabSize === GPT2_PRESETS.gpt2.vocabSize ? gpt2Tokenizer() : undefined;
+}
+
+/** Elements written between two waits: what a device has been sent and has not yet taken is memory, too. */
+const WRITTEN_UNWAITED = 2 ** 24;
+
+async function load(checkpoint: Checkpoint, runtime: Runtime, layout: ParameterLayout): Promise<void> {
+  const tape = createTape();
+  declareParameters(tape, layout);
+  (await runtime.compile(tape)).dispose();
+  const offsets = new Map(layout.entries.map(({ name, offset }) => [name, offset]));
+  let written = 0;
+  await streamParameters(checkpoint, async (name, at, piece) => {
+    runtime.writeState(ARENA.parameters, piece, offsets.get(name)! + at);
+    written += piece.length;
+    if (written < WRITTEN_UNWAITED) return;
+    written = 0;
+    await runtime.readState(ARENA.parameters, 0, 1);
+  });
+}
