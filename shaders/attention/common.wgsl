@@ -1,12 +1,10 @@
-// What the attention kernels share: where heads lie in qkv [B T, 3 C] and y [B T, C], and what dropout keeps.
+// What the attention kernels share: where heads lie in qkv [B T, 3 C] and y [B T, C].
 // D, the size of a head, and the other sizes are put before this file.
 
 override B: u32;
 override T: u32;
 override H: u32;
 override SCALE: f32;
-override RATE: f32;
-override STREAM: u32;
 
 const PACKS = D / PACK;
 // below every score, and finite: the maximum starts here
@@ -45,14 +43,5 @@ fn y_at(place: Place, i: u32) -> u32 {
 // where the row's number lies in [B, H, T]
 fn row_at(place: Place, i: u32) -> u32 {
   return (place.b * H + place.h) * T + i;
-}
-
-// What dropout multiplies the probabilities of row i and keys 4 quad .. 4 quad + 3 with: 0 or 1 / (1 - RATE).
-fn kept(place: Place, i: u32, quad: u32) -> vec4f {
-  if (RATE == 0.0) { return vec4f(1.0); }
-  let key = vec2u(step[STEP_SEED_LOW], step[STEP_SEED_HIGH]);
-  let words = philox(vec4u(quad, row_at(place, i), STREAM, step[STEP_NUMBER]), key);
-  let draws = vec4f(uniform24(words.x), uniform24(words.y), uniform24(words.z), uniform24(words.w));
-  return select(vec4f(1.0 / (1.0 - RATE)), vec4f(0.0), draws < vec4f(RATE));
 }
 

@@ -10,3 +10,17 @@ fn pack_sum(a: Pack) -> f32 {
   return a;
 }
 
+alias Four = vec4f;
+
+fn four(a: Pack, b: Pack, c: Pack, d: Pack) -> Four {
+  return Four(a, b, c, d);
+}
+
+fn four_dots(a: Four, b: Four) -> mat4x4f {
+  return mat4x4f(a * b.x, a * b.y, a * b.z, a * b.w);
+}
+
+fn four_weigh(a: Four, weights: mat4x4f) -> Four {
+  return a * weights;
+}
+

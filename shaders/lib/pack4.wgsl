@@ -11,3 +11,20 @@ fn pack_sum(a: Pack) -> f32 {
   return (a.x + a.y) + (a.z + a.w);
 }
 
+// Four Packs, as columns.
+alias Four = mat4x4f;
+
+fn four(a: Pack, b: Pack, c: Pack, d: Pack) -> Four {
+  return Four(a, b, c, d);
+}
+
+// Column r: the dot products of b's Pack r with each of a's.
+fn four_dots(a: Four, b: Four) -> mat4x4f {
+  return transpose(a) * b;
+}
+
+// Pack r: the sum of a's Packs, weighed with column r.
+fn four_weigh(a: Four, weights: mat4x4f) -> Four {
+  return a * weights;
+}
+

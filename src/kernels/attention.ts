@@ -1,6 +1,8 @@
 import { philox, uniform24 } from "../core/philox.ts";
 import { formatShape } from "../core/shape.ts";
-import { type Dispatch, grid1d, read, type ShaderName, write } from "./dispatch.ts";
+import { panelsBackward, panelsForward, panelsScratch } from "./attention-panels.ts";
+import { type AttentionSizes, rowsBackward, rowsForward } from "./attention-rows.ts";
+import type { Scratch } from "./dispatch.ts";
 import {
   type CpuTensor,
   defineOp,
@@ -21,9 +23,11 @@ export interface AttentionAttrs {
   readonly dropout: number;
   /** Philox stream of the dropout. */
   readonly stream: number;
+  /** Which kernels: "rows" never store a score, "panels" keep those of a few heads at a time; or what suits the adapter. */
+  readonly variant: "auto" | "rows" | "panels";
 }
 
-const DEFAULTS: AttentionAttrs = { batch: 1, heads: 1, dropout: 0, stream: 0 };
+const DEFAULTS: AttentionAttrs = { batch: 1, heads: 1, dropout: 0, stream: 0, variant: "auto" };
 const MAX_HEAD_SIZE = 128;
 
 /**
@@ -54,15 +58,11 @@ export const attentionOp = defineOp({
       });
     });
   },
+  scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> =>
+    usesPanels(attrs, traits) ? { panels: panelsScratch(sizesOf("attention", inputs, attrs), traits) } : {},
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attention", inputs, attrs);
-    const { queries } = registersOf(sizes.D, traits);
-    return [
-      {
-        ...rowKernel("forward", queries, sizes, attrs, traits),
-        bind: [read("qkv"), read("lengths"), read(inputs.step ? "step" : "lengths"), write("y"), write("logSumExp")],
-      },
-    ];
+    return usesPanels(attrs, traits) ? panelsForward(sizes, traits) : rowsForward(sizes, traits);
   },
   vjp: ({ qkv, lengths, step }, { y, logSumExp }, { y: dy }, attrs) =>
     dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, y, logSumExp, dy }, attrs).dqkv } : {},
@@ -107,21 +107,15 @@ export const attentionBackwardOp = defineOp({
       });
     });
   },
-  scratch: ({ logSumExp }) => ({ delta: { dtype: "f32", length: logSumExp.shape[0] ?? 0 } }),
+  scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
+    const delta: Scratch = { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 };
+    if (!usesPanels(attrs, traits)) return { delta };
+    const panels = panelsScratch(sizesOf("attentionBackward", inputs, attrs), traits);
+    return { delta, probabilities: panels, dscores: panels };
+  },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
-    const { backwardQueries, keys } = registersOf(sizes.D, traits);
-    const shared = [read("qkv"), read("lengths"), read(inputs.step ? "step" : "lengths")];
-    return [
-      {
-        ...rowKernel("backward_queries", backwardQueries, sizes, attrs, traits),
-        bind: [...shared, read("y"), read("logSumExp"), read("dy"), write("dqkv"), write("delta")],
-      },
-      {
-        ...rowKernel("backward_keys", keys, sizes, attrs, traits),
-        bind: [...shared, read("logSumExp"), read("dy"), read("delta"), write("dqkv")],
-      },
-    ];
+    return usesPanels(attrs, traits) ? panelsBackward(sizes, traits) : rowsBackward(sizes, traits);
   },
   // five products over the lower triangle: scores, dp, dq, dk, dv
   cost: ({ qkv, lengths }, _outputs, attrs) => {
@@ -146,9 +140,16 @@ export function attention(
 }
 
 type Inputs<T> = { readonly qkv: T; readonly lengths: T; readonly step?: T | undefined };
-type Sizes = ReturnType<typeof sizesOf>;
 
-function sizesOf(op: string, { qkv, lengths, step }: Inputs<TensorType>, { batch, heads, dropout }: AttentionAttrs) {
+function usesPanels({ variant }: AttentionAttrs, { software }: Traits): boolean {
+  return variant === "panels" || (variant === "auto" && software);
+}
+
+function sizesOf(
+  op: string,
+  { qkv, lengths, step }: Inputs<TensorType>,
+  { batch, heads, dropout, stream }: AttentionAttrs,
+): AttentionSizes {
   expectType(op, "qkv", qkv, "f32", [-1, -1]);
   expectType(op, "lengths", lengths, "u32", [batch]);
   if (step) expectType(op, "step", step, STEP.dtype, STEP.shape);
@@ -159,7 +160,8 @@ function sizesOf(op: string, { qkv, lengths, step }: Inputs<TensorType>, { batch
     shapeError(op, `qkv ${formatShape(qkv.shape)} is not [batch T, 3 heads D] with batch ${batch}, heads ${heads}`);
   if (D > MAX_HEAD_SIZE) shapeError(op, `a head of ${D} columns, at most ${MAX_HEAD_SIZE} fit registers; more heads?`);
   if (dropout > 0 && !step) shapeError(op, `dropout ${dropout} wants the input step`);
-  return { B: batch, T, H: heads, D, C, scale: 1 / Math.sqrt(D) };
+  const scale = 1 / Math.sqrt(D);
+  return { B: batch, T, H: heads, D, C, scale, rate: dropout, stream };
 }
 
 /** Where row i of head h of sequence b lies: its query, its output, its place in logSumExp. */
@@ -202,32 +204,6 @@ function eachRow(
 
 function addTo(tensor: CpuTensor, i: number, value: number): void {
   tensor.data[i] = tensor.data[i]! + value;
-}
-
-/** How many rows or keys an invocation holds in registers: more reuse of what is loaded, but fewer invocations. */
-function registersOf(D: number, traits: Traits): { queries: number; backwardQueries: number; keys: number } {
-  if (!traits.software) return { queries: 1, backwardQueries: 1, keys: 1 };
-  return D <= 64 ? { queries: 4, backwardQueries: 4, keys: 4 } : { queries: 2, backwardQueries: 2, keys: 2 };
-}
-
-const WORKGROUP = 16;
-
-/** A kernel whose invocations each take `rows` neighbouring rows of one head. */
-function rowKernel(
-  entry: "forward" | "backward_queries" | "backward_keys",
-  rows: number,
-  { B, T, H, D, scale }: Sizes,
-  { dropout, stream }: AttentionAttrs,
-  traits: Traits,
-): Omit<Dispatch, "bind"> {
-  const pack: ShaderName = D % 4 === 0 ? "lib/pack4" : "lib/pack1";
-  return {
-    shader: ["lib/grid", "lib/philox", "lib/step", pack, "attention/common", `attention/${entry}`],
-    entry,
-    constants: { B, T, H, SCALE: scale, RATE: dropout, STREAM: stream },
-    sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: rows },
-    grid: grid1d(B * H * Math.ceil(T / rows), WORKGROUP, traits),
-  };
 }
 
 function lengthsOf(...values: number[]) {

@@ -1,0 +1,19 @@
+// delta_i = dy_i . y_i, head by head; y, dy: [B T, C], delta: [B, H, T]. One invocation takes a row of one head.
+
+@group(0) @binding(0) var<storage, read> y: array<Pack>;
+@group(0) @binding(1) var<storage, read> dy: array<Pack>;
+@group(0) @binding(2) var<storage, read_write> delta: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn panel_delta(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let index = linear_group(group, groups) * WORKGROUP + local;
+  if (index >= B * T * H) { return; }
+  var sum = 0.0;
+  for (var d = 0u; d < PACKS; d++) { sum += pack_dot(y[index * PACKS + d], dy[index * PACKS + d]); }
+  let row = index / H;
+  delta[row_at(Place(row / T, index % H, 0u), row % T)] = sum;
+}

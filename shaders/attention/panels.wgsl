@@ -1,0 +1,48 @@
+// What the panel kernels share. They keep the scores of GROUP heads at a time, from head FIRST on, in panels
+// [GROUP, TP, TP], TP = T rounded up to 8, of which the lower triangle is written, in tiles of 8 rows and 4 keys.
+// Everything is a product of 4 x 4 matrices in registers: no arrays, no workgroup memory, no barriers.
+
+override FIRST: u32;
+override GROUP: u32;
+
+// Which head, and which of its work items.
+struct Item {
+  place: Place,
+  // the head's number in the panels
+  head: u32,
+  number: u32,
+}
+
+// Neighbouring invocations take the same item of different heads, so that their loops are equally long.
+fn item_of(index: u32) -> Item {
+  let head = index % GROUP;
+  let number = FIRST + head;
+  return Item(Place(number / H, number % H, 0u), head, index / GROUP);
+}
+
+fn quads() -> u32 {
+  return (T + 7u) / 8u * 2u;
+}
+
+// where 4 neighbouring keys of a row lie in the panels, in vec4s
+fn panel_at(head: u32, i: u32, quad: u32) -> u32 {
+  return (head * quads() * 4u + i) * quads() + quad;
+}
+
+// the numbers of 4 neighbouring rows, none beyond the last
+fn rows_from(first: u32) -> vec4u {
+  return min(vec4u(first) + FOUR, vec4u(T - 1u));
+}
+
+fn q_rows(place: Place, rows: vec4u) -> vec4u {
+  return vec4u(q_at(place, rows.x), q_at(place, rows.y), q_at(place, rows.z), q_at(place, rows.w));
+}
+
+fn y_rows(place: Place, rows: vec4u) -> vec4u {
+  return vec4u(y_at(place, rows.x), y_at(place, rows.y), y_at(place, rows.z), y_at(place, rows.w));
+}
+
+fn row_numbers(place: Place, rows: vec4u) -> vec4u {
+  return vec4u(row_at(place, 0u)) + rows;
+}
+
