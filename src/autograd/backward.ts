@@ -1,6 +1,7 @@
 import { sizeOf } from "../core/shape.ts";
 import { add } from "../kernels/add.ts";
 import type { Value, VjpContext } from "../kernels/op.ts";
+import { createRecompute, type NodeRange } from "./recompute.ts";
 import type { Node, Tape } from "./tape.ts";
 
 /** A value to differentiate and the gradient that it starts with (ones, for a loss). */
@@ -13,9 +14,16 @@ export interface Seed {
  * Reverse-mode differentiation: appends to `tape` the ops that compute the gradients of the seeds
  * with respect to each of `wanted`, and gives them, or undefined where the seeds do not depend on one.
  * An op on the way that has no gradient is an error here, while tracing, that names the op.
+ * Values inside the ranges of `recompute` are computed again rather than kept; see `createRecompute`.
  */
-export function backward(tape: Tape, seeds: readonly Seed[], wanted: readonly Value[]): (Value | undefined)[] {
+export function backward(
+  tape: Tape,
+  seeds: readonly Seed[],
+  wanted: readonly Value[],
+  recompute: readonly NodeRange[] = [],
+): (Value | undefined)[] {
   const forward = [...tape.nodes];
+  const standFor = createRecompute(tape, recompute);
   const dependent = dependentsOf(tape, wanted);
   const gradients = new Map<Value, Value>();
 
@@ -50,7 +58,7 @@ export function backward(tape: Tape, seeds: readonly Seed[], wanted: readonly Va
       if (gradient) grads[name] = gradient;
     }
     const needed = Object.entries(node.inputs).some(([, value]) => dependent.has(value));
-    if (Object.keys(grads).length > 0 && needed) differentiate(node, grads, dependent, gradients, contribute);
+    if (Object.keys(grads).length > 0 && needed) differentiate(node, grads, standFor, dependent, gradients, contribute);
   }
   return wanted.map((value) => gradients.get(value));
 }
@@ -58,6 +66,7 @@ export function backward(tape: Tape, seeds: readonly Seed[], wanted: readonly Va
 function differentiate(
   node: Node,
   grads: Record<string, Value>,
+  standFor: (value: Value) => Value,
   dependent: ReadonlySet<Value>,
   gradients: Map<Value, Value>,
   contribute: (value: Value, gradient: Value) => void,
@@ -75,11 +84,20 @@ function differentiate(
       return soFar;
     },
   };
-  const result = node.op.vjp(node.inputs, node.outputs, grads, node.attrs, context);
+  const result = node.op.vjp(lazily(node.inputs, standFor), lazily(node.outputs, standFor), grads, node.attrs, context);
   for (const [name, gradient] of Object.entries(result)) {
     const value = node.inputs[name];
     if (value && gradient && dependent.has(value)) contribute(value, gradient);
   }
+}
+
+/** The same names, each value passed through `map` only when it is read. */
+function lazily(values: Readonly<Record<string, Value>>, map: (value: Value) => Value): Record<string, Value> {
+  const lazy: Record<string, Value> = {};
+  for (const [name, value] of Object.entries(values)) {
+    Object.defineProperty(lazy, name, { enumerable: true, get: () => map(value) });
+  }
+  return lazy;
 }
 
 /** Every value through which one of `roots` can be reached. */

@@ -25,6 +25,12 @@ export interface Storage {
   readonly offset: number;
 }
 
+/** A named part of a tape, from node number `start` on. */
+export interface Section {
+  readonly name: string;
+  readonly start: number;
+}
+
 /** Views of states start at multiples of this many elements (256 bytes), which every adapter can bind. */
 export const VIEW_ALIGNMENT = 64;
 
@@ -36,6 +42,8 @@ export interface Tape extends Recorder {
   readonly nodes: readonly Node[];
   readonly values: readonly Value[];
   readonly outputs: ReadonlyMap<string, Value>;
+  /** Parts of the program, in order; each ends where the next begins. */
+  readonly sections: readonly Section[];
   /** A tensor that the caller hands in at each run. */
   input(name: string, type: TensorType): Value;
   /** A tensor that outlives the run and is shared, by name, between the tapes of one runtime. Starts as zeros. */
@@ -61,6 +69,7 @@ export function createTape(): Tape {
   const values: Value[] = [];
   const origins: Origin[] = [];
   const outputs = new Map<string, Value>();
+  const sections: Section[] = [];
   const placements = new Map<Value, { target: Value; offset: number }>();
   const consumed = new Map<Value, string>();
   const named = new Map<string, Value>();
@@ -114,6 +123,7 @@ export function createTape(): Tape {
     nodes,
     values,
     outputs,
+    sections,
     origin,
     storage,
     record(op, given, attrs) {
@@ -145,6 +155,7 @@ export function createTape(): Tape {
       nodes.push(node);
       return made;
     },
+    section: (name) => sections.push({ name, start: nodes.length }),
     input: (name, type) => newNamed("input", name, type),
     state: (name, type) => newNamed("state", name, type),
     constant(type, data) {
@@ -204,12 +215,13 @@ function print(tape: Tape): string {
     if (from.kind === "input" || from.kind === "state") lines.push(`${from.kind} ${from.name}: ${describe(value)}`);
     if (from.kind === "constant") lines.push(`constant %${value.id}: ${describe(value)}`);
   }
-  for (const { op, attrs, inputs, outputs } of tape.nodes) {
+  tape.nodes.forEach(({ op, attrs, inputs, outputs }, at) => {
+    for (const { name, start } of tape.sections) if (start === at) lines.push(`# ${name}`);
     const made = Object.entries(outputs).map(([name, value]) => `${name} %${value.id} ${formatShape(value.shape)}`);
     const used = Object.entries(inputs).map(([name, value]) => `${name}=${refer(value)}`);
     const set = Object.entries(attrs).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
     lines.push(`${made.join(", ")} = ${op.name}(${used.join(", ")})${set.length ? ` {${set.join(", ")}}` : ""}`);
-  }
+  });
   for (const [name, value] of tape.outputs) lines.push(`output ${name} = ${refer(value)}`);
   return lines.join("\n");
 }

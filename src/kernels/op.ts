@@ -18,6 +18,8 @@ export interface Value extends TensorType {
 /** What an op is recorded into; `autograd/tape.ts` is the one implementation. */
 export interface Recorder {
   record(op: AnyOp, inputs: Partial<Record<string, Value>>, attrs: object): Record<string, Value>;
+  /** Names the part of the program that begins here, for whoever reads it or recomputes it. */
+  section(name: string): void;
 }
 
 /** Contents on the CPU reference. "f32" tensors are Float32Array or Float64Array, as the executor's precision says. */

@@ -18,20 +18,29 @@ export interface BatchShape {
   readonly context: number;
 }
 
-/** What a forward pass is given, besides parameters. N = B T. */
-export interface Gpt2Inputs {
+/** The tokens that a forward pass is given. */
+export interface TokenInputs {
   /** u32 [N] */
   readonly tokens: Value;
   /** u32 [N], each below the context length. */
   readonly positions: Value;
-  /** u32 [B]: real tokens of each record. */
-  readonly lengths: Value;
-  /** u32 [8]: per-step scalars; dropout draws from them. */
-  readonly step: Value;
   /** u32 [N]: `sortedOrder` of tokens and of positions; training needs them. */
   readonly tokenOrder?: Value;
   readonly positionOrder?: Value;
 }
+
+/** What a forward pass is given, besides parameters. N = B T. */
+export interface Gpt2Inputs extends TokenInputs {
+  /** u32 [B]: real tokens of each record. */
+  readonly lengths: Value;
+  /** u32 [8]: per-step scalars; dropout draws from them. */
+  readonly step: Value;
+}
+
+/** The attention of a block: qkv [N, 3 C] to [N, C]. */
+export type Attend = (qkv: Value, layer: number) => Value;
+
+const NO_DROPOUT: Gpt2Config["dropout"] = { embedding: 0, attention: 0, residual: 0 };
 
 export function declareInputs(tape: Tape, { batch, context }: BatchShape, training: boolean): Gpt2Inputs {
   const ids: TensorType = { dtype: "u32", shape: [batch * context] };
@@ -45,8 +54,11 @@ export function declareInputs(tape: Tape, { batch, context }: BatchShape, traini
   return { ...inputs, tokenOrder: tape.input("tokenOrder", ids), positionOrder: tape.input("positionOrder", ids) };
 }
 
+/** Sections of the tape that are blocks have names that begin so. */
+export const BLOCK_PREFIX = "h.";
+
 /**
- * GPT-2's trunk: embeddings, blocks, last LayerNorm. Gives the hidden states [N, C].
+ * GPT-2's trunk: embeddings, blocks, last LayerNorm. Gives the hidden states [N, C]; each block is a section of the tape.
  * With `training`, dropout is applied at the config's rates.
  */
 export function gpt2Trunk(
@@ -55,6 +67,29 @@ export function gpt2Trunk(
   inputs: Gpt2Inputs,
   shape: BatchShape,
   training: boolean,
+): Value {
+  const rates = training ? config.dropout : NO_DROPOUT;
+  let stream: number = STREAM.dropout;
+  const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, stream++);
+  const attend = (qkv: Value): Value => {
+    const attrs = { batch: shape.batch, heads: config.heads, dropout: rates.attention, stream: stream++ };
+    return attention(qkv, inputs.lengths, attrs, rates.attention > 0 ? inputs.step : undefined);
+  };
+  return trunk(config, parameters, inputs, attend, rates, drop);
+}
+
+/** The trunk without dropout and with an attention of the caller's, such as one that has a cache. */
+export function gpt2TrunkWith(config: Gpt2Config, parameters: Parameters, inputs: TokenInputs, attend: Attend): Value {
+  return trunk(config, parameters, inputs, attend, NO_DROPOUT, (x) => x);
+}
+
+function trunk(
+  config: Gpt2Config,
+  parameters: Parameters,
+  inputs: TokenInputs,
+  attend: Attend,
+  rates: Gpt2Config["dropout"],
+  drop: (x: Value, rate: number) => Value,
 ): Value {
   const get = (name: string): Value => {
     const value = parameters.views.get(name);
@@ -65,9 +100,6 @@ export function gpt2Trunk(
     matmul(x, get(`${name}.weight`), { bias: parameters.views.get(`${name}.bias`), residual });
   const norm = (x: Value, name: string): Value =>
     layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), { epsilon: config.layerNormEpsilon });
-  const rates = training ? config.dropout : { embedding: 0, attention: 0, residual: 0 };
-  let stream: number = STREAM.dropout;
-  const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, stream++);
   /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */
   const addProjection = (x: Value, y: Value, name: string): Value => {
     if (rates.residual === 0) return linear(y, name, x);
@@ -78,16 +110,15 @@ export function gpt2Trunk(
   const embedded = embedding(inputs.tokens, get("wte.weight"), { order: inputs.tokenOrder, residual: places });
   let x = drop(embedded, rates.embedding);
   for (let layer = 0; layer < config.layers; layer++) {
-    const block = `h.${layer}`;
+    const block = `${BLOCK_PREFIX}${layer}`;
+    x.recorder.section(block);
     const qkv = linear(norm(x, `${block}.ln_1`), `${block}.attn.c_attn`);
-    const { batch } = shape;
-    const attrs = { batch, heads: config.heads, dropout: rates.attention, stream: stream++ };
-    const attended = attention(qkv, inputs.lengths, attrs, rates.attention > 0 ? inputs.step : undefined);
-    x = addProjection(x, attended, `${block}.attn.c_proj`);
+    x = addProjection(x, attend(qkv, layer), `${block}.attn.c_proj`);
     const inner = linear(norm(x, `${block}.ln_2`), `${block}.mlp.c_fc`);
     const active = gelu(inner, { approximate: config.activation === "gelu_new" ? "tanh" : "none" });
     x = addProjection(x, active, `${block}.mlp.c_proj`);
   }
+  x.recorder.section("ln_f");
   return norm(x, "ln_f");
 }
 

@@ -1,16 +1,19 @@
 import { backward, type Seed } from "../autograd/backward.ts";
+import { sectionRanges } from "../autograd/recompute.ts";
 import { createTape, type Tape } from "../autograd/tape.ts";
 import { type AdamWOptions, adamw } from "../kernels/adamw.ts";
 import { gradientNorm } from "../kernels/gradient-norm.ts";
 import { f32, type Value } from "../kernels/op.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { type BatchShape, declareInputs, gpt2Classifier, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
+import { type BatchShape, BLOCK_PREFIX, declareInputs, gpt2Classifier, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
 import { ARENA, declareParameters, type ParameterLayout, type Parameters } from "../model/parameters.ts";
 import { classifierLoss } from "./classifier.ts";
 
 export interface StepOptions extends AdamWOptions {
   /** Gradients are scaled down to this L2 norm; 0 leaves them alone. */
   readonly maxGradNorm: number;
+  /** Keep only each block's input, and compute the rest again in the backward pass: less memory, a third more work. */
+  readonly recompute?: boolean;
 }
 
 interface LossTape {
@@ -44,10 +47,10 @@ function traceLoss(
 }
 
 /** Appends the gradients of the loss, placed in the gradient arena, which is given. */
-function traceGradients({ tape, parameters, seeds }: LossTape, layout: ParameterLayout): Value {
+function traceGradients({ tape, parameters, seeds }: LossTape, layout: ParameterLayout, recompute = false): Value {
   const gradients = tape.state(ARENA.gradients, f32([layout.size]));
   const views = layout.entries.map(({ name }) => parameters.views.get(name)!);
-  backward(tape, seeds, views).forEach((gradient, i) => {
+  backward(tape, seeds, views, recompute ? sectionRanges(tape, BLOCK_PREFIX) : []).forEach((gradient, i) => {
     const { name, offset } = layout.entries[i]!;
     if (!gradient) throw new Error(`the loss does not depend on ${name}`);
     tape.place(gradient, gradients, offset);
@@ -67,7 +70,7 @@ export function trainingTape(
 ): Tape {
   const traced = traceLoss(config, layout, shape, "training");
   const { tape, parameters, step, loss } = traced;
-  const gradients = traceGradients(traced, layout);
+  const gradients = traceGradients(traced, layout, options.recompute);
   const stats = gradientNorm(gradients, loss, options.maxGradNorm);
   const m = tape.state(ARENA.m, f32([layout.size]));
   const v = tape.state(ARENA.v, f32([layout.size]));
