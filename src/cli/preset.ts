@@ -3,6 +3,8 @@ import { userError } from "../core/errors.ts";
 /** Every setting of a run; names are those of transformers' TrainingArguments and GPT2Config, in camel case. */
 export interface TrainSettings {
   readonly data: string;
+  /** What to fine-tune; none: start from scratch. */
+  readonly model?: string;
   readonly tokenizer: "char" | "gpt2" | "byte";
   readonly nEmbd: number;
   readonly nLayer: number;

@@ -5,31 +5,26 @@ import { Command, Option } from "commander";
 import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { createGenerator } from "../generate/generate.ts";
-import { writeModelDirectory } from "../io/huggingface.ts";
 import { type Gpt2Config, gpt2Config, parameterCount } from "../model/config.ts";
-import {
-  ARENA,
-  initialParameters,
-  layoutParameters,
-  type ParameterLayout,
-  unpackParameters,
-} from "../model/parameters.ts";
+import { ARENA, initialParameters, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isWellFormedAddress } from "../text/address.ts";
 import { byteTokenizer } from "../text/byte.ts";
 import { charTokenizer } from "../text/char.ts";
 import { gpt2Tokenizer } from "../text/gpt2.ts";
-import { withStartToken } from "../text/start.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { stepsPerEpoch } from "../train/order.ts";
 import { type Dataset, encodeRecords, linesOf } from "../train/records.ts";
 import { createTrainer, resetMoments, type TrainOptions } from "../train/trainer.ts";
-import { readText, writeDirectory } from "./files.ts";
+import { readText } from "./files.ts";
+import { fineTuningSettings, rejectContradictions } from "./fine-tune.ts";
+import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { byteSize, duration, grouped, numberBetween, wholeNumber } from "./numbers.ts";
 import { DEFAULTS, findPreset, PRESET_NAMES, type TrainSettings } from "./preset.ts";
 import { createRunLog, newRunDirectory } from "./run-directory.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { formatSamples, judgeSamples } from "./samples.ts";
+import { saveModel } from "./save-model.ts";
 import { trainWithProgress } from "./train-loop.ts";
 
 const EXAMPLE_DATA = fileURLToPath(new URL("../../examples/emails.txt", import.meta.url));
@@ -44,9 +39,12 @@ interface TrainFlags extends Partial<TrainSettings> {
 export function trainCommand(): Command {
   const { POSITIVE_INFINITY } = Number;
   return new Command("train")
-    .description("Train a GPT-2 from scratch on a text file with one record a line, save it, and sample it.")
+    .description(
+      "Train a GPT-2 on a text file with one record a line, from scratch or from a model, save it, and sample it.",
+    )
     .addOption(new Option("--preset <name>", "a set of defaults").choices(PRESET_NAMES))
     .option("--data <file>", "UTF-8 text, one record a line")
+    .option("--model <source>", `fine-tune it, with its tokenizer and sizes, at 5e-5 unless said: ${MODEL_HELP}`)
     .addOption(new Option("--tokenizer <kind>", `default ${DEFAULTS.tokenizer}`).choices(["char", "gpt2", "byte"]))
     .option("--n-embd <n>", `width of the model, default ${DEFAULTS.nEmbd}`, wholeNumber(1))
     .option("--n-layer <n>", `blocks, default ${DEFAULTS.nLayer}`, wholeNumber(1))
@@ -83,22 +81,30 @@ export function trainCommand(): Command {
     .option("--device <name>", DEVICE_HELP)
     .action(async (flags: TrainFlags) => {
       const { preset, device, outputDir, ...given } = flags;
-      const settings: Partial<TrainSettings> = { ...DEFAULTS, ...(preset ? findPreset(preset) : {}), ...given };
+      const defaults: Partial<TrainSettings> = { ...DEFAULTS, ...(preset ? findPreset(preset) : {}) };
+      rejectContradictions(given);
       const data = given.data ?? (preset === "emails" ? EXAMPLE_DATA : undefined);
       if (data === undefined) userError("train: wanted --data FILE (text, one record a line) or --preset emails");
       if (outputDir !== undefined && existsSync(outputDir))
         userError(`${outputDir}: exists already; choose another --output-dir`);
-      await withRuntime(device, (runtime) => train(runtime, { ...settings, data } as TrainSettings, outputDir));
+      const model = given.model === undefined ? undefined : await openModel(given.model);
+      const settings = { ...defaults, ...(model ? fineTuningSettings(model, given) : given), data } as TrainSettings;
+      await withRuntime(device, (runtime) => train(runtime, settings, model, outputDir));
     });
 }
 
-async function train(runtime: Runtime, settings: TrainSettings, outputDir: string | undefined): Promise<void> {
+async function train(
+  runtime: Runtime,
+  settings: TrainSettings,
+  model: OpenModel | undefined,
+  outputDir: string | undefined,
+): Promise<void> {
   const text = readText(settings.data);
   const records = linesOf(text);
   if (records.length === 0) userError(`${settings.data}: has no records; wanted text with one record a line`);
-  const tokenizer = await createTokenizer(settings.tokenizer, records);
+  const tokenizer = model ? requireTokenizer(model) : await createTokenizer(settings.tokenizer, records);
   const dataset = encodeRecords(records, tokenizer, settings.nPositions);
-  const config = configOf(settings, tokenizer);
+  const config = configOf(settings, tokenizer, model?.config);
   const layout = layoutParameters(config);
   const options = optionsOf(settings);
   const trainer = createTrainer(runtime, config, layout, dataset.sequences, options);
@@ -108,18 +114,23 @@ async function train(runtime: Runtime, settings: TrainSettings, outputDir: strin
   console.log(
     `memory    ${byteSize(stats.stateBytes + stats.transientBytes)} on the device, ${stats.dispatches} dispatches a step`,
   );
-  runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
+  if (model) {
+    await model.load(runtime, layout);
+    await model.close();
+  } else {
+    runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
+  }
   resetMoments(runtime, layout);
 
   const directory = newRunDirectory(outputDir, basename(settings.data).replace(/\.[^.]*$/, ""));
   const log = createRunLog(directory, { settings, config, adapter: runtime.name, data: dataset.report });
   const seconds = await trainWithProgress(trainer, settings, log);
   trainer.dispose();
-  const model = join(directory, "model");
-  await saveModel(runtime, config, layout, tokenizer, model);
-  console.log(`trained in ${duration(seconds)}, saved in ${pc.bold(model)}`);
+  const path = join(directory, "model");
+  await saveModel(runtime, layout, { ...model, config, tokenizer, startToken: true }, path);
+  console.log(`trained in ${duration(seconds)}, saved in ${pc.bold(path)}`);
   if (settings.samples > 0) await sample(runtime, settings, config, layout, tokenizer, new Set(records));
-  console.log(`more: gpt2 generate --model ${model} --num-return-sequences 20`);
+  console.log(`more: gpt2 generate --model ${path} --num-return-sequences 20`);
 }
 
 async function createTokenizer(kind: TrainSettings["tokenizer"], records: readonly string[]): Promise<Tokenizer> {
@@ -127,10 +138,12 @@ async function createTokenizer(kind: TrainSettings["tokenizer"], records: readon
   return kind === "byte" ? byteTokenizer() : charTokenizer(records.join(""));
 }
 
-function configOf(settings: TrainSettings, tokenizer: Tokenizer): Gpt2Config {
+/** `base`: the config of the model that is fine-tuned; it keeps all but dropout and the end token. */
+function configOf(settings: TrainSettings, tokenizer: Tokenizer, base: Gpt2Config | undefined): Gpt2Config {
   const { dropout } = settings;
   return gpt2Config({
-    vocabSize: tokenizer.vocabSize,
+    ...base,
+    vocabSize: base?.vocabSize ?? tokenizer.vocabSize,
     contextLength: settings.nPositions,
     width: settings.nEmbd,
     layers: settings.nLayer,
@@ -172,18 +185,6 @@ function printPlan(runtime: Runtime, settings: TrainSettings, config: Gpt2Config
   console.log(
     `plan      ${grouped(maxSteps)} steps of ${batchSize} records: ${epochs.toFixed(1)} epochs, about ${grouped(tokens)} tokens`,
   );
-}
-
-async function saveModel(
-  runtime: Runtime,
-  config: Gpt2Config,
-  layout: ParameterLayout,
-  tokenizer: Tokenizer,
-  path: string,
-): Promise<void> {
-  const arena = (await runtime.readState(ARENA.parameters)) as Float32Array<ArrayBuffer>;
-  const files = writeModelDirectory({ config, parameters: unpackParameters(layout, arena), tokenizer });
-  writeDirectory(path, withStartToken(files, tokenizer.endId));
 }
 
 async function sample(

@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { rejectContradictions } from "../../src/cli/fine-tune.ts";
+import { modelFiles } from "../support/models.ts";
+
+const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+let folder = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "fine-tune-"));
+  for (const [name, bytes] of modelFiles()) {
+    // Training shows what it starts from, so that it must be numbers.
+    if (name !== "model.safetensors") writeFileSync(join(folder, name), bytes);
+    else writeFileSync(join(folder, name), withoutNaN(bytes));
+  }
+  writeFileSync(join(folder, "data.txt"), "ab\nabc\nba\n");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function withoutNaN(file: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(file);
+  for (let at = bytes.length % 4; at < bytes.length; at += 4) {
+    if (!Number.isFinite(bytes.readFloatLE(at))) bytes.writeFloatLE(0.1, at);
+  }
+  return bytes;
+}
+
+function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
+  return new Promise((resolve) => {
+    execFile(process.execPath, ["--import", "tsx", main, ...args], { env }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+test("gpt2 train --model goes on from a model, with its tokenizer, sizes and dropout, and saves one like it", async () => {
+  const output = join(folder, "run");
+  const data = ["--data", join(folder, "data.txt"), "--device", "cpu", "--samples", "0"];
+  const done = await gpt2("train", "--model", folder, ...data, "--max-steps", "2", "--output-dir", output);
+  expect(done).toMatchObject({ code: 0, stderr: "" });
+  expect(done.stdout).toMatch(/1 heads, 64 wide, 4 places, 10 tokens \(char\)/);
+  const { settings } = JSON.parse(readFileSync(join(output, "run.json"), "utf8"));
+  expect(settings).toMatchObject({ model: folder, learningRate: 5e-5, nEmbd: 64, tokenizer: "char", dropout: 0.1 });
+  const [before, after] = [folder, join(output, "model")].map((path) => readFileSync(join(path, "model.safetensors")));
+  expect(after!.length).toBe(before!.length);
+  expect(after!.equals(before!)).toBe(false);
+}, 60_000);
+
+test.each([
+  ["--tokenizer", { tokenizer: "gpt2" }],
+  ["--n-embd", { nEmbd: 64 }],
+  ["--n-layer", { nLayer: 2 }],
+  ["--n-head", { nHead: 1 }],
+  ["--n-positions", { nPositions: 4 }],
+] as const)("gpt2 train --model refuses %s, which the model says", (option, given) => {
+  expect(() => rejectContradictions({ ...given, model: "gpt2" })).toThrow(
+    `train: --model gpt2 brings its own tokenizer and sizes; leave out ${option}, or --model`,
+  );
+  expect(() => rejectContradictions(given)).not.toThrow();
+});
