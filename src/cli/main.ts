@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.ts";
+import { benchCommand } from "./bench.ts";
 import { devicesCommand } from "./devices.ts";
 import { generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
@@ -16,7 +17,14 @@ function program(): Command {
     .version(version)
     .showHelpAfterError(false)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "gpt2: ")) });
-  const commands = [trainCommand(), generateCommand(), verifyCommand(), gradcheckCommand(), devicesCommand()];
+  const commands = [
+    trainCommand(),
+    generateCommand(),
+    verifyCommand(),
+    gradcheckCommand(),
+    devicesCommand(),
+    benchCommand(),
+  ];
   for (const command of commands) gpt2.addCommand(withSettingsOf(gpt2, command));
   return gpt2;
 }

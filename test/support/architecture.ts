@@ -13,10 +13,12 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   train: ["io", "text", "model", "runtime", "autograd", "kernels", "core"],
   generate: ["io", "text", "model", "runtime", "autograd", "kernels", "core"],
   verify: ["train", "generate", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
+  bench: ["train", "generate", "model", "runtime", "gpu", "autograd", "kernels", "core"],
   platform: ["gpu", "core"],
   index: ["verify", "train", "generate", "io", "text", "model", "runtime", "gpu", "autograd", "kernels", "core"],
   cli: [
     "platform",
+    "bench",
     "verify",
     "train",
     "generate",

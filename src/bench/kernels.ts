@@ -1,0 +1,58 @@
+import type { Gpu } from "../gpu/device.ts";
+import { type Effort, FULL_EFFORT, QUICK_EFFORT } from "./measure.ts";
+import { costOfWork, measureOp, type OpWork } from "./op-work.ts";
+import { type Peak, peakWorks } from "./peak.ts";
+import { leastMs, OURS, type Row, ratesOf, timingOf } from "./row.ts";
+import { opWorks, SHAPES, SQUARES, squareWork } from "./works.ts";
+
+export interface BenchOptions {
+  /** Fewer samples, and only what takes no time: for tests. */
+  readonly quick: boolean;
+}
+
+/** A work that would take longer than this at a tenth of the peak is left out. */
+const LONGEST_MS = { full: 2500, quick: 20 } as const;
+const POOR = 0.1;
+
+/** Measures the adapter's arithmetic and copying. Where the result is wrong, there is no yardstick: throws. */
+export async function measurePeak(gpu: Gpu, { quick }: BenchOptions): Promise<{ peak: Peak; rows: Row[] }> {
+  const { fma, copy } = peakWorks(gpu, quick);
+  const rows: Row[] = [];
+  for (const work of [...fma, copy]) rows.push(await measureRow(gpu, work, effortOf(quick), undefined));
+  const failed = rows.find((row) => row.failed !== undefined);
+  if (failed) throw new Error(`${failed.work}: ${failed.failed}`);
+  const gflopsPerS = Math.max(...rows.slice(0, -1).map((row) => row.gflops_per_s ?? 0));
+  const gbPerS = rows.at(-1)!.gb_per_s ?? 0;
+  // Only the best chains are the peak; the others were ways to find it.
+  const best = rows.slice(0, -1).filter((row) => row.gflops_per_s === gflopsPerS);
+  return { peak: { gflopsPerS, gbPerS }, rows: [...best, rows.at(-1)!] };
+}
+
+/** Every op at GPT-2's shapes, those first that are the same for other libraries. */
+export async function* benchKernels(gpu: Gpu, peak: Peak, { quick }: BenchOptions): AsyncGenerator<Row, void> {
+  for (const work of [...SQUARES.map(squareWork), ...SHAPES.flatMap(opWorks)]) {
+    const takes = leastMs(costOfWork(work), peak) / POOR;
+    const most = quick ? LONGEST_MS.quick : LONGEST_MS.full;
+    if (takes <= most) yield await measureRow(gpu, work, effortOf(quick), peak);
+    else if (!quick) {
+      const skipped = `would take ${(takes / 1000).toFixed(1)} s a run at ${POOR * 100} % of the peak`;
+      yield { work: work.work, system: OURS, device: gpu.driver, skipped };
+    }
+  }
+}
+
+export function effortOf(quick: boolean): Effort {
+  return quick ? QUICK_EFFORT : FULL_EFFORT;
+}
+
+/** Checked, timed, or the reason why not. */
+export async function measureRow(gpu: Gpu, work: OpWork, effort: Effort, peak: Peak | undefined): Promise<Row> {
+  const row = { work: work.work, system: OURS, device: gpu.driver };
+  try {
+    const { error, failed, timing } = await measureOp(gpu, work, effort);
+    if (!timing) return { ...row, error, ...(failed === undefined ? {} : { failed }) };
+    return { ...row, ...timingOf(timing), ...ratesOf(costOfWork(work), timing.medianMs, peak), error };
+  } catch (reason) {
+    return { ...row, failed: reason instanceof Error ? reason.message : String(reason) };
+  }
+}

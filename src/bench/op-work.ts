@@ -1,0 +1,149 @@
+import { backward } from "../autograd/backward.ts";
+import { relativeL2 } from "../autograd/gradcheck.ts";
+import { createTape, type Tape } from "../autograd/tape.ts";
+import type { NumericArray } from "../core/dtype.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { AnyOp, TensorType, Value } from "../kernels/op.ts";
+import { createCpuRuntime } from "../runtime/cpu.ts";
+import { createGpuRuntime } from "../runtime/gpu.ts";
+import type { Runtime, Tensors } from "../runtime/runtime.ts";
+import { fillAll, type Inputs, type Sources, spread } from "./data.ts";
+import { type Effort, type Timing, timeQueued } from "./measure.ts";
+import type { Cost } from "./row.ts";
+
+/** Part of a work that the reference can do in time, and where its results are in those of the whole. */
+export interface Sample {
+  readonly inputs: Inputs;
+  readonly attrs: object;
+  /** The elements of result `name` that the sample computes. */
+  pick(name: string, data: NumericArray): NumericArray;
+}
+
+/** An op at one shape, with or without its gradients. */
+export interface OpWork {
+  readonly work: string;
+  readonly op: AnyOp;
+  readonly inputs: Sources;
+  readonly attrs?: object;
+  /** The op and then its gradients by every f32 input. */
+  readonly gradient?: boolean;
+  /** What is compared with the reference instead of everything. */
+  readonly sample?: (inputs: Inputs) => Sample;
+}
+
+/** Relative L2 distance allowed between float32 on the device and float64 on the CPU, as in the tests of ops. */
+const ERROR_BOUND = 1e-5;
+/** Copies of the op in one submit, so that the dispatch is timed and not the submit. */
+const REPEATS = 8;
+/** What a gradient starts from is an input like others, with this before the output's name. */
+const SEED = "seed ";
+
+/** How far a device's result is from the reference's: the worst tensor. */
+export interface Checked {
+  readonly error: number;
+  /** What is wrong, if anything is: then there is no point in how fast it was. */
+  readonly failed?: string;
+}
+
+/** Checks the work's result against the CPU in float64 and, if it is right, times it. */
+export async function measureOp(gpu: Gpu, work: OpWork, effort: Effort): Promise<Checked & { timing?: Timing }> {
+  const inputs = fillAll(sourcesOf(work));
+  const runtime = createGpuRuntime(gpu);
+  try {
+    const checked = await checkOp(runtime, work, inputs);
+    if (checked.failed) return checked;
+    const program = await runtime.compile(traceWork(work, inputs, REPEATS));
+    const run = (): void => void program.run({});
+    run();
+    const timing = await timeQueued(gpu, run, effort);
+    const { medianMs, bestMs } = timing;
+    return { ...checked, timing: { ...timing, medianMs: medianMs / REPEATS, bestMs: bestMs / REPEATS } };
+  } finally {
+    runtime.close();
+  }
+}
+
+/** The distance of the device's result from the reference's. Leaves the inputs in the runtime's states. */
+export async function checkOp(runtime: Runtime, work: OpWork, inputs = fillAll(sourcesOf(work))): Promise<Checked> {
+  const got = await runOnce(runtime, work, inputs);
+  // Ops in place have changed their inputs.
+  fillStates(runtime, inputs);
+  const whole = { inputs, attrs: work.attrs ?? {}, pick: (_name: string, data: NumericArray) => data };
+  const sample = work.sample?.(inputs) ?? whole;
+  const reference = createCpuRuntime({ precision: "float64" });
+  const wanted = await runOnce(reference, { ...work, attrs: sample.attrs }, sample.inputs);
+  let worst = { error: 0, name: "" };
+  for (const [name, data] of Object.entries(wanted)) {
+    const error = relativeL2(sample.pick(name, got[name]!), data);
+    if (!(error <= worst.error)) worst = { error, name };
+  }
+  if (!(worst.error <= ERROR_BOUND)) {
+    return { error: worst.error, failed: `wrong result: ${worst.name} is off by ${worst.error.toExponential(1)}` };
+  }
+  return { error: worst.error };
+}
+
+/** What the work costs at least; nothing is filled or compiled for it. */
+export function costOfWork(work: OpWork): Cost {
+  const costs = traceWork(work, sourcesOf(work), 1).nodes.map(({ op, inputs, outputs, attrs }) =>
+    op.cost(inputs, outputs, attrs),
+  );
+  return {
+    flops: costs.reduce((sum, { flops }) => sum + flops, 0),
+    bytes: costs.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+async function runOnce(runtime: Runtime, work: OpWork, inputs: Inputs): Promise<Tensors> {
+  const program = await runtime.compile(traceWork(work, inputs, 1));
+  fillStates(runtime, inputs);
+  const results = await program.run({});
+  program.dispose();
+  return results;
+}
+
+function fillStates(runtime: Runtime, inputs: Inputs): void {
+  for (const [name, { data }] of Object.entries(inputs)) runtime.writeState(name, data);
+}
+
+/** The op's inputs and, for its gradients, what they start from. */
+function sourcesOf(work: OpWork): Sources {
+  if (!work.gradient) return work.inputs;
+  const outputs = work.op.shapes(work.inputs, { ...work.op.attrs, ...work.attrs });
+  const seeds = differentiated(work.op).map((name, i) => [`${SEED}${name}`, spread(outputs[name]!.shape, 100 + i)]);
+  return { ...work.inputs, ...Object.fromEntries(seeds) };
+}
+
+/** The op, `repeats` times over, on states that hold its inputs. A single one also gives its results. */
+function traceWork(work: OpWork, types: Readonly<Record<string, TensorType>>, repeats: number): Tape {
+  const { op } = work;
+  const tape = createTape();
+  const states: Record<string, Value> = {};
+  for (const [name, { dtype, shape }] of Object.entries(types)) states[name] = tape.state(name, { dtype, shape });
+  const values = Object.fromEntries(Object.entries(states).filter(([name]) => !name.startsWith(SEED)));
+  const wanted = Object.entries(values).filter(([, value]) => value.dtype === "f32");
+  for (let i = 0; i < repeats; i++) {
+    const made = tape.record(op, values, { ...op.attrs, ...work.attrs });
+    const results: [string, Value | undefined][] = Object.entries(made);
+    if (work.gradient) {
+      const seeds = differentiated(op).map((name) => ({ value: made[name]!, gradient: states[`${SEED}${name}`]! }));
+      const gradients = backward(
+        tape,
+        seeds,
+        wanted.map(([, value]) => value),
+      );
+      results.push(...wanted.map(([name], j): [string, Value | undefined] => [`d${name}`, gradients[j]]));
+    }
+    for (const [output, input] of Object.entries(op.updates ?? {})) {
+      // An op in place goes on from what it left.
+      if (input !== undefined && input in values) values[input] = made[output]!;
+    }
+    if (repeats > 1) continue;
+    for (const [name, value] of results) if (value && !op.auxiliary?.includes(name)) tape.output(name, value);
+  }
+  return tape;
+}
+
+function differentiated(op: AnyOp): string[] {
+  return op.outputs.filter((name) => !op.auxiliary?.includes(name));
+}

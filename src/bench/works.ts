@@ -1,0 +1,161 @@
+import { adamwOp } from "../kernels/adamw.ts";
+import { attentionOp } from "../kernels/attention.ts";
+import { columnSumOp } from "../kernels/column-sum.ts";
+import { crossEntropyOp } from "../kernels/cross-entropy.ts";
+import { dropoutOp } from "../kernels/dropout.ts";
+import { embeddingOp } from "../kernels/embedding.ts";
+import { geluOp } from "../kernels/gelu.ts";
+import { gradientNormOp } from "../kernels/gradient-norm.ts";
+import { layerNormOp } from "../kernels/layer-norm.ts";
+import { matmulOp } from "../kernels/matmul.ts";
+import { type AnyOp, f32 } from "../kernels/op.ts";
+import { packStep, STEP } from "../kernels/step.ts";
+import { exactly, type Filled, type Inputs, ids, orderOf, positive, spread } from "./data.ts";
+import type { OpWork, Sample } from "./op-work.ts";
+
+/** A model and a batch, as far as its kernels' shapes go. */
+export interface KernelShapes {
+  readonly name: string;
+  /** Records, tokens of a record, channels, heads, vocabulary, and rows of logits that exist at one time. */
+  readonly B: number;
+  readonly T: number;
+  readonly C: number;
+  readonly H: number;
+  readonly V: number;
+  readonly rows: number;
+}
+
+/** nanoGPT's CPU recipe, and GPT-2 124M with one record of its full context. */
+export const SHAPES: readonly KernelShapes[] = [
+  { name: "nanogpt", B: 12, T: 64, C: 128, H: 4, V: 65, rows: 768 },
+  { name: "gpt2", B: 1, T: 1024, C: 768, H: 12, V: 50257, rows: 320 },
+];
+
+export const SQUARES = [512, 1024, 2048, 4096] as const;
+
+/** Rows of a product that are compared with the reference: a sum of float64 for each of their elements is enough to wait for. */
+const SAMPLED_ROWS = 5;
+
+/** Every op at the shapes that it has in a training step of this model. */
+export function opWorks({ name, B, T, C, H, V, rows }: KernelShapes): OpWork[] {
+  const N = B * T;
+  const parameters = 12 * C * C + V * C;
+  const tokens = ids(N, V, 20);
+  const step = packStep({ seed: 1, step: 3, learningRate: 1e-3, lossScale: 1 / N, betas: [0.9, 0.95] });
+  const of = (what: string, work: Omit<OpWork, "work">): OpWork => ({ work: `${what}, ${name}`, ...work });
+  const product = (what: string, m: number, n: number, k: number, attrs: object = {}): OpWork => ({
+    ...matmulWork(m, n, k, attrs),
+    work: `matmul ${what} ${m} ${n} ${k}, ${name}`,
+  });
+  return [
+    product("qkv", N, 3 * C, C),
+    product("qkv dx", N, C, 3 * C, { transposeB: true }),
+    product("qkv dw", C, 3 * C, N, { transposeA: true }),
+    product("mlp in", N, 4 * C, C),
+    product("mlp out", N, C, 4 * C),
+    product("logits", rows, V, C, { transposeB: true }),
+    product("one token", 1, 3 * C, C),
+    of(`attention B${B} T${T} H${H}`, attentionWork(B, T, C, H)),
+    of(`attention and gradient B${B} T${T} H${H}`, { ...attentionWork(B, T, C, H), gradient: true }),
+    of(`layerNorm ${N} ${C}`, layerNormWork(N, C)),
+    of(`layerNorm and gradient ${N} ${C}`, { ...layerNormWork(N, C), gradient: true }),
+    of(`gelu ${N} ${4 * C}`, { op: any(geluOp), inputs: { x: spread([N, 4 * C], 1) } }),
+    of(`gelu and gradient ${N} ${4 * C}`, { op: any(geluOp), inputs: { x: spread([N, 4 * C], 1) }, gradient: true }),
+    of(`crossEntropy and gradient ${rows} ${V}`, {
+      op: any(crossEntropyOp),
+      inputs: { logits: spread([rows, V], 1, 3), labels: ids(rows, V, 2, "i32") },
+      gradient: true,
+    }),
+    of(`embedding and gradient ${N} of ${V}`, {
+      op: any(embeddingOp),
+      inputs: { ids: tokens, table: spread([V, C], 2), order: orderOf(tokens) },
+      gradient: true,
+    }),
+    of(`dropout ${N} ${C}`, {
+      op: any(dropoutOp),
+      inputs: { x: spread([N, C], 1), step: exactly(STEP, step) },
+      attrs: { rate: 0.1 },
+    }),
+    of(`columnSum ${N} ${4 * C}`, { op: any(columnSumOp), inputs: { x: spread([N, 4 * C], 1) } }),
+    of(`gradientNorm ${parameters}`, {
+      op: any(gradientNormOp),
+      inputs: { gradients: spread([parameters], 1), loss: spread([1], 2) },
+    }),
+    of(`adamw ${parameters}`, {
+      op: any(adamwOp),
+      inputs: {
+        parameters: spread([parameters], 1),
+        gradients: spread([parameters], 2),
+        m: spread([parameters], 3),
+        v: positive([parameters], 4),
+        step: exactly(STEP, step),
+        stats: exactly(f32([4]), Float32Array.of(1, 1, 1, 0)),
+      },
+      attrs: { decayed: parameters, weightDecay: 0.1 },
+    }),
+  ];
+}
+
+export function squareWork(size: number): OpWork {
+  return { ...matmulWork(size, size, size, {}), work: `matmul ${size}` };
+}
+
+function matmulWork(m: number, n: number, k: number, attrs: { transposeA?: boolean; transposeB?: boolean }): OpWork {
+  const a = spread(attrs.transposeA ? [k, m] : [m, k], 1);
+  const b = spread(attrs.transposeB ? [n, k] : [k, n], 2);
+  return {
+    work: "",
+    op: any(matmulOp),
+    inputs: { a, b },
+    attrs,
+    sample: (inputs) => sampleRows(inputs, attrs, m, n, k),
+  };
+}
+
+/** A few rows of op(a), so that the reference computes those rows of y. */
+function sampleRows(inputs: Inputs, attrs: { transposeA?: boolean }, m: number, n: number, k: number): Sample {
+  const count = Math.min(SAMPLED_ROWS, m);
+  const chosen = Array.from({ length: count }, (_, i) => Math.floor((i * (m - 1)) / Math.max(1, count - 1)));
+  const { data } = inputs.a!;
+  const a = new Float32Array(count * k);
+  chosen.forEach((row, i) => {
+    for (let j = 0; j < k; j++) a[i * k + j] = data[attrs.transposeA ? j * m + row : row * k + j]!;
+  });
+  return {
+    inputs: { ...inputs, a: { dtype: "f32", shape: [count, k], data: a } },
+    attrs: { ...attrs, transposeA: false },
+    pick: (_name, y) => Float32Array.from(chosen.flatMap((row) => [...y.subarray(row * n, (row + 1) * n)])),
+  };
+}
+
+function attentionWork(B: number, T: number, C: number, H: number): Omit<OpWork, "work"> {
+  const attrs = { batch: B, heads: H };
+  const lengths = exactly({ dtype: "u32", shape: [B] }, new Uint32Array(B).fill(T));
+  // Its records do not see each other: the last one stands for all.
+  const last = ({ dtype, shape, data }: Filled): Filled => {
+    const [rows = 0, ...rest] = shape;
+    return { dtype, shape: [rows / B, ...rest], data: data.slice(data.length - data.length / B) };
+  };
+  return {
+    op: any(attentionOp),
+    inputs: { qkv: spread([B * T, 3 * C], 1), lengths },
+    attrs,
+    sample: (inputs) => ({
+      inputs: Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, last(input)])),
+      attrs: { ...attrs, batch: 1 },
+      pick: (_name, data) => data.slice(data.length - data.length / B),
+    }),
+  };
+}
+
+function layerNormWork(rows: number, columns: number): Omit<OpWork, "work"> {
+  return {
+    op: any(layerNormOp),
+    inputs: { x: spread([rows, columns], 1), gain: spread([columns], 2), bias: spread([columns], 3) },
+  };
+}
+
+/** The bench, like the tape, does not care what an op's names are. */
+function any(op: unknown): AnyOp {
+  return op as AnyOp;
+}
