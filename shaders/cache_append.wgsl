@@ -1,4 +1,4 @@
-// keys[p, h, :, s] = k, values[p, h, s, :] = v of row p S + s of qkv, whose columns are q | k | v.
+// keys[r, h, :, s] = k, values[r, h, s, :] = v of row p S + s of qkv, whose columns are q | k | v; r = cache_rows[p].
 // qkv: [P S, 3 H D]; keys: [B, H, D, T]; values: [B, H, T, D]. One invocation copies one element of each.
 
 override N: u32;
@@ -8,8 +8,9 @@ override H: u32;
 override D: u32;
 
 @group(0) @binding(0) var<storage, read> qkv: array<f32>;
-@group(0) @binding(1) var<storage, read_write> keys: array<f32>;
-@group(0) @binding(2) var<storage, read_write> values: array<f32>;
+@group(0) @binding(1) var<storage, read> cache_rows: array<u32>;
+@group(0) @binding(2) var<storage, read_write> keys: array<f32>;
+@group(0) @binding(3) var<storage, read_write> values: array<f32>;
 
 @compute @workgroup_size(64)
 fn cache_append(
@@ -24,7 +25,7 @@ fn cache_append(
   let c = H * D;
   let column = i % c;
   let s = i / c % S;
-  let head = i / c / S * H + column / D;
+  let head = cache_rows[i / c / S] * H + column / D;
   let at = i / c * 3u * c + column;
   keys[(head * D + column % D) * T + s] = qkv[at + c];
   values[(head * T + s) * D + column % D] = qkv[at + 2u * c];

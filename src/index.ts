@@ -16,9 +16,11 @@ export { UserError } from "./core/errors.ts";
 /** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
 export { fillNormal, permutation } from "./core/philox.ts";
 export type { Shape } from "./core/shape.ts";
-/** Samples a model, each sequence from a stream of the seed. */
-export { createGenerator, type Generated, type GenerateOptions, type Generator } from "./generate/generate.ts";
-export { type SamplingOptions, samplingDistribution } from "./generate/sampling.ts";
+/** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */
+export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
+export { type GenerateOptions, type Generation, generationOptions } from "./generate/options.ts";
+export { type NextTokenRules, nextTokenDistribution } from "./generate/processors.ts";
+export { createTextStream, showableLength, type TextStream } from "./generate/text-stream.ts";
 /** An open device, as `openGpu` gives it. */
 export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits } from "./gpu/device.ts";
 /** GPT-2 directories as Hugging Face has them, read from and written to maps of file names and bytes. */

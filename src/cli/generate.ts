@@ -53,7 +53,7 @@ async function generate(flags: GenerateFlags): Promise<void> {
     await model.close();
     const generator = createGenerator(runtime, config, layout);
     const prompts = Array.from({ length: flags.numReturnSequences }, () => prompt);
-    const samples = await generator.generate(prompts, { ...flags, endId: config.eosTokenId });
+    const samples = await generator.generate(prompts, { temperature: flags.temperature, eosTokenId: config.eosTokenId });
     for (const { ids, stopped } of samples) {
       const continued = flags.prompt + tokenizer.decode(ids);
       console.log(flags.json ? JSON.stringify({ text: continued, ids, stopped }) : continued);

@@ -198,7 +198,8 @@ async function sample(
   const generator = createGenerator(runtime, config, layout);
   const prompts = Array.from({ length: settings.samples }, () => [tokenizer.endId]);
   const { temperature, topK, seed } = settings;
-  const options = { temperature, topK, seed, maxNewTokens: NEW_TOKENS, endId: tokenizer.endId };
+  const sampling = temperature === 0 ? { temperature } : { temperature, topK };
+  const options = { ...sampling, seed, maxNewTokens: NEW_TOKENS, eosTokenId: tokenizer.endId };
   const samples = judgeSamples(await generator.generate(prompts, options), "", tokenizer, known);
   generator.dispose();
   const addresses = [...known].every(isWellFormedAddress);

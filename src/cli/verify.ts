@@ -6,6 +6,7 @@ import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { builtInFixture } from "../verify/built-in.ts";
 import { readFixture } from "../verify/directory.ts";
 import { type Check, passed } from "../verify/fixture.ts";
+import { readGenerationFixture, verifyGeneration } from "../verify/generation.ts";
 import { parseHashedFixture, verifyHashed } from "../verify/hashed.ts";
 import { verify } from "../verify/verify.ts";
 import { readDirectory, readText } from "./files.ts";
@@ -17,7 +18,7 @@ export function verifyCommand(): Command {
     .description("Compare this machine's results with known ones: logits, loss, gradients and optimiser steps.")
     .option(
       "--fixture <directory>",
-      "what PyTorch gave (config, model, inputs, expected); without it, a built-in model",
+      "what PyTorch gave (config, model, inputs, expected, generate); without it, a built-in model",
     )
     .option("--device <name>", `${DEVICE_HELP}, cpu-float64`)
     .option("--json", "print one JSON object")
@@ -54,8 +55,14 @@ async function openFixture({ fixture: path, steps, json }: VerifyFlags) {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) throw new UserError(`${path}: does not exist`);
   if (found.isDirectory()) {
-    const fixture = readFixture(path, readDirectory(path));
-    return { name: path, run: (runtime: Runtime) => verify(runtime, fixture) };
+    const files = readDirectory(path);
+    const fixture = readFixture(path, files);
+    const requests = readGenerationFixture(path, files);
+    const run = async (runtime: Runtime): Promise<Check[]> => [
+      ...(await verify(runtime, fixture)),
+      ...(requests ? await verifyGeneration(runtime, fixture, requests) : []),
+    ];
+    return { name: path, run };
   }
   const hashed = parseHashedFixture(readText(path), path);
   const onPlan = (what: string, { stateBytes, transientBytes }: ProgramStats): void => {

@@ -1,108 +1,212 @@
-import { createTape, type Tape } from "../autograd/tape.ts";
-import { embedding } from "../kernels/embedding.ts";
-import { packStep } from "../kernels/step.ts";
+import { userError } from "../core/errors.ts";
+import { FINISHED } from "../kernels/sample-settings.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { type BatchShape, declareInputs, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
-import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
-import type { Program, Runtime } from "../runtime/runtime.ts";
-import { drawToken, type SamplingOptions, samplingDistribution, samplingPoint } from "./sampling.ts";
-
-export interface GenerateOptions extends SamplingOptions {
-  /** New tokens a sequence may have, its end token included. The context length limits them too. */
-  readonly maxNewTokens: number;
-  /** The token that ends a sequence; null: none does. */
-  readonly endId: number | null;
-  readonly seed: number;
-}
+import type { ParameterLayout } from "../model/parameters.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { beamSearch, type Hypothesis } from "./beams.ts";
+import { createDecoder, type DecodeRow, type RowState } from "./decoder.ts";
+import { type GenerateOptions, type Generation, generationOptions } from "./options.ts";
+import { createTextStream, type TextStream } from "./text-stream.ts";
 
 /** One continuation of a prompt. */
 export interface Generated {
-  /** New tokens, without the end token. */
+  /** New tokens, without the end token; with stop strings, up to the token that completes one. */
   readonly ids: readonly number[];
-  /** "end": the model ended it; "length": it reached maxNewTokens; "context": it filled the context. */
-  readonly stopped: "end" | "length" | "context";
+  /** "end": the model ended it; "stop": a stop string; "length": as many tokens as allowed; "context": no place left. */
+  readonly stopped: "end" | "stop" | "length" | "context";
+  /** The end token that it met. */
+  readonly endId?: number;
+  /** Where a tokenizer was given: the text of `ids`, without a stop string and what follows it. */
+  readonly text?: string;
+  /** Where they were asked for: of each of `ids`, and of the end token. */
+  readonly logProbabilities?: readonly number[];
+  /** Of a beam search: log-probability / length^lengthPenalty, the end token included. */
+  readonly score?: number;
 }
 
-/** Places that a plan has more of than the one before it: a few plans serve all lengths. */
-const CONTEXT_STEP = 16;
+/** A new token as it comes. */
+export interface Token {
+  readonly id: number;
+  readonly logProbability?: number;
+  /** Where a tokenizer was given: all the text so far, in whole characters. */
+  readonly text?: string;
+}
 
 export interface Generator {
-  /** Continues each prompt, which holds at least one id; row i draws from stream i of the seed. */
-  generate(prompts: readonly (readonly number[])[], options: GenerateOptions): Promise<Generated[]>;
+  /**
+   * Continues each prompt, which holds at least one id, `numReturnSequences` times; sequence i of all of them draws from
+   * stream i of the seed, whatever is beside it. Throws `UserError` on options that contradict one another, and on a
+   * prompt that leaves no place in the context.
+   */
+  generate(
+    prompts: readonly (readonly number[])[],
+    options: GenerateOptions,
+    signal?: AbortSignal,
+  ): Promise<Generated[]>;
+  /** Continues one prompt, giving each token as it comes, and the whole at the end. Not for beams. */
+  stream(prompt: readonly number[], options: GenerateOptions, signal?: AbortSignal): AsyncGenerator<Token, Generated>;
   dispose(): void;
 }
 
-/** Samples from the parameters that `runtime` holds, computing each whole sequence again for every token. */
+/** Generates from the parameters that `runtime` holds, with a cache of keys and values; one call at a time. */
 export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: ParameterLayout): Generator {
-  const plans = new Map<string, Promise<Program>>();
+  const decoder = createDecoder(runtime, config, layout);
+  let busy = false;
 
-  function planFor(shape: BatchShape): Promise<Program> {
-    const key = `${shape.batch} ${shape.context}`;
-    const known = plans.get(key);
-    if (known) return known;
-    const plan = runtime.compile(nextTokenTape(config, layout, shape));
-    plans.set(key, plan);
-    return plan;
+  function begin(): void {
+    if (busy) throw new Error("generate: another call is running; await it, or finish its iterator, first");
+    busy = true;
   }
 
-  async function nextLogits(sequences: readonly number[][]): Promise<Float32Array[]> {
-    const longest = Math.max(...sequences.map((ids) => ids.length));
-    const context = Math.min(config.contextLength, Math.ceil(longest / CONTEXT_STEP) * CONTEXT_STEP);
-    const shape = { batch: sequences.length, context };
-    const tokens = new Uint32Array(shape.batch * context);
-    sequences.forEach((ids, row) => {
-      tokens.set(ids, row * context);
+  function rowsOf(prompts: readonly (readonly number[])[], options: Generation): DecodeRow[] {
+    return prompts.map((prompt) => {
+      checkPrompt(prompt, config);
+      const { most, least } = options;
+      const total = (limit: Generation["most"]): number => limit.length + (limit.fromPrompt ? prompt.length : 0);
+      if (total(most) <= prompt.length)
+        userError(
+          `maxLength is ${most.length}, the prompt has ${prompt.length} tokens already; raise it, or use maxNewTokens`,
+        );
+      return { prompt, least: total(least), most: total(most) };
     });
-    const plan = await planFor(shape);
-    const { logits } = await plan.run({
-      tokens,
-      positions: tokens.map((_, i) => i % context),
-      lengths: Uint32Array.from(sequences, (ids) => ids.length),
-      last: Uint32Array.from(sequences, (ids, row) => row * context + ids.length - 1),
-      step: packStep({ seed: 0, step: 0, learningRate: 0, lossScale: 1 }),
-    });
-    const v = config.vocabSize;
-    return sequences.map((_, row) => Float32Array.from(logits!.subarray(row * v, (row + 1) * v)));
   }
 
-  async function generate(prompts: readonly (readonly number[])[], options: GenerateOptions): Promise<Generated[]> {
-    const sequences = prompts.map((prompt) => [...prompt]);
-    const results = prompts.map((): Generated | undefined => undefined);
-    for (;;) {
-      const open = sequences.flatMap((_, row) => (results[row] ? [] : [row]));
-      for (const row of open) {
-        const ids = sequences[row]!.slice(prompts[row]!.length);
-        if (ids.length >= options.maxNewTokens) results[row] = { ids, stopped: "length" };
-        else if (sequences[row]!.length >= config.contextLength) results[row] = { ids, stopped: "context" };
-      }
-      const running = open.filter((row) => !results[row]);
-      if (running.length === 0) return results.map((result) => result!);
-      const logits = await nextLogits(sequences);
-      for (const row of running) {
-        const sequence = sequences[row]!;
-        const point = samplingPoint(options.seed, row, sequence.length);
-        const id = drawToken(samplingDistribution(logits[row]!, options), point);
-        if (id === options.endId) results[row] = { ids: sequence.slice(prompts[row]!.length), stopped: "end" };
-        else sequence.push(id);
-      }
+  async function* sampleAll(rows: readonly DecodeRow[], firstRow: number, options: Generation, signal?: AbortSignal) {
+    const trackers = rows.map(() => options.tokenizer && createTextStream(options.tokenizer, options.stopStrings));
+    const seen = rows.map(({ prompt }) => prompt.length);
+    for await (const states of decoder.sample(rows, { ...options, firstRow }, signal)) {
+      const results = states.map((state, row) => {
+        const text = trackers[row];
+        const last = state.ids.length - (state.finished === FINISHED.end ? 1 : 0);
+        for (; seen[row]! < last && !text?.stopped; seen[row]!++) text?.push(state.ids[seen[row]!]!);
+        return resultOf(rows[row]!, state, seen[row]!, text, options);
+      });
+      yield { states, results };
+      if (results.every((result) => result !== undefined)) return;
     }
   }
 
+  async function generate(
+    prompts: readonly (readonly number[])[],
+    given: GenerateOptions,
+    signal?: AbortSignal,
+  ): Promise<Generated[]> {
+    const options = generationOptions(given, config);
+    const rows = rowsOf(prompts, options);
+    const perPrompt = options.numBeams > 1 ? options.numBeams : options.numReturnSequences;
+    const all = rows.flatMap((row) => new Array<DecodeRow>(perPrompt).fill(row));
+    const results: Generated[] = [];
+    begin();
+    try {
+      if (options.numBeams > 1) {
+        for (let at = 0; at < rows.length; ) {
+          const group = rows.slice(at, at + Math.max(1, Math.floor(decoder.fit(rows.slice(at)) / perPrompt)));
+          const found = await beamSearch(decoder, group, options, config, signal);
+          for (const [i, hypotheses] of found.entries())
+            for (const hypothesis of hypotheses.slice(0, options.numReturnSequences))
+              results.push(ofHypothesis(hypothesis, group[i]!, options));
+          at += group.length;
+        }
+        return results;
+      }
+      for (let at = 0; at < all.length; ) {
+        const group = all.slice(at, at + decoder.fit(all.slice(at)));
+        let last: (Generated | undefined)[] = [];
+        for await (const progress of sampleAll(group, at, options, signal)) last = progress.results;
+        for (const result of last) results.push(result!);
+        at += group.length;
+      }
+      return results;
+    } finally {
+      busy = false;
+    }
+  }
+
+  async function* stream(prompt: readonly number[], given: GenerateOptions, signal?: AbortSignal) {
+    const options = generationOptions(given, config);
+    if (options.numBeams > 1) userError("numBeams: a search knows its words only at the end; use generate for beams");
+    if (options.numReturnSequences > 1)
+      userError("numReturnSequences: one sequence is streamed; use generate for more");
+    const rows = rowsOf([prompt], options);
+    const text = options.tokenizer && createTextStream(options.tokenizer, options.stopStrings);
+    let sent = prompt.length;
+    begin();
+    try {
+      for await (const { states, results } of sampleAll(rows, 0, options, signal)) {
+        const [state, result] = [states[0]!, results[0]];
+        const last = result ? prompt.length + result.ids.length : state.ids.length;
+        for (; sent < last; sent++) {
+          const id = state.ids[sent]!;
+          text?.push(id);
+          yield {
+            id,
+            ...(options.logProbabilities ? { logProbability: state.logProbabilities[sent - prompt.length]! } : {}),
+            ...(text ? { text: text.text } : {}),
+          };
+        }
+        if (result) return result;
+      }
+      throw new Error("generate: the sequence has no end");
+    } finally {
+      busy = false;
+    }
+  }
+
+  return { generate, stream, dispose: () => decoder.dispose() };
+}
+
+function checkPrompt(prompt: readonly number[], config: Gpt2Config): void {
+  if (prompt.length === 0) userError("the prompt has no tokens: begin with the end token, after which a text starts");
+  const bad = prompt.find((id) => !(Number.isInteger(id) && id >= 0 && id < config.vocabSize));
+  if (bad !== undefined) userError(`the prompt has id ${bad}, wanted ids from 0 to ${config.vocabSize - 1}`);
+  if (prompt.length >= config.contextLength) {
+    userError(
+      `the prompt has ${prompt.length} tokens, the model's context ${config.contextLength}: none is left to generate; ` +
+        `keep at most its last ${config.contextLength - 1}`,
+    );
+  }
+}
+
+/** Why a row stopped, by what the device says of it. */
+const REASONS: Readonly<Record<number, Generated["stopped"]>> = {
+  [FINISHED.end]: "end",
+  [FINISHED.length]: "length",
+  [FINISHED.context]: "context",
+};
+
+/** The result of a row, once it is finished or a stop string was met. `seen`: ids whose text was looked at. */
+function resultOf(
+  { prompt }: DecodeRow,
+  state: RowState,
+  seen: number,
+  text: TextStream | undefined,
+  options: Generation,
+): Generated | undefined {
+  if (state.finished === FINISHED.no && !text?.stopped) return undefined;
+  if (!text?.stopped) text?.end();
+  const stopped = text?.stopped ? "stop" : REASONS[state.finished]!;
+  const end = stopped === "stop" ? seen : state.ids.length - (stopped === "end" ? 1 : 0);
+  const known = stopped === "end" ? end + 1 : end;
   return {
-    generate,
-    dispose() {
-      for (const plan of plans.values()) plan.then((program) => program.dispose());
-    },
+    ids: state.ids.slice(prompt.length, end),
+    stopped,
+    ...(stopped === "end" ? { endId: state.ids[end]! } : {}),
+    ...(text ? { text: text.text } : {}),
+    ...(options.logProbabilities ? { logProbabilities: state.logProbabilities.slice(0, known - prompt.length) } : {}),
   };
 }
 
-/** The logits [B, V] of what follows the last token of each record. `last`: u32 [B], those tokens' places. */
-function nextTokenTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape): Tape {
-  const tape = createTape();
-  const parameters = declareParameters(tape, layout);
-  const inputs = declareInputs(tape, shape, false);
-  const last = tape.input("last", { dtype: "u32", shape: [shape.batch] });
-  const hidden = gpt2Trunk(config, parameters, inputs, shape, false);
-  tape.output("logits", gpt2Logits(config, parameters, embedding(last, hidden)));
-  return tape;
+function ofHypothesis({ ids, score, ended }: Hypothesis, { prompt, most }: DecodeRow, options: Generation) {
+  const output = ids.slice(prompt.length, ended ? -1 : undefined);
+  const text = options.tokenizer && createTextStream(options.tokenizer);
+  for (const id of output) text?.push(id);
+  text?.end();
+  const stopped = ended ? "end" : ids.length >= most ? "length" : "context";
+  return {
+    ids: output,
+    stopped,
+    ...(ended ? { endId: ids.at(-1)! } : {}),
+    ...(text ? { text: text.text } : {}),
+    score,
+  } satisfies Generated;
 }

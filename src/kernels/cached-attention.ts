@@ -110,53 +110,58 @@ function lanesOf(D: number, traits: Traits): number {
 }
 
 /**
- * Puts the keys and values of P sequences of S tokens into the first P rows of the cache, from position 0 on.
- * qkv: [P S, 3 H D], P = `sequences`; keys, values: see `LayerCache`, updated. S <= T.
+ * Puts the keys and values of P sequences of S tokens into the cache from position 0 on, sequence p into row cacheRows[p].
+ * qkv: [P S, 3 H D]; cacheRows: u32 [P], below B and all different; keys, values: see `LayerCache`, updated. S <= T.
  */
 export const cacheAppendOp = defineOp({
   name: "cacheAppend",
-  inputs: ["qkv", "keys", "values"],
+  inputs: ["qkv", "cacheRows", "keys", "values"],
   outputs: ["keysAfter", "valuesAfter"],
   updates: { keysAfter: "keys", valuesAfter: "values" },
-  attrs: { sequences: 1 },
-  shapes: ({ qkv, keys, values }, { sequences }) => {
+  shapes: ({ qkv, cacheRows, keys, values }) => {
     const { B, T } = sizesOf("cacheAppend", { qkv, keys, values });
-    const S = qkv.shape[0]! / sequences;
-    if (sequences > B || !Number.isInteger(S) || S > T)
-      shapeError("cacheAppend", `${sequences} sequences, qkv ${formatShape(qkv.shape)}, cache of ${B} rows of ${T}`);
+    expectType("cacheAppend", "cacheRows", cacheRows, "u32", [-1]);
+    const P = cacheRows.shape[0]!;
+    const S = qkv.shape[0]! / P;
+    if (P > B || !Number.isInteger(S) || S > T)
+      shapeError("cacheAppend", `${P} sequences, qkv ${formatShape(qkv.shape)}, a cache of ${B} rows of ${T} places`);
     return { keysAfter: f32(keys.shape), valuesAfter: f32(values.shape) };
   },
-  cpu: ({ qkv, keys }, { keysAfter, valuesAfter }, { sequences }) => {
+  cpu: ({ qkv, cacheRows, keys }, { keysAfter, valuesAfter }) => {
     const [, H, D, T] = keys.shape as [number, number, number, number];
-    const S = qkv.shape[0]! / sequences;
+    const S = qkv.shape[0]! / cacheRows.data.length;
     for (let row = 0; row < qkv.shape[0]!; row++) {
-      const [p, s] = [Math.floor(row / S), row % S];
+      const [b, s] = [cacheRows.data[Math.floor(row / S)]!, row % S];
       for (let c = 0; c < H * D; c++) {
         const [h, d] = [Math.floor(c / D), c % D];
-        keysAfter.data[((p * H + h) * D + d) * T + s] = qkv.data[(row * 3 + 1) * H * D + c]!;
-        valuesAfter.data[((p * H + h) * T + s) * D + d] = qkv.data[(row * 3 + 2) * H * D + c]!;
+        keysAfter.data[((b * H + h) * D + d) * T + s] = qkv.data[(row * 3 + 1) * H * D + c]!;
+        valuesAfter.data[((b * H + h) * T + s) * D + d] = qkv.data[(row * 3 + 2) * H * D + c]!;
       }
     }
   },
-  gpu: ({ qkv, keys, values }, _outputs, { sequences }, traits) => {
+  gpu: ({ qkv, cacheRows, keys, values }, _outputs, _attrs, traits) => {
     const { H, D, T } = sizesOf("cacheAppend", { qkv, keys, values });
     const n = sizeOf(qkv.shape) / 3;
     return [
       {
         shader: ["lib/grid", "cache_append"],
         entry: "cache_append",
-        constants: { N: n, S: qkv.shape[0]! / sequences, T, H, D },
-        bind: [read("qkv"), write("keysAfter"), write("valuesAfter")],
+        constants: { N: n, S: qkv.shape[0]! / cacheRows.shape[0]!, T, H, D },
+        bind: [read("qkv"), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
         grid: grid1d(n, COPY_GROUP, traits),
       },
     ];
   },
   cost: ({ qkv }) => ({ flops: 0, bytes: (16 / 3) * sizeOf(qkv.shape) }),
   cases: [
-    { inputs: { qkv: f32([6, 24]), ...cacheTypes(3, 5, 2, 4) }, attrs: { sequences: 2 } },
-    { inputs: { qkv: f32([7, 9]), ...cacheTypes(1, 7, 1, 3) } },
+    { inputs: { qkv: f32([6, 24]), cacheRows: u32Of([2, 0]), ...cacheTypes(3, 5, 2, 4) } },
+    { inputs: { qkv: f32([7, 9]), cacheRows: u32Of([0]), ...cacheTypes(1, 7, 1, 3) } },
   ],
 });
+
+function u32Of(values: number[]) {
+  return { dtype: "u32" as const, shape: [values.length], values };
+}
 
 /** B rows, all of the cache random; row b reads its past from row `past[b]`, its own by default. */
 export function attentionCase(H: number, D: number, T: number, positions: number[], past?: number[]): OpCase {
@@ -177,6 +182,6 @@ export function cachedAttention(qkv: Value, positions: Value, table: Value, cach
 }
 
 /** See `cacheAppendOp`. */
-export function cacheAppend(qkv: Value, cache: LayerCache, sequences: number): void {
-  cacheAppendOp.apply({ qkv, ...cache }, { sequences });
+export function cacheAppend(qkv: Value, cacheRows: Value, cache: LayerCache): void {
+  cacheAppendOp.apply({ qkv, cacheRows, ...cache });
 }

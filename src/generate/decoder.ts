@@ -1,0 +1,236 @@
+import type { Tape } from "../autograd/tape.ts";
+import { UserError, userError } from "../core/errors.ts";
+import { COLUMN, FINISHED, packSettings, rowStride, type SampleSettings } from "../kernels/sample-settings.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import { type DecodeShape, decodeState, decodeTape, prefillTape } from "../model/decode.ts";
+import type { ParameterLayout } from "../model/parameters.ts";
+import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
+
+/** A sequence being continued. */
+export interface DecodeRow {
+  readonly prompt: readonly number[];
+  /** Ids it has at least before an end token, and at most, prompt included. */
+  readonly least: number;
+  readonly most: number;
+}
+
+/** What the device has made of a row so far. */
+export interface RowState {
+  /** Prompt and output, an end token included. */
+  readonly ids: readonly number[];
+  /** Log-probabilities of the output. */
+  readonly logProbabilities: readonly number[];
+  /** One of `FINISHED`. */
+  readonly finished: number;
+}
+
+/** Logits [B, V] of the rows, step by step, for a search that chooses on the CPU. */
+export interface LogitsSession {
+  /** After the prompts. */
+  readonly first: ArrayLike<number>;
+  /**
+   * After one more token of each row, at `positions`; position t of row b's past was computed in row table[b, t] of the
+   * cache, where row b's own token is put by this call.
+   */
+  next(tokens: Uint32Array<ArrayBuffer>, positions: Uint32Array<ArrayBuffer>): Promise<ArrayLike<number>>;
+  readonly table: Uint32Array<ArrayBuffer>;
+  readonly places: number;
+}
+
+/** Computes prompts once, then one token of every row at a time, from a cache of keys and values. */
+export interface Decoder {
+  /** Rows that fit one batch, of the first of `rows`. */
+  fit(rows: readonly DecodeRow[]): number;
+  /** Samples every row to its end, a few tokens at a time without waiting for the host; gives all rows' states. */
+  sample(rows: readonly DecodeRow[], rules: Partial<SampleSettings>, signal?: AbortSignal): AsyncGenerator<RowState[]>;
+  logits(rows: readonly DecodeRow[]): Promise<LogitsSession>;
+  dispose(): void;
+}
+
+const LEAST_PLACES = 32;
+/** Tokens queued between two looks at what came out: doubled while they take less than FAST, halved above SLOW. */
+const MOST_QUEUED = 32;
+const [FAST_MS, SLOW_MS] = [40, 160];
+
+export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: ParameterLayout): Decoder {
+  const plans = new Map<string, Promise<Program>>();
+
+  function compile(key: string, tape: () => Tape): Promise<Program> {
+    const known = plans.get(key);
+    if (known) return known;
+    const plan = runtime.compile(tape());
+    plans.set(key, plan);
+    return plan;
+  }
+
+  function placesFor(rows: readonly DecodeRow[]): number {
+    return roomFor(Math.max(...rows.map(({ most }) => most)), config.contextLength);
+  }
+
+  /** Compiles both plans and computes the prompts; gives the plan of a step and the logits, if they are asked for. */
+  async function start(rows: readonly DecodeRow[], settings: Uint32Array<ArrayBuffer> | undefined) {
+    const shape: DecodeShape = { rows: rows.length, places: placesFor(rows), settings: settings?.length ?? 0 };
+    const prompts = distinctPrompts(rows);
+    const longest = Math.max(...prompts.map(({ ids }) => ids.length));
+    const prompt = { prompts: prompts.length, length: Math.min(shape.places, roomFor(longest, config.contextLength)) };
+    const mode = settings ? "sample" : "logits";
+    const key = `${mode} ${shape.rows} ${shape.places} ${shape.settings}`;
+    const [prefill, step] = await Promise.all([
+      compile(`prefill ${key} ${prompt.prompts} ${prompt.length}`, () =>
+        prefillTape(config, layout, shape, prompt, mode),
+      ),
+      compile(key, () => decodeTape(config, layout, shape, mode)),
+    ]);
+    const table = tableOf(rows, prompts, shape.places);
+    if (settings) writeSampling(runtime, rows, shape, table, settings);
+    const { logits } = await prefill.run(promptInputs(rows, prompts, prompt.length));
+    return { shape, step, table, logits };
+  }
+
+  async function* sample(rows: readonly DecodeRow[], rules: Partial<SampleSettings>, signal?: AbortSignal) {
+    const { shape, step } = await start(rows, packSettings(rules));
+    const needed = Math.max(...rows.map(({ prompt, most }) => Math.min(most, shape.places) - prompt.length));
+    let queued = 1;
+    let burst = 1;
+    let pending = readRows(runtime, rows, shape);
+    for (;;) {
+      signal?.throwIfAborted();
+      const began = performance.now();
+      // The device works on these while the host waits for the ones before.
+      for (let i = 0; i < burst && queued < needed; i++, queued++) await step.run({});
+      const states = await pending;
+      for (const { finished, ids } of states) checkFinished(finished, ids.length);
+      yield states;
+      if (states.every(({ finished }) => finished !== FINISHED.no)) return;
+      pending = readRows(runtime, rows, shape);
+      const took = performance.now() - began;
+      if (took < FAST_MS) burst = Math.min(MOST_QUEUED, 2 * burst);
+      else if (took > SLOW_MS) burst = Math.max(1, burst >> 1);
+    }
+  }
+
+  return {
+    fit(rows) {
+      const places = placesFor(rows);
+      const most = Math.floor(runtime.traits.maxBindingBytes / 4);
+      const widest = Math.max(3 * config.width, config.innerWidth);
+      const limit = Math.min(Math.floor(most / (places * widest)), Math.floor(most / config.vocabSize));
+      if (limit < 1)
+        userError(
+          `generate: ${places} places do not fit the ${runtime.name}'s bindings; lower maxNewTokens or the prompt`,
+        );
+      return limit;
+    },
+    sample,
+    async logits(rows) {
+      const { shape, step, table, logits } = await start(rows, undefined);
+      return {
+        first: logits!,
+        table,
+        places: shape.places,
+        next: async (tokens, positions) => (await step.run({ tokens, positions, table })).logits!,
+      };
+    },
+    dispose() {
+      for (const plan of plans.values()) plan.then((program) => program.dispose());
+      plans.clear();
+    },
+  };
+}
+
+/** A few sizes serve all lengths: powers of two up to the context. */
+function roomFor(length: number, context: number): number {
+  let places = LEAST_PLACES;
+  while (places < length) places *= 2;
+  return Math.min(places, context);
+}
+
+interface Prompt {
+  readonly ids: readonly number[];
+  /** The cache row that it is computed in: the first that continues it. */
+  readonly row: number;
+}
+
+/** Each array of ids once: rows that share a prompt share the array. */
+function distinctPrompts(rows: readonly DecodeRow[]): Prompt[] {
+  const seen = new Map<readonly number[], Prompt>();
+  rows.forEach(({ prompt }, row) => {
+    if (!seen.has(prompt)) seen.set(prompt, { ids: prompt, row });
+  });
+  return [...seen.values()];
+}
+
+/** The prompt's places from the row that it was computed in, all others from the row itself. */
+function tableOf(rows: readonly DecodeRow[], prompts: readonly Prompt[], places: number): Uint32Array<ArrayBuffer> {
+  const table = new Uint32Array(rows.length * places);
+  rows.forEach(({ prompt }, row) => {
+    table.fill(row, row * places, (row + 1) * places);
+    table.fill(prompts.find(({ ids }) => ids === prompt)!.row, row * places, row * places + prompt.length);
+  });
+  return table;
+}
+
+function promptInputs(rows: readonly DecodeRow[], prompts: readonly Prompt[], length: number): Tensors {
+  const tokens = new Uint32Array(prompts.length * length);
+  prompts.forEach(({ ids }, p) => {
+    tokens.set(ids, p * length);
+  });
+  const lastOf = (prompt: readonly number[]): number =>
+    prompts.findIndex(({ ids }) => ids === prompt) * length + prompt.length - 1;
+  return {
+    tokens,
+    positions: tokens.map((_, i) => i % length),
+    lengths: Uint32Array.from(prompts, ({ ids }) => ids.length),
+    cacheRows: Uint32Array.from(prompts, ({ row }) => row),
+    last: Uint32Array.from(rows, ({ prompt }) => lastOf(prompt)),
+  };
+}
+
+function writeSampling(
+  runtime: Runtime,
+  rows: readonly DecodeRow[],
+  shape: DecodeShape,
+  table: Uint32Array<ArrayBuffer>,
+  settings: Uint32Array<ArrayBuffer>,
+): void {
+  const stride = rowStride(rows.length);
+  const state = new Uint32Array(5 * stride);
+  const history = new Uint32Array(rows.length * shape.places);
+  rows.forEach(({ prompt, least, most }, row) => {
+    history.set(prompt, row * shape.places);
+    state[COLUMN.token * stride + row] = prompt.at(-1)!;
+    state[COLUMN.position * stride + row] = prompt.length - 1;
+    state[COLUMN.least * stride + row] = least;
+    state[COLUMN.most * stride + row] = most;
+  });
+  runtime.writeState(decodeState("settings", shape), settings);
+  runtime.writeState(decodeState("history", shape), history);
+  runtime.writeState(decodeState("rows", shape), state);
+  runtime.writeState(decodeState("table", shape), table);
+}
+
+async function readRows(runtime: Runtime, rows: readonly DecodeRow[], shape: DecodeShape): Promise<RowState[]> {
+  const [state, history, logProbabilities] = await Promise.all(
+    (["rows", "history", "logProbabilities"] as const).map((name) => runtime.readState(decodeState(name, shape))),
+  );
+  const stride = rowStride(rows.length);
+  return rows.map(({ prompt }, row) => {
+    const start = row * shape.places;
+    const end = start + state![COLUMN.position * stride + row]! + 1;
+    return {
+      ids: Array.from(history!.subarray(start, end)),
+      logProbabilities: Array.from(logProbabilities!.subarray(start + prompt.length, end)),
+      finished: state![COLUMN.finished * stride + row]!,
+    };
+  });
+}
+
+function checkFinished(finished: number, length: number): void {
+  if (finished === FINISHED.allBanned) {
+    throw new UserError(
+      `after ${length} tokens no token is allowed; loosen badWordsIds, noRepeatNgramSize or minNewTokens`,
+    );
+  }
+  if (finished === FINISHED.notFinite)
+    throw new UserError("the model's logits are not finite: its weights are damaged, or training diverged");
+}

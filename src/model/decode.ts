@@ -1,0 +1,120 @@
+import { createTape, type Tape } from "../autograd/tape.ts";
+import { attention } from "../kernels/attention.ts";
+import { cacheAppend, cachedAttention, cacheTypes, type LayerCache } from "../kernels/cached-attention.ts";
+import { embedding } from "../kernels/embedding.ts";
+import { f32, type TensorType, type Value } from "../kernels/op.ts";
+import { COLUMN, rowStride } from "../kernels/sample-settings.ts";
+import { sampleToken } from "../kernels/sample-token.ts";
+import type { Gpt2Config } from "./config.ts";
+import { gpt2Logits, gpt2TrunkWith } from "./gpt2.ts";
+import { declareParameters, type ParameterLayout } from "./parameters.ts";
+
+/** Room for sequences that are continued: B rows of T places each, the context length at most. */
+export interface DecodeShape {
+  readonly rows: number;
+  readonly places: number;
+  /** Words of the sampling settings. */
+  readonly settings: number;
+}
+
+/** P prompts of up to S tokens each, each computed once, for one row of the cache or more. P <= B, S <= T. */
+export interface PromptShape {
+  readonly prompts: number;
+  readonly length: number;
+}
+
+/** "sample": the tape chooses tokens and keeps its state itself. "logits": it is told tokens, and gives logits [B, V]. */
+export type DecodeMode = "sample" | "logits";
+
+/** States of decoding, by what they hold; each shape has states of its own. */
+export type DecodeState = "table" | "history" | "rows" | "logProbabilities" | "settings";
+
+export function decodeState(name: DecodeState | `keys ${number}` | `values ${number}`, shape: DecodeShape): string {
+  const size = name === "settings" ? `${shape.settings}` : `${shape.rows} x ${shape.places}`;
+  return `decode ${name} ${size}`;
+}
+
+/**
+ * Computes the prompts, fills the cache, and gives or samples what follows each row's prompt. Inputs: tokens u32 [P S] and
+ * positions, lengths and cacheRows u32 [P], last u32 [B]: for each row the place in tokens of its prompt's last token.
+ */
+export function prefillTape(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  shape: DecodeShape,
+  prompt: PromptShape,
+  mode: DecodeMode,
+): Tape {
+  const tape = createTape();
+  const parameters = declareParameters(tape, layout);
+  const ids = u32(prompt.prompts * prompt.length);
+  const [tokens, positions] = [tape.input("tokens", ids), tape.input("positions", ids)];
+  const lengths = tape.input("lengths", u32(prompt.prompts));
+  const cacheRows = tape.input("cacheRows", u32(prompt.prompts));
+  const last = tape.input("last", u32(shape.rows));
+  const cache = declareCache(tape, config, shape);
+  const hidden = gpt2TrunkWith(config, parameters, { tokens, positions }, (qkv, layer) => {
+    cacheAppend(qkv, cacheRows, cache[layer]!);
+    const attrs = { batch: prompt.prompts, heads: config.heads, dropout: 0, stream: 0 };
+    return attention(qkv, lengths, attrs);
+  });
+  finish(tape, gpt2Logits(config, parameters, embedding(last, hidden)), shape, mode);
+  return tape;
+}
+
+/**
+ * One more token of each row: it joins the cache, and what follows it is sampled or given as logits. With "logits" the
+ * inputs are tokens, positions u32 [B] and table u32 [B, T]; with "sample" there are none, and nothing is given back.
+ */
+export function decodeTape(config: Gpt2Config, layout: ParameterLayout, shape: DecodeShape, mode: DecodeMode): Tape {
+  const tape = createTape();
+  const parameters = declareParameters(tape, layout);
+  const { rows: B, places: T } = shape;
+  const tableType: TensorType = { dtype: "u32", shape: [B, T] };
+  const sampling = mode === "sample" ? declareSampling(tape, shape) : undefined;
+  const column = (at: number): Value => tape.view(sampling!.rows, at * rowStride(B), [B]);
+  const given = sampling
+    ? { tokens: column(COLUMN.token), positions: column(COLUMN.position) }
+    : { tokens: tape.input("tokens", u32(B)), positions: tape.input("positions", u32(B)) };
+  const table = sampling ? tape.state(decodeState("table", shape), tableType) : tape.input("table", tableType);
+  const cache = declareCache(tape, config, shape);
+  const hidden = gpt2TrunkWith(config, parameters, given, (qkv, layer) =>
+    cachedAttention(qkv, given.positions, table, cache[layer]!),
+  );
+  finish(tape, gpt2Logits(config, parameters, hidden), shape, mode, sampling);
+  return tape;
+}
+
+function finish(tape: Tape, logits: Value, shape: DecodeShape, mode: DecodeMode, sampling?: Sampling): void {
+  if (mode === "logits") {
+    tape.output("logits", logits);
+    return;
+  }
+  const { settings, ...state } = sampling ?? declareSampling(tape, shape);
+  sampleToken(logits, settings, state);
+}
+
+type Sampling = Readonly<Record<"settings" | "history" | "rows" | "logProbabilities", Value>>;
+
+function declareSampling(tape: Tape, shape: DecodeShape): Sampling {
+  const { rows: B, places: T, settings } = shape;
+  const state = (name: DecodeState, type: TensorType): Value => tape.state(decodeState(name, shape), type);
+  return {
+    settings: state("settings", u32(settings)),
+    history: state("history", { dtype: "u32", shape: [B, T] }),
+    rows: state("rows", { dtype: "u32", shape: [5, rowStride(B)] }),
+    logProbabilities: state("logProbabilities", f32([B, T])),
+  };
+}
+
+function declareCache(tape: Tape, config: Gpt2Config, shape: DecodeShape): LayerCache[] {
+  const types = cacheTypes(shape.rows, shape.places, config.heads, config.width / config.heads);
+  return Array.from({ length: config.layers }, (_, layer) => ({
+    keys: tape.state(decodeState(`keys ${layer}`, shape), types.keys),
+    values: tape.state(decodeState(`values ${layer}`, shape), types.values),
+  }));
+}
+
+function u32(length: number): TensorType {
+  return { dtype: "u32", shape: [length] };
+}

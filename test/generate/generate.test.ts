@@ -1,0 +1,196 @@
+import { describe, expect, test } from "vitest";
+import { relativeL2 } from "../../src/autograd/gradcheck.ts";
+import { createTape } from "../../src/autograd/tape.ts";
+import { createDecoder } from "../../src/generate/decoder.ts";
+import { createGenerator, type Generated, type Generator } from "../../src/generate/generate.ts";
+import { packStep } from "../../src/kernels/step.ts";
+import { declareInputs, gpt2Logits, gpt2Trunk } from "../../src/model/gpt2.ts";
+import { declareParameters } from "../../src/model/parameters.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { byteTokenizer } from "../../src/text/byte.ts";
+import { testAdapters } from "../support/gpu.ts";
+import { smallConfig, smallLayout, smallRuntime } from "../support/small-model.ts";
+
+const everywhere = ["CPU", ...testAdapters] as const;
+const V = smallConfig.vocabSize;
+const T = smallConfig.contextLength;
+const END = V - 1;
+const sampling = { doSample: true, topK: 0, maxNewTokens: 50, seed: 1 };
+
+async function withGenerator<R>(adapter: (typeof everywhere)[number], use: (generator: Generator) => Promise<R>) {
+  const runtime = await smallRuntime(adapter);
+  const generator = createGenerator(runtime, smallConfig, smallLayout);
+  try {
+    return await use(generator);
+  } finally {
+    generator.dispose();
+    runtime.close();
+  }
+}
+
+/** Logits [T, V] of a whole sequence at once, without a cache. */
+async function uncachedLogits(runtime: Runtime, ids: number[]): Promise<ArrayLike<number>> {
+  const tape = createTape();
+  const parameters = declareParameters(tape, smallLayout);
+  const shape = { batch: 1, context: ids.length };
+  const inputs = declareInputs(tape, shape, false);
+  const hidden = gpt2Trunk(smallConfig, parameters, inputs, shape, false);
+  tape.output("logits", gpt2Logits(smallConfig, parameters, hidden));
+  const program = await runtime.compile(tape);
+  const tokens = Uint32Array.from(ids);
+  const step = packStep({ seed: 0, step: 0, learningRate: 0, lossScale: 1 });
+  const given = { tokens, positions: tokens.map((_, i) => i), lengths: Uint32Array.of(ids.length), step };
+  return (await program.run(given)).logits!;
+}
+
+test.each(everywhere)(
+  "%s: a cached decode equals the uncached forward, token by token, over the whole context",
+  async (adapter) => {
+    const runtime = await smallRuntime(adapter);
+    const sequences = [3, 1, 17].map((length, row) => ({
+      prompt: Array.from({ length }, (_, i) => (i * 7 + row) % V),
+      ids: Array.from({ length: T }, (_, i) => (i * 7 + row) % V),
+    }));
+    const decoder = createDecoder(runtime, smallConfig, smallLayout);
+    // a second row for the first prompt, which reads its past from the first row
+    const rows = [sequences[0]!, ...sequences].map(({ prompt }) => ({ prompt, least: 0, most: T }));
+    const session = await decoder.logits(rows);
+    const all = [sequences[0]!, ...sequences];
+    const wanted = await Promise.all(all.map(({ ids }) => uncachedLogits(runtime, ids)));
+    let logits = session.first;
+    let worst = 0;
+    for (let step = 0; step < T; step++) {
+      all.forEach(({ prompt }, row) => {
+        const at = prompt.length + step;
+        if (at > T) return;
+        const got = Array.prototype.slice.call(logits, row * V, (row + 1) * V);
+        worst = Math.max(worst, relativeL2(got, Array.prototype.slice.call(wanted[row]!, (at - 1) * V, at * V)));
+      });
+      const position = all.map(({ prompt }) => Math.min(prompt.length + step, T - 1));
+      const tokens = Uint32Array.from(all, ({ ids }, row) => ids[position[row]!]!);
+      logits = await session.next(tokens, Uint32Array.from(position));
+    }
+    expect(worst).toBeLessThanOrEqual(2e-6);
+    expect(worst).toBeGreaterThan(0);
+    runtime.close();
+  },
+);
+
+test("the same seed gives the same text on the CPU and on every driver", async () => {
+  const prompts = [[1], [2, 3, 4], [5], [END]];
+  const options = { ...sampling, topP: 0.95, temperature: 0.9, repetitionPenalty: 1.1, numReturnSequences: 3 };
+  const texts: Generated[][] = [];
+  for (const adapter of everywhere) texts.push(await withGenerator(adapter, (g) => g.generate(prompts, options)));
+  for (const text of texts) expect(text).toEqual(texts[0]);
+  expect(new Set(texts[0]!.map(({ ids }) => ids.join())).size).toBeGreaterThan(8);
+});
+
+describe.each(everywhere)("generation on %s", (adapter) => {
+  test("says why each sequence stopped, and never passes the context", async () => {
+    await withGenerator(adapter, async (generator) => {
+      const results = await generator.generate([[END]], { ...sampling, numReturnSequences: 20 });
+      expect(results).toHaveLength(20);
+      for (const { ids, stopped, endId } of results) {
+        expect(ids).not.toContain(END);
+        if (stopped === "context") expect(ids.length).toBe(T - 1);
+        else expect({ stopped, endId }).toEqual({ stopped: "end", endId: END });
+      }
+      const [endless] = await generator.generate([[1, 2]], { ...sampling, eosTokenId: null });
+      expect(endless).toMatchObject({ stopped: "context", ids: { length: T - 2 } });
+      const [short] = await generator.generate([[1, 2]], { ...sampling, eosTokenId: null, maxNewTokens: 4 });
+      expect(short).toMatchObject({ stopped: "length", ids: { length: 4 } });
+      const [long] = await generator.generate([[1, 2]], {
+        ...sampling,
+        maxNewTokens: undefined,
+        maxLength: 7,
+        minLength: 7,
+      });
+      expect(long!.ids.length).toBeGreaterThanOrEqual(4);
+    });
+  });
+
+  test("a seed decides the text; a row does not depend on the rows beside it", async () => {
+    await withGenerator(adapter, async (generator) => {
+      const many = await generator.generate([[1], [2, 3, 4], [5]], sampling);
+      expect(await generator.generate([[1], [2, 3, 4], [5]], sampling)).toEqual(many);
+      expect(await generator.generate([[1]], sampling)).toEqual([many[0]]);
+      expect(await generator.generate([[1], [2, 3, 4], [5]], { ...sampling, seed: 2 })).not.toEqual(many);
+    });
+  });
+
+  test("a stream gives the same tokens one by one, and stops where the caller does", async () => {
+    await withGenerator(adapter, async (generator) => {
+      const options = { ...sampling, eosTokenId: null, logProbabilities: true };
+      const [whole] = await generator.generate([[1, 2]], options);
+      const ids: number[] = [];
+      for await (const { id, logProbability } of generator.stream([1, 2], options)) {
+        expect(logProbability).toBe(whole!.logProbabilities![ids.length]);
+        ids.push(id);
+      }
+      expect(ids).toEqual(whole!.ids);
+      for await (const { id } of generator.stream([1, 2], options)) {
+        expect(id).toBe(ids[0]);
+        break;
+      }
+      const abort = new AbortController();
+      const aborted = (async () => {
+        for await (const _ of generator.stream([1, 2], options, abort.signal)) abort.abort(new Error("enough"));
+      })();
+      await expect(aborted).rejects.toThrow("enough");
+      // and is free again
+      expect(await generator.generate([[1, 2]], options)).toEqual([whole]);
+    });
+  });
+});
+
+test("log-probabilities are the model's own, whatever the rules are", async () => {
+  const runtime = await smallRuntime("CPU");
+  const generator = createGenerator(runtime, smallConfig, smallLayout);
+  const options = { ...sampling, temperature: 0.3, eosTokenId: null, logProbabilities: true };
+  const [result] = await generator.generate([[1, 2]], options);
+  const ids = [1, 2, ...result!.ids];
+  const logits = await uncachedLogits(runtime, ids);
+  result!.logProbabilities!.forEach((got, i) => {
+    const row = Array.prototype.slice.call(logits, (i + 1) * V, (i + 2) * V) as number[];
+    const wanted = row[ids[i + 2]!]! - Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0));
+    expect(got).toBeCloseTo(wanted, 4);
+  });
+});
+
+test("stop strings end a sequence, even across tokens, and are left out", async () => {
+  // ids as letters: a = 0, b = 1, ...
+  const tokenizer = { bytes: (id: number) => Uint8Array.of(97 + id) };
+  await withGenerator("CPU", async (generator) => {
+    const options = { ...sampling, eosTokenId: null, tokenizer };
+    const [plain] = await generator.generate([[1]], options);
+    const stop = plain!.text!.slice(5, 8);
+    const at = plain!.text!.indexOf(stop);
+    const [stopped] = await generator.generate([[1]], { ...options, stopStrings: ["zzz", stop] });
+    expect(stopped).toMatchObject({
+      stopped: "stop",
+      text: plain!.text!.slice(0, at),
+      ids: plain!.ids.slice(0, at + 3),
+    });
+  });
+  expect(byteTokenizer().bytes(97)).toEqual(Uint8Array.of(97));
+});
+
+test("beams of unequal prompts are what each prompt gives alone", async () => {
+  await withGenerator("CPU", async (generator) => {
+    const options = { numBeams: 3, numReturnSequences: 2, maxNewTokens: 30 };
+    const together = await generator.generate([[1], [2, 3, 4, 5, 6, 7, 8], [5, 5]], options);
+    const alone: Generated[] = [];
+    for (const prompt of [[1], [2, 3, 4, 5, 6, 7, 8], [5, 5]])
+      alone.push(...(await generator.generate([prompt], options)));
+    expect(together.map(({ ids }) => ids)).toEqual(alone.map(({ ids }) => ids));
+    expect(together[0]!.score).toBeGreaterThanOrEqual(together[1]!.score!);
+  });
+});
+
+test("every token banned is an error that says what to loosen", async () => {
+  await withGenerator("CPU", async (generator) => {
+    const badWordsIds = Array.from({ length: V }, (_, id) => [id]);
+    const options = { badWordsIds, eosTokenId: null };
+    await expect(generator.generate([[1]], options)).rejects.toThrow(/no token is allowed; loosen badWordsIds/);
+  });
+});

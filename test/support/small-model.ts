@@ -1,0 +1,26 @@
+import { createTape } from "../../src/autograd/tape.ts";
+import { gpt2Config } from "../../src/model/config.ts";
+import { ARENA, declareParameters, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { openTestGpu, type TestAdapter } from "./gpu.ts";
+
+/** A model whose distributions are far from flat, so that greedy choices and likely tokens are clear. */
+export const smallConfig = gpt2Config({ vocabSize: 11, contextLength: 40, width: 16, layers: 2, heads: 2 });
+export const smallLayout = layoutParameters(smallConfig);
+
+/** A runtime that has the small model's parameters. */
+export async function smallRuntime(adapter: TestAdapter | "CPU"): Promise<Runtime> {
+  const runtime = adapter === "CPU" ? createCpuRuntime() : createGpuRuntime(await openTestGpu(adapter));
+  const tape = createTape();
+  declareParameters(tape, smallLayout);
+  (await runtime.compile(tape)).dispose();
+  const arena = initialParameters(smallConfig, smallLayout, 1);
+  // gains stay as they are; what is small and random grows
+  runtime.writeState(
+    ARENA.parameters,
+    arena.map((x) => (x === 1 ? 1 : 20 * x)),
+  );
+  return runtime;
+}
