@@ -1,8 +1,9 @@
 import type { Gpu } from "../gpu/device.ts";
 import { type Effort, FULL_EFFORT, QUICK_EFFORT } from "./measure.ts";
 import { costOfWork, measureOp, type OpWork } from "./op-work.ts";
-import { type Peak, peakWorks } from "./peak.ts";
-import { leastMs, OURS, type Row, ratesOf, timingOf } from "./row.ts";
+import { peakWorks } from "./peak.ts";
+import { leastMs, type Peak, ratesOf } from "./rates.ts";
+import { OURS, type Row, timingOf } from "./row.ts";
 import { opWorks, SHAPES, SQUARES, squareWork } from "./works.ts";
 
 export interface BenchOptions {
@@ -21,11 +22,15 @@ export async function measurePeak(gpu: Gpu, { quick }: BenchOptions): Promise<{ 
   for (const work of [...fma, copy]) rows.push(await measureRow(gpu, work, effortOf(quick), undefined));
   const failed = rows.find((row) => row.failed !== undefined);
   if (failed) throw new Error(`${failed.work}: ${failed.failed}`);
-  const gflopsPerS = Math.max(...rows.slice(0, -1).map((row) => row.gflops_per_s ?? 0));
-  const gbPerS = rows.at(-1)!.gb_per_s ?? 0;
-  // Only the best chains are the peak; the others were ways to find it.
-  const best = rows.slice(0, -1).filter((row) => row.gflops_per_s === gflopsPerS);
-  return { peak: { gflopsPerS, gbPerS }, rows: [...best, rows.at(-1)!] };
+  // A yardstick is what the adapter can do: its best sample, of the chains that suit it best.
+  const best = rows.map((row) => ({ ...row, ...scaled(row, (row.median_ms ?? 0) / (row.best_ms ?? 1)) }));
+  const [copied, ...chains] = best.reverse();
+  const fastest = chains.reduce((a, b) => (b.gflops_per_s > a.gflops_per_s ? b : a));
+  return { peak: { gflopsPerS: fastest.gflops_per_s, gbPerS: copied!.gb_per_s }, rows: [fastest, copied!] };
+}
+
+function scaled({ gflops_per_s = 0, gb_per_s = 0 }: Row, factor: number) {
+  return { gflops_per_s: gflops_per_s * factor, gb_per_s: gb_per_s * factor };
 }
 
 /** Every op at GPT-2's shapes, those first that are the same for other libraries. */

@@ -9,7 +9,7 @@ import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime, Tensors } from "../runtime/runtime.ts";
 import { fillAll, type Inputs, type Sources, spread } from "./data.ts";
 import { type Effort, type Timing, timeQueued } from "./measure.ts";
-import type { Cost } from "./row.ts";
+import type { Cost } from "./rates.ts";
 
 /** Part of a work that the reference can do in time, and where its results are in those of the whole. */
 export interface Sample {

@@ -12,14 +12,6 @@ const LANES = 4;
 /** What lib and entry points of bench/fma.wgsl have. */
 const CHAINS = [1, 2, 4, 8] as const;
 
-/** What an adapter does at most, measured: the yardstick of every other measurement. */
-export interface Peak {
-  /** Arithmetic in registers, a multiply-add counting as two. */
-  readonly gflopsPerS: number;
-  /** Copying, bytes read plus bytes written. */
-  readonly gbPerS: number;
-}
-
 /** See shaders/bench/fma.wgsl. settings: [scale, shift]; y: [invocations]. */
 const fmaOp = defineOp({
   name: "fma",

@@ -1,5 +1,4 @@
 import type { Timing } from "./measure.ts";
-import type { Peak } from "./peak.ts";
 
 /** One measurement, as `gpt2 bench --json` prints it. */
 export interface Row {
@@ -26,31 +25,6 @@ export interface Row {
 }
 
 export const OURS = "webgpu-gpt2";
-
-export interface Cost {
-  readonly flops: number;
-  readonly bytes: number;
-}
-
-/** The rates of `cost` done in `ms`. */
-export function ratesOf({ flops, bytes }: Cost, ms: number, peak: Peak | undefined) {
-  const rates = { gflops_per_s: flops / ms / 1e6, gb_per_s: bytes / ms / 1e6 };
-  if (!peak) return rates;
-  return {
-    ...rates,
-    fraction_of_peak: leastMs({ flops, bytes }, peak) / ms,
-    limited_by: limitOf({ flops, bytes }, peak),
-  };
-}
-
-/** Milliseconds that the work takes at least, on an adapter with these peaks. */
-export function leastMs({ flops, bytes }: Cost, peak: Peak): number {
-  return Math.max(flops / peak.gflopsPerS, bytes / peak.gbPerS) / 1e6;
-}
-
-function limitOf({ flops, bytes }: Cost, peak: Peak): "arithmetic" | "memory" {
-  return flops / peak.gflopsPerS >= bytes / peak.gbPerS ? "arithmetic" : "memory";
-}
 
 export function timingOf({ medianMs, bestMs, samples }: Timing) {
   return { median_ms: medianMs, best_ms: bestMs, samples };

@@ -1,16 +1,31 @@
 import pc from "picocolors";
 import { OURS, type Row } from "../bench/row.ts";
+import { byteSize, grouped } from "./numbers.ts";
 
 const WORK_WIDTH = 46;
 
 /** One line a measurement, for people. */
 export function printRow(row: Row): void {
   const system = row.system === OURS ? "" : `  ${row.system}`;
-  const work = `  ${row.work}${system}`.padEnd(WORK_WIDTH);
+  // An op of a step is said below that step.
+  const name = typeof row.share_of_step === "number" ? `  ${row.work.split(": ").at(-1)}` : row.work;
+  const work = `  ${name}${system}`.padEnd(WORK_WIDTH);
   if (row.failed !== undefined) console.log(`${work} ${pc.red("FAILED")}: ${row.failed.split("\n")[0]}`);
   else if (row.skipped !== undefined) console.log(`${work} ${pc.yellow("skipped")}: ${row.skipped}`);
   else console.log([work, ...facts(row)].join("  "));
 }
+
+/** What only some works have. */
+const EXTRAS: readonly (readonly [name: string, say: (value: number) => string])[] = [
+  ["tokens_per_s", (value) => `${grouped(value)} tokens/s`],
+  ["model_flops_utilisation", (value) => `${(100 * value).toFixed(1)} % of peak by model FLOPs`],
+  ["awaited_ms", (value) => `${significant(value)} ms awaited one by one`],
+  ["host_ms", (value) => `${significant(value)} ms of the host`],
+  ["first_step_ms", (value) => `${significant(value)} ms the first step, compiling included`],
+  ["dispatches", (value) => `${value} dispatches`],
+  ["submits", (value) => `${value} submit`],
+  ["gpu_bytes", (value) => `${byteSize(value)} on the device`],
+];
 
 function facts(row: Row): string[] {
   const list: string[] = [];
@@ -20,7 +35,9 @@ function facts(row: Row): string[] {
   if (row.fraction_of_peak !== undefined) {
     list.push(`${`${(100 * row.fraction_of_peak).toFixed(0)} %`.padStart(5)} of ${row.limited_by}`);
   }
-  return list;
+  if (typeof row.share_of_step === "number")
+    list.push(`${(100 * row.share_of_step).toFixed(1).padStart(5)} % of the step`);
+  return [...list, ...EXTRAS.flatMap(([name, say]) => (typeof row[name] === "number" ? [say(row[name])] : []))];
 }
 
 /** Three digits: 0.0123, 1.23, 12.3, 123, 12345. */

@@ -1,10 +1,16 @@
+import { freemem } from "node:os";
 import { Command } from "commander";
 import { benchKernels, measurePeak } from "../bench/kernels.ts";
-import type { Row } from "../bench/row.ts";
-import { UserError } from "../core/errors.ts";
+import type { Peak } from "../bench/rates.ts";
+import { OURS, type Row } from "../bench/row.ts";
+import { benchStep, STEP_EFFORT } from "../bench/step.ts";
+import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
+import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { layoutParameters } from "../model/parameters.ts";
 import { openGpu } from "../platform/node.ts";
 import { printRow } from "./bench-print.ts";
+import { byteSize } from "./numbers.ts";
 
 interface BenchFlags {
   readonly device?: string;
@@ -21,6 +27,11 @@ export function benchCommand(): Command {
       part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.").action(
         (flags: BenchFlags) => withRows(flags, kernels),
       ),
+    )
+    .addCommand(
+      part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
+        .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
+        .action((flags: StepFlags) => withRows(flags, steps)),
     );
 }
 
@@ -37,6 +48,51 @@ async function* kernels(gpu: Gpu, flags: BenchFlags): AsyncGenerator<Row, void> 
   const { peak, rows } = await measurePeak(gpu, options);
   yield* rows;
   yield* benchKernels(gpu, peak, options);
+}
+
+interface StepFlags extends BenchFlags {
+  readonly size: string;
+}
+
+const SIZES: readonly StepSizeName[] = ["nanogpt", "gpt2"];
+/** A step that would take longer at half the peak is measured only when asked for by name. */
+const LONGEST_STEP_MS = 5000;
+
+async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
+  const quick = flags.quick === true;
+  const named = SIZES.find((name) => name === flags.size);
+  if (!named && flags.size !== "all") userError(`--size is ${flags.size}; wanted ${SIZES.join(", ")} or all`);
+  // A step's first run is measured too: nothing may be compiled before it but the yardstick.
+  const { peak, rows } = await measurePeak(gpu, { quick });
+  yield* rows;
+  const cold = process.env.MESA_SHADER_CACHE_DISABLE === "true";
+  if (!flags.json)
+    console.log(
+      `  MESA_SHADER_CACHE_DISABLE is ${cold ? "" : "not "}true: Mesa compiles ${cold ? "all" : "what it has not kept"}`,
+    );
+  for (const name of named ? [named] : SIZES) {
+    const size = stepSize(name, gpu.kind);
+    const skipped = named ? undefined : whyNot(gpu, size, peak, quick);
+    if (skipped === undefined) {
+      const [step, ...shares] = await benchStep(gpu, size, peak, STEP_EFFORT[quick ? "quick" : "full"]);
+      if (step) yield { ...step, mesa_shader_cache_disabled: cold };
+      yield* shares;
+    } else yield { work: `step ${size.name}`, system: OURS, device: gpu.driver, skipped };
+  }
+}
+
+function whyNot(gpu: Gpu, size: StepSize, peak: Peak, quick: boolean): string | undefined {
+  const parameters = layoutParameters(size.config).size;
+  const ms = (2 * modelFlops(size, parameters)) / peak.gflopsPerS / 1e6;
+  if (ms > (quick ? LONGEST_STEP_MS / 10 : LONGEST_STEP_MS)) {
+    return `would take ${(ms / 1000).toFixed(1)} s a step at half the peak; --size gpt2 runs it all the same`;
+  }
+  // Four arenas on the device, which is this machine's memory where a CPU does the work, and some more on the host.
+  const bytes = 4 * 4 * parameters * (gpu.kind === "hardware" ? 1 : 2);
+  if (gpu.kind !== "hardware" && bytes > freemem()) {
+    return `needs ${byteSize(bytes)}, ${byteSize(freemem())} are free; --size gpt2 runs it all the same`;
+  }
+  return undefined;
 }
 
 /** Opens the device, prints rows as they come, and ends with an error if a result was wrong. */
@@ -56,7 +112,7 @@ async function withRows<F extends BenchFlags>(
   } finally {
     gpu.close();
   }
-  const ours = failed.filter(({ system }) => system === "webgpu-gpt2");
+  const ours = failed.filter(({ system }) => system === OURS);
   if (ours.length > 0) throw new UserError(`bench: ${ours.length} works failed, ${ours[0]?.work} first`);
 }
 

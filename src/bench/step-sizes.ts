@@ -1,0 +1,57 @@
+import type { Gpu } from "../gpu/device.ts";
+import { GPT2_PRESETS, type Gpt2Config, gpt2Config } from "../model/config.ts";
+import type { BatchShape } from "../model/gpt2.ts";
+import type { StepOptions } from "../train/step.ts";
+
+/** A training step to measure. */
+export interface StepSize {
+  readonly name: string;
+  readonly config: Gpt2Config;
+  readonly shape: BatchShape;
+}
+
+export type StepSizeName = "nanogpt" | "gpt2";
+
+const noDropout = { embedding: 0, attention: 0, residual: 0 } as const;
+
+/** nanoGPT's recipe for a CPU (config/train_shakespeare_char.py with its README's options for one). */
+const NANOGPT: StepSize = {
+  name: "nanogpt L4 H4 C128 V65 B12 T64",
+  config: gpt2Config({
+    vocabSize: 65,
+    contextLength: 64,
+    width: 128,
+    layers: 4,
+    heads: 4,
+    bias: false,
+    activation: "gelu",
+    dropout: noDropout,
+  }),
+  shape: { batch: 12, context: 64 },
+};
+
+/** nanoGPT's optimiser. */
+export const STEP_OPTIONS: StepOptions = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
+export const LEARNING_RATE = 1e-3;
+
+/** GPT-2 124M as people train it on a GPU, and with one short record where a CPU does the work. */
+export function stepSize(name: StepSizeName, kind: Gpu["kind"]): StepSize {
+  if (name === "nanogpt") return NANOGPT;
+  const shape = kind === "hardware" ? { batch: 4, context: 1024 } : { batch: 1, context: 64 };
+  return {
+    name: `gpt2 124M B${shape.batch} T${shape.context}`,
+    config: { ...GPT2_PRESETS.gpt2, dropout: noDropout },
+    shape,
+  };
+}
+
+/**
+ * Floating-point operations that a step takes by the usual count (Chowdhery et al. 2022, appendix B; nanoGPT's
+ * estimate_mfu): 6 a parameter and token, 12 L C T a token for attention, as if it were not causal.
+ */
+export function modelFlops({ config, shape }: StepSize, parameters: number): number {
+  const { layers, width, contextLength } = config;
+  const tokens = shape.batch * shape.context;
+  const counted = parameters - contextLength * width;
+  return tokens * (6 * counted + 12 * layers * width * shape.context);
+}

@@ -1,0 +1,155 @@
+import type { Gpu } from "../gpu/device.ts";
+import { createCpuRuntime } from "../runtime/cpu.ts";
+import { createGpuRuntime } from "../runtime/gpu.ts";
+import type { Tensors } from "../runtime/runtime.ts";
+import { drained, median } from "./measure.ts";
+import { type Peak, ratesOf } from "./rates.ts";
+import { OURS, type Row } from "./row.ts";
+import { checkStep, compileStep, resetState, type StepProgram, stepBatch, stepParameters } from "./step-program.ts";
+import { modelFlops, type StepSize } from "./step-sizes.ts";
+
+export interface StepEffort {
+  readonly seconds: number;
+  readonly leastSteps: number;
+}
+
+export const STEP_EFFORT = { full: { seconds: 6, leastSteps: 5 }, quick: { seconds: 0.5, leastSteps: 2 } } as const;
+
+/** As many as the trainer has. */
+const RUNS_IN_FLIGHT = 3;
+const PROFILES = 3;
+
+/** One whole training step: checked, then timed as the trainer runs it, then each op's share by timestamps. */
+export async function benchStep(gpu: Gpu, size: StepSize, peak: Peak, effort: StepEffort): Promise<Row[]> {
+  const work = `step ${size.name}`;
+  const common = { system: OURS, device: gpu.driver };
+  const runtime = createGpuRuntime(gpu);
+  const reference = createCpuRuntime();
+  try {
+    const { layout, arena } = stepParameters(size);
+    const begun = performance.now();
+    const compiled = await compileStep(runtime, size);
+    const compiledMs = performance.now() - begun;
+    resetState(runtime, arena);
+    await drained(gpu);
+    let firstMs = 0;
+    const run = async (batch: Parameters<StepProgram["inputs"]>[0], step: number): Promise<Tensors> => {
+      const start = performance.now();
+      const results = await compiled.program.run(compiled.inputs(batch, step));
+      if (firstMs === 0) firstMs = compiledMs + performance.now() - start;
+      return results;
+    };
+    const { error, failed } = await checkStep(size, arena, run, reference);
+    if (failed !== undefined) return [{ ...common, work, error, failed }];
+
+    const times = await timeSteps(compiled, size, effort);
+    const flops = modelFlops(
+      size,
+      layout.entries.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    );
+    const { stats } = compiled.program;
+    const tokens = size.shape.batch * size.shape.context;
+    const step: Row = {
+      ...common,
+      work,
+      median_ms: times.medianMs,
+      best_ms: times.bestMs,
+      samples: times.samples,
+      tokens_per_s: (1000 * tokens) / times.medianMs,
+      model_gflops_per_s: flops / times.medianMs / 1e6,
+      model_flops_utilisation: flops / times.medianMs / 1e6 / peak.gflopsPerS,
+      awaited_ms: times.awaitedMs,
+      host_ms: times.hostMs,
+      first_step_ms: firstMs,
+      compile_ms: compiledMs,
+      dispatches: stats.dispatches,
+      pipelines: stats.pipelines,
+      submits: 1,
+      gpu_bytes: stats.stateBytes + stats.transientBytes,
+      error,
+    };
+    const shares = await shareRows(compiled, size, peak, times.medianMs);
+    return [step, ...shares.map((row) => ({ ...common, ...row, work: `${work}: ${row.work}` }))];
+  } catch (reason) {
+    return [{ ...common, work, failed: reason instanceof Error ? reason.message : String(reason) }];
+  } finally {
+    runtime.close();
+  }
+}
+
+async function timeSteps({ program, inputs }: StepProgram, size: StepSize, effort: StepEffort) {
+  const batch = stepBatch(size, size.shape, size.shape.context, false);
+  const host: number[] = [];
+  const queued: number[] = [];
+  const awaited: number[] = [];
+  let step = 0;
+  const start = (): Promise<Tensors> => {
+    const given = inputs(batch, ++step);
+    const begun = performance.now();
+    const pending = program.run(given);
+    host.push(performance.now() - begun);
+    return pending;
+  };
+  const enough = (list: readonly number[], since: number): boolean =>
+    list.length >= effort.leastSteps && performance.now() - since > effort.seconds * 500;
+
+  await start();
+  let since = performance.now();
+  for (let last = since; !enough(awaited, since); ) {
+    await start();
+    const now = performance.now();
+    awaited.push(now - last);
+    last = now;
+  }
+  const inFlight = Array.from({ length: RUNS_IN_FLIGHT }, start);
+  await inFlight.shift();
+  since = performance.now();
+  for (let last = since; !enough(queued, since); ) {
+    inFlight.push(start());
+    await inFlight.shift();
+    const now = performance.now();
+    queued.push(now - last);
+    last = now;
+  }
+  await Promise.all(inFlight);
+  return {
+    medianMs: median(queued),
+    bestMs: Math.min(...queued),
+    samples: queued.length,
+    awaitedMs: median(awaited),
+    hostMs: median(host),
+  };
+}
+
+/** What each op takes of a step, the most first, and what all take together; nothing where there are no timestamps. */
+async function shareRows({ program, tape, inputs }: StepProgram, size: StepSize, peak: Peak, stepMs: number) {
+  if (!program.profile) return [];
+  const batch = stepBatch(size, size.shape, size.shape.context, false);
+  const runs: Map<string, { ms: number; dispatches: number }>[] = [];
+  for (let i = 0; i < PROFILES; i++) {
+    const byOp = new Map<string, { ms: number; dispatches: number }>();
+    for (const { op, microseconds } of await program.profile(inputs(batch, 1 + i))) {
+      const { ms, dispatches } = byOp.get(op) ?? { ms: 0, dispatches: 0 };
+      byOp.set(op, { ms: ms + microseconds / 1000, dispatches: dispatches + 1 });
+    }
+    runs.push(byOp);
+  }
+  const rows = [...runs[0]!.keys()].map((op) => {
+    const ms = median(runs.map((run) => run.get(op)?.ms ?? 0));
+    const nodes = tape.nodes.filter((node) => node.op.name === op);
+    const costs = nodes.map((node) => node.op.cost(node.inputs, node.outputs, node.attrs));
+    const flops = costs.reduce((sum, cost) => sum + cost.flops, 0);
+    const bytes = costs.reduce((sum, cost) => sum + cost.bytes, 0);
+    return {
+      work: op,
+      median_ms: ms,
+      samples: PROFILES,
+      share_of_step: ms / stepMs,
+      ...ratesOf({ flops, bytes }, ms, peak),
+      dispatches: runs[0]!.get(op)!.dispatches,
+    };
+  });
+  const total = rows.reduce((sum, row) => sum + row.median_ms, 0);
+  const sum = { work: "all ops", median_ms: total, samples: PROFILES, share_of_step: total / stepMs };
+  return [...rows.sort((a, b) => b.median_ms - a.median_ms), sum];
+}
