@@ -18,10 +18,11 @@ struct Place {
   first: u32,
 }
 
-// Neighbouring invocations take the same rows of different heads, so that their loops are equally long.
+// Neighbouring invocations take neighbouring rows of one head, so that they load the same keys.
 fn place_of(index: u32, rows: u32) -> Place {
-  let head = index % (B * H);
-  return Place(head / H, head % H, index / (B * H) * rows);
+  let blocks = (T + rows - 1u) / rows;
+  let head = index / blocks;
+  return Place(head / H, head % H, select(T, index % blocks * rows, head < B * H));
 }
 
 fn q_at(place: Place, i: u32) -> u32 {

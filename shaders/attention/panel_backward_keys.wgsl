@@ -1,5 +1,5 @@
 // dk_j = sum over rows i >= j of ds_ij q_i, dv_j = sum over rows i >= j of p_ij dy_i; ds and p from the panels
-// One invocation computes 4 keys of one Pack of columns, of dk and of dv, 4 rows at a time.
+// One invocation computes 8 keys of one Pack of columns, of dk and of dv, 4 rows at a time.
 
 @group(0) @binding(0) var<storage, read> qkv: array<Pack>;
 @group(0) @binding(1) var<storage, read> lengths: array<u32>;
@@ -14,43 +14,45 @@ fn panel_backward_keys(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let item = item_of(linear_group(group, groups) * WORKGROUP + local);
-  let d = item.number % PACKS;
-  let quad = item.number / PACKS;
-  let j = quad * 4u;
+  let item = column_item_of(linear_group(group, groups) * WORKGROUP + local);
+  let d = item.column;
+  let j = item.number * 8u;
   if (j >= T) { return; }
   let length = min(lengths[item.place.b], T);
 
-  let row = quads();
-  var dk = Four();
-  var dv = Four();
+  let row = panel_row();
+  var dk_low = Four();
+  var dk_high = Four();
+  var dv_low = Four();
+  var dv_high = Four();
   for (var i = j; i < length; i += 4u) {
     let rows = rows_from(i);
+    let at = vec4u(panel_at(item.head, i, j / 4u)) + vec4u(0u, row, 2u * row, 3u * row);
     let q_from = q_rows(item.place, rows) + vec4u(d);
+    let q = four(qkv[q_from.x], qkv[q_from.y], qkv[q_from.z], qkv[q_from.w]);
+    dk_low += four_weigh(q, transpose(mat4x4f(dscores[at.x], dscores[at.y], dscores[at.z], dscores[at.w])));
+    dk_high += four_weigh(q, transpose(mat4x4f(
+      dscores[at.x + 1u], dscores[at.y + 1u], dscores[at.z + 1u], dscores[at.w + 1u])));
     let y_from = y_rows(item.place, rows) + vec4u(d);
-    let at = panel_at(item.head, i, quad);
-    let ds = mat4x4f(dscores[at], dscores[at + row], dscores[at + 2u * row], dscores[at + 3u * row]);
-    let p = mat4x4f(
-      probabilities[at], probabilities[at + row], probabilities[at + 2u * row], probabilities[at + 3u * row]);
-    dk += four_weigh(four(qkv[q_from.x], qkv[q_from.y], qkv[q_from.z], qkv[q_from.w]), transpose(ds));
-    dv += four_weigh(four(dy[y_from.x], dy[y_from.y], dy[y_from.z], dy[y_from.w]), transpose(p));
+    let out = four(dy[y_from.x], dy[y_from.y], dy[y_from.z], dy[y_from.w]);
+    dv_low += four_weigh(out, transpose(mat4x4f(
+      probabilities[at.x], probabilities[at.y], probabilities[at.z], probabilities[at.w])));
+    dv_high += four_weigh(out, transpose(mat4x4f(
+      probabilities[at.x + 1u], probabilities[at.y + 1u], probabilities[at.z + 1u], probabilities[at.w + 1u])));
   }
 
-  let stride = 3u * H * PACKS;
-  let k_to = k_at(item.place, j) + d;
-  let v_to = v_at(item.place, j) + d;
-  dqkv[k_to] = dk[0];
-  dqkv[v_to] = dv[0];
-  if (j + 1u < T) {
-    dqkv[k_to + stride] = dk[1];
-    dqkv[v_to + stride] = dv[1];
-  }
-  if (j + 2u < T) {
-    dqkv[k_to + 2u * stride] = dk[2];
-    dqkv[v_to + 2u * stride] = dv[2];
-  }
-  if (j + 3u < T) {
-    dqkv[k_to + 3u * stride] = dk[3];
-    dqkv[v_to + 3u * stride] = dv[3];
-  }
+  put(item, j, dk_low[0], dv_low[0]);
+  put(item, j + 1u, dk_low[1], dv_low[1]);
+  put(item, j + 2u, dk_low[2], dv_low[2]);
+  put(item, j + 3u, dk_low[3], dv_low[3]);
+  put(item, j + 4u, dk_high[0], dv_high[0]);
+  put(item, j + 5u, dk_high[1], dv_high[1]);
+  put(item, j + 6u, dk_high[2], dv_high[2]);
+  put(item, j + 7u, dk_high[3], dv_high[3]);
+}
+
+fn put(item: Item, j: u32, dk: Pack, dv: Pack) {
+  if (j >= T) { return; }
+  dqkv[k_at(item.place, j) + item.column] = dk;
+  dqkv[v_at(item.place, j) + item.column] = dv;
 }

@@ -12,14 +12,14 @@ fn panel_backward_queries(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let item = item_of(linear_group(group, groups) * WORKGROUP + local);
-  let d = item.number % PACKS;
-  let i = item.number / PACKS * 8u;
+  let item = column_item_of(linear_group(group, groups) * WORKGROUP + local);
+  let d = item.column;
+  let i = item.number * 8u;
   if (i >= T) { return; }
   let length = min(lengths[item.place.b], T);
   let end = select(0u, (min(i + 8u, length) + 3u) / 4u, i < length);
 
-  let row = quads();
+  let row = panel_row();
   var low = Four();
   var high = Four();
   for (var quad = 0u; quad < end; quad++) {
@@ -31,14 +31,16 @@ fn panel_backward_queries(
       dscores[at + 4u * row], dscores[at + 5u * row], dscores[at + 6u * row], dscores[at + 7u * row]));
   }
 
-  let to = q_at(item.place, i) + d;
-  let stride = 3u * H * PACKS;
-  dqkv[to] = low[0];
-  if (i + 1u < T) { dqkv[to + stride] = low[1]; }
-  if (i + 2u < T) { dqkv[to + 2u * stride] = low[2]; }
-  if (i + 3u < T) { dqkv[to + 3u * stride] = low[3]; }
-  if (i + 4u < T) { dqkv[to + 4u * stride] = high[0]; }
-  if (i + 5u < T) { dqkv[to + 5u * stride] = high[1]; }
-  if (i + 6u < T) { dqkv[to + 6u * stride] = high[2]; }
-  if (i + 7u < T) { dqkv[to + 7u * stride] = high[3]; }
+  put(item, i, low[0]);
+  put(item, i + 1u, low[1]);
+  put(item, i + 2u, low[2]);
+  put(item, i + 3u, low[3]);
+  put(item, i + 4u, high[0]);
+  put(item, i + 5u, high[1]);
+  put(item, i + 6u, high[2]);
+  put(item, i + 7u, high[3]);
+}
+
+fn put(item: Item, i: u32, value: Pack) {
+  if (i < T) { dqkv[q_at(item.place, i) + item.column] = value; }
 }

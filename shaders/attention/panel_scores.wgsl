@@ -28,7 +28,7 @@ fn panel_scores(
   }
 
   let at = panel_at(item.head, i, quad);
-  let row = quads();
+  let row = panel_row();
   scores[at] = low[0] * SCALE;
   scores[at + row] = low[1] * SCALE;
   scores[at + 2u * row] = low[2] * SCALE;

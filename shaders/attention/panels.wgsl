@@ -1,5 +1,5 @@
 // What the panel kernels share. They keep the scores of GROUP heads at a time, from head FIRST on, in panels
-// [GROUP, TP, TP], TP = T rounded up to 8, of which the lower triangle is written, in tiles of 8 rows and 4 keys.
+// [GROUP, TP, TP + 4], TP = T rounded up to 8, of which the lower triangle is written, in tiles of 8 rows and 4 keys.
 // Everything is a product of 4 x 4 matrices in registers: no arrays, no workgroup memory, no barriers.
 
 override FIRST: u32;
@@ -11,22 +11,35 @@ struct Item {
   // the head's number in the panels
   head: u32,
   number: u32,
+  // for kernels that compute one Pack of columns
+  column: u32,
 }
 
 // Neighbouring invocations take the same item of different heads, so that their loops are equally long.
 fn item_of(index: u32) -> Item {
   let head = index % GROUP;
   let number = FIRST + head;
-  return Item(Place(number / H, number % H, 0u), head, index / GROUP);
+  return Item(Place(number / H, number % H, 0u), head, index / GROUP, 0u);
+}
+
+// Neighbouring invocations take neighbouring columns, so that they read the same part of a panel.
+fn column_item_of(index: u32) -> Item {
+  let item = item_of(index / PACKS);
+  return Item(item.place, item.head, item.number, index % PACKS);
 }
 
 fn quads() -> u32 {
   return (T + 7u) / 8u * 2u;
 }
 
+// vec4s from one row of a panel to the next; odd, so that rows below each other do not fall in the same cache set
+fn panel_row() -> u32 {
+  return quads() + 1u;
+}
+
 // where 4 neighbouring keys of a row lie in the panels, in vec4s
 fn panel_at(head: u32, i: u32, quad: u32) -> u32 {
-  return (head * quads() * 4u + i) * quads() + quad;
+  return (head * quads() * 4u + i) * panel_row() + quad;
 }
 
 // the numbers of 4 neighbouring rows, none beyond the last

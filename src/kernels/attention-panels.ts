@@ -51,7 +51,7 @@ export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[
       bind: [read("qkv"), read("lengths"), read("dscores"), write("dqkv")],
     },
     {
-      ...kernel("panel_backward_keys", (padded(T) / 4) * packs(sizes), slice, sizes, traits),
+      ...kernel("panel_backward_keys", (padded(T) / 8) * packs(sizes), slice, sizes, traits),
       bind: [read("qkv"), read("lengths"), read("dy"), read("probabilities"), read("dscores"), write("dqkv")],
     },
   ]);
@@ -60,7 +60,7 @@ export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[
 
 /** A panel for each head of the largest slice. */
 export function panelsScratch(sizes: AttentionSizes, traits: Traits): Scratch {
-  return { dtype: "f32", length: groupOf(sizes, traits) * padded(sizes.T) ** 2 };
+  return { dtype: "f32", length: groupOf(sizes, traits) * panelLength(sizes) };
 }
 
 const WORKGROUP = 16;
@@ -85,9 +85,14 @@ function tiles({ T }: AttentionSizes): number {
   return (padded(T) / 8) * (padded(T) / 4);
 }
 
-function groupOf({ B, H, T }: AttentionSizes, traits: Traits): number {
+/** panel_row() of attention/panels.wgsl, for each row. */
+function panelLength({ T }: AttentionSizes): number {
+  return padded(T) * (padded(T) + 4);
+}
+
+function groupOf(sizes: AttentionSizes, traits: Traits): number {
   const bytes = Math.min(PANEL_BYTES, traits.maxBindingBytes);
-  return Math.max(1, Math.min(B * H, Math.floor(bytes / (padded(T) ** 2 * BYTES_PER_ELEMENT))));
+  return Math.max(1, Math.min(sizes.B * sizes.H, Math.floor(bytes / (panelLength(sizes) * BYTES_PER_ELEMENT))));
 }
 
 function slicesOf(sizes: AttentionSizes, traits: Traits): Slice[] {

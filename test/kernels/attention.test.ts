@@ -31,7 +31,7 @@ function attentionCase(
 }
 
 const gpuCases = [
-  ...[1, 16, 31, 32, 48, 64, 80, 96, 128].map((D) => attentionCase(11, 2, D, [11])),
+  ...[1, 31, 32, 64, 80, 128].map((D) => attentionCase(11, 2, D, [11])),
   attentionCase(1, 2, 8, [1]),
   attentionCase(70, 1, 16, [70]),
   attentionCase(33, 2, 8, [33, 17, 1, 0]),
@@ -48,10 +48,10 @@ function withVariant(cases: readonly OpCase[], variant: "rows" | "panels"): OpCa
   return cases.map((check) => ({ ...check, attrs: { ...check.attrs, variant } }));
 }
 
-// Mesa's software driver takes minutes to compile `rows` for large heads. Low limits fold the grids.
+// Few and small ones: Mesa's software driver takes seconds to compile these kernels. Low limits fold the grids.
 describe("without a score in memory, as on a hardware GPU", () => {
-  const small = gpuCases.filter(({ inputs }) => inputs.qkv!.shape[1]! <= 3 * 2 * 16);
-  checkOp(attentionOp, { gpuCases: withVariant(small, "rows"), traits: { maxGroupsPerDimension: 6 } });
+  const cases = [attentionCase(21, 1, 16, [21]), attentionCase(9, 2, 3, [9, 4], { dropout: 0.2 })];
+  checkOp(attentionOp, { gpuCases: withVariant(cases, "rows"), traits: { maxGroupsPerDimension: 6 } });
 });
 
 // A binding of 32 KiB has room for the panels of a few heads only: the others take their turn.
