@@ -1,66 +1,76 @@
 import { Command } from "commander";
 import { userError } from "../core/errors.ts";
 import { createGenerator } from "../generate/generate.ts";
+import { generationOptions } from "../generate/options.ts";
 import { layoutParameters } from "../model/parameters.ts";
+import { addGenerationOptions, type GenerationFlags, optionsOfFlags, speltAsFlags } from "./generate-flags.ts";
+import { interact, jsonLine, printStream, reportCut } from "./generate-print.ts";
+import { encodePrompt, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import { MODEL_HELP, openModel, requireTokenizer } from "./model-source.ts";
-import { numberBetween, wholeNumber } from "./numbers.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 
-interface GenerateFlags {
+interface GenerateFlags extends GenerationFlags, PromptFlags {
   readonly model: string;
   readonly config?: string;
-  readonly prompt: string;
-  readonly numReturnSequences: number;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly maxNewTokens: number;
-  readonly seed: number;
+  readonly window?: boolean;
+  readonly interactive?: boolean;
   readonly device?: string;
   readonly json?: boolean;
 }
 
 export function generateCommand(): Command {
-  return new Command("generate")
-    .description("Sample a trained model.")
+  const command = new Command("generate")
+    .description("Continue texts with a model; options have their Hugging Face names. See docs/generation.md.")
     .requiredOption("--model <source>", MODEL_HELP)
     .option("--config <file>", "a config.json for --model, where it has none or the wrong one")
-    .option("--prompt <text>", "what to continue", "")
-    .option("--num-return-sequences <n>", "samples", wholeNumber(1), 1)
-    .option("--temperature <x>", "0 takes the most probable token", numberBetween(0, 100), 1)
-    .option("--top-k <n>", "draw from the n most probable tokens; 0: from all", wholeNumber(0), 50)
-    .option("--max-new-tokens <n>", "longest continuation", wholeNumber(1), 256)
-    .option("--seed <n>", "equal seeds give equal samples", wholeNumber(0), 42)
+    .option("--prompt <text...>", "what to continue, - for standard input; default: nothing, a new text")
+    .option("--prompt-file <file>", "a file with one prompt a line, - for standard input");
+  return addGenerationOptions(command)
+    .option("--window", "of a prompt that does not fit the context, continue its end")
+    .option("--interactive", "ask for prompts until the input ends")
     .option("--device <name>", DEVICE_HELP)
-    .option("--json", "print one JSON object a sample")
-    .action(generate);
+    .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
+    .action((flags: GenerateFlags) =>
+      generate(flags).catch((error) => {
+        throw speltAsFlags(error);
+      }),
+    );
 }
 
 async function generate(flags: GenerateFlags): Promise<void> {
+  if (flags.interactive && (flags.prompt || flags.promptFile || flags.json))
+    userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json");
+  if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both");
   const model = await openModel(flags.model, flags);
-  const { config, startToken } = model;
+  const { config } = model;
   const tokenizer = requireTokenizer(model);
-  const text = tokenizer.encode(flags.prompt);
-  // Without any id there is nothing to continue; the end token is what a text starts after.
-  const prompt = startToken || text.length === 0 ? [tokenizer.endId, ...text] : [...text];
-  if (prompt.length >= config.contextLength) {
-    userError(
-      `the prompt has ${prompt.length} tokens, the model's context ${config.contextLength}: none is left to generate`,
-    );
-  }
+  const options = optionsOfFlags(flags, tokenizer);
+  const { most, numBeams, numReturnSequences } = generationOptions(options, config); // mistakes come before the wait
+  const encode = (text: string): number[] => encodePrompt(text, model, tokenizer, flags.window === true, most.length);
+  const prompts = flags.interactive ? [] : readPrompts(flags);
+  const encoded = prompts.map(encode);
   const layout = layoutParameters(config);
   await withRuntime(flags.device, async (runtime) => {
     await model.load(runtime, layout);
     await model.close();
     const generator = createGenerator(runtime, config, layout);
-    const prompts = Array.from({ length: flags.numReturnSequences }, () => prompt);
-    const samples = await generator.generate(prompts, { temperature: flags.temperature, eosTokenId: config.eosTokenId });
-    for (const { ids, stopped } of samples) {
-      const continued = flags.prompt + tokenizer.decode(ids);
-      console.log(flags.json ? JSON.stringify({ text: continued, ids, stopped }) : continued);
+    if (flags.interactive) {
+      await interact((text, turn, signal) => {
+        const seed = (options.seed ?? 0) + turn;
+        return printStream(generator, encode(text), { ...options, seed }, signal);
+      });
+      return;
     }
-    generator.dispose();
-    const cut = samples.filter(({ stopped }) => stopped !== "end").length;
-    if (!flags.json && cut > 0)
-      console.error(`${cut} of ${samples.length} were cut off, by --max-new-tokens or the context`);
+    if (prompts.length === 1 && numBeams === 1 && numReturnSequences === 1 && !flags.json) {
+      process.stdout.write(prompts[0]!);
+      reportCut([await printStream(generator, encoded[0]!, options)]);
+      return;
+    }
+    const samples = await generator.generate(encoded, options);
+    samples.forEach((sample, i) => {
+      const prompt = prompts[Math.floor(i / numReturnSequences)]!;
+      console.log(flags.json ? jsonLine(prompt, sample) : prompt + sample.text);
+    });
+    if (!flags.json) reportCut(samples);
   });
 }

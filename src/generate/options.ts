@@ -87,6 +87,9 @@ const OTHERS = [
   "logProbabilities",
 ];
 
+/** Every option's name. */
+export const OPTION_NAMES: readonly string[] = [...Object.keys(NUMBERS), ...OTHERS];
+
 /** Names that people bring along, and why they are not needed. */
 const NOT_NEEDED: Readonly<Record<string, string>> = {
   padTokenId: "leave it out: lengths are carried along, so no token means padding",
@@ -158,7 +161,7 @@ function wrong(name: string, got: unknown, remedy: string): never {
 }
 
 function checkNames(options: object): void {
-  const known = [...Object.keys(NUMBERS), ...OTHERS];
+  const known = OPTION_NAMES;
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const plain = name.replace(/[_-](.)/g, (_, letter: string) => letter.toUpperCase());

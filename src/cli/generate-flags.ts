@@ -1,0 +1,126 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { UserError } from "../core/errors.ts";
+import { type GenerateOptions, OPTION_NAMES } from "../generate/options.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { numberBetween, wholeNumber } from "./numbers.ts";
+
+/** Options of generation as they are typed: nothing that was not given has a value. */
+export interface GenerationFlags {
+  readonly maxNewTokens?: number;
+  readonly maxLength?: number;
+  readonly minNewTokens?: number;
+  readonly minLength?: number;
+  readonly doSample?: boolean;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+  readonly noRepeatNgramSize?: number;
+  readonly badWords?: readonly string[];
+  readonly eosTokenId?: readonly number[];
+  readonly numBeams?: number;
+  readonly numReturnSequences?: number;
+  readonly lengthPenalty?: number;
+  readonly earlyStopping?: boolean | "never";
+  readonly stopStrings?: readonly string[];
+  readonly seed?: number;
+  readonly logProbabilities?: boolean;
+}
+
+/** New tokens where nothing is said; the library's own default is transformers' 20. */
+const NEW_TOKENS = 256;
+
+/** Every option by its Hugging Face name. */
+export function addGenerationOptions(command: Command): Command {
+  const { POSITIVE_INFINITY } = Number;
+  const any = numberBetween(Number.NEGATIVE_INFINITY, POSITIVE_INFINITY);
+  const ngram = new Option("--no-repeat-ngram-size <n>", "no run of n tokens occurs twice").argParser(wholeNumber(1));
+  ngram.negate = false; // it begins with "no" and yet negates nothing
+  return command
+    .option("--max-new-tokens <n>", `longest continuation in tokens, default ${NEW_TOKENS}`, wholeNumber(1))
+    .option("--max-length <n>", "the same, counting the prompt", wholeNumber(1))
+    .option("--min-new-tokens <n>", "tokens before the model may end a text", wholeNumber(0))
+    .option("--min-length <n>", "the same, counting the prompt", wholeNumber(0))
+    .option("--do-sample", "draw each token; the default, but for --temperature 0 and --num-beams")
+    .option("--no-do-sample", "greedy: always the most probable token")
+    .option(
+      "--temperature <x>",
+      "below 1: more of the likely; 0 is greedy; default 1",
+      numberBetween(0, POSITIVE_INFINITY),
+    )
+    .option("--top-k <n>", "draw from the n most probable tokens, 0: from all; default 50", wholeNumber(0))
+    .option("--top-p <x>", "draw from the fewest tokens that have this much of the probability", numberBetween(0, 1))
+    .option("--min-p <x>", "leave out tokens less probable than this times the most probable", numberBetween(0, 1))
+    .option(
+      "--repetition-penalty <x>",
+      "above 1: less of what the text has already",
+      numberBetween(0, POSITIVE_INFINITY),
+    )
+    .addOption(ngram)
+    .option("--bad-words <text...>", "texts that never occur")
+    .option("--eos-token-id <n...>", "tokens that end a text; default: the model's", listOf(wholeNumber(0)))
+    .option("--stop-strings <text...>", "texts that end a continuation and are left out")
+    .option("--num-beams <n>", "search with n beams instead of sampling", wholeNumber(1))
+    .option("--num-return-sequences <n>", "continuations of each prompt", wholeNumber(1))
+    .option("--length-penalty <x>", "beams: score = log-probability / length^x, default 1", any)
+    .option("--early-stopping [when]", "beams: true, false or never", earlyStopping)
+    .option("--seed <n>", "equal seeds give equal texts, default 42", wholeNumber(0))
+    .option("--log-probabilities", "with --json: of each token, under the model");
+}
+
+function listOf<T>(parse: (text: string) => T): (text: string, before: T[] | undefined) => T[] {
+  return (text, before = []) => [...before, parse(text)];
+}
+
+function earlyStopping(text: string): boolean | "never" {
+  if (text === "true" || text === "false") return text === "true";
+  if (text === "never") return text;
+  throw new InvalidArgumentError("Wanted true, false or never.");
+}
+
+/** What was typed as the library's options. Without a word about it, the command samples. */
+export function optionsOfFlags(flags: GenerationFlags, tokenizer: Tokenizer): GenerateOptions {
+  const { badWords, stopStrings, doSample, maxNewTokens, seed = 42 } = flags;
+  const greedy = flags.temperature === 0 || (flags.numBeams ?? 1) > 1;
+  return {
+    maxNewTokens: maxNewTokens ?? (flags.maxLength === undefined ? NEW_TOKENS : undefined),
+    maxLength: flags.maxLength,
+    minNewTokens: flags.minNewTokens,
+    minLength: flags.minLength,
+    doSample: doSample ?? (greedy ? undefined : true),
+    temperature: flags.temperature,
+    topK: flags.topK,
+    topP: flags.topP,
+    minP: flags.minP,
+    repetitionPenalty: flags.repetitionPenalty,
+    noRepeatNgramSize: flags.noRepeatNgramSize,
+    badWordsIds: badWords?.flatMap((word) => idsOfWord(word, tokenizer)),
+    eosTokenId: flags.eosTokenId,
+    numBeams: flags.numBeams,
+    numReturnSequences: flags.numReturnSequences,
+    lengthPenalty: flags.lengthPenalty,
+    earlyStopping: flags.earlyStopping,
+    stopStrings,
+    tokenizer,
+    seed,
+    logProbabilities: flags.logProbabilities,
+  };
+}
+
+/** GPT-2's tokens differ at the start of a text and after a space: a banned word is banned as both. */
+function idsOfWord(word: string, tokenizer: Tokenizer): number[][] {
+  const forms = tokenizer.kind === "gpt2" ? [word, ` ${word}`] : [word];
+  return forms.map((form) => [...tokenizer.encode(form)]);
+}
+
+/** The library's messages name its options; on the command line they are spelt otherwise. */
+export function speltAsFlags(error: unknown): unknown {
+  if (!(error instanceof UserError)) return error;
+  const names = new RegExp(`\\b(${OPTION_NAMES.filter((name) => /[A-Z]|temperature/.test(name)).join("|")})\\b`, "g");
+  const flag = (name: string): string => {
+    if (name === "badWordsIds") return "--bad-words";
+    return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  };
+  return new UserError(error.message.replace(names, flag));
+}

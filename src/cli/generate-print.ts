@@ -1,0 +1,83 @@
+import { createInterface } from "node:readline/promises";
+import pc from "picocolors";
+import type { Generated, Generator } from "../generate/generate.ts";
+import type { GenerateOptions } from "../generate/options.ts";
+import { showableLength } from "../generate/text-stream.ts";
+
+/** Writes one continuation to standard output as it comes, a word at a time. */
+export async function printStream(
+  generator: Generator,
+  ids: readonly number[],
+  options: GenerateOptions,
+  signal?: AbortSignal,
+): Promise<Generated> {
+  let shown = 0;
+  const show = (text: string, most: number): void => {
+    if (most > shown) process.stdout.write(text.slice(shown, most));
+    shown = Math.max(shown, most);
+  };
+  const tokens = generator.stream(ids, options, signal);
+  try {
+    for (;;) {
+      const { done, value } = await tokens.next();
+      if (done) {
+        show(value.text ?? "", value.text?.length ?? 0);
+        return value;
+      }
+      if (value.text !== undefined) show(value.text, showableLength(value.text, options.stopStrings));
+    }
+  } finally {
+    process.stdout.write("\n");
+  }
+}
+
+/** What `--json` prints of a sequence. */
+export function jsonLine(prompt: string, { text, ...rest }: Generated): string {
+  return JSON.stringify({ prompt, text: prompt + (text ?? ""), ...rest });
+}
+
+/** Tells on standard error how many did not end by themselves; nobody should take a cut text for a whole one. */
+export function reportCut(samples: readonly Generated[]): void {
+  const cut = samples.filter(({ stopped }) => stopped === "length" || stopped === "context");
+  if (cut.length === 0) return;
+  const context = cut.filter(({ stopped }) => stopped === "context").length;
+  const by =
+    context === 0 ? "the length asked for" : context === cut.length ? "the model's context" : "length or context";
+  console.error(pc.dim(`${cut.length} of ${samples.length} were cut off, by ${by}`));
+}
+
+/**
+ * Reads prompts from the terminal, one a line, and continues each until the input ends. Ctrl-C stops a text that is being
+ * written, and leaves where none is. Each text has the next seed.
+ */
+export async function interact(
+  run: (text: string, turn: number, signal: AbortSignal) => Promise<Generated>,
+): Promise<void> {
+  const terminal = process.stdin.isTTY === true;
+  const lines = createInterface({
+    input: process.stdin,
+    output: process.stderr,
+    terminal,
+    prompt: terminal ? "> " : "",
+  });
+  let writing: AbortController | undefined;
+  lines.on("SIGINT", () => (writing ? writing.abort() : lines.close()));
+  if (terminal) console.error(pc.dim("a prompt a line; Ctrl-C stops a text, Ctrl-D leaves"));
+  lines.prompt();
+  let turn = 0;
+  for await (const line of lines) {
+    writing = new AbortController();
+    try {
+      process.stdout.write(line);
+      reportCut([await run(line, turn++, writing.signal)]);
+    } catch (error) {
+      if (!writing.signal.aborted) {
+        // a prompt that does not fit ends its turn, not the session
+        if (!(error instanceof Error) || error.name !== "UserError") throw error;
+        console.error(`gpt2: ${error.message}`);
+      }
+    }
+    writing = undefined;
+    lines.prompt();
+  }
+}
