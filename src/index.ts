@@ -20,6 +20,8 @@ export type { Shape } from "./core/shape.ts";
 export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
 export { type GenerateOptions, type Generation, generationOptions } from "./generate/options.ts";
 export { type NextTokenRules, nextTokenDistribution } from "./generate/processors.ts";
+/** How likely a model finds texts that exist. */
+export { createScorer, type Scorer, slidingWindows, type Window } from "./generate/score.ts";
 export { createTextStream, showableLength, type TextStream } from "./generate/text-stream.ts";
 /** An open device, as `openGpu` gives it. */
 export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits } from "./gpu/device.ts";

@@ -4,15 +4,19 @@ import type { Generated, Generator } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { showableLength } from "../generate/text-stream.ts";
 
-/** Writes one continuation to standard output as it comes, a word at a time. */
+/** Writes one continuation to standard output as it comes, a word at a time, after its prompt. */
 export async function printStream(
   generator: Generator,
+  prompt: string,
   ids: readonly number[],
   options: GenerateOptions,
   signal?: AbortSignal,
 ): Promise<Generated> {
   let shown = 0;
+  let begun = false;
   const show = (text: string, most: number): void => {
+    if (!begun) process.stdout.write(prompt);
+    begun = true;
     if (most > shown) process.stdout.write(text.slice(shown, most));
     shown = Math.max(shown, most);
   };
@@ -27,7 +31,7 @@ export async function printStream(
       if (value.text !== undefined) show(value.text, showableLength(value.text, options.stopStrings));
     }
   } finally {
-    process.stdout.write("\n");
+    if (begun) process.stdout.write("\n");
   }
 }
 
@@ -68,7 +72,6 @@ export async function interact(
   for await (const line of lines) {
     writing = new AbortController();
     try {
-      process.stdout.write(line);
       reportCut([await run(line, turn++, writing.signal)]);
     } catch (error) {
       if (!writing.signal.aborted) {

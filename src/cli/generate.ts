@@ -6,7 +6,7 @@ import { layoutParameters } from "../model/parameters.ts";
 import { addGenerationOptions, type GenerationFlags, optionsOfFlags, speltAsFlags } from "./generate-flags.ts";
 import { interact, jsonLine, printStream, reportCut } from "./generate-print.ts";
 import { encodePrompt, type PromptFlags, readPrompts } from "./generate-prompts.ts";
-import { MODEL_HELP, openModel, requireTokenizer } from "./model-source.ts";
+import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 
 interface GenerateFlags extends GenerationFlags, PromptFlags {
@@ -42,6 +42,14 @@ async function generate(flags: GenerateFlags): Promise<void> {
     userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json");
   if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both");
   const model = await openModel(flags.model, flags);
+  try {
+    await generateWith(model, flags);
+  } finally {
+    await model.close();
+  }
+}
+
+async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<void> {
   const { config } = model;
   const tokenizer = requireTokenizer(model);
   const options = optionsOfFlags(flags, tokenizer);
@@ -52,18 +60,16 @@ async function generate(flags: GenerateFlags): Promise<void> {
   const layout = layoutParameters(config);
   await withRuntime(flags.device, async (runtime) => {
     await model.load(runtime, layout);
-    await model.close();
     const generator = createGenerator(runtime, config, layout);
     if (flags.interactive) {
       await interact((text, turn, signal) => {
         const seed = (options.seed ?? 0) + turn;
-        return printStream(generator, encode(text), { ...options, seed }, signal);
+        return printStream(generator, text, encode(text), { ...options, seed }, signal);
       });
       return;
     }
     if (prompts.length === 1 && numBeams === 1 && numReturnSequences === 1 && !flags.json) {
-      process.stdout.write(prompts[0]!);
-      reportCut([await printStream(generator, encoded[0]!, options)]);
+      reportCut([await printStream(generator, prompts[0]!, encoded[0]!, options)]);
       return;
     }
     const samples = await generator.generate(encoded, options);

@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.ts";
 import { benchCommand } from "./bench.ts";
 import { devicesCommand } from "./devices.ts";
+import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
 import { trainCommand } from "./train.ts";
@@ -20,6 +21,7 @@ function program(): Command {
   const commands = [
     trainCommand(),
     generateCommand(),
+    evalCommand(),
     verifyCommand(),
     gradcheckCommand(),
     devicesCommand(),

@@ -1,0 +1,114 @@
+import { createTape, type Tape } from "../autograd/tape.ts";
+import { attention } from "../kernels/attention.ts";
+import { crossEntropyOp, IGNORED_LABEL } from "../kernels/cross-entropy.ts";
+import { matmul } from "../kernels/matmul.ts";
+import { f32, type TensorType } from "../kernels/op.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import { gpt2Classifier, gpt2TrunkWith } from "../model/gpt2.ts";
+import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
+import type { Program, Runtime } from "../runtime/runtime.ts";
+
+/** How likely a model finds texts that exist. */
+export interface Scorer {
+  /**
+   * For each sequence of n ids (2 or more, at most the context length + 1), the log-probability of each but the first,
+   * n - 1 natural logarithms, given those before it.
+   */
+  score(sequences: readonly (readonly number[])[]): Promise<Float64Array[]>;
+  dispose(): void;
+}
+
+/** Bytes of logits that exist at one time, and the step in rows that lets parts of labels be bound. */
+const LOGITS_BYTES = 64 * 1024 * 1024;
+const ROW_STEP = 64;
+
+/** Scores with the parameters that `runtime` holds; a few plans serve all lengths. */
+export function createScorer(runtime: Runtime, config: Gpt2Config, layout: ParameterLayout): Scorer {
+  const plans = new Map<string, Promise<Program>>();
+
+  function planFor(batch: number, places: number): Promise<Program> {
+    const key = `${batch} ${places}`;
+    const known = plans.get(key);
+    if (known) return known;
+    const plan = runtime.compile(scoreTape(config, layout, batch, places));
+    plans.set(key, plan);
+    return plan;
+  }
+
+  return {
+    async score(sequences) {
+      const longest = Math.max(...sequences.map((ids) => ids.length - 1));
+      if (longest > config.contextLength)
+        throw new Error(`score: a sequence has ${longest} places, the context ${config.contextLength}`);
+      const places = Math.min(config.contextLength, Math.ceil(longest / ROW_STEP) * ROW_STEP);
+      const [batch, n] = [sequences.length, sequences.length * places];
+      const [tokens, labels] = [new Uint32Array(n), new Int32Array(n).fill(IGNORED_LABEL)];
+      sequences.forEach((ids, row) => {
+        tokens.set(ids.slice(0, -1), row * places);
+        labels.set(ids.slice(1), row * places);
+      });
+      const { losses } = await (await planFor(batch, places)).run({
+        tokens,
+        labels,
+        positions: tokens.map((_, i) => i % places),
+        lengths: Uint32Array.from(sequences, (ids) => ids.length - 1),
+      });
+      return sequences.map((ids, row) => {
+        const start = row * places;
+        return Float64Array.from(losses!.subarray(start, start + ids.length - 1), (loss) => -loss);
+      });
+    },
+    dispose() {
+      for (const plan of plans.values()) plan.then((program) => program.dispose());
+      plans.clear();
+    },
+  };
+}
+
+/** The cross-entropy [B T] of each label. Inputs: tokens, positions u32 [B T], labels i32 [B T], lengths u32 [B]. */
+function scoreTape(config: Gpt2Config, layout: ParameterLayout, batch: number, places: number): Tape {
+  const tape = createTape();
+  const parameters = declareParameters(tape, layout);
+  const n = batch * places;
+  const ids: TensorType = { dtype: "u32", shape: [n] };
+  const [tokens, positions] = [tape.input("tokens", ids), tape.input("positions", ids)];
+  const labels = tape.input("labels", { dtype: "i32", shape: [n] });
+  const lengths = tape.input("lengths", { dtype: "u32", shape: [batch] });
+  const hidden = gpt2TrunkWith(config, parameters, { tokens, positions }, (qkv) =>
+    attention(qkv, lengths, { batch, heads: config.heads, dropout: 0, stream: 0 }),
+  );
+  const table = gpt2Classifier(config, parameters);
+  const losses = tape.buffer(f32([n]));
+  const fit = Math.floor(LOGITS_BYTES / (4 * config.vocabSize) / ROW_STEP) * ROW_STEP;
+  const rows = Math.max(ROW_STEP, fit);
+  for (let at = 0; at < n; at += rows) {
+    const count = Math.min(rows, n - at);
+    const logits = matmul(tape.view(hidden, at * config.width, [count, config.width]), table, { transposeB: true });
+    const { loss } = crossEntropyOp.apply({ logits, labels: tape.view(labels, at, [count]) });
+    tape.place(loss, losses, at);
+  }
+  tape.output("losses", losses);
+  return tape;
+}
+
+/** A stretch of a text to score: `ids`, of which all from place `from` on count. */
+export interface Window {
+  readonly ids: readonly number[];
+  /** Ids before this place were counted by the window before, and are only read. */
+  readonly from: number;
+}
+
+/**
+ * Cuts ids into windows of at most `context` + 1 that overlap, so that each id but the first counts once and, `stride`
+ * ids after a window's start, has at least context - stride ids before it.
+ */
+export function slidingWindows(ids: readonly number[], context: number, stride: number): Window[] {
+  const windows: Window[] = [];
+  let counted = 1;
+  for (let start = 0; counted < ids.length; start += stride) {
+    const end = Math.min(ids.length, start + context + 1);
+    windows.push({ ids: ids.slice(start, end), from: counted - start });
+    counted = end;
+  }
+  return windows;
+}

@@ -1,0 +1,157 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeModelDirectory } from "../../src/io/huggingface.ts";
+import { gpt2Config } from "../../src/model/config.ts";
+import { initialParameters, layoutParameters, unpackParameters } from "../../src/model/parameters.ts";
+import { charTokenizer } from "../../src/text/char.ts";
+
+const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "gpt2-generate-"));
+const model = join(folder, "model");
+
+beforeAll(() => {
+  const tokenizer = charTokenizer("abc \n");
+  const config = gpt2Config({ vocabSize: tokenizer.vocabSize, contextLength: 24, width: 16, layers: 1, heads: 2 });
+  const layout = layoutParameters(config);
+  const arena = initialParameters(config, layout, 1).map((x) => (x === 1 ? 1 : 20 * x));
+  mkdirSync(model);
+  const files = writeModelDirectory({ config, parameters: unpackParameters(layout, arena), tokenizer });
+  for (const [name, bytes] of files) writeFileSync(join(model, name), bytes);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function gpt2(args: string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
+  return new Promise((resolve) => {
+    const all = ["--import", "tsx", main, ...args, "--model", model, "--device", "cpu"];
+    const child = execFile(process.execPath, all, { env }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+    child.stdin!.end(input);
+  });
+}
+
+const json = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+describe("gpt2 generate", () => {
+  test("one sequence is streamed, and is the one that --json gives", async () => {
+    const [plain, whole] = await Promise.all([
+      gpt2(["generate", "--prompt", "ab"]),
+      gpt2(["generate", "--prompt", "ab", "--json"]),
+    ]);
+    const [{ prompt, text, stopped }] = json(whole.stdout);
+    expect(prompt).toBe("ab");
+    expect(plain).toMatchObject({ code: 0, stdout: `${text}\n` });
+    expect(plain.stderr).toMatch(stopped === "end" ? /^$/ : /^1 of 1 were cut off, by the model's context\n$/);
+  });
+
+  test("prompts from arguments, a file and standard input, several sequences of each, in order", async () => {
+    const file = join(folder, "prompts.txt");
+    writeFileSync(file, "c\nca\n");
+    const { stdout } = await gpt2(
+      ["generate", "--prompt", "a", "-", "--prompt-file", file, "--num-return-sequences", "2", "--json"],
+      "bb\n",
+    );
+    const lines = json(stdout);
+    expect(lines.map(({ prompt }) => prompt)).toEqual(["a", "a", "bb", "bb", "c", "c", "ca", "ca"]);
+    for (const { prompt, text, ids, stopped } of lines) {
+      expect(text.startsWith(prompt)).toBe(true);
+      expect(text.length).toBe(prompt.length + ids.length);
+      expect(["end", "context"]).toContain(stopped);
+    }
+  });
+
+  test("log-probabilities, stop strings and a length", async () => {
+    const args = ["generate", "--prompt", "a", "--json", "--log-probabilities", "--max-new-tokens", "5"];
+    const [line] = json((await gpt2(args)).stdout);
+    expect(line.logProbabilities).toHaveLength(line.ids.length + (line.stopped === "end" ? 1 : 0));
+    const stop: string = line.text.slice(2, 4);
+    const [cut] = json((await gpt2([...args, "--stop-strings", stop])).stdout);
+    expect(cut).toMatchObject({ stopped: "stop", text: line.text.slice(0, line.text.indexOf(stop, 1)) });
+  });
+
+  test("--interactive continues each line, and a bad one does not end it", async () => {
+    const { code, stdout, stderr } = await gpt2(["generate", "--interactive", "--max-new-tokens", "4"], "ab\nax\nc\n");
+    expect(code).toBe(0);
+    expect(stdout.split("\n").filter((line) => line.startsWith("ab"))).toHaveLength(1);
+    expect(stdout).toMatch(/\nc/);
+    expect(stderr).toMatch(/gpt2: .*"x"/);
+  });
+
+  test.each([
+    [["--temperature", "0", "--top-k", "5"], /--top-k is for sampling: leave one of them out/],
+    [["--no-do-sample", "--temperature", "0.5"], /--temperature is for sampling: leave --do-sample out/],
+    [["--early-stopping"], /--early-stopping is true: it is for beams: set --num-beams/],
+    [["--max-length", "9", "--max-new-tokens", "4"], /--max-new-tokens is 4 too: give one of them/],
+    [["--temperature", "0", "--num-return-sequences", "2"], /set --do-sample, or --num-beams/],
+    [["--prompt", "abc".repeat(8)], /the prompt has 24 tokens, the model's context 24/],
+    [["--log-probabilities"], /is for --json/],
+    [["--interactive", "--json"], /leave out --prompt/],
+  ])("%s is refused in one line", async (args, message) => {
+    const { code, stdout, stderr } = await gpt2(["generate", ...args]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/^gpt2: .*\n$/);
+  });
+
+  test("--window continues the end of a prompt that is too long", async () => {
+    const { code, stdout } = await gpt2([
+      "generate",
+      "--window",
+      "--max-new-tokens",
+      "3",
+      "--prompt",
+      "abc".repeat(20),
+    ]);
+    expect(code).toBe(0);
+    expect(stdout.startsWith("abc".repeat(20))).toBe(true);
+  });
+});
+
+describe("gpt2 eval", () => {
+  test("loss, perplexity and bits per byte agree, and a wider overlap counts the same tokens", async () => {
+    const file = join(folder, "text.txt");
+    writeFileSync(file, "abc cab\n".repeat(12));
+    const [half, whole] = await Promise.all([
+      gpt2(["eval", "--data", file, "--json"]),
+      gpt2(["eval", "--data", file, "--json", "--stride", "24", "--batch-size", "3"]),
+    ]);
+    const [first, second] = [json(half.stdout)[0], json(whole.stdout)[0]];
+    expect(first).toMatchObject({ tokens: 96, bytes: 96 });
+    expect(second).toMatchObject({ tokens: 96, bytes: 96 });
+    expect(first.perplexity).toBeCloseTo(Math.exp(first.loss), 9);
+    expect(first.bitsPerByte).toBeCloseTo(first.loss / Math.LN2, 9);
+    expect(first.loss).not.toBe(second.loss);
+  });
+
+  test("records are scored between end tokens", async () => {
+    const file = join(folder, "records.txt");
+    writeFileSync(file, "abc\nca\n");
+    const [scores] = json((await gpt2(["eval", "--data", file, "--records", "--json"])).stdout);
+    expect(scores).toMatchObject({ tokens: 7, bytes: 5 });
+  });
+
+  test("labelled choices: the model's own continuation is the likeliest", async () => {
+    const [{ text }] = json(
+      (await gpt2(["generate", "--prompt", "ab ", "--no-do-sample", "--max-new-tokens", "4", "--json"])).stdout,
+    );
+    const ending = text.slice(3);
+    const others = ["aaaa", "bcbc"].filter((other) => other !== ending);
+    const file = join(folder, "choices.jsonl");
+    writeFileSync(file, `${JSON.stringify({ ctx: "ab", endings: [...others, ending], label: others.length })}\n`);
+    const [scores] = json((await gpt2(["eval", "--choices", file, "--json"])).stdout);
+    expect(scores).toMatchObject({ questions: 1, accuracy: 1, accuracyNorm: 1 });
+    writeFileSync(file, '{"ctx": "a", "endings": ["b", "c"]}\n');
+    const { code, stderr } = await gpt2(["eval", "--choices", file]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/choices.jsonl, line 1: wanted "label", a number from 0 to 1/);
+  });
+});

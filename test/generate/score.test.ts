@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { createGenerator } from "../../src/generate/generate.ts";
+import { createScorer, slidingWindows } from "../../src/generate/score.ts";
+import { testAdapters } from "../support/gpu.ts";
+import { smallConfig, smallLayout, smallRuntime } from "../support/small-model.ts";
+
+test.each(["CPU", ...testAdapters] as const)(
+  "%s: scores of unequal sequences are what generation says of them",
+  async (adapter) => {
+    const runtime = await smallRuntime(adapter);
+    const generator = createGenerator(runtime, smallConfig, smallLayout);
+    const options = { doSample: true, maxNewTokens: 39, eosTokenId: null, logProbabilities: true, seed: 5 };
+    const prompts = [[1], [2, 3, 4, 5, 6, 7], [5, 5]];
+    const texts = await generator.generate(prompts, options);
+    const scorer = createScorer(runtime, smallConfig, smallLayout);
+    const scores = await scorer.score(prompts.map((prompt, i) => [...prompt, ...texts[i]!.ids]));
+    texts.forEach(({ logProbabilities }, i) => {
+      const got = scores[i]!.subarray(prompts[i]!.length - 1);
+      expect(got).toHaveLength(logProbabilities!.length);
+      logProbabilities!.forEach((wanted, t) => expect(got[t]).toBeCloseTo(wanted, 4));
+    });
+    scorer.dispose();
+    generator.dispose();
+    runtime.close();
+  },
+);
+
+test.each([
+  [1, 4, 2],
+  [2, 4, 2],
+  [5, 4, 4],
+  [6, 4, 1],
+  [50, 7, 3],
+  [50, 7, 7],
+])("windows over %d ids, context %d, stride %d: each id but the first counts once", (length, context, stride) => {
+  const ids = Array.from({ length }, (_, i) => i);
+  const windows = slidingWindows(ids, context, stride);
+  const counted = windows.flatMap((window) => window.ids.slice(window.from));
+  expect(counted).toEqual(ids.slice(1));
+  windows.forEach((window, i) => {
+    expect(window.ids.length).toBeLessThanOrEqual(context + 1);
+    if (i > 0) expect(window.from).toBeGreaterThanOrEqual(context - stride + 1);
+  });
+});
