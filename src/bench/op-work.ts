@@ -7,6 +7,7 @@ import type { AnyOp, TensorType, Value } from "../kernels/op.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime, Tensors } from "../runtime/runtime.ts";
+import { ERROR_BOUND } from "./check.ts";
 import { fillAll, type Inputs, type Sources, spread } from "./data.ts";
 import { type Effort, type Timing, timeQueued } from "./measure.ts";
 import type { Cost } from "./rates.ts";
@@ -31,8 +32,6 @@ export interface OpWork {
   readonly sample?: (inputs: Inputs) => Sample;
 }
 
-/** Relative L2 distance allowed between float32 on the device and float64 on the CPU, as in the tests of ops. */
-const ERROR_BOUND = 1e-5;
 /** Copies of the op in one submit, so that the dispatch is timed and not the submit. */
 const REPEATS = 8;
 /** What a gradient starts from is an input like others, with this before the output's name. */
@@ -45,21 +44,37 @@ export interface Checked {
   readonly failed?: string;
 }
 
-/** Checks the work's result against the CPU in float64 and, if it is right, times it. */
-export async function measureOp(gpu: Gpu, work: OpWork, effort: Effort): Promise<Checked & { timing?: Timing }> {
+/** A work that was checked and is ready to be queued again and again. */
+export interface PreparedOp extends Checked {
+  /** Queues the op `repeats` times, in one submit. */
+  run(): void;
+  dispose(): void;
+}
+
+/** Checks the work's result against the CPU in float64, and compiles it. */
+export async function prepareOp(gpu: Gpu, work: OpWork, repeats: number): Promise<PreparedOp> {
   const inputs = fillAll(sourcesOf(work));
   const runtime = createGpuRuntime(gpu);
   try {
     const checked = await checkOp(runtime, work, inputs);
-    if (checked.failed) return checked;
-    const program = await runtime.compile(traceWork(work, inputs, REPEATS));
-    const run = (): void => void program.run({});
+    const program = await runtime.compile(traceWork(work, inputs, { repeats, results: false }));
+    return { ...checked, run: () => void program.run({}), dispose: () => runtime.close() };
+  } catch (reason) {
+    runtime.close();
+    throw reason;
+  }
+}
+
+/** Checks the work's result and, if it is right, times it. */
+export async function measureOp(gpu: Gpu, work: OpWork, effort: Effort): Promise<Checked & { timing?: Timing }> {
+  const { error, failed, run, dispose } = await prepareOp(gpu, work, REPEATS);
+  try {
+    if (failed !== undefined) return { error, failed };
     run();
     const timing = await timeQueued(gpu, run, effort);
-    const { medianMs, bestMs } = timing;
-    return { ...checked, timing: { ...timing, medianMs: medianMs / REPEATS, bestMs: bestMs / REPEATS } };
+    return { error, timing: { ...timing, medianMs: timing.medianMs / REPEATS, bestMs: timing.bestMs / REPEATS } };
   } finally {
-    runtime.close();
+    dispose();
   }
 }
 
@@ -85,7 +100,7 @@ export async function checkOp(runtime: Runtime, work: OpWork, inputs = fillAll(s
 
 /** What the work costs at least; nothing is filled or compiled for it. */
 export function costOfWork(work: OpWork): Cost {
-  const costs = traceWork(work, sourcesOf(work), 1).nodes.map(({ op, inputs, outputs, attrs }) =>
+  const costs = traceWork(work, sourcesOf(work), ONCE).nodes.map(({ op, inputs, outputs, attrs }) =>
     op.cost(inputs, outputs, attrs),
   );
   return {
@@ -95,7 +110,7 @@ export function costOfWork(work: OpWork): Cost {
 }
 
 async function runOnce(runtime: Runtime, work: OpWork, inputs: Inputs): Promise<Tensors> {
-  const program = await runtime.compile(traceWork(work, inputs, 1));
+  const program = await runtime.compile(traceWork(work, inputs, ONCE));
   fillStates(runtime, inputs);
   const results = await program.run({});
   program.dispose();
@@ -114,8 +129,14 @@ function sourcesOf(work: OpWork): Sources {
   return { ...work.inputs, ...Object.fromEntries(seeds) };
 }
 
-/** The op, `repeats` times over, on states that hold its inputs. A single one also gives its results. */
-function traceWork(work: OpWork, types: Readonly<Record<string, TensorType>>, repeats: number): Tape {
+const ONCE = { repeats: 1, results: true } as const;
+
+/** The op, `repeats` times over, on states that hold its inputs; with or without giving its results back. */
+function traceWork(
+  work: OpWork,
+  types: Readonly<Record<string, TensorType>>,
+  { repeats, results: wantsResults }: { repeats: number; results: boolean },
+): Tape {
   const { op } = work;
   const tape = createTape();
   const states: Record<string, Value> = {};
@@ -138,7 +159,7 @@ function traceWork(work: OpWork, types: Readonly<Record<string, TensorType>>, re
       // An op in place goes on from what it left.
       if (input !== undefined && input in values) values[input] = made[output]!;
     }
-    if (repeats > 1) continue;
+    if (!wantsResults) continue;
     for (const [name, value] of results) if (value && !op.auxiliary?.includes(name)) tape.output(name, value);
   }
   return tape;

@@ -17,6 +17,7 @@ export function printRow(row: Row): void {
 
 /** What only some works have. */
 const EXTRAS: readonly (readonly [name: string, say: (value: number) => string])[] = [
+  ["times_ours", (value) => `${value.toFixed(2)} times ours`],
   ["tokens_per_s", (value) => `${grouped(value)} tokens/s`],
   ["model_flops_utilisation", (value) => `${(100 * value).toFixed(1)} % of peak by model FLOPs`],
   ["awaited_ms", (value) => `${significant(value)} ms awaited one by one`],

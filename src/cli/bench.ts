@@ -1,14 +1,17 @@
 import { freemem } from "node:os";
 import { Command } from "commander";
-import { benchKernels, measurePeak } from "../bench/kernels.ts";
+import { benchKernels, effortOf, measurePeak } from "../bench/kernels.ts";
+import { benchMatmulPeers } from "../bench/peers.ts";
 import type { Peak } from "../bench/rates.ts";
 import { OURS, type Row } from "../bench/row.ts";
 import { benchStep, STEP_EFFORT } from "../bench/step.ts";
+import { benchStepPeers } from "../bench/step-peers.ts";
 import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import { openGpu } from "../platform/node.ts";
+import { openPeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import { byteSize } from "./numbers.ts";
 
@@ -16,6 +19,7 @@ interface BenchFlags {
   readonly device?: string;
   readonly json?: boolean;
   readonly quick?: boolean;
+  readonly peers?: boolean;
 }
 
 const DEVICE_HELP = "auto, hardware, system, embedded, or part of an adapter's name; see `gpt2 devices`";
@@ -40,6 +44,7 @@ function part(name: string, description: string): Command {
     .description(description)
     .option("--device <name>", DEVICE_HELP)
     .option("--json", "print one JSON object a measurement")
+    .option("--peers", "the same beside jax-js, TF.js and onnxruntime, in turn on one device; see docs/performance.md")
     .option("--quick", "fewer samples of smaller works: a look, not a measurement");
 }
 
@@ -48,6 +53,10 @@ async function* kernels(gpu: Gpu, flags: BenchFlags): AsyncGenerator<Row, void> 
   const { peak, rows } = await measurePeak(gpu, options);
   yield* rows;
   yield* benchKernels(gpu, peak, options);
+  if (flags.peers) {
+    const sizes = options.quick ? [256] : [512, 1024];
+    yield* await benchMatmulPeers(gpu, peak, await openPeers(gpu), sizes, effortOf(options.quick));
+  }
 }
 
 interface StepFlags extends BenchFlags {
@@ -78,6 +87,10 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
       if (step) yield { ...step, mesa_shader_cache_disabled: cold };
       yield* shares;
     } else yield { work: `step ${size.name}`, system: OURS, device: gpu.driver, skipped };
+  }
+  if (flags.peers) {
+    const effort = STEP_EFFORT[quick ? "quick" : "full"];
+    yield* await benchStepPeers(gpu, stepSize("nanogpt", gpu.kind), await openPeers(gpu), effort);
   }
 }
 

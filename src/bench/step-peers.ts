@@ -1,0 +1,135 @@
+import { sizeOf } from "../core/shape.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { NORM } from "../kernels/gradient-norm.ts";
+import { createGpuRuntime } from "../runtime/gpu.ts";
+import { median } from "./measure.ts";
+import { messageOf, type Peer, systemName, withRatios } from "./peers.ts";
+import { OURS, type Row } from "./row.ts";
+import type { StepEffort } from "./step.ts";
+import { compileStep, resetState, stepBatch, stepParameters } from "./step-program.ts";
+import { LEARNING_RATE, STEP_OPTIONS, type StepSize } from "./step-sizes.ts";
+
+/** Relative difference allowed of losses and norms: another library adds in another order, and AdamW follows signs. */
+const BOUND = 1e-3;
+const STEPS_CHECKED = 4;
+
+interface Runner {
+  readonly system: string;
+  readonly times: number[];
+  readonly firstMs: number;
+  next(): Promise<void>;
+  dispose(): void;
+}
+
+/** The same training step from the same weights, ours and the peers' in turn, each awaited before the next. */
+export async function benchStepPeers(
+  gpu: Gpu,
+  size: StepSize,
+  peers: readonly Peer[],
+  effort: StepEffort,
+): Promise<Row[]> {
+  const common = { work: `step ${size.name} beside peers`, device: gpu.driver };
+  const { layout, arena } = stepParameters(size);
+  const batch = stepBatch(size, size.shape, size.shape.context, false);
+  const losses: { loss: number; norm: number }[] = [];
+  const failures: Row[] = [];
+
+  async function runner(system: string, start: () => Promise<StepRunner>): Promise<Runner> {
+    const begun = performance.now();
+    const step = await start();
+    const times: number[] = [];
+    let count = 0;
+    const once = async () => {
+      const got = await step.run(++count);
+      if (count <= STEPS_CHECKED) checkAgainst(losses, count, got);
+    };
+    await once();
+    const firstMs = performance.now() - begun;
+    while (count < STEPS_CHECKED) await once();
+    const next = async () => {
+      const from = performance.now();
+      await once();
+      times.push(performance.now() - from);
+    };
+    return { system, times, firstMs, next, dispose: step.dispose };
+  }
+
+  const runners = [await runner(OURS, () => ourStep(gpu, size, arena, batch))];
+  for (const peer of peers) {
+    const system = systemName(peer);
+    try {
+      if (peer.failed !== undefined) throw new Error(peer.failed);
+      const { step } = peer;
+      if (!step) continue;
+      const parameters = Object.fromEntries(
+        layout.entries.map(({ name, shape, offset }) => [
+          name,
+          { shape, data: arena.slice(offset, offset + sizeOf(shape)) },
+        ]),
+      );
+      const { tokens, labels } = batch.inputs;
+      const given = { ...size, parameters, tokens, labels, options: STEP_OPTIONS, scalars };
+      runners.push(await runner(system, async () => step(given)));
+    } catch (reason) {
+      failures.push({ ...common, system, failed: messageOf(reason) });
+    }
+  }
+  const begun = performance.now();
+  const enough = () => performance.now() - begun > effort.seconds * 1000 * runners.length;
+  for (let i = 0; i < effort.leastSteps || !enough(); i++) for (const { next } of runners) await next();
+  const rows = runners.map(({ system, times, firstMs }): Row => {
+    const ms = median(times);
+    const tokens = size.shape.batch * size.shape.context;
+    const timing = { median_ms: ms, best_ms: Math.min(...times), samples: times.length };
+    return { ...common, system, ...timing, tokens_per_s: (1000 * tokens) / ms, first_step_ms: firstMs };
+  });
+  for (const { dispose } of runners) dispose();
+  return withRatios([...rows, ...failures]);
+}
+
+interface StepRunner {
+  run(step: number): Promise<{ readonly loss: number; readonly norm: number }>;
+  dispose(): void;
+}
+
+async function ourStep(
+  gpu: Gpu,
+  size: StepSize,
+  arena: Float32Array,
+  batch: ReturnType<typeof stepBatch>,
+): Promise<StepRunner> {
+  const runtime = createGpuRuntime(gpu);
+  const { program, inputs } = await compileStep(runtime, size);
+  resetState(runtime, arena);
+  return {
+    async run(step) {
+      const { loss, stats } = await program.run(inputs(batch, step));
+      return { loss: loss![0]!, norm: stats![NORM]! };
+    },
+    dispose: () => runtime.close(),
+  };
+}
+
+/** What changes from step to step, and AdamW's bias corrections. */
+function scalars(step: number) {
+  const { beta1, beta2 } = STEP_OPTIONS;
+  return { learningRate: LEARNING_RATE, corrections: [1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step)] };
+}
+
+/** The first to come is ours, which `benchStep` compares with the reference. */
+function checkAgainst(
+  known: { loss: number; norm: number }[],
+  step: number,
+  got: { loss: number; norm: number },
+): void {
+  const wanted = known[step - 1];
+  if (!wanted) {
+    known.push(got);
+    return;
+  }
+  for (const name of ["loss", "norm"] as const) {
+    const error = Math.abs(got[name] - wanted[name]) / Math.abs(wanted[name]);
+    if (!(error <= BOUND))
+      throw new Error(`wrong result: step ${step}'s ${name} is ${got[name]}, ours ${wanted[name]}`);
+  }
+}

@@ -1,0 +1,38 @@
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Peer } from "../bench/peers.ts";
+import { userError } from "../core/errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { embeddedDawnPath } from "../platform/node/embedded.ts";
+
+/** As far from src/cli as from dist/cli. A package installed from a registry has no such folder. */
+const FOLDER = new URL("../../bench/peers/", import.meta.url);
+const INSTALL = "ONNXRUNTIME_NODE_INSTALL=skip npm --prefix bench/peers ci";
+
+interface Peers {
+  openPeers(given: { device: GPUDevice; driver: { vulkanManifest?: string } }): Promise<Peer[]>;
+}
+
+/** The libraries of bench/peers, on this device. From here on the process has the globals of a browser. */
+export async function openPeers(gpu: Gpu): Promise<Peer[]> {
+  if (!existsSync(fileURLToPath(new URL("index.mjs", FOLDER)))) {
+    userError("--peers wants a checkout of the repository, whose bench/peers/ has the libraries to compare with");
+  }
+  if (!existsSync(fileURLToPath(new URL("node_modules", FOLDER)))) {
+    userError(`--peers wants the libraries to compare with: ${INSTALL}`);
+  }
+  const peers = (await import(new URL("index.mjs", FOLDER).href)) as Peers;
+  return peers.openPeers({ device: gpu.device, driver: await driverOf(gpu) });
+}
+
+/** A library with a Dawn of its own finds the embedded driver by a manifest, as the Vulkan loader wants one. */
+async function driverOf(gpu: Gpu): Promise<{ vulkanManifest?: string }> {
+  if (gpu.kind !== "embedded") return {};
+  const library = join(dirname(await embeddedDawnPath()), "libvulkan.so.1");
+  const path = join(mkdtempSync(join(tmpdir(), "gpt2-bench-")), "swiftshader.json");
+  const manifest = { file_format_version: "1.0.0", ICD: { library_path: library, api_version: "1.3.0" } };
+  writeFileSync(path, JSON.stringify(manifest));
+  return { vulkanManifest: path };
+}
