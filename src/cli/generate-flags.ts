@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../core/errors.ts";
-import { type GenerateOptions, OPTION_NAMES } from "../generate/options.ts";
+import { OPTION_NAMES } from "../generate/option-table.ts";
+import type { GenerateOptions } from "../generate/options.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { numberBetween, wholeNumber } from "./numbers.ts";
 

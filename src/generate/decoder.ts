@@ -132,7 +132,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
       };
     },
     dispose() {
-      for (const plan of plans.values()) plan.then((program) => program.dispose());
+      for (const plan of plans.values()) plan.then((program) => program.dispose()).catch(() => {});
       plans.clear();
     },
   };

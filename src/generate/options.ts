@@ -1,6 +1,7 @@
 import { userError } from "../core/errors.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { LEAST_TEMPERATURE, NOT_NEEDED, NUMBERS, OPTION_NAMES } from "./option-table.ts";
 import type { NextTokenRules } from "./processors.ts";
 
 /** Options of generation by Hugging Face's names in camelCase, with its defaults; contradictions are errors. */
@@ -59,43 +60,6 @@ export interface Generation extends Omit<NextTokenRules, "minLength"> {
 
 const SAMPLING_OPTIONS = ["temperature", "topK", "topP", "minP"] as const;
 const BEAM_OPTIONS = ["lengthPenalty", "earlyStopping"] as const;
-
-/** What each option may be: whole or not, from where to where, and whether the least value is left out. */
-const NUMBERS: Readonly<Record<string, readonly [least: number, most: number, whole: boolean, open?: boolean]>> = {
-  maxNewTokens: [1, 2 ** 31, true],
-  maxLength: [1, 2 ** 31, true],
-  minNewTokens: [0, 2 ** 31, true],
-  minLength: [0, 2 ** 31, true],
-  temperature: [0, 1e6, false],
-  topK: [0, 2 ** 31, true],
-  topP: [0, 1, false, true],
-  minP: [0, 1, false],
-  repetitionPenalty: [0, 1e6, false, true],
-  noRepeatNgramSize: [0, 2 ** 31, true],
-  numBeams: [1, 2 ** 16, true],
-  numReturnSequences: [1, 2 ** 24, true],
-  lengthPenalty: [-1e3, 1e3, false],
-  seed: [0, Number.MAX_SAFE_INTEGER, true],
-};
-const OTHERS = [
-  "doSample",
-  "badWordsIds",
-  "eosTokenId",
-  "earlyStopping",
-  "stopStrings",
-  "tokenizer",
-  "logProbabilities",
-];
-
-/** Every option's name. */
-export const OPTION_NAMES: readonly string[] = [...Object.keys(NUMBERS), ...OTHERS];
-
-/** Names that people bring along, and why they are not needed. */
-const NOT_NEEDED: Readonly<Record<string, string>> = {
-  padTokenId: "leave it out: lengths are carried along, so no token means padding",
-  attentionMask: "leave it out: prompts may differ in length, and nothing is masked by id",
-  padSide: "leave it out: prompts may differ in length",
-};
 
 /**
  * Checks options against one another and fills in the defaults. Throws `UserError` with the remedy for each
@@ -190,6 +154,8 @@ function samplingOf(options: GenerateOptions, numBeams: number): boolean {
     if (others[0]) wrong("temperature", 0, `that is greedy, and ${others[0]} is for sampling: leave one of them out`);
     return false;
   }
+  if (options.temperature !== undefined && options.temperature < LEAST_TEMPERATURE)
+    wrong("temperature", options.temperature, `wanted 0, which is greedy, or ${LEAST_TEMPERATURE} and more`);
   if (options.doSample === false && given[0])
     wrong("doSample", false, `${given[0]} is for sampling: leave doSample out, or ${given[0]}`);
   const doSample = options.doSample ?? given.length > 0;

@@ -59,7 +59,7 @@ export function createScorer(runtime: Runtime, config: Gpt2Config, layout: Param
       });
     },
     dispose() {
-      for (const plan of plans.values()) plan.then((program) => program.dispose());
+      for (const plan of plans.values()) plan.then((program) => program.dispose()).catch(() => {});
       plans.clear();
     },
   };

@@ -85,6 +85,26 @@ test("the same seed gives the same text on the CPU and on every driver", async (
   expect(new Set(texts[0]!.map(({ ids }) => ids.join())).size).toBeGreaterThan(8);
 });
 
+test.each(testAdapters)(
+  "%s: rows that do not fit one binding are computed in groups, to the same texts",
+  async (adapter) => {
+    const options = { ...sampling, numReturnSequences: 10, maxNewTokens: 20 };
+    const prompts = [[1, 2, 3], [4]];
+    const wanted = await withGenerator(adapter, (generator) => generator.generate(prompts, options));
+    const runtime = await smallRuntime(adapter, { maxBindingBytes: 65536 });
+    const generator = createGenerator(runtime, smallConfig, smallLayout);
+    expect(createDecoder(runtime, smallConfig, smallLayout).fit([{ prompt: [1], least: 0, most: 30 }])).toBeLessThan(
+      10,
+    );
+    expect(await generator.generate(prompts, options)).toEqual(wanted);
+    const beams = { numBeams: 4, maxNewTokens: 20 };
+    const [first] = await generator.generate([[1, 2, 3]], beams);
+    expect((await generator.generate([[4], [1, 2, 3]], beams))[1]!.ids).toEqual(first!.ids);
+    generator.dispose();
+    runtime.close();
+  },
+);
+
 describe.each(everywhere)("generation on %s", (adapter) => {
   test("says why each sequence stopped, and never passes the context", async () => {
     await withGenerator(adapter, async (generator) => {

@@ -87,6 +87,7 @@ describe("4. options that contradict each other, or mean nothing together", () =
     [{ topP: 0 }, /topP is 0: wanted a number more than 0 to 1/],
     [{ topK: 2.5 }, /wanted a whole number from 0/],
     [{ temperature: -1 }, /temperature is -1/],
+    [{ temperature: 1e-9 }, /wanted 0, which is greedy, or 0.001 and more/],
     [{ eosTokenId: 11 }, /eosTokenId is 11: wanted ids from 0 to 10/],
     [{ badWordsIds: [[]] }, /an empty word/],
   ])("%o is refused with the remedy", (given, message) => expect(() => options(given)).toThrow(message));

@@ -17,7 +17,7 @@ test.each(["CPU", ...testAdapters] as const)(
     texts.forEach(({ logProbabilities }, i) => {
       const got = scores[i]!.subarray(prompts[i]!.length - 1);
       expect(got).toHaveLength(logProbabilities!.length);
-      logProbabilities!.forEach((wanted, t) => expect(got[t]).toBeCloseTo(wanted, 4));
+      for (const [t, wanted] of logProbabilities!.entries()) expect(got[t]).toBeCloseTo(wanted, 4);
     });
     scorer.dispose();
     generator.dispose();

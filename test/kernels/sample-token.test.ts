@@ -25,6 +25,11 @@ checkOp(sampleTokenOp, {
     sampleCase({ doSample: true, badWordsIds: [0, 1, 2, 3, 4, 5, 6, 7].map((id) => [id]) }),
     sampleCase({ badWordsIds: [0, 1, 2, 3, 4, 5, 6, 7, 8].map((id) => [id]) }),
     sampleCase({ doSample: true, topK: 2 }, { ...f32([4, 1]) }),
+    // rows whose logits are not finite, which are told and left alone
+    sampleCase(
+      {},
+      { ...f32([4, 9]), values: Array.from({ length: 36 }, (_, i) => (i === 4 ? Infinity : i === 20 ? NaN : i)) },
+    ),
     // rows of equal logits: greedy takes the first, top-k keeps every tie
     sampleCase({}, { ...f32([4, 9]), values: new Array(36).fill(-0.5) }),
     sampleCase({ doSample: true, topK: 1, seed: 9 }, { ...f32([4, 9]), values: new Array(36).fill(-0.5) }),

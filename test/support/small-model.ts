@@ -1,4 +1,5 @@
 import { createTape } from "../../src/autograd/tape.ts";
+import type { Traits } from "../../src/kernels/traits.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { ARENA, declareParameters, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
@@ -11,8 +12,8 @@ export const smallConfig = gpt2Config({ vocabSize: 11, contextLength: 40, width:
 export const smallLayout = layoutParameters(smallConfig);
 
 /** A runtime that has the small model's parameters. */
-export async function smallRuntime(adapter: TestAdapter | "CPU"): Promise<Runtime> {
-  const runtime = adapter === "CPU" ? createCpuRuntime() : createGpuRuntime(await openTestGpu(adapter));
+export async function smallRuntime(adapter: TestAdapter | "CPU", traits: Partial<Traits> = {}): Promise<Runtime> {
+  const runtime = adapter === "CPU" ? createCpuRuntime() : createGpuRuntime(await openTestGpu(adapter), traits);
   const tape = createTape();
   declareParameters(tape, smallLayout);
   (await runtime.compile(tape)).dispose();
