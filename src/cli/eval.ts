@@ -41,7 +41,8 @@ export function evalCommand(): Command {
     .requiredOption("--model <source>", MODEL_HELP)
     .option("--config <file>", "a config.json for --model, where it has none or the wrong one")
     .option("--data <file>", "a UTF-8 text, read with a sliding window")
-    .option("--records", "the text has one record a line, each between end tokens, as in `gpt2 train`")
+    .option("--records", "one record a line, each between end tokens; the default for models that were trained so")
+    .option("--no-records", "one text, whatever the model was trained on")
     .option("--stride <n>", "tokens that the window moves by, default half of the context", wholeNumber(1))
     .option("--choices <file>", "labelled choices, JSON lines as HellaSwag has them: ctx, endings, label")
     .option("--batch-size <n>", "windows, records or questions computed together", wholeNumber(1), 4)
@@ -55,7 +56,8 @@ async function evaluate(flags: EvalFlags): Promise<void> {
   const { data, choices, records, stride } = flags;
   if ((data === undefined) === (choices === undefined))
     userError("eval: wanted one of --data TEXT and --choices JSONL");
-  if (choices !== undefined && (records || stride !== undefined)) userError("--records and --stride are for --data");
+  if (choices !== undefined && (records !== undefined || stride !== undefined))
+    userError("--records and --stride are for --data");
   if (records && stride !== undefined) userError("--stride moves a window along one text: leave it out, or --records");
   const model = await openModel(flags.model, flags);
   try {
@@ -66,8 +68,9 @@ async function evaluate(flags: EvalFlags): Promise<void> {
 }
 
 async function evaluateModel(model: OpenModel, flags: EvalFlags): Promise<void> {
-  const { data, choices, records, stride, limit } = flags;
+  const { data, choices, stride, limit } = flags;
   const { config } = model;
+  const records = flags.records ?? (model.startToken && stride === undefined);
   const tokenizer = requireTokenizer(model);
   if (stride !== undefined && stride > config.contextLength)
     userError(`--stride is ${stride}: more than the context of ${config.contextLength} would leave tokens out`);
