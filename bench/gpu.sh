@@ -70,9 +70,12 @@ in_shell vulkan 20
 part devices 30 "${cli[@]}" devices
 exists verify && part verify 60 "${cli[@]}" verify
 exists gradcheck && part gradcheck 120 "${cli[@]}" gradcheck --all
-for what in kernels step generate; do
-  exists bench "$what" && part "bench $what" 120 "${cli[@]}" bench "$what" --json
-done
+# The other libraries only where they are installed: see docs/performance.md.
+peers=()
+[ -d bench/peers/node_modules ] && peers=(--peers)
+exists bench kernels && part "bench kernels" 150 "${cli[@]}" bench kernels --out "$results/kernels.json" "${peers[@]}"
+exists bench step && part "bench step" 120 "${cli[@]}" bench step --out "$results/step.json" "${peers[@]}"
+exists bench generate && part "bench generate" 60 "${cli[@]}" bench generate --out "$results/generate.json"
 
 printf '\n== summary, %s s\n' $((SECONDS - started))
 printf '%s\n' "${summary[@]}"

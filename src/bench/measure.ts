@@ -13,6 +13,9 @@ export const QUICK_EFFORT: Effort = { samples: 3, sampleMs: 10 };
 /** Runs queued at once: more would only fill the driver's memory with command buffers. */
 const MOST_RUNS = 256;
 
+const LONG_MS = 500;
+const FEW_SAMPLES = 3;
+
 export interface Timing {
   /** Milliseconds of one run. */
   readonly medianMs: number;
@@ -41,9 +44,11 @@ export async function timeQueued(gpu: Gpu, run: () => void, effort: Effort): Pro
   // A single short run is mostly the wait for it: look again with several.
   const guess = one < effort.sampleMs / 4 ? await sample(4) : one;
   const runs = Math.max(1, Math.min(MOST_RUNS, Math.round(effort.sampleMs / guess)));
+  // Long runs vary less, and there are many works.
+  const samples = guess > LONG_MS ? Math.min(effort.samples, FEW_SAMPLES) : effort.samples;
   const times: number[] = [];
-  for (let i = 0; i < effort.samples; i++) times.push(await sample(runs));
-  return { medianMs: median(times), bestMs: Math.min(...times), samples: effort.samples, runs };
+  for (let i = 0; i < samples; i++) times.push(await sample(runs));
+  return { medianMs: median(times), bestMs: Math.min(...times), samples, runs };
 }
 
 export function median(values: readonly number[]): number {

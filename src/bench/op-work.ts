@@ -32,8 +32,9 @@ export interface OpWork {
   readonly sample?: (inputs: Inputs) => Sample;
 }
 
-/** Copies of the op in one submit, so that the dispatch is timed and not the submit. */
-const REPEATS = 8;
+/** Copies of the op in one submit, so that the dispatch is timed and not the submit: as many as take some milliseconds. */
+const MOST_REPEATS = 16;
+const SUBMIT_MS = 20;
 /** What a gradient starts from is an input like others, with this before the output's name. */
 const SEED = "seed ";
 
@@ -66,13 +67,19 @@ export async function prepareOp(gpu: Gpu, work: OpWork, repeats: number): Promis
 }
 
 /** Checks the work's result and, if it is right, times it. */
-export async function measureOp(gpu: Gpu, work: OpWork, effort: Effort): Promise<Checked & { timing?: Timing }> {
-  const { error, failed, run, dispose } = await prepareOp(gpu, work, REPEATS);
+export async function measureOp(
+  gpu: Gpu,
+  work: OpWork,
+  effort: Effort,
+  expectedMs: number,
+): Promise<Checked & { timing?: Timing }> {
+  const repeats = Math.max(1, Math.min(MOST_REPEATS, Math.round(SUBMIT_MS / expectedMs)));
+  const { error, failed, run, dispose } = await prepareOp(gpu, work, repeats);
   try {
     if (failed !== undefined) return { error, failed };
     run();
     const timing = await timeQueued(gpu, run, effort);
-    return { error, timing: { ...timing, medianMs: timing.medianMs / REPEATS, bestMs: timing.bestMs / REPEATS } };
+    return { error, timing: { ...timing, medianMs: timing.medianMs / repeats, bestMs: timing.bestMs / repeats } };
   } finally {
     dispose();
   }

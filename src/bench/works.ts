@@ -1,3 +1,4 @@
+import type { NumericArray } from "../core/dtype.ts";
 import { adamwOp } from "../kernels/adamw.ts";
 import { attentionOp } from "../kernels/attention.ts";
 import { columnSumOp } from "../kernels/column-sum.ts";
@@ -39,7 +40,8 @@ const SAMPLED_ROWS = 5;
 /** Every op at the shapes that it has in a training step of this model. */
 export function opWorks({ name, B, T, C, H, V, rows }: KernelShapes): OpWork[] {
   const N = B * T;
-  const parameters = 12 * C * C + V * C;
+  // Those of a block: of a whole GPT-2 they are half a gigabyte, at the same bytes a second.
+  const parameters = 12 * C * C;
   const tokens = ids(N, V, 20);
   const step = packStep({ seed: 1, step: 3, learningRate: 1e-3, lossScale: 1 / N, betas: [0.9, 0.95] });
   const of = (what: string, work: Omit<OpWork, "work">): OpWork => ({ work: `${what}, ${name}`, ...work });
@@ -129,21 +131,32 @@ function sampleRows(inputs: Inputs, attrs: { transposeA?: boolean }, m: number, 
 }
 
 function attentionWork(B: number, T: number, C: number, H: number): Omit<OpWork, "work"> {
-  const attrs = { batch: B, heads: H };
   const lengths = exactly({ dtype: "u32", shape: [B] }, new Uint32Array(B).fill(T));
-  // Its records do not see each other: the last one stands for all.
-  const last = ({ dtype, shape, data }: Filled): Filled => {
-    const [rows = 0, ...rest] = shape;
-    return { dtype, shape: [rows / B, ...rest], data: data.slice(data.length - data.length / B) };
+  const D = C / H;
+  // Records and heads do not see each other: the last record's last head stands for all. A row is C wide, or q | k | v.
+  const lastHead = (data: NumericArray): Float32Array<ArrayBuffer> => {
+    const parts = data.length / (B * T * C);
+    const head = new Float32Array(T * parts * D);
+    for (let t = 0; t < T; t++) {
+      for (let part = 0; part < parts; part++) {
+        const from = (((B - 1) * T + t) * parts + part + 1) * C - D;
+        head.set(data.subarray(from, from + D), (t * parts + part) * D);
+      }
+    }
+    return head;
+  };
+  const sampled = ({ dtype, shape, data }: Filled): Filled => {
+    if (dtype !== "f32") return { dtype, shape: [1], data: data.slice(B - 1) };
+    return { dtype, shape: [T, (shape[1]! / C) * D], data: lastHead(data) };
   };
   return {
     op: any(attentionOp),
     inputs: { qkv: spread([B * T, 3 * C], 1), lengths },
-    attrs,
+    attrs: { batch: B, heads: H },
     sample: (inputs) => ({
-      inputs: Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, last(input)])),
-      attrs: { ...attrs, batch: 1 },
-      pick: (_name, data) => data.slice(data.length - data.length / B),
+      inputs: Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, sampled(input)])),
+      attrs: { batch: 1, heads: 1 },
+      pick: (_name, data) => lastHead(data),
     }),
   };
 }

@@ -15,7 +15,10 @@ interface Peers {
   openPeers(given: { device: GPUDevice; driver: { vulkanManifest?: string } }): Promise<Peer[]>;
 }
 
-/** The libraries of bench/peers, on this device. From here on the process has the globals of a browser. */
+/**
+ * The libraries of bench/peers, on this device. From here on the process has the globals of a browser, and the device
+ * cannot be destroyed until `releasePeers`.
+ */
 export async function openPeers(gpu: Gpu): Promise<Peer[]> {
   if (!existsSync(fileURLToPath(new URL("index.mjs", FOLDER)))) {
     userError("--peers wants a checkout of the repository, whose bench/peers/ has the libraries to compare with");
@@ -25,6 +28,11 @@ export async function openPeers(gpu: Gpu): Promise<Peer[]> {
   }
   const peers = (await import(new URL("index.mjs", FOLDER).href)) as Peers;
   return peers.openPeers({ device: gpu.device, driver: await driverOf(gpu) });
+}
+
+/** Gives the device back to whoever opened it. */
+export function releasePeers(gpu: Gpu): void {
+  Reflect.deleteProperty(gpu.device, "destroy");
 }
 
 /** A library with a Dawn of its own finds the embedded driver by a manifest, as the Vulkan loader wants one. */

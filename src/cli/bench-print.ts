@@ -20,6 +20,7 @@ const EXTRAS: readonly (readonly [name: string, say: (value: number) => string])
   ["times_ours", (value) => `${value.toFixed(2)} times ours`],
   ["tokens_per_s", (value) => `${grouped(value)} tokens/s`],
   ["model_flops_utilisation", (value) => `${(100 * value).toFixed(1)} % of peak by model FLOPs`],
+  ["first_token_ms", (value) => `${significant(value)} ms to the first token`],
   ["awaited_ms", (value) => `${significant(value)} ms awaited one by one`],
   ["host_ms", (value) => `${significant(value)} ms of the host`],
   ["first_step_ms", (value) => `${significant(value)} ms the first step, compiling included`],

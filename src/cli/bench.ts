@@ -1,5 +1,7 @@
-import { freemem } from "node:os";
+import { writeFileSync } from "node:fs";
+import { availableParallelism, cpus, freemem } from "node:os";
 import { Command } from "commander";
+import { benchGenerate, GENERATE_EFFORT } from "../bench/generate.ts";
 import { benchKernels, effortOf, measurePeak } from "../bench/kernels.ts";
 import { benchMatmulPeers } from "../bench/peers.ts";
 import type { Peak } from "../bench/rates.ts";
@@ -11,7 +13,7 @@ import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import { openGpu } from "../platform/node.ts";
-import { openPeers } from "./bench-peers.ts";
+import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import { byteSize } from "./numbers.ts";
 
@@ -20,6 +22,7 @@ interface BenchFlags {
   readonly json?: boolean;
   readonly quick?: boolean;
   readonly peers?: boolean;
+  readonly out?: string;
 }
 
 const DEVICE_HELP = "auto, hardware, system, embedded, or part of an adapter's name; see `gpt2 devices`";
@@ -36,6 +39,11 @@ export function benchCommand(): Command {
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
         .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
         .action((flags: StepFlags) => withRows(flags, steps)),
+    )
+    .addCommand(
+      part("generate", "Sampling: tokens a second, and the time to the first.")
+        .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
+        .action((flags: StepFlags) => withRows(flags, samples)),
     );
 }
 
@@ -44,6 +52,7 @@ function part(name: string, description: string): Command {
     .description(description)
     .option("--device <name>", DEVICE_HELP)
     .option("--json", "print one JSON object a measurement")
+    .option("--out <file>", "also write all measurements as JSON, with what they were made on")
     .option("--peers", "the same beside jax-js, TF.js and onnxruntime, in turn on one device; see docs/performance.md")
     .option("--quick", "fewer samples of smaller works: a look, not a measurement");
 }
@@ -67,10 +76,24 @@ const SIZES: readonly StepSizeName[] = ["nanogpt", "gpt2"];
 /** A step that would take longer at half the peak is measured only when asked for by name. */
 const LONGEST_STEP_MS = 5000;
 
+function sizeNamed({ size }: StepFlags): StepSizeName | undefined {
+  const named = SIZES.find((name) => name === size);
+  return named || size === "all" ? named : userError(`--size is ${size}; wanted ${SIZES.join(", ")} or all`);
+}
+
+async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
+  const quick = flags.quick === true;
+  const named = sizeNamed(flags);
+  const { peak, rows } = await measurePeak(gpu, { quick });
+  yield* rows;
+  for (const name of named ? [named] : SIZES.slice(0, quick ? 1 : 2)) {
+    yield* await benchGenerate(gpu, stepSize(name, gpu.kind), peak, GENERATE_EFFORT[quick ? "quick" : "full"]);
+  }
+}
+
 async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   const quick = flags.quick === true;
-  const named = SIZES.find((name) => name === flags.size);
-  if (!named && flags.size !== "all") userError(`--size is ${flags.size}; wanted ${SIZES.join(", ")} or all`);
+  const named = sizeNamed(flags);
   // A step's first run is measured too: nothing may be compiled before it but the yardstick.
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
@@ -114,19 +137,35 @@ async function withRows<F extends BenchFlags>(
   bench: (gpu: Gpu, flags: F) => AsyncGenerator<Row, void>,
 ): Promise<void> {
   const gpu = await openGpu({ adapter: flags.device });
-  const failed: Row[] = [];
+  const rows: Row[] = [];
   try {
     if (!flags.json) console.log(gpu.driver);
     for await (const row of bench(gpu, flags)) {
-      if (row.failed !== undefined) failed.push(row);
+      rows.push(row);
       if (flags.json) console.log(JSON.stringify(row, fiveDigits));
       else printRow(row);
     }
   } finally {
+    releasePeers(gpu);
     gpu.close();
   }
-  const ours = failed.filter(({ system }) => system === OURS);
+  if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, gpu));
+  const ours = rows.filter(({ system, failed }) => system === OURS && failed !== undefined);
   if (ours.length > 0) throw new UserError(`bench: ${ours.length} works failed, ${ours[0]?.work} first`);
+}
+
+/** Rows with all that one must know to measure the same again. */
+function reportOf(rows: readonly Row[], gpu: Gpu): string {
+  const head = {
+    date: new Date().toISOString().slice(0, 10),
+    command: `gpt2 ${process.argv.slice(2).join(" ")}`,
+    adapter: gpu.info.description || gpu.info.device,
+    device: gpu.driver,
+    host: `${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${availableParallelism()} cores, node ${process.version}`,
+    mesa_shader_cache_disabled: process.env.MESA_SHADER_CACHE_DISABLE === "true",
+  };
+  const lines = rows.map((row) => `    ${JSON.stringify(row, fiveDigits)}`);
+  return `${JSON.stringify(head, null, 2).slice(0, -2)},\n  "rows": [\n${lines.join(",\n")}\n  ]\n}\n`;
 }
 
 /** More digits than were measured only make a file longer. */

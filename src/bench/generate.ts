@@ -1,0 +1,103 @@
+import { createTape } from "../autograd/tape.ts";
+import { createGenerator, type Generator } from "../generate/generate.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { ARENA, declareParameters, layoutParameters } from "../model/parameters.ts";
+import { createCpuRuntime } from "../runtime/cpu.ts";
+import { createGpuRuntime } from "../runtime/gpu.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { median } from "./measure.ts";
+import { type Peak, ratesOf } from "./rates.ts";
+import { OURS, type Row } from "./row.ts";
+import { stepParameters } from "./step-program.ts";
+import type { StepSize } from "./step-sizes.ts";
+
+export interface GenerateEffort {
+  readonly newTokens: number;
+  readonly samples: number;
+  /** Sequences side by side. */
+  readonly batches: readonly number[];
+}
+
+export const GENERATE_EFFORT = {
+  full: { newTokens: 48, samples: 5, batches: [1, 8] },
+  quick: { newTokens: 8, samples: 2, batches: [1] },
+} as const;
+
+const PROMPT = 8;
+const TOKENS_CHECKED = 4;
+
+/** Tokens a second, the time of the first token apart; after checking that the reference continues a prompt alike. */
+export async function benchGenerate(
+  gpu: Gpu,
+  { name, config }: StepSize,
+  peak: Peak,
+  effort: GenerateEffort,
+): Promise<Row[]> {
+  const work = `generate ${name.split(" B")[0]}`;
+  const common = { system: OURS, device: gpu.driver };
+  const runtime = createGpuRuntime(gpu);
+  try {
+    const { arena } = stepParameters({ name, config, shape: { batch: 1, context: 1 } });
+    const layout = layoutParameters(config);
+    const open = async (on: Runtime): Promise<Generator> => {
+      const tape = createTape();
+      declareParameters(tape, layout);
+      (await on.compile(tape)).dispose();
+      on.writeState(ARENA.parameters, arena);
+      return createGenerator(on, config, layout);
+    };
+    const generator = await open(runtime);
+    const reference = await open(createCpuRuntime());
+    const prompt = Array.from({ length: PROMPT }, (_, i) => (i * 7 + 3) % config.vocabSize);
+    const greedy = { maxNewTokens: TOKENS_CHECKED, doSample: false, eosTokenId: null };
+    const [got] = await generator.generate([prompt], greedy);
+    const [wanted] = await reference.generate([prompt], greedy);
+    reference.dispose();
+    if (`${got?.ids}` !== `${wanted?.ids}`) {
+      return [
+        { ...common, work, failed: `wrong result: continues with ${got?.ids}, the reference with ${wanted?.ids}` },
+      ];
+    }
+    const rows: Row[] = [];
+    for (const batch of effort.batches) {
+      const { first, token } = await timeTokens(generator, prompt, batch, effort);
+      // Each token reads every weight once, whatever the number of sequences; the position table's rows aside.
+      const weights = arena.length - config.contextLength * config.width;
+      rows.push({
+        ...common,
+        work: `${work}, ${batch} ${batch === 1 ? "sequence" : "sequences"} of ${PROMPT} + ${effort.newTokens} tokens`,
+        median_ms: token,
+        samples: effort.samples,
+        tokens_per_s: (1000 * batch) / token,
+        first_token_ms: first,
+        ...ratesOf({ flops: 2 * weights * batch, bytes: 4 * weights }, token, peak),
+      });
+    }
+    generator.dispose();
+    return rows;
+  } catch (reason) {
+    return [{ ...common, work, failed: reason instanceof Error ? reason.message : String(reason) }];
+  } finally {
+    runtime.close();
+  }
+}
+
+/** Milliseconds to the first token, and of each later one, which all sequences get at once. */
+async function timeTokens(generator: Generator, prompt: readonly number[], batch: number, effort: GenerateEffort) {
+  const prompts = Array.from({ length: batch }, () => prompt);
+  const time = async (maxNewTokens: number, seed: number): Promise<number> => {
+    const start = performance.now();
+    await generator.generate(prompts, { maxNewTokens, doSample: true, topK: 50, seed, eosTokenId: null });
+    return performance.now() - start;
+  };
+  // Plans are made at the first call of each length.
+  await time(effort.newTokens, 0);
+  await time(1, 0);
+  const [firsts, rest]: [number[], number[]] = [[], []];
+  for (let i = 1; i <= effort.samples; i++) {
+    const first = await time(1, i);
+    firsts.push(first);
+    rest.push(((await time(effort.newTokens, i)) - first) / (effort.newTokens - 1));
+  }
+  return { first: median(firsts), token: median(rest) };
+}
