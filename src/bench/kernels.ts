@@ -9,6 +9,8 @@ import { opWorks, SHAPES, SQUARES, squareWork } from "./works.ts";
 export interface BenchOptions {
   /** Fewer samples, and only what takes no time: for tests. */
   readonly quick: boolean;
+  /** Only works whose name has this in it. */
+  readonly only?: string | undefined;
 }
 
 /** A work that would take longer than this at a tenth of the peak is left out. */
@@ -39,8 +41,13 @@ function bestOf<K extends "gflops_per_s" | "gb_per_s">(row: Row, rate: K): Row &
 }
 
 /** Every op at GPT-2's shapes, those first that are the same for other libraries. */
-export async function* benchKernels(gpu: Gpu, peak: Peak, { quick }: BenchOptions): AsyncGenerator<Row, void> {
-  for (const work of [...SQUARES.map(squareWork), ...SHAPES.flatMap(opWorks)]) {
+export async function* benchKernels(
+  gpu: Gpu,
+  peak: Peak,
+  { quick, only = "" }: BenchOptions,
+): AsyncGenerator<Row, void> {
+  const all = [...SQUARES.map(squareWork), ...SHAPES.flatMap(opWorks)];
+  for (const work of all.filter((one) => one.work.includes(only))) {
     const takes = leastMs(costOfWork(work), peak) / POOR;
     const most = quick ? LONGEST_MS.quick : LONGEST_MS.full;
     if (takes <= most) yield await measureRow(gpu, work, effortOf(quick), peak);

@@ -31,9 +31,9 @@ export function benchCommand(): Command {
   return new Command("bench")
     .description("Measure this machine: kernels, a training step, generation, each beside what the adapter can do.")
     .addCommand(
-      part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.").action(
-        (flags: BenchFlags) => withRows(flags, kernels),
-      ),
+      part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.")
+        .option("--only <text>", "works with this in their name: matmul, nanogpt")
+        .action((flags: KernelFlags) => withRows(flags, kernels)),
     )
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
@@ -57,8 +57,12 @@ function part(name: string, description: string): Command {
     .option("--quick", "fewer samples of smaller works: a look, not a measurement");
 }
 
-async function* kernels(gpu: Gpu, flags: BenchFlags): AsyncGenerator<Row, void> {
-  const options = { quick: flags.quick === true };
+interface KernelFlags extends BenchFlags {
+  readonly only?: string;
+}
+
+async function* kernels(gpu: Gpu, flags: KernelFlags): AsyncGenerator<Row, void> {
+  const options = { quick: flags.quick === true, only: flags.only };
   const { peak, rows } = await measurePeak(gpu, options);
   yield* rows;
   yield* benchKernels(gpu, peak, options);
