@@ -72,7 +72,14 @@ export function gpt2Trunk(
   let stream: number = STREAM.dropout;
   const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, stream++);
   const attend = (qkv: Value): Value => {
-    const attrs = { batch: shape.batch, heads: config.heads, dropout: rates.attention, stream: stream++ };
+    const own = stream++;
+    // Without dropout the stream is not read: one number for all layers lets them share their pipelines.
+    const attrs = {
+      batch: shape.batch,
+      heads: config.heads,
+      dropout: rates.attention,
+      stream: rates.attention > 0 ? own : 0,
+    };
     return attention(qkv, inputs.lengths, attrs, rates.attention > 0 ? inputs.step : undefined);
   };
   return trunk(config, parameters, inputs, attend, rates, drop);

@@ -8,6 +8,7 @@ import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { compilePlan } from "./plan.ts";
 import type { Runtime } from "./runtime.ts";
+import { createSlotPool } from "./slots.ts";
 import { createStates } from "./states.ts";
 
 interface State {
@@ -23,6 +24,7 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
   const traits = { ...traitsOf(gpu), ...overrides };
   const pipelines = createPipelines(gpu);
   const buffers = createBuffers(gpu);
+  const slots = createSlotPool(buffers);
   const states = createStates<State>((type, name) => {
     const bytes = sizeOf(type.shape) * BYTES_PER_ELEMENT;
     if (bytes > traits.maxBufferBytes) {
@@ -42,6 +44,7 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
         traits,
         pipelines,
         buffers,
+        slots,
         stateBuffer: (name, type) => states.ensure(name, type).buffer,
         stateBytes: () => states.bytes(),
       }),

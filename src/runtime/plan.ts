@@ -12,6 +12,7 @@ import { assignSlots, type Lifetime, lifetimesOf } from "./memory.ts";
 import { timeSteps } from "./profile.ts";
 import { createReadback } from "./readback.ts";
 import type { DispatchTime, Program, Tensors } from "./runtime.ts";
+import type { SlotPool } from "./slots.ts";
 
 /** What a plan is compiled with: the parts of a GPU runtime. */
 export interface PlanContext {
@@ -19,6 +20,7 @@ export interface PlanContext {
   readonly traits: Traits;
   readonly pipelines: Pipelines;
   readonly buffers: BufferPool;
+  readonly slots: SlotPool;
   stateBuffer(name: string, type: TensorType): GPUBuffer;
   stateBytes(): number;
 }
@@ -37,7 +39,7 @@ interface Step {
  */
 export async function compilePlan(tape: Tape, context: PlanContext): Promise<Program> {
   const { gpu, pipelines, buffers } = context;
-  const owned: GPUBuffer[] = [];
+  const owned: OwnedMemory = { buffers: [], slots: undefined };
   const dispatches = tape.nodes.map((node) => dispatchesOf(node, context.traits));
   const scratches = tape.nodes.map((node) => node.op.scratch?.(node.inputs, node.attrs, context.traits) ?? {});
   const regionOf = placeValues(tape, scratches, context, owned);
@@ -72,7 +74,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
 
   const results = [...tape.outputs].map(([name, value]) => ({ name, value, region: regionOf.value(value) }));
   const readback = createReadback(gpu, buffers, results);
-  const transientBytes = owned.reduce((sum, buffer) => sum + buffer.size, 0) + readback.bytes;
+  const transientBytes = memoryOf(owned).reduce((sum, buffer) => sum + buffer.size, 0) + readback.bytes;
   function writeInputs(inputs: Tensors): void {
     for (const [value, data] of checkInputs(tape, inputs)) {
       const { buffer, offset } = regionOf.value(value);
@@ -101,7 +103,8 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     },
     ...(gpu.features.has("timestamp-query") ? { profile } : {}),
     dispose() {
-      for (const buffer of owned) buffers.destroy(buffer);
+      for (const buffer of owned.buffers) buffers.destroy(buffer);
+      owned.slots?.release();
       readback.dispose();
     },
   };
@@ -128,12 +131,22 @@ interface RegionOf {
   value(value: Value): Region;
 }
 
-/** Finds memory for every value and scratch tensor; buffers made for this plan are added to `owned`. */
+/** The memory of one plan: buffers of its own, and slots that it shares with the runtime's other plans. */
+interface OwnedMemory {
+  readonly buffers: GPUBuffer[];
+  slots: ReturnType<SlotPool["take"]> | undefined;
+}
+
+function memoryOf({ buffers, slots }: OwnedMemory): GPUBuffer[] {
+  return [...buffers, ...(slots?.buffers ?? [])];
+}
+
+/** Finds memory for every value and scratch tensor; what is taken for this plan is noted in `owned`. */
 function placeValues(
   tape: Tape,
   scratches: readonly Readonly<Record<string, Scratch>>[],
   context: PlanContext,
-  owned: GPUBuffer[],
+  owned: OwnedMemory,
 ): RegionOf {
   const { buffers } = context;
   const lifetimes: Lifetime<Value | string>[] = lifetimesOf(tape);
@@ -145,10 +158,11 @@ function placeValues(
   const { slots, slotOf } = assignSlots(lifetimes);
   const own = (label: string, bytes: number): GPUBuffer => {
     const buffer = buffers.create(label, bytes);
-    owned.push(buffer);
+    owned.buffers.push(buffer);
     return buffer;
   };
-  const slotBuffers = slots.map((bytes, slot) => own(`slot ${slot}`, bytes));
+  owned.slots = context.slots.take(slots);
+  const slotBuffers = owned.slots.buffers;
   const roots = new Map<Value, GPUBuffer>();
 
   function bufferOf(root: Value): GPUBuffer {

@@ -33,8 +33,6 @@ export interface StepResult {
 
 /** Runs queued before the oldest one's results are awaited: the device never waits for the host to read a number. */
 const RUNS_IN_FLIGHT = 3;
-/** Batches are padded to a multiple of this many places, so that a few compiled plans serve all lengths. */
-const CONTEXT_STEP = 8;
 
 export interface Trainer {
   /** Compiles the plan of the longest batch, which needs the most memory. */
@@ -65,8 +63,8 @@ export function createTrainer(
     return plan;
   }
 
-  const contextFor = (places: number): number =>
-    Math.min(config.contextLength, Math.ceil(places / CONTEXT_STEP) * CONTEXT_STEP);
+  const contexts = contextsFor(longest, config.contextLength);
+  const contextFor = (places: number): number => contexts.find((context) => context >= places) ?? longest;
 
   async function start(
     step: number,
@@ -109,6 +107,21 @@ export function createTrainer(
       for (const plan of plans.values()) plan.then((program) => program.dispose());
     },
   };
+}
+
+/** Places are counted in steps of this many. */
+const CONTEXT_STEP = 8;
+/** Each padded length is at most this share of the next: more lengths would save padding, but each compiles a plan. */
+const CONTEXT_RATIO = 0.7;
+
+/** The lengths that batches are padded to, ascending, so that a few compiled plans serve all records. */
+export function contextsFor(longest: number, contextLength: number): number[] {
+  const contexts = [Math.min(contextLength, Math.ceil(longest / CONTEXT_STEP) * CONTEXT_STEP)];
+  for (;;) {
+    const next = Math.floor((contexts[0]! * CONTEXT_RATIO) / CONTEXT_STEP) * CONTEXT_STEP;
+    if (next < CONTEXT_STEP) return contexts;
+    contexts.unshift(next);
+  }
 }
 
 /** Fresh moments for parameters that are about to be trained. */

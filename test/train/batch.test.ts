@@ -5,6 +5,7 @@ import { collate } from "../../src/train/batch.ts";
 import { createOrder } from "../../src/train/order.ts";
 import { encodeRecords, linesOf } from "../../src/train/records.ts";
 import { learningRateAt } from "../../src/train/schedule.ts";
+import { contextsFor } from "../../src/train/trainer.ts";
 
 const tokenizer = charTokenizer("abc");
 
@@ -54,4 +55,11 @@ test("the learning rate follows transformers' linear schedule", () => {
   const rates = [0, 1, 2, 3, 4, 5, 6].map((step) => learningRateAt(step, schedule));
   expect(rates).toEqual([0, 2.5e-5, 5e-5, 5e-5 * 0.75, 2.5e-5, 5e-5 * 0.25, 0]);
   expect(learningRateAt(0, { ...schedule, warmupSteps: 0 })).toBe(5e-5);
+});
+
+test("a few padded lengths serve all records, up to the longest", () => {
+  expect(contextsFor(39, 64)).toEqual([8, 16, 24, 40]);
+  expect(contextsFor(1000, 1024)).toEqual([8, 16, 32, 48, 72, 112, 160, 232, 336, 480, 696, 1000]);
+  expect(contextsFor(20, 20)).toEqual([8, 20]);
+  expect(contextsFor(1, 3)).toEqual([3]);
 });
