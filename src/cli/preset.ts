@@ -20,6 +20,8 @@ export interface TrainSettings {
   readonly adamBeta2: number;
   readonly adamEpsilon: number;
   readonly maxGradNorm: number;
+  /** Compute blocks again in the backward pass instead of keeping their activations. */
+  readonly recompute: boolean;
   readonly seed: number;
   readonly loggingSteps: number;
   readonly samples: number;
@@ -44,6 +46,7 @@ export const DEFAULTS: Omit<TrainSettings, "data"> = {
   adamBeta2: 0.99,
   adamEpsilon: 1e-8,
   maxGradNorm: 1,
+  recompute: false,
   seed: 42,
   loggingSteps: 20,
   samples: 10,

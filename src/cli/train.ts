@@ -72,6 +72,7 @@ export function trainCommand(): Command {
       `clip to it, 0: never, default ${DEFAULTS.maxGradNorm}`,
       numberBetween(0, POSITIVE_INFINITY),
     )
+    .option("--recompute", "compute blocks again in the backward pass: less memory, more work, the same bits")
     .option("--seed <n>", `default ${DEFAULTS.seed}`, wholeNumber(0))
     .option("--logging-steps <n>", `steps between log lines, default ${DEFAULTS.loggingSteps}`, wholeNumber(1))
     .option("--samples <n>", `samples at the end, default ${DEFAULTS.samples}`, wholeNumber(0))
@@ -166,6 +167,7 @@ function optionsOf(settings: TrainSettings): TrainOptions {
     epsilon: settings.adamEpsilon,
     weightDecay: settings.weightDecay,
     maxGradNorm: settings.maxGradNorm,
+    recompute: settings.recompute,
   };
 }
 
