@@ -25,7 +25,7 @@ export interface HeaderJson {
  * The most that is taken from one header, though the format allows more, so that no file makes this use memory beyond
  * its own size + 64 MiB. GPT-2 XL has 580 tensors of rank 1 and 2, and 40 kB of names.
  */
-export const HEADER_LIMITS = { members: 100_000, rank: 16, textBytes: 8 * 2 ** 20 } as const;
+export const HEADER_LIMITS = { members: 50_000, rank: 8, textBytes: 4 * 2 ** 20 } as const;
 
 const METADATA = "__metadata__";
 const COUNTS = "whole numbers, 0 or more";

@@ -179,7 +179,7 @@ describe("a hostile header", () => {
     ["a leading zero", fileOf(`{"a":${f32("[01]", "[0,4]")}}`, 4), /number 01; wanted whole/],
     ["a comma too many", fileOf(`{"a":${f32("[1,]", "[0,4]")}}`, 4), /wanted whole numbers/],
     ["a shape in a shape", fileOf(`{"a":${f32("[[1]]", "[0,4]")}}`, 4), /shape holds \[1; wanted whole numbers/],
-    ["a rank beyond use", fileOf(`{"a":${f32(`[${"1,".repeat(16)}1]`, "[0,4]")}}`, 4), /more than 16 numbers/],
+    ["a rank beyond use", fileOf(`{"a":${f32(`[${"1,".repeat(8)}1]`, "[0,4]")}}`, 4), /more than 8 numbers/],
     [
       "nine megabytes of metadata",
       fileOf(`{"__metadata__":{"a":"${"x".repeat(9e6)}"}}`),
