@@ -1,10 +1,11 @@
 import type { Gpu } from "../gpu/device.ts";
+import { traitsOf } from "../runtime/gpu.ts";
 import { type Effort, FULL_EFFORT, QUICK_EFFORT } from "./measure.ts";
 import { costOfWork, measureOp, type OpWork } from "./op-work.ts";
 import { peakWorks } from "./peak.ts";
 import { leastMs, type Peak, ratesOf } from "./rates.ts";
 import { OURS, type Row, timingOf } from "./row.ts";
-import { opWorks, SHAPES, SQUARES, squareWork } from "./works.ts";
+import { opWorks, SHAPES, SQUARES, squareWork, variantWorks } from "./works.ts";
 
 export interface BenchOptions {
   /** Fewer samples, and only what takes no time: for tests. */
@@ -46,7 +47,8 @@ export async function* benchKernels(
   peak: Peak,
   { quick, only = "" }: BenchOptions,
 ): AsyncGenerator<Row, void> {
-  const all = [...SQUARES.map(squareWork), ...SHAPES.flatMap(opWorks)];
+  const variants = variantWorks(gpu.kind === "hardware" ? 2048 : 512, traitsOf(gpu));
+  const all = [...SQUARES.map(squareWork), ...variants, ...SHAPES.flatMap(opWorks)];
   for (const work of all.filter((one) => one.work.includes(only))) {
     const takes = leastMs(costOfWork(work), peak) / POOR;
     const most = quick ? LONGEST_MS.quick : LONGEST_MS.full;

@@ -8,9 +8,11 @@ import { embeddingOp } from "../kernels/embedding.ts";
 import { geluOp } from "../kernels/gelu.ts";
 import { gradientNormOp } from "../kernels/gradient-norm.ts";
 import { layerNormOp } from "../kernels/layer-norm.ts";
-import { matmulOp } from "../kernels/matmul.ts";
+import { matmulVariants, variantFits } from "../kernels/matmul/variants.ts";
+import { type MatmulAttrs, matmulOp } from "../kernels/matmul.ts";
 import { type AnyOp, f32 } from "../kernels/op.ts";
 import { packStep, STEP } from "../kernels/step.ts";
+import type { Traits } from "../kernels/traits.ts";
 import { exactly, type Filled, type Inputs, ids, orderOf, positive, spread } from "./data.ts";
 import type { OpWork, Sample } from "./op-work.ts";
 
@@ -102,7 +104,14 @@ export function squareWork(size: number): OpWork {
   return { ...matmulWork(size, size, size, {}), work: `matmul ${size}` };
 }
 
-function matmulWork(m: number, n: number, k: number, attrs: { transposeA?: boolean; transposeB?: boolean }): OpWork {
+/** Every way to compute a product that this adapter can run, the slow ones too: what the choice between them is worth. */
+export function variantWorks(size: number, traits: Traits): OpWork[] {
+  return matmulVariants
+    .filter((variant) => variantFits(variant, traits))
+    .map(({ name: variant }) => ({ ...matmulWork(size, size, size, { variant }), work: `matmul ${size}, ${variant}` }));
+}
+
+function matmulWork(m: number, n: number, k: number, attrs: Partial<MatmulAttrs>): OpWork {
   const a = spread(attrs.transposeA ? [k, m] : [m, k], 1);
   const b = spread(attrs.transposeB ? [n, k] : [k, n], 2);
   return {
@@ -115,7 +124,7 @@ function matmulWork(m: number, n: number, k: number, attrs: { transposeA?: boole
 }
 
 /** A few rows of op(a), so that the reference computes those rows of y. */
-function sampleRows(inputs: Inputs, attrs: { transposeA?: boolean }, m: number, n: number, k: number): Sample {
+function sampleRows(inputs: Inputs, attrs: Partial<MatmulAttrs>, m: number, n: number, k: number): Sample {
   const count = Math.min(SAMPLED_ROWS, m);
   const chosen = Array.from({ length: count }, (_, i) => Math.floor((i * (m - 1)) / Math.max(1, count - 1)));
   const { data } = inputs.a!;
