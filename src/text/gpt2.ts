@@ -42,7 +42,8 @@ export function bpeFromVocabulary(
   for (const [content, id] of specials) tokens[id] = UTF8.encode(content);
   for (const [entry, id] of vocab) {
     const bytes = specials.has(entry) ? UTF8.encode(entry) : visibleToBytes(entry);
-    tokens[id] = bytes ?? userError(`vocabulary: token ${id}, "${entry}", is not written in GPT-2's byte characters`);
+    tokens[id] =
+      bytes ?? userError(`vocabulary: token ${id}, ${quoted(entry)}, is not written in GPT-2's byte characters`);
   }
   for (let id = 0; id < tokens.length; id++) {
     if (tokens[id] === undefined)
@@ -53,7 +54,7 @@ export function bpeFromVocabulary(
     const [a, b, ab] = [vocab.get(left), vocab.get(right), vocab.get(left + right)];
     if (a === undefined || b === undefined || ab === undefined) {
       return userError(
-        `merges: line ${rank + 1} joins "${left}" and "${right}", but the vocabulary lacks one, or both joined`,
+        `merges: line ${rank + 1} joins ${quoted(left)} and ${quoted(right)}, but the vocabulary lacks one, or both joined`,
       );
     }
     addMerge(bpe, a, b, ab);
@@ -65,7 +66,7 @@ function bpeTokenizer(bpe: Bpe, specials: ReadonlyMap<string, number>, end: stri
   const tokens = [...bpe.tokens];
   for (const [content, id] of specials) tokens[id] = UTF8.encode(content);
   const endId = specials.get(end);
-  if (endId === undefined) return userError(`tokenizer: no token "${end}" to end a record`);
+  if (endId === undefined) return userError(`tokenizer: no token ${quoted(end)} to end a record`);
   const cache = new Map<string, Int32Array>();
 
   const encodePiece = (piece: string): Int32Array => {
@@ -112,4 +113,9 @@ function* pieces(run: string): Generator<string> {
     if (match.done) return;
     yield match.value[0];
   }
+}
+
+/** Text out of a file, for a message: on one line, and short. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
 }

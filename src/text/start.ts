@@ -1,3 +1,4 @@
+import { userError } from "../core/errors.ts";
 import { END_OF_TEXT } from "./tokenizer.ts";
 import { encodeJson } from "./tokenizer-json.ts";
 
@@ -30,6 +31,11 @@ export function withStartToken(files: Files, endId: number): Map<string, Uint8Ar
 export function hasStartToken(files: Files): boolean {
   const bytes = files.get("tokenizer_config.json");
   if (!bytes) return false;
-  const config: { add_bos_token?: unknown } | null = JSON.parse(new TextDecoder().decode(bytes));
+  let config: { add_bos_token?: unknown } | null;
+  try {
+    config = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return userError("tokenizer_config.json: not valid JSON");
+  }
   return config?.add_bos_token === true;
 }
