@@ -48,7 +48,9 @@ export async function runInChromium(script: string): Promise<string> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, chromiumSandbox: false });
+  // Variables that choose a Vulkan driver would choose the browser's too, instead of its own SwiftShader.
+  const { VK_ICD_FILENAMES, VK_DRIVER_FILES, ...env } = process.env;
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, chromiumSandbox: false, env });
   try {
     const page = await browser.newPage();
     const problems: string[] = [];
