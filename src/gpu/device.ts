@@ -57,8 +57,6 @@ export interface OpenedAdapter extends DeviceRequest {
   readonly kind: AdapterKind;
   /** How this platform waits for a WebGPU promise. */
   readonly wait: <T>(start: () => Promise<T>) => Promise<T>;
-  /** Called once, after the device is destroyed. */
-  readonly onClose?: () => void;
 }
 
 export const USEFUL_FEATURES: readonly string[] = [
@@ -131,7 +129,6 @@ export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAda
       if (closed) return;
       closed = true;
       device.destroy();
-      options.onClose?.();
     },
   };
 }

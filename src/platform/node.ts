@@ -32,18 +32,18 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const found = await chooseAdapter(wanted);
   if (!found) return userError(await nothingFits(wanted));
   const { adapter, driver, kind } = found;
-  // The instance must outlive the device, so it is held by what closes the device.
-  const held: { instance?: GPU } = { instance: found.instance };
+  instances.add(found.instance);
   return openGpuFromAdapter(adapter, {
     ...options,
     driver,
     kind,
     wait: politeWait(kind === "hardware" ? EAGER_HARDWARE_MS : EAGER_SOFTWARE_MS),
-    onClose: () => {
-      delete held.instance;
-    },
   });
 }
+
+// An instance must outlive its devices and whatever of theirs Dawn still has to finish after they are closed; when the
+// collector may free it cannot be known, so each lives as long as the process. It does not keep the process alive.
+const instances = new Set<GPU>();
 
 // A GPU works while we poll, and its waits are short; a software driver needs the core that polling takes from it.
 const EAGER_HARDWARE_MS = 2;
