@@ -104,11 +104,18 @@ export function squareWork(size: number): OpWork {
   return { ...matmulWork(size, size, size, {}), work: `matmul ${size}` };
 }
 
-/** Every way to compute a product that this adapter can run, the slow ones too: what the choice between them is worth. */
+/** Every way to compute what this adapter can run in several, the slow ones too: what the choice is worth. */
 export function variantWorks(size: number, traits: Traits): OpWork[] {
-  return matmulVariants
+  const products = matmulVariants
     .filter((variant) => variantFits(variant, traits))
     .map(({ name: variant }) => ({ ...matmulWork(size, size, size, { variant }), work: `matmul ${size}, ${variant}` }));
+  const { B, T, C, H } = SHAPES[0]!;
+  const attentions = (["rows", "panels"] as const).map((variant) => ({
+    ...attentionWork(B, T, C, H, variant),
+    work: `attention and gradient B${B} T${T} H${H}, ${variant}`,
+    gradient: true,
+  }));
+  return [...products, ...attentions];
 }
 
 function matmulWork(m: number, n: number, k: number, attrs: Partial<MatmulAttrs>): OpWork {
@@ -139,7 +146,7 @@ function sampleRows(inputs: Inputs, attrs: Partial<MatmulAttrs>, m: number, n: n
   };
 }
 
-function attentionWork(B: number, T: number, C: number, H: number): Omit<OpWork, "work"> {
+function attentionWork(B: number, T: number, C: number, H: number, variant = "auto"): Omit<OpWork, "work"> {
   const lengths = exactly({ dtype: "u32", shape: [B] }, new Uint32Array(B).fill(T));
   const D = C / H;
   // Records and heads do not see each other: the last record's last head stands for all. A row is C wide, or q | k | v.
@@ -161,7 +168,7 @@ function attentionWork(B: number, T: number, C: number, H: number): Omit<OpWork,
   return {
     op: any(attentionOp),
     inputs: { qkv: spread([B * T, 3 * C], 1), lengths },
-    attrs: { batch: B, heads: H },
+    attrs: { batch: B, heads: H, variant },
     sample: (inputs) => ({
       inputs: Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, sampled(input)])),
       attrs: { batch: 1, heads: 1 },
