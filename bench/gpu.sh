@@ -71,10 +71,11 @@ part devices 30 "${cli[@]}" devices
 exists verify && part verify 60 "${cli[@]}" verify
 exists gradcheck && part gradcheck 120 "${cli[@]}" gradcheck --all
 # The other libraries only where they are installed: see docs/performance.md.
+# The bash of macOS takes an empty list for an unset one.
 peers=()
 [ -d bench/peers/node_modules ] && peers=(--peers)
-exists bench kernels && part "bench kernels" 150 "${cli[@]}" bench kernels --out "$results/kernels.json" "${peers[@]}"
-exists bench step && part "bench step" 120 "${cli[@]}" bench step --out "$results/step.json" "${peers[@]}"
+exists bench kernels && part "bench kernels" 150 "${cli[@]}" bench kernels --out "$results/kernels.json" ${peers[@]+"${peers[@]}"}
+exists bench step && part "bench step" 120 "${cli[@]}" bench step --out "$results/step.json" ${peers[@]+"${peers[@]}"}
 exists bench generate && part "bench generate" 60 "${cli[@]}" bench generate --out "$results/generate.json"
 
 printf '\n== summary, %s s\n' $((SECONDS - started))

@@ -54,13 +54,16 @@ test("docs/adding-an-op.md shows `add` as it is", () => {
   expect(read("test/kernels/add.test.ts")).toBe(shown[1]);
 });
 
-test.each(["README.md", "docs/architecture.md", "docs/adding-an-op.md"])("%s names files that exist", (page) => {
-  const paths = Array.from(
-    read(page).matchAll(/`((?:src|test|docs|shaders|bench|examples)\/[\w./-]+)`/g),
-    (m) => m[1]!,
-  );
-  for (const path of paths) {
-    if (/^src\/kernels\/(x|shaders\.gen)\.ts$/.test(path)) continue;
-    expect(() => readFileSync(root + path.replace(/\/$/, "/.")), path).not.toThrow(/ENOENT/);
-  }
-});
+test.each(["README.md", "docs/architecture.md", "docs/adding-an-op.md", "docs/performance.md"])(
+  "%s names files that exist",
+  (page) => {
+    const paths = Array.from(
+      read(page).matchAll(/`((?:src|test|docs|shaders|bench|examples)\/[\w./-]+)`/g),
+      (m) => m[1]!,
+    );
+    for (const path of paths) {
+      if (/^src\/kernels\/(x|shaders\.gen)\.ts$/.test(path)) continue;
+      expect(() => readFileSync(root + path.replace(/\/$/, "/.")), path).not.toThrow(/ENOENT/);
+    }
+  },
+);

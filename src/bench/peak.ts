@@ -90,7 +90,7 @@ export function peakWorks(
   );
   const most = Math.min(limits.maxStorageBufferBindingSize ?? DEFAULT_TRAITS.maxBindingBytes, 2 ** 30);
   // Past the caches of the machine, unless that takes too long.
-  const elements = Math.min(most / 4, (hardware ? 2 ** 28 : 2 ** 24) / (quick ? 4 : 1));
+  const elements = Math.min(most / 4, (hardware ? 2 ** 26 : 2 ** 24) / (quick ? 4 : 1));
   const copy: OpWork = {
     work: `peak: copy of ${Math.round(elements / 2 ** 18)} MiB`,
     op: copyOp as unknown as AnyOp,

@@ -146,6 +146,8 @@ async function withRows<F extends BenchFlags>(
     if (!flags.json) console.log(gpu.driver);
     for await (const row of bench(gpu, flags)) {
       rows.push(row);
+      // At every row: a run that is cut short keeps what it has measured.
+      if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, gpu));
       if (flags.json) console.log(JSON.stringify(row, fiveDigits));
       else printRow(row);
     }
@@ -153,7 +155,6 @@ async function withRows<F extends BenchFlags>(
     releasePeers(gpu);
     gpu.close();
   }
-  if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, gpu));
   const ours = rows.filter(({ system, failed }) => system === OURS && failed !== undefined);
   if (ours.length > 0) throw new UserError(`bench: ${ours.length} works failed, ${ours[0]?.work} first`);
 }
