@@ -31,7 +31,7 @@ export function installGlobals(device) {
   globalThis.GPUBuffer = some.constructor;
   some.destroy();
   acceptSharedMemory(Object.getPrototypeOf(device.queue));
-  // onnxruntime-web destroys the device when its last session goes; it is not its own. `delete device.destroy` ends this.
+  // onnxruntime-web destroys the device when its last model goes; it is not its own. `delete device.destroy` ends this.
   device.destroy = () => {};
   const info = { vendor: "", architecture: "", device: "", description: "", ...copyInfo(device.adapterInfo) };
   const adapter = {
