@@ -16,6 +16,10 @@ export { UserError } from "./core/errors.ts";
 /** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
 export { fillNormal, permutation } from "./core/philox.ts";
 export type { Shape } from "./core/shape.ts";
+/** A text's lines as records that begin and end in the end token. */
+export { type DataReport, type Dataset, encodeRecords, linesOf } from "./data/records.ts";
+/** Records, and long texts, that training reads from. */
+export { type Sequence, type Sequences, sequencesOf, type TokenStream } from "./data/sequence.ts";
 /** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */
 export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
 export { type GenerateOptions, type Generation, generationOptions } from "./generate/options.ts";
@@ -112,11 +116,9 @@ export { gpt2Tokenizer } from "./text/gpt2.ts";
 export { loadTokenizer } from "./text/load.ts";
 export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
 /** Batches of records of any lengths; padding is known by length, never by id. */
-export { type Batch, collate, makeBatch, type Sequence } from "./train/batch.ts";
+export { type Batch, collate, makeBatch } from "./train/batch.ts";
 /** The loss without whole logits: classifier and cross-entropy, a chunk of rows at a time. */
 export { classifierLoss } from "./train/classifier.ts";
-/** A text's lines as records that begin and end in the end token. */
-export { type DataReport, type Dataset, encodeRecords, linesOf } from "./train/records.ts";
 export { learningRateAt, type Schedule } from "./train/schedule.ts";
 /** Tapes of a training step, of gradients alone, of the loss alone. */
 export { evaluationTape, gradientTape, type StepOptions, trainingTape } from "./train/step.ts";

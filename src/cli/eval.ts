@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { userError } from "../core/errors.ts";
+import { linesOf } from "../data/records.ts";
 import { createScorer, type Scorer, slidingWindows, type Window } from "../generate/score.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { linesOf } from "../train/records.ts";
 import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts";
 import { createEvalProgress, type EvalProgress } from "./eval-progress.ts";
 import { readText } from "./files.ts";

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { userError } from "../core/errors.ts";
+import { linesOf } from "../data/records.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { linesOf } from "../train/records.ts";
 import { readText } from "./files.ts";
 
 export interface PromptFlags {

@@ -1,3 +1,4 @@
+import type { Sequence } from "../data/sequence.ts";
 import { checkLabels, IGNORED_LABEL } from "../kernels/cross-entropy.ts";
 import { sortedOrder } from "../kernels/embedding.ts";
 import type { BatchShape } from "../model/gpt2.ts";
@@ -12,11 +13,6 @@ export interface Batch {
   readonly labelCount: number;
   /** Real tokens, without padding. */
   readonly tokenCount: number;
-}
-
-/** One record as the model sees it: `ids` as written, the first id only read, each later one also predicted. */
-export interface Sequence {
-  readonly ids: ArrayLike<number>;
 }
 
 /**

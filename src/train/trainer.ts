@@ -1,9 +1,10 @@
+import type { Sequence } from "../data/sequence.ts";
 import { HEALTHY, NORM } from "../kernels/gradient-norm.ts";
 import { packStep } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { ARENA, type ParameterLayout } from "../model/parameters.ts";
 import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
-import { collate, type Sequence } from "./batch.ts";
+import { collate } from "./batch.ts";
 import { createOrder } from "./order.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
 import { type StepOptions, trainingTape } from "./step.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { createPace } from "../../src/cli/progress.ts";
+import { encodeRecords } from "../../src/data/records.ts";
 import { createGenerator } from "../../src/generate/generate.ts";
 import { type GenerateOptions, generationOptions } from "../../src/generate/options.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { collate } from "../../src/train/batch.ts";
-import { encodeRecords } from "../../src/train/records.ts";
 import { testAdapters } from "../support/gpu.ts";
 import { smallConfig, smallLayout, smallRuntime } from "../support/small-model.ts";
 

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
+import { encodeRecords, linesOf } from "../../src/data/records.ts";
 import { IGNORED_LABEL } from "../../src/kernels/cross-entropy.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { collate } from "../../src/train/batch.ts";
 import { createOrder } from "../../src/train/order.ts";
-import { encodeRecords, linesOf } from "../../src/train/records.ts";
 import { learningRateAt } from "../../src/train/schedule.ts";
 import { contextsFor } from "../../src/train/trainer.ts";
 

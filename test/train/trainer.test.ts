@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { encodeRecords } from "../../src/data/records.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { ARENA, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { charTokenizer } from "../../src/text/char.ts";
-import { encodeRecords } from "../../src/train/records.ts";
 import { createTrainer, resetMoments, type StepResult } from "../../src/train/trainer.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 

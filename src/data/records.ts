@@ -1,6 +1,6 @@
 import { userError } from "../core/errors.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import type { Sequence } from "./batch.ts";
+import type { Sequence } from "./sequence.ts";
 
 /** Records ready to train on, and what became of the text. */
 export interface Dataset {

@@ -1,0 +1,97 @@
+/** What a run tells those who listen: log files, progress bars, reports. Names inside entries are those of transformers. */
+
+/** Everything that is known before the first step; plain data, fit for JSON. */
+export interface RunDescription {
+  /** The resolved configuration, by its long names. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly adapter: string;
+  readonly parameters: number;
+  readonly trainableParameters: number;
+  readonly maxSteps: number;
+  /** What a person should know of the data: records, tokens, how many were cut. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Bytes on the device. */
+  readonly deviceBytes: number;
+  /** Of this program. */
+  readonly version: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** Steps that were done before, where the run goes on from a checkpoint: whatever was logged later is void. */
+  readonly resumedFrom: number;
+}
+
+/** Some steps, summed up. */
+export interface LogEntry {
+  readonly step: number;
+  /** Mean over the steps since the last entry. */
+  readonly loss: number;
+  /** L2 before clipping, of the last step. */
+  readonly grad_norm: number;
+  readonly learning_rate: number;
+  readonly epoch: number;
+  readonly tokens_per_second: number;
+  /** Steps since the last entry whose update was left out since something was not finite. */
+  readonly skipped_steps: number;
+  /** Real tokens trained on since the run's first step. */
+  readonly num_input_tokens_seen: number;
+}
+
+export interface EvaluationEntry {
+  readonly step: number;
+  readonly epoch: number;
+  /** Mean cross-entropy over all labels of the evaluation data, in nats. */
+  readonly eval_loss: number;
+  readonly eval_perplexity: number;
+  /** Seconds. */
+  readonly eval_runtime: number;
+  /** The lowest loss of the run so far is this one's. */
+  readonly best: boolean;
+}
+
+/** Continuations of the same prompts, as the model writes them at some step. */
+export interface SampleEntry {
+  readonly step: number;
+  readonly samples: readonly { readonly prompt: string; readonly text: string; readonly ended: boolean }[];
+}
+
+/** Something that the person should see: a step left out, a spike of the loss, a lost device, a checkpoint. */
+export interface NoticeEntry {
+  readonly step: number;
+  readonly kind: "skipped" | "spike" | "device-lost" | "checkpoint" | "resumed" | "early-stop" | "interrupted";
+  readonly message: string;
+}
+
+export interface RunSummary {
+  readonly step: number;
+  /** Mean over all steps of this process. */
+  readonly train_loss: number;
+  /** Seconds of this process. */
+  readonly train_runtime: number;
+  readonly reason: "finished" | "interrupted" | "early-stop" | "failed";
+}
+
+/** Each call is awaited before the run goes on. */
+export interface RunListener {
+  started?(description: RunDescription): void | Promise<void>;
+  logged?(entry: LogEntry): void | Promise<void>;
+  evaluated?(entry: EvaluationEntry): void | Promise<void>;
+  sampled?(entry: SampleEntry): void | Promise<void>;
+  noticed?(entry: NoticeEntry): void | Promise<void>;
+  ended?(summary: RunSummary): void | Promise<void>;
+}
+
+/** Tells several listeners, one after another. */
+export function listeners(all: readonly RunListener[]): Required<RunListener> {
+  const tell = async (call: (listener: RunListener) => void | Promise<void> | undefined): Promise<void> => {
+    for (const listener of all) await call(listener);
+  };
+  return {
+    started: (description) => tell((listener) => listener.started?.(description)),
+    logged: (entry) => tell((listener) => listener.logged?.(entry)),
+    evaluated: (entry) => tell((listener) => listener.evaluated?.(entry)),
+    sampled: (entry) => tell((listener) => listener.sampled?.(entry)),
+    noticed: (entry) => tell((listener) => listener.noticed?.(entry)),
+    ended: (summary) => tell((listener) => listener.ended?.(summary)),
+  };
+}
