@@ -6,6 +6,7 @@ import { compareTensors, runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { openTestGpu, testAdapters } from "./gpu.ts";
+import { guardGpu } from "./guard.ts";
 
 export interface CheckOptions {
   /** Larger cases, compared between GPU and CPU only. */
@@ -35,7 +36,8 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
     describe.each(testAdapters)("%s", (adapter) => {
       const cases = [...op.cases, ...gpuCases];
       test.each(cases.map((check) => [describeCase(check), check] as const))("GPU equals CPU: %s", async (_, check) => {
-        const runtime = createGpuRuntime(await openTestGpu(adapter), traits);
+        const gpu = guardGpu(await openTestGpu(adapter));
+        const runtime = createGpuRuntime(gpu, traits);
         const reference = createCpuRuntime({ precision: "float64" });
         try {
           const wanted = await runOp(reference, op, check);
@@ -44,6 +46,7 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
         } finally {
           runtime.close();
         }
+        await gpu.checkGuards();
       });
     });
   });
