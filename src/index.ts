@@ -116,12 +116,23 @@ export { gpt2Tokenizer } from "./text/gpt2.ts";
 export { loadTokenizer } from "./text/load.ts";
 export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
 /** Batches of records of any lengths; padding is known by length, never by id. */
-export { type Batch, collate, makeBatch } from "./train/batch.ts";
+export { type Batch, collate, collateRows, makeBatch } from "./train/batch.ts";
 /** The loss without whole logits: classifier and cross-entropy, a chunk of rows at a time. */
 export { classifierLoss } from "./train/classifier.ts";
-export { learningRateAt, type Schedule } from "./train/schedule.ts";
-/** Tapes of a training step, of gradients alone, of the loss alone. */
-export { evaluationTape, gradientTape, type StepOptions, trainingTape } from "./train/step.ts";
+/** The loss on records that are not trained on. */
+export { createEvaluator, type Evaluation, type Evaluator } from "./train/evaluate.ts";
+/** Which records each step takes: one a row, several packed into one, or windows of a long text. */
+export { packedRows, type Row, type RowSource, recordRows, windowRows, windowsOf } from "./train/rows.ts";
+export { checkSchedule, learningRateAt, type Schedule, type ScheduleName } from "./train/schedule.ts";
+/** Tapes of a training step, whole or in micro-batches, of gradients alone, of the loss alone. */
+export {
+  evaluationTape,
+  gradientTape,
+  microBatchTape,
+  type StepOptions,
+  trainingTape,
+  updateTape,
+} from "./train/step.ts";
 /** Runs the steps of a training run, giving each one's numbers as they come back. */
 export { createTrainer, resetMoments, type StepResult, type Trainer, type TrainOptions } from "./train/trainer.ts";
 /** Compares a runtime's logits, loss, gradients and optimiser steps with what a fixture expects. */

@@ -6,4 +6,5 @@ const STEP_LEARNING_RATE = 3u;
 const STEP_LOSS_SCALE = 4u;
 const STEP_CORRECTION_1 = 5u;
 const STEP_CORRECTION_2 = 6u;
+const STEP_MICRO_BATCH = 7u;
 

@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { type Dataset, encodeRecords, linesOf } from "../data/records.ts";
+import { sequencesOf } from "../data/sequence.ts";
 import { createGenerator } from "../generate/generate.ts";
 import { type Gpt2Config, gpt2Config, parameterCount } from "../model/config.ts";
 import { ARENA, initialParameters, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
@@ -14,7 +15,7 @@ import { byteTokenizer } from "../text/byte.ts";
 import { charTokenizer } from "../text/char.ts";
 import { gpt2Tokenizer } from "../text/gpt2.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { stepsPerEpoch } from "../train/order.ts";
+import { recordRows } from "../train/rows.ts";
 import { createTrainer, resetMoments, type TrainOptions } from "../train/trainer.ts";
 import { readText } from "./files.ts";
 import { fineTuningSettings, rejectContradictions } from "./fine-tune.ts";
@@ -108,7 +109,8 @@ async function train(
   const config = configOf(settings, tokenizer, model?.config);
   const layout = layoutParameters(config);
   const options = optionsOf(settings);
-  const trainer = createTrainer(runtime, config, layout, dataset.sequences, options);
+  const source = recordRows(sequencesOf(dataset.sequences), { rowsPerStep: settings.batchSize, seed: settings.seed });
+  const trainer = createTrainer(runtime, config, layout, source, options);
 
   printPlan(runtime, settings, config, dataset);
   const stats = await trainer.prepare();
@@ -173,7 +175,7 @@ function optionsOf(settings: TrainSettings): TrainOptions {
 
 function printPlan(runtime: Runtime, settings: TrainSettings, config: Gpt2Config, { report }: Dataset): void {
   const { maxSteps, batchSize } = settings;
-  const epochs = maxSteps / stepsPerEpoch(report.records, batchSize);
+  const epochs = maxSteps / Math.ceil(report.records / batchSize);
   const tokens = (report.tokens / report.records) * batchSize * maxSteps;
   console.log(`adapter   ${pc.bold(runtime.name)}`);
   console.log(

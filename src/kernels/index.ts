@@ -1,3 +1,4 @@
+import { accumulateOp } from "./accumulate.ts";
 import { adamwOp } from "./adamw.ts";
 import { addOp } from "./add.ts";
 import { attentionBackwardOp, attentionOp } from "./attention.ts";
@@ -16,6 +17,7 @@ import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
 
 /** Every op, for whoever checks or lists them all. */
 export const OPS: readonly AnyOp[] = [
+  accumulateOp,
   adamwOp,
   addOp,
   attentionBackwardOp,

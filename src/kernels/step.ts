@@ -11,6 +11,8 @@ export interface StepScalars {
   readonly seed: number;
   /** Counts from 1, as AdamW's bias correction wants it. */
   readonly step: number;
+  /** Counts from 0 within a step whose gradients are accumulated; 0 where absent. Each draws its own dropout. */
+  readonly microBatch?: number;
   readonly learningRate: number;
   /** What the summed loss is multiplied by: 1 / number of labels in the step. */
   readonly lossScale: number;
@@ -28,6 +30,11 @@ const LEARNING_RATE = 3;
 const LOSS_SCALE = 4;
 const CORRECTION_1 = 5;
 const CORRECTION_2 = 6;
+const MICRO_BATCH = 7;
+
+/** Seeds have 53 bits, so that the upper 11 of 64 are free to tell the micro-batches of a step apart. */
+const MICRO_BATCH_SHIFT = 21;
+export const MOST_MICRO_BATCHES = 2 ** (32 - MICRO_BATCH_SHIFT);
 
 /** The buffer's contents. */
 export function packStep(scalars: StepScalars): Uint32Array<ArrayBuffer> {
@@ -35,7 +42,10 @@ export function packStep(scalars: StepScalars): Uint32Array<ArrayBuffer> {
   const floats = new Float32Array(words.buffer);
   const [beta1, beta2] = scalars.betas ?? [0, 0];
   [words[SEED_LOW], words[SEED_HIGH]] = keyOf(scalars.seed);
+  const microBatch = scalars.microBatch ?? 0;
+  words[SEED_HIGH] = words[SEED_HIGH]! | (microBatch << MICRO_BATCH_SHIFT);
   words[STEP_NUMBER] = scalars.step;
+  words[MICRO_BATCH] = microBatch;
   floats[LEARNING_RATE] = scalars.learningRate;
   floats[LOSS_SCALE] = scalars.lossScale;
   floats[CORRECTION_1] = 1 / (1 - beta1 ** scalars.step);
@@ -50,6 +60,7 @@ export function unpackStep(data: NumericArray) {
   return {
     key: [words[SEED_LOW]!, words[SEED_HIGH]!] as const,
     step: words[STEP_NUMBER]!,
+    microBatch: words[MICRO_BATCH]!,
     learningRate: floats[LEARNING_RATE]!,
     lossScale: floats[LOSS_SCALE]!,
     /** 1 / (1 - beta1^step) and 1 / (1 - beta2^step). */

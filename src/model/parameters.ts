@@ -22,8 +22,14 @@ export interface ParameterLayout {
   readonly decayed: number;
 }
 
-/** States of a runtime that hold the arenas. */
-export const ARENA = { parameters: "parameters", gradients: "gradients", m: "adam m", v: "adam v" } as const;
+/** States of a runtime that hold the arenas; `accumulated` is there only where a step has several micro-batches. */
+export const ARENA = {
+  parameters: "parameters",
+  gradients: "gradients",
+  accumulated: "accumulated gradients",
+  m: "adam m",
+  v: "adam v",
+} as const;
 
 export function layoutParameters(config: Gpt2Config): ParameterLayout {
   const shapes = [...parameterShapes(config)];

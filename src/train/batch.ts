@@ -3,6 +3,7 @@ import { checkLabels, IGNORED_LABEL } from "../kernels/cross-entropy.ts";
 import { sortedOrder } from "../kernels/embedding.ts";
 import type { BatchShape } from "../model/gpt2.ts";
 import type { Tensors } from "../runtime/runtime.ts";
+import type { Row } from "./rows.ts";
 
 /** What the tapes of `step.ts` are fed, but for the per-step scalars. */
 export interface Batch {
@@ -15,23 +16,37 @@ export interface Batch {
   readonly tokenCount: number;
 }
 
-/**
- * Pads sequences to `context` places. Padding is known by `lengths` alone: its ids are 0, its labels ignored, and nothing
- * ever asks whether an id "is" padding. A sequence of n ids has n - 1 places, since the last id is only predicted.
- */
+/** As `collateRows`, with one record a row. */
 export function collate(sequences: readonly Sequence[], context: number, vocabulary: number): Batch {
-  const batch = sequences.length;
+  return collateRows(
+    sequences.map((sequence) => [sequence]),
+    context,
+    vocabulary,
+  );
+}
+
+/**
+ * Lays rows out and pads them to `context` places. Padding is known by `lengths` alone: its ids are 0, its labels
+ * ignored, and nothing ever asks whether an id "is" padding. A record of n ids has n - 1 places, since the last id is
+ * only predicted; prompts carry no loss.
+ */
+export function collateRows(rows: readonly Row[], context: number, vocabulary: number): Batch {
+  const batch = rows.length;
   const tokens = new Uint32Array(batch * context);
   const labels = new Int32Array(batch * context).fill(IGNORED_LABEL);
   const lengths = new Uint32Array(batch);
-  sequences.forEach(({ ids }, row) => {
-    const places = ids.length - 1;
-    if (places > context) throw new Error(`collate: a sequence of ${ids.length} ids does not fit ${context} places`);
-    lengths[row] = Math.max(0, places);
-    for (let t = 0; t < places; t++) {
-      tokens[row * context + t] = ids[t]!;
-      labels[row * context + t] = ids[t + 1]!;
+  rows.forEach((row, b) => {
+    let at = 0;
+    for (const { ids, prompt = 1 } of row) {
+      const places = Math.max(0, ids.length - 1);
+      if (at + places > context) throw new Error(`collate: a row of ${at + places} places does not fit ${context}`);
+      for (let t = 0; t < places; t++) {
+        tokens[b * context + at + t] = ids[t]!;
+        if (t + 1 >= prompt) labels[b * context + at + t] = ids[t + 1]!;
+      }
+      at += places;
     }
+    lengths[b] = at;
   });
   return makeBatch({ batch, context }, tokens, labels, lengths, vocabulary);
 }

@@ -1,9 +1,11 @@
 import { backward, type Seed } from "../autograd/backward.ts";
 import { sectionRanges } from "../autograd/recompute.ts";
 import { createTape, type Tape } from "../autograd/tape.ts";
+import { accumulate } from "../kernels/accumulate.ts";
 import { type AdamWOptions, adamw } from "../kernels/adamw.ts";
 import { gradientNorm } from "../kernels/gradient-norm.ts";
 import { f32, type Value } from "../kernels/op.ts";
+import { STEP } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type BatchShape, BLOCK_PREFIX, declareInputs, gpt2Classifier, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
 import { ARENA, declareParameters, type ParameterLayout, type Parameters } from "../model/parameters.ts";
@@ -42,7 +44,6 @@ function traceLoss(
   const hidden = gpt2Trunk(config, parameters, inputs, shape, training);
   const table = gpt2Classifier(config, parameters);
   const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients: training });
-  tape.output("loss", loss);
   return { tape, parameters, step, hidden, loss, seeds };
 }
 
@@ -71,20 +72,68 @@ export function trainingTape(
   const traced = traceLoss(config, layout, shape, "training");
   const { tape, parameters, step, loss } = traced;
   const gradients = traceGradients(traced, layout, options.recompute);
+  tape.output("loss", loss);
+  traceUpdate(tape, layout, { parameters: parameters.arena, gradients, loss, step }, options);
+  return tape;
+}
+
+/**
+ * A part of a step whose gradients come from several micro-batches: forward, backward, and sums of gradients and losses
+ * that `updateTape` finishes. With lossScale = 1 / labels of the whole step in each, the sums are those of one large
+ * batch. Inputs as `trainingTape`; no outputs.
+ */
+export function microBatchTape(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  shape: BatchShape,
+  options: Pick<StepOptions, "recompute">,
+): Tape {
+  const traced = traceLoss(config, layout, shape, "training");
+  const { tape, step, loss } = traced;
+  const gradients = traceGradients(traced, layout, options.recompute);
+  const sums = declareSums(tape, layout);
+  accumulate(sums.gradients, gradients, step);
+  accumulate(sums.loss, loss, step);
+  return tape;
+}
+
+/** The end of a step that was accumulated: norm and clip, AdamW. Inputs: step. Outputs: loss [1] and stats [4]. */
+export function updateTape(layout: ParameterLayout, options: StepOptions): Tape {
+  const tape = createTape();
+  const parameters = declareParameters(tape, layout).arena;
+  const step = tape.input("step", STEP);
+  const { gradients, loss } = declareSums(tape, layout);
+  tape.output("loss", loss);
+  traceUpdate(tape, layout, { parameters, gradients, loss, step }, options);
+  return tape;
+}
+
+function declareSums(tape: Tape, layout: ParameterLayout): { gradients: Value; loss: Value } {
+  return { gradients: tape.state(ARENA.accumulated, f32([layout.size])), loss: tape.state(LOSS_SUM, f32([1])) };
+}
+
+/** The state that sums losses over the micro-batches of a step. */
+const LOSS_SUM = "accumulated loss";
+
+function traceUpdate(
+  tape: Tape,
+  layout: ParameterLayout,
+  { parameters, gradients, loss, step }: Readonly<Record<"parameters" | "gradients" | "loss" | "step", Value>>,
+  options: StepOptions,
+): void {
   const stats = gradientNorm(gradients, loss, options.maxGradNorm);
   const m = tape.state(ARENA.m, f32([layout.size]));
   const v = tape.state(ARENA.v, f32([layout.size]));
   const { beta1, beta2, epsilon, weightDecay } = options;
-  const state = { parameters: parameters.arena, gradients, m, v };
-  adamw(state, step, stats, { beta1, beta2, epsilon, weightDecay, decayed: layout.decayed });
+  adamw({ parameters, gradients, m, v }, step, stats, { beta1, beta2, epsilon, weightDecay, decayed: layout.decayed });
   tape.output("stats", stats);
-  return tape;
 }
 
 /** Loss and gradients, with nothing updated: what `verify` compares. Outputs: loss, and all logits unless unwanted. */
 export function gradientTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape, logits = true): Tape {
   const traced = traceLoss(config, layout, shape, "training");
-  const { tape, parameters, hidden } = traced;
+  const { tape, parameters, hidden, loss } = traced;
+  tape.output("loss", loss);
   if (logits) tape.output("logits", gpt2Logits(config, parameters, hidden));
   traceGradients(traced, layout);
   return tape;
@@ -92,5 +141,7 @@ export function gradientTape(config: Gpt2Config, layout: ParameterLayout, shape:
 
 /** The loss alone, without dropout. Outputs: loss. */
 export function evaluationTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape): Tape {
-  return traceLoss(config, layout, shape, "evaluation").tape;
+  const { tape, loss } = traceLoss(config, layout, shape, "evaluation");
+  tape.output("loss", loss);
+  return tape;
 }

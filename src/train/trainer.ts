@@ -1,17 +1,27 @@
-import type { Sequence } from "../data/sequence.ts";
 import { HEALTHY, NORM } from "../kernels/gradient-norm.ts";
-import { packStep } from "../kernels/step.ts";
+import { MOST_MICRO_BATCHES, packStep } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { ARENA, type ParameterLayout } from "../model/parameters.ts";
-import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
-import { collate } from "./batch.ts";
-import { createOrder } from "./order.ts";
+import type { Program, ProgramStats, Runtime, Tensors } from "../runtime/runtime.ts";
+import { type Batch, collateRows } from "./batch.ts";
+import { contextsFor, placesOf } from "./contexts.ts";
+import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
-import { type StepOptions, trainingTape } from "./step.ts";
+import { microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
 
 export interface TrainOptions extends StepOptions, Schedule {
+  /** Rows that the device works on at a time. */
   readonly batchSize: number;
+  /** Batches whose gradients are summed for one step, normalised by all their labels; 1 where absent. */
+  readonly accumulation?: number;
   readonly seed: number;
+  /** Steps that were done before, by a run that this one goes on from; 0 where absent. */
+  readonly startStep?: number;
+  /**
+   * Asked after each step is queued, with the number of steps done: true lets the queue run empty, so that when that
+   * step's result comes, marked `settled`, the device's states are those after it.
+   */
+  readonly pauseAfter?: (step: number) => boolean;
 }
 
 /** One optimiser step, once its numbers have come back from the device. */
@@ -30,99 +40,136 @@ export interface StepResult {
   readonly places: number;
   /** False: a gradient or the loss was not finite, and the weights were left as they were. */
   readonly applied: boolean;
+  /** No later step has been queued: the states may be read, saved, evaluated. */
+  readonly settled: boolean;
 }
 
-/** Runs queued before the oldest one's results are awaited: the device never waits for the host to read a number. */
-const RUNS_IN_FLIGHT = 3;
+/** Steps queued before the oldest one's results are awaited: the device never waits for the host to read a number. */
+const STEPS_IN_FLIGHT = 3;
 
 export interface Trainer {
-  /** Compiles the plan of the longest batch, which needs the most memory. */
-  prepare(): Promise<Program["stats"]>;
-  /** Runs all steps, giving each step's numbers in order, a few steps late. */
+  /** Compiles the plans of the longest batch, which need the most memory. */
+  prepare(): Promise<ProgramStats>;
+  /** Runs the steps that are left, giving each step's numbers in order, a few steps late. */
   run(): AsyncGenerator<StepResult, void>;
   dispose(): void;
 }
 
-/** Trains the parameters that `runtime` holds in its arena on `sequences`. */
+type Known = Omit<StepResult, "loss" | "gradNorm" | "applied" | "settled">;
+
+/** Trains the parameters that `runtime` holds in its arena on the rows of `source`. */
 export function createTrainer(
   runtime: Runtime,
   config: Gpt2Config,
   layout: ParameterLayout,
-  sequences: readonly Sequence[],
+  source: RowSource,
   options: TrainOptions,
 ): Trainer {
+  const { batchSize, accumulation = 1, startStep = 0, maxSteps } = options;
+  if (source.rowsPerStep !== batchSize * accumulation)
+    throw new Error(`trainer: the source gives ${source.rowsPerStep} rows a step, wanted ${batchSize * accumulation}`);
+  if (accumulation > MOST_MICRO_BATCHES)
+    throw new Error(`trainer: ${accumulation} batches a step, wanted at most ${MOST_MICRO_BATCHES}`);
+  const contexts = contextsFor(source.longest, config.contextLength);
   const plans = new Map<number, Promise<Program>>();
-  const order = createOrder(sequences.length, options.batchSize, options.seed);
-  const longest = sequences.reduce((most, { ids }) => Math.max(most, ids.length - 1), 1);
+  let updatePlan: Promise<Program> | undefined;
 
   function planFor(context: number): Promise<Program> {
     let plan = plans.get(context);
     if (!plan) {
-      plan = runtime.compile(trainingTape(config, layout, { batch: options.batchSize, context }, options));
+      const make = accumulation === 1 ? trainingTape : microBatchTape;
+      plan = runtime.compile(make(config, layout, { batch: batchSize, context }, options));
       plans.set(context, plan);
     }
     return plan;
   }
 
-  const contexts = contextsFor(longest, config.contextLength);
-  const contextFor = (places: number): number => contexts.find((context) => context >= places) ?? longest;
+  function update(): Promise<Program> {
+    updatePlan ??= runtime.compile(updateTape(layout, options));
+    return updatePlan;
+  }
 
-  async function start(
-    step: number,
-  ): Promise<{ pending: Promise<Tensors>; known: Omit<StepResult, "loss" | "gradNorm" | "applied"> }> {
-    const { records, epoch } = order(step);
-    const chosen = records.map((record) => sequences[record]!);
-    const context = contextFor(chosen.reduce((most, { ids }) => Math.max(most, ids.length - 1), 1));
-    // The last batch of an epoch is filled up with empty records, so that it runs on the same plan.
-    while (chosen.length < options.batchSize) chosen.push({ ids: [] });
-    const batch = collate(chosen, context, config.vocabSize);
-    const learningRate = learningRateAt(step, options);
-    const scalars = packStep({
-      seed: options.seed,
-      step: step + 1,
-      learningRate,
-      lossScale: 1 / Math.max(1, batch.labelCount),
-      betas: [options.beta1, options.beta2],
-    });
-    const plan = await planFor(context);
-    const places = options.batchSize * context;
-    const known = { step: step + 1, learningRate, epoch, tokens: batch.tokenCount, places };
-    return { pending: plan.run({ ...batch.inputs, step: scalars }), known };
+  function batchOf(rows: readonly Row[]): Batch {
+    // The last batch of an epoch is filled up with empty rows, so that it runs on the same plan.
+    const filled = [...rows, ...Array.from({ length: batchSize - rows.length }, (): Row => [])];
+    const places = Math.max(1, ...rows.map(placesOf));
+    const context = contexts.find((context) => context >= places) ?? contexts.at(-1)!;
+    return collateRows(filled, context, config.vocabSize);
+  }
+
+  /** Queues a step. All its batches are made first: each is scaled by the labels of them all. */
+  async function start(at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
+    const { rows, epoch } = source.at(at);
+    const batches = chunksOf(rows, batchSize).map(batchOf);
+    const labels = batches.reduce((sum, { labelCount }) => sum + labelCount, 0);
+    const learningRate = learningRateAt(at, options);
+    const step = at + 1;
+    const scalarsOf = (microBatch: number) =>
+      packStep({
+        seed: options.seed,
+        step,
+        microBatch,
+        learningRate,
+        lossScale: 1 / Math.max(1, labels),
+        betas: [options.beta1, options.beta2],
+      });
+    const runs: Promise<Tensors>[] = [];
+    for (const [microBatch, batch] of batches.entries()) {
+      const plan = await planFor(batch.shape.context);
+      runs.push(plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }));
+    }
+    if (accumulation > 1) runs.push((await update()).run({ step: scalarsOf(0) }));
+    const pending = Promise.all(runs).then((results) => results.at(-1)!);
+    // Whoever awaits it hears of a failure; until then it must not count as unhandled.
+    pending.catch(() => {});
+    const tokens = batches.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
+    const places = batches.reduce((sum, { shape }) => sum + shape.batch * shape.context, 0);
+    return { pending, known: { step, learningRate, epoch, tokens, places } };
   }
 
   return {
     async prepare() {
-      return (await planFor(contextFor(longest))).stats;
+      const longest = await planFor(contexts.at(-1)!);
+      return accumulation === 1 ? longest.stats : combine(longest.stats, (await update()).stats, accumulation);
     },
     async *run() {
       const queue: Awaited<ReturnType<typeof start>>[] = [];
-      for (let step = 0; step < options.maxSteps || queue.length > 0; step++) {
-        if (step < options.maxSteps) queue.push(await start(step));
-        if (queue.length < RUNS_IN_FLIGHT && step < options.maxSteps - 1) continue;
+      let next = startStep;
+      let draining = false;
+      while (next < maxSteps || queue.length > 0) {
+        if (next < maxSteps && queue.length < STEPS_IN_FLIGHT && !draining) {
+          queue.push(await start(next++));
+          draining = options.pauseAfter?.(next) ?? false;
+          continue;
+        }
         const { pending, known } = queue.shift()!;
         const { loss, stats } = await pending;
-        yield { ...known, loss: loss![0]!, gradNorm: stats![NORM]!, applied: stats![HEALTHY] === 1 };
+        const settled = queue.length === 0;
+        if (settled) draining = false;
+        yield { ...known, loss: loss![0]!, gradNorm: stats![NORM]!, applied: stats![HEALTHY] === 1, settled };
       }
     },
     dispose() {
-      for (const plan of plans.values()) plan.then((program) => program.dispose());
+      for (const plan of [...plans.values(), ...(updatePlan ? [updatePlan] : [])])
+        plan.then((program) => program.dispose()).catch(() => {});
     },
   };
 }
 
-/** Places are counted in steps of this many. */
-const CONTEXT_STEP = 8;
-/** Each padded length is at most this share of the next: more lengths would save padding, but each compiles a plan. */
-const CONTEXT_RATIO = 0.7;
+function chunksOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.max(1, Math.ceil(items.length / size)) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
 
-/** The lengths that batches are padded to, ascending, so that a few compiled plans serve all records. */
-export function contextsFor(longest: number, contextLength: number): number[] {
-  const contexts = [Math.min(contextLength, Math.ceil(longest / CONTEXT_STEP) * CONTEXT_STEP)];
-  for (;;) {
-    const next = Math.floor((contexts[0]! * CONTEXT_RATIO) / CONTEXT_STEP) * CONTEXT_STEP;
-    if (next < CONTEXT_STEP) return contexts;
-    contexts.unshift(next);
-  }
+/** Of a step that runs `first` several times and `last` once. States are shared, and so are the slots of a runtime. */
+function combine(first: ProgramStats, last: ProgramStats, times: number): ProgramStats {
+  return {
+    stateBytes: Math.max(first.stateBytes, last.stateBytes),
+    transientBytes: Math.max(first.transientBytes, last.transientBytes),
+    dispatches: times * first.dispatches + last.dispatches,
+    pipelines: Math.max(first.pipelines, last.pipelines),
+  };
 }
 
 /** Fresh moments for parameters that are about to be trained. */

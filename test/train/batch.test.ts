@@ -3,9 +3,7 @@ import { encodeRecords, linesOf } from "../../src/data/records.ts";
 import { IGNORED_LABEL } from "../../src/kernels/cross-entropy.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { collate } from "../../src/train/batch.ts";
-import { createOrder } from "../../src/train/order.ts";
-import { learningRateAt } from "../../src/train/schedule.ts";
-import { contextsFor } from "../../src/train/trainer.ts";
+import { contextsFor } from "../../src/train/contexts.ts";
 
 const tokenizer = charTokenizer("abc");
 
@@ -40,26 +38,15 @@ test("an id or label outside the vocabulary is refused before it reaches a kerne
   expect(() => collate([{ ids: [9, 0] }], 2, 4)).toThrow("token 9 at 0, wanted 0..3");
 });
 
-test("an epoch has every record once, in an order that the seed and the epoch decide", () => {
-  const order = createOrder(10, 4, 1);
-  const epoch = (at: number): number[] => [0, 1, 2].flatMap((step) => [...order(at * 3 + step).records]);
-  expect(epoch(0).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  expect(epoch(1)).not.toEqual(epoch(0));
-  expect(createOrder(10, 4, 1)(7).records).toEqual(order(7).records);
-  expect(createOrder(10, 4, 2)(7).records).not.toEqual(order(7).records);
-  expect(order(2)).toMatchObject({ epoch: 1, records: { length: 2 } });
-});
-
-test("the learning rate follows transformers' linear schedule", () => {
-  const schedule = { learningRate: 5e-5, warmupSteps: 2, maxSteps: 6 };
-  const rates = [0, 1, 2, 3, 4, 5, 6].map((step) => learningRateAt(step, schedule));
-  expect(rates).toEqual([0, 2.5e-5, 5e-5, 5e-5 * 0.75, 2.5e-5, 5e-5 * 0.25, 0]);
-  expect(learningRateAt(0, { ...schedule, warmupSteps: 0 })).toBe(5e-5);
-});
-
 test("a few padded lengths serve all records, up to the longest", () => {
   expect(contextsFor(39, 64)).toEqual([8, 16, 24, 40]);
   expect(contextsFor(1000, 1024)).toEqual([8, 16, 32, 48, 72, 112, 160, 232, 336, 480, 696, 1000]);
   expect(contextsFor(20, 20)).toEqual([8, 20]);
   expect(contextsFor(1, 3)).toEqual([3]);
+});
+
+test("a prompt is read and carries no loss; the end token behind it does", () => {
+  const { inputs, labelCount } = collate([{ ids: [3, 0, 1, 2, 3], prompt: 3 }], 5, tokenizer.vocabSize);
+  expect([...inputs.labels!]).toEqual([IGNORED_LABEL, IGNORED_LABEL, 2, 3, IGNORED_LABEL]);
+  expect(labelCount).toBe(2);
 });

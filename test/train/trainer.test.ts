@@ -1,12 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { encodeRecords } from "../../src/data/records.ts";
+import { sequencesOf } from "../../src/data/sequence.ts";
+import { createScorer } from "../../src/generate/score.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { ARENA, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { charTokenizer } from "../../src/text/char.ts";
-import { createTrainer, resetMoments, type StepResult } from "../../src/train/trainer.ts";
+import { createEvaluator } from "../../src/train/evaluate.ts";
+import { recordRows } from "../../src/train/rows.ts";
+import { createTrainer, resetMoments, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const records = ["abba", "baab", "a", "bababababab", "ab", "bbbb", "aab"];
@@ -31,10 +35,16 @@ function configOf(dropout: number) {
   return gpt2Config({ vocabSize, contextLength: 16, width: 16, layers: 2, heads: 2, dropout: rates });
 }
 
-async function trainOn(runtime: Runtime, dropout: number, changes: Partial<typeof options> = {}) {
+function rowsFor({ batchSize, accumulation = 1, seed }: TrainOptions) {
+  return recordRows(sequencesOf(sequences), { rowsPerStep: batchSize * accumulation, seed });
+}
+
+async function trainOn(runtime: Runtime, dropout: number, changes: Partial<TrainOptions> = {}) {
   const config = configOf(dropout);
+  const all = { ...options, ...changes };
+  const source = rowsFor(all);
   const layout = layoutParameters(config);
-  const trainer = createTrainer(runtime, config, layout, sequences, { ...options, ...changes });
+  const trainer = createTrainer(runtime, config, layout, source, all);
   await trainer.prepare();
   runtime.writeState(ARENA.parameters, initialParameters(config, layout, 1));
   resetMoments(runtime, layout);
@@ -87,8 +97,89 @@ test("a step whose numbers are not finite leaves weights and moments as they wer
   const { weights } = await trainOn(runtime, 0, { maxSteps: 1, learningRate: 1e38, warmupSteps: 0, weightDecay: 1e30 });
   expect(weights.some((value: number) => !Number.isFinite(value))).toBe(true);
   const config = configOf(0);
-  const trainer = createTrainer(runtime, config, layoutParameters(config), sequences, { ...options, maxSteps: 1 });
+  const trainer = createTrainer(runtime, config, layoutParameters(config), rowsFor(options), {
+    ...options,
+    maxSteps: 1,
+  });
   const before = await runtime.readState(ARENA.m);
   for await (const step of trainer.run()) expect(step.applied).toBe(false);
   expect(await runtime.readState(ARENA.m)).toEqual(before);
+});
+
+test.each([
+  [1, 8],
+  [2, 4],
+  [4, 2],
+  [8, 1],
+])(
+  "%i records in each of %i batches: the loss and gradient norm of one batch of 8, whatever their lengths",
+  async (batchSize, accumulation) => {
+    const changes = { batchSize, accumulation, maxSteps: 4 };
+    const { steps: wanted } = await trainOn(createCpuRuntime(), 0, { ...changes, batchSize: 8, accumulation: 1 });
+    const { steps } = await trainOn(createCpuRuntime(), 0, changes);
+    steps.forEach(({ loss, gradNorm, tokens, applied }, i) => {
+      expect(Math.abs(loss / wanted[i]!.loss - 1)).toBeLessThan(1e-6);
+      expect(Math.abs(gradNorm / wanted[i]!.gradNorm - 1)).toBeLessThan(1e-6);
+      expect({ tokens, applied }).toEqual({ tokens: wanted[i]!.tokens, applied: true });
+    });
+  },
+);
+
+test("each batch of a step draws its own dropout", async () => {
+  const config = configOf(0.5);
+  const layout = layoutParameters(config);
+  const one = { ids: [2, 0, 1, 0, 1, 2] };
+  const lossOf = async (rowsPerStep: number) => {
+    const runtime = createCpuRuntime();
+    const rows = Array.from({ length: rowsPerStep }, () => [one]);
+    const source = { stepsPerEpoch: 1, longest: 5, rowsPerStep, at: () => ({ rows, epoch: 0 }) };
+    const all = { ...options, batchSize: 1, accumulation: rowsPerStep, maxSteps: 1 };
+    const trainer = createTrainer(runtime, config, layout, source, all);
+    await trainer.prepare();
+    runtime.writeState(ARENA.parameters, initialParameters(config, layout, 1));
+    for await (const { loss } of trainer.run()) return loss;
+    throw new Error("no step");
+  };
+  // Were the masks alike, the same record twice would have the loss of the record.
+  expect(Math.abs((await lossOf(2)) / (await lossOf(1)) - 1)).toBeGreaterThan(1e-4);
+});
+
+test("a run that goes on from a pause has the bits of one that never stopped", async () => {
+  const config = configOf(0.1);
+  const layout = layoutParameters(config);
+  const all = { ...options, batchSize: 2, accumulation: 2 };
+  const whole = await trainOn(createCpuRuntime(), 0.1, all);
+  const [before, after] = [createCpuRuntime(), createCpuRuntime()];
+  const states = [ARENA.parameters, ARENA.m, ARENA.v];
+  const start = async (runtime: Runtime, more: Partial<TrainOptions>) => {
+    const trainer = createTrainer(runtime, config, layout, rowsFor(all), { ...all, ...more });
+    await trainer.prepare();
+    return trainer;
+  };
+  const first = await start(before, { pauseAfter: (step) => step === 3 });
+  before.writeState(ARENA.parameters, initialParameters(config, layout, 1));
+  for await (const { step, settled } of first.run()) {
+    expect(settled).toBe(step === 3);
+    if (settled) break;
+  }
+  const second = await start(after, { startStep: 3 });
+  for (const name of states) after.writeState(name, await before.readState(name));
+  const rest: StepResult[] = [];
+  for await (const step of second.run()) rest.push(step);
+  expect(rest).toEqual(whole.steps.slice(3));
+  expect(await after.readState(ARENA.parameters)).toEqual(whole.weights);
+});
+
+test("evaluates as the training step does, without dropout, over records of any lengths", async () => {
+  const runtime = createCpuRuntime();
+  const config = configOf(0.3);
+  const layout = layoutParameters(config);
+  const evaluator = createEvaluator(runtime, config, layout, sequencesOf(sequences), 2);
+  await trainOn(runtime, 0.3, { maxSteps: 2 });
+  const { loss, labels } = await evaluator.evaluate();
+  const scorer = createScorer(runtime, config, layout);
+  const scores = await scorer.score(sequences.map(({ ids }) => Array.from(ids)));
+  const all = scores.flatMap((one) => [...one]);
+  expect(labels).toBe(all.length);
+  expect(loss).toBeCloseTo(-all.reduce((sum, score) => sum + score, 0) / all.length, 6);
 });

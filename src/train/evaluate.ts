@@ -1,0 +1,80 @@
+import { type Sequence, type Sequences, sequencesOf } from "../data/sequence.ts";
+import { packStep } from "../kernels/step.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import type { ParameterLayout } from "../model/parameters.ts";
+import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
+import { collate } from "./batch.ts";
+import { contextsFor, placesOf } from "./contexts.ts";
+import { evaluationTape } from "./step.ts";
+
+export interface Evaluation {
+  /** Mean cross-entropy over all labels, in nats. */
+  readonly loss: number;
+  readonly labels: number;
+}
+
+export interface Evaluator {
+  /** The loss of the parameters that the runtime holds now, without dropout. */
+  evaluate(): Promise<Evaluation>;
+  dispose(): void;
+}
+
+const BATCHES_IN_FLIGHT = 3;
+
+/** Evaluates on all of `sequences`, in their order, `batchSize` at a time. */
+export function createEvaluator(
+  runtime: Runtime,
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  sequences: Sequences,
+  batchSize: number,
+): Evaluator {
+  const contexts = contextsFor(Math.max(1, sequences.longest - 1), config.contextLength);
+  const plans = new Map<number, Promise<Program>>();
+
+  function planFor(context: number): Promise<Program> {
+    let plan = plans.get(context);
+    if (!plan) {
+      plan = runtime.compile(evaluationTape(config, layout, { batch: batchSize, context }));
+      plans.set(context, plan);
+    }
+    return plan;
+  }
+
+  async function start(first: number): Promise<{ pending: Promise<Tensors>; labels: number }> {
+    const chosen: Sequence[] = [];
+    for (let i = first; i < first + batchSize; i++) chosen.push(i < sequences.count ? sequences.read(i) : { ids: [] });
+    const places = Math.max(1, ...chosen.map((sequence) => placesOf([sequence])));
+    const context = contexts.find((context) => context >= places) ?? contexts.at(-1)!;
+    const { inputs, labelCount } = collate(chosen, context, config.vocabSize);
+    const step = packStep({ seed: 0, step: 1, learningRate: 0, lossScale: 1 / Math.max(1, labelCount) });
+    const { tokenOrder: _, positionOrder: __, ...given } = inputs;
+    const pending = (await planFor(context)).run({ ...given, step });
+    pending.catch(() => {});
+    return { pending, labels: labelCount };
+  }
+
+  return {
+    async evaluate() {
+      let [sum, labels] = [0, 0];
+      const queue: Awaited<ReturnType<typeof start>>[] = [];
+      for (let first = 0; first < sequences.count || queue.length > 0; first += batchSize) {
+        if (first < sequences.count) queue.push(await start(first));
+        if (queue.length < BATCHES_IN_FLIGHT && first + batchSize < sequences.count) continue;
+        const done = queue.shift()!;
+        sum += (await done.pending).loss![0]! * done.labels;
+        labels += done.labels;
+      }
+      return { loss: labels === 0 ? 0 : sum / labels, labels };
+    },
+    dispose() {
+      for (const plan of plans.values()) plan.then((program) => program.dispose()).catch(() => {});
+    },
+  };
+}
+
+/** At most `most` of the records, spread evenly. */
+export function evenlyChosen(sequences: Sequences, most: number): Sequences {
+  if (sequences.count <= most) return sequences;
+  return sequencesOf(Array.from({ length: most }, (_, i) => sequences.read(Math.floor((i * sequences.count) / most))));
+}

@@ -1,0 +1,4 @@
+import { accumulateOp } from "../../src/kernels/accumulate.ts";
+import { checkOp } from "../support/check.ts";
+
+checkOp(accumulateOp);
