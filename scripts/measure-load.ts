@@ -33,6 +33,7 @@ function nothing(): Runtime & { written(): number } {
       run: async () => ({}),
       dispose() {},
     }),
+    predict: () => ({ stateBytes: 0, transientBytes: 0, bytes: 0 }),
     writeState: (_name, data) => {
       written += data.length;
     },

@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from "commander";
 
+export { byteSize } from "../core/units.ts";
+
 /** Option parsers: each takes what was typed and gives a checked number. */
 
 export function wholeNumber(least: number): (text: string) => number {
@@ -29,12 +31,6 @@ export function numberBetween(least: number, most: number): (text: string) => nu
 /** 1234567 as "1,234,567". */
 export function grouped(value: number): string {
   return Math.round(value).toLocaleString("en-US");
-}
-
-/** Bytes as MiB or GiB. */
-export function byteSize(bytes: number): string {
-  const mib = bytes / 1024 ** 2;
-  return mib < 1024 ? `${mib.toFixed(mib < 10 ? 1 : 0)} MiB` : `${(mib / 1024).toFixed(2)} GiB`;
 }
 
 /** Seconds as 1:05 or 2:03:04. */

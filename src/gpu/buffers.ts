@@ -29,7 +29,7 @@ export interface Region {
 }
 
 /** A buffer or binding may not be empty: empty tensors get one element. */
-const LEAST_BYTES = 4;
+export const LEAST_BYTES = 4;
 
 export function createBuffers(gpu: Gpu): BufferPool {
   const live = new Set<GPUBuffer>();

@@ -5,6 +5,8 @@ import { embeddedDriverExists } from "./node/embedded.ts";
 import { politeWait } from "./node/poll.ts";
 import { whyRefused } from "./node/refusals.ts";
 
+export { freeMemory } from "./node/memory.ts";
+
 export interface OpenGpuOptions extends DeviceRequest {
   /**
    * Which adapter: "auto" (hardware, else a software driver of the system, else the embedded one), "hardware", "system"

@@ -6,11 +6,12 @@ import type { CpuTensor, Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { DEFAULT_TRAITS } from "../kernels/traits.ts";
 import { checkInputs } from "./inputs.ts";
+import { predictCpuMemory } from "./need.ts";
 import type { Program, Runtime } from "./runtime.ts";
 import { createStates } from "./states.ts";
 
-/** No binding or buffer limits: model code need not cut anything for the reference. */
-const CPU_TRAITS: Traits = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 40, maxBufferBytes: 2 ** 40 };
+/** No binding or buffer limits: model code need not cut anything for the reference. Its memory is the machine's. */
+const CPU_TRAITS: Traits = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 40, maxBufferBytes: 2 ** 40, software: true };
 
 /** The reference: interprets a tape op by op with each op's own `cpu` loop, in float32 or in float64. */
 export function createCpuRuntime(options: { precision?: Precision; traits?: Traits } = {}): Runtime {
@@ -22,6 +23,7 @@ export function createCpuRuntime(options: { precision?: Precision; traits?: Trai
     async compile(tape) {
       return interpret(tape, precision, states);
     },
+    predict: (tapes) => predictCpuMemory(tapes, precision),
     writeState(name, data, offset = 0) {
       states.get(name, offset, data.length).set(data, offset);
     },

@@ -1,15 +1,17 @@
 import { allocate, BYTES_PER_ELEMENT, type NumericArray } from "../core/dtype.ts";
-import { UserError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { type BufferPool, createBuffers } from "../gpu/buffers.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { createPipelines } from "../gpu/pipelines.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
+import type { StateBuffers } from "./allocate.ts";
+import { predictMemory } from "./need.ts";
 import { compilePlan } from "./plan.ts";
 import type { Runtime } from "./runtime.ts";
 import { createSlotPool } from "./slots.ts";
 import { createStates } from "./states.ts";
+import { gpuArray } from "./typed.ts";
 
 interface State {
   readonly buffer: GPUBuffer;
@@ -26,33 +28,18 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
   const buffers = createBuffers(gpu);
   const slots = createSlotPool(buffers);
   const states = createStates<State>((type, name) => {
-    const bytes = sizeOf(type.shape) * BYTES_PER_ELEMENT;
-    if (bytes > traits.maxBufferBytes) {
-      throw new UserError(
-        `${name} needs a buffer of ${bytes} bytes, ${gpu.driver} allows ${traits.maxBufferBytes}; use a smaller model or another adapter`,
-      );
-    }
-    return { buffer: buffers.create(`state ${name}`, bytes), type };
+    return { buffer: buffers.create(`state ${name}`, sizeOf(type.shape) * BYTES_PER_ELEMENT), type };
   });
+  const stateBuffers: StateBuffers = { ...states, ensure: (name, type) => states.ensure(name, type).buffer };
 
   return {
     name: gpu.driver,
     traits,
-    compile: (tape) =>
-      compilePlan(tape, {
-        gpu,
-        traits,
-        pipelines,
-        buffers,
-        slots,
-        stateBuffer: (name, type) => states.ensure(name, type).buffer,
-        stateBytes: () => states.bytes(),
-      }),
+    compile: (tape) => compilePlan(tape, { gpu, traits, pipelines, buffers, slots, states: stateBuffers }),
+    predict: (tapes, runsInFlight) => predictMemory(tapes, traits, runsInFlight),
     writeState(name, data, offset = 0) {
       const { buffer, type } = states.get(name, offset, data.length);
-      const typed = allocate(type.dtype, data.length);
-      typed.set(data);
-      gpu.device.queue.writeBuffer(buffer, offset * BYTES_PER_ELEMENT, typed);
+      gpu.device.queue.writeBuffer(buffer, offset * BYTES_PER_ELEMENT, gpuArray(type, data));
     },
     async readState(name, offset = 0, length = states.length(name) - offset) {
       const { buffer, type } = states.get(name, offset, length);

@@ -1,6 +1,7 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { NumericArray } from "../core/dtype.ts";
 import type { Traits } from "../kernels/traits.ts";
+import type { MemoryNeed } from "./need.ts";
 
 /** Contents of a tape's inputs or outputs by name, flat and row-major. */
 export type Tensors = Readonly<Record<string, NumericArray>>;
@@ -44,6 +45,11 @@ export interface Runtime {
   /** What model code may plan its tape against. */
   readonly traits: Traits;
   compile(tape: Tape): Promise<Program>;
+  /**
+   * What the programs of `tapes` will take, all held at once, each with up to `runsInFlight` (1) runs to be read.
+   * Nothing is allocated for it.
+   */
+  predict(tapes: Iterable<Tape>, runsInFlight?: number): MemoryNeed;
   /** Sets a state, or the part of it that starts at `offset` elements. The state must exist (some tape compiled). */
   writeState(name: string, data: ArrayLike<number>, offset?: number): void;
   /** Reads a state, or `length` elements of it from `offset` on. */

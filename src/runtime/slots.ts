@@ -1,27 +1,36 @@
-import type { BufferPool } from "../gpu/buffers.ts";
-
-/** Memory for activations that all programs of a runtime share: they run one after another, so none sees another's. */
-export interface SlotPool {
-  /** A buffer of at least each size, no two the same; `release` gives them back. */
-  take(sizes: readonly number[]): { readonly buffers: readonly GPUBuffer[]; release(): void };
+/** What a pool of slots is made of: a `BufferPool`, or a count of what one would hold. */
+export interface SlotSource<B extends { readonly size: number }> {
+  create(label: string, bytes: number): B;
+  destroy(slot: B): void;
 }
 
-export function createSlotPool(pool: BufferPool): SlotPool {
-  const users = new Map<GPUBuffer, number>();
+/** Memory for activations that all programs of a runtime share: they run one after another, so none sees another's. */
+export interface SlotPool<B extends { readonly size: number }> {
+  /** A buffer of at least each size, no two the same; `release` gives them back. */
+  take(sizes: readonly number[]): TakenSlots<B>;
+}
 
-  function choose(size: number, taken: ReadonlySet<GPUBuffer>): GPUBuffer {
-    let best: GPUBuffer | undefined;
+export interface TakenSlots<B> {
+  readonly buffers: readonly B[];
+  release(): void;
+}
+
+export function createSlotPool<B extends { readonly size: number }>(source: SlotSource<B>): SlotPool<B> {
+  const users = new Map<B, number>();
+
+  function choose(size: number, taken: ReadonlySet<B>): B {
+    let best: B | undefined;
     for (const buffer of users.keys()) {
       if (taken.has(buffer) || buffer.size < size) continue;
       if (!best || buffer.size < best.size) best = buffer;
     }
-    return best ?? pool.create(`slot of ${size} bytes`, size);
+    return best ?? source.create(`slot of ${size} bytes`, size);
   }
 
   return {
     take(sizes) {
-      const chosen: GPUBuffer[] = [];
-      const taken = new Set<GPUBuffer>();
+      const chosen: B[] = [];
+      const taken = new Set<B>();
       // Large ones first, so that they are not left with buffers that small ones took.
       const order = sizes.map((_, i) => i).sort((a, b) => sizes[b]! - sizes[a]!);
       for (const i of order) {
@@ -41,7 +50,7 @@ export function createSlotPool(pool: BufferPool): SlotPool {
             users.set(buffer, left);
             if (left > 0) continue;
             users.delete(buffer);
-            pool.destroy(buffer);
+            source.destroy(buffer);
           }
         },
       };

@@ -31,6 +31,13 @@ export function createStates<T>(make: (type: TensorType, name: string) => T) {
       }
       return state.storage;
     },
+    has(name: string): boolean {
+      return states.has(name);
+    },
+    /** Forgets a state; whoever asks for it next gets a new one. */
+    drop(name: string): void {
+      states.delete(name);
+    },
     length(name: string): number {
       return sizeOf(states.get(name)?.type.shape ?? []);
     },

@@ -1,0 +1,101 @@
+import { UserError } from "../core/errors.ts";
+import { byteSize } from "../core/units.ts";
+import type { BufferPool, Region } from "../gpu/buffers.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { TensorType } from "../kernels/op.ts";
+import type { Layout } from "./layout.ts";
+import type { Place, PlacedRegion } from "./places.ts";
+import type { SlotPool } from "./slots.ts";
+import { gpuArray } from "./typed.ts";
+
+/** States of a runtime, as its plans use them. */
+export interface StateBuffers {
+  has(name: string): boolean;
+  /** The buffer of this state, made where there is none yet. */
+  ensure(name: string, type: TensorType): GPUBuffer;
+  drop(name: string): void;
+  bytes(): number;
+}
+
+/** What plans get their memory from. */
+export interface MemoryContext {
+  readonly gpu: Gpu;
+  readonly buffers: BufferPool;
+  readonly slots: SlotPool<GPUBuffer>;
+  readonly states: StateBuffers;
+}
+
+/** The memory of one plan: buffers of its own, slots that it shares with the runtime's other plans, and states. */
+export interface PlanMemory {
+  /** Of its own buffers and slots, without states. */
+  readonly bytes: number;
+  bufferOf(place: Place): GPUBuffer;
+  regionOf(region: PlacedRegion): Region;
+  release(): void;
+}
+
+/** The device had less memory than a plan wants. Nothing that was made for the plan is left. */
+export class OutOfMemory extends UserError {
+  override name = "OutOfMemory";
+}
+
+/** Makes what a layout wants, or nothing: where the device runs out of memory, throws `OutOfMemory`. */
+export async function allocateLayout(layout: Layout, context: MemoryContext): Promise<PlanMemory> {
+  const { gpu, buffers, states } = context;
+  const made: string[] = [];
+  const own: GPUBuffer[] = [];
+  const found = new Map<Place, GPUBuffer>();
+  const create = (label: string, bytes: number): GPUBuffer => {
+    const buffer = buffers.create(label, bytes);
+    own.push(buffer);
+    return buffer;
+  };
+  const ofPlace = (place: Place, slots: readonly GPUBuffer[]): GPUBuffer => {
+    if (place.kind === "slot") return slots[place.number]!;
+    if (place.kind === "input") return create(`input ${place.name}`, place.bytes);
+    if (place.kind === "constant") return create("constant", place.bytes);
+    if (!states.has(place.name)) made.push(place.name);
+    return states.ensure(place.name, place.type);
+  };
+  // WebGPU does not say how much memory there is, only that a buffer could not be had.
+  gpu.device.pushErrorScope("out-of-memory");
+  const taken = context.slots.take(layout.slots);
+  const release = (): void => {
+    for (const buffer of own) buffers.destroy(buffer);
+    taken.release();
+  };
+  let refused: Promise<GPUError | null>;
+  try {
+    for (const place of layout.places) found.set(place, ofPlace(place, taken.buffers));
+  } finally {
+    refused = gpu.device.popErrorScope();
+  }
+  if (await gpu.wait(() => refused)) {
+    const wanted = layout.places.reduce((sum, { bytes }) => sum + bytes, 0);
+    release();
+    for (const name of made) {
+      buffers.destroy(states.ensure(name, stateType(layout, name)));
+      states.drop(name);
+    }
+    throw new OutOfMemory(
+      `${gpu.driver} is out of memory: ${byteSize(wanted)} were wanted; use a smaller batch, a shorter context or a smaller model`,
+    );
+  }
+  const bufferOf = (place: Place): GPUBuffer => found.get(place)!;
+  for (const place of layout.places) {
+    if (place.kind !== "constant") continue;
+    gpu.device.queue.writeBuffer(bufferOf(place), 0, gpuArray(place.type, place.data));
+  }
+  return {
+    bytes: [...own, ...taken.buffers].reduce((sum, buffer) => sum + buffer.size, 0),
+    bufferOf,
+    regionOf: ({ place, offset, size }) => ({ buffer: bufferOf(place), offset, size }),
+    release,
+  };
+}
+
+function stateType({ places }: Layout, name: string): TensorType {
+  const place = places.find((one) => one.kind === "state" && one.name === name);
+  if (place?.kind !== "state") throw new Error(`plan: there is no state "${name}"`);
+  return place.type;
+}

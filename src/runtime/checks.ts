@@ -1,0 +1,113 @@
+import type { Node } from "../autograd/tape.ts";
+import { userError } from "../core/errors.ts";
+import { type Dispatch, shaderSource } from "../kernels/dispatch.ts";
+import type { Traits } from "../kernels/traits.ts";
+import type { Place, PlacedRegion } from "./places.ts";
+
+/** What WebGPU would refuse of a dispatch, said in the op's name before it is asked. */
+export function checkDispatch(
+  node: Pick<Node, "op">,
+  dispatch: Dispatch,
+  regions: readonly PlacedRegion[],
+  traits: Traits,
+): void {
+  const fail = (message: string): never => {
+    throw new Error(`${node.op.name}: ${dispatch.entry} ${message}`);
+  };
+  const limit = traits.maxGroupsPerDimension;
+  if (dispatch.grid.some((groups) => groups > limit)) fail(`dispatches ${dispatch.grid} groups, the limit is ${limit}`);
+  const { invocations, bytes } = workgroupOf(dispatch);
+  if (invocations > traits.maxInvocations)
+    fail(`has workgroups of ${invocations} invocations, the limit is ${traits.maxInvocations}`);
+  if (bytes > traits.maxWorkgroupBytes)
+    fail(`wants ${bytes} bytes of workgroup memory, the limit is ${traits.maxWorkgroupBytes}`);
+  const written = new Set<Place>();
+  dispatch.bind.forEach(({ tensor, access }, i) => {
+    const { place, offset, size } = regions[i]!;
+    if (size > traits.maxBindingBytes) fail(`binds ${size} bytes of ${tensor}, the limit is ${traits.maxBindingBytes}`);
+    if (offset % traits.offsetAlignment !== 0)
+      fail(`binds ${tensor} at byte ${offset}, not a multiple of ${traits.offsetAlignment}`);
+    if (offset + size > Math.max(4, place.bytes))
+      fail(`binds bytes ${offset} to ${offset + size} of ${tensor}, whose buffer has ${place.bytes}`);
+    if (access === "write") {
+      if (written.has(place)) fail(`writes two bindings of one buffer, ${tensor} among them`);
+      written.add(place);
+    }
+  });
+  dispatch.bind.forEach(({ tensor, access }, i) => {
+    if (access === "read" && written.has(regions[i]!.place)) fail(`reads ${tensor} in a buffer that it also writes`);
+  });
+}
+
+/** No buffer may be larger than the adapter's largest. */
+export function checkBuffer(place: Place, { maxBufferBytes }: Traits): void {
+  if (place.bytes <= maxBufferBytes) return;
+  const [what, remedy] =
+    place.kind === "state"
+      ? [`"${place.name}"`, "use a smaller model or another adapter"]
+      : ["a tensor of a step", "use a smaller batch or another adapter"];
+  userError(`${what} needs a buffer of ${place.bytes} bytes, the adapter allows ${maxBufferBytes}; ${remedy}`);
+}
+
+/** Invocations of a workgroup, and bytes of its shared variables, as the dispatch's shaders declare them. */
+export function workgroupOf(dispatch: Pick<Dispatch, "shader" | "entry" | "constants" | "sizes" | "enable">): {
+  invocations: number;
+  bytes: number;
+} {
+  const declared = declarationsOf(dispatch);
+  const given: Readonly<Record<string, number>> = { ...dispatch.sizes, ...dispatch.constants };
+  const evaluate = (expression: string): number => {
+    const factors = expression.split("*").map((factor) => {
+      const name = factor.trim();
+      const value = given[name] ?? Number(name.replace(/u$/, ""));
+      if (Number.isFinite(value)) return value;
+      const constant = declared.constants.get(name);
+      if (constant === undefined) throw new Error(`${dispatch.entry}: "${expression}" of its workgroup is not known`);
+      return evaluate(constant);
+    });
+    return factors.reduce((a, b) => a * b, 1);
+  };
+  return {
+    invocations: declared.size.map(evaluate).reduce((a, b) => a * b, 1),
+    bytes: declared.shared.reduce((sum, { bytes, count }) => sum + bytes * evaluate(count), 0),
+  };
+}
+
+interface Declarations {
+  /** Expressions of the workgroup's size in each dimension. */
+  readonly size: readonly string[];
+  readonly constants: ReadonlyMap<string, string>;
+  readonly shared: readonly { readonly bytes: number; readonly count: string }[];
+}
+
+// What a shader's text says does not change; sizes and constants, which do, are left as names.
+const known = new Map<string, Declarations>();
+
+function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): Declarations {
+  const key = [...shader, entry].join(" ");
+  let found = known.get(key);
+  if (!found) {
+    const text = shaderSource({ shader }).replace(/\/\/.*$/gm, "");
+    const size = new RegExp(`@workgroup_size\\(([^)]*)\\)\\s*fn ${entry}\\b`).exec(text)?.[1];
+    if (size === undefined) throw new Error(`${entry}: its shaders have no entry point of this name`);
+    const constants = text.matchAll(/^(?:const|override) (\w+)(?:: \w+)? = ([^;]+);/gm);
+    const shared = text.matchAll(/^var<workgroup> \w+: ([^;]+);/gm);
+    found = {
+      size: size.split(","),
+      constants: new Map(Array.from(constants, (match) => [match[1]!, match[2]!])),
+      shared: Array.from(shared, (match) => sharedSize(match[1]!)),
+    };
+    known.set(key, found);
+  }
+  return found;
+}
+
+/** "array<vec4f, DEPTH * SIDE>" as 16 bytes, "DEPTH * SIDE" of them. */
+function sharedSize(type: string): { bytes: number; count: string } {
+  const array = /^array<(.+), ([^,]+)>$/.exec(type);
+  const [element, count] = array ? [array[1]!, array[2]!] : [type, "1"];
+  const vector = /^vec(\d)/.exec(element);
+  // a vec3 takes the room of a vec4
+  const words = vector ? Math.min(4, 2 * Math.ceil(Number(vector[1]) / 2)) : 1;
+  return { bytes: 4 * words, count };
+}

@@ -1,0 +1,115 @@
+import type { Node, Tape } from "../autograd/tape.ts";
+import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Dispatch, Scratch } from "../kernels/dispatch.ts";
+import type { Value } from "../kernels/op.ts";
+import type { Traits } from "../kernels/traits.ts";
+import { checkBuffer, checkDispatch } from "./checks.ts";
+import { assignSlots, type Lifetime, lifetimesOf } from "./memory.ts";
+import type { Place, PlacedRegion } from "./places.ts";
+
+/** One dispatch of a tape with where each of its bindings lies. */
+export interface PlacedDispatch {
+  readonly node: Node;
+  readonly dispatch: Dispatch;
+  readonly regions: readonly PlacedRegion[];
+}
+
+/** Everything about a plan that is known without a device: what it dispatches, on which memory. */
+export interface Layout {
+  /** In order. */
+  readonly dispatches: readonly PlacedDispatch[];
+  /** Every buffer that the plan wants. */
+  readonly places: readonly Place[];
+  /** Bytes of each slot. */
+  readonly slots: readonly number[];
+  /** Bytes that one run gives back. */
+  readonly readbackBytes: number;
+  regionOf(value: Value): PlacedRegion;
+}
+
+/**
+ * Lays a tape out for an adapter with these traits. What WebGPU would refuse is an error that names the op;
+ * a state that exceeds the largest buffer is a `UserError`.
+ */
+export function layOut(tape: Tape, traits: Traits): Layout {
+  const scratches = tape.nodes.map((node) => node.op.scratch?.(node.inputs, node.attrs, traits) ?? {});
+  const { slots, slotOf } = assignSlots([...lifetimesOf(tape), ...scratchLifetimes(scratches)]);
+  const slotPlaces = slots.map((bytes, number): Place => ({ kind: "slot", number, bytes }));
+  const roots = new Map<Value, Place>();
+
+  function placeOf(root: Value): Place {
+    const known = roots.get(root);
+    if (known) return known;
+    const origin = tape.origin(root);
+    const bytes = sizeOf(root.shape) * BYTES_PER_ELEMENT;
+    let place: Place | undefined;
+    if (origin.kind === "state") place = { kind: "state", name: origin.name, type: root, bytes };
+    else if (origin.kind === "input") place = { kind: "input", name: origin.name, bytes };
+    else if (origin.kind === "constant") place = { kind: "constant", type: root, data: origin.data, bytes };
+    else place = slotPlaces[slotOf.get(root) ?? -1];
+    if (!place) throw new Error("plan: a value has no storage");
+    roots.set(root, place);
+    return place;
+  }
+
+  function regionOf(value: Value): PlacedRegion {
+    const { root, offset } = tape.storage(value);
+    const size = Math.max(1, sizeOf(value.shape)) * BYTES_PER_ELEMENT;
+    return { place: placeOf(root), offset: offset * BYTES_PER_ELEMENT, size };
+  }
+
+  function ofTensor(at: number, node: Node, tensor: string): PlacedRegion {
+    const value = node.outputs[tensor] ?? node.inputs[tensor];
+    if (value) return regionOf(value);
+    const scratch = scratches[at]?.[tensor];
+    const place = slotPlaces[slotOf.get(scratchKey(at, tensor)) ?? -1];
+    if (!scratch || !place)
+      throw new Error(`${node.op.name}: a dispatch binds "${tensor}", which the op does not have`);
+    return { place, offset: 0, size: Math.max(1, scratch.length) * BYTES_PER_ELEMENT };
+  }
+
+  for (const value of tape.values) regionOf(value);
+  const dispatches = tape.nodes.flatMap((node, at) =>
+    dispatchesOf(node, traits).map((dispatch): PlacedDispatch => {
+      const regions = dispatch.bind.map(({ tensor, span }) => {
+        const region = ofTensor(at, node, tensor);
+        return span ? part(region, span.offset, span.length) : region;
+      });
+      checkDispatch(node, dispatch, regions, traits);
+      return { node, dispatch, regions };
+    }),
+  );
+  const places = [...new Set([...roots.values(), ...slotPlaces])];
+  for (const place of places) checkBuffer(place, traits);
+  const readbackBytes = [...tape.outputs.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return { dispatches, places, slots, readbackBytes: readbackBytes * BYTES_PER_ELEMENT, regionOf };
+}
+
+function part({ place, offset }: PlacedRegion, from: number, length: number): PlacedRegion {
+  return { place, offset: offset + from * BYTES_PER_ELEMENT, size: length * BYTES_PER_ELEMENT };
+}
+
+/** An op's dispatches, without the empty ones (tensors without elements). */
+function dispatchesOf(node: Node, traits: Traits): Dispatch[] {
+  const all = node.op.gpu(node.inputs, node.outputs, node.attrs, traits);
+  return all.filter((dispatch) => dispatch.grid.every((groups) => groups > 0));
+}
+
+type ScratchKey = `${number} ${string}`;
+
+function scratchKey(at: number, name: string): ScratchKey {
+  return `${at} ${name}`;
+}
+
+/** Scratch tensors live for the one node that has them. */
+function scratchLifetimes(scratches: readonly Readonly<Record<string, Scratch>>[]): Lifetime<Value | ScratchKey>[] {
+  return scratches.flatMap((scratch, at) =>
+    Object.entries(scratch).map(([name, { length }]) => ({
+      key: scratchKey(at, name),
+      bytes: length * BYTES_PER_ELEMENT,
+      first: at,
+      last: at,
+    })),
+  );
+}

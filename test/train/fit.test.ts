@@ -1,0 +1,101 @@
+import { describe, expect, test } from "vitest";
+import { memoryBudget } from "../../src/cli/memory.ts";
+import { UserError } from "../../src/core/errors.ts";
+import { gpt2Config } from "../../src/model/config.ts";
+import { layoutParameters } from "../../src/model/parameters.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { type Fit, type FitRequest, fitting, needOf, prepareWithin } from "../../src/train/fit.ts";
+import { trainingTape } from "../../src/train/step.ts";
+import { fakeGpu } from "../support/fake-gpu.ts";
+
+const config = gpt2Config({ vocabSize: 65, contextLength: 128, width: 64, layers: 6, heads: 4 });
+const layout = layoutParameters(config);
+const optimiser = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
+
+function tapesOf({ batchSize, recompute }: Fit) {
+  return [trainingTape(config, layout, { batch: batchSize, context: 128 }, { ...optimiser, recompute })];
+}
+
+function request(wanted: Fit, bytes?: number): { request: FitRequest; gpu: ReturnType<typeof fakeGpu> } {
+  const gpu = fakeGpu();
+  const budget = bytes === undefined ? undefined : { bytes, because: "--memory allows" };
+  return { request: { wanted, tapesOf, runtime: createGpuRuntime(gpu), budget }, gpu };
+}
+
+const wanted: Fit = { batchSize: 12, accumulationSteps: 1, recompute: false };
+const sizeOf = (fit: Partial<Fit>) => needOf(request(wanted).request, { ...wanted, ...fit }).bytes;
+
+async function refusal(promise: Promise<unknown>): Promise<string> {
+  const reason = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(reason).toBeInstanceOf(UserError);
+  return (reason as UserError).message;
+}
+
+describe("a run that does not fit", () => {
+  test("is refused in one line, before anything is made, with what it needs, what there is and what fits", async () => {
+    const budget = Math.ceil((sizeOf({ batchSize: 4 }) + sizeOf({ batchSize: 6 })) / 2);
+    const { request: asked, gpu } = request(wanted, budget);
+    let prepared = false;
+    const message = await refusal(
+      prepareWithin(asked, async () => {
+        prepared = true;
+      }),
+    );
+    expect(prepared).toBe(false);
+    expect(gpu.buffers).toBe(0);
+    expect(message).not.toContain("\n");
+    expect(message).toMatch(/^training needs [\d.]+ MiB of memory, [\d.]+ MiB is what --memory allows; what fits: /);
+    expect(message).toContain("--batch-size 4 --gradient-accumulation-steps 3 (");
+    expect(message).toContain("--recompute (");
+  });
+
+  test("what is proposed does fit, the next larger does not, and a step keeps its records", () => {
+    for (const share of [0.9, 0.6, 0.4, 0.3]) {
+      const budget = sizeOf({}) * share;
+      for (const fit of fitting(request(wanted, budget).request, budget)) {
+        expect(sizeOf(fit)).toBeLessThanOrEqual(budget);
+        expect(fit.batchSize * fit.accumulationSteps).toBe(12);
+        const larger = [1, 2, 3, 4, 6, 12].find((batchSize) => batchSize > fit.batchSize);
+        if (larger) expect(sizeOf({ ...fit, batchSize: larger })).toBeGreaterThan(budget);
+      }
+    }
+  });
+
+  test("says so where nothing would fit", async () => {
+    const { request: asked } = request(wanted, 2 ** 20);
+    expect(await refusal(prepareWithin(asked, async () => {}))).toMatch(/--batch-size 1 --recompute .*would not fit/);
+  });
+
+  test("counts what the host takes besides", async () => {
+    const { request: asked } = request(wanted, sizeOf({}));
+    await prepareWithin(asked, async () => {});
+    await refusal(prepareWithin({ ...asked, besides: 1 }, async () => {}));
+  });
+});
+
+test("a GPU that turns out to have too little gives everything back, and the same line", async () => {
+  const gpu = fakeGpu(sizeOf({}) - 1000);
+  const runtime = createGpuRuntime(gpu);
+  const asked = { wanted, tapesOf, runtime };
+  const message = await refusal(prepareWithin(asked, () => runtime.compile(tapesOf(wanted)[0]!)));
+  expect(message).toMatch(/^training needs [\d.]+ MiB of memory, more than a device that only counts has; /);
+  expect(message).toContain("--batch-size 12 --recompute (");
+  expect(gpu.buffers).toBe(0);
+});
+
+test("what fits is prepared, and told what it takes", async () => {
+  const { request: asked } = request(wanted, sizeOf({}));
+  expect(await prepareWithin(asked, async (need) => need.bytes)).toBe(sizeOf({}));
+});
+
+test("the budget is what was said, else what is free where the CPU computes, else unknown", () => {
+  const hardware = createGpuRuntime(fakeGpu());
+  const software = createGpuRuntime(fakeGpu(), { software: true });
+  expect(memoryBudget(hardware, undefined)).toBeUndefined();
+  expect(memoryBudget(hardware, 2)?.bytes).toBe(2 * 2 ** 30);
+  expect(memoryBudget(software, undefined, () => 1000)?.bytes).toBe(900);
+  expect(memoryBudget(software, undefined)?.bytes).toBeGreaterThan(0);
+});
