@@ -4,7 +4,7 @@
 // One invocation takes KEYS neighbouring keys j of a head (1, 2 or 4) and goes through the rows one at a time.
 
 @group(0) @binding(0) var<storage, read> qkv: array<Pack>;
-@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// binding 1 is in whole.wgsl or packed.wgsl
 // bound to lengths where there is no dropout
 @group(0) @binding(2) var<storage, read> step: array<u32>;
 @group(0) @binding(3) var<storage, read> log_sum_exp: array<f32>;
@@ -20,7 +20,7 @@ fn backward_keys(
 ) {
   let place = place_of(linear_group(group, groups) * WORKGROUP + local, KEYS);
   if (place.first >= T) { return; }
-  let length = min(lengths[place.b], T);
+  let length = length_of(place);
 
   var k: array<Pack, KEYS * PACKS>;
   var v: array<Pack, KEYS * PACKS>;
@@ -37,6 +37,8 @@ fn backward_keys(
   }
 
   for (var i = place.first; i < length; i++) {
+    let first = first_key(place, i);
+    if (first >= place.first + KEYS) { break; }
     let q_from = q_at(place, i);
     let y_from = y_at(place, i);
     var s = array<f32, KEYS>();
@@ -53,7 +55,7 @@ fn backward_keys(
     let product = delta[row_at(place, i)];
     let keep = kept(place, i, place.first / 4u);
     for (var r = 0u; r < KEYS; r++) {
-      let allowed = place.first + r <= i;
+      let allowed = place.first + r >= first && place.first + r <= i;
       let p = select(0.0, exp(select(LOWEST, s[r] - norm, allowed)), allowed);
       let factor = keep[(place.first + r) % 4u];
       s[r] = p * (dp[r] * factor - product) * SCALE;

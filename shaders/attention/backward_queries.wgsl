@@ -4,7 +4,7 @@
 // One invocation takes QUERIES neighbouring rows i of a head and goes through the keys 4 at a time.
 
 @group(0) @binding(0) var<storage, read> qkv: array<Pack>;
-@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// binding 1 is in whole.wgsl or packed.wgsl
 // bound to lengths where there is no dropout
 @group(0) @binding(2) var<storage, read> step: array<u32>;
 @group(0) @binding(3) var<storage, read> y: array<Pack>;
@@ -21,7 +21,7 @@ fn backward_queries(
 ) {
   let place = place_of(linear_group(group, groups) * WORKGROUP + local, QUERIES);
   if (place.first >= T) { return; }
-  let length = min(lengths[place.b], T);
+  let length = length_of(place);
 
   var q: array<Pack, QUERIES * PACKS>;
   var d_out: array<Pack, QUERIES * PACKS>;
@@ -41,7 +41,7 @@ fn backward_queries(
   }
 
   let end = select(0u, min(place.first + QUERIES, length), place.first < length);
-  for (var start = 0u; start < end; start += 4u) {
+  for (var start = first_key(place, place.first) / 4u * 4u; start < end; start += 4u) {
     let j = min(vec4u(start) + FOUR, vec4u(T - 1u));
     let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w));
     let v_from = k_from + vec4u(H * PACKS);
@@ -66,7 +66,7 @@ fn backward_queries(
     }
     for (var r = 0u; r < QUERIES; r++) {
       let i = place.first + r;
-      let allowed = vec4u(start) + FOUR <= vec4u(i);
+      let allowed = seen(i, first_key(place, i), start);
       let p = select(vec4f(0.0), exp(select(vec4f(LOWEST), s[r] - norm[r], allowed)), allowed);
       s[r] = p * (dp[r] * kept(place, i, start / 4u) - product[r]) * SCALE;
     }

@@ -1,11 +1,11 @@
-// y_i = sum over keys j <= i of p_ij v_j, p_ij = exp(s_ij - logSumExp_i), s_ij = q_i . k_j / sqrt(D), head by head
+// y_i = sum over the keys j <= i of its record of p_ij v_j, p_ij = exp(s_ij - logSumExp_i), s_ij = q_i . k_j / sqrt(D), head by head
 // qkv: [B T, 3 C], a row is q | k | v, head h at columns h D ..; y: [B T, C]; log_sum_exp: [B, H, T]; lengths: [B].
 // One invocation takes QUERIES neighbouring rows i of a head and goes through the keys 4 at a time, with the maximum
 // and the sum kept online (Milakov & Gimelshein 2018, Dao et al. 2022): scores never leave registers.
 // Rows at positions >= lengths[b] give 0; keys there lie behind every row that counts.
 
 @group(0) @binding(0) var<storage, read> qkv: array<Pack>;
-@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// binding 1 is in whole.wgsl or packed.wgsl
 // bound to lengths where there is no dropout
 @group(0) @binding(2) var<storage, read> step: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<Pack>;
@@ -19,7 +19,7 @@ fn forward(
 ) {
   let place = place_of(linear_group(group, groups) * WORKGROUP + local, QUERIES);
   if (place.first >= T) { return; }
-  let length = min(lengths[place.b], T);
+  let length = length_of(place);
 
   var q: array<Pack, QUERIES * PACKS>;
   var sum: array<Pack, QUERIES * PACKS>;
@@ -32,7 +32,7 @@ fn forward(
   }
 
   let end = select(0u, min(place.first + QUERIES, length), place.first < length);
-  for (var start = 0u; start < end; start += 4u) {
+  for (var start = first_key(place, place.first) / 4u * 4u; start < end; start += 4u) {
     let j = min(vec4u(start) + FOUR, vec4u(T - 1u));
     let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w));
     let v_from = k_from + vec4u(H * PACKS);
@@ -50,7 +50,7 @@ fn forward(
     }
     for (var r = 0u; r < QUERIES; r++) {
       let i = place.first + r;
-      let allowed = vec4u(start) + FOUR <= vec4u(i);
+      let allowed = seen(i, first_key(place, i), start);
       let masked = select(vec4f(LOWEST), s[r], allowed);
       let top = max(highest[r], max(max(masked.x, masked.y), max(masked.z, masked.w)));
       let p = select(vec4f(0.0), exp(masked - top), allowed);

@@ -2,7 +2,7 @@
 // One invocation computes 8 keys of one Pack of columns, of dk and of dv, 4 rows at a time.
 
 @group(0) @binding(0) var<storage, read> qkv: array<Pack>;
-@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// binding 1 is in whole.wgsl or packed.wgsl
 @group(0) @binding(2) var<storage, read> dy: array<Pack>;
 @group(0) @binding(3) var<storage, read> probabilities: array<vec4f>;
 @group(0) @binding(4) var<storage, read> dscores: array<vec4f>;
@@ -18,7 +18,7 @@ fn panel_backward_keys(
   let d = item.column;
   let j = item.number * 8u;
   if (j >= T) { return; }
-  let length = min(lengths[item.place.b], T);
+  let length = length_of(item.place);
 
   let row = panel_row();
   var dk_low = Four();
@@ -26,6 +26,7 @@ fn panel_backward_keys(
   var dv_low = Four();
   var dv_high = Four();
   for (var i = j; i < length; i += 4u) {
+    if (first_quad(item.place, i / 8u * 8u) > j / 4u) { break; }
     let rows = rows_from(i);
     let at = vec4u(panel_at(item.head, i, j / 4u)) + vec4u(0u, row, 2u * row, 3u * row);
     let q_from = q_rows(item.place, rows) + vec4u(d);

@@ -2,7 +2,7 @@
 // One invocation computes 8 rows of one Pack of columns, 4 keys at a time.
 
 @group(0) @binding(0) var<storage, read> qkv: array<Pack>;
-@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// binding 1 is in whole.wgsl or packed.wgsl
 @group(0) @binding(2) var<storage, read> dscores: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> dqkv: array<Pack>;
 
@@ -16,13 +16,13 @@ fn panel_backward_queries(
   let d = item.column;
   let i = item.number * 8u;
   if (i >= T) { return; }
-  let length = min(lengths[item.place.b], T);
+  let length = length_of(item.place);
   let end = select(0u, (min(i + 8u, length) + 3u) / 4u, i < length);
 
   let row = panel_row();
   var low = Four();
   var high = Four();
-  for (var quad = 0u; quad < end; quad++) {
+  for (var quad = first_quad(item.place, i); quad < end; quad++) {
     let places = q_rows(item.place, rows_from(quad * 4u)) + vec4u(H * PACKS + d);
     let k = four(qkv[places.x], qkv[places.y], qkv[places.z], qkv[places.w]);
     let at = panel_at(item.head, i, quad);

@@ -3,7 +3,7 @@
 // One invocation computes a tile of 8 rows and 4 keys.
 
 @group(0) @binding(0) var<storage, read> qkv: array<Pack>;
-@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// binding 1 is in whole.wgsl or packed.wgsl
 // bound to lengths where there is no dropout
 @group(0) @binding(2) var<storage, read> step: array<u32>;
 @group(0) @binding(3) var<storage, read> log_sum_exp: array<f32>;
@@ -13,7 +13,7 @@
 @group(0) @binding(7) var<storage, read_write> dscores: array<vec4f>;
 
 fn put(item: Item, i: u32, quad: u32, s: vec4f, dp: vec4f) {
-  let real = (vec4u(quad * 4u) + FOUR <= vec4u(i)) & vec4<bool>(i < min(lengths[item.place.b], T));
+  let real = seen(i, first_key(item.place, i), quad * 4u) & vec4<bool>(i < length_of(item.place));
   let row = row_at(item.place, min(i, T - 1u));
   let p = select(vec4f(), exp(select(vec4f(LOWEST), s * SCALE - log_sum_exp[row], real)), real);
   let keep = kept(item.place, i, quad);
@@ -31,7 +31,7 @@ fn panel_backward_scores(
   let item = item_of(linear_group(group, groups) * WORKGROUP + local);
   let quad = item.number % quads();
   let i = item.number / quads() * 8u;
-  if (i >= min(lengths[item.place.b], T) || quad * 4u > i + 7u) { return; }
+  if (i >= length_of(item.place) || quad * 4u > i + 7u || quad < first_quad(item.place, i)) { return; }
 
   let q_low = q_rows(item.place, rows_from(i));
   let q_high = q_rows(item.place, rows_from(i + 4u));

@@ -2,7 +2,7 @@
 // One invocation computes a tile of 8 rows and 4 keys.
 
 @group(0) @binding(0) var<storage, read> qkv: array<Pack>;
-@group(0) @binding(1) var<storage, read> lengths: array<u32>;
+// binding 1 is in whole.wgsl or packed.wgsl
 @group(0) @binding(2) var<storage, read_write> scores: array<vec4f>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -14,7 +14,7 @@ fn panel_scores(
   let item = item_of(linear_group(group, groups) * WORKGROUP + local);
   let quad = item.number % quads();
   let i = item.number / quads() * 8u;
-  if (i >= min(lengths[item.place.b], T) || quad * 4u > i + 7u) { return; }
+  if (i >= length_of(item.place) || quad * 4u > i + 7u || quad < first_quad(item.place, i)) { return; }
 
   let q_low = q_rows(item.place, rows_from(i));
   let q_high = q_rows(item.place, rows_from(i + 4u));

@@ -28,6 +28,11 @@ fn column_item_of(index: u32) -> Item {
   return Item(item.place, item.head, item.number, index % PACKS);
 }
 
+// the first 4 keys that a tile of rows has in the panels, even, as keys are taken in eights; i: the first row
+fn first_quad(place: Place, i: u32) -> u32 {
+  return first_key(place, i) / 8u * 2u;
+}
+
 fn quads() -> u32 {
   return (T + 7u) / 8u * 2u;
 }

@@ -1,6 +1,6 @@
 import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
-import type { AttentionSizes } from "./attention-rows.ts";
-import { type Binding, type Dispatch, grid1d, read, type Scratch, type ShaderName, write } from "./dispatch.ts";
+import { type AttentionSizes, bounds, stepOf } from "./attention-rows.ts";
+import { type Dispatch, grid1d, read, type Scratch, type ShaderName, write } from "./dispatch.ts";
 import type { Traits } from "./traits.ts";
 
 /**
@@ -12,15 +12,15 @@ export function panelsForward(sizes: AttentionSizes, traits: Traits): Dispatch[]
   return slicesOf(sizes, traits).flatMap((slice) => [
     {
       ...kernel("panel_scores", tiles(sizes), slice, sizes, traits),
-      bind: [read("qkv"), read("lengths"), write("panels")],
+      bind: [read("qkv"), bounds(sizes).bind, write("panels")],
     },
     {
       ...kernel("panel_softmax", T, slice, sizes, traits),
-      bind: [read("lengths"), stepOf(sizes), write("panels"), write("logSumExp")],
+      bind: [stepOf(sizes), bounds(sizes).bind, write("panels"), write("logSumExp")],
     },
     {
       ...kernel("panel_values", (padded(T) / 8) * packs(sizes), slice, sizes, traits),
-      bind: [read("qkv"), read("lengths"), read("panels"), write("y")],
+      bind: [read("qkv"), bounds(sizes).bind, read("panels"), write("y")],
     },
   ]);
 }
@@ -37,7 +37,7 @@ export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[
       ...kernel("panel_backward_scores", tiles(sizes), slice, sizes, traits),
       bind: [
         read("qkv"),
-        read("lengths"),
+        bounds(sizes).bind,
         stepOf(sizes),
         read("logSumExp"),
         read("dy"),
@@ -48,11 +48,11 @@ export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[
     },
     {
       ...kernel("panel_backward_queries", (padded(T) / 8) * packs(sizes), slice, sizes, traits),
-      bind: [read("qkv"), read("lengths"), read("dscores"), write("dqkv")],
+      bind: [read("qkv"), bounds(sizes).bind, read("dscores"), write("dqkv")],
     },
     {
       ...kernel("panel_backward_keys", (padded(T) / 8) * packs(sizes), slice, sizes, traits),
-      bind: [read("qkv"), read("lengths"), read("dy"), read("probabilities"), read("dscores"), write("dqkv")],
+      bind: [read("qkv"), bounds(sizes).bind, read("dy"), read("probabilities"), read("dscores"), write("dqkv")],
     },
   ]);
   return [delta, ...slices];
@@ -103,23 +103,23 @@ function slicesOf(sizes: AttentionSizes, traits: Traits): Slice[] {
   return slices;
 }
 
-function stepOf({ rate }: AttentionSizes): Binding {
-  return read(rate > 0 ? "step" : "lengths");
-}
-
 /** `items`: of work, for each head. */
 function kernel(
   entry: `panel_${"scores" | "softmax" | "values" | "delta" | "backward_scores" | "backward_queries" | "backward_keys"}`,
   items: number,
   { first, group }: Slice,
-  { B, T, H, D, scale, rate, stream }: AttentionSizes,
+  sizes: AttentionSizes,
   traits: Traits,
 ): Omit<Dispatch, "bind"> {
+  const { B, T, H, D, scale, rate, stream } = sizes;
   const pack: ShaderName = D % 4 === 0 ? "lib/pack4" : "lib/pack1";
   const drops = entry === "panel_softmax" || entry === "panel_backward_scores";
   const dropout: ShaderName[] = drops ? ["lib/philox", "lib/step", "attention/kept"] : [];
   return {
-    shader: ["lib/grid", pack, "attention/common", ...dropout, "attention/panels", `attention/${entry}`],
+    shader: [
+      ...(["lib/grid", pack, "attention/common", bounds(sizes).shader, ...dropout] as const),
+      ...(["attention/panels", `attention/${entry}`] as const),
+    ],
     entry,
     constants: {
       ...{ B, T, H, SCALE: scale, FIRST: first, GROUP: group },

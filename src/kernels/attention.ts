@@ -34,11 +34,14 @@ const MAX_HEAD_SIZE = 128;
  * Causal self-attention (Vaswani et al. 2017), y_i = sum over j <= i of softmax(q_i . k_j / sqrt(D)) v_j, head by head.
  * qkv: [B T, 3 C], a row is q | k | v, head h at columns h D of each; lengths: u32 [B], how many tokens of each sequence
  * are real: rows behind them give exactly 0 and get a gradient of exactly 0. y: [B T, C]; logSumExp: [B H T].
+ * Sequences of several records end to end have starts: u32 [B T], for each row the first key that it sees, where its
+ * record begins; within a sequence starts never fall and none is behind its row. Then lengths is not read: what fills a
+ * sequence up is a record, or several.
  */
 export const attentionOp = defineOp({
   name: "attention",
   inputs: ["qkv", "lengths"],
-  optional: ["step"],
+  optional: ["step", "starts"],
   outputs: ["y", "logSumExp"],
   auxiliary: ["logSumExp"],
   attrs: DEFAULTS,
@@ -46,13 +49,14 @@ export const attentionOp = defineOp({
     const { B, T, H, C } = sizesOf("attention", inputs, attrs);
     return { y: f32([B * T, C]), logSumExp: f32([B * H * T]) };
   },
-  cpu: ({ qkv, lengths, step }, { y, logSumExp }, attrs) => {
-    const { T, D, C } = sizesOf("attention", { qkv, lengths, step }, attrs);
-    eachRow({ qkv, lengths, step }, attrs, (row, scores, kept) => {
+  cpu: ({ qkv, lengths, step, starts }, { y, logSumExp }, attrs) => {
+    const { T, D, C } = sizesOf("attention", { qkv, lengths, step, starts }, attrs);
+    eachRow({ qkv, lengths, step, starts }, attrs, (row, scores, kept) => {
       const highest = scores.reduce((a, b) => Math.max(a, b));
       const total = scores.reduce((sum, s) => sum + Math.exp(s - highest), 0);
       logSumExp.data[row.number] = highest + Math.log(total);
-      scores.forEach((s, j) => {
+      scores.forEach((s, n) => {
+        const j = row.start + n;
         const p = (Math.exp(s - highest) / total) * kept(j);
         for (let d = 0; d < D; d++) addTo(y, row.y + d, p * qkv.data[(row.b * T + j) * 3 * C + 2 * C + row.h * D + d]!);
       });
@@ -64,8 +68,8 @@ export const attentionOp = defineOp({
     const sizes = sizesOf("attention", inputs, attrs);
     return usesPanels(attrs, traits) ? panelsForward(sizes, traits) : rowsForward(sizes, traits);
   },
-  vjp: ({ qkv, lengths, step }, { y, logSumExp }, { y: dy }, attrs) =>
-    dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, y, logSumExp, dy }, attrs).dqkv } : {},
+  vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
+    dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, starts, y, logSumExp, dy }, attrs).dqkv } : {},
   // two products over the lower triangle
   cost: ({ qkv, lengths }, _outputs, attrs) => {
     const { B, T, H, D } = sizesOf("attention", { qkv, lengths }, { ...attrs, dropout: 0 });
@@ -78,22 +82,23 @@ export const attentionOp = defineOp({
 export const attentionBackwardOp = defineOp({
   name: "attentionBackward",
   inputs: ["qkv", "lengths", "y", "logSumExp", "dy"],
-  optional: ["step"],
+  optional: ["step", "starts"],
   outputs: ["dqkv"],
   attrs: DEFAULTS,
-  shapes: ({ qkv, lengths, step, y, logSumExp, dy }, attrs) => {
-    const { B, T, H, C } = sizesOf("attentionBackward", { qkv, lengths, step }, attrs);
+  shapes: ({ qkv, lengths, step, starts, y, logSumExp, dy }, attrs) => {
+    const { B, T, H, C } = sizesOf("attentionBackward", { qkv, lengths, step, starts }, attrs);
     expectType("attentionBackward", "y", y, "f32", [B * T, C]);
     expectType("attentionBackward", "logSumExp", logSumExp, "f32", [B * H * T]);
     expectType("attentionBackward", "dy", dy, "f32", [B * T, C]);
     return { dqkv: f32(qkv.shape) };
   },
-  cpu: ({ qkv, lengths, step, y, logSumExp, dy }, { dqkv }, attrs) => {
-    const { T, D, C, scale } = sizesOf("attentionBackward", { qkv, lengths, step }, attrs);
-    eachRow({ qkv, lengths, step }, attrs, (row, scores, kept) => {
+  cpu: ({ qkv, lengths, step, starts, y, logSumExp, dy }, { dqkv }, attrs) => {
+    const { T, D, C, scale } = sizesOf("attentionBackward", { qkv, lengths, step, starts }, attrs);
+    eachRow({ qkv, lengths, step, starts }, attrs, (row, scores, kept) => {
       let delta = 0;
       for (let d = 0; d < D; d++) delta += dy.data[row.y + d]! * y.data[row.y + d]!;
-      scores.forEach((s, j) => {
+      scores.forEach((s, n) => {
+        const j = row.start + n;
         const k = (row.b * T + j) * 3 * C + C + row.h * D;
         const p = Math.exp(s - logSumExp.data[row.number]!);
         let dp = 0;
@@ -124,7 +129,7 @@ export const attentionBackwardOp = defineOp({
   },
   cases: [
     {
-      inputs: { qkv: f32([5, 24]), lengths: lengthsOf(5), y: f32([5, 8]), logSumExp: f32([10]), dy: f32([5, 8]) },
+      inputs: { qkv: f32([5, 24]), lengths: u32(5), y: f32([5, 8]), logSumExp: f32([10]), dy: f32([5, 8]) },
       attrs: { heads: 2 },
     },
   ],
@@ -134,12 +139,17 @@ export function attention(
   qkv: Value,
   lengths: Value,
   attrs: Partial<AttentionAttrs> & Pick<AttentionAttrs, "batch" | "heads">,
-  step?: Value,
+  { step, starts }: { readonly step?: Value | undefined; readonly starts?: Value | undefined } = {},
 ): Value {
-  return attentionOp.apply({ qkv, lengths, step }, attrs).y;
+  return attentionOp.apply({ qkv, lengths, step, starts }, attrs).y;
 }
 
-type Inputs<T> = { readonly qkv: T; readonly lengths: T; readonly step?: T | undefined };
+type Inputs<T> = {
+  readonly qkv: T;
+  readonly lengths: T;
+  readonly step?: T | undefined;
+  readonly starts?: T | undefined;
+};
 
 function usesPanels({ variant }: AttentionAttrs, { software }: Traits): boolean {
   return variant === "panels" || (variant === "auto" && software);
@@ -147,7 +157,7 @@ function usesPanels({ variant }: AttentionAttrs, { software }: Traits): boolean 
 
 function sizesOf(
   op: string,
-  { qkv, lengths, step }: Inputs<TensorType>,
+  { qkv, lengths, step, starts }: Inputs<TensorType>,
   { batch, heads, dropout, stream }: AttentionAttrs,
 ): AttentionSizes {
   expectType(op, "qkv", qkv, "f32", [-1, -1]);
@@ -160,33 +170,37 @@ function sizesOf(
     shapeError(op, `qkv ${formatShape(qkv.shape)} is not [batch T, 3 heads D] with batch ${batch}, heads ${heads}`);
   if (D > MAX_HEAD_SIZE) shapeError(op, `a head of ${D} columns, at most ${MAX_HEAD_SIZE} fit registers; more heads?`);
   if (dropout > 0 && !step) shapeError(op, `dropout ${dropout} wants the input step`);
+  if (starts) expectType(op, "starts", starts, "u32", [rows]);
   const scale = 1 / Math.sqrt(D);
-  return { B: batch, T, H: heads, D, C, scale, rate: dropout, stream };
+  return { B: batch, T, H: heads, D, C, scale, rate: dropout, stream, packed: starts !== undefined };
 }
 
-/** Where row i of head h of sequence b lies: its query, its output, its place in logSumExp. */
+/** Where row i of head h of sequence b lies: its query, its output, its place in logSumExp; and its first key. */
 interface Row {
   readonly b: number;
   readonly h: number;
   readonly q: number;
   readonly y: number;
   readonly number: number;
+  readonly start: number;
 }
 
-/** Calls `visit` for each real row of each head with its scores, one for each key, and what dropout multiplies key j with. */
+/** Calls `visit` for each real row of each head with its scores, one for each key from the first on, and what dropout multiplies key j with. */
 function eachRow(
-  { qkv, lengths, step }: Inputs<CpuTensor>,
+  { qkv, lengths, step, starts }: Inputs<CpuTensor>,
   attrs: AttentionAttrs,
   visit: (row: Row, scores: readonly number[], kept: (j: number) => number) => void,
 ): void {
-  const { B, T, H, D, C, scale } = sizesOf("attention", { qkv, lengths, step }, attrs);
+  const { B, T, H, D, C, scale } = sizesOf("attention", { qkv, lengths, step, starts }, attrs);
   const scalars = step && unpackStep(step.data);
   for (let b = 0; b < B; b++) {
     for (let h = 0; h < H; h++) {
-      for (let i = 0; i < Math.min(lengths.data[b]!, T); i++) {
-        const row = { b, h, q: (b * T + i) * 3 * C + h * D, y: (b * T + i) * C + h * D, number: (b * H + h) * T + i };
+      for (let i = 0; i < (starts ? T : Math.min(lengths.data[b]!, T)); i++) {
+        const at = b * T + i;
+        const start = starts ? starts.data[at]! : 0;
+        const row = { b, h, q: at * 3 * C + h * D, y: at * C + h * D, number: (b * H + h) * T + i, start };
         const scores: number[] = [];
-        for (let j = 0; j <= i; j++) {
+        for (let j = start; j <= i; j++) {
           const k = (b * T + j) * 3 * C + C + h * D;
           let dot = 0;
           for (let d = 0; d < D; d++) dot += qkv.data[row.q + d]! * qkv.data[k + d]!;
@@ -206,17 +220,25 @@ function addTo(tensor: CpuTensor, i: number, value: number): void {
   tensor.data[i] = tensor.data[i]! + value;
 }
 
-function lengthsOf(...values: number[]) {
+function u32(...values: number[]) {
   return { dtype: "u32", shape: [values.length], values } as const;
 }
 
 function attentionCases(): OpCase[] {
   const step = { ...STEP, values: [...packStep({ seed: 7, step: 3, learningRate: 0, lossScale: 1 })] };
   return [
-    { inputs: { qkv: f32([5, 12]), lengths: lengthsOf(5) }, attrs: { batch: 1, heads: 1 } },
-    { inputs: { qkv: f32([6, 12]), lengths: lengthsOf(3, 1) }, attrs: { batch: 2, heads: 2 } },
+    { inputs: { qkv: f32([5, 12]), lengths: u32(5) }, attrs: { batch: 1, heads: 1 } },
+    { inputs: { qkv: f32([6, 12]), lengths: u32(3, 1) }, attrs: { batch: 2, heads: 2 } },
     {
-      inputs: { qkv: f32([6, 9]), lengths: lengthsOf(6), step },
+      inputs: { qkv: f32([6, 9]), lengths: u32(6), step },
+      attrs: { batch: 1, heads: 1, dropout: 0.5, stream: 16 },
+    },
+    {
+      inputs: { qkv: f32([8, 12]), lengths: u32(0, 0), starts: u32(0, 0, 2, 3, 0, 1, 1, 1) },
+      attrs: { batch: 2, heads: 2 },
+    },
+    {
+      inputs: { qkv: f32([6, 9]), lengths: u32(0), starts: u32(0, 0, 0, 3, 3, 3), step },
       attrs: { batch: 1, heads: 1, dropout: 0.5, stream: 16 },
     },
   ];

@@ -12,10 +12,11 @@ import { STEP } from "../kernels/step.ts";
 import type { Gpt2Config } from "./config.ts";
 import type { Parameters } from "./parameters.ts";
 
-/** B records of T places each, those behind a record's length being padding of any id. */
+/** B rows of T places each. A row is one record, padding of any id behind it, or, `packed`, several end to end. */
 export interface BatchShape {
   readonly batch: number;
   readonly context: number;
+  readonly packed?: boolean;
 }
 
 /** The tokens that a forward pass is given. */
@@ -31,8 +32,10 @@ export interface TokenInputs {
 
 /** What a forward pass is given, besides parameters. N = B T. */
 export interface Gpt2Inputs extends TokenInputs {
-  /** u32 [B]: real tokens of each record. */
+  /** u32 [B]: real tokens of each row; not read where rows are packed. */
   readonly lengths: Value;
+  /** u32 [N], for packed rows: the place in its row where each token's record begins; see `attentionOp`. */
+  readonly starts?: Value;
   /** u32 [8]: per-step scalars; dropout draws from them. */
   readonly step: Value;
 }
@@ -42,13 +45,14 @@ export type Attend = (qkv: Value, layer: number) => Value;
 
 const NO_DROPOUT: Gpt2Config["dropout"] = { embedding: 0, attention: 0, residual: 0 };
 
-export function declareInputs(tape: Tape, { batch, context }: BatchShape, training: boolean): Gpt2Inputs {
+export function declareInputs(tape: Tape, { batch, context, packed }: BatchShape, training: boolean): Gpt2Inputs {
   const ids: TensorType = { dtype: "u32", shape: [batch * context] };
   const inputs = {
     tokens: tape.input("tokens", ids),
     positions: tape.input("positions", ids),
     lengths: tape.input("lengths", { dtype: "u32", shape: [batch] }),
     step: tape.input("step", STEP),
+    ...(packed ? { starts: tape.input("starts", ids) } : {}),
   };
   if (!training) return inputs;
   return { ...inputs, tokenOrder: tape.input("tokenOrder", ids), positionOrder: tape.input("positionOrder", ids) };
@@ -80,7 +84,8 @@ export function gpt2Trunk(
       dropout: rates.attention,
       stream: rates.attention > 0 ? own : 0,
     };
-    return attention(qkv, inputs.lengths, attrs, rates.attention > 0 ? inputs.step : undefined);
+    const { lengths, starts, step } = inputs;
+    return attention(qkv, lengths, attrs, { starts, step: rates.attention > 0 ? step : undefined });
   };
   return trunk(config, parameters, inputs, attend, rates, drop);
 }

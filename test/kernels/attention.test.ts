@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { drawInputs } from "../../src/autograd/cases.ts";
+import { relativeL2 } from "../../src/autograd/gradcheck.ts";
+import type { NumericArray } from "../../src/core/dtype.ts";
 import { attentionBackwardOp, attentionOp } from "../../src/kernels/attention.ts";
 import { f32, type OpCase } from "../../src/kernels/op.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
@@ -30,7 +33,37 @@ function attentionCase(
   };
 }
 
+/** Records of these lengths end to end, as often as `batch` says, the next time in the opposite order. */
+function packedCase(
+  records: number[],
+  heads: number,
+  D: number,
+  batch: number,
+  rest: { scale?: number; dropout?: number } = {},
+): OpCase {
+  const rows = Array.from({ length: batch }, (_, b) => startsOf(b % 2 ? [...records].reverse() : records));
+  const T = rows[0]!.length;
+  const whole = attentionCase(T, heads, D, Array(batch).fill(0), rest);
+  const starts = { dtype: "u32", shape: [batch * T], values: rows.flat() } as const;
+  return { ...whole, inputs: { ...whole.inputs, starts } };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}
+
+function startsOf(records: readonly number[]): number[] {
+  return records.flatMap((length, r) => Array<number>(length).fill(sum(records.slice(0, r))));
+}
+
+const packed = [
+  packedCase([5, 1, 13, 2], 2, 8, 2),
+  packedCase([8, 8, 16], 1, 4, 1),
+  packedCase([1, 1, 1, 30, 17, 20], 2, 3, 2, { dropout: 0.2 }),
+];
+
 const gpuCases = [
+  ...packed,
   ...[1, 31, 32, 64, 80, 128].map((D) => attentionCase(11, 2, D, [11])),
   attentionCase(1, 2, 8, [1]),
   attentionCase(70, 1, 16, [70]),
@@ -50,13 +83,22 @@ function withVariant(cases: readonly OpCase[], variant: "rows" | "panels"): OpCa
 
 // Few and small ones: Mesa's software driver takes seconds to compile these kernels. Low limits fold the grids.
 describe("without a score in memory, as on a hardware GPU", () => {
-  const cases = [attentionCase(21, 1, 16, [21]), attentionCase(9, 2, 3, [9, 4], { dropout: 0.2 })];
+  const cases = [
+    attentionCase(21, 1, 16, [21]),
+    attentionCase(9, 2, 3, [9, 4], { dropout: 0.2 }),
+    packedCase([5, 1, 13, 2], 2, 4, 2),
+    packedCase([4, 1, 11], 2, 3, 1, { dropout: 0.2 }),
+  ];
   checkOp(attentionOp, { gpuCases: withVariant(cases, "rows"), traits: { maxGroupsPerDimension: 6 } });
 });
 
 // A binding of 32 KiB has room for the panels of a few heads only: the others take their turn.
 describe("with panels in slices", () => {
-  const cases = [attentionCase(33, 2, 8, [33, 17, 1, 0]), attentionCase(33, 2, 8, [33, 20], { dropout: 0.2 })];
+  const cases = [
+    attentionCase(33, 2, 8, [33, 17, 1, 0]),
+    attentionCase(33, 2, 8, [33, 20], { dropout: 0.2 }),
+    packedCase([1, 9, 3, 20], 2, 8, 3, { dropout: 0.2 }),
+  ];
   checkOp(attentionOp, {
     gpuCases: withVariant(cases, "panels"),
     traits: { maxBindingBytes: 32768, maxGroupsPerDimension: 20 },
@@ -79,6 +121,33 @@ describe.each(testAdapters)("%s", (adapter) => {
     runtime.close();
   });
 });
+
+describe.each(testAdapters)("%s", (adapter) => {
+  test.each(["rows", "panels"] as const)("records end to end give what they give alone, %s", async (variant) => {
+    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const [records, C] = [[9, 3, 9], 8];
+    const check = packedCase(records, 2, C / 2, 1);
+    const inputs = drawInputs(check.inputs, 1);
+    const together = await runOp(runtime, attentionOp, withValues(check, inputs.qkv!, variant));
+    let at = 0;
+    for (const length of records) {
+      const qkv = inputs.qkv!.slice(at * 3 * C, (at + length) * 3 * C);
+      const alone = await runOp(
+        runtime,
+        attentionOp,
+        withValues(attentionCase(length, 2, C / 2, [length]), qkv, variant),
+      );
+      expect(relativeL2(together.y!.slice(at * C, (at + length) * C), alone.y!)).toBeLessThan(1e-6);
+      at += length;
+    }
+    runtime.close();
+  });
+});
+
+function withValues(check: OpCase, qkv: NumericArray, variant: string): OpCase {
+  const inputs = { ...check.inputs, qkv: { ...check.inputs.qkv!, values: [...qkv] } };
+  return { inputs, attrs: { ...check.attrs, variant } };
+}
 
 test("dropout drops about its rate and keeps the mean", async () => {
   const T = 200;
