@@ -1,6 +1,6 @@
 import { userError } from "../core/errors.ts";
 import type { Scorer } from "../generate/score.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
 
 /** A beginning, several endings, and the number of the right one. */
 export interface Question {
@@ -56,7 +56,7 @@ export async function scoreChoices(
 ): Promise<ChoiceScores> {
   let [bySum, byMean] = [0, 0];
   for (const [i, { context, endings, label }] of questions.entries()) {
-    const start = [tokenizer.endId, ...tokenizer.encode(context)];
+    const start = [requireEndId(tokenizer), ...tokenizer.encode(context)];
     const rows = endings.map((ending) => {
       const ids = [...tokenizer.encode(` ${ending}`)].slice(0, contextLength);
       return { ids: [...start, ...ids].slice(-(contextLength + 1)), count: ids.length };

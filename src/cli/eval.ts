@@ -3,7 +3,7 @@ import { userError } from "../core/errors.ts";
 import { linesOf } from "../data/records.ts";
 import { createScorer, type Scorer, slidingWindows, type Window } from "../generate/score.ts";
 import { layoutParameters } from "../model/parameters.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
 import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts";
 import { createEvalProgress, type EvalProgress } from "./eval-progress.ts";
 import { readText } from "./files.ts";
@@ -91,7 +91,7 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags): Promise<void> 
       const windows = records
         ? recordWindows(text, tokenizer, config.contextLength)
         : slidingWindows(
-            [tokenizer.endId, ...tokenizer.encode(text)],
+            [...startOf(tokenizer), ...tokenizer.encode(text)],
             config.contextLength,
             stride ?? Math.ceil(config.contextLength / 2),
           );
@@ -106,10 +106,15 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags): Promise<void> 
   });
 }
 
+/** What a text is read after: the end token, or nothing where the model knows none. */
+function startOf({ endId }: Tokenizer): number[] {
+  return endId === undefined ? [] : [endId];
+}
+
 /** Each line between end tokens, the last of which is predicted too; a line that is too long is cut. */
 function recordWindows(text: string, tokenizer: Tokenizer, context: number): Window[] {
   return linesOf(text).map((line) => ({
-    ids: [tokenizer.endId, ...tokenizer.encode(line), tokenizer.endId].slice(0, context + 1),
+    ids: [requireEndId(tokenizer), ...tokenizer.encode(line), requireEndId(tokenizer)].slice(0, context + 1),
     from: 1,
   }));
 }

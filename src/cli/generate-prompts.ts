@@ -38,11 +38,21 @@ export function encodePrompt(
   window: boolean,
   newTokens: number,
 ): number[] {
-  const start = startToken || text === "" ? [tokenizer.endId] : [];
+  const start = startToken || text === "" ? startOf(tokenizer) : [];
   const ids = [...tokenizer.encode(text)];
   const room = config.contextLength - start.length;
   if (!window || ids.length < room) return [...start, ...ids];
   // enough of the text's end that what is to be generated fits, but never less than half of the context
   const kept = Math.max(Math.floor(room / 2), room - newTokens);
   return [...start, ...ids.slice(-kept)];
+}
+
+/** What a new text starts from: the end token; where there is none, a line's end or else the first character. */
+export function startOf(tokenizer: Tokenizer): number[] {
+  if (tokenizer.endId !== undefined) return [tokenizer.endId];
+  try {
+    return [...tokenizer.encode("\n")];
+  } catch {
+    return [0];
+  }
 }

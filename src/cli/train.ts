@@ -19,6 +19,7 @@ import { recordRows } from "../train/rows.ts";
 import { createTrainer, resetMoments, type TrainOptions } from "../train/trainer.ts";
 import { readText } from "./files.ts";
 import { fineTuningSettings, rejectContradictions } from "./fine-tune.ts";
+import { startOf } from "./generate-prompts.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { byteSize, duration, grouped, numberBetween, wholeNumber } from "./numbers.ts";
 import { DEFAULTS, findPreset, PRESET_NAMES, type TrainSettings } from "./preset.ts";
@@ -152,8 +153,8 @@ function configOf(settings: TrainSettings, tokenizer: Tokenizer, base: Gpt2Confi
     layers: settings.nLayer,
     heads: settings.nHead,
     dropout: { embedding: dropout, attention: dropout, residual: dropout },
-    bosTokenId: tokenizer.endId,
-    eosTokenId: tokenizer.endId,
+    bosTokenId: tokenizer.endId ?? null,
+    eosTokenId: tokenizer.endId ?? null,
   });
 }
 
@@ -200,10 +201,10 @@ async function sample(
   known: ReadonlySet<string>,
 ): Promise<void> {
   const generator = createGenerator(runtime, config, layout);
-  const prompts = Array.from({ length: settings.samples }, () => [tokenizer.endId]);
+  const prompts = Array.from({ length: settings.samples }, () => startOf(tokenizer));
   const { temperature, topK, seed } = settings;
   const sampling = temperature === 0 ? { temperature } : { temperature, topK };
-  const options = { ...sampling, seed, maxNewTokens: NEW_TOKENS, eosTokenId: tokenizer.endId };
+  const options = { ...sampling, seed, maxNewTokens: NEW_TOKENS, eosTokenId: tokenizer.endId ?? null };
   const samples = judgeSamples(await generator.generate(prompts, options), "", tokenizer, known);
   generator.dispose();
   const addresses = [...known].every(isWellFormedAddress);

@@ -1,5 +1,5 @@
 import { userError } from "../core/errors.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
 import type { Sequence } from "./sequence.ts";
 
 /** Records ready to train on, and what became of the text. */
@@ -35,14 +35,13 @@ export function linesOf(text: string): string[] {
  */
 export function encodeRecords(records: readonly string[], tokenizer: Tokenizer, contextLength: number): Dataset {
   if (records.length === 0) userError("the data has no records: wanted a text file with one record a line");
+  const endId = requireEndId(tokenizer);
   let [tokens, cut, longest] = [0, 0, 0];
   const sequences = records.map((record): Sequence => {
     const text = tokenizer.encode(record);
     // n ids have n - 1 places, since the last one is only predicted.
     const fits = text.length + 1 <= contextLength;
-    const ids = fits
-      ? [tokenizer.endId, ...text, tokenizer.endId]
-      : [tokenizer.endId, ...text.subarray(0, contextLength)];
+    const ids = fits ? [endId, ...text, endId] : [endId, ...text.subarray(0, contextLength)];
     if (!fits) cut++;
     tokens += ids.length;
     longest = Math.max(longest, ids.length);

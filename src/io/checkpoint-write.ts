@@ -2,7 +2,7 @@
 import { userError } from "../core/errors.ts";
 import { type Gpt2Config, parameterShapes, validateConfig } from "../model/config.ts";
 import { withStartToken } from "../text/start.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
 import { rejectForeignTokenizer } from "./checkpoint.ts";
 import { formatConfig } from "./config-json.ts";
 import { storedName } from "./parameter-names.ts";
@@ -58,7 +58,7 @@ export function planModelDirectory(model: ModelDescription): ModelPlan {
   });
   const files = new Map([["config.json", encode(formatConfig(config))]]);
   const texts = tokenizer?.files(config.contextLength) ?? new Map<string, Uint8Array>();
-  const told = tokenizer && startToken ? withStartToken(texts, tokenizer.endId) : texts;
+  const told = tokenizer && startToken ? withStartToken(texts, requireEndId(tokenizer)) : texts;
   for (const [name, bytes] of told) files.set(name, bytes);
   if (generationConfig !== undefined) {
     files.set("generation_config.json", encode(`${JSON.stringify(generationConfig, null, 2)}\n`));

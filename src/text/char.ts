@@ -6,30 +6,42 @@ import { tokenizerConfigJson, tokenizerJson } from "./tokenizer-json.ts";
 /** Any one character, newline and those beyond U+FFFF included; `.` would leave the newline out. */
 const ANY_CHARACTER = "[\\s\\S]";
 
+export interface CharTokenizerOptions {
+  /** False: no end token, for one long text that never ends. */
+  readonly endToken?: boolean;
+}
+
 /**
  * One id per code point that occurs in `text`, in code point order, and `<|endoftext|>` last.
  * Throws `UserError` when the text is empty, or holds half a surrogate pair, which no file can.
  */
-export function charTokenizer(text: string): Tokenizer {
+export function charTokenizer(text: string, options: CharTokenizerOptions = {}): Tokenizer {
   if (/\p{Surrogate}/u.test(text)) userError("char tokenizer: the text holds half a surrogate pair; is it UTF-8?");
   const characters = new Set<string>();
   const plain = (run: string) => {
     for (const character of run) characters.add(character);
   };
-  splitSpecials(text, new Map([[END_OF_TEXT, 0]]), plain, () => {});
+  splitSpecials(text, new Map(options.endToken === false ? [] : [[END_OF_TEXT, 0]]), plain, () => {});
   if (characters.size === 0) userError("char tokenizer: the text is empty; wanted at least one character");
-  return charTokenizerOf([...characters].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!));
+  return charTokenizerOf(
+    [...characters].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!),
+    options,
+  );
 }
 
 /** As `charTokenizer`, of a vocabulary that is known: `characters[id]`. Throws `UserError` on a character twice, or none. */
-export function charTokenizerOf(characters: readonly string[]): Tokenizer {
+export function charTokenizerOf(
+  characters: readonly string[],
+  { endToken = true }: CharTokenizerOptions = {},
+): Tokenizer {
   const ids = new Map(characters.map((character, id) => [character, id]));
   const odd = characters.find((character, id) => ids.get(character) !== id || [...character].length !== 1);
   if (odd !== undefined) userError(`char tokenizer: ${describe(odd)} in the vocabulary; wanted each character once`);
-  const endId = characters.length;
-  const specials = new Map([[END_OF_TEXT, endId]]);
-  const texts = [...characters, END_OF_TEXT];
-  const textOf = (id: number): string => texts[id] ?? userError(`char tokenizer: id ${id}; wanted 0 to ${endId}`);
+  const endId = endToken ? characters.length : undefined;
+  const specials = new Map(endId === undefined ? [] : [[END_OF_TEXT, endId]]);
+  const texts = endToken ? [...characters, END_OF_TEXT] : [...characters];
+  const textOf = (id: number): string =>
+    texts[id] ?? userError(`char tokenizer: id ${id}; wanted 0 to ${texts.length - 1}`);
 
   return {
     kind: "char",
@@ -49,14 +61,17 @@ export function charTokenizerOf(characters: readonly string[]): Tokenizer {
     },
     decode: (given) => Array.from(given, textOf).join(""),
     bytes: (id) => new TextEncoder().encode(textOf(id)),
-    files: (contextLength) => charFiles(texts, contextLength),
+    files: (contextLength) => charFiles(texts, specials, contextLength),
   };
 }
 
 /** Word level, so that an unknown character is an error there too: a BPE without merges would drop it. */
-function charFiles(texts: readonly string[], contextLength: number | undefined): Map<string, Uint8Array> {
+function charFiles(
+  texts: readonly string[],
+  specials: ReadonlyMap<string, number>,
+  contextLength: number | undefined,
+): Map<string, Uint8Array> {
   const vocab = Object.fromEntries(texts.map((text, id) => [text, id]));
-  const specials = new Map([[END_OF_TEXT, texts.length - 1]]);
   return new Map([
     [
       "tokenizer.json",
@@ -66,7 +81,10 @@ function charFiles(texts: readonly string[], contextLength: number | undefined):
         model: { type: "WordLevel", vocab, unk_token: "<|unknown|>" },
       }),
     ],
-    ["tokenizer_config.json", tokenizerConfigJson("PreTrainedTokenizerFast", contextLength)],
+    [
+      "tokenizer_config.json",
+      tokenizerConfigJson("PreTrainedTokenizerFast", contextLength, specials.size > 0 ? END_OF_TEXT : null),
+    ],
   ]);
 }
 

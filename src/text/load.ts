@@ -79,10 +79,11 @@ function endText(files: Files): string {
 function fromCharacters(vocab: ReadonlyMap<string, number>): Tokenizer {
   const characters: string[] = [];
   for (const [character, id] of vocab) if (character !== END_OF_TEXT) characters[id] = character;
-  if (vocab.get(END_OF_TEXT) !== characters.length || characters.includes(undefined as never)) {
-    userError(`tokenizer.json: wanted ids from 0 without a gap and ${END_OF_TEXT} last`);
+  const endId = vocab.get(END_OF_TEXT);
+  if ((endId ?? characters.length) !== characters.length || characters.includes(undefined as never)) {
+    userError(`tokenizer.json: wanted ids from 0 without a gap and ${END_OF_TEXT}, if any, last`);
   }
-  return charTokenizerOf(characters);
+  return charTokenizerOf(characters, { endToken: endId !== undefined });
 }
 
 function isBytes(vocab: ReadonlyMap<string, number>): boolean {

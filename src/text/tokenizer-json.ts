@@ -43,17 +43,16 @@ export function tokenizerJson(specials: ReadonlyMap<string, number>, parts: Toke
 
 /**
  * `tokenizer_config.json`. `clean_up_tokenization_spaces` is off because it would drop spaces when decoding.
- * `end` is the text of the end token.
+ * `end` is the text of the end token; null: there is none.
  */
 export function tokenizerConfigJson(
   className: string,
   contextLength: number | undefined,
-  end = END_OF_TEXT,
+  end: string | null = END_OF_TEXT,
 ): Uint8Array {
   return encodeJson({
     tokenizer_class: className,
-    bos_token: end,
-    eos_token: end,
+    ...(end === null ? {} : { bos_token: end, eos_token: end }),
     clean_up_tokenization_spaces: false,
     ...(className === "GPT2Tokenizer" ? { unk_token: end, add_prefix_space: false } : {}),
     ...(contextLength === undefined ? {} : { model_max_length: contextLength }),

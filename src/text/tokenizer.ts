@@ -1,3 +1,5 @@
+import { userError } from "../core/errors.ts";
+
 /** The text of the token that ends a record, in every tokenizer here; GPT-2's own. */
 export const END_OF_TEXT = "<|endoftext|>";
 
@@ -6,8 +8,8 @@ export interface Tokenizer {
   /** "gpt2": byte-level BPE; "char": one id per code point of a training text; "byte": one id per byte of UTF-8. */
   readonly kind: "gpt2" | "char" | "byte";
   readonly vocabSize: number;
-  /** The id of `<|endoftext|>`. */
-  readonly endId: number;
+  /** The id of `<|endoftext|>`; undefined in the vocabulary of a model of one long text, which never ends. */
+  readonly endId: number | undefined;
   /**
    * The ids of `text`. `<|endoftext|>` inside it becomes `endId`, as in Hugging Face's tokenizers; no end is added.
    * Throws `UserError` on a character that the vocabulary lacks ("char" only). A lone surrogate is read as U+FFFD.
@@ -25,4 +27,9 @@ export interface Tokenizer {
    * `vocab.json` and `merges.txt`. `contextLength` is recorded as `model_max_length`.
    */
   files(contextLength?: number): Map<string, Uint8Array>;
+}
+
+/** The end token of a tokenizer that must have one. */
+export function requireEndId({ endId }: Tokenizer): number {
+  return endId ?? userError("the tokenizer has no end token: it was made of one long text, not of records");
 }

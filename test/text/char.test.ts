@@ -67,3 +67,11 @@ test("Hugging Face reads it: every character is split off, and nothing is put be
   });
   expect(Object.keys(json.model.vocab)).not.toContain(json.model.unk_token);
 });
+
+test("one long text needs no end token, and its files say so", () => {
+  const tokenizer = charTokenizer(`ab${END_OF_TEXT}`, { endToken: false });
+  expect(tokenizer).toMatchObject({ vocabSize: 12, endId: undefined });
+  expect(tokenizer.decode(tokenizer.encode(END_OF_TEXT))).toBe(END_OF_TEXT);
+  const read = loadTokenizer(tokenizer.files(8));
+  expect(read).toMatchObject({ kind: "char", vocabSize: 12, endId: undefined });
+});
