@@ -11,8 +11,8 @@ export { checkJacobian, drawOpInputs, type GradientError, type OpTape, traceOp }
 export { createTape, type Node, type Origin, type Tape } from "./autograd/tape.ts";
 /** Element types, and the arrays that hold them on the CPU. */
 export type { DType, NumericArray, Precision } from "./core/dtype.ts";
-/** A mistake that the user can mend; its message says how. Any other error is a bug. */
-export { UserError } from "./core/errors.ts";
+/** A mistake that the user can mend; its message says how. A device that went away. Any other error is a bug. */
+export { DeviceLostError, NotFiniteError, UserError } from "./core/errors.ts";
 /** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
 export { fillNormal, permutation } from "./core/philox.ts";
 export type { Shape } from "./core/shape.ts";
@@ -117,6 +117,8 @@ export { loadTokenizer } from "./text/load.ts";
 export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
 /** Batches of records of any lengths; padding is known by length, never by id. */
 export { type Batch, collate, collateRows, makeBatch } from "./train/batch.ts";
+/** Weights and moments as files, written and read piece by piece with every bit kept. */
+export { modelFiles, optimizerFile, type PlannedFile, restoreStates, restoreTensors } from "./train/checkpoint.ts";
 /** The loss without whole logits: classifier and cross-entropy, a chunk of rows at a time. */
 export { classifierLoss } from "./train/classifier.ts";
 /** The loss on records that are not trained on. */

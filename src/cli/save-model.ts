@@ -1,7 +1,8 @@
-import { type ModelDescription, planModelDirectory, streamWeights } from "../io/checkpoint-write.ts";
-import { ARENA, type ParameterLayout } from "../model/parameters.ts";
-import { writeFolder } from "../platform/node/folder.ts";
+import type { ModelDescription } from "../io/checkpoint-write.ts";
+import type { ParameterLayout } from "../model/parameters.ts";
+import { writeFolder } from "../platform/node/durable.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { modelFiles } from "../train/checkpoint.ts";
 
 /**
  * Saves the weights in a runtime's arena as a directory that Hugging Face loads, some megabytes at a time: there whole or
@@ -13,14 +14,8 @@ export async function saveModel(
   model: ModelDescription,
   path: string,
 ): Promise<void> {
-  const plan = planModelDirectory(model);
-  const offsets = new Map(layout.entries.map(({ name, offset }) => [name, offset]));
-  const read = async (parameter: string, at: number, length: number): Promise<Float32Array> => {
-    const values = await runtime.readState(ARENA.parameters, offsets.get(parameter)! + at, length);
-    return values instanceof Float32Array ? values : Float32Array.from(values);
-  };
-  await writeFolder(path, async (file) => {
-    for (const [name, bytes] of plan.files) await file(name, (write) => write(bytes));
-    await file(plan.weights.name, (write) => streamWeights(plan, read, write));
+  const files = modelFiles(runtime, layout, model, { anyNumber: true });
+  await writeFolder(path, async (write) => {
+    for (const file of files) await write(file.name, file.write);
   });
 }

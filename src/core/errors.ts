@@ -6,6 +6,16 @@ export class UserError extends Error {
   override name = "UserError";
 }
 
+/** Weights or moments hold a number that is not finite, so that they are not saved: the run has diverged. */
+export class NotFiniteError extends UserError {
+  override name = "NotFiniteError";
+}
+
+/** The device went away: its driver was reset or removed, or someone destroyed it. What lay on it is lost; open another. */
+export class DeviceLostError extends Error {
+  override name = "DeviceLostError";
+}
+
 /** Throws a `UserError` whose message says where it happened, what was got, what was wanted and what to do. */
 export function userError(message: string): never {
   throw new UserError(message);

@@ -1,6 +1,6 @@
-/** Files that are read and written piece by piece, and folders that are there whole or not at all. */
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+/** Files that are read piece by piece, and what the system says when it refuses. */
+import { open, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { UserError, userError } from "../../core/errors.ts";
 
 export interface OpenFile {
@@ -56,56 +56,6 @@ export async function openFolder(
   return { files, close };
 }
 
-/** Writes one file of a folder from its first byte to its last. */
-export type WriteFile = (
-  name: string,
-  contents: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
-) => Promise<void>;
-
-/**
- * Makes a folder that is there whole or not at all: aside, each file flushed to the disk, then renamed.
- * Throws `UserError` where it exists already.
- */
-export async function writeFolder(path: string, fill: (file: WriteFile) => Promise<void>): Promise<void> {
-  const aside = `${path}.partial-${process.pid}`;
-  try {
-    if (await exists(path)) userError(`${path}: exists already`);
-    await mkdir(aside, { recursive: true });
-    await fill(async (name, contents) => {
-      const handle = await open(join(aside, name), "w");
-      try {
-        await contents((bytes) => writeAll(handle, bytes));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    });
-    await flushFolder(aside);
-    await rename(aside, path);
-    await flushFolder(dirname(path));
-  } catch (error) {
-    await rm(aside, { recursive: true, force: true });
-    systemError(path, error);
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await handle.write(bytes, done, bytes.length - done)).bytesWritten;
-  }
-}
-
-/** Makes the names in a folder durable; Windows has no such call and needs none. */
-async function flushFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 export async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
@@ -122,7 +72,11 @@ export function systemError(path: string, error: unknown): never {
     EISDIR: "is a directory, wanted a file",
     EACCES: "permission denied",
     ENOSPC: "no space left on the disk",
+    EDQUOT: "the disk quota is used up",
     EROFS: "the file system is read-only",
+    EIO: "the disk gave an input/output error",
+    EMFILE: "too many files are open",
+    ENOTDIR: "a part of the path is a file, wanted a directory",
   };
   if (code === undefined) throw error;
   return userError(`${path}: ${known[code] ?? code}`);

@@ -1,0 +1,139 @@
+/** A lock on a folder that a killed process cannot leave behind. */
+import { randomBytes } from "node:crypto";
+import { readFileSync, readlinkSync } from "node:fs";
+import { link, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { userError } from "../../core/errors.ts";
+import { systemError } from "./folder.ts";
+
+export interface Lock {
+  release(): Promise<void>;
+}
+
+/** Who holds a lock, as its file says. */
+interface Holder {
+  readonly pid: number;
+  /** When the process started, by the system's clock of ticks; null where the system does not tell. */
+  readonly started: string | null;
+  /** The machine, since its last start, and its space of process numbers. */
+  readonly machine: string;
+  readonly nonce: string;
+}
+
+/** A holder that cannot be asked for shows that it is alive by touching its file this often. */
+const BEAT_MS = 20_000;
+/** Without a sign for so long, it is taken for dead: a machine that sleeps, or a disk far away, must not look so. */
+const SILENCE_MS = 300_000;
+/** Between the making of the file and its contents lies less. */
+const UNWRITTEN_MS = 2_000;
+
+/**
+ * Locks by a file at `path`, which names the process. That of a process that is gone is taken over, and `notice` hears of it;
+ * of one on another machine, after five minutes without a sign of life. Throws `UserError` where the lock is held.
+ */
+export async function acquireLock(path: string, notice: (message: string) => void): Promise<Lock> {
+  const { pid, started, machine } = identity(process.pid);
+  const own: Holder = { pid, started, machine, nonce: randomBytes(8).toString("hex") };
+  try {
+    while (!(await create(path, own))) {
+      const text = await readFile(path, "utf8").catch(() => undefined);
+      if (text === undefined) continue; // released in between
+      const holder = parse(text);
+      const silent = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0);
+      if (holder && isAlive(holder, silent)) {
+        const since =
+          holder.machine === own.machine ? "" : ` of another machine, seen ${Math.round(silent / 1000)} s ago`;
+        userError(`${path}: process ${holder.pid}${since} is at work there; wait for it, or choose another directory`);
+      }
+      if (!holder && silent < UNWRITTEN_MS) await sleep(UNWRITTEN_MS / 10);
+      else if (await takeAway(path, text)) notice(`took over the lock of process ${holder?.pid ?? "?"}, which is gone`);
+    }
+  } catch (error) {
+    systemError(path, error);
+  }
+  const beat = setInterval(() => {
+    const now = new Date();
+    utimes(path, now, now).catch(() => undefined);
+  }, BEAT_MS);
+  beat.unref();
+  return {
+    async release() {
+      clearInterval(beat);
+      const text = await readFile(path, "utf8").catch(() => "");
+      if (parse(text)?.nonce === own.nonce) await rm(path, { force: true }).catch(() => undefined);
+    },
+  };
+}
+
+async function create(path: string, own: Holder): Promise<boolean> {
+  try {
+    const handle = await open(path, "wx");
+    try {
+      await handle.writeFile(JSON.stringify(own));
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      await handle.close();
+    }
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Removes the lock whose text was `text`: by renaming, so that of several processes one succeeds. */
+async function takeAway(path: string, text: string): Promise<boolean> {
+  const stale = `${path}.trash-${process.pid}-${randomBytes(4).toString("hex")}`;
+  try {
+    await rename(path, stale);
+  } catch {
+    return false;
+  }
+  const taken = await readFile(stale, "utf8").catch(() => "");
+  // Another process took it over in between, and this is its new one.
+  if (taken !== text) await link(stale, path).catch(() => undefined);
+  await rm(stale, { force: true });
+  return taken === text;
+}
+
+function isAlive(holder: Holder, silent: number): boolean {
+  const now = identity(holder.pid);
+  if (holder.machine !== now.machine) return silent < SILENCE_MS;
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  if (now.ended) return false;
+  // Numbers are used again; the time of start tells two processes apart.
+  return holder.started === null ? silent < SILENCE_MS : holder.started === now.started;
+}
+
+function identity(pid: number): Omit<Holder, "nonce"> & { readonly ended: boolean } {
+  const boot = attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim());
+  const space = attempt(() => readlinkSync("/proc/self/ns/pid"));
+  // After the name, which may hold anything: field 3 of stat, the state, and field 22, the start.
+  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const machine = [hostname(), boot, space].filter(Boolean).join(" ");
+  return { pid, started: fields?.[19] ?? null, machine, ended: fields?.[0] === "Z" };
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+function parse(text: string): Holder | undefined {
+  const holder = attempt(() => JSON.parse(text) as Partial<Holder> | null);
+  const { pid, started, machine, nonce } = holder ?? {};
+  if (typeof pid !== "number" || !Number.isInteger(pid) || pid <= 0) return undefined;
+  if (typeof machine !== "string" || typeof nonce !== "string") return undefined;
+  return { pid, machine, nonce, started: typeof started === "string" ? started : null };
+}

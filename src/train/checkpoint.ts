@@ -1,0 +1,159 @@
+/** A training run's states as files, written and read some megabytes at a time, with every bit kept. */
+import { createTape } from "../autograd/tape.ts";
+import { NotFiniteError, userError } from "../core/errors.ts";
+import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import type { FileSource } from "../io/checkpoint.ts";
+import { type ModelDescription, planModelDirectory, streamWeights } from "../io/checkpoint-write.ts";
+import { storedName } from "../io/parameter-names.ts";
+import { headerBytesNeeded, parseHeader } from "../io/safetensors.ts";
+import { planSafetensors, type TensorSpec } from "../io/safetensors-write.ts";
+import { WEIGHTS } from "../io/weight-files.ts";
+import { f32 } from "../kernels/op.ts";
+import { ARENA, type ParameterLayout } from "../model/parameters.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** The file of both moments: tensors `m.<parameter>` and `v.<parameter>`, f32. */
+export const OPTIMIZER = "optimizer.safetensors";
+
+/** A file whose bytes are told from first to last when they are asked for. */
+export interface PlannedFile {
+  readonly name: string;
+  /** Rejects with `NotFiniteError` where a number of it is not finite. */
+  write(write: (bytes: Uint8Array) => Promise<void>): Promise<void>;
+}
+
+/** Elements of a piece: 16 MiB written, 4 MiB read. */
+const WRITE_PIECE = 2 ** 22;
+const READ_PIECE = 2 ** 20;
+/** Elements written between two waits: what a device has been sent and has not yet taken is memory, too. */
+const WRITTEN_UNWAITED = 2 ** 24;
+
+/**
+ * The weights in a runtime's arena as a directory that Hugging Face loads; a model without biases gets zeros for them.
+ * `anyNumber`: not finite ones as well.
+ */
+export function modelFiles(
+  runtime: Runtime,
+  layout: ParameterLayout,
+  model: ModelDescription,
+  options: { readonly anyNumber?: boolean } = {},
+): PlannedFile[] {
+  const plan = planModelDirectory(model);
+  const offsets = offsetsOf(layout);
+  const read = async (parameter: string, at: number, length: number): Promise<Float32Array> => {
+    const piece = await readPiece(runtime, ARENA.parameters, offsets.get(parameter)! + at, length);
+    return options.anyNumber ? piece : finite(piece, parameter);
+  };
+  return [
+    ...[...plan.files].map(([name, bytes]): PlannedFile => ({ name, write: (write) => write(bytes) })),
+    { name: plan.weights.name, write: (write) => streamWeights(plan, read, write) },
+  ];
+}
+
+/** AdamW's moments by parameter name, with the step in the file's metadata. */
+export function optimizerFile(runtime: Runtime, layout: ParameterLayout, step: number): PlannedFile {
+  const offsets = offsetsOf(layout);
+  const moments = { m: ARENA.m, v: ARENA.v } as const;
+  const specs = new Map<string, TensorSpec>();
+  for (const moment of Object.keys(moments)) {
+    for (const { name, shape } of layout.entries) specs.set(`${moment}.${name}`, { dtype: "F32", shape });
+  }
+  const plan = planSafetensors(specs, { format: "pt", step: String(step) });
+  return {
+    name: OPTIMIZER,
+    async write(write) {
+      await write(plan.header);
+      for (const [stored, { shape }] of plan.tensors) {
+        const start = offsets.get(stored.slice(2))!;
+        const total = sizeOf(shape);
+        for (let at = 0; at < total; at += WRITE_PIECE) {
+          const length = Math.min(WRITE_PIECE, total - at);
+          const state = moments[stored[0] as "m" | "v"];
+          const piece = finite(await readPiece(runtime, state, start + at, length), stored);
+          await write(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+        }
+      }
+    },
+  };
+}
+
+/** A value as indented JSON. */
+export function jsonFile(name: string, value: unknown): PlannedFile {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+  return { name, write: (write) => write(bytes) };
+}
+
+/** Brings weights and moments back, to the last bit. `files`: of a checkpoint, open. Throws `UserError` on any that do not fit. */
+export async function restoreStates(
+  runtime: Runtime,
+  layout: ParameterLayout,
+  files: ReadonlyMap<string, FileSource>,
+): Promise<void> {
+  await restoreTensors(runtime, layout, files, { file: WEIGHTS, state: ARENA.parameters, storedName });
+  for (const [prefix, state] of [["m", ARENA.m] as const, ["v", ARENA.v] as const]) {
+    await restoreTensors(runtime, layout, files, { file: OPTIMIZER, state, storedName: (name) => `${prefix}.${name}` });
+  }
+}
+
+export interface TensorPlace {
+  /** The file's name. */
+  readonly file: string;
+  /** The state that gets the tensors, at the layout's offsets. */
+  readonly state: string;
+  /** What the file calls a parameter of the layout. Whatever else it holds is passed over. */
+  storedName(parameter: string): string;
+}
+
+/** Brings the f32 tensors of one file into a state, as they are. */
+export async function restoreTensors(
+  runtime: Runtime,
+  layout: ParameterLayout,
+  files: ReadonlyMap<string, FileSource>,
+  place: TensorPlace,
+): Promise<void> {
+  const file = files.get(place.file) ?? userError(`${place.file}: is not there`);
+  const start = new Uint8Array(Math.min(8, file.size));
+  await file.read(0, start);
+  const header = new Uint8Array(headerBytesNeeded(start, file.size, place.file));
+  await file.read(0, header);
+  const { tensors } = parseHeader(header, file.size, place.file);
+
+  const tape = createTape();
+  tape.state(place.state, f32([layout.size]));
+  (await runtime.compile(tape)).dispose();
+  let unwaited = 0;
+  for (const { name, shape, offset } of layout.entries) {
+    const stored = place.storedName(name);
+    const tensor = tensors.get(stored) ?? userError(`${place.file}: ${stored} is missing; is this another model's?`);
+    if (tensor.dtype !== "F32" || !sameShape(tensor.shape, shape)) {
+      const got = `${tensor.dtype} ${formatShape(tensor.shape)}`;
+      userError(`${place.file}: ${stored} is ${got}; wanted F32 ${formatShape(shape)}, as the run's settings say`);
+    }
+    const total = sizeOf(shape);
+    for (let at = 0; at < total; at += READ_PIECE) {
+      const piece = new Float32Array(Math.min(READ_PIECE, total - at));
+      await file.read(tensor.begin + 4 * at, new Uint8Array(piece.buffer));
+      runtime.writeState(place.state, piece, offset + at);
+      unwaited += piece.length;
+      if (unwaited < WRITTEN_UNWAITED) continue;
+      unwaited = 0;
+      await runtime.readState(place.state, 0, 1);
+    }
+  }
+}
+
+function offsetsOf(layout: ParameterLayout): Map<string, number> {
+  return new Map(layout.entries.map(({ name, offset }) => [name, offset]));
+}
+
+async function readPiece(runtime: Runtime, state: string, offset: number, length: number): Promise<Float32Array> {
+  const values = await runtime.readState(state, offset, length);
+  return values instanceof Float32Array ? values : Float32Array.from(values);
+}
+
+function finite(piece: Float32Array, what: string): Float32Array {
+  for (let i = 0; i < piece.length; i++) {
+    if (!Number.isFinite(piece[i])) throw new NotFiniteError(`${what} holds ${piece[i]}`);
+  }
+  return piece;
+}
