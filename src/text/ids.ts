@@ -40,7 +40,9 @@ export function splitSpecials(
 ): void {
   const longestFirst = [...specials.keys()].sort((a, b) => b.length - a.length).map(escapeRegExp);
   let end = 0;
-  for (const match of text.matchAll(new RegExp(longestFirst.join("|"), "g"))) {
+  // An empty pattern would match everywhere.
+  const matches = longestFirst.length > 0 ? text.matchAll(new RegExp(longestFirst.join("|"), "g")) : [];
+  for (const match of matches) {
     if (match.index > end) plain(text.slice(end, match.index), end);
     special(specials.get(match[0])!);
     end = match.index + match[0].length;
