@@ -124,6 +124,7 @@ export { classifierLoss } from "./train/classifier.ts";
 /** The loss on records that are not trained on. */
 export { createEvaluator, type Evaluation, type Evaluator } from "./train/evaluate.ts";
 /** Which records each step takes: one a row, several packed into one, or windows of a long text. */
+export { type Fit, type FitRequest, type MemoryBudget, prepareWithin, trainerTapes } from "./train/fit.ts";
 export { packedRows, type Row, type RowSource, recordRows, windowRows, windowsOf } from "./train/rows.ts";
 export { checkSchedule, learningRateAt, type Schedule, type ScheduleName } from "./train/schedule.ts";
 /** Tapes of a training step, whole or in micro-batches, of gradients alone, of the loss alone. */

@@ -1,9 +1,13 @@
 import type { Tape } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
 import { byteSize } from "../core/units.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import type { BatchShape } from "../model/gpt2.ts";
+import type { ParameterLayout } from "../model/parameters.ts";
 import { OutOfMemory } from "../runtime/allocate.ts";
 import type { MemoryNeed } from "../runtime/need.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
 
 /** What decides how much memory training takes. */
 export interface Fit {
@@ -34,6 +38,20 @@ export interface FitRequest {
    */
   readonly besides?: number;
   readonly runsInFlight?: number;
+}
+
+/** The tapes that a trainer holds: of its longest batch, which is compiled first and whose memory the others share. */
+export function trainerTapes(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  longest: BatchShape,
+  options: StepOptions,
+  { accumulationSteps, recompute, batchSize }: Fit,
+): Tape[] {
+  const shape = { ...longest, batch: batchSize };
+  const chosen = { ...options, recompute };
+  if (accumulationSteps === 1) return [trainingTape(config, layout, shape, chosen)];
+  return [microBatchTape(config, layout, shape, chosen), updateTape(layout, chosen)];
 }
 
 /** What training as wanted will take. */
@@ -84,11 +102,13 @@ export function fitting(request: FitRequest, bytes: number): Fit[] {
 
 /** The wanted records of a step in the fewest passes of equal size that fit. */
 function inPasses(wanted: Fit, recompute: boolean, fits: (fit: Fit) => boolean): Fit | undefined {
+  const whole = { ...wanted, recompute };
+  if (recompute !== wanted.recompute && fits(whole)) return whole;
   const records = wanted.batchSize * wanted.accumulationSteps;
-  const choices = Array.from({ length: wanted.batchSize }, (_, i) => i + 1)
+  const choices = Array.from({ length: wanted.batchSize - 1 }, (_, i) => i + 1)
     .filter((batchSize) => records % batchSize === 0)
     .map((batchSize): Fit => ({ batchSize, accumulationSteps: records / batchSize, recompute }));
-  // More records in a pass take more memory: look for the last choice that fits.
+  // All of these have gradients summed apart, so that more records in a pass always take more memory.
   let [low, high] = [0, choices.length];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);

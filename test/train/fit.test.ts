@@ -1,19 +1,21 @@
 import { describe, expect, test } from "vitest";
 import { memoryBudget } from "../../src/cli/memory.ts";
 import { UserError } from "../../src/core/errors.ts";
+import { sequencesOf } from "../../src/data/sequence.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
-import { type Fit, type FitRequest, fitting, needOf, prepareWithin } from "../../src/train/fit.ts";
-import { trainingTape } from "../../src/train/step.ts";
+import { type Fit, type FitRequest, fitting, needOf, prepareWithin, trainerTapes } from "../../src/train/fit.ts";
+import { recordRows } from "../../src/train/rows.ts";
+import { createTrainer } from "../../src/train/trainer.ts";
 import { fakeGpu } from "../support/fake-gpu.ts";
 
 const config = gpt2Config({ vocabSize: 65, contextLength: 128, width: 64, layers: 6, heads: 4 });
 const layout = layoutParameters(config);
 const optimiser = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
 
-function tapesOf({ batchSize, recompute }: Fit) {
-  return [trainingTape(config, layout, { batch: batchSize, context: 128 }, { ...optimiser, recompute })];
+function tapesOf(fit: Fit) {
+  return trainerTapes(config, layout, { batch: 0, context: 128 }, optimiser, fit);
 }
 
 function request(wanted: Fit, bytes?: number): { request: FitRequest; gpu: ReturnType<typeof fakeGpu> } {
@@ -23,6 +25,7 @@ function request(wanted: Fit, bytes?: number): { request: FitRequest; gpu: Retur
 }
 
 const wanted: Fit = { batchSize: 12, accumulationSteps: 1, recompute: false };
+/** The passes that it takes, as `fitting` proposes them. */
 const sizeOf = (fit: Partial<Fit>) => needOf(request(wanted).request, { ...wanted, ...fit }).bytes;
 
 async function refusal(promise: Promise<unknown>): Promise<string> {
@@ -36,7 +39,8 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
 
 describe("a run that does not fit", () => {
   test("is refused in one line, before anything is made, with what it needs, what there is and what fits", async () => {
-    const budget = Math.ceil((sizeOf({ batchSize: 4 }) + sizeOf({ batchSize: 6 })) / 2);
+    const inPasses = (batchSize: number) => sizeOf({ batchSize, accumulationSteps: 12 / batchSize });
+    const budget = Math.ceil((inPasses(4) + inPasses(6)) / 2);
     const { request: asked, gpu } = request(wanted, budget);
     let prepared = false;
     const message = await refusal(
@@ -59,7 +63,9 @@ describe("a run that does not fit", () => {
         expect(sizeOf(fit)).toBeLessThanOrEqual(budget);
         expect(fit.batchSize * fit.accumulationSteps).toBe(12);
         const larger = [1, 2, 3, 4, 6, 12].find((batchSize) => batchSize > fit.batchSize);
-        if (larger) expect(sizeOf({ ...fit, batchSize: larger })).toBeGreaterThan(budget);
+        if (larger) {
+          expect(sizeOf({ ...fit, batchSize: larger, accumulationSteps: 12 / larger })).toBeGreaterThan(budget);
+        }
       }
     }
   });
@@ -98,4 +104,22 @@ test("the budget is what was said, else what is free where the CPU computes, els
   expect(memoryBudget(hardware, 2)?.bytes).toBe(2 * 2 ** 30);
   expect(memoryBudget(software, undefined, () => 1000)?.bytes).toBe(900);
   expect(memoryBudget(software, undefined)?.bytes).toBeGreaterThan(0);
+});
+
+test.each([1, 3])("a trainer takes what was predicted for it, %d passes a step", async (accumulation) => {
+  const gpu = fakeGpu();
+  const runtime = createGpuRuntime(gpu);
+  const records = sequencesOf([{ ids: new Uint32Array(129) }]);
+  const source = recordRows(records, { rowsPerStep: 2 * accumulation, seed: 1 });
+  const schedule = { learningRate: 1, warmupSteps: 0, maxSteps: 1, seed: 1 };
+  const trainer = createTrainer(runtime, config, layout, source, {
+    ...optimiser,
+    ...schedule,
+    batchSize: 2,
+    accumulation,
+  });
+  await trainer.prepare();
+  const fit = { batchSize: 2, accumulationSteps: accumulation, recompute: false };
+  const { bytes } = runtime.predict(tapesOf(fit), 0);
+  expect(gpu.bytes).toBe(bytes);
 });
