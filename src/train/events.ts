@@ -45,6 +45,10 @@ export interface EvaluationEntry {
   readonly eval_perplexity: number;
   /** Seconds. */
   readonly eval_runtime: number;
+  /** Records. */
+  readonly eval_samples_per_second?: number;
+  /** Batches. */
+  readonly eval_steps_per_second?: number;
   /** The lowest loss of the run so far is this one's. */
   readonly best: boolean;
 }

@@ -12,12 +12,14 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   io: ["text", "model", "core"],
   data: ["text", "core"],
   train: ["data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
+  report: ["train", "data", "io", "core"],
   generate: ["data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   verify: ["train", "generate", "data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   bench: ["train", "generate", "data", "model", "runtime", "gpu", "autograd", "kernels", "core"],
   platform: ["gpu", "core"],
   index: [
     "verify",
+    "report",
     "train",
     "generate",
     "data",
@@ -34,6 +36,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "platform",
     "bench",
     "verify",
+    "report",
     "train",
     "generate",
     "data",
@@ -49,7 +52,11 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Which packages may be imported where; in the folders that are not listed, none. They must work in a browser. */
-const PACKAGES: Readonly<Record<string, readonly string[]>> = { text: ["gpt-tokenizer"], io: ["zod"] };
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  text: ["gpt-tokenizer"],
+  io: ["zod"],
+  report: ["zod"],
+};
 
 /** The command line and Node's part of platform/ may use Node and any package that is a dependency. */
 const NODE_ONLY = /^src\/(cli\/|platform\/node(\/|\.ts$))/;

@@ -1,0 +1,162 @@
+/**
+ * `metrics.jsonl`: what happened in a run, one JSON object a line. Everything else that shows a run is made out of these
+ * lines. A number that is not finite is null in JSON, and NaN here.
+ */
+import { z } from "zod";
+import type {
+  EvaluationEntry,
+  LogEntry,
+  NoticeEntry,
+  RunDescription,
+  RunListener,
+  RunSummary,
+  SampleEntry,
+} from "../train/events.ts";
+
+/** `time`: ISO 8601. */
+interface Line<K extends string> {
+  readonly kind: K;
+  readonly time: string;
+  readonly step: number;
+}
+
+/** A process took up the run after `step` steps. */
+export interface StartLine extends Line<"start"> {
+  readonly adapter: string;
+  readonly version: string;
+}
+export type LogLine = Line<"log"> & LogEntry;
+export type EvaluationLine = Line<"evaluation"> & EvaluationEntry;
+export type SamplesLine = Line<"samples"> & SampleEntry;
+/** `notice` is the kind of the notice. */
+export type NoticeLine = Line<"notice"> & Omit<NoticeEntry, "kind"> & { readonly notice: NoticeEntry["kind"] };
+export type EndLine = Line<"end"> & RunSummary;
+export type RunLine = StartLine | LogLine | EvaluationLine | SamplesLine | NoticeLine | EndLine;
+
+/** Tells `write` each event of a run as a line. */
+export function lineListener(
+  write: (line: RunLine, description: RunDescription) => void,
+  now: () => Date = () => new Date(),
+): Required<RunListener> {
+  let description: RunDescription;
+  const tell = (line: RunLine): void => write(line, description);
+  const time = (): string => now().toISOString();
+  return {
+    started(told) {
+      description = told;
+      tell({
+        kind: "start",
+        time: time(),
+        step: told.resumedFrom,
+        adapter: told.adapter,
+        version: told.version,
+      });
+    },
+    logged: (entry) => tell({ kind: "log", time: time(), ...entry }),
+    evaluated: (entry) => tell({ kind: "evaluation", time: time(), ...entry }),
+    sampled: (entry) => tell({ kind: "samples", time: time(), ...entry }),
+    noticed: ({ kind, ...entry }) => tell({ kind: "notice", time: time(), notice: kind, ...entry }),
+    ended: (summary) => tell({ kind: "end", time: time(), ...summary }),
+  };
+}
+
+/** Characters that some readers, Python's `splitlines` among them, take for the end of a line are escaped. */
+export function formatLine(line: RunLine): string {
+  const escaped = (end: string): string => `\\u${end.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `${JSON.stringify(line).replace(/[\u0085\u2028\u2029]/g, escaped)}\n`;
+}
+
+const number = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+const base = { time: z.iso.datetime(), step: z.int().min(0) };
+
+const LINE = z.discriminatedUnion("kind", [
+  z.looseObject({ kind: z.literal("start"), ...base, adapter: z.string(), version: z.string() }),
+  z.looseObject({
+    kind: z.literal("log"),
+    ...base,
+    loss: number,
+    grad_norm: number,
+    learning_rate: number,
+    epoch: number,
+    tokens_per_second: number,
+    skipped_steps: z.int().min(0),
+    num_input_tokens_seen: z.int().min(0),
+  }),
+  z.looseObject({
+    kind: z.literal("evaluation"),
+    ...base,
+    epoch: number,
+    eval_loss: number,
+    eval_perplexity: number,
+    eval_runtime: number,
+    best: z.boolean(),
+  }),
+  z.looseObject({
+    kind: z.literal("samples"),
+    ...base,
+    samples: z.array(z.object({ prompt: z.string(), text: z.string(), ended: z.boolean() })),
+  }),
+  z.looseObject({
+    kind: z.literal("notice"),
+    ...base,
+    notice: z.enum(["skipped", "spike", "device-lost", "checkpoint", "resumed", "early-stop", "interrupted"]),
+    message: z.string(),
+  }),
+  z.looseObject({
+    kind: z.literal("end"),
+    ...base,
+    train_loss: number,
+    train_runtime: number,
+    reason: z.enum(["finished", "interrupted", "early-stop", "failed"]),
+  }),
+]);
+
+/**
+ * The lines of a file, and what is wrong with those that are none, one sentence each. A last line without its newline is
+ * still being written, or its writer was killed: no problem, and no line.
+ */
+export function parseLines(text: string, file: string): { lines: RunLine[]; problems: string[] } {
+  const lines: RunLine[] = [];
+  const problems: string[] = [];
+  const whole = text.split("\n").slice(0, -1);
+  whole.forEach((line, index) => {
+    if (line.trim() === "") return;
+    const parsed = LINE.safeParse(jsonOrUndefined(line));
+    if (parsed.success) lines.push(parsed.data as RunLine);
+    else problems.push(`${file}:${index + 1}: ${whatIsWrong(line, parsed.error)}; left out`);
+  });
+  return { lines, problems };
+}
+
+/**
+ * What stays of a `metrics.jsonl` when a run goes on after `resumedFrom` steps: lines about later steps are void, and an
+ * unfinished last one is gone. Lines that are damaged stay as they are. A run that starts afresh keeps nothing.
+ */
+export function keptOnResume(text: string, resumedFrom: number): string {
+  if (resumedFrom === 0) return "";
+  const kept = text
+    .split("\n")
+    .slice(0, -1)
+    .filter((line) => {
+      const step = (jsonOrUndefined(line) as { step?: unknown } | null | undefined)?.step;
+      return typeof step !== "number" || step <= resumedFrom;
+    });
+  return kept.map((line) => `${line}\n`).join("");
+}
+
+function whatIsWrong(line: string, error: z.ZodError): string {
+  if (jsonOrUndefined(line) === undefined) return "is not JSON";
+  const { path, message } = error.issues[0]!;
+  return path.length > 0 ? `"${path.join(".")}": ${message}` : message;
+}
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
