@@ -38,9 +38,10 @@ export function classifierLoss(
   const [n, c] = [hidden.shape[0]!, hidden.shape[1]!];
   const rows = rowsPerChunk(n, table.shape[0]!, options.logitsBytes);
   const losses = tape.buffer(f32([n]));
-  const dhidden = tape.buffer(f32([n, c]));
-  const one = tape.constant(f32([1]), Float32Array.of(1));
-  const scale = scaledFillOp.apply({ dy: one, step }, { shape: [n] }).dx;
+  // Without gradients there is nothing to put there, and a buffer that nothing is put in has no place in a plan.
+  const gradients = options.gradients
+    ? { dhidden: tape.buffer(f32([n, c])), scale: scaleOf(tape, step, n) }
+    : undefined;
   let dtable: Value | undefined;
   for (let at = 0; at < n; at += rows) {
     const count = Math.min(rows, n - at);
@@ -49,15 +50,21 @@ export function classifierLoss(
     const logits = matmul(part, table, { transposeB: true });
     const { loss, logSumExp } = crossEntropyOp.apply({ logits, labels: partLabels });
     tape.place(loss, losses, at);
-    if (!options.gradients) continue;
-    const dloss = tape.view(scale, at, [count]);
+    if (!gradients) continue;
+    const dloss = tape.view(gradients.scale, at, [count]);
     const { dlogits } = crossEntropyBackwardOp.apply({ reuse: logits, labels: partLabels, logSumExp, dloss });
-    tape.place(matmul(dlogits, table), dhidden, at * c);
+    tape.place(matmul(dlogits, table), gradients.dhidden, at * c);
     dtable = matmul(dlogits, part, { transposeA: true, into: dtable });
   }
   const loss = scaledSum(losses, step);
-  const seeds = dtable ? [seed(hidden, dhidden), seed(table, dtable)] : [];
+  const seeds = gradients && dtable ? [seed(hidden, gradients.dhidden), seed(table, dtable)] : [];
   return { loss, seeds };
+}
+
+/** The loss scale for each of n rows. */
+function scaleOf(tape: Tape, step: Value, n: number): Value {
+  const one = tape.constant(f32([1]), Float32Array.of(1));
+  return scaledFillOp.apply({ dy: one, step }, { shape: [n] }).dx;
 }
 
 function seed(value: Value, gradient: Value): Seed {
