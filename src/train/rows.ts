@@ -17,6 +17,8 @@ export interface RowSource {
   readonly stepsPerEpoch: number;
   /** Rows of a step, but for the last of a pass. */
   readonly rowsPerStep: number;
+  /** Whether a row may be several records. */
+  readonly packed?: boolean;
   /** Most places that a row takes. */
   readonly longest: number;
   /** The rows of step `step`, counted from 0. */
@@ -44,9 +46,10 @@ const OPEN_ROWS = 64;
  */
 export function packedRows(sequences: Sequences, context: number, options: RowOptions): RowSource {
   const { starts, records } = pack(sequences, context, options.seed);
-  return shuffled(starts.length - 1, context, options, (index) =>
+  const rows = shuffled(starts.length - 1, context, options, (index) =>
     Array.from(records.subarray(starts[index], starts[index + 1]), (record) => sequences.read(record)),
   );
+  return { ...rows, packed: true };
 }
 
 /** Records in the order of their rows, and where each row starts among them. */

@@ -71,6 +71,7 @@ export function createTrainer(
   if (accumulation > MOST_MICRO_BATCHES)
     throw new Error(`trainer: ${accumulation} batches a step, wanted at most ${MOST_MICRO_BATCHES}`);
   const contexts = contextsFor(source.longest, config.contextLength);
+  const packed = source.packed ?? false;
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
 
@@ -78,7 +79,7 @@ export function createTrainer(
     let plan = plans.get(context);
     if (!plan) {
       const make = accumulation === 1 ? trainingTape : microBatchTape;
-      plan = runtime.compile(make(config, layout, { batch: batchSize, context }, options));
+      plan = runtime.compile(make(config, layout, { batch: batchSize, context, packed }, options));
       plans.set(context, plan);
     }
     return plan;
@@ -94,7 +95,7 @@ export function createTrainer(
     const filled = [...rows, ...Array.from({ length: batchSize - rows.length }, (): Row => [])];
     const places = Math.max(1, ...rows.map(placesOf));
     const context = contexts.find((context) => context >= places) ?? contexts.at(-1)!;
-    return collateRows(filled, context, config.vocabSize);
+    return collateRows(filled, context, config.vocabSize, packed);
   }
 
   /** Queues a step. All its batches are made first: each is scaled by the labels of them all. */
