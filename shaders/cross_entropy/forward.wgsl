@@ -1,10 +1,12 @@
-// loss[r] = logSumExp[r] - logits[r, labels[r]], 0 where the label is -100
+// loss[r] = logSumExp[r] - (1 - SMOOTHING) logits[r, labels[r]] - SMOOTHING mean over j of logits[r, j],
+// 0 where the label is -100
 // logits: [R, V], rows FIRST..FIRST+R of all; labels, loss, log_sum_exp: [all rows].
 // ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
 
 override R: u32;
 override V: u32;
 override FIRST: u32;
+override SMOOTHING: f32;
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<i32>;
@@ -28,16 +30,21 @@ fn cross_entropy(
   }
   let maximum = row_maximum(largest, local);
   var part = 0.0;
+  var below = 0.0;
   for (var j = row_part(local); j < V; j += ROW_SHARE) {
-    part += exp(logits[start + j] - maximum);
+    let logit = logits[start + j] - maximum;
+    part += exp(logit);
+    if (SMOOTHING > 0.0) { below += logit; }
   }
   let total = maximum + log(row_total(part, local));
+  var mean = 0.0;
+  if (SMOOTHING > 0.0) { mean = maximum + row_total(below, local) / f32(V); }
   if (row_part(local) == 0u) {
     let label = labels[FIRST + row];
     log_sum_exp[FIRST + row] = total;
     loss[FIRST + row] = 0.0;
     if (label >= 0 && u32(label) < V) {
-      loss[FIRST + row] = total - logits[start + u32(label)];
+      loss[FIRST + row] = total - mix(logits[start + u32(label)], mean, SMOOTHING);
     }
   }
 }

@@ -9,59 +9,82 @@ const ROWS_ALONE = 16;
 /** A label that takes no part in the loss, as PyTorch's `ignore_index`. */
 export const IGNORED_LABEL = -100;
 
+export interface CrossEntropyAttrs {
+  /**
+   * Label smoothing (Szegedy et al. 2016) in [0, 1): the label counts 1 - smoothing, and smoothing is spread evenly over
+   * the vocabulary, as transformers' LabelSmoother and torch's label_smoothing have it.
+   */
+  readonly smoothing: number;
+}
+
+const DEFAULTS: CrossEntropyAttrs = { smoothing: 0 };
+
 /**
- * loss[r] = logSumExp[r] - logits[r, label[r]], or 0 where the label is ignored. logits: [R, V]; labels: i32 [R], each in
- * [0, V) or IGNORED_LABEL (the host checks); loss, logSumExp: [R]. The row's maximum is subtracted before `exp`.
+ * loss[r] = logSumExp[r] - (1 - e) logits[r, label[r]] - e mean over j of logits[r, j], e being the smoothing, or 0 where
+ * the label is ignored. logits: [R, V]; labels: i32 [R], each in [0, V) or IGNORED_LABEL (the host checks);
+ * loss, logSumExp: [R]. The row's maximum is subtracted before `exp`.
  */
 export const crossEntropyOp = defineOp({
   name: "crossEntropy",
   inputs: ["logits", "labels"],
   outputs: ["loss", "logSumExp"],
   auxiliary: ["logSumExp"],
-  shapes: ({ logits, labels }) => {
+  attrs: DEFAULTS,
+  shapes: ({ logits, labels }, { smoothing }) => {
+    checkSmoothing("crossEntropy", smoothing);
     expectType("crossEntropy", "logits", logits, "f32", [-1, -1]);
     expectType("crossEntropy", "labels", labels, "i32", [logits.shape[0]!]);
     return { loss: f32([logits.shape[0]!]), logSumExp: f32([logits.shape[0]!]) };
   },
-  cpu: ({ logits, labels }, { loss, logSumExp }) => {
+  cpu: ({ logits, labels }, { loss, logSumExp }, { smoothing }) => {
     const v = logits.shape[1]!;
     for (let r = 0; r < labels.data.length; r++) {
       const row = logits.data.subarray(r * v, (r + 1) * v);
       let maximum = Number.NEGATIVE_INFINITY;
       for (let j = 0; j < v; j++) maximum = Math.max(maximum, row[j]!);
       let sum = 0;
-      for (let j = 0; j < v; j++) sum += Math.exp(row[j]! - maximum);
+      let below = 0;
+      for (let j = 0; j < v; j++) {
+        sum += Math.exp(row[j]! - maximum);
+        below += row[j]! - maximum;
+      }
       logSumExp.data[r] = maximum + Math.log(sum);
       const label = labels.data[r]!;
-      loss.data[r] = label === IGNORED_LABEL ? 0 : maximum + Math.log(sum) - row[label]!;
+      if (label === IGNORED_LABEL) continue;
+      loss.data[r] = Math.log(sum) - (1 - smoothing) * (row[label]! - maximum) - (smoothing * below) / v;
     }
   },
-  gpu: ({ logits }, _outputs, _attrs, traits) => {
+  gpu: ({ logits }, _outputs, { smoothing }, traits) => {
     const v = logits.shape[1]!;
     return spansOf(sizeOf(logits.shape), traits, v).map((span) => {
       const rows = span.length / v;
       return {
         shader: ["lib/grid", traits.software ? "lib/row_alone" : "lib/row_group", "cross_entropy/forward"] as const,
         entry: "cross_entropy",
-        constants: { R: rows, V: v, FIRST: span.offset / v },
+        constants: { R: rows, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
         bind: [read("logits", span), read("labels"), write("loss"), write("logSumExp")],
         grid: gridOf(traits.software ? Math.ceil(rows / ROWS_ALONE) : rows, traits),
       };
     });
   },
-  vjp: ({ logits, labels }, { logSumExp }, { loss: dloss }) => {
+  vjp: ({ logits, labels }, { logSumExp }, { loss: dloss }, attrs) => {
     if (!dloss) return {};
-    return { logits: crossEntropyBackwardOp.apply({ logits, labels, logSumExp, dloss }).dlogits };
+    return { logits: crossEntropyBackwardOp.apply({ logits, labels, logSumExp, dloss }, attrs).dlogits };
   },
   cost: ({ logits }) => ({ flops: 4 * sizeOf(logits.shape), bytes: 4 * sizeOf(logits.shape) }),
   cases: [
     { inputs: { logits: f32([3, 5]), labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] } } },
     { inputs: { logits: { ...f32([2, 7]), scale: 20 }, labels: { dtype: "i32", shape: [2], values: [3, 6] } } },
+    {
+      inputs: { logits: f32([3, 5]), labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] } },
+      attrs: { smoothing: 0.1 },
+    },
   ],
 });
 
 /**
- * dlogits[r, j] = (exp(logits[r, j] - logSumExp[r]) - [j = label[r]]) * dloss[r]; exactly 0 where the label is ignored.
+ * dlogits[r, j] = (exp(logits[r, j] - logSumExp[r]) - (1 - e) [j = label[r]] - e / V) * dloss[r], e being the smoothing;
+ * exactly 0 where the label is ignored.
  * Given `reuse` instead of `logits`, the gradient takes the logits' place in memory.
  */
 export const crossEntropyBackwardOp = defineOp({
@@ -70,7 +93,9 @@ export const crossEntropyBackwardOp = defineOp({
   optional: ["logits", "reuse"],
   outputs: ["dlogits"],
   updates: { dlogits: "reuse" },
-  shapes: ({ logits, reuse, labels, logSumExp, dloss }) => {
+  attrs: DEFAULTS,
+  shapes: ({ logits, reuse, labels, logSumExp, dloss }, { smoothing }) => {
+    checkSmoothing("crossEntropyBackward", smoothing);
     const given = logits ?? reuse;
     if (!given || (logits && reuse)) return shapeError("crossEntropyBackward", "wanted one of logits and reuse");
     const rows = [given.shape[0]!];
@@ -79,19 +104,20 @@ export const crossEntropyBackwardOp = defineOp({
     expectType("crossEntropyBackward", "dloss", dloss, "f32", rows);
     return { dlogits: f32(given.shape) };
   },
-  cpu: ({ logits, labels, logSumExp, dloss }, { dlogits }) => {
+  cpu: ({ logits, labels, logSumExp, dloss }, { dlogits }, { smoothing }) => {
     const v = dlogits.shape[1]!;
     const from = (logits ?? dlogits).data;
     for (let r = 0; r < labels.data.length; r++) {
       const label = labels.data[r]!;
       for (let j = 0; j < v; j++) {
         const probability = Math.exp(from[r * v + j]! - logSumExp.data[r]!);
-        const gradient = (probability - (j === label ? 1 : 0)) * dloss.data[r]!;
+        const wanted = (j === label ? 1 - smoothing : 0) + smoothing / v;
+        const gradient = (probability - wanted) * dloss.data[r]!;
         dlogits.data[r * v + j] = label === IGNORED_LABEL ? 0 : gradient;
       }
     }
   },
-  gpu: ({ logits }, { dlogits }, _attrs, traits) => {
+  gpu: ({ logits }, { dlogits }, { smoothing }, traits) => {
     const v = dlogits.shape[1]!;
     return spansOf(sizeOf(dlogits.shape), traits, v).map((span) => ({
       shader: [
@@ -100,7 +126,7 @@ export const crossEntropyBackwardOp = defineOp({
         "cross_entropy/backward",
       ] as const,
       entry: "cross_entropy_backward",
-      constants: { N: span.length, V: v, FIRST: span.offset / v },
+      constants: { N: span.length, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
       bind: [
         read("labels"),
         read("logSumExp"),
@@ -112,7 +138,14 @@ export const crossEntropyBackwardOp = defineOp({
     }));
   },
   cost: (_inputs, { dlogits }) => ({ flops: 4 * sizeOf(dlogits.shape), bytes: 8 * sizeOf(dlogits.shape) }),
-  cases: (["logits", "reuse"] as const).map((name) => ({
+  cases: (
+    [
+      ["logits", 0],
+      ["reuse", 0],
+      ["reuse", 0.2],
+    ] as const
+  ).map(([name, smoothing]) => ({
+    attrs: { smoothing },
     inputs: {
       [name]: f32([3, 5]),
       labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] },
@@ -123,8 +156,12 @@ export const crossEntropyBackwardOp = defineOp({
 });
 
 /** The loss of each row, [R]. */
-export function crossEntropy(logits: Value, labels: Value): Value {
-  return crossEntropyOp.apply({ logits, labels }).loss;
+export function crossEntropy(logits: Value, labels: Value, attrs: Partial<CrossEntropyAttrs> = {}): Value {
+  return crossEntropyOp.apply({ logits, labels }, attrs).loss;
+}
+
+function checkSmoothing(op: string, smoothing: number): void {
+  if (!(smoothing >= 0 && smoothing < 1)) shapeError(op, `smoothing is ${smoothing}, wanted 0 or more and less than 1`);
 }
 
 /** Throws where a label is neither in [0, V) nor ignored: such a label would read past its row. */

@@ -23,6 +23,13 @@ export interface ClassifierLoss {
   readonly seeds: readonly Seed[];
 }
 
+export interface ClassifierOptions {
+  readonly gradients: boolean;
+  /** Of labels; see `CrossEntropyAttrs`. */
+  readonly smoothing?: number | undefined;
+  readonly logitsBytes?: number;
+}
+
 /**
  * The loss of logits = hidden table^T, a chunk of rows at a time: logits are never whole in memory, and each chunk's
  * turn into their own gradient in place. hidden: [N, C]; table: [V, C]; labels: i32 [N].
@@ -33,8 +40,9 @@ export function classifierLoss(
   table: Value,
   labels: Value,
   step: Value,
-  options: { readonly gradients: boolean; readonly logitsBytes?: number },
+  options: ClassifierOptions,
 ): ClassifierLoss {
+  const { smoothing = 0 } = options;
   const [n, c] = [hidden.shape[0]!, hidden.shape[1]!];
   const rows = rowsPerChunk(n, table.shape[0]!, options.logitsBytes);
   const losses = tape.buffer(f32([n]));
@@ -48,11 +56,12 @@ export function classifierLoss(
     const part = tape.view(hidden, at * c, [count, c]);
     const partLabels = tape.view(labels, at, [count]);
     const logits = matmul(part, table, { transposeB: true });
-    const { loss, logSumExp } = crossEntropyOp.apply({ logits, labels: partLabels });
+    const { loss, logSumExp } = crossEntropyOp.apply({ logits, labels: partLabels }, { smoothing });
     tape.place(loss, losses, at);
     if (!gradients) continue;
     const dloss = tape.view(gradients.scale, at, [count]);
-    const { dlogits } = crossEntropyBackwardOp.apply({ reuse: logits, labels: partLabels, logSumExp, dloss });
+    const given = { reuse: logits, labels: partLabels, logSumExp, dloss };
+    const { dlogits } = crossEntropyBackwardOp.apply(given, { smoothing });
     tape.place(matmul(dlogits, table), gradients.dhidden, at * c);
     dtable = matmul(dlogits, part, { transposeA: true, into: dtable });
   }

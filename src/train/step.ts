@@ -16,7 +16,12 @@ export interface StepOptions extends AdamWOptions {
   readonly maxGradNorm: number;
   /** Keep only each block's input, and compute the rest again in the backward pass: less memory, a third more work. */
   readonly recompute?: boolean;
+  /** Label smoothing of the training loss, in [0, 1); evaluation has none. */
+  readonly labelSmoothing?: number;
 }
+
+/** What a forward and backward pass depends on, besides sizes. */
+type PassOptions = Pick<StepOptions, "recompute" | "labelSmoothing">;
 
 interface LossTape {
   readonly tape: Tape;
@@ -29,13 +34,14 @@ interface LossTape {
   readonly seeds: readonly Seed[];
 }
 
+/** `training`: with dropout and seeds for the backward pass. */
 function traceLoss(
   config: Gpt2Config,
   layout: ParameterLayout,
   shape: BatchShape,
-  mode: "training" | "evaluation",
+  training: boolean,
+  smoothing?: number,
 ): LossTape {
-  const training = mode === "training";
   const tape = createTape();
   const parameters = declareParameters(tape, layout);
   const inputs = declareInputs(tape, shape, training);
@@ -43,7 +49,7 @@ function traceLoss(
   const labels = tape.input("labels", { dtype: "i32", shape: [shape.batch * shape.context] });
   const hidden = gpt2Trunk(config, parameters, inputs, shape, training);
   const table = gpt2Classifier(config, parameters);
-  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients: training });
+  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients: training, smoothing });
   return { tape, parameters, step, hidden, loss, seeds };
 }
 
@@ -69,7 +75,7 @@ export function trainingTape(
   shape: BatchShape,
   options: StepOptions,
 ): Tape {
-  const traced = traceLoss(config, layout, shape, "training");
+  const traced = traceLoss(config, layout, shape, true, options.labelSmoothing);
   const { tape, parameters, step, loss } = traced;
   const gradients = traceGradients(traced, layout, options.recompute);
   tape.output("loss", loss);
@@ -86,9 +92,9 @@ export function microBatchTape(
   config: Gpt2Config,
   layout: ParameterLayout,
   shape: BatchShape,
-  options: Pick<StepOptions, "recompute">,
+  options: PassOptions,
 ): Tape {
-  const traced = traceLoss(config, layout, shape, "training");
+  const traced = traceLoss(config, layout, shape, true, options.labelSmoothing);
   const { tape, step, loss } = traced;
   const gradients = traceGradients(traced, layout, options.recompute);
   const sums = declareSums(tape, layout);
@@ -131,7 +137,7 @@ function traceUpdate(
 
 /** Loss and gradients, with nothing updated: what `verify` compares. Outputs: loss, and all logits unless unwanted. */
 export function gradientTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape, logits = true): Tape {
-  const traced = traceLoss(config, layout, shape, "training");
+  const traced = traceLoss(config, layout, shape, true);
   const { tape, parameters, hidden, loss } = traced;
   tape.output("loss", loss);
   if (logits) tape.output("logits", gpt2Logits(config, parameters, hidden));
@@ -141,7 +147,7 @@ export function gradientTape(config: Gpt2Config, layout: ParameterLayout, shape:
 
 /** The loss alone, without dropout. Outputs: loss. */
 export function evaluationTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape): Tape {
-  const { tape, loss } = traceLoss(config, layout, shape, "evaluation");
+  const { tape, loss } = traceLoss(config, layout, shape, false);
   tape.output("loss", loss);
   return tape;
 }

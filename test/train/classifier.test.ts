@@ -36,9 +36,9 @@ function inputs() {
 }
 
 /** Loss and gradients by the plain ops: whole logits, differentiated by `backward`. */
-async function plain(runtime: Runtime) {
+async function plain(runtime: Runtime, smoothing = 0) {
   const { tape, hidden, table, labels, step } = declare();
-  const loss = scaledSum(crossEntropy(matmul(hidden, table, { transposeB: true }), labels), step);
+  const loss = scaledSum(crossEntropy(matmul(hidden, table, { transposeB: true }), labels, { smoothing }), step);
   const one = tape.constant(f32([1]), Float32Array.of(1));
   const [dhidden, dtable] = backward(tape, [{ value: loss, gradient: one }], [hidden, table]);
   tape.output("loss", loss);
@@ -48,9 +48,13 @@ async function plain(runtime: Runtime) {
 }
 
 /** The same in chunks of 64 rows, the last one of 8. */
-async function chunked(runtime: Runtime, gradients = true) {
+async function chunked(runtime: Runtime, gradients = true, smoothing = 0) {
   const { tape, hidden, table, labels, step } = declare();
-  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients, logitsBytes: 64 * V * 4 });
+  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, {
+    gradients,
+    smoothing,
+    logitsBytes: 64 * V * 4,
+  });
   tape.output("loss", loss);
   if (!gradients) return (await runtime.compile(tape)).run(inputs());
   tape.output("dhidden", seeds[0]!.gradient);
@@ -59,16 +63,16 @@ async function chunked(runtime: Runtime, gradients = true) {
 }
 
 describe("the loss in chunks is the loss of whole logits, gradients included", () => {
-  test("CPU float64", async () => {
+  test.each([0, 0.1])("CPU float64, label smoothing %d", async (smoothing) => {
     const runtime = createCpuRuntime({ precision: "float64" });
-    const { error, tensor } = compareTensors(await chunked(runtime), await plain(runtime));
+    const { error, tensor } = compareTensors(await chunked(runtime, true, smoothing), await plain(runtime, smoothing));
     expect(error, tensor).toBeLessThan(1e-14);
   });
 
   test.each(testAdapters)("%s", async (adapter) => {
     const runtime = createGpuRuntime(await openTestGpu(adapter));
-    const wanted = await plain(createCpuRuntime({ precision: "float64" }));
-    const { error, tensor } = compareTensors(await chunked(runtime), wanted);
+    const wanted = await plain(createCpuRuntime({ precision: "float64" }), 0.1);
+    const { error, tensor } = compareTensors(await chunked(runtime, true, 0.1), wanted);
     expect(error, tensor).toBeLessThan(2e-6);
     runtime.close();
   });
