@@ -125,6 +125,8 @@ export { classifierLoss } from "./train/classifier.ts";
 export { createEvaluator, type Evaluation, type Evaluator } from "./train/evaluate.ts";
 /** Which records each step takes: one a row, several packed into one, or windows of a long text. */
 export { type Fit, type FitRequest, type MemoryBudget, prepareWithin, trainerTapes } from "./train/fit.ts";
+/** Goes on from the last checkpoint, on another device, when one is lost. */
+export { type RecoveryOptions, withRecovery } from "./train/recovery.ts";
 export { packedRows, type Row, type RowSource, recordRows, windowRows, windowsOf } from "./train/rows.ts";
 export { checkSchedule, learningRateAt, type Schedule, type ScheduleName } from "./train/schedule.ts";
 /** Tapes of a training step, whole or in micro-batches, of gradients alone, of the loss alone. */

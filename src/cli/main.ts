@@ -56,6 +56,7 @@ async function main(): Promise<void> {
 // A reader that went away, as in `gpt2 devices | head -1`, is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  // A terminal that was closed: what goes on may still have something to save.
+  if (error.code !== "EIO") throw error;
 });
 await main();

@@ -1,3 +1,5 @@
+import { DeviceLostError } from "../core/errors.ts";
+
 /** How the adapter does its work: a GPU, a software driver that the system has, or the software driver shipped with us. */
 export type AdapterKind = "hardware" | "software" | "embedded";
 
@@ -36,10 +38,14 @@ export interface Gpu {
   readonly features: ReadonlySet<string>;
   /**
    * Awaits a WebGPU promise: `gpu.wait(() => buffer.mapAsync(1))`. Every asynchronous WebGPU call goes through here, since
-   * Node must be told how to poll. Throws validation errors that happened meanwhile.
+   * Node must be told how to poll. Throws validation errors that happened meanwhile, and `DeviceLostError` as soon as the
+   * device is lost, whatever becomes of the promise.
    */
   wait<T>(start: () => Promise<T>): Promise<T>;
-  /** Throws if WebGPU reported an error since the last call, or if the device was lost. In a browser errors come during a `wait`. */
+  /**
+   * Throws if WebGPU reported an error since the last call, and `DeviceLostError` ever after the device was lost. In a
+   * browser errors come during a `wait`.
+   */
   checkErrors(): void;
   readonly lost: Promise<GPUDeviceLostInfo>;
   close(): void;
@@ -83,6 +89,11 @@ const USEFUL_LIMITS: readonly string[] = [
   "maxComputeWorkgroupsPerDimension",
 ];
 
+/** How long after a broken promise its reason may come. */
+const LOSS_NEWS_MS = 50;
+
+const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 /** Opens a device on `adapter`, which is consumed by it. Throws what WebGPU throws when a limit cannot be had. */
 export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAdapter): Promise<Gpu> {
   const offered = limitsOf(adapter.limits);
@@ -98,15 +109,36 @@ export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAda
     event.preventDefault(); // or the platform prints it as well
     errors.push(event.error.message);
   });
-  const lost = device.lost;
-  void lost.then((why) => {
-    if (!closed) errors.push(`the device was lost (${why.reason}): ${why.message}`);
+  const { lost } = device;
+  let loss: Error | undefined;
+  const waiting = new Set<(reason: Error) => void>();
+  void lost.then(({ reason, message }) => {
+    loss = closed
+      ? new Error("the device was closed")
+      : new DeviceLostError(`the device was lost (${reason}): ${message.trim()}`);
+    for (const reject of waiting) reject(loss);
   });
 
   const checkErrors = () => {
     const messages = errors.splice(0);
+    if (loss) throw loss;
     if (messages.length > 0) throw new Error(`WebGPU: ${messages.join("\n")}`);
   };
+
+  /** As the promise, but rejects as soon as the device is lost: not every promise of WebGPU does. */
+  async function orLost<T>(promise: Promise<T>): Promise<T> {
+    let fail: (reason: Error) => void = () => {};
+    const broken = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    waiting.add(fail);
+    try {
+      return await Promise.race([promise, broken]);
+    } finally {
+      waiting.delete(fail);
+    }
+  }
+
   return {
     device,
     info,
@@ -115,8 +147,11 @@ export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAda
     limits: limitsOf(device.limits),
     features: new Set(device.features),
     wait: async (start) => {
-      // An error that was reported explains a rejection better than the rejection itself, so it goes first.
-      const result = await options.wait(start).catch((reason: unknown) => {
+      if (loss) throw loss;
+      const result = await orLost(options.wait(start)).catch(async (reason: unknown) => {
+        // The news of a loss may come just after the promises that it breaks.
+        if (!loss && errors.length === 0) await Promise.race([lost, pause(LOSS_NEWS_MS)]);
+        // An error that was reported explains a rejection better than the rejection itself, so it goes first.
         checkErrors();
         throw reason;
       });

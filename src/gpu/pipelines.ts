@@ -1,3 +1,4 @@
+import { DeviceLostError } from "../core/errors.ts";
 import type { Gpu } from "./device.ts";
 
 /** What a compute pipeline is made of. `access` has one letter a binding: r for read-only storage, w for read-write. */
@@ -57,6 +58,7 @@ export function createPipelines(gpu: Gpu): Pipelines {
         }),
       );
     } catch (error) {
+      if (error instanceof DeviceLostError) throw error;
       const info = await gpu.wait(() => module.getCompilationInfo());
       const messages = info.messages.map((message) => `${message.lineNum}:${message.linePos} ${message.message}`);
       throw new Error(`shader entry ${spec.entry}: ${[(error as Error).message, ...messages].join("\n")}`);

@@ -1,4 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
+import { DeviceLostError } from "../core/errors.ts";
 import type { Region } from "../gpu/buffers.ts";
 import type { Pipelines } from "../gpu/pipelines.ts";
 import { shaderSource } from "../kernels/dispatch.ts";
@@ -32,6 +33,7 @@ interface Step {
  */
 export async function compilePlan(tape: Tape, context: PlanContext): Promise<Program> {
   const { gpu, pipelines, buffers, states } = context;
+  gpu.checkErrors();
   const layout = layOut(tape, context.traits);
   const memory = await allocateLayout(layout, context);
 
@@ -39,6 +41,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     const access = dispatch.bind.map((binding) => (binding.access === "read" ? "r" : "w")).join("");
     const spec = { source: shaderSource(dispatch), entry: dispatch.entry, constants: dispatch.constants, access };
     const pipeline = await pipelines.get(spec).catch((error: unknown) => {
+      if (error instanceof DeviceLostError) throw error;
       throw new Error(`${node.op.name}: ${(error as Error).message}`);
     });
     const bindGroup = gpu.device.createBindGroup({
