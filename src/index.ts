@@ -17,7 +17,8 @@ export { DeviceLostError, NotFiniteError, UserError } from "./core/errors.ts";
 export { fillNormal, permutation } from "./core/philox.ts";
 export type { Shape } from "./core/shape.ts";
 /** A text's lines as records that begin and end in the end token. */
-export { type DataReport, type Dataset, encodeRecords, linesOf } from "./data/records.ts";
+export { type Dataset, encodeRecords, linesOf } from "./data/records.ts";
+export type { DataReport } from "./data/report.ts";
 /** Records, and long texts, that training reads from. */
 export { type Sequence, type Sequences, sequencesOf, type TokenStream } from "./data/sequence.ts";
 /** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */

@@ -39,6 +39,8 @@ export const STREAM = {
   initialisation: 1,
   order: 2,
   sampling: 3,
+  /** Which records are held out for evaluation. */
+  split: 4,
   /** Dropout layers count up from here. */
   dropout: 16,
 } as const;

@@ -1,24 +1,12 @@
 import { userError } from "../core/errors.ts";
 import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import { type DataReport, reportRecords } from "./report.ts";
 import type { Sequence } from "./sequence.ts";
 
 /** Records ready to train on, and what became of the text. */
 export interface Dataset {
   readonly sequences: readonly Sequence[];
   readonly report: DataReport;
-}
-
-/** What a person should know of the data before the first step. */
-export interface DataReport {
-  readonly records: number;
-  /** Ids, start and end tokens included. */
-  readonly tokens: number;
-  /** Records that end in the end token; the others were cut. */
-  readonly ended: number;
-  /** Records longer than the context, cut at its end: they do not teach the model to stop. */
-  readonly cut: number;
-  /** Ids of the longest record, start and end tokens included. */
-  readonly longest: number;
 }
 
 /** The non-empty lines of a text file, line ends of any system removed. */
@@ -36,17 +24,14 @@ export function linesOf(text: string): string[] {
 export function encodeRecords(records: readonly string[], tokenizer: Tokenizer, contextLength: number): Dataset {
   if (records.length === 0) userError("the data has no records: wanted a text file with one record a line");
   const endId = requireEndId(tokenizer);
-  let [tokens, cut, longest] = [0, 0, 0];
+  const lengths = new Map<number, number>();
   const sequences = records.map((record): Sequence => {
     const text = tokenizer.encode(record);
     // n ids have n - 1 places, since the last one is only predicted.
     const fits = text.length + 1 <= contextLength;
     const ids = fits ? [endId, ...text, endId] : [endId, ...text.subarray(0, contextLength)];
-    if (!fits) cut++;
-    tokens += ids.length;
-    longest = Math.max(longest, ids.length);
+    lengths.set(text.length + 2, (lengths.get(text.length + 2) ?? 0) + 1);
     return { ids };
   });
-  const report = { records: records.length, tokens, ended: records.length - cut, cut, longest };
-  return { sequences, report };
+  return { sequences, report: reportRecords(lengths, new Map(), contextLength) };
 }

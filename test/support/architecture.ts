@@ -56,6 +56,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   text: ["gpt-tokenizer"],
   io: ["zod"],
   report: ["zod"],
+  data: ["papaparse", "hyparquet", "hyparquet-compressors"],
 };
 
 /** The command line and Node's part of platform/ may use Node and any package that is a dependency. */

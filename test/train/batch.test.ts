@@ -13,7 +13,7 @@ test("each record starts after an end token and teaches one, with loss on it", (
     [3, 0, 1, 3],
     [3, 2, 3],
   ]);
-  expect(report).toEqual({ records: 2, tokens: 7, ended: 2, cut: 0, longest: 4 });
+  expect(report).toEqual({ records: 2, tokens: 7, ended: 2, cut: 0, longest: 4, learnt: 5, unlearnt: 0 });
   const { inputs, labelCount, tokenCount } = collate(sequences, 4, tokenizer.vocabSize);
   expect([...inputs.tokens!]).toEqual([3, 0, 1, 0, 3, 2, 0, 0]);
   expect([...inputs.labels!]).toEqual([0, 1, 3, IGNORED_LABEL, 2, 3, IGNORED_LABEL, IGNORED_LABEL]);

@@ -1,0 +1,255 @@
+/**
+ * Training data out of files. `openData(options, tokenizer, listener)` gives `OpenData`: `train` and perhaps `evaluation`, each
+ * `{ kind: "records", sequences }` or `{ kind: "stream", stream }`; the tokenizer; a `report` to print before the first step;
+ * `padding(batchSize, padded?)`, the share of places that padding will take; `has(text)`, whether a sample is a record of the
+ * data; and `close()`. `tokenizer` is one that is known, or a function that makes one and may ask for the alphabet, which takes
+ * a pass over the text: `async (alphabet) => kind === "char" ? charTokenizerOf(await alphabet()) : byteTokenizer()`.
+ */
+import { userError } from "../core/errors.ts";
+import { checkColumns } from "../data/columns.ts";
+import type { AlphabetOptions } from "../data/read.ts";
+import { type DataReport, paddingShare, reportRecords, reportStream, withoutCounts } from "../data/report.ts";
+import type { Sequences, TokenStream } from "../data/sequence.ts";
+import { type DataFormat, formatOf } from "../data/source.ts";
+import { selectRecords, splitRecords } from "../data/split.ts";
+import type { LengthCounts } from "../data/token-meta.ts";
+import { longestOf, openRecords, openStream } from "../data/token-read.ts";
+import { type DataSource, expandPaths, openSources } from "../platform/node/data-files.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { openIdFiles } from "./data-ids.ts";
+import { createKnown } from "./data-known.ts";
+import { CACHED_FROM, createTextTokens, type DataListener, type OpenTokens } from "./data-tokens.ts";
+
+export interface DataOptions {
+  /** Paths, patterns such as data/*.jsonl, - for standard input. */
+  readonly files: readonly string[];
+  /** Of all files; default: by their extensions. */
+  readonly format?: DataFormat | undefined;
+  readonly textColumn?: string | undefined;
+  readonly promptColumn?: string | undefined;
+  readonly completionColumn?: string | undefined;
+  /** No loss on prompts, where records have them. */
+  readonly maskPrompt: boolean;
+  /** One long text that windows are cut from, instead of records; always so for .bin files. */
+  readonly stream: boolean;
+  /** Files to evaluate on, as `files`. */
+  readonly evalFiles?: readonly string[] | undefined;
+  /** Share of the data that is held out for evaluation, 0 for none; instead of `evalFiles`. */
+  readonly evalSplit: number;
+  /** Of the split. */
+  readonly seed: number;
+  readonly contextLength: number;
+  /** Bytes of text from which on ids are cached on the disk. */
+  readonly cachedFrom?: number | undefined;
+}
+
+export type TrainingData =
+  | { readonly kind: "records"; readonly sequences: Sequences }
+  | { readonly kind: "stream"; readonly stream: TokenStream };
+
+/** Of the part that is trained on, and what is there besides. */
+export interface SourceReport extends DataReport {
+  readonly kind: TrainingData["kind"];
+  readonly files: number;
+  /** Of all files, evaluation's too. */
+  readonly bytes: number;
+  /** Records without text, which were left out. */
+  readonly empty: number;
+  /** Records, of training and held out ones, that are the same as an earlier one; undefined where there are too many to know. */
+  readonly duplicates?: number;
+  readonly evaluation?: DataReport;
+  /** The folder that the ids are kept in, if they are. */
+  readonly cache?: string;
+}
+
+/** Makes a tokenizer; `alphabet` reads the data for its characters. */
+export type TokenizerOf = (alphabet: (options?: AlphabetOptions) => Promise<readonly string[]>) => Promise<Tokenizer>;
+
+export interface OpenData {
+  readonly tokenizer: Tokenizer;
+  readonly train: TrainingData;
+  readonly evaluation?: TrainingData;
+  readonly report: SourceReport;
+  /** Of records: the share of places that are padding in random batches; `padded` rounds a batch's places up. Of a stream: 0. */
+  padding(batchSize: number, padded?: (places: number) => number): number;
+  /** Whether a text is a whole record of the data; absent where there are too many records to know, and for streams. */
+  readonly has?: (text: string) => boolean;
+  close(): Promise<void>;
+}
+
+/** Throws `UserError` with the file, the line and what to do on anything that is wrong with the data. */
+export async function openData(
+  options: DataOptions,
+  tokenizer: Tokenizer | TokenizerOf,
+  listener: DataListener = {},
+): Promise<OpenData> {
+  checkOptions(options);
+  const sources: DataSource[] = [];
+  const opened: OpenTokens[] = [];
+  const close = async (): Promise<void> => {
+    for (const tokens of opened.splice(0)) tokens.close();
+    for (const source of sources.splice(0)) await source.close();
+  };
+  try {
+    const train = await openSet(options.files, options, listener, sources);
+    const held = options.evalFiles ? await openSet(options.evalFiles, options, listener, sources) : undefined;
+    if (held && held.stream !== train.stream)
+      userError(`${held.name}: is ${kindOf(held)}, but the data to train on is ${kindOf(train)}; give both alike`);
+    const known =
+      typeof tokenizer === "function" ? await tokenizer((wanted) => bothAlphabets(train, held, wanted)) : tokenizer;
+    const tokens = await train.tokens(known);
+    opened.push(tokens);
+    const heldTokens = await held?.tokens(known);
+    if (heldTokens) opened.push(heldTokens);
+    // From here on ids are all that is read.
+    for (const source of sources.splice(0)) await source.close();
+    const parts = partsOf(options, tokens, heldTokens);
+    checkParts(parts, options, train.name, held?.name ?? train.name);
+    const { empty, duplicates } = tokens.meta;
+    const { folder } = tokens;
+    const report: SourceReport = {
+      ...parts.train.report,
+      kind: parts.train.data.kind,
+      files: train.files + (held?.files ?? 0),
+      bytes: train.bytes + (held?.bytes ?? 0),
+      empty: empty + (heldTokens?.meta.empty ?? 0),
+      ...(duplicates === undefined ? {} : { duplicates }),
+      ...(parts.evaluation ? { evaluation: parts.evaluation.report } : {}),
+      ...(folder === undefined ? {} : { cache: folder }),
+    };
+    const has = createKnown(tokens, known);
+    return {
+      tokenizer: known,
+      train: parts.train.data,
+      ...(parts.evaluation ? { evaluation: parts.evaluation.data } : {}),
+      report,
+      padding: (batchSize, padded) => paddingShare(parts.train.lengths, batchSize, options.contextLength, padded),
+      ...(has ? { has } : {}),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function checkOptions(options: DataOptions): void {
+  const { files, evalFiles, evalSplit } = options;
+  if (files.length === 0) userError("no data: wanted --data FILE");
+  if (evalFiles && evalSplit > 0) userError("--eval-data and --eval-split were both given: leave one of them out");
+  if (!(evalSplit >= 0 && evalSplit < 1)) userError(`--eval-split is ${evalSplit}: wanted a share from 0 to 1`);
+  checkColumns(options);
+}
+
+/** Files that are tokenised together, or hold ids. */
+interface FileSet {
+  readonly name: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly stream: boolean;
+  alphabet(options?: AlphabetOptions): Promise<string[]>;
+  tokens(tokenizer: Tokenizer): Promise<OpenTokens>;
+}
+
+const kindOf = ({ stream }: FileSet): string => (stream ? "one long text" : "records");
+
+async function openSet(
+  patterns: readonly string[],
+  options: DataOptions,
+  listener: DataListener,
+  opened: DataSource[],
+): Promise<FileSet> {
+  const paths = await expandPaths(patterns);
+  // Formats come first: a file that cannot be one of ours need not be opened.
+  const formats = paths.map((path) => formatOf(path, options.format));
+  const sources = await openSources(paths);
+  opened.push(...sources);
+  const bytes = sources.reduce((sum, { size }) => sum + size, 0);
+  const shared = { name: sources[0]!.name, files: sources.length, bytes };
+  if (formats.includes("bin")) {
+    const other = formats.findIndex((format) => format !== "bin");
+    if (other >= 0) userError(`${sources[other]!.name}: is ${formats[other]}, others are .bin; give files of one kind`);
+    return { ...shared, stream: true, ...openIdFiles(sources, listener) };
+  }
+  const files = sources.map((source, i) => ({ source, format: formats[i] as Exclude<DataFormat, "bin"> }));
+  const { stream, cachedFrom = CACHED_FROM } = options;
+  return { ...shared, stream, ...createTextTokens({ files, columns: options, stream, cachedFrom }, listener) };
+}
+
+/** Evaluation's characters too: a model that cannot read them could not be evaluated. */
+async function bothAlphabets(
+  train: FileSet,
+  held: FileSet | undefined,
+  options: AlphabetOptions | undefined,
+): Promise<string[]> {
+  const all = new Set([...(await train.alphabet(options)), ...((await held?.alphabet(options)) ?? [])]);
+  if (all.size === 0) userError(`${train.name}: has no characters; wanted text`);
+  return [...all].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
+}
+
+interface Part {
+  readonly data: TrainingData;
+  readonly report: DataReport;
+  readonly lengths: LengthCounts;
+}
+
+function partsOf(options: DataOptions, tokens: OpenTokens, held: OpenTokens | undefined) {
+  const { evalSplit, seed } = options;
+  const { meta } = tokens;
+  if (held || evalSplit === 0)
+    return { train: wholePart(tokens, options), ...(held ? { evaluation: wholePart(held, options) } : {}) };
+  if (meta.kind === "stream") {
+    const end = meta.ids - Math.round(meta.ids * evalSplit);
+    return { train: streamPart(tokens, 0, end), evaluation: streamPart(tokens, end, meta.ids) };
+  }
+  if (meta.records < 2)
+    userError("--eval-split holds records out, and there is one record only; give more, or leave it out");
+  const { train, evaluation } = splitRecords(meta.records, evalSplit, seed);
+  const all = openRecords(tokens, options);
+  const uncut = openRecords(tokens, { contextLength: Number.MAX_SAFE_INTEGER, maskPrompt: true });
+  const out = { lengths: new Map<number, number>(), prompts: new Map<number, number>() };
+  const add = (counts: Map<number, number>, key: number): unknown => counts.set(key, (counts.get(key) ?? 0) + 1);
+  for (let i = 0; i < evaluation.count; i++) {
+    const index = evaluation.at(i);
+    add(out.lengths, uncut.lengthOf(index));
+    if (meta.prompts) add(out.prompts, uncut.promptOf(index));
+  }
+  const part = (selection: typeof train, lengths: LengthCounts, prompts: LengthCounts): Part => {
+    const report = reportRecords(lengths, options.maskPrompt ? prompts : new Map(), options.contextLength);
+    const sequences = selectRecords(all, selection, Math.min(longestOf(lengths), options.contextLength + 1));
+    return { data: { kind: "records", sequences }, report, lengths };
+  };
+  return {
+    train: part(train, withoutCounts(meta.lengths, out.lengths), withoutCounts(meta.promptLengths, out.prompts)),
+    evaluation: part(evaluation, out.lengths, out.prompts),
+  };
+}
+
+function wholePart(tokens: OpenTokens, options: DataOptions): Part {
+  const { meta } = tokens;
+  if (meta.kind === "stream") return streamPart(tokens, 0, meta.ids);
+  const prompts = options.maskPrompt ? meta.promptLengths : new Map();
+  const report = reportRecords(meta.lengths, prompts, options.contextLength);
+  return { data: { kind: "records", sequences: openRecords(tokens, options) }, report, lengths: meta.lengths };
+}
+
+function streamPart(tokens: OpenTokens, from: number, to: number): Part {
+  const report = reportStream(tokens.meta.records, to - from);
+  return { data: { kind: "stream", stream: openStream(tokens, from, to) }, report, lengths: new Map() };
+}
+
+/** A window is one id longer than the context, since the last one is only predicted. */
+function checkParts(
+  parts: { readonly train: Part; readonly evaluation?: Part },
+  { contextLength, evalSplit }: DataOptions,
+  trainName: string,
+  evaluationName: string,
+): void {
+  for (const [part, name] of [[parts.train, trainName] as const, [parts.evaluation, evaluationName] as const]) {
+    if (part?.data.kind !== "stream" || part.data.stream.length > contextLength) continue;
+    const what = part === parts.evaluation && evalSplit > 0 ? "the part held out" : "the text";
+    userError(
+      `${name}: ${what} has ${part.data.stream.length} tokens, a window of ${contextLength} places takes ${contextLength + 1}; lower --n-positions, or give more text`,
+    );
+  }
+}

@@ -1,0 +1,100 @@
+import { userError } from "../core/errors.ts";
+
+/** Which columns of a table the records are in, as far as it was said. */
+export interface Columns {
+  readonly textColumn?: string | undefined;
+  readonly promptColumn?: string | undefined;
+  readonly completionColumn?: string | undefined;
+}
+
+/** Which columns it is: one, or what is read and what is learnt after it. */
+export interface Mapping {
+  readonly prompt?: string;
+  readonly text: string;
+}
+
+/** Throws `UserError` where `given` contradicts itself. */
+export function checkColumns({ textColumn, promptColumn, completionColumn }: Columns): void {
+  if (textColumn !== undefined && (promptColumn !== undefined || completionColumn !== undefined))
+    userError(
+      "--text-column is all of a record, --prompt-column and --completion-column its two parts: give one or the other",
+    );
+}
+
+/**
+ * What was said; else `text`, else `prompt` and `completion`, whichever the table has. `where`: for messages, the file and the
+ * line or row that shows which columns there are.
+ */
+export function mapColumns(given: Columns, present: readonly string[], where: string): Mapping {
+  checkColumns(given);
+  const { textColumn, promptColumn, completionColumn } = given;
+  const pair = { prompt: promptColumn ?? "prompt", text: completionColumn ?? "completion" };
+  const has = (column: string): boolean => present.includes(column);
+  const said = promptColumn !== undefined || completionColumn !== undefined;
+  if (textColumn === undefined && !said) {
+    if (has("text")) return { text: "text" };
+    if (has(pair.prompt) && has(pair.text)) return pair;
+    return userError(
+      `${where}: wanted a column "text", or "prompt" and "completion"; got ${listed(present)}; say which: --text-column`,
+    );
+  }
+  const mapping: Mapping = textColumn !== undefined ? { text: textColumn } : pair;
+  for (const column of [mapping.prompt, mapping.text])
+    if (column !== undefined && !has(column)) noColumn(column, present, where);
+  return mapping;
+}
+
+export function noColumn(column: string, present: readonly string[], where: string): never {
+  return userError(
+    `${where}: no column ${show(column)}; got ${listed(present)}; say which: --text-column, or --prompt-column and --completion-column`,
+  );
+}
+
+/** The text of a cell, which must be one; null is no text. */
+export function textOf(value: unknown, column: string, where: string): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "string") return value;
+  const got = Array.isArray(value)
+    ? "a list"
+    : typeof value === "object"
+      ? "an object"
+      : `${typeof value} ${show(value)}`;
+  return userError(`${where}: column ${show(column)} is ${got}, wanted text; choose another with --text-column`);
+}
+
+function listed(columns: readonly string[]): string {
+  if (columns.length === 0) return "none";
+  const most = 8;
+  const more = columns.length > most ? `, and ${columns.length - most} more` : "";
+  return columns.slice(0, most).map(show).join(", ") + more;
+}
+
+/** A name or value out of a file, on one line and short. */
+function show(value: unknown): string {
+  const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "nothing");
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}
+
+/** Collects the records of a batch, leaving out those without text. */
+export function createCollector(mapping: Mapping) {
+  const texts: string[] = [];
+  const prompts: string[] = [];
+  const places: number[] = [];
+  let empty = 0;
+  return {
+    /** `place`: the line or row, for messages. */
+    add(prompt: string, text: string, place: number): void {
+      if (prompt === "" && text === "") {
+        empty++;
+        return;
+      }
+      texts.push(text);
+      if (mapping.prompt !== undefined) prompts.push(prompt);
+      places.push(place);
+    },
+    batch(where: (place: number) => string) {
+      const parts = mapping.prompt === undefined ? { texts } : { texts, prompts };
+      return { ...parts, empty, where: (index: number) => where(places[index]!) };
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import { userError } from "../core/errors.ts";
+import { END_OF_TEXT, type Tokenizer } from "../text/tokenizer.ts";
+import type { Columns } from "./columns.ts";
+import { type EncodedRecords, encodeBatch, safePieces } from "./encode.ts";
+import { readJsonLines } from "./jsonl.ts";
+import { readLines } from "./lines.ts";
+import type { ByteSource, DataFormat, RecordBatch } from "./source.ts";
+import { decodeText } from "./utf8.ts";
+
+/** A file and how its records are written; ids in a .bin are not read here, but where they lie. */
+export interface DataFile {
+  readonly source: ByteSource;
+  readonly format: Exclude<DataFormat, "bin">;
+}
+
+/** The records of a file, some at a time. Throws `UserError` with the file, the line or row, and what to do. */
+export async function* readRecords({ source, format }: DataFile, columns: Columns): AsyncGenerator<RecordBatch> {
+  if (format === "txt") yield* readLines(source);
+  else if (format === "jsonl") yield* readJsonLines(source, columns);
+  else if (format === "parquet") yield* (await import("./parquet.ts")).readParquet(source, columns);
+  else yield* (await import("./csv.ts")).readTable(source, columns, format === "csv" ? "," : "\t");
+}
+
+/** The records of some files as ids. */
+export async function* encodeFiles(
+  files: readonly DataFile[],
+  columns: Columns,
+  tokenizer: Tokenizer,
+): AsyncGenerator<EncodedRecords> {
+  let prompts: boolean | undefined;
+  for (const file of files) {
+    for await (const batch of readRecords(file, columns)) {
+      prompts ??= batch.prompts !== undefined;
+      if (prompts !== (batch.prompts !== undefined))
+        userError(
+          `${file.source.name}: has ${prompts ? "no " : ""}prompts, ${files[0]!.source.name} has ${prompts ? "some" : "none"}; give files of one kind`,
+        );
+      yield* encodeBatch(batch, tokenizer);
+    }
+  }
+}
+
+/** Ids of a long text; `text`: a text begins with them. */
+export interface EncodedPiece {
+  readonly ids: Int32Array;
+  readonly text: boolean;
+}
+
+/**
+ * Some files as one stream of ids, an end token between two texts. A text file is one text; of the others, each record is.
+ * Without an end token in the vocabulary, text files follow one another directly.
+ */
+export async function* encodeAsStream(
+  files: readonly DataFile[],
+  columns: Columns,
+  tokenizer: Tokenizer,
+): AsyncGenerator<EncodedPiece> {
+  let texts = 0;
+  for (const file of files) {
+    if (file.format === "txt") {
+      let begins = true;
+      const { source } = file;
+      for await (const piece of safePieces(decodeText(source), tokenizer, source.name)) {
+        if (begins && texts++ > 0 && tokenizer.endId !== undefined)
+          yield { ids: Int32Array.of(tokenizer.endId), text: false };
+        yield { ids: tokenizer.encode(piece), text: begins };
+        begins = false;
+      }
+      continue;
+    }
+    for await (const { ids, lengths } of encodeFiles([file], columns, tokenizer)) {
+      let at = 0;
+      for (const length of lengths) {
+        // A record is end token, text, end token; of the two, one between texts is enough.
+        yield { ids: ids.slice(texts++ > 0 ? at : at + 1, at + length - 1), text: true };
+        at += length;
+      }
+    }
+  }
+}
+
+export interface AlphabetOptions {
+  /** False: `<|endoftext|>` is text like any other, for a vocabulary without an end token. */
+  readonly endToken?: boolean;
+}
+
+/** Every character that occurs in some files, in code point order, but for those of end tokens: what `charTokenizerOf` wants. */
+export async function alphabetOf(
+  files: readonly DataFile[],
+  columns: Columns,
+  stream: boolean,
+  { endToken = true }: AlphabetOptions = {},
+): Promise<string[]> {
+  const alphabet = createAlphabet(endToken);
+  for (const file of files) {
+    if (stream && file.format === "txt") {
+      const { source } = file;
+      for await (const piece of safePieces(decodeText(source), undefined, source.name)) alphabet.add(piece);
+      continue;
+    }
+    for await (const { texts, prompts = [] } of readRecords(file, columns)) {
+      for (const text of texts) alphabet.add(text);
+      for (const prompt of prompts) alphabet.add(prompt);
+    }
+  }
+  return alphabet.characters();
+}
+
+const CODE_POINTS = 0x110000;
+
+function createAlphabet(endToken: boolean) {
+  const seen = new Uint8Array(CODE_POINTS);
+  const addPlain = (text: string): void => {
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0xd800 || unit >= 0xdc00) seen[unit] = 1;
+      else seen[text.codePointAt(i++)!] = 1;
+    }
+  };
+  return {
+    add(text: string): void {
+      if (endToken && text.includes(END_OF_TEXT)) text.split(END_OF_TEXT).forEach(addPlain);
+      else addPlain(text);
+    },
+    characters(): string[] {
+      const found: string[] = [];
+      for (let code = seen.indexOf(1); code >= 0; code = seen.indexOf(1, code + 1))
+        found.push(String.fromCodePoint(code));
+      return found;
+    },
+  };
+}

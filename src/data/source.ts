@@ -1,0 +1,61 @@
+import { userError } from "../core/errors.ts";
+
+/** A file, or something that is read like one as often as wanted. */
+export interface ByteSource {
+  /** For messages. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** The bytes from first to last; a piece is good until the next one is asked for. */
+  pieces(): AsyncIterable<Uint8Array>;
+  slice(start: number, end: number): Promise<ArrayBuffer>;
+}
+
+/** How the records of a file are written. */
+export type DataFormat = "txt" | "jsonl" | "csv" | "tsv" | "parquet" | "bin";
+
+export const DATA_FORMATS: readonly DataFormat[] = ["txt", "jsonl", "csv", "tsv", "parquet", "bin"];
+
+const EXTENSIONS: Readonly<Record<string, DataFormat>> = {
+  txt: "txt",
+  text: "txt",
+  md: "txt",
+  jsonl: "jsonl",
+  ndjson: "jsonl",
+  csv: "csv",
+  tsv: "tsv",
+  tab: "tsv",
+  parquet: "parquet",
+  bin: "bin",
+};
+
+/** Extensions that say what this program does not read, and what to do. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  json: "write one JSON object a line (jq -c '.[]' FILE > FILE.jsonl), or say --data-format jsonl if it is so",
+  gz: "unpack it: gunzip -k FILE, or gunzip -c FILE | gpt2 train --data -",
+  zst: "unpack it: unzstd FILE, or zstdcat FILE | gpt2 train --data -",
+  zip: "unpack it: unzip FILE",
+  arrow: "save it as Parquet",
+  npy: "write its ids with tofile() as .bin, or its texts as .jsonl",
+};
+
+/** The format of a file by its extension; text where the extension says nothing. Throws `UserError` on one not read here. */
+export function formatOf(name: string, given?: DataFormat): DataFormat {
+  if (given) return given;
+  const extension = /\.([^./\\]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
+  const remedy = FOREIGN[extension];
+  if (remedy) userError(`${name}: .${extension} files are not read; ${remedy.replaceAll("FILE", name)}`);
+  return EXTENSIONS[extension] ?? "txt";
+}
+
+/** Some records, as they come out of a file. */
+export interface RecordBatch {
+  /** The text of each, or what follows its prompt. */
+  readonly texts: readonly string[];
+  /** What comes before each text and is not learnt; absent where records have no prompts. */
+  readonly prompts?: readonly string[];
+  /** Records without any text, which were left out. */
+  readonly empty: number;
+  /** For messages: where record `index` of this batch stands, "data.jsonl, line 3". */
+  where(index: number): string;
+}

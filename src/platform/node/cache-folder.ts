@@ -1,0 +1,123 @@
+/** The user's cache: folders that are there whole or not at all, and files in them that are read at any place. */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { userError } from "../../core/errors.ts";
+import { systemError } from "./folder.ts";
+
+/** A folder for what can be made again: in $GPT2_CACHE, else in webgpu-gpt2 of the user's cache, else of the temporary files. */
+export async function cacheFolder(name: string, env: NodeJS.ProcessEnv = process.env): Promise<string> {
+  const user = env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const temporary = join(tmpdir(), `webgpu-gpt2-${process.getuid?.() ?? "user"}`);
+  const roots = env.GPT2_CACHE ? [env.GPT2_CACHE] : [join(user, "webgpu-gpt2"), temporary];
+  const problems: string[] = [];
+  for (const root of roots) {
+    const folder = join(root, name);
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await access(folder, constants.W_OK);
+      return folder;
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return userError(`no folder for cached data: ${problems.join("; ")}; set GPT2_CACHE to one that can be written`);
+}
+
+/** A file that is read at any place, at once: the system keeps in memory what is read often, so that nothing here does. */
+export function openRandom(path: string) {
+  const file = openSync(path, "r");
+  return {
+    size: fstatSync(file).size,
+    read(offset: number, length: number): Uint8Array<ArrayBuffer> {
+      const bytes = new Uint8Array(length);
+      for (let got = 0; got < length; ) {
+        const more = readSync(file, bytes, got, length - got, offset + got);
+        if (more === 0)
+          userError(`${path}: ended at byte ${offset + got} while it was read; delete its folder and start again`);
+        got += more;
+      }
+      return bytes;
+    },
+    close: () => closeSync(file),
+  };
+}
+
+/** Appends to one of several files that are written together. */
+export type AppendTo = (name: string) => Promise<(bytes: Uint8Array) => Promise<void>>;
+
+/** Bytes that wait until they are worth a write. */
+const BUFFER = 1 << 20;
+
+/** Makes a folder of files: aside, each flushed to the disk, then renamed. One that is there already is replaced. */
+export async function writeCache<T>(path: string, fill: (append: AppendTo) => Promise<T>): Promise<T> {
+  const aside = `${path}.partial-${process.pid}`;
+  const files: ReturnType<typeof buffered>[] = [];
+  try {
+    await removeAbandoned(dirname(path));
+    await rm(aside, { recursive: true, force: true });
+    await mkdir(aside, { recursive: true, mode: 0o700 });
+    const result = await fill(async (name) => {
+      const file = buffered(await open(join(aside, name), "wx"));
+      files.push(file);
+      return file.append;
+    });
+    // Closed before the folder is renamed, which Windows wants.
+    for (const file of files) await file.finish();
+    for (const file of files.splice(0)) await file.close();
+    await rm(path, { recursive: true, force: true });
+    await rename(aside, path).catch(async (error: NodeJS.ErrnoException) => {
+      // Another process made the same one meanwhile.
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST" && error.code !== "EPERM") throw error;
+    });
+    return result;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOSPC")
+      userError(`${path}: no space left on the disk; make some, or set GPT2_CACHE to a folder elsewhere`);
+    return systemError(path, error);
+  } finally {
+    for (const file of files) await file.close();
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+function buffered(handle: FileHandle) {
+  const buffer = new Uint8Array(BUFFER);
+  let used = 0;
+  async function write(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length; )
+      done += (await handle.write(bytes, done, bytes.length - done)).bytesWritten;
+  }
+  async function flush(): Promise<void> {
+    await write(buffer.subarray(0, used));
+    used = 0;
+  }
+  return {
+    async append(bytes: Uint8Array): Promise<void> {
+      if (used + bytes.length > BUFFER) await flush();
+      if (bytes.length > BUFFER) return write(bytes);
+      buffer.set(bytes, used);
+      used += bytes.length;
+    },
+    async finish(): Promise<void> {
+      await flush();
+      await handle.sync();
+    },
+    close: () => handle.close(),
+  };
+}
+
+const ABANDONED_MS = 24 * 3600 * 1000;
+
+/** Removes what processes that were killed had begun, a day after they last wrote. */
+async function removeAbandoned(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!/\.partial-\d+$/.test(name)) continue;
+    const path = join(folder, name);
+    const written = (await readdir(path).catch(() => [])).map((file) => join(path, file));
+    const infos = await Promise.all([path, ...written].map((file) => stat(file).catch(() => undefined)));
+    const last = Math.max(...infos.map((info) => info?.mtimeMs ?? 0));
+    if (last < Date.now() - ABANDONED_MS) await rm(path, { recursive: true, force: true });
+  }
+}

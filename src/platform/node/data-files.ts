@@ -1,0 +1,127 @@
+/** Files of training data: which are meant, and reading them from first to last or at any place. */
+import { createWriteStream } from "node:fs";
+import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { userError } from "../../core/errors.ts";
+import { systemError } from "./folder.ts";
+
+/** Bytes read at once. */
+const PIECE = 1 << 20;
+
+/** The name of standard input. */
+export const STDIN = "-";
+
+export interface DataSource {
+  readonly name: string;
+  readonly size: number;
+  pieces(): AsyncIterable<Uint8Array>;
+  slice(start: number, end: number): Promise<ArrayBuffer>;
+  /** Where it lies: of standard input, a copy. */
+  readonly path: string;
+  /** Throws `UserError` if the file is no longer the one that was opened. */
+  checkUnchanged(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The files that are meant: patterns such as data/*.jsonl are expanded, in the order of names, where there is no file called so. */
+export async function expandPaths(paths: readonly string[]): Promise<string[]> {
+  const all: string[] = [];
+  for (const path of paths) {
+    const pattern = path !== STDIN && /[*?[\]{}]/.test(path) && !(await stat(path).catch(() => undefined));
+    if (!pattern) {
+      all.push(path);
+      continue;
+    }
+    const { glob } = await import("tinyglobby");
+    const windows = process.platform === "win32";
+    const found = await glob(windows ? path.replaceAll("\\", "/") : path, { expandDirectories: false });
+    if (found.length === 0) userError(`${path}: no file has such a name`);
+    all.push(...found.sort());
+  }
+  if (all.filter((path) => path === STDIN).length > 1) userError("standard input (-) was given twice");
+  return all;
+}
+
+/** Opens a file of data; standard input and pipes are copied to a temporary file first, since they are read more than once. */
+export async function openSource(path: string): Promise<DataSource> {
+  try {
+    if (path === STDIN) return await copied(process.stdin, "standard input");
+    const info = await stat(path);
+    if (info.isDirectory()) userError(`${path}: is a directory; name its files, for example '${join(path, "*.txt")}'`);
+    if (info.isFile()) return await openAt(path, path, async () => {});
+    const handle = await open(path, "r");
+    return await copied(handle.createReadStream(), path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") userError(`${path}: does not exist`);
+    return systemError(path, error);
+  }
+}
+
+async function copied(from: NodeJS.ReadableStream, name: string): Promise<DataSource> {
+  const folder = await mkdtemp(join(tmpdir(), "gpt2-data-"));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    const path = join(folder, "data");
+    await pipeline(from, createWriteStream(path));
+    return await openAt(path, name, remove);
+  } catch (error) {
+    await remove();
+    return systemError(folder, error);
+  }
+}
+
+async function openAt(path: string, name: string, closed: () => Promise<void>): Promise<DataSource> {
+  const handle = await open(path, "r");
+  const { size, mtimeMs } = await handle.stat();
+  const ended = (at: number): never => userError(`${name}: ended at byte ${at} while it was read; has it changed?`);
+
+  async function read(into: Uint8Array, at: number): Promise<void> {
+    for (let got = 0; got < into.length; ) {
+      const { bytesRead } = await handle.read(into, got, into.length - got, at + got);
+      if (bytesRead === 0) ended(at + got);
+      got += bytesRead;
+    }
+  }
+
+  return {
+    name,
+    size,
+    path,
+    async *pieces() {
+      const buffer = new Uint8Array(Math.min(PIECE, size));
+      for (let at = 0; at < size; at += buffer.length) {
+        const piece = buffer.subarray(0, Math.min(buffer.length, size - at));
+        await read(piece, at);
+        yield piece;
+      }
+    },
+    async slice(start, end) {
+      const bytes = new Uint8Array(end - start);
+      await read(bytes, start);
+      return bytes.buffer;
+    },
+    async checkUnchanged() {
+      const now = await stat(path).catch(() => undefined);
+      if (now?.size !== size || now.mtimeMs !== mtimeMs)
+        userError(`${name}: changed while it was read; start again when it is written`);
+    },
+    async close() {
+      await handle.close();
+      await closed();
+    },
+  };
+}
+
+/** Opens several, all or none. */
+export async function openSources(paths: readonly string[]): Promise<DataSource[]> {
+  const opened: DataSource[] = [];
+  try {
+    for (const path of paths) opened.push(await openSource(path));
+    return opened;
+  } catch (error) {
+    await Promise.allSettled(opened.map((source) => source.close()));
+    throw error;
+  }
+}
