@@ -1,5 +1,5 @@
 // g' = scale g, m = BETA1 m + (1 - BETA1) g', v = BETA2 v + (1 - BETA2) g'^2,
-// p = p (1 - lr WEIGHT_DECAY) - lr m c1 / (sqrt(v c2) + EPSILON), c = 1 / (1 - beta^step)
+// p = p (1 - lr WEIGHT_DECAY) - lr m c1 / (sqrt(v c2) + EPSILON), c = 1 / (1 - beta^step), lr: the step's by RATE_FACTOR
 // p, g, m, v: [N]; the first DECAYED elements decay. One invocation updates one element, unless the step is unhealthy.
 
 override N: u32;
@@ -10,6 +10,7 @@ override BETA2: f32;
 override REST2: f32;
 override EPSILON: f32;
 override WEIGHT_DECAY: f32;
+override RATE_FACTOR: f32;
 
 @group(0) @binding(0) var<storage, read_write> p: array<f32>;
 @group(0) @binding(1) var<storage, read> g: array<f32>;
@@ -29,7 +30,7 @@ fn adamw(
   if (i >= N || !healthy) {
     return;
   }
-  let rate = bitcast<f32>(step[STEP_LEARNING_RATE]);
+  let rate = bitcast<f32>(step[STEP_LEARNING_RATE]) * RATE_FACTOR;
   let gradient = g[i] * stats[1];
   let first = BETA1 * m[i] + REST1 * gradient;
   let second = BETA2 * v[i] + REST2 * gradient * gradient;

@@ -96,11 +96,15 @@ export {
   ARENA,
   declareParameters,
   initialParameters,
+  type LayoutOptions,
   layoutParameters,
   type ParameterEntry,
+  type ParameterGroup,
   type ParameterLayout,
   type Parameters,
   packParameters,
+  type RateFactor,
+  trainedEntries,
   unpackParameters,
 } from "./model/parameters.ts";
 /** Runs one op on a runtime, and how far two runtimes are apart on it. */

@@ -14,6 +14,22 @@ export interface AdamWOptions {
   readonly weightDecay: number;
 }
 
+export interface AdamWAttrs extends AdamWOptions {
+  /** So many of the first elements decay. */
+  readonly decayed: number;
+  /** What the step's learning rate is multiplied by. */
+  readonly rateFactor: number;
+}
+
+const DEFAULTS: AdamWAttrs = {
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0.01,
+  decayed: 0,
+  rateFactor: 1,
+};
+
 /**
  * AdamW (Loshchilov and Hutter 2019) as torch.optim.AdamW computes it, over whole arenas of N elements:
  * g' = scale g; m = b1 m + (1-b1) g'; v = b2 v + (1-b2) g'^2; p = p (1 - lr wd) - lr mhat / (sqrt(vhat) + eps).
@@ -25,7 +41,7 @@ export const adamwOp = defineOp({
   inputs: ["parameters", "gradients", "m", "v", "step", "stats"],
   outputs: ["newParameters", "newM", "newV"],
   updates: { newParameters: "parameters", newM: "m", newV: "v" },
-  attrs: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, decayed: 0 },
+  attrs: DEFAULTS,
   shapes: ({ parameters, gradients, m, v, step, stats }) => {
     const { shape } = parameters;
     expectType("adamw", "gradients", gradients, "f32", shape);
@@ -36,7 +52,8 @@ export const adamwOp = defineOp({
     return { newParameters: f32(shape), newM: f32(shape), newV: f32(shape) };
   },
   cpu: ({ gradients, step, stats }, { newParameters: p, newM: m, newV: v }, attrs) => {
-    const { learningRate, corrections } = unpackStep(step.data);
+    const { learningRate: scheduled, corrections } = unpackStep(step.data);
+    const learningRate = scheduled * attrs.rateFactor;
     if (stats.data[HEALTHY] !== 1) return;
     const scale = stats.data[CLIP_SCALE]!;
     for (let i = 0; i < p.data.length; i++) {
@@ -62,6 +79,7 @@ export const adamwOp = defineOp({
         REST2: 1 - attrs.beta2,
         EPSILON: attrs.epsilon,
         WEIGHT_DECAY: attrs.weightDecay,
+        RATE_FACTOR: attrs.rateFactor,
       },
       bind: [
         write("newParameters", span),
@@ -76,6 +94,7 @@ export const adamwOp = defineOp({
   cost: ({ parameters }) => ({ flops: 14 * sizeOf(parameters.shape), bytes: 28 * sizeOf(parameters.shape) }),
   cases: [
     { inputs: exampleOf(9, [3, 0.5, 1, 0]), attrs: { decayed: 4, weightDecay: 0.1, beta2: 0.95 } },
+    { inputs: exampleOf(7, [3, 0.5, 1, 0]), attrs: { decayed: 3, weightDecay: 0.1, rateFactor: 0.1 } },
     // An unhealthy step: everything stays as it was.
     { inputs: exampleOf(5, [3, 0.5, 0, 0]) },
   ],
@@ -101,6 +120,11 @@ export interface AdamWState {
 }
 
 /** Updates `parameters`, `m` and `v` in place; the first `decayed` elements decay. */
-export function adamw(state: AdamWState, step: Value, stats: Value, options: AdamWOptions & { decayed: number }): void {
+export function adamw(
+  state: AdamWState,
+  step: Value,
+  stats: Value,
+  options: AdamWOptions & Partial<AdamWAttrs> & Pick<AdamWAttrs, "decayed">,
+): void {
   adamwOp.apply({ ...state, step, stats }, options);
 }

@@ -1,8 +1,10 @@
 import { type Tape, VIEW_ALIGNMENT } from "../autograd/tape.ts";
+import { userError } from "../core/errors.ts";
 import { fillNormal, STREAM } from "../core/philox.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { f32, type Value } from "../kernels/op.ts";
 import { type Gpt2Config, parameterShapes } from "./config.ts";
+import { matchesPattern, requireMatches } from "./patterns.ts";
 
 /** One parameter in the arena. */
 export interface ParameterEntry {
@@ -13,13 +15,29 @@ export interface ParameterEntry {
   readonly offset: number;
 }
 
-/** Where each parameter lies in the one arena that they share; gradients and moments have arenas of the same layout. */
+/** A stretch of the arena that the optimiser updates with one learning rate. */
+export interface ParameterGroup {
+  /** The pattern that its parameters were named by; `*` are those that no pattern names. */
+  readonly name: string;
+  /** What the schedule's learning rate is multiplied by. */
+  readonly rateFactor: number;
+  /** Elements from the arena's start; a multiple of 64. */
+  readonly offset: number;
+  /** Elements, padding included. */
+  readonly size: number;
+  /** Weight decay is for matrices: they come first in the group, and take so many elements. */
+  readonly decayed: number;
+}
+
+/** Where each parameter lies in the one arena that they share. What trains comes first, group by group. */
 export interface ParameterLayout {
   readonly entries: readonly ParameterEntry[];
   /** Elements of the arena, padding included. */
   readonly size: number;
-  /** Weight decay is for matrices: they come first, and end here. */
-  readonly decayed: number;
+  /** Elements that train, padding included: so large are the arenas of gradients and moments, at the same offsets. */
+  readonly trained: number;
+  /** What trains. */
+  readonly groups: readonly ParameterGroup[];
 }
 
 /** States of a runtime that hold the arenas; `accumulated` is there only where a step has several micro-batches. */
@@ -31,20 +49,72 @@ export const ARENA = {
   v: "adam v",
 } as const;
 
-export function layoutParameters(config: Gpt2Config): ParameterLayout {
+/** A factor of the learning rate for the parameters that a pattern names; see `matchesPattern`. */
+export interface RateFactor {
+  readonly pattern: string;
+  /** Above 0. */
+  readonly factor: number;
+}
+
+export interface LayoutOptions {
+  /** Patterns of parameters that stay as they are. */
+  readonly freeze?: readonly string[] | undefined;
+  /** Where several patterns name a parameter, the last one counts. */
+  readonly rateFactors?: readonly RateFactor[] | undefined;
+}
+
+/** The name of the group of those that no pattern names. */
+const REST = "*";
+
+/** Lays the parameters of `config` out. Throws `UserError` on a pattern that names nothing, and if nothing would train. */
+export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}): ParameterLayout {
+  const { freeze = [], rateFactors = [] } = options;
   const shapes = [...parameterShapes(config)];
-  const matrices = shapes.filter(([, shape]) => shape.length > 1);
-  const vectors = shapes.filter(([, shape]) => shape.length === 1);
+  const names = shapes.map(([name]) => name);
+  requireMatches("freeze", freeze, names);
+  const frozen = (name: string): boolean => freeze.some((pattern) => matchesPattern(pattern, name));
+  const trained = names.filter((name) => !frozen(name));
+  if (trained.length === 0) userError(`freeze: ${freeze.join(", ")} names every parameter; nothing would train`);
+  checkRateFactors(rateFactors, trained);
+  const groupOf = (name: string): RateFactor | undefined =>
+    rateFactors.findLast(({ pattern }) => matchesPattern(pattern, name));
+
   const entries: ParameterEntry[] = [];
   let size = 0;
-  const place = ([name, shape]: [string, Shape]): void => {
-    entries.push({ name, shape, offset: size });
-    size += Math.ceil(sizeOf(shape) / VIEW_ALIGNMENT) * VIEW_ALIGNMENT;
+  const place = (chosen: typeof shapes): void => {
+    for (const [name, shape] of chosen) {
+      entries.push({ name, shape, offset: size });
+      size += Math.ceil(sizeOf(shape) / VIEW_ALIGNMENT) * VIEW_ALIGNMENT;
+    }
   };
-  matrices.forEach(place);
-  const decayed = size;
-  vectors.forEach(place);
-  return { entries, size, decayed };
+  const groups: ParameterGroup[] = [];
+  for (const rate of [undefined, ...rateFactors]) {
+    const members = shapes.filter(([name]) => !frozen(name) && groupOf(name) === rate);
+    const offset = size;
+    place(members.filter(([, shape]) => shape.length > 1));
+    const decayed = size - offset;
+    place(members.filter(([, shape]) => shape.length === 1));
+    if (members.length === 0) continue;
+    const { pattern: name, factor: rateFactor } = rate ?? { pattern: REST, factor: 1 };
+    groups.push({ name, rateFactor, offset, size: size - offset, decayed });
+  }
+  const end = size;
+  place(shapes.filter(([name]) => frozen(name)));
+  return { entries, size, trained: end, groups };
+}
+
+/** The parameters that train. */
+export function trainedEntries({ entries, trained }: ParameterLayout): readonly ParameterEntry[] {
+  return entries.filter(({ offset }) => offset < trained);
+}
+
+function checkRateFactors(rateFactors: readonly RateFactor[], trained: readonly string[]): void {
+  const patterns = rateFactors.map(({ pattern }) => pattern);
+  requireMatches("factors of the learning rate, of what trains", patterns, trained);
+  for (const { pattern, factor } of rateFactors) {
+    if (!(factor > 0 && Number.isFinite(factor)))
+      userError(`factors of the learning rate: ${pattern} has ${factor}; wanted a number above 0, or freeze it`);
+  }
 }
 
 /** The parameters of a tape: the arena, and a view of it for each name. */
@@ -71,7 +141,10 @@ export function initialParameters(
   seed: number,
 ): Float32Array<ArrayBuffer> {
   const arena = new Float32Array(layout.size);
-  layout.entries.forEach(({ name, shape, offset }, item) => {
+  // Numbered by the model alone, so that the same weights come out whatever the layout.
+  const items = new Map(layoutParameters(config).entries.map(({ name }, item) => [name, item]));
+  layout.entries.forEach(({ name, shape, offset }) => {
+    const item = items.get(name)!;
     const part = arena.subarray(offset, offset + sizeOf(shape));
     if (shape.length > 1) {
       const residual = name.endsWith("c_proj.weight");

@@ -9,7 +9,7 @@ import { headerBytesNeeded, parseHeader } from "../io/safetensors.ts";
 import { planSafetensors, type TensorSpec } from "../io/safetensors-write.ts";
 import { WEIGHTS } from "../io/weight-files.ts";
 import { f32 } from "../kernels/op.ts";
-import { ARENA, type ParameterLayout } from "../model/parameters.ts";
+import { ARENA, type ParameterLayout, trainedEntries } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** The file of both moments: tensors `m.<parameter>` and `v.<parameter>`, f32. */
@@ -56,7 +56,7 @@ export function optimizerFile(runtime: Runtime, layout: ParameterLayout, step: n
   const moments = { m: ARENA.m, v: ARENA.v } as const;
   const specs = new Map<string, TensorSpec>();
   for (const moment of Object.keys(moments)) {
-    for (const { name, shape } of layout.entries) specs.set(`${moment}.${name}`, { dtype: "F32", shape });
+    for (const { name, shape } of trainedEntries(layout)) specs.set(`${moment}.${name}`, { dtype: "F32", shape });
   }
   const plan = planSafetensors(specs, { format: "pt", step: String(step) });
   return {
@@ -91,7 +91,11 @@ export async function restoreStates(
 ): Promise<void> {
   await restoreTensors(runtime, layout, files, { file: WEIGHTS, state: ARENA.parameters, storedName });
   for (const [prefix, state] of [["m", ARENA.m] as const, ["v", ARENA.v] as const]) {
-    await restoreTensors(runtime, layout, files, { file: OPTIMIZER, state, storedName: (name) => `${prefix}.${name}` });
+    await restoreTensors(runtime, momentsOf(layout), files, {
+      file: OPTIMIZER,
+      state,
+      storedName: (name) => `${prefix}.${name}`,
+    });
   }
 }
 
@@ -104,10 +108,17 @@ export interface TensorPlace {
   storedName(parameter: string): string;
 }
 
+/** Where things lie in a state, and its elements. */
+type StateLayout = Pick<ParameterLayout, "entries" | "size">;
+
+function momentsOf(layout: ParameterLayout): StateLayout {
+  return { entries: trainedEntries(layout), size: layout.trained };
+}
+
 /** Brings the f32 tensors of one file into a state, as they are. */
 export async function restoreTensors(
   runtime: Runtime,
-  layout: ParameterLayout,
+  layout: StateLayout,
   files: ReadonlyMap<string, FileSource>,
   place: TensorPlace,
 ): Promise<void> {

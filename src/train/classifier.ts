@@ -24,7 +24,8 @@ export interface ClassifierLoss {
 }
 
 export interface ClassifierOptions {
-  readonly gradients: boolean;
+  /** Which gradients are wanted; an evaluation wants none. */
+  readonly gradients: { readonly hidden: boolean; readonly table: boolean };
   /** Of labels; see `CrossEntropyAttrs`. */
   readonly smoothing?: number | undefined;
   readonly logitsBytes?: number;
@@ -47,9 +48,9 @@ export function classifierLoss(
   const rows = rowsPerChunk(n, table.shape[0]!, options.logitsBytes);
   const losses = tape.buffer(f32([n]));
   // Without gradients there is nothing to put there, and a buffer that nothing is put in has no place in a plan.
-  const gradients = options.gradients
-    ? { dhidden: tape.buffer(f32([n, c])), scale: scaleOf(tape, step, n) }
-    : undefined;
+  const { hidden: ofHidden, table: ofTable } = options.gradients;
+  const dhidden = ofHidden ? tape.buffer(f32([n, c])) : undefined;
+  const scale = ofHidden || ofTable ? scaleOf(tape, step, n) : undefined;
   let dtable: Value | undefined;
   for (let at = 0; at < n; at += rows) {
     const count = Math.min(rows, n - at);
@@ -58,15 +59,15 @@ export function classifierLoss(
     const logits = matmul(part, table, { transposeB: true });
     const { loss, logSumExp } = crossEntropyOp.apply({ logits, labels: partLabels }, { smoothing });
     tape.place(loss, losses, at);
-    if (!gradients) continue;
-    const dloss = tape.view(gradients.scale, at, [count]);
+    if (!scale) continue;
+    const dloss = tape.view(scale, at, [count]);
     const given = { reuse: logits, labels: partLabels, logSumExp, dloss };
     const { dlogits } = crossEntropyBackwardOp.apply(given, { smoothing });
-    tape.place(matmul(dlogits, table), gradients.dhidden, at * c);
-    dtable = matmul(dlogits, part, { transposeA: true, into: dtable });
+    if (dhidden) tape.place(matmul(dlogits, table), dhidden, at * c);
+    if (ofTable) dtable = matmul(dlogits, part, { transposeA: true, into: dtable });
   }
   const loss = scaledSum(losses, step);
-  const seeds = gradients && dtable ? [seed(hidden, gradients.dhidden), seed(table, dtable)] : [];
+  const seeds = [...(dhidden ? [seed(hidden, dhidden)] : []), ...(dtable ? [seed(table, dtable)] : [])];
   return { loss, seeds };
 }
 

@@ -8,7 +8,13 @@ import { f32, type Value } from "../kernels/op.ts";
 import { STEP } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type BatchShape, BLOCK_PREFIX, declareInputs, gpt2Classifier, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
-import { ARENA, declareParameters, type ParameterLayout, type Parameters } from "../model/parameters.ts";
+import {
+  ARENA,
+  declareParameters,
+  type ParameterLayout,
+  type Parameters,
+  trainedEntries,
+} from "../model/parameters.ts";
 import { classifierLoss } from "./classifier.ts";
 
 export interface StepOptions extends AdamWOptions {
@@ -34,6 +40,9 @@ interface LossTape {
   readonly seeds: readonly Seed[];
 }
 
+/** The classifier, where it is not the token embedding: all other parameters are on the way to `hidden`. */
+const CLASSIFIER = "lm_head.weight";
+
 /** `training`: with dropout and seeds for the backward pass. */
 function traceLoss(
   config: Gpt2Config,
@@ -49,16 +58,22 @@ function traceLoss(
   const labels = tape.input("labels", { dtype: "i32", shape: [shape.batch * shape.context] });
   const hidden = gpt2Trunk(config, parameters, inputs, shape, training);
   const table = gpt2Classifier(config, parameters);
-  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients: training, smoothing });
+  const names = training ? trainedEntries(layout).map(({ name }) => name) : [];
+  const gradients = {
+    hidden: names.some((name) => name !== CLASSIFIER),
+    table: names.includes(config.tieWordEmbeddings ? "wte.weight" : CLASSIFIER),
+  };
+  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients, smoothing });
   return { tape, parameters, step, hidden, loss, seeds };
 }
 
-/** Appends the gradients of the loss, placed in the gradient arena, which is given. */
+/** Appends the gradients of the loss by what trains, placed in the gradient arena, which is given. */
 function traceGradients({ tape, parameters, seeds }: LossTape, layout: ParameterLayout, recompute = false): Value {
-  const gradients = tape.state(ARENA.gradients, f32([layout.size]));
-  const views = layout.entries.map(({ name }) => parameters.views.get(name)!);
+  const gradients = tape.state(ARENA.gradients, f32([layout.trained]));
+  const entries = trainedEntries(layout);
+  const views = entries.map(({ name }) => parameters.views.get(name)!);
   backward(tape, seeds, views, recompute ? sectionRanges(tape, BLOCK_PREFIX) : []).forEach((gradient, i) => {
-    const { name, offset } = layout.entries[i]!;
+    const { name, offset } = entries[i]!;
     if (!gradient) throw new Error(`the loss does not depend on ${name}`);
     tape.place(gradient, gradients, offset);
   });
@@ -67,7 +82,8 @@ function traceGradients({ tape, parameters, seeds }: LossTape, layout: Parameter
 
 /**
  * One whole training step: forward, backward, norm and clip, AdamW. Inputs: tokens, positions, tokenOrder,
- * positionOrder, lengths, labels, step. Outputs: loss [1] and stats [4] of `gradientNorm`.
+ * positionOrder, lengths, labels, step; starts where rows are packed. Outputs: loss [1] and stats [4] of `gradientNorm`;
+ * `groupStats` of each group where there are several.
  */
 export function trainingTape(
   config: Gpt2Config,
@@ -115,11 +131,16 @@ export function updateTape(layout: ParameterLayout, options: StepOptions): Tape 
 }
 
 function declareSums(tape: Tape, layout: ParameterLayout): { gradients: Value; loss: Value } {
-  return { gradients: tape.state(ARENA.accumulated, f32([layout.size])), loss: tape.state(LOSS_SUM, f32([1])) };
+  return { gradients: tape.state(ARENA.accumulated, f32([layout.trained])), loss: tape.state(LOSS_SUM, f32([1])) };
 }
 
 /** The state that sums losses over the micro-batches of a step. */
 const LOSS_SUM = "accumulated loss";
+
+/** The output with `gradientNorm`'s stats of one group; only where there are several. */
+export function groupStats(group: string): string {
+  return `stats of ${group}`;
+}
 
 function traceUpdate(
   tape: Tape,
@@ -128,11 +149,16 @@ function traceUpdate(
   options: StepOptions,
 ): void {
   const stats = gradientNorm(gradients, loss, options.maxGradNorm);
-  const m = tape.state(ARENA.m, f32([layout.size]));
-  const v = tape.state(ARENA.v, f32([layout.size]));
-  const { beta1, beta2, epsilon, weightDecay } = options;
-  adamw({ parameters, gradients, m, v }, step, stats, { beta1, beta2, epsilon, weightDecay, decayed: layout.decayed });
   tape.output("stats", stats);
+  const m = tape.state(ARENA.m, f32([layout.trained]));
+  const v = tape.state(ARENA.v, f32([layout.trained]));
+  const { beta1, beta2, epsilon, weightDecay } = options;
+  layout.groups.forEach(({ name, offset, size, decayed, rateFactor }) => {
+    const part = (arena: Value): Value => tape.view(arena, offset, [size]);
+    if (layout.groups.length > 1) tape.output(groupStats(name), gradientNorm(part(gradients), loss, 0));
+    const state = { parameters: part(parameters), gradients: part(gradients), m: part(m), v: part(v) };
+    adamw(state, step, stats, { beta1, beta2, epsilon, weightDecay, decayed, rateFactor });
+  });
 }
 
 /** Loss and gradients, with nothing updated: what `verify` compares. Outputs: loss, and all logits unless unwanted. */

@@ -7,7 +7,7 @@ import { type Batch, collateRows } from "./batch.ts";
 import { contextsFor, placesOf } from "./contexts.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
-import { microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
+import { groupStats, microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
 
 export interface TrainOptions extends StepOptions, Schedule {
   /** Rows that the device works on at a time. */
@@ -40,8 +40,17 @@ export interface StepResult {
   readonly places: number;
   /** False: a gradient or the loss was not finite, and the weights were left as they were. */
   readonly applied: boolean;
+  /** Of each group of parameters, where there are several. */
+  readonly groups?: readonly GroupResult[];
   /** No later step has been queued: the states may be read, saved, evaluated. */
   readonly settled: boolean;
+}
+
+export interface GroupResult {
+  readonly name: string;
+  /** L2, before clipping. */
+  readonly gradNorm: number;
+  readonly learningRate: number;
 }
 
 /** Steps queued before the oldest one's results are awaited: the device never waits for the host to read a number. */
@@ -55,7 +64,7 @@ export interface Trainer {
   dispose(): void;
 }
 
-type Known = Omit<StepResult, "loss" | "gradNorm" | "applied" | "settled">;
+type Known = Omit<StepResult, "loss" | "gradNorm" | "applied" | "settled" | "groups">;
 
 /** Trains the parameters that `runtime` holds in its arena on the rows of `source`. */
 export function createTrainer(
@@ -144,10 +153,19 @@ export function createTrainer(
           continue;
         }
         const { pending, known } = queue.shift()!;
-        const { loss, stats } = await pending;
+        const results = await pending;
+        const { loss, stats } = results;
+        const groups = groupResults(layout, known.learningRate, results);
         const settled = queue.length === 0;
         if (settled) draining = false;
-        yield { ...known, loss: loss![0]!, gradNorm: stats![NORM]!, applied: stats![HEALTHY] === 1, settled };
+        yield {
+          ...known,
+          loss: loss![0]!,
+          gradNorm: stats![NORM]!,
+          applied: stats![HEALTHY] === 1,
+          settled,
+          ...groups,
+        };
       }
     },
     dispose() {
@@ -155,6 +173,16 @@ export function createTrainer(
         plan.then((program) => program.dispose()).catch(() => {});
     },
   };
+}
+
+function groupResults({ groups }: ParameterLayout, rate: number, results: Tensors): Pick<StepResult, "groups"> {
+  if (groups.length < 2) return {};
+  const resultOf = ({ name, rateFactor }: ParameterLayout["groups"][number]): GroupResult => ({
+    name,
+    gradNorm: results[groupStats(name)]![NORM]!,
+    learningRate: rate * rateFactor,
+  });
+  return { groups: groups.map(resultOf) };
 }
 
 function chunksOf<T>(items: readonly T[], size: number): T[][] {
@@ -175,6 +203,6 @@ function combine(first: ProgramStats, last: ProgramStats, times: number): Progra
 
 /** Fresh moments for parameters that are about to be trained. */
 export function resetMoments(runtime: Runtime, layout: ParameterLayout): void {
-  const zeros = new Float32Array(layout.size);
+  const zeros = new Float32Array(layout.trained);
   for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, zeros);
 }

@@ -67,7 +67,7 @@ async function verifySteps(runtime: Runtime, fixture: Fixture, layout: Parameter
   const shape = fixture.batches[0]!.shape;
   return withProgram(runtime, trainingTape(config, layout, shape, optimiser), async (run) => {
     runtime.writeState(ARENA.parameters, packParameters(layout, fixture.parameters));
-    const zeros = new Float32Array(layout.size);
+    const zeros = new Float32Array(layout.trained);
     for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, zeros);
     const checks: Check[] = [];
     for (let step = 0; step < fixture.batches.length; step++) {

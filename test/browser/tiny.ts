@@ -41,7 +41,7 @@ export async function trainTiny(runtime: Runtime): Promise<TinyRun> {
   const program = await runtime.compile(trainingTape(CONFIG, layout, batch.shape, OPTIMISER));
   const parameters = initialParameters(CONFIG, layout, SEED);
   // GPT-2's initialisation makes a tiny model's loss flat; larger weights let five steps tell arithmetics apart.
-  fillNormal(parameters.subarray(0, layout.decayed), 0.2, SEED, 200);
+  fillNormal(parameters.subarray(0, layout.groups[0]!.decayed), 0.2, SEED, 200);
   runtime.writeState(ARENA.parameters, parameters);
   const losses: number[] = [];
   for (let step = 1; step <= STEPS; step++) {

@@ -123,7 +123,7 @@ test("tensors keep the bits of every NaN", async () => {
     read: async (at: number, into: Uint8Array) => void into.set(file.subarray(at, at + into.length)),
   };
   const runtime = createCpuRuntime();
-  const small = { entries: [{ name: "x", shape: [4], offset: 0 }], size: 64, decayed: 64 };
+  const small = { entries: [{ name: "x", shape: [4], offset: 0 }], size: 64 };
   await restoreTensors(runtime, small, new Map([["f", source]]), { file: "f", state: "s", storedName: (name) => name });
   expect(new Uint32Array((await runtime.readState("s", 0, 4)).buffer)).toEqual(bits);
 });

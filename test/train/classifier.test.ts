@@ -47,42 +47,53 @@ async function plain(runtime: Runtime, smoothing = 0) {
   return (await runtime.compile(tape)).run(inputs());
 }
 
+const BOTH = { hidden: true, table: true };
+
 /** The same in chunks of 64 rows, the last one of 8. */
-async function chunked(runtime: Runtime, gradients = true, smoothing = 0) {
+async function chunked(runtime: Runtime, wanted = BOTH, smoothing = 0) {
   const { tape, hidden, table, labels, step } = declare();
   const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, {
-    gradients,
+    gradients: wanted,
     smoothing,
     logitsBytes: 64 * V * 4,
   });
   tape.output("loss", loss);
-  if (!gradients) return (await runtime.compile(tape)).run(inputs());
-  tape.output("dhidden", seeds[0]!.gradient);
-  tape.output("dtable", seeds[1]!.gradient);
+  for (const { value, gradient } of seeds) tape.output(value === hidden ? "dhidden" : "dtable", gradient);
   return (await runtime.compile(tape)).run(inputs());
 }
 
 describe("the loss in chunks is the loss of whole logits, gradients included", () => {
   test.each([0, 0.1])("CPU float64, label smoothing %d", async (smoothing) => {
     const runtime = createCpuRuntime({ precision: "float64" });
-    const { error, tensor } = compareTensors(await chunked(runtime, true, smoothing), await plain(runtime, smoothing));
+    const { error, tensor } = compareTensors(await chunked(runtime, BOTH, smoothing), await plain(runtime, smoothing));
     expect(error, tensor).toBeLessThan(1e-14);
   });
 
   test.each(testAdapters)("%s", async (adapter) => {
     const runtime = createGpuRuntime(await openTestGpu(adapter));
     const wanted = await plain(createCpuRuntime({ precision: "float64" }), 0.1);
-    const { error, tensor } = compareTensors(await chunked(runtime, true, 0.1), wanted);
+    const { error, tensor } = compareTensors(await chunked(runtime, BOTH, 0.1), wanted);
     expect(error, tensor).toBeLessThan(2e-6);
     runtime.close();
   });
 
   test.each(testAdapters)("%s: the loss alone, as an evaluation asks for it, is the same", async (adapter) => {
     const runtime = createGpuRuntime(await openTestGpu(adapter));
-    expect((await chunked(runtime, false)).loss).toEqual((await chunked(runtime)).loss);
+    expect((await chunked(runtime, { hidden: false, table: false })).loss).toEqual((await chunked(runtime)).loss);
     runtime.close();
   });
 });
+
+test.each(["hidden", "table"] as const)(
+  "the gradient of %s alone is the same, without work for the other",
+  async (one) => {
+    const runtime = createCpuRuntime({ precision: "float64" });
+    const both = await chunked(runtime);
+    const alone = await chunked(runtime, { hidden: one === "hidden", table: one === "table" });
+    expect(Object.keys(alone).sort()).toEqual([`d${one}`, "loss"]);
+    expect(alone[`d${one}`]).toEqual(both[`d${one}`]);
+  },
+);
 
 test("logits of a large vocabulary are never whole: 4,096 rows of GPT-2's go in chunks of 320", () => {
   expect(rowsPerChunk(4096, 50257)).toBe(320);
