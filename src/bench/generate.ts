@@ -1,6 +1,8 @@
-import { createTape } from "../autograd/tape.ts";
+import { createTape, type Tape } from "../autograd/tape.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { Tuning } from "../kernels/tuning.ts";
+import { decodeTape, prefillTape } from "../model/decode.ts";
 import { ARENA, declareParameters, layoutParameters } from "../model/parameters.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
@@ -26,16 +28,27 @@ export const GENERATE_EFFORT = {
 const PROMPT = 8;
 const TOKENS_CHECKED = 4;
 
+/** What generation computes with each number of sequences, as far as the sizes of its products go. */
+export function generateTapes({ config }: StepSize): Tape[] {
+  const layout = layoutParameters(config);
+  return GENERATE_EFFORT.full.batches.flatMap((rows) => {
+    const shape = { rows, places: config.contextLength, settings: 64 };
+    const prefill = prefillTape(config, layout, shape, { prompts: 1, length: PROMPT }, "logits");
+    return [prefill, decodeTape(config, layout, shape, "logits")];
+  });
+}
+
 /** Tokens a second, the time of the first token apart; after checking that the reference continues a prompt alike. */
 export async function benchGenerate(
   gpu: Gpu,
   { name, config }: StepSize,
   peak: Peak,
   effort: GenerateEffort,
+  tuning?: Tuning,
 ): Promise<Row[]> {
   const work = `generate ${name.split(" B")[0]}`;
   const common = { system: OURS, device: gpu.driver };
-  const runtime = createGpuRuntime(gpu);
+  const runtime = createGpuRuntime(gpu, { tuning });
   try {
     const { arena } = stepParameters({ name, config, shape: { batch: 1, context: 1 } });
     const layout = layoutParameters(config);

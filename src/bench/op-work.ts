@@ -57,13 +57,23 @@ export async function prepareOp(gpu: Gpu, work: OpWork, repeats: number): Promis
   const inputs = fillAll(sourcesOf(work));
   const runtime = createGpuRuntime(gpu);
   try {
-    const checked = await checkOp(runtime, work, inputs);
-    const program = await runtime.compile(traceWork(work, inputs, { repeats, results: false }));
-    return { ...checked, run: () => void program.run({}), dispose: () => runtime.close() };
+    return { ...(await prepareIn(runtime, work, inputs, repeats)), dispose: () => runtime.close() };
   } catch (reason) {
     runtime.close();
     throw reason;
   }
+}
+
+/** The same in a runtime that others use too, and whose states hold `inputs` from then on. */
+export async function prepareIn(
+  runtime: Runtime,
+  work: OpWork,
+  inputs: Inputs,
+  repeats: number,
+): Promise<Checked & { run(): void }> {
+  const checked = await checkOp(runtime, work, inputs);
+  const program = await runtime.compile(traceWork(work, inputs, { repeats, results: false }));
+  return { ...checked, run: () => void program.run({}) };
 }
 
 /** Checks the work's result and, if it is right, times it. */
@@ -129,7 +139,7 @@ function fillStates(runtime: Runtime, inputs: Inputs): void {
 }
 
 /** The op's inputs and, for its gradients, what they start from. */
-function sourcesOf(work: OpWork): Sources {
+export function sourcesOf(work: OpWork): Sources {
   if (!work.gradient) return work.inputs;
   const outputs = work.op.shapes(work.inputs, { ...work.op.attrs, ...work.attrs });
   const seeds = differentiated(work.op).map((name, i) => [`${SEED}${name}`, spread(outputs[name]!.shape, 100 + i)]);

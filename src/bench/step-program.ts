@@ -20,8 +20,12 @@ export interface StepProgram {
 /** Deviation of the weights that a step is measured on: GPT-2's. */
 const DEVIATION = 0.02;
 
+export function stepTape({ config, shape }: StepSize): Tape {
+  return trainingTape(config, layoutParameters(config), shape, STEP_OPTIONS);
+}
+
 export async function compileStep(runtime: Runtime, size: StepSize, shape = size.shape): Promise<StepProgram> {
-  const tape = trainingTape(size.config, layoutParameters(size.config), shape, STEP_OPTIONS);
+  const tape = stepTape({ ...size, shape });
   return { tape, program: await runtime.compile(tape), inputs: stepInputs };
 }
 

@@ -1,4 +1,5 @@
 import type { Gpu } from "../gpu/device.ts";
+import type { Tuning } from "../kernels/tuning.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Tensors } from "../runtime/runtime.ts";
@@ -20,10 +21,16 @@ const RUNS_IN_FLIGHT = 3;
 const PROFILES = 3;
 
 /** One whole training step: checked, then timed as the trainer runs it, then each op's share by timestamps. */
-export async function benchStep(gpu: Gpu, size: StepSize, peak: Peak, effort: StepEffort): Promise<Row[]> {
+export async function benchStep(
+  gpu: Gpu,
+  size: StepSize,
+  peak: Peak,
+  effort: StepEffort,
+  tuning?: Tuning,
+): Promise<Row[]> {
   const work = `step ${size.name}`;
   const common = { system: OURS, device: gpu.driver };
-  const runtime = createGpuRuntime(gpu);
+  const runtime = createGpuRuntime(gpu, { tuning });
   const reference = createCpuRuntime();
   try {
     const { layout, arena } = stepParameters(size);

@@ -118,7 +118,7 @@ export function variantWorks(size: number, traits: Traits): OpWork[] {
   return [...products, ...attentions];
 }
 
-function matmulWork(m: number, n: number, k: number, attrs: Partial<MatmulAttrs>): OpWork {
+export function matmulWork(m: number, n: number, k: number, attrs: Partial<MatmulAttrs>): OpWork {
   const a = spread(attrs.transposeA ? [k, m] : [m, k], 1);
   const b = spread(attrs.transposeB ? [n, k] : [k, n], 2);
   return {
@@ -146,7 +146,7 @@ function sampleRows(inputs: Inputs, attrs: Partial<MatmulAttrs>, m: number, n: n
   };
 }
 
-function attentionWork(B: number, T: number, C: number, H: number, variant = "auto"): Omit<OpWork, "work"> {
+export function attentionWork(B: number, T: number, C: number, H: number, variant = "auto"): Omit<OpWork, "work"> {
   const lengths = exactly({ dtype: "u32", shape: [B] }, new Uint32Array(B).fill(T));
   const D = C / H;
   // Records and heads do not see each other: the last record's last head stands for all. A row is C wide, or q | k | v.

@@ -1,27 +1,32 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem } from "node:os";
 import { Command } from "commander";
-import { benchGenerate, GENERATE_EFFORT } from "../bench/generate.ts";
+import type { Tape } from "../autograd/tape.ts";
+import { benchGenerate, GENERATE_EFFORT, generateTapes } from "../bench/generate.ts";
 import { benchKernels, effortOf, measurePeak } from "../bench/kernels.ts";
 import { benchMatmulPeers } from "../bench/peers.ts";
 import type { Peak } from "../bench/rates.ts";
 import { OURS, type Row } from "../bench/row.ts";
 import { benchStep, STEP_EFFORT } from "../bench/step.ts";
 import { benchStepPeers } from "../bench/step-peers.ts";
+import { stepTape } from "../bench/step-program.ts";
 import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { Tuning } from "../kernels/tuning.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import { openGpu } from "../platform/node.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import { byteSize } from "./numbers.ts";
+import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
 
 interface BenchFlags {
   readonly device?: string;
   readonly json?: boolean;
   readonly quick?: boolean;
   readonly peers?: boolean;
+  readonly tune?: boolean;
   readonly out?: string;
 }
 
@@ -38,11 +43,13 @@ export function benchCommand(): Command {
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
         .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
+        .addOption(tuneOption())
         .action((flags: StepFlags) => withRows(flags, steps)),
     )
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
+        .addOption(tuneOption())
         .action((flags: StepFlags) => withRows(flags, samples)),
     );
 }
@@ -91,7 +98,9 @@ async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
   for (const name of named ? [named] : SIZES.slice(0, quick ? 1 : 2)) {
-    yield* await benchGenerate(gpu, stepSize(name, gpu.kind), peak, GENERATE_EFFORT[quick ? "quick" : "full"]);
+    const size = stepSize(name, gpu.kind);
+    const tuning = await tuningOf(gpu, flags, generateTapes(size));
+    yield* await benchGenerate(gpu, size, peak, GENERATE_EFFORT[quick ? "quick" : "full"], tuning);
   }
 }
 
@@ -110,7 +119,8 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
     const size = stepSize(name, gpu.kind);
     const skipped = named ? undefined : whyNot(gpu, size, peak, quick);
     if (skipped === undefined) {
-      const [step, ...shares] = await benchStep(gpu, size, peak, STEP_EFFORT[quick ? "quick" : "full"]);
+      const tuning = await tuningOf(gpu, flags, [stepTape(size)]);
+      const [step, ...shares] = await benchStep(gpu, size, peak, STEP_EFFORT[quick ? "quick" : "full"], tuning);
       if (step) yield { ...step, mesa_shader_cache_disabled: cold };
       yield* shares;
     } else yield { work: `step ${size.name}`, system: OURS, device: gpu.driver, skipped };
@@ -119,6 +129,11 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
     const effort = STEP_EFFORT[quick ? "quick" : "full"];
     yield* await benchStepPeers(gpu, stepSize("nanogpt", gpu.kind), await openPeers(gpu), effort);
   }
+}
+
+/** What users of this machine get: what is measured now, or was before. */
+async function tuningOf(gpu: Gpu, { tune }: StepFlags, tapes: readonly Tape[]): Promise<Tuning | undefined> {
+  return tune ? measureTuning(gpu, tapes) : keptTuning(gpu);
 }
 
 function whyNot(gpu: Gpu, size: StepSize, peak: Peak, quick: boolean): string | undefined {

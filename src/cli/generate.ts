@@ -1,13 +1,17 @@
 import { Command } from "commander";
+import type { Tape } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
 import { createGenerator } from "../generate/generate.ts";
 import { generationOptions } from "../generate/options.ts";
-import { layoutParameters } from "../model/parameters.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import { decodeTape, prefillTape } from "../model/decode.ts";
+import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import { addGenerationOptions, type GenerationFlags, optionsOfFlags, speltAsFlags } from "./generate-flags.ts";
 import { interact, jsonLine, printStream, reportCut } from "./generate-print.ts";
 import { encodePrompt, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { tuneOption } from "./tune.ts";
 
 interface GenerateFlags extends GenerationFlags, PromptFlags {
   readonly model: string;
@@ -15,6 +19,7 @@ interface GenerateFlags extends GenerationFlags, PromptFlags {
   readonly window?: boolean;
   readonly interactive?: boolean;
   readonly device?: string;
+  readonly tune?: boolean;
   readonly json?: boolean;
 }
 
@@ -29,6 +34,7 @@ export function generateCommand(): Command {
     .option("--window", "of a prompt that does not fit the context, continue its end")
     .option("--interactive", "ask for prompts until the input ends")
     .option("--device <name>", DEVICE_HELP)
+    .addOption(tuneOption())
     .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
     .action((flags: GenerateFlags) =>
       generate(flags).catch((error) => {
@@ -58,7 +64,11 @@ async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<voi
   const prompts = flags.interactive ? [] : readPrompts(flags);
   const encoded = prompts.map(encode);
   const layout = layoutParameters(config);
-  await withRuntime(flags.device, async (runtime) => {
+  await withRuntime(flags.device, async (opened) => {
+    const count = Math.max(1, prompts.length);
+    const longest = Math.max(1, ...encoded.map(({ length }) => length));
+    const sizes = { rows: count * Math.max(numBeams, numReturnSequences), prompts: count, prompt: longest };
+    const runtime = flags.tune ? await opened.tuned(generationTapes(config, layout, sizes)) : opened;
     await model.load(runtime, layout);
     const generator = createGenerator(runtime, config, layout);
     if (flags.interactive) {
@@ -79,4 +89,17 @@ async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<voi
     });
     if (!flags.json) reportCut(samples);
   });
+}
+
+/** What a request computes, as far as the sizes of its products go. */
+function generationTapes(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  { rows, prompts, prompt }: { readonly rows: number; readonly prompts: number; readonly prompt: number },
+): Tape[] {
+  const shape = { rows, places: config.contextLength, settings: 64 };
+  return [
+    prefillTape(config, layout, shape, { prompts, length: prompt }, "logits"),
+    decodeTape(config, layout, shape, "logits"),
+  ];
 }

@@ -1,19 +1,46 @@
+import type { Tape } from "../autograd/tape.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Tuning } from "../kernels/tuning.ts";
 import { openGpu } from "../platform/node.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { keptTuning, measureTuning } from "./tune.ts";
 
 export const DEVICE_HELP =
   "auto, hardware, system, embedded, part of an adapter's name, or cpu (the slow reference); see `gpt2 devices`";
 
+export interface RuntimeOptions {
+  /** What a run that is gone on with was computed with (`null`: the defaults). Left out: what was measured here before. */
+  readonly tuning?: Tuning | null | undefined;
+}
+
 /** Opens what `--device` names; `close` it when done, so that the process ends. */
-export async function openRuntime(device: string | undefined): Promise<Runtime> {
-  if (device === "cpu") return createCpuRuntime();
-  if (device === "cpu-float64") return createCpuRuntime({ precision: "float64" });
+export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
+  if (device === "cpu") return untuned(createCpuRuntime());
+  if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64" }));
   const gpu = await openGpu({ adapter: device });
-  const runtime = createGpuRuntime(gpu);
+  const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
+  return onGpu(gpu, tuning);
+}
+
+/** A runtime that the command line has opened. */
+export interface OpenRuntime extends Runtime {
+  /** What its kernels are chosen by, as JSON: a run records it, since the same bits need the same choices. */
+  readonly tuning: Tuning | null;
+  /** Measures what `tapes` compute and gives a runtime that uses it, in place of this one, which must have no states yet. */
+  tuned(tapes: Iterable<Tape>): Promise<OpenRuntime>;
+}
+
+function onGpu(gpu: Gpu, tuning: Tuning | undefined): OpenRuntime {
+  const runtime = createGpuRuntime(gpu, { tuning });
   return {
     ...runtime,
+    tuning: tuning ?? null,
+    async tuned(tapes) {
+      runtime.close();
+      return onGpu(gpu, await measureTuning(gpu, tapes));
+    },
     close() {
       runtime.close();
       gpu.close();
@@ -21,9 +48,19 @@ export async function openRuntime(device: string | undefined): Promise<Runtime> 
   };
 }
 
+/** The reference has nothing to choose. */
+function untuned(runtime: Runtime): OpenRuntime {
+  const open: OpenRuntime = { ...runtime, tuning: null, tuned: async () => open };
+  return open;
+}
+
 /** Opens a runtime for the length of `use`. */
-export async function withRuntime<T>(device: string | undefined, use: (runtime: Runtime) => Promise<T>): Promise<T> {
-  const runtime = await openRuntime(device);
+export async function withRuntime<T>(
+  device: string | undefined,
+  use: (runtime: OpenRuntime) => Promise<T>,
+  options: RuntimeOptions = {},
+): Promise<T> {
+  const runtime = await openRuntime(device, options);
   try {
     return await use(runtime);
   } finally {

@@ -15,6 +15,7 @@ import {
 } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
 import type { Traits } from "./traits.ts";
+import { attentionClass } from "./tuning.ts";
 
 export interface AttentionAttrs {
   readonly batch: number;
@@ -62,11 +63,13 @@ export const attentionOp = defineOp({
       });
     });
   },
-  scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> =>
-    usesPanels(attrs, traits) ? { panels: panelsScratch(sizesOf("attention", inputs, attrs), traits) } : {},
+  scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
+    const sizes = sizesOf("attention", inputs, attrs);
+    return usesPanels(attrs, sizes, traits) ? { panels: panelsScratch(sizes, traits) } : {};
+  },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attention", inputs, attrs);
-    return usesPanels(attrs, traits) ? panelsForward(sizes, traits) : rowsForward(sizes, traits);
+    return usesPanels(attrs, sizes, traits) ? panelsForward(sizes, traits) : rowsForward(sizes, traits);
   },
   vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
     dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, starts, y, logSumExp, dy }, attrs).dqkv } : {},
@@ -114,13 +117,14 @@ export const attentionBackwardOp = defineOp({
   },
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const delta: Scratch = { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 };
-    if (!usesPanels(attrs, traits)) return { delta };
-    const panels = panelsScratch(sizesOf("attentionBackward", inputs, attrs), traits);
+    const sizes = sizesOf("attentionBackward", inputs, attrs);
+    if (!usesPanels(attrs, sizes, traits)) return { delta };
+    const panels = panelsScratch(sizes, traits);
     return { delta, probabilities: panels, dscores: panels };
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
-    return usesPanels(attrs, traits) ? panelsBackward(sizes, traits) : rowsBackward(sizes, traits);
+    return usesPanels(attrs, sizes, traits) ? panelsBackward(sizes, traits) : rowsBackward(sizes, traits);
   },
   // five products over the lower triangle: scores, dp, dq, dk, dv
   cost: ({ qkv, lengths }, _outputs, attrs) => {
@@ -151,8 +155,10 @@ type Inputs<T> = {
   readonly starts?: T | undefined;
 };
 
-function usesPanels({ variant }: AttentionAttrs, { software }: Traits): boolean {
-  return variant === "panels" || (variant === "auto" && software);
+function usesPanels({ variant }: AttentionAttrs, sizes: AttentionSizes, { software, tuning }: Traits): boolean {
+  if (variant !== "auto") return variant === "panels";
+  const tuned = tuning?.attention[attentionClass(sizes)];
+  return tuned ? tuned === "panels" : software;
 }
 
 function sizesOf(

@@ -2,9 +2,10 @@ import { formatShape, sizeOf } from "../core/shape.ts";
 import { columnSum } from "./column-sum.ts";
 import { type Finish, type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
 import type { Product } from "./matmul/product.ts";
-import { defaultSplits, defaultVariant, variantFits, variantNamed } from "./matmul/variants.ts";
+import { defaultSplits, defaultVariant, matmulVariants, variantFits, variantNamed } from "./matmul/variants.ts";
 import { defineOp, expectType, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
+import { matmulClass } from "./tuning.ts";
 
 /** Attributes of `matmul`. */
 export interface MatmulAttrs {
@@ -137,6 +138,11 @@ function productOf(a: TensorType, b: TensorType, { transposeA, transposeB }: Mat
 }
 
 function planOf(product: Product, attrs: MatmulAttrs, traits: Traits): Plan {
+  if (attrs.variant === "auto" && attrs.splits === 0) {
+    const tuned = traits.tuning?.matmul[matmulClass(product)];
+    const variant = tuned && matmulVariants.find(({ name }) => name === tuned.variant);
+    if (tuned && variant && variantFits(variant, traits)) return { variant, splits: tuned.splits };
+  }
   const wanted = attrs.variant === "auto" ? undefined : variantNamed(attrs.variant);
   const variant = wanted && variantFits(wanted, traits) ? wanted : defaultVariant(product, traits);
   return { variant, splits: attrs.splits || defaultSplits(product, variant, traits) };

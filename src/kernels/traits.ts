@@ -1,3 +1,5 @@
+import type { Tuning } from "./tuning.ts";
+
 /**
  * What kernels may know of an adapter: the limits that were granted, the optional features, what the tuner chose.
  * Plain data: the same traits and shapes always give the same dispatches.
@@ -21,6 +23,8 @@ export interface Traits {
   readonly subgroupMinSize: number;
   /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads. */
   readonly software: boolean;
+  /** What was measured on this adapter; where it says nothing, the defaults hold. */
+  readonly tuning?: Tuning | undefined;
 }
 
 /** WebGPU's guaranteed limits: what any adapter grants, and what tests plan against. */

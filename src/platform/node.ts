@@ -5,6 +5,12 @@ import { embeddedDriverExists } from "./node/embedded.ts";
 import { politeWait } from "./node/poll.ts";
 import { whyRefused } from "./node/refusals.ts";
 
+export {
+  type KeptMeasurements,
+  keepMeasurements,
+  measurementKey,
+  readMeasurements,
+} from "./node/measurements.ts";
 export { freeMemory } from "./node/memory.ts";
 
 export interface OpenGpuOptions extends DeviceRequest {

@@ -1,11 +1,11 @@
-import { access, constants, copyFile, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { access, constants, copyFile, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { extract } from "tar-stream";
 import { userError } from "../../core/errors.ts";
+import { cacheFolders } from "./cache.ts";
 import { installedPackage, stockDawnPath } from "./dawn.ts";
 
 const DRIVER = "libvk_swiftshader.so";
@@ -45,28 +45,6 @@ export async function embeddedDawnPath(env: NodeJS.ProcessEnv = process.env): Pr
   userError(
     `the embedded driver cannot be unpacked: ${problems.join("; ")}; set GPT2_CACHE to a folder with 30 MB free`,
   );
-}
-
-interface CacheFolder {
-  readonly path: string;
-  make(): Promise<unknown>;
-}
-
-/** Where to unpack, best first: the user's choice alone, or the user's cache, or the folder for temporary files. */
-function cacheFolders(env: NodeJS.ProcessEnv): CacheFolder[] {
-  const own = (path: string) => ({ path, make: () => mkdir(path, { recursive: true, mode: 0o700 }) });
-  if (env.GPT2_CACHE) return [own(env.GPT2_CACHE)];
-  const cache = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, ".cache"));
-  const temporary = join(tmpdir(), `webgpu-gpt2-${process.getuid?.()}`);
-  return [...(cache ? [own(join(cache, "webgpu-gpt2"))] : []), { path: temporary, make: () => makePrivate(temporary) }];
-}
-
-/** Anybody may have made this folder before us, and we are about to load code from it. */
-async function makePrivate(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  const found = await lstat(path);
-  const ours = found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
-  if (!ours) throw new Error(`${path} belongs to somebody else or can be written by others`);
 }
 
 /** Makes `folder` in one rename, so that it never exists by halves and two processes may do it at once. */

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { Option } from "commander";
+import type { Tape } from "../autograd/tape.ts";
+import { deviceBench } from "../bench/tune.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { kernelsDigest, mergeTunings, NO_TUNING, type Tuning, tuningFrom } from "../kernels/tuning.ts";
+import { keepMeasurements, measurementKey, readMeasurements } from "../platform/node.ts";
+import { traitsOf } from "../runtime/gpu.ts";
+import { contestsOf, type TuningResult, tune } from "../runtime/tuner.ts";
+
+/** `--tune`. */
+export function tuneOption(): Option {
+  return new Option("--tune", "time the kernels' variants on this adapter first, and keep the choice for later runs");
+}
+
+/** What was measured on this adapter before with these kernels, or nothing; a damaged file is told of in one line. */
+export async function keptTuning(gpu: Gpu): Promise<Tuning | undefined> {
+  const { data, problem } = await readMeasurements(keyOf(gpu));
+  const tuning = tuningFrom(data);
+  if (problem !== undefined) console.error(`gpt2: ${problem}`);
+  else if (data !== undefined && !tuning) console.error("gpt2: what was kept of --tune is damaged; ignored");
+  return tuning;
+}
+
+/**
+ * Measures every class of sizes that the tapes have, keeps it for later runs beside what was known of others, and gives
+ * both. Says on standard error what it chose.
+ */
+export async function measureTuning(gpu: Gpu, tapes: Iterable<Tape>): Promise<Tuning> {
+  const contests = contestsOf(tapes, traitsOf(gpu));
+  console.error(`tuning ${contests.length} classes of sizes on ${gpu.driver}`);
+  const measured = await tune(contests, deviceBench(gpu, printResult));
+  const tuning = mergeTunings((await keptTuning(gpu)) ?? NO_TUNING, measured);
+  try {
+    console.error(`kept in ${await keepMeasurements(keyOf(gpu), tuning)}`);
+  } catch (reason) {
+    console.error(`gpt2: the tuning holds for this run only: ${(reason as Error).message}`);
+  }
+  return tuning;
+}
+
+/** Another adapter, another driver, another version or changed shaders: what was measured does not count. */
+function keyOf(gpu: Gpu): string {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return measurementKey(gpu, `${version} ${kernelsDigest()}`);
+}
+
+function printResult({ contest, winner, medians }: TuningResult): void {
+  const chosen = contest.choices[winner]!;
+  const name = typeof chosen === "string" ? chosen : `${chosen.variant}, ${chosen.splits} splits`;
+  const gain =
+    medians[0] !== undefined && winner > 0 ? `, ${(medians[0] / medians[winner]!).toFixed(2)} times as fast` : "";
+  console.error(`  ${contest.kind} ${contest.class}: ${name}${winner === 0 ? " (the default)" : gain}`);
+}

@@ -1,0 +1,80 @@
+import { SHADERS } from "./shaders.gen.ts";
+
+/** How products of one class of sizes are computed: a name out of `matmulVariants`, and stretches that K is cut into. */
+export interface MatmulChoice {
+  readonly variant: string;
+  readonly splits: number;
+}
+
+export type AttentionChoice = "rows" | "panels";
+
+/**
+ * Which of several ways to compute is used, by classes of sizes, where the defaults are not: what a tuner measured on one
+ * adapter. JSON as it is. The same tuning gives the same dispatches, and so the same bits; another one need not.
+ */
+export interface Tuning {
+  readonly matmul: Readonly<Record<string, MatmulChoice>>;
+  readonly attention: Readonly<Record<string, AttentionChoice>>;
+}
+
+export const NO_TUNING: Tuning = { matmul: {}, attention: {} };
+
+interface Sizes {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** "NT 1024 65536 1024": which operands are transposed, and M, N, K to the nearest power of 2. */
+export function matmulClass({ M, N, K, transposeA, transposeB }: Sizes): string {
+  return [`${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, ...[M, N, K].map(rounded)].join(" ");
+}
+
+/** "1024 64": positions to the nearest power of 2, columns of a head. */
+export function attentionClass({ T, D }: { readonly T: number; readonly D: number }): string {
+  return `${rounded(T)} ${D}`;
+}
+
+function rounded(size: number): number {
+  return size === 0 ? 0 : 2 ** Math.round(Math.log2(size));
+}
+
+/** A tuning that was kept as JSON, or undefined where `data` is none. */
+export function tuningFrom(data: unknown): Tuning | undefined {
+  if (!isRecord(data) || !isRecord(data.matmul) || !isRecord(data.attention)) return undefined;
+  const matmul: Record<string, MatmulChoice> = {};
+  for (const [key, choice] of Object.entries(data.matmul)) {
+    if (!isRecord(choice) || typeof choice.variant !== "string") return undefined;
+    if (!Number.isSafeInteger(choice.splits) || (choice.splits as number) < 1) return undefined;
+    matmul[key] = { variant: choice.variant, splits: choice.splits as number };
+  }
+  const attention: Record<string, AttentionChoice> = {};
+  for (const [key, choice] of Object.entries(data.attention)) {
+    if (choice !== "rows" && choice !== "panels") return undefined;
+    attention[key] = choice;
+  }
+  return { matmul, attention };
+}
+
+function isRecord(data: unknown): data is Record<string, unknown> {
+  return typeof data === "object" && data !== null && !Array.isArray(data);
+}
+
+/** `more` joined to `base`, going before it. */
+export function mergeTunings(base: Tuning, more: Tuning): Tuning {
+  return {
+    matmul: { ...base.matmul, ...more.matmul },
+    attention: { ...base.attention, ...more.attention },
+  };
+}
+
+/** 8 hexadecimal digits (FNV-1a) that change with any shader: what was measured with others does not count. */
+export function kernelsDigest(): string {
+  let hash = 0x811c9dc5;
+  for (const [name, text] of Object.entries(SHADERS)) {
+    for (const letter of `${name}\n${text}\n`) hash = Math.imul(hash ^ letter.codePointAt(0)!, 0x01000193);
+  }
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

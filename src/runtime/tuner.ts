@@ -1,0 +1,197 @@
+import type { Tape } from "../autograd/tape.ts";
+import { attentionOp } from "../kernels/attention.ts";
+import type { Product } from "../kernels/matmul/product.ts";
+import { defaultSplits, defaultVariant, matmulVariants, variantFits } from "../kernels/matmul/variants.ts";
+import { matmulOp } from "../kernels/matmul.ts";
+import type { AnyOp } from "../kernels/op.ts";
+import type { Traits } from "../kernels/traits.ts";
+import {
+  type AttentionChoice,
+  attentionClass,
+  type MatmulChoice,
+  matmulClass,
+  type Tuning,
+} from "../kernels/tuning.ts";
+
+/** Attention as far as the choice of its kernels goes. */
+export interface AttentionWork {
+  readonly batch: number;
+  readonly heads: number;
+  readonly T: number;
+  readonly D: number;
+}
+
+/** One class of sizes and the ways to compute it, the default first; the sizes are the largest of their class. */
+export type Contest =
+  | {
+      readonly kind: "matmul";
+      readonly class: string;
+      readonly work: Product;
+      readonly choices: readonly MatmulChoice[];
+    }
+  | {
+      readonly kind: "attention";
+      readonly class: string;
+      readonly work: AttentionWork;
+      readonly choices: readonly AttentionChoice[];
+    };
+
+/** A way to compute, checked and compiled. */
+export interface Contestant {
+  /** What is wrong with its result; then no time counts. */
+  readonly failed?: string | undefined;
+  /** Does the work, and settles when the device has done it. */
+  run(): Promise<void>;
+}
+
+/** What a tuner needs from outside. */
+export interface Bench {
+  /** One contestant for each choice, in order. `close` frees them. */
+  open(contest: Contest): Promise<{ readonly contestants: readonly Contestant[]; close(): void }>;
+  /** Milliseconds. */
+  clock(): number;
+  /** Told of each class that is done. */
+  onResult?(result: TuningResult): void;
+}
+
+export interface TuningResult {
+  readonly contest: Contest;
+  /** Which of the contest's choices won. */
+  readonly winner: number;
+  /** Median milliseconds of each choice; undefined where its result was wrong or it was far behind at once. */
+  readonly medians: readonly (number | undefined)[];
+}
+
+/** Rounds in which all that are left take turns, so that what else the machine does hits all of them. */
+const ROUNDS = 5;
+/** Who takes so many times the best of the first round is out, but for the default, which the others are measured by. */
+const HOPELESS = 3;
+/** The default stays unless another takes less than this share of its time: a close call would be decided by noise. */
+const CLEARLY = 0.97;
+/** No more stretches of K than this. */
+const MOST_SPLITS = 16;
+/** Shorter stretches are not worth a second pass. */
+const LEAST_STRETCH = 128;
+/** Variants that explain the others, and are never the fastest. */
+const SLOW = new Set(["naive", "registers-scalar"]);
+
+/** Every class of sizes that the tapes have, and in which there is something to choose. */
+export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
+  const products = new Map<string, Product>();
+  const attentions = new Map<string, AttentionWork>();
+  for (const tape of tapes) {
+    for (const { op, inputs, outputs, attrs } of tape.nodes) {
+      if (is(op, matmulOp)) {
+        const { transposeA, transposeB } = attrs as Product;
+        const [M = 0, N = 0] = outputs.y!.shape;
+        const product = { M, N, K: inputs.a!.shape[transposeA ? 0 : 1] ?? 0, transposeA, transposeB };
+        const known = products.get(matmulClass(product));
+        if (M * N * product.K > 0 && (!known || volume(product) > volume(known)))
+          products.set(matmulClass(product), product);
+      }
+      if (is(op, attentionOp)) {
+        const { batch, heads } = attrs as AttentionWork;
+        const [rows = 0, columns = 0] = inputs.qkv!.shape;
+        const work = { batch, heads, T: rows / batch, D: columns / 3 / heads };
+        const known = attentions.get(attentionClass(work));
+        if (!known || work.batch * work.T > known.batch * known.T) attentions.set(attentionClass(work), work);
+      }
+    }
+  }
+  const all: Contest[] = [
+    ...[...products].map(([name, work]): Contest => {
+      return { kind: "matmul", class: name, work, choices: matmulChoices(work, traits) };
+    }),
+    ...[...attentions].map(([name, work]): Contest => {
+      return { kind: "attention", class: name, work, choices: attentionChoices(traits) };
+    }),
+  ];
+  return all.filter(({ choices }) => choices.length > 1);
+}
+
+function is(op: AnyOp, other: unknown): boolean {
+  return op === other;
+}
+
+function volume({ M, N, K }: Product): number {
+  return M * N * K;
+}
+
+/** Every variant that fits, with K whole or cut where y has few tiles; the default first. */
+function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
+  const untuned = { ...traits, tuning: undefined };
+  const variant = defaultVariant(product, untuned);
+  const first = { variant: variant.name, splits: defaultSplits(product, variant, untuned) };
+  const choices: MatmulChoice[] = [first];
+  for (const other of matmulVariants) {
+    if (SLOW.has(other.name) || !variantFits(other, traits)) continue;
+    // Two cores are kept busy by a few tiles: a second pass over partial sums only costs.
+    const most = traits.software ? 1 : Math.min(MOST_SPLITS, Math.floor(product.K / LEAST_STRETCH));
+    for (let splits = 1; splits <= Math.max(1, most); splits *= 2) {
+      if (other.name !== first.variant || splits !== first.splits) choices.push({ variant: other.name, splits });
+    }
+  }
+  return choices;
+}
+
+/** Kernels with private arrays take a software driver minutes to compile: there is no choice there. */
+function attentionChoices({ software }: Traits): AttentionChoice[] {
+  return software ? ["panels"] : ["rows", "panels"];
+}
+
+/** Measures contests one after another. What it gives depends on the clock and on nothing else. */
+export async function tune(contests: readonly Contest[], bench: Bench): Promise<Tuning> {
+  const matmul: Record<string, MatmulChoice> = {};
+  const attention: Record<string, AttentionChoice> = {};
+  for (const contest of contests) {
+    const result = await decide(contest, bench);
+    bench.onResult?.(result);
+    if (contest.kind === "matmul") matmul[contest.class] = contest.choices[result.winner]!;
+    else attention[contest.class] = contest.choices[result.winner]!;
+  }
+  return { matmul, attention };
+}
+
+async function decide(contest: Contest, bench: Bench): Promise<TuningResult> {
+  const { contestants, close } = await bench.open(contest);
+  const time = async (contestant: Contestant): Promise<number> => {
+    const start = bench.clock();
+    await contestant.run();
+    return bench.clock() - start;
+  };
+  try {
+    const times: number[][] = contestants.map(() => []);
+    let left: number[] = [];
+    for (const [i, contestant] of contestants.entries()) {
+      if (contestant.failed !== undefined) continue;
+      await contestant.run(); // the first run compiles
+      times[i]!.push(await time(contestant));
+      left.push(i);
+    }
+    const best = Math.min(...left.map((i) => times[i]![0]!));
+    left = left.filter((i) => i === 0 || times[i]![0]! <= HOPELESS * best);
+    for (let round = 1; round < ROUNDS; round++) {
+      for (const i of left) times[i]!.push(await time(contestants[i]!));
+    }
+    const medians = contestants.map((_, i) => (left.includes(i) ? median(times[i]!) : undefined));
+    return { contest, winner: winnerOf(medians), medians };
+  } finally {
+    close();
+  }
+}
+
+function winnerOf(medians: readonly (number | undefined)[]): number {
+  let winner = 0;
+  medians.forEach((time, i) => {
+    if (time === undefined) return;
+    const best = medians[winner];
+    const least = winner === 0 ? CLEARLY : 1;
+    if (best === undefined || time < least * best) winner = i;
+  });
+  return winner;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)]!;
+}
