@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.ts";
 import { benchCommand } from "./bench.ts";
@@ -9,13 +8,13 @@ import { generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
 import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
+import { version } from "./version.ts";
 
 /** Every command of `gpt2`; each is one file beside this one. */
 function program(): Command {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const gpt2 = new Command("gpt2")
     .description("Train, fine-tune and sample GPT-2 on WebGPU.")
-    .version(version)
+    .version(version())
     .showHelpAfterError(false)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "gpt2: ")) });
   const commands = [
@@ -37,10 +36,15 @@ function withSettingsOf(parent: Command, command: Command): Command {
   return command.copyInheritedSettings(parent).exitOverride();
 }
 
+/** `--learning_rate`, as transformers' scripts spell it, as `--learning-rate`. */
+function withHyphens(word: string): string {
+  return word.replace(/^--[a-z][a-z0-9_]*(?==|$)/, (flag) => flag.replaceAll("_", "-"));
+}
+
 async function main(): Promise<void> {
   const gpt2 = program().exitOverride();
   try {
-    await gpt2.parseAsync();
+    await gpt2.parseAsync(process.argv.map(withHyphens));
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode;

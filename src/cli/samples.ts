@@ -1,49 +1,39 @@
 import pc from "picocolors";
-import type { Generated } from "../generate/generate.ts";
 import { isWellFormedAddress } from "../text/address.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { SampleEntry } from "../train/events.ts";
 
-/** A sample as a person judges it. */
-export interface JudgedSample {
-  readonly text: string;
-  readonly stopped: Generated["stopped"];
-  /** Ended by itself. */
-  readonly ended: boolean;
-  /** Looks like an e-mail address and ended by itself. */
-  readonly wellFormed: boolean;
-  /** Not a record of the training data. */
-  readonly novel: boolean;
+export interface JudgeOptions {
+  /** Whether a text is one of the training data; undefined: nobody knows. */
+  readonly has: ((text: string) => boolean) | undefined;
+  /** Say of each sample whether it is a well-formed address. */
+  readonly addresses: boolean;
 }
 
-export function judgeSamples(
-  samples: readonly Generated[],
-  prompt: string,
-  tokenizer: Tokenizer,
-  known: ReadonlySet<string>,
-): JudgedSample[] {
-  return samples.map(({ ids, stopped }) => {
-    const text = prompt + tokenizer.decode(ids);
-    const ended = stopped === "end";
-    return { text, stopped, ended, wellFormed: ended && isWellFormedAddress(text), novel: !known.has(text) };
+/** Samples of records, a line each with what a person would ask of it, and a line that counts. */
+export function formatSamples(samples: SampleEntry["samples"], { has, addresses }: JudgeOptions): string {
+  const judged = samples.map(({ prompt, text, ended }) => {
+    const whole = prompt + text;
+    return { whole, ended, wellFormed: ended && isWellFormedAddress(whole), novel: has ? !has(whole) : undefined };
   });
-}
-
-/** One line a sample, and a line that counts. `addresses`: say of each whether it is a well-formed address. */
-export function formatSamples(samples: readonly JudgedSample[], addresses: boolean): string {
-  const width = Math.max(...samples.map(({ text }) => text.length));
-  const lines = samples.map(({ text, ended, wellFormed, novel }) => {
+  const width = Math.max(...judged.map(({ whole }) => whole.length));
+  const lines = judged.map(({ whole, ended, wellFormed, novel }) => {
     const marks = [
       ...(addresses ? [wellFormed ? pc.green("well-formed") : pc.red("malformed  ")] : []),
       ended ? "ended by itself" : pc.yellow("cut off        "),
-      novel ? "new" : "in the data",
+      ...(novel === undefined ? [] : [novel ? "new" : "in the data"]),
     ];
-    return `  ${text.padEnd(width)}  ${marks.join("  ")}`;
+    return `  ${whole.padEnd(width)}  ${marks.join("  ")}`;
   });
-  const count = (test: (sample: JudgedSample) => boolean): number => samples.filter(test).length;
+  const count = (test: (sample: (typeof judged)[number]) => boolean): number => judged.filter(test).length;
   const counts = [
-    ...(addresses ? [`${count((sample) => sample.wellFormed)} well-formed`] : []),
-    `${count((sample) => sample.ended)} ended by themselves`,
-    `${count((sample) => sample.novel)} not in the data`,
+    ...(addresses ? [`${count(({ wellFormed }) => wellFormed)} well-formed`] : []),
+    `${count(({ ended }) => ended)} ended by themselves`,
+    ...(has ? [`${count(({ novel }) => novel === true)} not in the data`] : []),
   ];
-  return [...lines, `${samples.length} samples: ${counts.join(", ")}`].join("\n");
+  return [...lines, `${judged.length} samples: ${counts.join(", ")}`].join("\n");
+}
+
+/** Samples of a model of one long text, which never end: each as it is, under a line. */
+export function formatPassages(samples: SampleEntry["samples"]): string {
+  return samples.map(({ prompt, text }) => `${pc.dim("---------------")}\n${prompt}${text}`).join("\n");
 }

@@ -11,6 +11,8 @@ export interface Evaluation {
   /** Mean cross-entropy over all labels, in nats. */
   readonly loss: number;
   readonly labels: number;
+  readonly records: number;
+  readonly batches: number;
 }
 
 export interface Evaluator {
@@ -65,7 +67,8 @@ export function createEvaluator(
         sum += (await done.pending).loss![0]! * done.labels;
         labels += done.labels;
       }
-      return { loss: labels === 0 ? 0 : sum / labels, labels };
+      const batches = Math.ceil(sequences.count / batchSize);
+      return { loss: labels === 0 ? 0 : sum / labels, labels, records: sequences.count, batches };
     },
     dispose() {
       for (const plan of plans.values()) plan.then((program) => program.dispose()).catch(() => {});

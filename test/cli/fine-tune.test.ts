@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { rejectContradictions } from "../../src/cli/fine-tune.ts";
+import { resolveSettings } from "../../src/cli/settings/resolve.ts";
 import { modelFiles } from "../support/models.ts";
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -45,7 +45,8 @@ test("gpt2 train --model goes on from a model, with its tokenizer, sizes and dro
   expect(done).toMatchObject({ code: 0, stderr: "" });
   expect(done.stdout).toMatch(/1 heads, 64 wide, 4 places, 10 tokens \(char\)/);
   const { settings } = JSON.parse(readFileSync(join(output, "run.json"), "utf8"));
-  expect(settings).toMatchObject({ model: folder, learningRate: 5e-5, nEmbd: 64, tokenizer: "char", dropout: 0.1 });
+  expect(settings).toMatchObject({ model: folder, learning_rate: 5e-5, dropout: 0.1 });
+  expect(settings).not.toHaveProperty("n_embd");
   const [before, after] = [folder, join(output, "model")].map((path) => readFileSync(join(path, "model.safetensors")));
   expect(after!.length).toBe(before!.length);
   expect(after!.equals(before!)).toBe(false);
@@ -58,8 +59,8 @@ test.each([
   ["--n-head", { nHead: 1 }],
   ["--n-positions", { nPositions: 4 }],
 ] as const)("gpt2 train --model refuses %s, which the model says", (option, given) => {
-  expect(() => rejectContradictions({ ...given, model: "gpt2" })).toThrow(
+  expect(() => resolveSettings({ typed: { ...given, model: "gpt2" } })).toThrow(
     `train: --model gpt2 brings its own tokenizer and sizes; leave out ${option}, or --model`,
   );
-  expect(() => rejectContradictions(given)).not.toThrow();
+  expect(() => resolveSettings({ typed: given })).not.toThrow();
 });

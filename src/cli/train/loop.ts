@@ -1,0 +1,173 @@
+import { userError } from "../../core/errors.ts";
+import type { EvaluationEntry, LogEntry, NoticeEntry, RunSummary } from "../../train/events.ts";
+import type { BestKeeper, SpikeDetector } from "../../train/health.ts";
+import type { StepResult } from "../../train/trainer.ts";
+import type { TrainSettings } from "../settings/table.ts";
+import type { Session } from "./session.ts";
+
+/** What a loop does besides stepping; each is awaited before the next step is queued. */
+export interface LoopActions {
+  stepped(result: StepResult): void;
+  logged(entry: LogEntry): Promise<void>;
+  evaluated(entry: EvaluationEntry): Promise<void>;
+  noticed(entry: NoticeEntry): Promise<void>;
+  /** The states of the device are those after this step. */
+  save(step: number, progress: Progress): Promise<void>;
+  sample(step: number): Promise<void>;
+  /** Called with what was not finite in too many steps in a row; the run then stops. */
+  diverged(result: StepResult): Promise<void>;
+}
+
+/** What a checkpoint keeps of a loop besides states and step. */
+export interface Progress {
+  readonly epoch: number;
+  readonly tokens: number;
+  readonly skippedInARow: number;
+}
+
+export interface LoopOptions {
+  readonly settings: TrainSettings;
+  readonly maxSteps: number;
+  readonly startStep: number;
+  readonly restored: Progress | undefined;
+  readonly best: BestKeeper;
+  readonly spikes: SpikeDetector;
+  /** Whether somebody asked the run to stop. */
+  readonly interrupted: () => boolean;
+}
+
+/** When a loop pauses: the trainer must know, so that it queues nothing past that step. */
+export interface Pauses {
+  evaluateAfter(step: number): boolean;
+  saveAfter(step: number): boolean;
+}
+
+export function pausesOf({ evalSteps, saveSteps }: TrainSettings, maxSteps: number, evaluates: boolean): Pauses {
+  return {
+    evaluateAfter: (step) => evaluates && (step % evalSteps === 0 || step === maxSteps),
+    saveAfter: (step) => saveSteps > 0 && (step % saveSteps === 0 || step === maxSteps),
+  };
+}
+
+/** Runs a session's trainer to its end, or until it is stopped. */
+export async function runLoop(
+  session: Session,
+  pauses: Pauses,
+  actions: LoopActions,
+  options: LoopOptions,
+): Promise<Omit<RunSummary, "train_runtime">> {
+  const { settings, maxSteps, startStep, best, spikes } = options;
+  let { tokens, skippedInARow, epoch } = options.restored ?? { tokens: 0, skippedInARow: 0, epoch: 0 };
+  let [lossSum, applied, step] = [0, 0, startStep];
+  let interval: StepResult[] = [];
+  let since = performance.now();
+  const summary = (reason: RunSummary["reason"]) => ({
+    step,
+    train_loss: applied === 0 ? 0 : lossSum / applied,
+    reason,
+  });
+
+  for await (const result of session.trainer.run()) {
+    step = result.step;
+    epoch = result.epoch;
+    tokens += result.tokens;
+    interval.push(result);
+    skippedInARow = result.applied ? 0 : skippedInARow + 1;
+    if (result.applied) {
+      lossSum += result.loss;
+      applied++;
+    } else {
+      await actions.noticed({ step, kind: "skipped", message: notFinite(result) });
+    }
+    const spike = spikes.add(result.loss);
+    if (spike) await actions.noticed({ step, kind: "spike", message: spiked(result, spike) });
+    actions.stepped(result);
+    if (step % settings.loggingSteps === 0 || step === maxSteps) {
+      const now = performance.now();
+      await actions.logged(summarise(interval, (now - since) / 1000, tokens));
+      interval = [];
+      since = now;
+    }
+    if (skippedInARow >= settings.maxSkippedSteps) {
+      await actions.diverged(result);
+      return summary("failed");
+    }
+    if (!result.settled) continue;
+
+    const paused = performance.now();
+    const evaluate = pauses.evaluateAfter(step);
+    const better = evaluate && (await evaluation(session, result, actions, best));
+    const patience = settings.earlyStoppingPatience;
+    const stale = evaluate && patience > 0 && best.waited >= patience;
+    const interrupted = options.interrupted() && step < maxSteps;
+    const keepBest = better && settings.loadBestModelAtEnd;
+    if (pauses.saveAfter(step) || keepBest || interrupted || stale)
+      await actions.save(step, { epoch, tokens, skippedInARow });
+    if (evaluate && settings.samples > 0) await actions.sample(step);
+    since += performance.now() - paused;
+    if (interrupted) return summary("interrupted");
+    if (stale) {
+      const message = `no evaluation in ${patience} was better than ${best.best?.loss.toFixed(4)} at step ${best.best?.step}`;
+      await actions.noticed({ step, kind: "early-stop", message });
+      return summary("early-stop");
+    }
+  }
+  return summary("finished");
+}
+
+async function evaluation(
+  { evaluator }: Session,
+  { step, epoch }: StepResult,
+  actions: LoopActions,
+  best: BestKeeper,
+): Promise<boolean> {
+  const began = performance.now();
+  const { loss, records, batches } = await evaluator!.evaluate();
+  const seconds = (performance.now() - began) / 1000;
+  const better = best.add(step, loss);
+  await actions.evaluated({
+    step,
+    epoch,
+    eval_loss: loss,
+    eval_perplexity: Math.exp(loss),
+    eval_runtime: seconds,
+    eval_samples_per_second: records / seconds,
+    eval_steps_per_second: batches / seconds,
+    best: better,
+  });
+  return better;
+}
+
+function summarise(interval: readonly StepResult[], seconds: number, seen: number): LogEntry {
+  const last = interval.at(-1)!;
+  const applied = interval.filter((step) => step.applied);
+  // Steps that were left out have notices of their own; where all were, their losses are all there is.
+  const counted = applied.length > 0 ? applied : interval;
+  return {
+    step: last.step,
+    loss: counted.reduce((sum, { loss }) => sum + loss, 0) / counted.length,
+    grad_norm: last.gradNorm,
+    learning_rate: last.learningRate,
+    epoch: last.epoch,
+    tokens_per_second: interval.reduce((sum, { tokens }) => sum + tokens, 0) / seconds,
+    skipped_steps: interval.length - applied.length,
+    num_input_tokens_seen: seen,
+  };
+}
+
+function notFinite({ step, loss, gradNorm }: StepResult): string {
+  return `step ${step} left out: loss ${loss}, grad_norm ${gradNorm}; the weights are as before`;
+}
+
+function spiked({ step, loss }: StepResult, { mean, deviations }: { mean: number; deviations: number }): string {
+  return `step ${step}: loss ${loss.toFixed(4)} is ${deviations.toFixed(1)} deviations above its mean, ${mean.toFixed(4)}`;
+}
+
+/** Ends a run whose steps are not finite any more, with what is needed to see it again. */
+export function divergedError(result: StepResult, settings: TrainSettings, dump: string): never {
+  const { step, loss, gradNorm, learningRate } = result;
+  return userError(
+    `${settings.maxSkippedSteps} steps in a row were not finite, the last one ${step} (loss ${loss}, grad_norm ${gradNorm}, ` +
+      `learning_rate ${learningRate}, seed ${settings.seed}); its texts are in ${dump}; try a lower --learning-rate`,
+  );
+}

@@ -1,0 +1,126 @@
+import { userError } from "../../core/errors.ts";
+import type { Sequences } from "../../data/sequence.ts";
+import { type Gpt2Config, gpt2Config } from "../../model/config.ts";
+import { layoutParameters, type ParameterLayout } from "../../model/parameters.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
+import { evenlyChosen } from "../../train/evaluate.ts";
+import { packedRows, type RowSource, recordRows, windowRows, windowsOf } from "../../train/rows.ts";
+import { checkSchedule } from "../../train/schedule.ts";
+import type { TrainOptions } from "../../train/trainer.ts";
+import { type OpenModel, requireTokenizer } from "../model-source.ts";
+import type { TrainSettings } from "../settings/table.ts";
+import { openTrainingData, type TrainingData, type TrainingSet } from "./data.ts";
+
+/** A run as it will be, before any device is opened. */
+export interface TrainPlan {
+  readonly settings: TrainSettings;
+  readonly config: Gpt2Config;
+  readonly layout: ParameterLayout;
+  readonly tokenizer: Tokenizer;
+  readonly data: TrainingData;
+  readonly source: RowSource;
+  /** What to evaluate on. */
+  readonly evaluation: Sequences | undefined;
+  readonly options: TrainOptions;
+  /** What is fine-tuned. */
+  readonly model: OpenModel | undefined;
+}
+
+/** Opens the data and settles what depends on it: the vocabulary, the number of steps. Close `plan.data` at the end. */
+export async function planTraining(given: TrainSettings, model: OpenModel | undefined): Promise<TrainPlan> {
+  const settings = model ? withSizesOf(model, given) : { ...given, dropout: given.dropout ?? 0 };
+  const data = await openTrainingData(settings, model && requireTokenizer(model));
+  try {
+    const { tokenizer } = data;
+    const config = configOf(settings, tokenizer, model?.config);
+    const source = rowsOf(settings, data.train);
+    const maxSteps = settings.maxSteps ?? Math.max(1, Math.ceil(settings.numTrainEpochs! * source.stepsPerEpoch));
+    const options = optionsOf(settings, maxSteps);
+    checkSchedule(options);
+    const evaluation = data.evaluation && evaluationOf(settings, data.evaluation);
+    const layout = layoutParameters(config);
+    return { settings, config, layout, tokenizer, data, source, evaluation, options, model };
+  } catch (error) {
+    await data.close();
+    throw error;
+  }
+}
+
+/** What is saved of a model besides its weights: a new one's texts start after the end token where it learnt records. */
+export function modelOf({ model, config, tokenizer, data }: TrainPlan) {
+  const startToken = data.train.kind === "records" && tokenizer.endId !== undefined;
+  return { ...model, config, tokenizer, startToken };
+}
+
+/** A model that is fine-tuned keeps its sizes; its dropout, too, unless it was said. */
+function withSizesOf(model: OpenModel, settings: TrainSettings): TrainSettings {
+  const { config } = model;
+  return {
+    ...settings,
+    tokenizer: requireTokenizer(model).kind,
+    nEmbd: config.width,
+    nLayer: config.layers,
+    nHead: config.heads,
+    nPositions: config.contextLength,
+    bias: config.bias,
+    activationFunction: config.activation,
+    dropout: settings.dropout ?? config.dropout.residual,
+  };
+}
+
+/** `base`: the config of the model that is fine-tuned; it keeps all but dropout and the end token. */
+function configOf(settings: TrainSettings, tokenizer: Tokenizer, base: Gpt2Config | undefined): Gpt2Config {
+  const { dropout = 0 } = settings;
+  return gpt2Config({
+    ...base,
+    vocabSize: base?.vocabSize ?? tokenizer.vocabSize,
+    contextLength: settings.nPositions,
+    width: settings.nEmbd,
+    layers: settings.nLayer,
+    heads: settings.nHead,
+    bias: settings.bias,
+    activation: settings.activationFunction,
+    dropout: { embedding: dropout, attention: dropout, residual: dropout },
+    bosTokenId: tokenizer.endId ?? null,
+    eosTokenId: tokenizer.endId ?? null,
+  });
+}
+
+function rowsOf(settings: TrainSettings, set: TrainingSet): RowSource {
+  const { perDeviceTrainBatchSize, gradientAccumulationSteps, seed, nPositions, packing } = settings;
+  const options = { rowsPerStep: perDeviceTrainBatchSize * gradientAccumulationSteps, seed };
+  if (set.kind === "records")
+    return packing ? packedRows(set.sequences, nPositions, options) : recordRows(set.sequences, options);
+  const { length } = set.stream;
+  if (length < nPositions + 1)
+    userError(`the text has ${length} tokens, a window ${nPositions + 1}; use more text, or a smaller --n-positions`);
+  return windowRows(set.stream, nPositions, options);
+}
+
+function evaluationOf({ nPositions, maxEvalSamples }: TrainSettings, set: TrainingSet): Sequences {
+  const most = maxEvalSamples ?? Number.POSITIVE_INFINITY;
+  if (set.kind === "stream") return windowsOf(set.stream, nPositions, most);
+  return evenlyChosen(set.sequences, most);
+}
+
+function optionsOf(settings: TrainSettings, maxSteps: number): TrainOptions {
+  const { warmupRatio, decaySteps } = settings;
+  return {
+    type: settings.lrSchedulerType,
+    learningRate: settings.learningRate,
+    minLearningRate: settings.minLr,
+    // A run that is shorter than its warm-up by default is all warm-up rather than an error.
+    warmupSteps: warmupRatio ? Math.ceil(maxSteps * warmupRatio) : Math.min(settings.warmupSteps, maxSteps),
+    maxSteps,
+    ...(decaySteps === undefined ? {} : { decaySteps }),
+    batchSize: settings.perDeviceTrainBatchSize,
+    accumulation: settings.gradientAccumulationSteps,
+    seed: settings.seed,
+    beta1: settings.adamBeta1,
+    beta2: settings.adamBeta2,
+    epsilon: settings.adamEpsilon,
+    weightDecay: settings.weightDecay,
+    maxGradNorm: settings.maxGradNorm,
+    recompute: settings.recompute,
+  };
+}

@@ -1,0 +1,60 @@
+import pc from "picocolors";
+import { byteSize } from "../../core/units.ts";
+import { parameterCount } from "../../model/config.ts";
+import type { LogEntry } from "../../train/events.ts";
+import { duration, grouped } from "../numbers.ts";
+import type { TrainPlan } from "./plan.ts";
+import type { Session } from "./session.ts";
+
+/** What a run is about to do, a line for each part. */
+export function describePlan(plan: TrainPlan, adapter: string): string[] {
+  const { settings, config, source, options, data, evaluation } = plan;
+  const { batchSize, accumulation = 1, maxSteps } = options;
+  const rows = batchSize * accumulation;
+  const per = plan.data.train.kind === "stream" ? "windows" : settings.packing ? "packed rows" : "records";
+  const epochs = maxSteps / source.stepsPerEpoch;
+  const tokens = (data.report.tokens ?? 0) * epochs;
+  return [
+    `adapter   ${pc.bold(adapter)}`,
+    `data      ${describeData(plan)}`,
+    ...(evaluation
+      ? [`evaluate  on ${grouped(evaluation.count)} records or windows every ${settings.evalSteps} steps`]
+      : []),
+    `model     ${grouped(parameterCount(config))} parameters: ${config.layers} layers, ${config.heads} heads, ` +
+      `${config.width} wide, ${config.contextLength} places, ${grouped(config.vocabSize)} tokens (${settings.tokenizer})`,
+    `plan      ${grouped(maxSteps)} steps of ${grouped(rows)} ${per}` +
+      `${accumulation > 1 ? ` in ${accumulation} batches` : ""}: ${epochs.toFixed(1)} epochs, about ${grouped(tokens)} tokens`,
+  ];
+}
+
+function describeData({ data }: TrainPlan): string {
+  const { records, tokens = 0, ended, cut, longest } = data.report;
+  if (records === undefined) return `${grouped(tokens)} tokens in one text`;
+  const share = (count = 0): string => grouped(count);
+  return (
+    `${grouped(records)} records, ${grouped(tokens)} tokens, ${share(ended)} end in the end token, ` +
+    `${share(cut)} cut, longest ${longest}`
+  );
+}
+
+export function describeMemory({ stats }: Session): string {
+  return `memory    ${byteSize(stats.stateBytes + stats.transientBytes)} on the device, ${stats.dispatches} dispatches a step`;
+}
+
+export function formatLog(entry: LogEntry, maxSteps: number, tail: string): string {
+  const step = String(entry.step).padStart(String(maxSteps).length);
+  return [
+    `step ${step}/${maxSteps}`,
+    `loss ${entry.loss.toFixed(4)}`,
+    `grad_norm ${entry.grad_norm.toFixed(3)}`,
+    `learning_rate ${entry.learning_rate.toExponential(2)}`,
+    `epoch ${entry.epoch.toFixed(2)}`,
+    `${grouped(entry.tokens_per_second)} tokens/s${tail}`,
+  ].join("  ");
+}
+
+/** Of a dry run: what one would want to know before an evening's run. */
+export function describeEstimate(secondsPerStep: number, maxSteps: number, measured: number): string {
+  const perSecond = `${(1 / secondsPerStep).toFixed(2)} steps/s`;
+  return `time      about ${duration(secondsPerStep * maxSteps)} (${perSecond}, the median of ${measured} steps; evaluation and saving not counted)`;
+}

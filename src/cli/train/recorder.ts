@@ -1,0 +1,172 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import pc from "picocolors";
+import { UserError } from "../../core/errors.ts";
+import { parameterCount } from "../../model/config.ts";
+import { logHistoryOf } from "../../report/trainer-state.ts";
+import { jsonFile, modelFiles, optimizerFile } from "../../train/checkpoint.ts";
+import type { RunDescription, RunSummary } from "../../train/events.ts";
+import {
+  type BestEvaluation,
+  type BestKeeper,
+  createBestKeeper,
+  createSpikeDetector,
+  type SpikeDetector,
+} from "../../train/health.ts";
+import type { StepResult } from "../../train/trainer.ts";
+import { checkpointPath, type SavedCheckpoint, saveCheckpoint } from "../checkpoints.ts";
+import { createPace, createProgress } from "../progress.ts";
+import { createRunFiles, TRAINER_STATE_FILE } from "../run-files.ts";
+import { settingsToJson } from "../settings/file.ts";
+import { version } from "../version.ts";
+import { divergedError, type LoopActions, type Progress } from "./loop.ts";
+import { modelOf, type TrainPlan } from "./plan.ts";
+import { formatLog } from "./print.ts";
+import type { Session } from "./session.ts";
+
+/** The file of a checkpoint that keeps what a loop counts. */
+const LOOP_FILE = "loop.json";
+const SETTINGS_FILE = "training_args.json";
+/** Samples at each evaluation. */
+const SAMPLES_EACH = 3;
+
+interface LoopState {
+  readonly progress: Progress;
+  readonly best: { readonly best?: BestEvaluation; readonly waited: number };
+}
+
+/** Everything that hears of a loop: the terminal, the run's files, its checkpoints. */
+export interface Recorder {
+  readonly actions: LoopActions;
+  readonly best: BestKeeper;
+  readonly spikes: SpikeDetector;
+  readonly restored: Progress | undefined;
+  ended(summary: RunSummary): Promise<void>;
+  /** Throws what the person should hear of a run that diverged. */
+  failed(): never;
+  /** Takes the progress bar away. */
+  stop(): void;
+}
+
+export async function createRecorder(
+  session: Session,
+  plan: TrainPlan,
+  directory: string,
+  checkpoint: SavedCheckpoint | undefined,
+): Promise<Recorder> {
+  const { settings, options, config, layout, source } = plan;
+  const { maxSteps } = options;
+  const state = checkpoint?.json(LOOP_FILE) as LoopState | undefined;
+  const history = checkpoint ? logHistoryOf(checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
+  const best = createBestKeeper(settings.earlyStoppingThreshold, state?.best);
+  const progress = createProgress(maxSteps);
+  const pace = createPace(maxSteps);
+  const say = (message: string): void => progress.log(pc.yellow(message));
+  const files = createRunFiles(
+    directory,
+    {
+      maxSteps,
+      stepsPerEpoch: source.stepsPerEpoch,
+      recordsPerStep: source.rowsPerStep,
+      loggingSteps: settings.loggingSteps,
+      evalSteps: plan.evaluation && settings.evalSteps,
+      saveSteps: settings.saveSteps || undefined,
+      nonEmbeddingParameters: parameterCount(config) - (config.vocabSize + config.contextLength) * config.width,
+    },
+    say,
+    history,
+  );
+  await files.started(describe(session, plan, checkpoint?.step ?? 0));
+  let divergence: { result: StepResult; dump: string } | undefined;
+
+  const actions: LoopActions = {
+    stepped({ step, loss }) {
+      pace.add(step, performance.now() / 1000);
+      progress.update(step, `${pace.remaining()} left, loss ${loss.toFixed(4)}`);
+    },
+    async logged(entry) {
+      await files.logged(entry);
+      progress.log(formatLog(entry, maxSteps, process.stdout.isTTY ? "" : `  ${pace.remaining()} left`));
+    },
+    async evaluated(entry) {
+      await files.evaluated(entry);
+      const mark = entry.best ? pc.green("  best so far") : "";
+      progress.log(
+        `step ${entry.step}  eval_loss ${entry.eval_loss.toFixed(4)}  perplexity ${entry.eval_perplexity.toFixed(2)}${mark}`,
+      );
+    },
+    async noticed(entry) {
+      say(entry.message);
+      await files.noticed(entry);
+    },
+    async save(step, counted) {
+      const bestStep = best.best?.step;
+      const bestModelCheckpoint = bestStep === undefined ? undefined : checkpointPath(directory, bestStep);
+      const loop: LoopState = {
+        progress: counted,
+        best: { waited: best.waited, ...(best.best ? { best: best.best } : {}) },
+      };
+      const place = { step, epoch: counted.epoch, tokens: counted.tokens, bestModelCheckpoint };
+      try {
+        await saveCheckpoint(
+          directory,
+          step,
+          [
+            ...modelFiles(session.runtime, layout, modelOf(plan)),
+            optimizerFile(session.runtime, layout, step),
+            jsonFile(TRAINER_STATE_FILE, files.trainerState(place)),
+            jsonFile(SETTINGS_FILE, settingsToJson(settings)),
+            jsonFile(LOOP_FILE, loop),
+          ],
+          { limit: settings.saveTotalLimit, best: settings.loadBestModelAtEnd ? bestStep : undefined, notice: say },
+        );
+      } catch (error) {
+        // A full disk at midnight must not end the run: the next save may find room again.
+        if (!(error instanceof UserError)) throw error;
+        await actions.noticed({ step, kind: "checkpoint", message: error.message });
+      }
+    },
+    async sample(step) {
+      await files.sampled({ step, samples: await session.sample(Math.min(SAMPLES_EACH, settings.samples)) });
+    },
+    async diverged(result) {
+      const dump = join(directory, `not-finite-step-${result.step}.json`);
+      writeFileSync(dump, `${JSON.stringify(reproduction(result, plan), null, 2)}\n`);
+      divergence = { result, dump };
+    },
+  };
+  return {
+    actions,
+    best,
+    spikes: createSpikeDetector(settings.spikeThreshold),
+    restored: state?.progress,
+    ended: async (summary) => files.ended(summary),
+    failed: () => divergedError(divergence!.result, settings, divergence!.dump),
+    stop: () => progress.stop(),
+  };
+}
+
+function describe(session: Session, plan: TrainPlan, resumedFrom: number): RunDescription {
+  const parameters = parameterCount(plan.config);
+  return {
+    settings: settingsToJson(plan.settings),
+    config: { ...plan.config },
+    adapter: session.runtime.name,
+    parameters,
+    trainableParameters: parameters,
+    maxSteps: plan.options.maxSteps,
+    data: { ...plan.data.report },
+    deviceBytes: session.stats.stateBytes + session.stats.transientBytes,
+    version: version(),
+    startedAt: new Date().toISOString(),
+    resumedFrom,
+  };
+}
+
+/** What is needed to see a step again: its numbers, the seed, and the texts that it was about. */
+function reproduction(result: StepResult, { settings, source, tokenizer }: TrainPlan): object {
+  const { rows } = source.at(result.step - 1);
+  const texts = rows.map((row) => row.map(({ ids }) => tokenizer.decode(Array.from(ids))));
+  const numbers = { loss: String(result.loss), gradNorm: String(result.gradNorm) };
+  return { ...result, ...numbers, settings: settingsToJson(settings), rows: texts };
+}

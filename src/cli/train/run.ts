@@ -1,0 +1,157 @@
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import pc from "picocolors";
+import { DeviceLostError, userError } from "../../core/errors.ts";
+import { removeFolder, setAside } from "../../platform/node/durable.ts";
+import { acquireLock, type Lock } from "../../platform/node/lock.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { RunSummary } from "../../train/events.ts";
+import {
+  checkpointPath,
+  openCheckpointFolder,
+  openNewestGood,
+  type SavedCheckpoint,
+  setAsideLater,
+} from "../checkpoints.ts";
+import { createInterrupt, type Interrupt } from "../interrupt.ts";
+import { openModel } from "../model-source.ts";
+import { duration } from "../numbers.ts";
+import { newRunDirectory } from "../run-directory.ts";
+import { withRuntime } from "../runtime.ts";
+import { saveModel } from "../save-model.ts";
+import type { TrainSettings } from "../settings/table.ts";
+import { pausesOf, runLoop } from "./loop.ts";
+import { modelOf, planTraining, type TrainPlan } from "./plan.ts";
+import { describeMemory, describePlan } from "./print.ts";
+import { createRecorder } from "./recorder.ts";
+import { printSamples } from "./sample.ts";
+import { openSession, type Session } from "./session.ts";
+
+export interface RunOptions {
+  readonly device: string | undefined;
+  /** Where a new run goes; undefined: the next free directory in runs/. */
+  readonly outputDir: string | undefined;
+  /** The directory of a run to go on with. */
+  readonly resume: string | undefined;
+  /** GiB. */
+  readonly memory: number | undefined;
+}
+
+/** Where a run lives, from the moment that its first session fits into memory. */
+interface Home {
+  readonly directory: string;
+  readonly lock: Lock;
+}
+
+/** Devices lost without a step done in between, after which the run gives up. */
+const MOST_LOSSES = 3;
+
+const warn = (message: string): void => console.log(pc.yellow(message));
+
+/** Trains as the settings say, in a new run's directory or in that of a run that is gone on with. */
+export async function runTraining(settings: TrainSettings, options: RunOptions): Promise<void> {
+  const model = settings.model === undefined ? undefined : await openModel(settings.model);
+  const plan = await planTraining(settings, model);
+  const interrupt = createInterrupt();
+  let home: Home | undefined;
+  try {
+    if (options.resume !== undefined) home = await enter(options.resume);
+    let checkpoint = home && (await checkpointOf(home.directory, plan));
+    for (let [losses, last] = [0, -1]; ; ) {
+      try {
+        const attempt = async (runtime: Runtime): Promise<void> => {
+          if (losses === 0) for (const line of describePlan(plan, runtime.name)) console.log(line);
+          const pauses = pausesOf(plan.settings, plan.options.maxSteps, plan.evaluation !== undefined);
+          const pauseAfter = (step: number): boolean =>
+            interrupt.requested() ||
+            pauses.evaluateAfter(step) ||
+            pauses.saveAfter(step) ||
+            step === plan.options.maxSteps;
+          const session = await openSession(runtime, plan, { checkpoint, pauseAfter, memory: options.memory });
+          home ??= await enter(newRunDirectory(options.outputDir, nameOf(plan)));
+          await trainSession(session, plan, home.directory, checkpoint, interrupt);
+        };
+        await withRuntime(options.device, attempt);
+        return;
+      } catch (error) {
+        if (!(error instanceof DeviceLostError) || !home) throw error;
+        checkpoint = await checkpointOf(home.directory, plan);
+        const step = checkpoint?.step ?? 0;
+        losses = step > last ? 1 : losses + 1;
+        last = step;
+        if (losses > MOST_LOSSES) throw error;
+        warn(`the device was lost (${error.message}); going on from step ${step} on a new one`);
+      }
+    }
+  } finally {
+    interrupt.dispose();
+    await home?.lock.release();
+    await plan.data.close();
+    await model?.close();
+  }
+}
+
+/** Trains one session to its end, and saves what came out. */
+async function trainSession(
+  session: Session,
+  plan: TrainPlan,
+  directory: string,
+  checkpoint: SavedCheckpoint | undefined,
+  interrupt: Interrupt,
+): Promise<void> {
+  const { settings, options, layout } = plan;
+  console.log(describeMemory(session));
+  const recorder = await createRecorder(session, plan, directory, checkpoint);
+  const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
+  const began = performance.now();
+  const summary: RunSummary = await runLoop(session, pauses, recorder.actions, {
+    settings,
+    maxSteps: options.maxSteps,
+    startStep: checkpoint?.step ?? 0,
+    restored: recorder.restored,
+    best: recorder.best,
+    spikes: recorder.spikes,
+    interrupted: interrupt.requested,
+  })
+    .then((ended) => ({ ...ended, train_runtime: (performance.now() - began) / 1000 }))
+    .finally(recorder.stop);
+  await recorder.ended(summary);
+  if (summary.reason === "failed") recorder.failed();
+  if (summary.reason === "interrupted") {
+    console.log(`stopped after step ${summary.step}; go on with: gpt2 train --resume ${directory}`);
+    process.exitCode = interrupt.exitCode();
+    return;
+  }
+  const best = recorder.best.best?.step;
+  if (settings.loadBestModelAtEnd && best !== undefined && best !== summary.step) {
+    await (await openCheckpointFolder(checkpointPath(directory, best))).restore(session.runtime, layout);
+    console.log(`the model is that of step ${best}, the best one`);
+  }
+  const path = join(directory, "model");
+  // A run that was finished once, and then asked for more steps, has a model already.
+  const before = existsSync(path) ? await setAside(path) : undefined;
+  await saveModel(session.runtime, layout, modelOf(plan), path);
+  if (before !== undefined) await removeFolder(before);
+  console.log(`trained in ${duration(summary.train_runtime)}, saved in ${pc.bold(path)}`);
+  if (settings.samples > 0) printSamples(await session.sample(settings.samples), plan);
+  console.log(`more: gpt2 generate --model ${path} --num-return-sequences 20`);
+  session.dispose();
+}
+
+async function enter(directory: string): Promise<Home> {
+  return { directory, lock: await acquireLock(join(directory, "lock"), warn) };
+}
+
+async function checkpointOf(directory: string, { options }: TrainPlan): Promise<SavedCheckpoint | undefined> {
+  const checkpoint = await openNewestGood(directory, warn);
+  if (checkpoint && checkpoint.step >= options.maxSteps && existsSync(join(directory, "model")))
+    userError(`${directory}: all ${options.maxSteps} steps are done; ask for more with --max-steps, or train anew`);
+  if (!checkpoint) warn(`${directory}: has no checkpoint yet; starting at the first step`);
+  await setAsideLater(directory, checkpoint?.step ?? 0, warn);
+  return checkpoint;
+}
+
+function nameOf({ settings }: TrainPlan): string {
+  const [first = "run"] = settings.data ?? [];
+  return basename(first).replace(/\.[^.]*$/, "") || "run";
+}

@@ -1,0 +1,98 @@
+import { createGenerator, type Generator } from "../../generate/generate.ts";
+import { ARENA, initialParameters } from "../../model/parameters.ts";
+import type { ProgramStats, Runtime } from "../../runtime/runtime.ts";
+import { createEvaluator, type Evaluator } from "../../train/evaluate.ts";
+import type { SampleEntry } from "../../train/events.ts";
+import { prepareWithin, trainerTapes } from "../../train/fit.ts";
+import { createTrainer, resetMoments, type Trainer } from "../../train/trainer.ts";
+import type { SavedCheckpoint } from "../checkpoints.ts";
+import { startOf } from "../generate-prompts.ts";
+import { memoryBudget } from "../memory.ts";
+import type { TrainPlan } from "./plan.ts";
+
+/** The part of a run that a device has: lost with it, and made anew from a checkpoint. */
+export interface Session {
+  readonly runtime: Runtime;
+  readonly trainer: Trainer;
+  readonly evaluator: Evaluator | undefined;
+  readonly stats: ProgramStats;
+  /** Continues the prompts of the settings, `count` of them in turn. */
+  sample(count: number): Promise<SampleEntry["samples"]>;
+  dispose(): void;
+}
+
+export interface SessionOptions {
+  /** What to go on from; the model or fresh weights where there is none. */
+  readonly checkpoint: SavedCheckpoint | undefined;
+  readonly pauseAfter: (step: number) => boolean;
+  /** GiB; undefined: what the machine says. */
+  readonly memory: number | undefined;
+}
+
+/** Compiles what a run needs, refusing one that does not fit, and brings its weights to the device. */
+export async function openSession(
+  runtime: Runtime,
+  plan: TrainPlan,
+  { checkpoint, pauseAfter, memory }: SessionOptions,
+): Promise<Session> {
+  const { config, layout, source, options, settings, model } = plan;
+  const trainer = createTrainer(runtime, config, layout, source, {
+    ...options,
+    startStep: checkpoint?.step ?? 0,
+    pauseAfter,
+  });
+  const context = Math.min(config.contextLength, Math.ceil(source.longest / 8) * 8);
+  const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = options;
+  const stats = await prepareWithin(
+    {
+      wanted: { batchSize, accumulationSteps, recompute },
+      tapesOf: (fit) => trainerTapes(config, layout, { batch: batchSize, context }, options, fit),
+      runtime,
+      budget: memoryBudget(runtime, memory),
+      besides: checkpoint || model ? 0 : 4 * layout.size,
+      runsInFlight: 3,
+    },
+    () => trainer.prepare(),
+  );
+  if (checkpoint) {
+    await checkpoint.restore(runtime, layout);
+  } else {
+    if (model) await model.load(runtime, layout);
+    else runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
+    resetMoments(runtime, layout);
+  }
+  const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
+  const evaluator = plan.evaluation && createEvaluator(runtime, config, layout, plan.evaluation, rows);
+  let generator: Generator | undefined;
+  return {
+    runtime,
+    trainer,
+    evaluator,
+    stats,
+    async sample(count) {
+      generator ??= createGenerator(runtime, config, layout);
+      return sampleWith(generator, plan, count);
+    },
+    dispose() {
+      trainer.dispose();
+      evaluator?.dispose();
+      generator?.dispose();
+    },
+  };
+}
+
+async function sampleWith(generator: Generator, plan: TrainPlan, count: number): Promise<SampleEntry["samples"]> {
+  const { tokenizer, settings, data } = plan;
+  const { temperature, topK, seed, sampleLength } = settings;
+  const texts = settings.samplePrompts ?? [""];
+  const prompts = Array.from({ length: count }, (_, i) => texts[i % texts.length]!);
+  // Records start after an end token, long texts anywhere.
+  const start = data.train.kind === "records" ? startOf(tokenizer) : [];
+  const encoded = prompts.map((text) => (text === "" ? startOf(tokenizer) : [...start, ...tokenizer.encode(text)]));
+  const sampling = temperature === 0 ? { temperature } : { temperature, topK };
+  const options = { ...sampling, seed, maxNewTokens: sampleLength, eosTokenId: tokenizer.endId ?? null };
+  const generated = await generator.generate(encoded, options);
+  return generated.map(({ ids, stopped }, i) => {
+    return { prompt: prompts[i]!, text: tokenizer.decode(ids), ended: stopped === "end" };
+  });
+}

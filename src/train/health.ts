@@ -1,0 +1,70 @@
+/** What tells that a run goes wrong, from nothing but the numbers of its steps. */
+
+/** Steps over which mean and deviation of the loss are taken, the recent ones counting more. */
+const MEMORY = 50;
+/** Before so many steps have been seen there is nothing to compare with. */
+const LEAST_STEPS = 20;
+/** Of the mean: a loss that hardly varies is no reason to cry at every ripple. */
+const LEAST_DEVIATION = 0.01;
+
+export interface SpikeDetector {
+  /** Takes a step's loss in; gives how many deviations it lies above the mean where that is more than the threshold. */
+  add(loss: number): { readonly deviations: number; readonly mean: number } | undefined;
+}
+
+/** Finds losses far above the moving mean of those before. `threshold`: in deviations; 0: none is ever found. */
+export function createSpikeDetector(threshold: number): SpikeDetector {
+  let [count, mean, variance] = [0, 0, 0];
+  return {
+    add(loss) {
+      if (threshold === 0 || !Number.isFinite(loss)) return undefined;
+      const deviation = Math.max(Math.sqrt(variance), LEAST_DEVIATION * Math.abs(mean));
+      const deviations = (loss - mean) / deviation;
+      const found = count >= LEAST_STEPS && deviations > threshold;
+      count++;
+      // A spike counts as no more than the threshold, so that it does not hide the next one.
+      const taken = found ? mean + threshold * deviation : loss;
+      const weight = Math.max(1 / count, 1 / MEMORY);
+      const difference = taken - mean;
+      mean += weight * difference;
+      variance = (1 - weight) * (variance + weight * difference * difference);
+      return found ? { deviations, mean: mean - weight * difference } : undefined;
+    },
+  };
+}
+
+/** Whether evaluations still get better. */
+export interface BestKeeper {
+  readonly best: BestEvaluation | undefined;
+  /** Evaluations since the best one. */
+  readonly waited: number;
+  /** Takes an evaluation in; true where it is the best so far. */
+  add(step: number, loss: number): boolean;
+}
+
+export interface BestEvaluation {
+  readonly step: number;
+  readonly loss: number;
+}
+
+/** `threshold`: by how much a loss must be lower to count as better. `restored`: what a checkpoint brought along. */
+export function createBestKeeper(
+  threshold: number,
+  restored: { readonly best?: BestEvaluation | undefined; readonly waited: number } = { waited: 0 },
+): BestKeeper {
+  let { best, waited } = restored;
+  return {
+    get best() {
+      return best;
+    },
+    get waited() {
+      return waited;
+    },
+    add(step, loss) {
+      const better = Number.isFinite(loss) && (best === undefined || loss < best.loss - threshold);
+      waited = better ? 0 : waited + 1;
+      if (better) best = { step, loss };
+      return better;
+    },
+  };
+}
