@@ -7,9 +7,10 @@ import { evenlyChosen } from "../../train/evaluate.ts";
 import { packedRows, type RowSource, recordRows, windowRows, windowsOf } from "../../train/rows.ts";
 import { checkSchedule } from "../../train/schedule.ts";
 import type { TrainOptions } from "../../train/trainer.ts";
+import type { OpenData, TrainingData } from "../data-source.ts";
 import { type OpenModel, requireTokenizer } from "../model-source.ts";
 import type { TrainSettings } from "../settings/table.ts";
-import { openTrainingData, type TrainingData, type TrainingSet } from "./data.ts";
+import { openTrainingData } from "./data.ts";
 
 /** A run as it will be, before any device is opened. */
 export interface TrainPlan {
@@ -17,7 +18,7 @@ export interface TrainPlan {
   readonly config: Gpt2Config;
   readonly layout: ParameterLayout;
   readonly tokenizer: Tokenizer;
-  readonly data: TrainingData;
+  readonly data: OpenData;
   readonly source: RowSource;
   /** What to evaluate on. */
   readonly evaluation: Sequences | undefined;
@@ -86,7 +87,7 @@ function configOf(settings: TrainSettings, tokenizer: Tokenizer, base: Gpt2Confi
   });
 }
 
-function rowsOf(settings: TrainSettings, set: TrainingSet): RowSource {
+function rowsOf(settings: TrainSettings, set: TrainingData): RowSource {
   const { perDeviceTrainBatchSize, gradientAccumulationSteps, seed, nPositions, packing } = settings;
   const options = { rowsPerStep: perDeviceTrainBatchSize * gradientAccumulationSteps, seed };
   if (set.kind === "records")
@@ -97,7 +98,7 @@ function rowsOf(settings: TrainSettings, set: TrainingSet): RowSource {
   return windowRows(set.stream, nPositions, options);
 }
 
-function evaluationOf({ nPositions, maxEvalSamples }: TrainSettings, set: TrainingSet): Sequences {
+function evaluationOf({ nPositions, maxEvalSamples }: TrainSettings, set: TrainingData): Sequences {
   const most = maxEvalSamples ?? Number.POSITIVE_INFINITY;
   if (set.kind === "stream") return windowsOf(set.stream, nPositions, most);
   return evenlyChosen(set.sequences, most);

@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import { byteSize } from "../../core/units.ts";
 import { parameterCount } from "../../model/config.ts";
+import { contextsFor } from "../../train/contexts.ts";
 import type { LogEntry } from "../../train/events.ts";
 import { duration, grouped } from "../numbers.ts";
 import type { TrainPlan } from "./plan.ts";
@@ -13,7 +14,7 @@ export function describePlan(plan: TrainPlan, adapter: string): string[] {
   const rows = batchSize * accumulation;
   const per = plan.data.train.kind === "stream" ? "windows" : settings.packing ? "packed rows" : "records";
   const epochs = maxSteps / source.stepsPerEpoch;
-  const tokens = (data.report.tokens ?? 0) * epochs;
+  const tokens = data.report.tokens * epochs;
   return [
     `adapter   ${pc.bold(adapter)}`,
     `data      ${describeData(plan)}`,
@@ -27,13 +28,19 @@ export function describePlan(plan: TrainPlan, adapter: string): string[] {
   ];
 }
 
-function describeData({ data }: TrainPlan): string {
-  const { records, tokens = 0, ended, cut, longest } = data.report;
-  if (records === undefined) return `${grouped(tokens)} tokens in one text`;
-  const share = (count = 0): string => grouped(count);
+function describeData({ data, settings, source, options }: TrainPlan): string {
+  const { records, tokens, ended, cut, longest, empty, duplicates = 0, kind, cache } = data.report;
+  const kept = cache === undefined ? "" : `, kept in ${cache}`;
+  if (kind === "stream")
+    return `${grouped(tokens)} tokens in ${records === 1 ? "one text" : `${grouped(records)} texts`}${kept}`;
+  const contexts = contextsFor(source.longest, settings.nPositions);
+  const padding = settings.packing
+    ? ""
+    : `, ${Math.round(100 * data.padding(options.batchSize, (places) => contexts.find((c) => c >= places) ?? places))} % padding`;
   return (
-    `${grouped(records)} records, ${grouped(tokens)} tokens, ${share(ended)} end in the end token, ` +
-    `${share(cut)} cut, longest ${longest}`
+    `${grouped(records)} records, ${grouped(tokens)} tokens, ${grouped(ended)} end in the end token, ${grouped(cut)} cut, ` +
+    `longest ${longest}${padding}${empty > 0 ? `, ${grouped(empty)} empty ones left out` : ""}` +
+    `${duplicates > 0 ? `, ${grouped(duplicates)} duplicates` : ""}${kept}`
   );
 }
 

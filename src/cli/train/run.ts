@@ -1,23 +1,24 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import pc from "picocolors";
-import { DeviceLostError, userError } from "../../core/errors.ts";
+import { userError } from "../../core/errors.ts";
 import { removeFolder, setAside } from "../../platform/node/durable.ts";
 import { acquireLock, type Lock } from "../../platform/node/lock.ts";
-import type { Runtime } from "../../runtime/runtime.ts";
 import type { RunSummary } from "../../train/events.ts";
+import { withRecovery } from "../../train/recovery.ts";
 import {
   checkpointPath,
+  findCheckpoints,
   openCheckpointFolder,
   openNewestGood,
   type SavedCheckpoint,
   setAsideLater,
 } from "../checkpoints.ts";
-import { createInterrupt, type Interrupt } from "../interrupt.ts";
+import { type Interrupt, watchInterrupts } from "../interrupt.ts";
 import { openModel } from "../model-source.ts";
 import { duration } from "../numbers.ts";
 import { newRunDirectory } from "../run-directory.ts";
-import { withRuntime } from "../runtime.ts";
+import { openRuntime } from "../runtime.ts";
 import { saveModel } from "../save-model.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import { pausesOf, runLoop } from "./loop.ts";
@@ -43,7 +44,7 @@ interface Home {
   readonly lock: Lock;
 }
 
-/** Devices lost without a step done in between, after which the run gives up. */
+/** Devices lost in a row without a new checkpoint, after which the run gives up. */
 const MOST_LOSSES = 3;
 
 const warn = (message: string): void => console.log(pc.yellow(message));
@@ -52,43 +53,40 @@ const warn = (message: string): void => console.log(pc.yellow(message));
 export async function runTraining(settings: TrainSettings, options: RunOptions): Promise<void> {
   const model = settings.model === undefined ? undefined : await openModel(settings.model);
   const plan = await planTraining(settings, model);
-  const interrupt = createInterrupt();
+  const interrupt = watchInterrupts(warn);
   let home: Home | undefined;
   try {
     if (options.resume !== undefined) home = await enter(options.resume);
-    let checkpoint = home && (await checkpointOf(home.directory, plan));
-    for (let [losses, last] = [0, -1]; ; ) {
-      try {
-        const attempt = async (runtime: Runtime): Promise<void> => {
-          if (losses === 0) for (const line of describePlan(plan, runtime.name)) console.log(line);
-          const pauses = pausesOf(plan.settings, plan.options.maxSteps, plan.evaluation !== undefined);
-          const pauseAfter = (step: number): boolean =>
-            interrupt.requested() ||
-            pauses.evaluateAfter(step) ||
-            pauses.saveAfter(step) ||
-            step === plan.options.maxSteps;
-          const session = await openSession(runtime, plan, { checkpoint, pauseAfter, memory: options.memory });
-          home ??= await enter(newRunDirectory(options.outputDir, nameOf(plan)));
-          await trainSession(session, plan, home.directory, checkpoint, interrupt);
-        };
-        await withRuntime(options.device, attempt);
-        return;
-      } catch (error) {
-        if (!(error instanceof DeviceLostError) || !home) throw error;
-        checkpoint = await checkpointOf(home.directory, plan);
-        const step = checkpoint?.step ?? 0;
-        losses = step > last ? 1 : losses + 1;
-        last = step;
-        if (losses > MOST_LOSSES) throw error;
-        warn(`the device was lost (${error.message}); going on from step ${step} on a new one`);
-      }
-    }
+    if (home) rejectFinished(home.directory, plan);
+    await withRecovery({
+      open: () => openRuntime(options.device),
+      async use(runtime, losses) {
+        if (losses === 0) for (const line of describePlan(plan, runtime.name)) console.log(line);
+        const checkpoint = home && (await checkpointOf(home.directory));
+        const session = await openSession(runtime, plan, {
+          checkpoint,
+          pauseAfter: pauseAfter(plan, interrupt),
+          memory: options.memory,
+        });
+        home ??= await enter(newRunDirectory(options.outputDir, nameOf(plan)));
+        await trainSession(session, plan, home.directory, checkpoint, interrupt);
+      },
+      saved: () => (home ? (findCheckpoints(home.directory)[0]?.step ?? 0) : 0),
+      mostLosses: MOST_LOSSES,
+      notice: warn,
+    });
   } finally {
     interrupt.dispose();
     await home?.lock.release();
     await plan.data.close();
     await model?.close();
   }
+}
+
+function pauseAfter({ settings, options, evaluation }: TrainPlan, interrupt: Interrupt): (step: number) => boolean {
+  const { maxSteps } = options;
+  const pauses = pausesOf(settings, maxSteps, evaluation !== undefined);
+  return (step) => interrupt.requested || pauses.evaluateAfter(step) || pauses.saveAfter(step) || step === maxSteps;
 }
 
 /** Trains one session to its end, and saves what came out. */
@@ -111,7 +109,7 @@ async function trainSession(
     restored: recorder.restored,
     best: recorder.best,
     spikes: recorder.spikes,
-    interrupted: interrupt.requested,
+    interrupted: () => interrupt.requested,
   })
     .then((ended) => ({ ...ended, train_runtime: (performance.now() - began) / 1000 }))
     .finally(recorder.stop);
@@ -119,7 +117,7 @@ async function trainSession(
   if (summary.reason === "failed") recorder.failed();
   if (summary.reason === "interrupted") {
     console.log(`stopped after step ${summary.step}; go on with: gpt2 train --resume ${directory}`);
-    process.exitCode = interrupt.exitCode();
+    process.exitCode = interrupt.exitCode;
     return;
   }
   const best = recorder.best.best?.step;
@@ -142,13 +140,17 @@ async function enter(directory: string): Promise<Home> {
   return { directory, lock: await acquireLock(join(directory, "lock"), warn) };
 }
 
-async function checkpointOf(directory: string, { options }: TrainPlan): Promise<SavedCheckpoint | undefined> {
+async function checkpointOf(directory: string): Promise<SavedCheckpoint | undefined> {
   const checkpoint = await openNewestGood(directory, warn);
-  if (checkpoint && checkpoint.step >= options.maxSteps && existsSync(join(directory, "model")))
-    userError(`${directory}: all ${options.maxSteps} steps are done; ask for more with --max-steps, or train anew`);
-  if (!checkpoint) warn(`${directory}: has no checkpoint yet; starting at the first step`);
+  if (!checkpoint) warn(`${directory}: has no good checkpoint; starting at the first step`);
   await setAsideLater(directory, checkpoint?.step ?? 0, warn);
   return checkpoint;
+}
+
+function rejectFinished(directory: string, { options }: TrainPlan): void {
+  const done = findCheckpoints(directory)[0]?.step ?? 0;
+  if (done >= options.maxSteps && existsSync(join(directory, "model")))
+    userError(`${directory}: all ${options.maxSteps} steps are done; ask for more with --max-steps, or train anew`);
 }
 
 function nameOf({ settings }: TrainPlan): string {
