@@ -26,6 +26,7 @@ const NANOGPT_CHAR: Partial<TrainSettings> = {
   adamEpsilon: 1e-8,
   maxGradNorm: 1,
   evalSteps: 250,
+  evalOnStart: true,
   // eval_iters batches, though not drawn at random
   maxEvalSamples: 200 * 64,
   loggingSteps: 10,

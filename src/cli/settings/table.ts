@@ -134,6 +134,7 @@ export const SETTINGS = {
     default: 250,
     help: "steps between evaluations, where there is data for them",
   }),
+  evalOnStart: flag({ group: EVALUATION, default: false, help: "evaluate before the first step, too" }),
   perDeviceEvalBatchSize: whole({
     group: EVALUATION,
     least: 1,

@@ -60,13 +60,17 @@ export async function runLoop(
   let { tokens, skippedInARow, epoch } = options.restored ?? { tokens: 0, skippedInARow: 0, epoch: 0 };
   let [lossSum, applied, step] = [0, 0, startStep];
   let interval: StepResult[] = [];
-  let since = performance.now();
   const summary = (reason: RunSummary["reason"]) => ({
     step,
     train_loss: applied === 0 ? 0 : lossSum / applied,
     reason,
   });
 
+  if (settings.evalOnStart && startStep === 0 && session.evaluator) {
+    await evaluation(session, { step: 0, epoch: 0 }, actions, best);
+    if (settings.loadBestModelAtEnd) await actions.save(0, { epoch, tokens, skippedInARow });
+  }
+  let since = performance.now();
   for await (const result of session.trainer.run()) {
     step = result.step;
     epoch = result.epoch;
@@ -117,7 +121,7 @@ export async function runLoop(
 
 async function evaluation(
   { evaluator }: Session,
-  { step, epoch }: StepResult,
+  { step, epoch }: Pick<StepResult, "step" | "epoch">,
   actions: LoopActions,
   best: BestKeeper,
 ): Promise<boolean> {

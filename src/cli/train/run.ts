@@ -120,11 +120,7 @@ async function trainSession(
     process.exitCode = interrupt.exitCode;
     return;
   }
-  const best = recorder.best.best?.step;
-  if (settings.loadBestModelAtEnd && best !== undefined && best !== summary.step) {
-    await (await openCheckpointFolder(checkpointPath(directory, best))).restore(session.runtime, layout);
-    console.log(`the model is that of step ${best}, the best one`);
-  }
+  if (settings.loadBestModelAtEnd) await loadBest(session, plan, directory, recorder.best.best?.step ?? summary.step);
   const path = join(directory, "model");
   // A run that was finished once, and then asked for more steps, has a model already.
   const before = existsSync(path) ? await setAside(path) : undefined;
@@ -134,6 +130,14 @@ async function trainSession(
   if (settings.samples > 0) printSamples(await session.sample(settings.samples), plan);
   console.log(`more: gpt2 generate --model ${path} --num-return-sequences 20`);
   session.dispose();
+}
+
+/** Brings back the weights of the best evaluation, unless they could not be saved then. */
+async function loadBest(session: Session, { layout }: TrainPlan, directory: string, best: number): Promise<void> {
+  const path = checkpointPath(directory, best);
+  if (!existsSync(path)) return warn(`${path}: is not there, so that the model is the last one and not the best`);
+  await (await openCheckpointFolder(path)).restore(session.runtime, layout);
+  console.log(`the model is that of step ${best}, the best one`);
 }
 
 async function enter(directory: string): Promise<Home> {

@@ -1,0 +1,133 @@
+import { Command, CommanderError } from "commander";
+import { describe, expect, test } from "vitest";
+import { parseSettings, settingsFromJson, settingsToJson } from "../../src/cli/settings/file.ts";
+import { addSettings, typedSettings } from "../../src/cli/settings/options.ts";
+import { PRESET_NAMES } from "../../src/cli/settings/presets.ts";
+import { resolveSettings } from "../../src/cli/settings/resolve.ts";
+import { DEFAULTS, SETTING_KEYS, SETTINGS, type TrainSettings } from "../../src/cli/settings/table.ts";
+
+function typed(...words: string[]): Partial<TrainSettings> {
+  const command = addSettings(new Command().exitOverride().configureOutput({ writeErr: () => {} }));
+  command.parse(words, { from: "user" });
+  return typedSettings(command.opts());
+}
+
+test("what is typed is told from what is not, in every kind of setting", () => {
+  expect(typed()).toEqual({});
+  expect(
+    typed("--learning-rate", "3e-4", "--n-layer", "2", "--no-bias", "--stream", "--lr-scheduler-type", "cosine"),
+  ).toEqual({
+    learningRate: 3e-4,
+    nLayer: 2,
+    bias: false,
+    stream: true,
+    lrSchedulerType: "cosine",
+  });
+  expect(typed("--data", "a.txt", "b.txt", "--data", "c.txt")).toEqual({ data: ["a.txt", "b.txt", "c.txt"] });
+  expect(typed("--batch-size", "4", "--gradient-checkpointing")).toEqual({
+    perDeviceTrainBatchSize: 4,
+    recompute: true,
+  });
+});
+
+test.each([
+  [["--n-layer", "0"], "Wanted a whole number, 1 or more."],
+  [["--dropout", "1"], "Wanted a number from 0 to 0.99."],
+  [["--learning-rate", ""], "Wanted a number, 0 or more."],
+  [["--lr-scheduler-type", "linaer"], "Wanted one of linear, cosine"],
+])("%j is refused", (words, message) => {
+  expect(() => typed(...words)).toThrow(CommanderError);
+  expect(() => typed(...words)).toThrow(message);
+});
+
+describe("a configuration file", () => {
+  test("gives settings by TrainingArguments' names; null says nothing", () => {
+    const json = {
+      learning_rate: 5e-5,
+      per_device_train_batch_size: 4,
+      data: "a.txt",
+      warmup_ratio: null,
+      fp16: undefined,
+    };
+    const { fp16: _, ...given } = json;
+    expect(settingsFromJson(given, "c.json")).toEqual({
+      learningRate: 5e-5,
+      perDeviceTrainBatchSize: 4,
+      data: ["a.txt"],
+    });
+  });
+
+  test.each([
+    ['{"learning_rate": "fast"}', 'c.json: learning_rate is "fast"; wanted a number, 0 or more'],
+    ['{"max_steps": 1.5}', "c.json: max_steps is 1.5; wanted a whole number, 1 or more"],
+    ['{"learning_rat": 1}', "c.json: learning_rat is not a setting; did you mean learning_rate?"],
+    ['{"deepspeed": "x"}', "c.json: deepspeed is not a setting; `gpt2 train --help` lists them"],
+    ['{"stream": 1}', "c.json: stream is 1; wanted true or false"],
+    ['{"batch_size": 1, "per_device_train_batch_size": 2}', "are the same; leave out one"],
+    ["[]", "c.json: wanted a JSON object of settings"],
+    ["{", "c.json: is not valid JSON"],
+  ])("%s is refused", (text, message) => {
+    expect(() => parseSettings(text, "c.json")).toThrow(message);
+  });
+
+  test.each([undefined, ...PRESET_NAMES])("what a run resolved from preset %s reads back the same", (preset) => {
+    const settings = resolveSettings({
+      preset,
+      typed: { data: ["a.txt"], ...(preset === "finetune" ? { model: "gpt2" } : {}) },
+    });
+    const json = JSON.parse(JSON.stringify({ settings: settingsToJson(settings) }));
+    expect(resolveSettings({ file: parseSettings(JSON.stringify(json), "run.json"), typed: {} })).toEqual(settings);
+  });
+});
+
+describe("layers", () => {
+  test("the command line beats the file, the file the preset, the preset the defaults", () => {
+    const settings = resolveSettings({ preset: "emails", file: { nEmbd: 32, seed: 7 }, typed: { seed: 8 } });
+    expect(settings).toMatchObject({ nLayer: 2, nEmbd: 32, seed: 8, adamBeta2: DEFAULTS.adamBeta2 });
+  });
+
+  test("a model is fine-tuned as transformers' TrainingArguments would", () => {
+    expect(resolveSettings({ typed: { model: "gpt2" } })).toMatchObject({
+      learningRate: 5e-5,
+      lrSchedulerType: "linear",
+      warmupSteps: 0,
+      numTrainEpochs: 3,
+      maxSteps: undefined,
+      perDeviceTrainBatchSize: 8,
+      weightDecay: 0,
+      adamBeta1: 0.9,
+      adamBeta2: 0.999,
+      maxGradNorm: 1,
+    });
+  });
+
+  test("of two ways to say the same, the later one counts", () => {
+    expect(resolveSettings({ typed: { model: "gpt2", maxSteps: 5 } })).toMatchObject({
+      maxSteps: 5,
+      numTrainEpochs: undefined,
+    });
+    expect(resolveSettings({ file: { maxSteps: 5 }, typed: { numTrainEpochs: 2 } })).toMatchObject({
+      maxSteps: undefined,
+      numTrainEpochs: 2,
+    });
+    expect(resolveSettings({ typed: { warmupRatio: 0.1 } })).toMatchObject({ warmupRatio: 0.1, warmupSteps: 0 });
+  });
+
+  test.each<[Partial<TrainSettings>, string]>([
+    [{ maxSteps: 1, numTrainEpochs: 1 }, "--max-steps and --num-train-epochs say the same in two ways"],
+    [{ promptColumn: "p" }, "--prompt-column and --completion-column go together"],
+    [{ stream: true, packing: true }, "--stream has no records to pack"],
+    [{ model: "gpt2", nLayer: 3 }, "--model gpt2 brings its own tokenizer and sizes; leave out --n-layer"],
+  ])("%j contradicts itself", (given, message) => {
+    expect(() => resolveSettings({ typed: given })).toThrow(message);
+    expect(() => resolveSettings({ file: given, typed: {} })).toThrow(message);
+  });
+});
+
+test("every default is one that its own setting accepts", () => {
+  for (const key of SETTING_KEYS) {
+    const setting = SETTINGS[key];
+    expect(setting.default === undefined || setting.accepts(setting.default), key).toBe(true);
+    expect(setting.help, key).not.toBe("");
+  }
+});
