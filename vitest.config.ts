@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import "./scripts/embed-page.mjs";
 import "./scripts/embed-shaders.mjs";
 
 // lavapipe makes Dawn remark, at every look at the adapter, on a limit that kernels do not use; from the test processes

@@ -6,6 +6,7 @@ import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
+import { reportCommand } from "./report.ts";
 import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 import { version } from "./version.ts";
@@ -21,6 +22,7 @@ function program(): Command {
     trainCommand(),
     generateCommand(),
     evalCommand(),
+    reportCommand(),
     verifyCommand(),
     gradcheckCommand(),
     devicesCommand(),

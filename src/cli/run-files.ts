@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, write
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
-import { formatLine, keptOnResume, lineListener } from "../report/lines.ts";
+import { formatLine, keptOnResume, lineListener, parseLines, type RunLine } from "../report/lines.ts";
 import { eventFileName, eventsOf, fileStart } from "../report/tensorboard.ts";
 import {
   createTrainerStateRecorder,
@@ -13,6 +13,7 @@ import {
   type TrainerStateRecorder,
 } from "../report/trainer-state.ts";
 import { listeners, type RunListener } from "../train/events.ts";
+import { REPORT_FILE, reportListener } from "./report-page.ts";
 
 export const RUN_FILE = "run.json";
 export const METRICS_FILE = "metrics.jsonl";
@@ -36,6 +37,11 @@ export function createRunFiles(
 ): RunFiles {
   const recorder = createTrainerStateRecorder(plan, restored);
   const files = [
+    forgiving(
+      REPORT_FILE,
+      reportListener(directory, () => earlierLines(directory)),
+      warn,
+    ),
     forgiving(METRICS_FILE, metricsListener(directory), warn),
     forgiving(TENSORBOARD_FOLDER, tensorBoardListener(directory), warn),
     forgiving(TRAINER_STATE_FILE, trainerStateListener(directory, recorder), warn),
@@ -86,6 +92,12 @@ function trainerStateListener(directory: string, recorder: TrainerStateRecorder)
       writeWholeFile(join(directory, TRAINER_STATE_FILE), formatTrainerState(state));
     },
   };
+}
+
+/** What the processes before this one wrote; read before this one adds to it. */
+function earlierLines(directory: string): RunLine[] {
+  const path = join(directory, METRICS_FILE);
+  return existsSync(path) ? parseLines(readFileSync(path, "utf8"), path).lines : [];
 }
 
 /** The newest event file's time, since files are read in the order of their names; seconds. */

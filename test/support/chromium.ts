@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 
 /** Debian's package `chromium`; $GPT2_CHROMIUM names another one. */
 const CHROMIUM = process.env.GPT2_CHROMIUM ?? "/usr/bin/chromium";
@@ -48,9 +48,7 @@ export async function runInChromium(script: string): Promise<string> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  // Variables that choose a Vulkan driver would choose the browser's too, instead of its own SwiftShader.
-  const { VK_ICD_FILENAMES, VK_DRIVER_FILES, ...env } = process.env;
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, chromiumSandbox: false, env });
+  const browser = await launch();
   try {
     const page = await browser.newPage();
     const problems: string[] = [];
@@ -63,4 +61,38 @@ export async function runInChromium(script: string): Promise<string> {
     await browser.close();
     server.close();
   }
+}
+
+/** Opens a file as someone would who was sent it. Any other request, any complaint and any dialog is an error. */
+export async function lookAtFile(
+  browser: Browser,
+  url: string,
+  viewport: { readonly width: number; readonly height: number; readonly dark?: boolean },
+  look: (page: Page) => Promise<void>,
+): Promise<void> {
+  const { dark, ...size } = viewport;
+  const page = await browser.newPage({ viewport: size, colorScheme: dark ? "dark" : "light" });
+  try {
+    const problems: string[] = [];
+    page.on("pageerror", (error) => problems.push(error.message));
+    page.on("console", (message) => problems.push(message.text()));
+    page.on("dialog", (dialog) => {
+      problems.push(`a dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on("request", (request) => {
+      if (request.url() !== url) problems.push(`a request for ${request.url()}`);
+    });
+    await page.goto(url);
+    await look(page);
+    if (problems.length > 0) throw new Error(`the page: ${problems.join("; ")}`);
+  } finally {
+    await page.close();
+  }
+}
+
+export function launch(): Promise<Browser> {
+  // Variables that choose a Vulkan driver would choose the browser's too, instead of its own SwiftShader.
+  const { VK_ICD_FILENAMES, VK_DRIVER_FILES, ...env } = process.env;
+  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS, chromiumSandbox: false, env });
 }

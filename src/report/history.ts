@@ -1,0 +1,73 @@
+import type { RunDescription } from "../train/events.ts";
+import type { EndLine, EvaluationLine, LogLine, NoticeLine, RunLine, SamplesLine, StartLine } from "./lines.ts";
+
+/** `seconds`: how long the run had been at work, all its processes together, without what was trained again later. */
+export type Timed<L extends RunLine> = L & { readonly seconds: number };
+
+/** A run's lines sorted by what they are about, each list in their order. */
+export interface RunHistory {
+  readonly name: string;
+  /** Undefined where run.json is missing or damaged. */
+  readonly description: RunDescription | undefined;
+  readonly starts: readonly Timed<StartLine>[];
+  readonly logs: readonly Timed<LogLine>[];
+  readonly evaluations: readonly Timed<EvaluationLine>[];
+  readonly samples: readonly Timed<SamplesLine>[];
+  readonly notices: readonly Timed<NoticeLine>[];
+  /** Undefined while the run goes on, or where its last process was killed. */
+  readonly end: Timed<EndLine> | undefined;
+  /** Of the last line. */
+  readonly seconds: number;
+  /** Of the last line, ISO 8601; undefined where there is none. */
+  readonly time: string | undefined;
+  /** Of the last line that tells one. */
+  readonly step: number;
+}
+
+export function historyOf(
+  name: string,
+  lines: readonly RunLine[],
+  description: RunDescription | undefined,
+): RunHistory {
+  const timed = withSeconds(lines);
+  const of = <K extends RunLine["kind"]>(kind: K): Timed<Extract<RunLine, { kind: K }>>[] =>
+    timed.filter((line) => line.kind === kind) as Timed<Extract<RunLine, { kind: K }>>[];
+  const last = timed.at(-1);
+  const end = timed.findLast((line) => line.kind === "end" || line.kind === "start");
+  return {
+    name,
+    description,
+    starts: of("start"),
+    logs: of("log"),
+    evaluations: of("evaluation"),
+    samples: of("samples"),
+    notices: of("notice"),
+    end: end?.kind === "end" ? end : undefined,
+    seconds: last?.seconds ?? 0,
+    time: last?.time,
+    step: timed.reduce((most, { step }) => Math.max(most, step), 0),
+  };
+}
+
+export type RunStatus = "running" | "finished" | "interrupted" | "early-stop" | "failed";
+
+/** A run without an end is running, or its process was killed: the file alone does not tell. */
+export function statusOf({ end }: RunHistory): RunStatus {
+  return end?.reason ?? "running";
+}
+
+function withSeconds(lines: readonly RunLine[]): Timed<RunLine>[] {
+  let before = 0;
+  let began = Date.parse(lines[0]?.time ?? "");
+  let seconds = 0;
+  return lines.map((line) => {
+    const time = Date.parse(line.time);
+    if (line.kind === "start") {
+      before = seconds;
+      began = time;
+    }
+    // A clock that was set back in between must not make time go backwards.
+    seconds = Math.max(seconds, before + (time - began) / 1000);
+    return { ...line, seconds };
+  });
+}
