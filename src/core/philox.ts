@@ -78,6 +78,22 @@ export function fillNormal(
   }
 }
 
+/** Fills `into` with uniform numbers in [low, high), as `fillNormal` does with normal ones. */
+export function fillUniform(
+  into: { [index: number]: number; readonly length: number },
+  low: number,
+  high: number,
+  seed: number,
+  stream: number,
+  item = 0,
+): void {
+  const key = keyOf(seed);
+  for (let i = 0; i < into.length; i += 4) {
+    const words = philox([i / 4, item, stream, 0], key);
+    for (let j = 0; j < 4 && i + j < into.length; j++) into[i + j] = low + uniform24(words[j]!) * (high - low);
+  }
+}
+
 /** A permutation of 0..length-1 (Fisher and Yates), a function of (seed, stream, item) alone. */
 export function permutation(length: number, seed: number, stream: number, item = 0): Uint32Array<ArrayBuffer> {
   const order = new Uint32Array(length).map((_, i) => i);

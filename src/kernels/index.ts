@@ -13,6 +13,7 @@ import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "./layer
 import { matmulOp } from "./matmul.ts";
 import type { AnyOp } from "./op.ts";
 import { sampleTokenOp } from "./sample-token.ts";
+import { scaleOp } from "./scale.ts";
 import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
 
 /** Every op, for whoever checks or lists them all. */
@@ -40,4 +41,5 @@ export const OPS: readonly AnyOp[] = [
   sampleTokenOp,
   scaledFillOp,
   scaledSumOp,
+  scaleOp,
 ];

@@ -10,6 +10,7 @@ import { matmul } from "../kernels/matmul.ts";
 import type { TensorType, Value } from "../kernels/op.ts";
 import { STEP } from "../kernels/step.ts";
 import type { Gpt2Config } from "./config.ts";
+import { addLora } from "./lora.ts";
 import type { Parameters } from "./parameters.ts";
 
 /** B rows of T places each. A row is one record, padding of any id behind it, or, `packed`, several end to end. */
@@ -43,7 +44,9 @@ export interface Gpt2Inputs extends TokenInputs {
 /** The attention of a block: qkv [N, 3 C] to [N, C]. */
 export type Attend = (qkv: Value, layer: number) => Value;
 
-const NO_DROPOUT: Gpt2Config["dropout"] = { embedding: 0, attention: 0, residual: 0 };
+type Rates = Gpt2Config["dropout"] & { readonly lora: number };
+
+const NO_DROPOUT: Rates = { embedding: 0, attention: 0, residual: 0, lora: 0 };
 
 export function declareInputs(tape: Tape, { batch, context, packed }: BatchShape, training: boolean): Gpt2Inputs {
   const ids: TensorType = { dtype: "u32", shape: [batch * context] };
@@ -72,7 +75,7 @@ export function gpt2Trunk(
   shape: BatchShape,
   training: boolean,
 ): Value {
-  const rates = training ? config.dropout : NO_DROPOUT;
+  const rates: Rates = training ? { ...config.dropout, lora: parameters.lora?.dropout ?? 0 } : NO_DROPOUT;
   let stream: number = STREAM.dropout;
   const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, stream++);
   const attend = (qkv: Value): Value => {
@@ -100,7 +103,7 @@ function trunk(
   parameters: Parameters,
   inputs: TokenInputs,
   attend: Attend,
-  rates: Gpt2Config["dropout"],
+  rates: Rates,
   drop: (x: Value, rate: number) => Value,
 ): Value {
   const get = (name: string): Value => {
@@ -108,8 +111,10 @@ function trunk(
     if (!value) throw new Error(`gpt2: there is no parameter ${name}`);
     return value;
   };
-  const linear = (x: Value, name: string, residual?: Value): Value =>
-    matmul(x, get(`${name}.weight`), { bias: parameters.views.get(`${name}.bias`), residual });
+  const linear = (x: Value, name: string, residual?: Value): Value => {
+    const y = matmul(x, get(`${name}.weight`), { bias: parameters.views.get(`${name}.bias`), residual });
+    return addLora(parameters.views, parameters.lora, name, x, y, (x) => drop(x, rates.lora));
+  };
   const norm = (x: Value, name: string): Value =>
     layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), { epsilon: config.layerNormEpsilon });
   /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */

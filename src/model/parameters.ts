@@ -4,6 +4,7 @@ import { fillNormal, STREAM } from "../core/philox.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { f32, type Value } from "../kernels/op.ts";
 import { type Gpt2Config, parameterShapes } from "./config.ts";
+import { fillLora, isCorrection, type LoraOptions, loraShapes } from "./lora.ts";
 import { matchesPattern, requireMatches } from "./patterns.ts";
 
 /** One parameter in the arena. */
@@ -38,6 +39,8 @@ export interface ParameterLayout {
   readonly trained: number;
   /** What trains. */
   readonly groups: readonly ParameterGroup[];
+  /** Where the model has corrections beside its weights. */
+  readonly lora?: LoraOptions | undefined;
 }
 
 /** States of a runtime that hold the arenas; `accumulated` is there only where a step has several micro-batches. */
@@ -61,6 +64,8 @@ export interface LayoutOptions {
   readonly freeze?: readonly string[] | undefined;
   /** Where several patterns name a parameter, the last one counts. */
   readonly rateFactors?: readonly RateFactor[] | undefined;
+  /** Adds narrow matrices that train instead of the model's own parameters. */
+  readonly lora?: LoraOptions | undefined;
 }
 
 /** The name of the group of those that no pattern names. */
@@ -68,11 +73,13 @@ const REST = "*";
 
 /** Lays the parameters of `config` out. Throws `UserError` on a pattern that names nothing, and if nothing would train. */
 export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}): ParameterLayout {
-  const { freeze = [], rateFactors = [] } = options;
-  const shapes = [...parameterShapes(config)];
+  const { freeze = [], rateFactors = [], lora } = options;
+  const own = parameterShapes(config);
+  const shapes = [...own, ...(lora ? loraShapes(config, lora) : [])];
   const names = shapes.map(([name]) => name);
   requireMatches("freeze", freeze, names);
-  const frozen = (name: string): boolean => freeze.some((pattern) => matchesPattern(pattern, name));
+  const frozen = (name: string): boolean =>
+    (lora !== undefined && own.has(name)) || freeze.some((pattern) => matchesPattern(pattern, name));
   const trained = names.filter((name) => !frozen(name));
   if (trained.length === 0) userError(`freeze: ${freeze.join(", ")} names every parameter; nothing would train`);
   checkRateFactors(rateFactors, trained);
@@ -100,7 +107,7 @@ export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}
   }
   const end = size;
   place(shapes.filter(([name]) => frozen(name)));
-  return { entries, size, trained: end, groups };
+  return { entries, size, trained: end, groups, lora };
 }
 
 /** The parameters that train. */
@@ -121,12 +128,13 @@ function checkRateFactors(rateFactors: readonly RateFactor[], trained: readonly 
 export interface Parameters {
   readonly arena: Value;
   readonly views: ReadonlyMap<string, Value>;
+  readonly lora?: LoraOptions | undefined;
 }
 
 export function declareParameters(tape: Tape, layout: ParameterLayout): Parameters {
   const arena = tape.state(ARENA.parameters, f32([layout.size]));
   const views = new Map(layout.entries.map(({ name, shape, offset }) => [name, tape.view(arena, offset, shape)]));
-  return { arena, views };
+  return { arena, views, lora: layout.lora };
 }
 
 const DEVIATION = 0.02;
@@ -144,8 +152,9 @@ export function initialParameters(
   // Numbered by the model alone, so that the same weights come out whatever the layout.
   const items = new Map(layoutParameters(config).entries.map(({ name }, item) => [name, item]));
   layout.entries.forEach(({ name, shape, offset }) => {
-    const item = items.get(name)!;
+    const item = items.get(name);
     const part = arena.subarray(offset, offset + sizeOf(shape));
+    if (item === undefined) return;
     if (shape.length > 1) {
       const residual = name.endsWith("c_proj.weight");
       fillNormal(
@@ -159,7 +168,22 @@ export function initialParameters(
       part.fill(1);
     }
   });
+  for (const { offset, data } of initialCorrections(layout, seed)) arena.set(data, offset);
   return arena;
+}
+
+/** How LoRA's matrices start, as stretches of the arena: for a model whose own weights come from elsewhere. */
+export function initialCorrections(
+  { entries, lora }: ParameterLayout,
+  seed: number,
+): { readonly offset: number; readonly data: Float32Array<ArrayBuffer> }[] {
+  if (!lora) return [];
+  const matrices = entries.filter(({ name }) => isCorrection(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return matrices.map(({ name, shape, offset }, item) => {
+    const data = new Float32Array(sizeOf(shape));
+    fillLora(data, name, shape, seed, item);
+    return { offset, data };
+  });
 }
 
 /** Named tensors as one arena. The names and sizes must be the layout's. */
