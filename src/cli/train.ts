@@ -13,6 +13,7 @@ import { resolveSettings } from "./settings/resolve.ts";
 import type { TrainSettings } from "./settings/table.ts";
 import { dryRun } from "./train/dry-run.ts";
 import { type RunOptions, runTraining } from "./train/run.ts";
+import { tuneOption } from "./tune.ts";
 
 interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly preset?: string;
@@ -22,6 +23,7 @@ interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly device?: string;
   readonly memory?: number;
   readonly dryRun?: boolean;
+  readonly tune?: boolean;
 }
 
 export function trainCommand(): Command {
@@ -36,23 +38,24 @@ export function trainCommand(): Command {
     .option("--output-dir <directory>", "where to save; default: a new directory in runs/")
     .option("--dry-run", "say what would be done, how much memory and time it takes, and write nothing")
     .option("--device <name>", DEVICE_HELP)
-    .addOption(memoryOption());
+    .addOption(memoryOption())
+    .addOption(tuneOption());
   return addSettings(command).action(async (flags: TrainFlags) => {
     const { device, outputDir, resume, memory } = flags;
     const settings = settingsOf(flags);
     if (outputDir !== undefined && existsSync(outputDir))
       userError(`${outputDir}: exists already; choose another --output-dir, or go on with it: --resume ${outputDir}`);
-    const options: RunOptions = { device, outputDir, resume, memory };
+    const options: RunOptions = { device, outputDir, resume, memory, tune: flags.tune ?? false };
     if (flags.dryRun) await dryRun(settings, options);
     else await runTraining(settings, options);
   });
 }
 
-function settingsOf({ preset, config, resume, outputDir, ...flags }: TrainFlags): TrainSettings {
+function settingsOf({ preset, config, resume, outputDir, tune, ...flags }: TrainFlags): TrainSettings {
   const typed = typedSettings(flags);
   if (resume === undefined) return resolveSettings({ preset, file: config ? readSettings(config) : {}, typed });
-  for (const [name, value] of Object.entries({ preset, config, "output-dir": outputDir })) {
-    if (value !== undefined) userError(`train: --resume has the settings of its run; leave out --${name}`);
+  for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
+    if (value !== undefined) userError(`train: --resume goes on as its run began; leave out --${name}`);
   }
   if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory())
     userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);

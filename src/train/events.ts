@@ -13,6 +13,8 @@ export interface RunDescription {
   readonly data: Readonly<Record<string, unknown>>;
   /** Bytes on the device. */
   readonly deviceBytes: number;
+  /** Which kernels were chosen, where they were measured: going on with the same bits needs the same choices. */
+  readonly tuning?: unknown;
   /** Of this program. */
   readonly version: string;
   /** ISO 8601. */

@@ -165,7 +165,7 @@ test("settings come from a file, and what is wrong with it is said in one line",
 test.each([
   [["--resume", "nowhere"], "nowhere: is no directory; wanted that of a run, such as runs/emails-1"],
   [["--resume", "src"], "src: has no run.json; is it the directory of a run?"],
-  [["--resume", "src", "--preset", "emails"], "train: --resume has the settings of its run; leave out --preset"],
+  [["--resume", "src", "--preset", "emails"], "train: --resume goes on as its run began; leave out --preset"],
   [[], "train: wanted --data FILES, or --preset emails, which has some"],
 ])("gpt2 train %j says what is wrong", async (args, message) => {
   expect(await gpt2("train", "--device", "cpu", ...args)).toEqual({

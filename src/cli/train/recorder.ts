@@ -157,6 +157,7 @@ function describe(session: Session, plan: TrainPlan, resumedFrom: number): RunDe
     maxSteps: plan.options.maxSteps,
     data: { ...plan.data.report },
     deviceBytes: session.stats.stateBytes + session.stats.transientBytes,
+    tuning: session.runtime.tuning,
     version: version(),
     startedAt: new Date().toISOString(),
     resumedFrom,

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import pc from "picocolors";
 import { userError } from "../../core/errors.ts";
+import { type Tuning, tuningFrom } from "../../kernels/tuning.ts";
 import { removeFolder, setAside } from "../../platform/node/durable.ts";
 import { acquireLock, type Lock } from "../../platform/node/lock.ts";
 import type { RunSummary } from "../../train/events.ts";
@@ -14,10 +15,13 @@ import {
   type SavedCheckpoint,
   setAsideLater,
 } from "../checkpoints.ts";
+import { readText } from "../files.ts";
 import { type Interrupt, watchInterrupts } from "../interrupt.ts";
 import { openModel } from "../model-source.ts";
 import { duration } from "../numbers.ts";
+import { REPORT_FILE } from "../report-page.ts";
 import { newRunDirectory } from "../run-directory.ts";
+import { RUN_FILE } from "../run-files.ts";
 import { openRuntime } from "../runtime.ts";
 import { saveModel } from "../save-model.ts";
 import type { TrainSettings } from "../settings/table.ts";
@@ -26,7 +30,7 @@ import { modelOf, planTraining, type TrainPlan } from "./plan.ts";
 import { describeMemory, describePlan } from "./print.ts";
 import { createRecorder } from "./recorder.ts";
 import { printSamples } from "./sample.ts";
-import { openSession, type Session } from "./session.ts";
+import { openSession, type Session, tapesOf } from "./session.ts";
 
 export interface RunOptions {
   readonly device: string | undefined;
@@ -36,6 +40,8 @@ export interface RunOptions {
   readonly resume: string | undefined;
   /** GiB. */
   readonly memory: number | undefined;
+  /** Measure kernels first. */
+  readonly tune: boolean;
 }
 
 /** Where a run lives, from the moment that its first session fits into memory. */
@@ -58,8 +64,17 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
   try {
     if (options.resume !== undefined) home = await enter(options.resume);
     if (home) rejectFinished(home.directory, plan);
+    let tuning = home && recordedTuning(home.directory);
     await withRecovery({
-      open: () => openRuntime(options.device),
+      async open() {
+        const opened = await openRuntime(options.device, { tuning });
+        const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = plan.options;
+        const fit = { batchSize, accumulationSteps, recompute };
+        const runtime = options.tune && tuning === undefined ? await opened.tuned(tapesOf(plan, fit)) : opened;
+        // The same choices on a second device: other kernels round in another order.
+        tuning = runtime.tuning;
+        return runtime;
+      },
       async use(runtime, losses) {
         if (losses === 0) for (const line of describePlan(plan, runtime.name)) console.log(line);
         const checkpoint = home && (await checkpointOf(home.directory));
@@ -126,7 +141,9 @@ async function trainSession(
   const before = existsSync(path) ? await setAside(path) : undefined;
   await saveModel(session.runtime, layout, modelOf(plan), path);
   if (before !== undefined) await removeFolder(before);
-  console.log(`trained in ${duration(summary.train_runtime)}, saved in ${pc.bold(path)}`);
+  console.log(
+    `trained in ${duration(summary.train_runtime)}, saved in ${pc.bold(path)}; ${join(directory, REPORT_FILE)} shows it`,
+  );
   if (settings.samples > 0) printSamples(await session.sample(settings.samples), plan);
   console.log(`more: gpt2 generate --model ${path} --num-return-sequences 20`);
   session.dispose();
@@ -149,6 +166,12 @@ async function checkpointOf(directory: string): Promise<SavedCheckpoint | undefi
   if (!checkpoint) warn(`${directory}: has no good checkpoint; starting at the first step`);
   await setAsideLater(directory, checkpoint?.step ?? 0, warn);
   return checkpoint;
+}
+
+/** What a run's kernels were chosen by; undefined where its run.json says nothing of it. */
+function recordedTuning(directory: string): Tuning | null | undefined {
+  const { tuning } = JSON.parse(readText(join(directory, RUN_FILE)));
+  return tuning === null ? null : tuningFrom(tuning);
 }
 
 function rejectFinished(directory: string, { options }: TrainPlan): void {

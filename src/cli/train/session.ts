@@ -1,18 +1,21 @@
+import type { Tape } from "../../autograd/tape.ts";
 import { createGenerator, type Generator } from "../../generate/generate.ts";
 import { ARENA, initialParameters } from "../../model/parameters.ts";
-import type { ProgramStats, Runtime } from "../../runtime/runtime.ts";
+import type { ProgramStats } from "../../runtime/runtime.ts";
+import { contextsFor } from "../../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../../train/evaluate.ts";
 import type { SampleEntry } from "../../train/events.ts";
-import { prepareWithin, trainerTapes } from "../../train/fit.ts";
+import { type Fit, prepareWithin, trainerTapes } from "../../train/fit.ts";
 import { createTrainer, resetMoments, type Trainer } from "../../train/trainer.ts";
 import type { SavedCheckpoint } from "../checkpoints.ts";
 import { startOf } from "../generate-prompts.ts";
 import { memoryBudget } from "../memory.ts";
+import type { OpenRuntime } from "../runtime.ts";
 import type { TrainPlan } from "./plan.ts";
 
 /** The part of a run that a device has: lost with it, and made anew from a checkpoint. */
 export interface Session {
-  readonly runtime: Runtime;
+  readonly runtime: OpenRuntime;
   readonly trainer: Trainer;
   readonly evaluator: Evaluator | undefined;
   readonly stats: ProgramStats;
@@ -31,7 +34,7 @@ export interface SessionOptions {
 
 /** Compiles what a run needs, refusing one that does not fit, and brings its weights to the device. */
 export async function openSession(
-  runtime: Runtime,
+  runtime: OpenRuntime,
   plan: TrainPlan,
   { checkpoint, pauseAfter, memory }: SessionOptions,
 ): Promise<Session> {
@@ -41,12 +44,11 @@ export async function openSession(
     startStep: checkpoint?.step ?? 0,
     pauseAfter,
   });
-  const context = Math.min(config.contextLength, Math.ceil(source.longest / 8) * 8);
   const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = options;
   const stats = await prepareWithin(
     {
       wanted: { batchSize, accumulationSteps, recompute },
-      tapesOf: (fit) => trainerTapes(config, layout, { batch: batchSize, context }, options, fit),
+      tapesOf: (fit) => tapesOf(plan, fit),
       runtime,
       budget: memoryBudget(runtime, memory),
       besides: checkpoint || model ? 0 : 4 * layout.size,
@@ -79,6 +81,12 @@ export async function openSession(
       generator?.dispose();
     },
   };
+}
+
+/** The tapes of a plan's largest batches. */
+export function tapesOf({ config, layout, source, options }: TrainPlan, fit: Fit): Tape[] {
+  const context = contextsFor(source.longest, config.contextLength).at(-1)!;
+  return trainerTapes(config, layout, { batch: fit.batchSize, context }, options, fit);
 }
 
 async function sampleWith(generator: Generator, plan: TrainPlan, count: number): Promise<SampleEntry["samples"]> {
