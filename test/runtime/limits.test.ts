@@ -1,0 +1,195 @@
+import { describe, expect, test } from "vitest";
+import { relativeL2 } from "../../src/autograd/gradcheck.ts";
+import type { Tape } from "../../src/autograd/tape.ts";
+import type { NumericArray } from "../../src/core/dtype.ts";
+import { createGenerator } from "../../src/generate/generate.ts";
+import { NORM } from "../../src/kernels/gradient-norm.ts";
+import { packStep } from "../../src/kernels/step.ts";
+import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
+import { GPT2_PRESETS, type Gpt2Config, gpt2Config } from "../../src/model/config.ts";
+import { decodeTape, prefillTape } from "../../src/model/decode.ts";
+import { ARENA, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { layOut } from "../../src/runtime/layout.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { collate } from "../../src/train/batch.ts";
+import { evaluationTape, microBatchTape, trainingTape, updateTape } from "../../src/train/step.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
+
+const optimiser = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
+
+/** A model of one block under limits, and the ops that are cut by them. */
+interface SmallCase {
+  readonly name: string;
+  readonly config: Gpt2Config;
+  readonly batch: number;
+  readonly context: number;
+  readonly limits: Partial<Traits>;
+  /** Ops that must bind parts of tensors. */
+  readonly cut: readonly string[];
+}
+
+const dropout = { embedding: 0.1, attention: 0.1, residual: 0.1 };
+const mebibyte: SmallCase = {
+  name: "128 invocations in a workgroup, 1 MiB in a binding, 100 groups",
+  config: gpt2Config({ vocabSize: 4001, contextLength: 24, width: 80, layers: 1, heads: 2, dropout }),
+  batch: 3,
+  context: 24,
+  limits: { maxInvocations: 128, maxBindingBytes: 2 ** 20, maxGroupsPerDimension: 100 },
+  cut: ["matmul", "embedding", "adamw", "gradientNorm"],
+};
+const defaults: SmallCase = { ...mebibyte, name: "WebGPU's defaults", limits: {}, cut: [] };
+
+function tapesOf(config: Gpt2Config, batch: number, context: number): Record<string, Tape> {
+  const layout = layoutParameters(config);
+  const shape = { batch, context };
+  const decode = { rows: batch, places: context, settings: 64 };
+  return {
+    step: trainingTape(config, layout, shape, optimiser),
+    recomputed: trainingTape(config, layout, shape, { ...optimiser, recompute: true }),
+    packed: trainingTape(config, layout, { ...shape, packed: true }, optimiser),
+    "micro-batch": microBatchTape(config, layout, shape, {}),
+    update: updateTape(layout, optimiser),
+    evaluation: evaluationTape(config, layout, shape),
+    prompts: prefillTape(config, layout, decode, { prompts: batch, length: context }, "sample"),
+    "a token": decodeTape(config, layout, decode, "sample"),
+    "a token's logits": decodeTape(config, layout, decode, "logits"),
+  };
+}
+
+// No limit of a buffer here: that of all parameters has 498 MB, which the defaults do not allow; see below.
+const adapters: readonly [string, Traits][] = [
+  ["a GPU with WebGPU's default limits", { ...DEFAULT_TRAITS, maxBufferBytes: 2 ** 40 }],
+  ["a software driver with them", { ...DEFAULT_TRAITS, maxBufferBytes: 2 ** 40, software: true }],
+  ["a GPU with workgroups of 128 invocations", { ...DEFAULT_TRAITS, maxBufferBytes: 2 ** 40, maxInvocations: 128 }],
+];
+
+describe.each(adapters)("every dispatch of GPT-2 124M can be bound and dispatched on %s", (_, traits) => {
+  test.each([
+    [1, 1024],
+    [4, 1024],
+    [8, 1024],
+  ])("B%d T%d", (batch, context) => {
+    let dispatches = 0;
+    for (const [name, tape] of Object.entries(tapesOf(GPT2_PRESETS.gpt2, batch, context))) {
+      const layout = layOut(tape, traits);
+      for (const { dispatch, regions } of layout.dispatches) {
+        expect(Math.max(...dispatch.grid), name).toBeLessThanOrEqual(65535);
+        for (const { size } of regions) expect(size, name).toBeLessThanOrEqual(2 ** 27);
+        // WebGPU's default of storage buffers in a shader
+        expect(regions.length, name).toBeLessThanOrEqual(8);
+      }
+      dispatches += layout.dispatches.length;
+    }
+    expect(dispatches).toBeGreaterThan(1000);
+  });
+});
+
+test("grids of more than 65,535 groups are folded", () => {
+  const { dispatches } = layOut(tapesOf(GPT2_PRESETS.gpt2, 8, 1024).step!, adapters[0]![1]);
+  expect(dispatches.some(({ dispatch: { grid } }) => grid[0] * grid[1] > 65535)).toBe(true);
+});
+
+test("a model whose parameters exceed the largest buffer is refused in one line that says so", () => {
+  const { step } = tapesOf(GPT2_PRESETS.gpt2, 1, 64);
+  expect(() => layOut(step!, DEFAULT_TRAITS)).toThrow(
+    /^"parameters" needs a buffer of 497\d+ bytes, the adapter allows 268435456; use a smaller model or another adapter$/,
+  );
+});
+
+/** What a whole step and decoding give: two losses and norms, all weights, and continued texts. */
+async function runAll(runtime: Runtime, { config, batch, context }: SmallCase) {
+  const layout = layoutParameters(config);
+  const program = await runtime.compile(trainingTape(config, layout, { batch, context }, optimiser));
+  const arena = initialParameters(config, layout, 3);
+  runtime.writeState(ARENA.parameters, arena);
+  for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, new Float32Array(layout.size));
+  const records = Array.from({ length: batch }, (_, record) => ({
+    ids: Uint32Array.from(
+      { length: context + 1 - record },
+      (_, i) => (i * i * 31 + i * 7 + record * 517) % config.vocabSize,
+    ),
+  }));
+  const { inputs, labelCount } = collate(records, context, config.vocabSize);
+  const scalars = { seed: 1, step: 1, learningRate: 1e-3, lossScale: 1 / labelCount };
+  const { loss, stats } = await program.run({ ...inputs, step: packStep({ ...scalars, betas: [0.9, 0.95] }) });
+  const gradients = await runtime.readState(ARENA.gradients);
+  const weights = await runtime.readState(ARENA.parameters);
+  program.dispose();
+  // far from flat, so that greedy choices are clear
+  runtime.writeState(
+    ARENA.parameters,
+    arena.map((x) => (x === 1 ? 1 : 20 * x)),
+  );
+  const generator = createGenerator(runtime, config, layout);
+  const prompts = records.slice(0, 2).map(({ ids }) => [...ids.slice(0, 9)]);
+  const greedy = await generator.generate(prompts, { maxNewTokens: 6, doSample: false, eosTokenId: null });
+  const beams = await generator.generate(prompts, { maxNewTokens: 4, numBeams: 3, eosTokenId: null });
+  generator.dispose();
+  const texts = [...greedy, ...beams].map(({ ids }) => [...ids]);
+  return { loss: loss![0]!, norm: stats![NORM]!, gradients, weights, texts };
+}
+
+const references = new Map<Gpt2Config, ReturnType<typeof runAll>>();
+
+function referenceOf(small: SmallCase): ReturnType<typeof runAll> {
+  let found = references.get(small.config);
+  if (!found) {
+    found = runAll(createCpuRuntime({ precision: "float64" }), small);
+    references.set(small.config, found);
+  }
+  return found;
+}
+
+/** Changes of weights are compared, not the weights: they are of the size of the learning rate. */
+function changes(weights: NumericArray, { config }: SmallCase): Float64Array {
+  const before = initialParameters(config, layoutParameters(config), 3);
+  return Float64Array.from(weights, (x, i) => x - before[i]!);
+}
+
+async function compareWithReference(runtime: Runtime, small: SmallCase): Promise<void> {
+  const got = await runAll(runtime, small);
+  const wanted = await referenceOf(small);
+  expect(Math.abs(got.loss / wanted.loss - 1)).toBeLessThan(1e-5);
+  expect(Math.abs(got.norm / wanted.norm - 1)).toBeLessThan(1e-4);
+  expect(relativeL2(got.gradients, wanted.gradients)).toBeLessThan(1e-4);
+  // AdamW's first step follows signs: where a gradient is nearly 0, so does its rounding
+  expect(relativeL2(changes(got.weights, small), changes(wanted.weights, small))).toBeLessThan(1e-2);
+  expect(got.texts).toEqual(wanted.texts);
+}
+
+describe.each(testAdapters)("%s computes a step and texts as the CPU in float64 does", (adapter) => {
+  test("on a device that has WebGPU's default limits and no more", { timeout: 300_000 }, async () => {
+    const runtime = createGpuRuntime(await openTestGpu(adapter, { requiredLimits: {}, features: [] }));
+    expect(runtime.traits).toMatchObject({ maxBindingBytes: 2 ** 27, maxInvocations: 256, maxWorkgroupBytes: 16384 });
+    await compareWithReference(runtime, defaults);
+    runtime.close();
+  });
+
+  test.each([mebibyte])("with $name", { timeout: 300_000 }, async (small) => {
+    const traits = { ...DEFAULT_TRAITS, ...small.limits, software: true };
+    const { dispatches } = layOut(tapesOf(small.config, small.batch, small.context).step!, traits);
+    for (const op of small.cut) {
+      const spans = dispatches.filter(({ node }) => node.op.name === op).flatMap(({ dispatch }) => dispatch.bind);
+      expect(
+        spans.some(({ span }) => span),
+        op,
+      ).toBe(true);
+    }
+    const runtime = createGpuRuntime(await openTestGpu(adapter), small.limits);
+    await compareWithReference(runtime, small);
+    runtime.close();
+  });
+});
+
+// Kernels for hardware compile for minutes on lavapipe; SwiftShader takes them.
+test.runIf(testAdapters.includes("embedded"))(
+  "the kernels that a GPU gets do the same with small limits",
+  { timeout: 300_000 },
+  async () => {
+    const runtime = createGpuRuntime(await openTestGpu("embedded"), { ...mebibyte.limits, software: false });
+    await compareWithReference(runtime, mebibyte);
+    runtime.close();
+  },
+);
