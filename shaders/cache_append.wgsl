@@ -1,11 +1,14 @@
 // keys[r, h, :, s] = k, values[r, h, s, :] = v of row p S + s of qkv, whose columns are q | k | v; r = cache_rows[p].
 // qkv: [P S, 3 H D]; keys: [B, H, D, T]; values: [B, H, T, D]. One invocation copies one element of each.
 
-override N: u32;
-override S: u32;
-override T: u32;
-override H: u32;
-override D: u32;
+struct Uniforms {
+  N: u32,
+  S: u32,
+  T: u32,
+  H: u32,
+  D: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> qkv: array<f32>;
 @group(0) @binding(1) var<storage, read> cache_rows: array<u32>;
@@ -19,14 +22,14 @@ fn cache_append(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = linear_group(group, groups) * 64u + local;
-  if (i >= N) {
+  if (i >= u.N) {
     return;
   }
-  let c = H * D;
+  let c = u.H * u.D;
   let column = i % c;
-  let s = i / c % S;
-  let head = cache_rows[i / c / S] * H + column / D;
+  let s = i / c % u.S;
+  let head = cache_rows[i / c / u.S] * u.H + column / u.D;
   let at = i / c * 3u * c + column;
-  keys[(head * D + column % D) * T + s] = qkv[at + c];
-  values[(head * T + s) * D + column % D] = qkv[at + 2u * c];
+  keys[(head * u.D + column % u.D) * u.T + s] = qkv[at + c];
+  values[(head * u.T + s) * u.D + column % u.D] = qkv[at + 2u * c];
 }

@@ -3,9 +3,12 @@
 // A workgroup takes a head of a row. Positions come LANES at a time: an invocation scores one of them, then sums one
 // channel of the values over every PARTS-th of them, PARTS = LANES / D. `sizes` of the dispatch gives LANES and D.
 
-override H: u32;
-override T: u32;
-override GROUPS: u32;
+struct Uniforms {
+  H: u32,
+  T: u32,
+  GROUPS: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 const PARTS = LANES / D;
 const SCALE = inverseSqrt(f32(D));
@@ -31,17 +34,17 @@ fn cached_attention(
 ) {
   let number = linear_group(group, groups);
   // the overhang of a folded grid computes the last one again, where a barrier forbids an early return
-  let row = min(number, GROUPS - 1u) / H;
-  let head = min(number, GROUPS - 1u) % H;
-  let mine = number < GROUPS;
-  if (lane == 0u) { last_position = min(positions[row], T - 1u); }
+  let row = min(number, u.GROUPS - 1u) / u.H;
+  let head = min(number, u.GROUPS - 1u) % u.H;
+  let mine = number < u.GROUPS;
+  if (lane == 0u) { last_position = min(positions[row], u.T - 1u); }
   let p = workgroupUniformLoad(&last_position);
   if (lane < D) {
-    let at = row * 3u * H * D + head * D + lane;
+    let at = row * 3u * u.H * D + head * D + lane;
     query[lane] = qkv[at] * SCALE;
     if (mine) {
-      keys[((row * H + head) * D + lane) * T + p] = qkv[at + H * D];
-      values[((row * H + head) * T + p) * D + lane] = qkv[at + 2u * H * D];
+      keys[((row * u.H + head) * D + lane) * u.T + p] = qkv[at + u.H * D];
+      values[((row * u.H + head) * u.T + p) * D + lane] = qkv[at + 2u * u.H * D];
     }
   }
   storageBarrier();
@@ -56,10 +59,10 @@ fn cached_attention(
     let count = min(LANES, p + 1u - start);
     if (lane < count) {
       let t = start + lane;
-      let cache_row = select(table[row * T + t], row, t == p);
-      let at = (cache_row * H + head) * D * T + t;
+      let cache_row = select(table[row * u.T + t], row, t == p);
+      let at = (cache_row * u.H + head) * D * u.T + t;
       var score = 0.0;
-      for (var d = 0u; d < D; d++) { score += query[d] * keys[at + d * T]; }
+      for (var d = 0u; d < D; d++) { score += query[d] * keys[at + d * u.T]; }
       scores[lane] = score;
       cache_rows[lane] = cache_row;
     }
@@ -74,7 +77,7 @@ fn cached_attention(
       for (var j = part; j < count; j += PARTS) {
         let weight = exp(scores[j] - highest);
         total += weight;
-        sum += weight * values[((cache_rows[j] * H + head) * T + start + j) * D + channel];
+        sum += weight * values[((cache_rows[j] * u.H + head) * u.T + start + j) * D + channel];
       }
     }
     workgroupBarrier();
@@ -91,6 +94,6 @@ fn cached_attention(
       all += parts[i * D + lane];
       weights += scores[i * D + lane];
     }
-    y[(row * H + head) * D + lane] = all / weights;
+    y[(row * u.H + head) * D + lane] = all / weights;
   }
 }

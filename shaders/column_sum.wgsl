@@ -2,11 +2,14 @@
 // x: [M, N], cut into STRETCHES of ROWS rows; y: [STRETCHES, N], from row FIRST on. One invocation sums one column of
 // one stretch, so that neighbours read neighbours. Run twice, the second time over the sums of the first.
 
-override M: u32;
-override N: u32;
-override ROWS: u32;
-override STRETCHES: u32;
-override FIRST: u32;
+struct Uniforms {
+  M: u32,
+  N: u32,
+  ROWS: u32,
+  STRETCHES: u32,
+  FIRST: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -18,14 +21,14 @@ fn column_sum(
   @builtin(local_invocation_index) local: u32,
 ) {
   let at = linear_group(group, groups) * 64u + local;
-  let stretch = at / N;
-  if (stretch >= STRETCHES) {
+  let stretch = at / u.N;
+  if (stretch >= u.STRETCHES) {
     return;
   }
-  let column = at % N;
+  let column = at % u.N;
   var sum = 0.0;
-  for (var m = stretch * ROWS; m < min(M, (stretch + 1u) * ROWS); m++) {
-    sum += x[m * N + column];
+  for (var m = stretch * u.ROWS; m < min(u.M, (stretch + 1u) * u.ROWS); m++) {
+    sum += x[m * u.N + column];
   }
-  y[FIRST * N + at] = sum;
+  y[u.FIRST * u.N + at] = sum;
 }

@@ -1,10 +1,13 @@
 // y = x * mask / (1 - RATE)
 // x, y: [N]. One invocation draws four words and has four neighbours; FIRST is the number of the first four.
 
-override N: u32;
-override FIRST: u32;
-override RATE: f32;
-override STREAM: u32;
+struct Uniforms {
+  N: u32,
+  FIRST: u32,
+  RATE: f32,
+  STREAM: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;
@@ -18,11 +21,11 @@ fn dropout(
 ) {
   let four = linear_group(group, groups) * 64u + local;
   let key = vec2u(step[STEP_SEED_LOW], step[STEP_SEED_HIGH]);
-  let words = philox(vec4u(FIRST + four, 0u, STREAM, step[STEP_NUMBER]), key);
+  let words = philox(vec4u(u.FIRST + four, 0u, u.STREAM, step[STEP_NUMBER]), key);
   for (var j = 0u; j < 4u; j++) {
     let i = four * 4u + j;
-    if (i < N) {
-      y[i] = select(x[i] / (1.0 - RATE), 0.0, uniform24(words[j]) < RATE);
+    if (i < u.N) {
+      y[i] = select(x[i] / (1.0 - u.RATE), 0.0, uniform24(words[j]) < u.RATE);
     }
   }
 }

@@ -1,15 +1,18 @@
 // y[n] = table[ids[n]]
-// ids: [N], table: rows FIRST..FIRST+ROWS of [V, C], y: [N, C]. One invocation copies one element,
+// ids: [N], table: rows FIRST..FIRST+ROWS of [V, C], y: [N, C]. One invocation copies one Pack,
 // if its row lies in this part of the table.
 
-override N: u32;
-override C: u32;
-override FIRST: u32;
-override ROWS: u32;
+struct Uniforms {
+  N: u32,
+  C: u32,
+  FIRST: u32,
+  ROWS: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
-@group(0) @binding(1) var<storage, read> table: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> table: array<Pack>;
+@group(0) @binding(2) var<storage, read_write> y: array<Pack>;
 
 @compute @workgroup_size(64)
 fn embedding(
@@ -18,11 +21,12 @@ fn embedding(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = linear_group(group, groups) * 64u + local;
-  if (i >= N * C) {
+  let packs = u.C / PACK;
+  if (i >= u.N * packs) {
     return;
   }
-  let id = ids[i / C];
-  if (id >= FIRST && id < FIRST + ROWS) {
-    y[i] = table[(id - FIRST) * C + i % C];
+  let id = ids[i / packs];
+  if (id >= u.FIRST && id < u.FIRST + u.ROWS) {
+    y[i] = table[(id - u.FIRST) * packs + i % packs];
   }
 }

@@ -1,8 +1,11 @@
 // y = VALUE
 // y: [N]. One invocation writes one element.
 
-override N: u32;
-override VALUE: f32;
+struct Uniforms {
+  N: u32,
+  VALUE: f32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;
 
@@ -13,7 +16,7 @@ fn fill(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = linear_group(group, groups) * 64u + local;
-  if (i < N) {
-    y[i] = VALUE;
+  if (i < u.N) {
+    y[i] = u.VALUE;
   }
 }

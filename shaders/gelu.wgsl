@@ -1,7 +1,10 @@
 // y = gelu(x), dx = gelu'(x) dy
 // x, y, dy, dx: [N Packs]. One invocation takes one Pack.
 
-override N: u32;
+struct Uniforms {
+  N: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 // 1: the exact function, with erf; 0: its tanh approximation.
 override EXACT: u32;
 
@@ -17,7 +20,7 @@ fn forward(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = linear_group(group, groups) * 64u + local;
-  if (i >= N) { return; }
+  if (i >= u.N) { return; }
   if (EXACT == 1u) { y[i] = gelu_erf(x[i]); } else { y[i] = gelu_tanh(x[i]); }
 }
 
@@ -28,6 +31,6 @@ fn backward(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = linear_group(group, groups) * 64u + local;
-  if (i >= N) { return; }
+  if (i >= u.N) { return; }
   if (EXACT == 1u) { dx[i] = gelu_erf_slope(x[i]) * dy[i]; } else { dx[i] = gelu_tanh_slope(x[i]) * dy[i]; }
 }

@@ -1,8 +1,11 @@
 // stats = [norm, clip scale, healthy, 0]: see src/kernels/gradient-norm.ts
 // parts: [2 * PARTS], loss: [1] as bits, stats: [4]. One workgroup adds the parts, always in the same order.
 
-override PARTS: u32;
-override MAX_NORM: f32;
+struct Uniforms {
+  PARTS: u32,
+  MAX_NORM: f32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> parts: array<f32>;
 @group(0) @binding(1) var<storage, read> loss: array<u32>;
@@ -12,7 +15,7 @@ override MAX_NORM: f32;
 fn finish(@builtin(local_invocation_index) local: u32) {
   var sum = 0.0;
   var bad = 0.0;
-  for (var i = row_part(local); i < PARTS; i += ROW_SHARE) {
+  for (var i = row_part(local); i < u.PARTS; i += ROW_SHARE) {
     sum += parts[2u * i];
     bad += parts[2u * i + 1u];
   }
@@ -22,8 +25,8 @@ fn finish(@builtin(local_invocation_index) local: u32) {
     let norm = sqrt(square);
     stats[0] = norm;
     stats[1] = 1.0;
-    if (MAX_NORM > 0.0) {
-      stats[1] = min(1.0, MAX_NORM / (norm + 1e-6));
+    if (u.MAX_NORM > 0.0) {
+      stats[1] = min(1.0, u.MAX_NORM / (norm + 1e-6));
     }
     stats[2] = select(1.0, 0.0, bads > 0.0 || is_bad(loss[0]));
     stats[3] = 0.0;

@@ -2,11 +2,14 @@
 // x, y: [ROWS, C], a span of all rows that begins at row FIRST; gain, bias: [C]; mean, rstd: [all rows].
 // ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
 
-override ROWS: u32;
-override FIRST: u32;
-override C: u32;
-override EPSILON: f32;
-override HAS_BIAS: u32;
+struct Uniforms {
+  ROWS: u32,
+  FIRST: u32,
+  C: u32,
+  EPSILON: f32,
+  HAS_BIAS: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> x: array<Pack>;
 @group(0) @binding(1) var<storage, read> gain: array<Pack>;
@@ -23,13 +26,13 @@ fn forward(
   @builtin(local_invocation_index) local: u32,
 ) {
   let row = row_of(linear_group(group, groups), local);
-  if (row >= ROWS) { return; }
-  let packs = C / PACK;
+  if (row >= u.ROWS) { return; }
+  let packs = u.C / PACK;
   let start = row * packs;
 
   var sum = Pack();
   for (var c = row_part(local); c < packs; c += ROW_SHARE) { sum += x[start + c]; }
-  let average = row_total(pack_sum(sum), local) / f32(C);
+  let average = row_total(pack_sum(sum), local) / f32(u.C);
 
   // A large mean has lost its last digits to rounding: what is left of it shows in the centred values.
   var rest = Pack();
@@ -39,17 +42,17 @@ fn forward(
     rest += centred;
     square += centred * centred;
   }
-  let left = row_total(pack_sum(rest), local) / f32(C);
-  let variance = row_total(pack_sum(square), local) / f32(C) - left * left;
-  let scale = inverseSqrt(max(variance, 0.0) + EPSILON);
+  let left = row_total(pack_sum(rest), local) / f32(u.C);
+  let variance = row_total(pack_sum(square), local) / f32(u.C) - left * left;
+  let scale = inverseSqrt(max(variance, 0.0) + u.EPSILON);
 
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {
     var value = (x[start + c] - average - left) * scale * gain[c];
-    if (HAS_BIAS == 1u) { value += bias[c]; }
+    if (u.HAS_BIAS == 1u) { value += bias[c]; }
     y[start + c] = value;
   }
   if (row_part(local) == 0u) {
-    mean[FIRST + row] = average + left;
-    rstd[FIRST + row] = scale;
+    mean[u.FIRST + row] = average + left;
+    rstd[u.FIRST + row] = scale;
   }
 }

@@ -2,10 +2,13 @@
 // x, dy, residual, dx: [ROWS, C], a span of all rows that begins at row FIRST; gain: [C]; mean, rstd: [all rows].
 // ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
 
-override ROWS: u32;
-override FIRST: u32;
-override C: u32;
-override HAS_RESIDUAL: u32;
+struct Uniforms {
+  ROWS: u32,
+  FIRST: u32,
+  C: u32,
+  HAS_RESIDUAL: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> x: array<Pack>;
 @group(0) @binding(1) var<storage, read> gain: array<Pack>;
@@ -23,11 +26,11 @@ fn backward(
   @builtin(local_invocation_index) local: u32,
 ) {
   let row = row_of(linear_group(group, groups), local);
-  if (row >= ROWS) { return; }
-  let packs = C / PACK;
+  if (row >= u.ROWS) { return; }
+  let packs = u.C / PACK;
   let start = row * packs;
-  let average = mean[FIRST + row];
-  let scale = rstd[FIRST + row];
+  let average = mean[u.FIRST + row];
+  let scale = rstd[u.FIRST + row];
 
   var sum = Pack();
   var along = Pack();
@@ -36,13 +39,13 @@ fn backward(
     sum += dn;
     along += dn * ((x[start + c] - average) * scale);
   }
-  let sum_mean = row_total(pack_sum(sum), local) / f32(C);
-  let along_mean = row_total(pack_sum(along), local) / f32(C);
+  let sum_mean = row_total(pack_sum(sum), local) / f32(u.C);
+  let along_mean = row_total(pack_sum(along), local) / f32(u.C);
 
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {
     let n = (x[start + c] - average) * scale;
     var value = scale * (dy[start + c] * gain[c] - sum_mean - n * along_mean);
-    if (HAS_RESIDUAL == 1u) { value += residual[start + c]; }
+    if (u.HAS_RESIDUAL == 1u) { value += residual[start + c]; }
     dx[start + c] = value;
   }
 }

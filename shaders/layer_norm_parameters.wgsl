@@ -3,13 +3,16 @@
 // First `partial`: one invocation sums CHUNK rows of one Pack of columns into partials [2, CHUNKS, C];
 // then `total`, once for each half (SIDE 0: dgain, 1: dbias): one invocation adds the chunks of one Pack of columns.
 
-override ROWS: u32;
-override FIRST: u32;
-override C: u32;
-override CHUNK: u32;
-override CHUNKS: u32;
-override FIRST_CHUNK: u32;
-override SIDE: u32;
+struct Uniforms {
+  ROWS: u32,
+  FIRST: u32,
+  C: u32,
+  CHUNK: u32,
+  CHUNKS: u32,
+  FIRST_CHUNK: u32,
+  SIDE: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> x: array<Pack>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
@@ -23,21 +26,21 @@ fn partial(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let packs = C / PACK;
+  let packs = u.C / PACK;
   let index = linear_group(group, groups) * 64u + local;
   let chunk = index / packs;
   let c = index % packs;
-  let start = chunk * CHUNK;
-  if (start >= ROWS) { return; }
+  let start = chunk * u.CHUNK;
+  if (start >= u.ROWS) { return; }
   var gain_sum = Pack();
   var bias_sum = Pack();
-  for (var row = start; row < min(start + CHUNK, ROWS); row++) {
+  for (var row = start; row < min(start + u.CHUNK, u.ROWS); row++) {
     let d = dy[row * packs + c];
-    gain_sum += d * ((x[row * packs + c] - mean[FIRST + row]) * rstd[FIRST + row]);
+    gain_sum += d * ((x[row * packs + c] - mean[u.FIRST + row]) * rstd[u.FIRST + row]);
     bias_sum += d;
   }
-  partials[(FIRST_CHUNK + chunk) * packs + c] = gain_sum;
-  partials[(CHUNKS + FIRST_CHUNK + chunk) * packs + c] = bias_sum;
+  partials[(u.FIRST_CHUNK + chunk) * packs + c] = gain_sum;
+  partials[(u.CHUNKS + u.FIRST_CHUNK + chunk) * packs + c] = bias_sum;
 }
 
 @group(0) @binding(0) var<storage, read> parts: array<Pack>;
@@ -49,10 +52,10 @@ fn total(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let packs = C / PACK;
+  let packs = u.C / PACK;
   let c = linear_group(group, groups) * 64u + local;
   if (c >= packs) { return; }
   var sum = Pack();
-  for (var chunk = 0u; chunk < CHUNKS; chunk++) { sum += parts[(SIDE * CHUNKS + chunk) * packs + c]; }
+  for (var chunk = 0u; chunk < u.CHUNKS; chunk++) { sum += parts[(u.SIDE * u.CHUNKS + chunk) * packs + c]; }
   gradient[c] = sum;
 }

@@ -1,7 +1,10 @@
 // y = lossScale * sum of x
 // x: [N], y: [1]. One workgroup: each invocation sums every ROW_SHARE-th element, row_total adds the parts in a tree.
 
-override N: u32;
+struct Uniforms {
+  N: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;
@@ -10,7 +13,7 @@ override N: u32;
 @compute @workgroup_size(ROW_WORKGROUP)
 fn scaled_sum(@builtin(local_invocation_index) local: u32) {
   var part = 0.0;
-  for (var i = row_part(local); i < N; i += ROW_SHARE) {
+  for (var i = row_part(local); i < u.N; i += ROW_SHARE) {
     part += x[i];
   }
   let total = row_total(part, local);

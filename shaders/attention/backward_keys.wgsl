@@ -19,25 +19,25 @@ fn backward_keys(
   @builtin(local_invocation_index) local: u32,
 ) {
   let place = place_of(linear_group(group, groups) * WORKGROUP + local, KEYS);
-  if (place.first >= T) { return; }
-  let length = length_of(place);
+  if (place.first >= u.T) { return; }
+  let length = length_of(place.b);
 
   var k: array<Pack, KEYS * PACKS>;
   var v: array<Pack, KEYS * PACKS>;
   var dk: array<Pack, KEYS * PACKS>;
   var dv: array<Pack, KEYS * PACKS>;
   for (var r = 0u; r < KEYS; r++) {
-    let j = min(place.first + r, T - 1u);
+    let j = min(place.first + r, u.T - 1u);
     let k_from = k_at(place, j);
     let v_from = v_at(place, j);
     for (var d = 0u; d < PACKS; d++) {
-      k[r * PACKS + d] = qkv[k_from + d] * SCALE;
+      k[r * PACKS + d] = qkv[k_from + d] * u.SCALE;
       v[r * PACKS + d] = qkv[v_from + d];
     }
   }
 
   for (var i = place.first; i < length; i++) {
-    let first = first_key(place, i);
+    let first = first_key(place.b, i);
     if (first >= place.first + KEYS) { break; }
     let q_from = q_at(place, i);
     let y_from = y_at(place, i);
@@ -53,12 +53,12 @@ fn backward_keys(
     }
     let norm = log_sum_exp[row_at(place, i)];
     let product = delta[row_at(place, i)];
-    let keep = kept(place, i, place.first / 4u);
+    let keep = kept(row_at(place, i), place.first / 4u);
     for (var r = 0u; r < KEYS; r++) {
       let allowed = place.first + r >= first && place.first + r <= i;
       let p = select(0.0, exp(select(LOWEST, s[r] - norm, allowed)), allowed);
       let factor = keep[(place.first + r) % 4u];
-      s[r] = p * (dp[r] * factor - product) * SCALE;
+      s[r] = p * (dp[r] * factor - product) * u.SCALE;
       dp[r] = p * factor;
     }
     for (var d = 0u; d < PACKS; d++) {
@@ -73,7 +73,7 @@ fn backward_keys(
 
   for (var r = 0u; r < KEYS; r++) {
     let j = place.first + r;
-    if (j >= T) { continue; }
+    if (j >= u.T) { continue; }
     let k_from = k_at(place, j);
     let v_from = v_at(place, j);
     for (var d = 0u; d < PACKS; d++) {

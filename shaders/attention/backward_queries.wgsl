@@ -20,8 +20,8 @@ fn backward_queries(
   @builtin(local_invocation_index) local: u32,
 ) {
   let place = place_of(linear_group(group, groups) * WORKGROUP + local, QUERIES);
-  if (place.first >= T) { return; }
-  let length = length_of(place);
+  if (place.first >= u.T) { return; }
+  let length = length_of(place.b);
 
   var q: array<Pack, QUERIES * PACKS>;
   var d_out: array<Pack, QUERIES * PACKS>;
@@ -29,11 +29,11 @@ fn backward_queries(
   var norm: array<f32, QUERIES>;
   var product: array<f32, QUERIES>;
   for (var r = 0u; r < QUERIES; r++) {
-    let i = min(place.first + r, T - 1u);
+    let i = min(place.first + r, u.T - 1u);
     let q_from = q_at(place, i);
     let y_from = y_at(place, i);
     for (var d = 0u; d < PACKS; d++) {
-      q[r * PACKS + d] = qkv[q_from + d] * SCALE;
+      q[r * PACKS + d] = qkv[q_from + d] * u.SCALE;
       d_out[r * PACKS + d] = dy[y_from + d];
       product[r] += pack_dot(d_out[r * PACKS + d], y[y_from + d]);
     }
@@ -41,10 +41,10 @@ fn backward_queries(
   }
 
   let end = select(0u, min(place.first + QUERIES, length), place.first < length);
-  for (var start = first_key(place, place.first) / 4u * 4u; start < end; start += 4u) {
-    let j = min(vec4u(start) + FOUR, vec4u(T - 1u));
+  for (var start = first_key(place.b, place.first) / 4u * 4u; start < end; start += 4u) {
+    let j = min(vec4u(start) + FOUR, vec4u(u.T - 1u));
     let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w));
-    let v_from = k_from + vec4u(H * PACKS);
+    let v_from = k_from + vec4u(u.H * PACKS);
 
     var s = array<vec4f, QUERIES>();
     var dp = array<vec4f, QUERIES>();
@@ -66,9 +66,9 @@ fn backward_queries(
     }
     for (var r = 0u; r < QUERIES; r++) {
       let i = place.first + r;
-      let allowed = seen(i, first_key(place, i), start);
+      let allowed = seen(i, first_key(place.b, i), start);
       let p = select(vec4f(0.0), exp(select(vec4f(LOWEST), s[r] - norm[r], allowed)), allowed);
-      s[r] = p * (dp[r] * kept(place, i, start / 4u) - product[r]) * SCALE;
+      s[r] = p * (dp[r] * kept(row_at(place, i), start / 4u) - product[r]) * u.SCALE;
     }
     for (var d = 0u; d < PACKS; d++) {
       let k0 = qkv[k_from.x + d];
@@ -83,7 +83,7 @@ fn backward_queries(
 
   for (var r = 0u; r < QUERIES; r++) {
     let i = place.first + r;
-    if (i >= T) { continue; }
+    if (i >= u.T) { continue; }
     let at = q_at(place, i);
     for (var d = 0u; d < PACKS; d++) { dqkv[at + d] = select(Pack(), dq[r * PACKS + d], i < length); }
     delta[row_at(place, i)] = product[r];

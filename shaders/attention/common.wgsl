@@ -1,10 +1,14 @@
 // What the attention kernels share: where heads lie in qkv [B T, 3 C] and y [B T, C].
-// D, the size of a head, and the other sizes are put before this file.
-
-override B: u32;
-override T: u32;
-override H: u32;
-override SCALE: f32;
+// D, the size of a head, which arrays in registers have, is put before this file.
+struct Uniforms {
+  B: u32,
+  T: u32,
+  H: u32,
+  SCALE: f32,
+  RATE: f32,
+  STREAM: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 const PACKS = D / PACK;
 // below every score, and finite: the maximum starts here
@@ -20,29 +24,29 @@ struct Place {
 
 // Neighbouring invocations take neighbouring rows of one head, so that they load the same keys.
 fn place_of(index: u32, rows: u32) -> Place {
-  let blocks = (T + rows - 1u) / rows;
+  let blocks = (u.T + rows - 1u) / rows;
   let head = index / blocks;
-  return Place(head / H, head % H, select(T, index % blocks * rows, head < B * H));
+  return Place(head / u.H, head % u.H, select(u.T, index % blocks * rows, head < u.B * u.H));
 }
 
 fn q_at(place: Place, i: u32) -> u32 {
-  return ((place.b * T + i) * 3u * H + place.h) * PACKS;
+  return ((place.b * u.T + i) * 3u * u.H + place.h) * PACKS;
 }
 
 fn k_at(place: Place, j: u32) -> u32 {
-  return (((place.b * T + j) * 3u + 1u) * H + place.h) * PACKS;
+  return (((place.b * u.T + j) * 3u + 1u) * u.H + place.h) * PACKS;
 }
 
 fn v_at(place: Place, j: u32) -> u32 {
-  return (((place.b * T + j) * 3u + 2u) * H + place.h) * PACKS;
+  return (((place.b * u.T + j) * 3u + 2u) * u.H + place.h) * PACKS;
 }
 
 fn y_at(place: Place, i: u32) -> u32 {
-  return ((place.b * T + i) * H + place.h) * PACKS;
+  return ((place.b * u.T + i) * u.H + place.h) * PACKS;
 }
 
 // where the row's number lies in [B, H, T]
 fn row_at(place: Place, i: u32) -> u32 {
-  return (place.b * H + place.h) * T + i;
+  return (place.b * u.H + place.h) * u.T + i;
 }
 

@@ -18,24 +18,24 @@ fn forward(
   @builtin(local_invocation_index) local: u32,
 ) {
   let place = place_of(linear_group(group, groups) * WORKGROUP + local, QUERIES);
-  if (place.first >= T) { return; }
-  let length = length_of(place);
+  if (place.first >= u.T) { return; }
+  let length = length_of(place.b);
 
   var q: array<Pack, QUERIES * PACKS>;
   var sum: array<Pack, QUERIES * PACKS>;
   var highest: array<f32, QUERIES>;
   var total: array<f32, QUERIES>;
   for (var r = 0u; r < QUERIES; r++) {
-    let at = q_at(place, min(place.first + r, T - 1u));
-    for (var d = 0u; d < PACKS; d++) { q[r * PACKS + d] = qkv[at + d] * SCALE; }
+    let at = q_at(place, min(place.first + r, u.T - 1u));
+    for (var d = 0u; d < PACKS; d++) { q[r * PACKS + d] = qkv[at + d] * u.SCALE; }
     highest[r] = LOWEST;
   }
 
   let end = select(0u, min(place.first + QUERIES, length), place.first < length);
-  for (var start = first_key(place, place.first) / 4u * 4u; start < end; start += 4u) {
-    let j = min(vec4u(start) + FOUR, vec4u(T - 1u));
+  for (var start = first_key(place.b, place.first) / 4u * 4u; start < end; start += 4u) {
+    let j = min(vec4u(start) + FOUR, vec4u(u.T - 1u));
     let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w));
-    let v_from = k_from + vec4u(H * PACKS);
+    let v_from = k_from + vec4u(u.H * PACKS);
 
     var s = array<vec4f, QUERIES>();
     for (var d = 0u; d < PACKS; d++) {
@@ -50,7 +50,7 @@ fn forward(
     }
     for (var r = 0u; r < QUERIES; r++) {
       let i = place.first + r;
-      let allowed = seen(i, first_key(place, i), start);
+      let allowed = seen(i, first_key(place.b, i), start);
       let masked = select(vec4f(LOWEST), s[r], allowed);
       let top = max(highest[r], max(max(masked.x, masked.y), max(masked.z, masked.w)));
       let p = select(vec4f(0.0), exp(masked - top), allowed);
@@ -58,7 +58,7 @@ fn forward(
       highest[r] = top;
       total[r] = total[r] * shrink + (p.x + p.y) + (p.z + p.w);
       for (var d = 0u; d < PACKS; d++) { sum[r * PACKS + d] *= shrink; }
-      s[r] = p * kept(place, i, start / 4u);
+      s[r] = p * kept(row_at(place, i), start / 4u);
     }
     for (var d = 0u; d < PACKS; d++) {
       let v0 = qkv[v_from.x + d];
@@ -73,7 +73,7 @@ fn forward(
 
   for (var r = 0u; r < QUERIES; r++) {
     let i = place.first + r;
-    if (i >= T) { continue; }
+    if (i >= u.T) { continue; }
     let at = y_at(place, i);
     if (i < length) {
       for (var d = 0u; d < PACKS; d++) { y[at + d] = sum[r * PACKS + d] / total[r]; }

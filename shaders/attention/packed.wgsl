@@ -3,13 +3,13 @@
 @group(0) @binding(1) var<storage, read> starts: array<u32>;
 
 // every row is some record's
-fn length_of(place: Place) -> u32 {
-  return T;
+fn length_of(b: u32) -> u32 {
+  return u.T;
 }
 
 // the first key that row i sees
-fn first_key(place: Place, i: u32) -> u32 {
-  return starts[place.b * T + min(i, T - 1u)];
+fn first_key(b: u32, i: u32) -> u32 {
+  return starts[b * u.T + min(i, u.T - 1u)];
 }
 
 // which of the keys j .. j + 3 row i sees, `first` being the first of all

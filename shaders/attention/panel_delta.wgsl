@@ -10,10 +10,11 @@ fn panel_delta(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let index = linear_group(group, groups) * WORKGROUP + local;
-  if (index >= B * T * H) { return; }
+  let item = item_of(linear_group(group, groups) * WORKGROUP + local);
+  let i = item.number;
+  if (i >= u.T) { return; }
+  let start = y_at(item, vec4u(i)).x;
   var sum = 0.0;
-  for (var d = 0u; d < PACKS; d++) { sum += pack_dot(y[index * PACKS + d], dy[index * PACKS + d]); }
-  let row = index / H;
-  delta[row_at(Place(row / T, index % H, 0u), row % T)] = sum;
+  for (var d = 0u; d < u.PACKS; d++) { sum += pack_dot(y[start + d], dy[start + d]); }
+  delta[row_at(item, i)] = sum;
 }

@@ -1,9 +1,25 @@
-// s_ij = q_i . k_j / sqrt(D) into the panels; see forward.wgsl for the whole formula and panels.wgsl for the panels.
+// s_ij = SCALE x_i . y_j into the panels, j <= i: scores of queries and keys, or dp of gradients and values;
+// see forward.wgsl and backward_queries.wgsl for the whole formulas and panels.wgsl for the panels
 // One invocation computes a tile of 8 rows and 4 keys.
 
-@group(0) @binding(0) var<storage, read> qkv: array<Pack>;
+@group(0) @binding(0) var<storage, read> x: array<Pack>;
 // binding 1 is in whole.wgsl or packed.wgsl
-@group(0) @binding(2) var<storage, read_write> scores: array<vec4f>;
+@group(0) @binding(2) var<storage, read> y: array<Pack>;
+@group(0) @binding(3) var<storage, read_write> scores: array<vec4f>;
+
+// A loop whose end is data, so that no driver writes it out: stores take lavapipe longer to compile than anything else.
+fn put(head: u32, first: u32, quad: u32, rows: mat4x4f) {
+  var value = rows[0];
+  var second = rows[1];
+  var third = rows[2];
+  let last = rows[3];
+  for (var i = first; i < min(first + 4u, quads() * 4u); i++) {
+    scores[panel_at(head, i, quad)] = value * u.SCALE;
+    value = second;
+    second = third;
+    third = last;
+  }
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn panel_scores(
@@ -14,27 +30,18 @@ fn panel_scores(
   let item = item_of(linear_group(group, groups) * WORKGROUP + local);
   let quad = item.number % quads();
   let i = item.number / quads() * 8u;
-  if (i >= length_of(item.place) || quad * 4u > i + 7u || quad < first_quad(item.place, i)) { return; }
+  if (i >= length_of(item.b) || quad * 4u > i + 7u || quad < first_quad(item, i)) { return; }
 
-  let q_low = q_rows(item.place, rows_from(i));
-  let q_high = q_rows(item.place, rows_from(i + 4u));
-  let k_from = q_rows(item.place, rows_from(quad * 4u)) + vec4u(H * PACKS);
+  let low_from = x_at(item, rows_from(i));
+  let high_from = x_at(item, rows_from(i + 4u));
+  let key_from = y_at(item, rows_from(quad * 4u));
   var low = mat4x4f();
   var high = mat4x4f();
-  for (var d = 0u; d < PACKS; d++) {
-    let k = four(qkv[k_from.x + d], qkv[k_from.y + d], qkv[k_from.z + d], qkv[k_from.w + d]);
-    low += four_dots(k, four(qkv[q_low.x + d], qkv[q_low.y + d], qkv[q_low.z + d], qkv[q_low.w + d]));
-    high += four_dots(k, four(qkv[q_high.x + d], qkv[q_high.y + d], qkv[q_high.z + d], qkv[q_high.w + d]));
+  for (var d = 0u; d < u.PACKS; d++) {
+    let keys = four(y[key_from.x + d], y[key_from.y + d], y[key_from.z + d], y[key_from.w + d]);
+    low += four_dots(keys, four(x[low_from.x + d], x[low_from.y + d], x[low_from.z + d], x[low_from.w + d]));
+    high += four_dots(keys, four(x[high_from.x + d], x[high_from.y + d], x[high_from.z + d], x[high_from.w + d]));
   }
-
-  let at = panel_at(item.head, i, quad);
-  let row = panel_row();
-  scores[at] = low[0] * SCALE;
-  scores[at + row] = low[1] * SCALE;
-  scores[at + 2u * row] = low[2] * SCALE;
-  scores[at + 3u * row] = low[3] * SCALE;
-  scores[at + 4u * row] = high[0] * SCALE;
-  scores[at + 5u * row] = high[1] * SCALE;
-  scores[at + 6u * row] = high[2] * SCALE;
-  scores[at + 7u * row] = high[3] * SCALE;
+  put(item.head, i, quad, low);
+  put(item.head, i + 4u, quad, high);
 }

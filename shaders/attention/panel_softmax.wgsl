@@ -15,18 +15,19 @@ fn panel_softmax(
 ) {
   let item = item_of(linear_group(group, groups) * WORKGROUP + local);
   let i = item.number;
-  if (i >= T) { return; }
+  if (i >= u.T) { return; }
+  let row = row_at(item, i);
   let at = panel_at(item.head, i, 0u);
   // whole tiles: the quads up to the diagonal of the last of the 8 rows
-  let begin = first_quad(item.place, i / 8u * 8u);
+  let begin = first_quad(item, i / 8u * 8u);
   let end = (i | 7u) / 4u + 1u;
-  if (i >= length_of(item.place)) {
+  if (i >= length_of(item.b)) {
     for (var quad = begin; quad < end; quad++) { scores[at + quad] = vec4f(); }
-    log_sum_exp[row_at(item.place, i)] = 0.0;
+    log_sum_exp[row] = 0.0;
     return;
   }
 
-  let first = first_key(item.place, i);
+  let first = first_key(item.b, i);
   var highest = vec4f(LOWEST);
   for (var quad = begin; quad * 4u <= i; quad++) {
     highest = max(highest, select(vec4f(LOWEST), scores[at + quad], seen(i, first, quad * 4u)));
@@ -41,11 +42,9 @@ fn panel_softmax(
   }
   let total = (parts.x + parts.y) + (parts.z + parts.w);
   for (var quad = begin; quad < end; quad++) {
-    if (quad * 4u <= i) {
-      scores[at + quad] *= kept(item.place, i, quad) / total;
-    } else {
-      scores[at + quad] = vec4f();
-    }
+    var p = vec4f();
+    if (quad * 4u <= i) { p = scores[at + quad] * kept(row, quad) / total; }
+    scores[at + quad] = p;
   }
-  log_sum_exp[row_at(item.place, i)] = top + log(total);
+  log_sum_exp[row] = top + log(total);
 }

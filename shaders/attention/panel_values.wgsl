@@ -1,9 +1,9 @@
-// y_i = sum over keys j <= i of p_ij v_j, p from the panels
+// y_i = sum over keys j <= i of p_ij x_j, p from the panels: the output of probabilities and values, or dq of ds and keys
 // One invocation computes 8 rows of one Pack of columns, 4 keys at a time.
 
-@group(0) @binding(0) var<storage, read> qkv: array<Pack>;
+@group(0) @binding(0) var<storage, read> x: array<Pack>;
 // binding 1 is in whole.wgsl or packed.wgsl
-@group(0) @binding(2) var<storage, read> probabilities: array<vec4f>;
+@group(0) @binding(2) var<storage, read> p: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<Pack>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -13,35 +13,21 @@ fn panel_values(
   @builtin(local_invocation_index) local: u32,
 ) {
   let item = column_item_of(linear_group(group, groups) * WORKGROUP + local);
-  let d = item.column;
   let i = item.number * 8u;
-  if (i >= T) { return; }
-  let length = length_of(item.place);
+  if (i >= u.T) { return; }
+  let length = length_of(item.b);
   let end = select(0u, (min(i + 8u, length) + 3u) / 4u, i < length);
 
   let row = panel_row();
   var low = Four();
   var high = Four();
-  for (var quad = first_quad(item.place, i); quad < end; quad++) {
-    let places = q_rows(item.place, rows_from(quad * 4u)) + vec4u(2u * H * PACKS + d);
-    let v = four(qkv[places.x], qkv[places.y], qkv[places.z], qkv[places.w]);
+  for (var quad = first_quad(item, i); quad < end; quad++) {
+    let places = x_at(item, rows_from(quad * 4u));
+    let values = four(x[places.x], x[places.y], x[places.z], x[places.w]);
     let at = panel_at(item.head, i, quad);
-    low += four_weigh(v, mat4x4f(
-      probabilities[at], probabilities[at + row], probabilities[at + 2u * row], probabilities[at + 3u * row]));
-    high += four_weigh(v, mat4x4f(
-      probabilities[at + 4u * row], probabilities[at + 5u * row], probabilities[at + 6u * row], probabilities[at + 7u * row]));
+    low += four_weigh(values, mat4x4f(p[at], p[at + row], p[at + 2u * row], p[at + 3u * row]));
+    high += four_weigh(values, mat4x4f(p[at + 4u * row], p[at + 5u * row], p[at + 6u * row], p[at + 7u * row]));
   }
-
-  put(item, i, low[0]);
-  put(item, i + 1u, low[1]);
-  put(item, i + 2u, low[2]);
-  put(item, i + 3u, low[3]);
-  put(item, i + 4u, high[0]);
-  put(item, i + 5u, high[1]);
-  put(item, i + 6u, high[2]);
-  put(item, i + 7u, high[3]);
-}
-
-fn put(item: Item, i: u32, value: Pack) {
-  if (i < T) { y[y_at(item.place, i) + item.column] = value; }
+  put(item, i, low);
+  put(item, i + 4u, high);
 }

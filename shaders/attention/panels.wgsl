@@ -1,13 +1,32 @@
 // What the panel kernels share. They keep the scores of GROUP heads at a time, from head FIRST on, in panels
 // [GROUP, TP, TP + 4], TP = T rounded up to 8, of which the lower triangle is written, in tiles of 8 rows and 4 keys.
 // Everything is a product of 4 x 4 matrices in registers: no arrays, no workgroup memory, no barriers.
+// x and y are tensors with a row for each position: qkv, dqkv, the output or its gradient. Row i of head h has PACKS
+// Packs, from (b T + i) X_ROW + X_START + h PACKS on, so that one kernel serves queries, keys, values and gradients.
+struct Uniforms {
+  T: u32,
+  H: u32,
+  PACKS: u32,
+  FIRST: u32,
+  GROUP: u32,
+  X_ROW: u32,
+  X_START: u32,
+  Y_ROW: u32,
+  Y_START: u32,
+  SCALE: f32,
+  RATE: f32,
+  STREAM: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
-override FIRST: u32;
-override GROUP: u32;
+// below every score, and finite: the maximum starts here
+const LOWEST = -3.0e38;
+const FOUR = vec4u(0u, 1u, 2u, 3u);
 
 // Which head, and which of its work items.
 struct Item {
-  place: Place,
+  b: u32,
+  h: u32,
   // the head's number in the panels
   head: u32,
   number: u32,
@@ -17,24 +36,24 @@ struct Item {
 
 // Neighbouring invocations take the same item of different heads, so that their loops are equally long.
 fn item_of(index: u32) -> Item {
-  let head = index % GROUP;
-  let number = FIRST + head;
-  return Item(Place(number / H, number % H, 0u), head, index / GROUP, 0u);
+  let head = index % u.GROUP;
+  let number = u.FIRST + head;
+  return Item(number / u.H, number % u.H, head, index / u.GROUP, 0u);
 }
 
 // Neighbouring invocations take neighbouring columns, so that they read the same part of a panel.
 fn column_item_of(index: u32) -> Item {
-  let item = item_of(index / PACKS);
-  return Item(item.place, item.head, item.number, index % PACKS);
+  let item = item_of(index / u.PACKS);
+  return Item(item.b, item.h, item.head, item.number, index % u.PACKS);
 }
 
 // the first 4 keys that a tile of rows has in the panels, even, as keys are taken in eights; i: the first row
-fn first_quad(place: Place, i: u32) -> u32 {
-  return first_key(place, i) / 8u * 2u;
+fn first_quad(item: Item, i: u32) -> u32 {
+  return first_key(item.b, i) / 8u * 2u;
 }
 
 fn quads() -> u32 {
-  return (T + 7u) / 8u * 2u;
+  return (u.T + 7u) / 8u * 2u;
 }
 
 // vec4s from one row of a panel to the next; odd, so that rows below each other do not fall in the same cache set
@@ -49,18 +68,19 @@ fn panel_at(head: u32, i: u32, quad: u32) -> u32 {
 
 // the numbers of 4 neighbouring rows, none beyond the last
 fn rows_from(first: u32) -> vec4u {
-  return min(vec4u(first) + FOUR, vec4u(T - 1u));
+  return min(vec4u(first) + FOUR, vec4u(u.T - 1u));
 }
 
-fn q_rows(place: Place, rows: vec4u) -> vec4u {
-  return vec4u(q_at(place, rows.x), q_at(place, rows.y), q_at(place, rows.z), q_at(place, rows.w));
+fn x_at(item: Item, rows: vec4u) -> vec4u {
+  return (item.b * u.T + rows) * u.X_ROW + (u.X_START + item.h * u.PACKS + item.column);
 }
 
-fn y_rows(place: Place, rows: vec4u) -> vec4u {
-  return vec4u(y_at(place, rows.x), y_at(place, rows.y), y_at(place, rows.z), y_at(place, rows.w));
+fn y_at(item: Item, rows: vec4u) -> vec4u {
+  return (item.b * u.T + rows) * u.Y_ROW + (u.Y_START + item.h * u.PACKS + item.column);
 }
 
-fn row_numbers(place: Place, rows: vec4u) -> vec4u {
-  return vec4u(row_at(place, 0u)) + rows;
+// where the row's number lies in [B, H, T]
+fn row_at(item: Item, i: u32) -> u32 {
+  return (item.b * u.H + item.h) * u.T + i;
 }
 

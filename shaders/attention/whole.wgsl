@@ -3,12 +3,12 @@
 @group(0) @binding(1) var<storage, read> lengths: array<u32>;
 
 // rows from here on are padding
-fn length_of(place: Place) -> u32 {
-  return min(lengths[place.b], T);
+fn length_of(b: u32) -> u32 {
+  return min(lengths[b], u.T);
 }
 
 // the first key that row i sees
-fn first_key(place: Place, i: u32) -> u32 {
+fn first_key(b: u32, i: u32) -> u32 {
   return 0u;
 }
 

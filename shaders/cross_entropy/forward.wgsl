@@ -3,10 +3,13 @@
 // logits: [R, V], rows FIRST..FIRST+R of all; labels, loss, log_sum_exp: [all rows].
 // ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
 
-override R: u32;
-override V: u32;
-override FIRST: u32;
-override SMOOTHING: f32;
+struct Uniforms {
+  R: u32,
+  V: u32,
+  FIRST: u32,
+  SMOOTHING: f32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<i32>;
@@ -20,31 +23,31 @@ fn cross_entropy(
   @builtin(local_invocation_index) local: u32,
 ) {
   let row = row_of(linear_group(group, groups), local);
-  if (row >= R) {
+  if (row >= u.R) {
     return;
   }
-  let start = row * V;
+  let start = row * u.V;
   var largest = -3.4028234e38;
-  for (var j = row_part(local); j < V; j += ROW_SHARE) {
+  for (var j = row_part(local); j < u.V; j += ROW_SHARE) {
     largest = max(largest, logits[start + j]);
   }
   let maximum = row_maximum(largest, local);
   var part = 0.0;
   var below = 0.0;
-  for (var j = row_part(local); j < V; j += ROW_SHARE) {
+  for (var j = row_part(local); j < u.V; j += ROW_SHARE) {
     let logit = logits[start + j] - maximum;
     part += exp(logit);
-    if (SMOOTHING > 0.0) { below += logit; }
+    if (u.SMOOTHING > 0.0) { below += logit; }
   }
   let total = maximum + log(row_total(part, local));
   var mean = 0.0;
-  if (SMOOTHING > 0.0) { mean = maximum + row_total(below, local) / f32(V); }
+  if (u.SMOOTHING > 0.0) { mean = maximum + row_total(below, local) / f32(u.V); }
   if (row_part(local) == 0u) {
-    let label = labels[FIRST + row];
-    log_sum_exp[FIRST + row] = total;
-    loss[FIRST + row] = 0.0;
-    if (label >= 0 && u32(label) < V) {
-      loss[FIRST + row] = total - mix(logits[start + u32(label)], mean, SMOOTHING);
+    let label = labels[u.FIRST + row];
+    log_sum_exp[u.FIRST + row] = total;
+    loss[u.FIRST + row] = 0.0;
+    if (label >= 0 && u32(label) < u.V) {
+      loss[u.FIRST + row] = total - mix(logits[start + u32(label)], mean, u.SMOOTHING);
     }
   }
 }

@@ -1,6 +1,13 @@
 // Pack of one element: see lib/pack4.wgsl.
 alias Pack = f32;
 const PACK = 1u;
+// as many whole numbers
+alias PackBits = u32;
+
+// The numbers of the elements of the i-th Pack.
+fn pack_numbers(i: u32) -> PackBits {
+  return i;
+}
 
 fn pack_dot(a: Pack, b: Pack) -> f32 {
   return a * b;

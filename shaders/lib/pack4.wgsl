@@ -2,6 +2,13 @@
 // for rows whose length is not a multiple of 4. Shaders written with Pack serve both.
 alias Pack = vec4f;
 const PACK = 4u;
+// as many whole numbers
+alias PackBits = vec4u;
+
+// The numbers of the elements of the i-th Pack.
+fn pack_numbers(i: u32) -> PackBits {
+  return vec4u(i * 4u) + vec4u(0u, 1u, 2u, 3u);
+}
 
 fn pack_dot(a: Pack, b: Pack) -> f32 {
   return dot(a, b);

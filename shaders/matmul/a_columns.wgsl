@@ -2,25 +2,28 @@
 // M is a multiple of 4; K need not be, what is past it counts as zero.
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 
-const A_ALONG_K = false;
-
-fn place_a(row: u32) -> vec4u {
-  return vec4u((A_START + min(row, M - 4u)) / 4u);
+fn a_along_k() -> bool {
+  return false;
 }
 
-fn load_a_column(place: u32, k: u32) -> vec4f {
-  if (K % 4u == 0u || k < K) {
-    return a[place + k * (A_K / 4u)];
+fn place_a(row: u32) -> vec4u {
+  return vec4u((u.A_START + min(row, u.M - 4u)) / 4u);
+}
+
+fn load_a_column(at: u32, k: u32) -> vec4f {
+  if (K_WHOLE || k < u.K) {
+    return a[at];
   }
   return vec4f();
 }
 
 fn load_a(place: vec4u, k: u32) -> mat4x4f {
+  let row = u.A_K / 4u;
+  let at0 = place.x + k * row;
+  let at1 = at0 + row;
+  let at2 = at1 + row;
+  let at3 = at2 + row;
   return transpose(mat4x4f(
-    load_a_column(place.x, k),
-    load_a_column(place.x, k + 1u),
-    load_a_column(place.x, k + 2u),
-    load_a_column(place.x, k + 3u),
-  ));
+    load_a_column(at0, k), load_a_column(at1, k + 1u), load_a_column(at2, k + 2u), load_a_column(at3, k + 3u)));
 }
 

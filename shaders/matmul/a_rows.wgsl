@@ -2,10 +2,12 @@
 // Rows past M are read as the last one: their products are never stored. K is a multiple of 4.
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 
-const A_ALONG_K = true;
+fn a_along_k() -> bool {
+  return true;
+}
 
 fn place_a(row: u32) -> vec4u {
-  return (A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(M - 1u)) * A_ROW) / 4u;
+  return (u.A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(u.M - 1u)) * u.A_ROW) / 4u;
 }
 
 fn load_a(place: vec4u, k: u32) -> mat4x4f {

@@ -1,15 +1,17 @@
 // 4x4 blocks of any a, one element a load, zero outside: block[j] = a(row + j, k to k + 3).
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 
-override A_ALONG_K = A_K == 1u;
+fn a_along_k() -> bool {
+  return u.A_K == 1u;
+}
 
 fn place_a(row: u32) -> vec4u {
-  return A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(M - 1u)) * A_ROW;
+  return u.A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(u.M - 1u)) * u.A_ROW;
 }
 
 fn load_a_element(place: u32, k: u32) -> f32 {
-  if (K % 4u == 0u || k < K) {
-    return a[place + k * A_K];
+  if (K_WHOLE || k < u.K) {
+    return a[place + k * u.A_K];
   }
   return 0.0;
 }

@@ -2,10 +2,12 @@
 // Columns past N are read as the last one: their products are never stored. K is a multiple of 4.
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 
-const B_ALONG_K = true;
+fn b_along_k() -> bool {
+  return true;
+}
 
 fn place_b(column: u32) -> vec4u {
-  return (B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u)) * B_COLUMN) / 4u;
+  return (u.B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN) / 4u;
 }
 
 fn load_b(place: vec4u, k: u32) -> mat4x4f {

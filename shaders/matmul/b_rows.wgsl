@@ -2,25 +2,27 @@
 // N is a multiple of 4; K need not be, what is past it counts as zero.
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 
-const B_ALONG_K = false;
-
-fn place_b(column: u32) -> vec4u {
-  return vec4u((B_START + min(column, N - 4u)) / 4u);
+fn b_along_k() -> bool {
+  return false;
 }
 
-fn load_b_row(place: u32, k: u32) -> vec4f {
-  if (K % 4u == 0u || k < K) {
-    return b[place + k * (B_K / 4u)];
+fn place_b(column: u32) -> vec4u {
+  return vec4u((u.B_START + min(column, u.N - 4u)) / 4u);
+}
+
+fn load_b_row(at: u32, k: u32) -> vec4f {
+  if (K_WHOLE || k < u.K) {
+    return b[at];
   }
   return vec4f();
 }
 
 fn load_b(place: vec4u, k: u32) -> mat4x4f {
-  return mat4x4f(
-    load_b_row(place.x, k),
-    load_b_row(place.x, k + 1u),
-    load_b_row(place.x, k + 2u),
-    load_b_row(place.x, k + 3u),
-  );
+  let row = u.B_K / 4u;
+  let at0 = place.x + k * row;
+  let at1 = at0 + row;
+  let at2 = at1 + row;
+  let at3 = at2 + row;
+  return mat4x4f(load_b_row(at0, k), load_b_row(at1, k + 1u), load_b_row(at2, k + 2u), load_b_row(at3, k + 3u));
 }
 

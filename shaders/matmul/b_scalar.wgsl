@@ -1,15 +1,17 @@
 // 4x4 blocks of any b, one element a load, zero outside: block[j] = b(k + j, column to column + 3).
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 
-override B_ALONG_K = B_K == 1u;
+fn b_along_k() -> bool {
+  return u.B_K == 1u;
+}
 
 fn place_b(column: u32) -> vec4u {
-  return B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u)) * B_COLUMN;
+  return u.B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN;
 }
 
 fn load_b_row(place: vec4u, k: u32) -> vec4f {
-  if (K % 4u == 0u || k < K) {
-    let at = place + k * B_K;
+  if (K_WHOLE || k < u.K) {
+    let at = place + k * u.B_K;
     return vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
   }
   return vec4f();

@@ -2,6 +2,6 @@
 @group(0) @binding(BIAS) var<storage, read> bias: array<Cell>;
 
 fn finish(product: Cell, at: u32, column: u32) -> Cell {
-  return product + bias[(BIAS_START + column) / CELL];
+  return product + bias[(u.BIAS_START + column) / CELL];
 }
 

@@ -3,6 +3,6 @@
 @group(0) @binding(RESIDUAL) var<storage, read> residual: array<Cell>;
 
 fn finish(product: Cell, at: u32, column: u32) -> Cell {
-  return product + bias[(BIAS_START + column) / CELL] + residual[at];
+  return product + bias[(u.BIAS_START + column) / CELL] + residual[at];
 }
 

@@ -13,15 +13,15 @@ fn matmul(
   @builtin(local_invocation_index) local: u32,
 ) {
   let element = linear_group(group, groups) * GROUP + local;
-  let row = element / N;
-  let column = element % N;
-  if (row >= M) {
+  let row = element / u.N;
+  let column = element % u.N;
+  if (row >= u.M) {
     return;
   }
   var sum = 0.0;
-  let end = min(K, (group.z + 1u) * K_STEP);
-  for (var k = group.z * K_STEP; k < end; k++) {
-    sum = fma(a[A_START + row * A_ROW + k * A_K], b[B_START + k * B_K + column * B_COLUMN], sum);
+  let end = min(u.K, (group.z + 1u) * u.K_STEP);
+  for (var k = group.z * u.K_STEP; k < end; k++) {
+    sum = fma(a[u.A_START + row * u.A_ROW + k * u.A_K], b[u.B_START + k * u.B_K + column * u.B_COLUMN], sum);
   }
   store_cell(sum, group.z, row, column);
 }

@@ -3,12 +3,12 @@
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 
 fn place_part(row: u32, lane: u32) -> u32 {
-  return (A_START + min(row + lane / 4u * 4u, M - 4u) + lane % 4u * A_K) / 4u;
+  return (u.A_START + min(row + lane / 4u * 4u, u.M - 4u) + lane % 4u * u.A_K) / 4u;
 }
 
 fn load_part(place: u32, lane: u32, k: u32) -> vec4f {
-  if (K % 4u == 0u || k + lane % 4u < K) {
-    return a[place + k * (A_K / 4u)];
+  if (K_WHOLE || k + lane % 4u < u.K) {
+    return a[place + k * (u.A_K / 4u)];
   }
   return vec4f();
 }

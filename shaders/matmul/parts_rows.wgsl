@@ -3,7 +3,7 @@
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 
 fn place_part(row: u32, lane: u32) -> u32 {
-  return (A_START + min(row + lane, M - 1u) * A_ROW) / 4u;
+  return (u.A_START + min(row + lane, u.M - 1u) * u.A_ROW) / 4u;
 }
 
 fn load_part(place: u32, lane: u32, k: u32) -> vec4f {

@@ -2,12 +2,12 @@
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 
 fn place_part(row: u32, lane: u32) -> u32 {
-  return A_START + min(row + lane, M - 1u) * A_ROW;
+  return u.A_START + min(row + lane, u.M - 1u) * u.A_ROW;
 }
 
 fn load_part_element(place: u32, k: u32) -> f32 {
-  if (K % 4u == 0u || k < K) {
-    return a[place + k * A_K];
+  if (K_WHOLE || k < u.K) {
+    return a[place + k * u.A_K];
   }
   return 0.0;
 }

@@ -3,7 +3,6 @@
 // of 4), always in the same order.
 
 override GROUP: u32;
-override SPLITS: u32;
 
 @group(0) @binding(0) var<storage, read> partials: array<Cell>;
 
@@ -14,15 +13,15 @@ fn reduce(
   @builtin(local_invocation_index) local: u32,
 ) {
   let cell = linear_group(group, groups) * GROUP + local;
-  let row = cell / (N / CELL);
-  let column = cell % (N / CELL) * CELL;
-  if (row >= M) {
+  let row = cell / (u.N / CELL);
+  let column = cell % (u.N / CELL) * CELL;
+  if (row >= u.M) {
     return;
   }
   var sum = partials[cell];
-  for (var s = 1u; s < SPLITS; s++) {
-    sum += partials[s * (M * N / CELL) + cell];
+  for (var s = 1u; s < u.SPLITS; s++) {
+    sum += partials[s * (u.M * u.N / CELL) + cell];
   }
-  let at = (Y_START + row * Y_ROW + column) / CELL;
+  let at = (u.Y_START + row * u.Y_ROW + column) / CELL;
   y[at] = finish(sum, at, column);
 }

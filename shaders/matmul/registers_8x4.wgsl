@@ -10,10 +10,10 @@ fn matmul(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let tile = tile_of(linear_group(group, groups));
+  let tile = tile_of(group, groups);
   let row = (tile.row * HIGH + local.y) * 8u;
   let column = (tile.column * WIDE + local.x) * 4u;
-  if (row >= M || column >= N) {
+  if (row >= u.M || column >= u.N) {
     return;
   }
   let place_a0 = place_a(row);
@@ -21,8 +21,8 @@ fn matmul(
   let place_b0 = place_b(column);
   var y00 = mat4x4f();
   var y10 = mat4x4f();
-  let end = min(K, (group.z + 1u) * K_STEP);
-  for (var k = group.z * K_STEP; k < end; k += 4u) {
+  let end = min(u.K, (group.z + 1u) * u.K_STEP);
+  for (var k = group.z * u.K_STEP; k < end; k += 4u) {
     let b0 = load_b(place_b0, k);
     let a0 = load_a(place_a0, k);
     y00 = add_product(y00, a0, b0);

@@ -4,18 +4,25 @@
 //   y(row, column) is at Y_START + row * Y_ROW + column
 // so that a transposed operand is a matter of strides, and a part of a larger product one of starts.
 // Along K the work is cut into SPLITS stretches of K_STEP; with more than one, stretch s goes to rows s * M and on.
+struct Uniforms {
+  M: u32,
+  N: u32,
+  K: u32,
+  A_START: u32,
+  A_ROW: u32,
+  A_K: u32,
+  B_START: u32,
+  B_K: u32,
+  B_COLUMN: u32,
+  Y_START: u32,
+  Y_ROW: u32,
+  BIAS_START: u32,
+  K_STEP: u32,
+  ROW_TILES: u32,
+  SPLITS: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
-override M: u32;
-override N: u32;
-override K: u32;
-override A_START: u32;
-override A_ROW: u32;
-override A_K: u32;
-override B_START: u32;
-override B_K: u32;
-override B_COLUMN: u32;
-override Y_START: u32;
-override Y_ROW: u32;
-override BIAS_START: u32;
-override K_STEP: u32;
+// K is a multiple of 4
+override K_WHOLE: bool;
 

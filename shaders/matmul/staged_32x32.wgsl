@@ -14,23 +14,23 @@ fn matmul(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let tile = tile_of(linear_group(group, groups));
+  let tile = tile_of(group, groups);
   let row = tile.row * 32u;
   let column = tile.column * 32u;
-  if (column >= N) {
+  if (column >= u.N) {
     return; // all of the workgroup
   }
   let x = local % SIDE;
   let y = local / SIDE;
   // Half of the workgroup loads one block of a each, half one of b.
   let block = local % 32u;
-  let slot_a = slot(block, A_ALONG_K, SIDE);
-  let slot_b = slot(block, B_ALONG_K, SIDE);
+  let slot_a = slot(block, a_along_k(), SIDE);
+  let slot_b = slot(block, b_along_k(), SIDE);
   let place_a0 = place_a(row + slot_a.x * 4u);
   let place_b0 = place_b(column + slot_b.x * 4u);
   var sum = mat4x4f();
-  let end = min(K, (group.z + 1u) * K_STEP);
-  for (var start = group.z * K_STEP; start < end; start += DEPTH) {
+  let end = min(u.K, (group.z + 1u) * u.K_STEP);
+  for (var start = group.z * u.K_STEP; start < end; start += DEPTH) {
     workgroupBarrier();
     if (local < 32u) {
       var loaded = mat4x4f();

@@ -14,24 +14,24 @@ fn matmul(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let tile = tile_of(linear_group(group, groups));
+  let tile = tile_of(group, groups);
   let row = tile.row * 64u;
   let column = tile.column * 64u;
-  if (column >= N) {
+  if (column >= u.N) {
     return; // all of the workgroup
   }
   let x = local % 8u;
   let y = local / 8u;
-  let slot_a = slot(local, A_ALONG_K, SIDE);
-  let slot_b = slot(local, B_ALONG_K, SIDE);
+  let slot_a = slot(local, a_along_k(), SIDE);
+  let slot_b = slot(local, b_along_k(), SIDE);
   let place_a0 = place_a(row + slot_a.x * 4u);
   let place_b0 = place_b(column + slot_b.x * 4u);
   var y00 = mat4x4f();
   var y01 = mat4x4f();
   var y10 = mat4x4f();
   var y11 = mat4x4f();
-  let end = min(K, (group.z + 1u) * K_STEP);
-  for (var start = group.z * K_STEP; start < end; start += DEPTH) {
+  let end = min(u.K, (group.z + 1u) * u.K_STEP);
+  for (var start = group.z * u.K_STEP; start < end; start += DEPTH) {
     var loaded_a = mat4x4f();
     var loaded_b = mat4x4f();
     if (start + slot_a.y * 4u < end) {

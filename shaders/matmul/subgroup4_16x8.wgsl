@@ -8,7 +8,7 @@ fn matmul(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let tile = tile_of(linear_group(group, groups));
+  let tile = tile_of(group, groups);
   let row = tile.row * 16u;
   let column = (tile.column * 4u + lane) * 8u;
   let place_a0 = place_part(row, lane);
@@ -25,8 +25,8 @@ fn matmul(
   var y21 = mat4x4f();
   var y30 = mat4x4f();
   var y31 = mat4x4f();
-  let end = min(K, (group.z + 1u) * K_STEP);
-  for (var k = group.z * K_STEP; k < end; k += 4u) {
+  let end = min(u.K, (group.z + 1u) * u.K_STEP);
+  for (var k = group.z * u.K_STEP; k < end; k += 4u) {
     let b0 = load_b(place_b0, k);
     let b1 = load_b(place_b1, k);
     let a0 = share(load_part(place_a0, lane, k));

@@ -8,7 +8,7 @@ fn matmul(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let tile = tile_of(linear_group(group, groups));
+  let tile = tile_of(group, groups);
   let row = tile.row * 16u;
   let column = (tile.column * 8u + lane) * 4u;
   let place_a0 = place_part(row, lane);
@@ -18,8 +18,8 @@ fn matmul(
   var y1 = mat4x4f();
   var y2 = mat4x4f();
   var y3 = mat4x4f();
-  let end = min(K, (group.z + 1u) * K_STEP);
-  for (var k = group.z * K_STEP; k < end; k += 4u) {
+  let end = min(u.K, (group.z + 1u) * u.K_STEP);
+  for (var k = group.z * u.K_STEP; k < end; k += 4u) {
     let part0 = load_part(place_a0, lane, k);
     let part1 = load_part(place_a1, lane, k);
     let b0 = load_b(place_b0, k);

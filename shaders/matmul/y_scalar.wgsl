@@ -5,8 +5,8 @@ const CELL = 1u;
 @group(0) @binding(Y) var<storage, read_write> y: array<f32>;
 
 fn store_cell(product: f32, split: u32, row: u32, column: u32) {
-  if (row < M && column < N) {
-    let at = Y_START + (split * M + row) * Y_ROW + column;
+  if (column < u.N) {
+    let at = u.Y_START + (split * u.M + row) * u.Y_ROW + column;
     y[at] = finish(product, at, column);
   }
 }

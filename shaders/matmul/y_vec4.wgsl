@@ -5,8 +5,8 @@ const CELL = 4u;
 @group(0) @binding(Y) var<storage, read_write> y: array<vec4f>;
 
 fn store(products: vec4f, split: u32, row: u32, column: u32) {
-  if (row < M && column < N) {
-    let at = (Y_START + (split * M + row) * Y_ROW + column) / 4u;
+  if (column < u.N) {
+    let at = (u.Y_START + (split * u.M + row) * u.Y_ROW + column) / 4u;
     y[at] = finish(products, at, column);
   }
 }

@@ -26,7 +26,7 @@ var<workgroup> state: vec2u;
 
 // The score of an id as sampling sees it.
 fn scaled(row: u32, id: u32) -> f32 {
-  let score = scores[row * V + id];
+  let score = scores[row * u.V + id];
   return select(score / bitcast<f32>(settings[TEMPERATURE]), BANNED, score < BARRED);
 }
 
@@ -47,7 +47,7 @@ fn share_of(score: f32, top: f32, unit: f32) -> u32 {
 // UNIT over the sum of the weights of the scores whose order is at least `least`.
 fn unit_of(row: u32, least: u32, top: f32, lane: u32) -> f32 {
   var sum = 0.0;
-  for (var id = lane; id < V; id += LANES) {
+  for (var id = lane; id < u.V; id += LANES) {
     let score = scaled(row, id);
     if (order_of(score) >= least) { sum += weight_of(score, top); }
   }
@@ -63,7 +63,7 @@ fn threshold(row: u32, least: u32, top: f32, unit: f32, wanted: u32, lane: u32) 
     let shift = 24u - 8u * step;
     for (var bin = lane; bin < BINS; bin += LANES) { atomicStore(&bins[bin], 0u); }
     workgroupBarrier();
-    for (var id = lane; id < V; id += LANES) {
+    for (var id = lane; id < u.V; id += LANES) {
       let score = scaled(row, id);
       let order = order_of(score);
       if (order < least || (step > 0u && (order >> (shift + 8u)) != prefix)) { continue; }
@@ -89,11 +89,11 @@ fn threshold(row: u32, least: u32, top: f32, unit: f32, wanted: u32, lane: u32) 
 
 // The id at `word` / 2^32 of the cumulative shares of the scores whose order is at least `least`.
 fn draw(row: u32, least: u32, top: f32, unit: f32, word: u32, lane: u32) -> u32 {
-  let stretch = (V + LANES - 1u) / LANES;
+  let stretch = (u.V + LANES - 1u) / LANES;
   var mine = 0u;
   for (var i = 0u; i < stretch; i++) {
     let id = lane * stretch + i;
-    if (id < V) {
+    if (id < u.V) {
       let score = scaled(row, id);
       if (order_of(score) >= least) { mine += share_of(score, top, unit); }
     }
@@ -114,18 +114,18 @@ fn draw(row: u32, least: u32, top: f32, unit: f32, word: u32, lane: u32) -> u32 
   }
   let first = workgroupUniformLoad(&found) * stretch;
   var left = workgroupUniformLoad(&found_above);
-  var chosen = V;
+  var chosen = u.V;
   for (var start = 0u; start < stretch; start += LANES) {
     let id = first + start + lane;
     var share = 0u;
-    if (start + lane < stretch && id < V) {
+    if (start + lane < stretch && id < u.V) {
       let score = scaled(row, id);
       if (order_of(score) >= least) { share = share_of(score, top, unit); }
     }
     words[lane] = share;
     workgroupBarrier();
-    if (lane == 0u && chosen == V) {
-      for (var i = 0u; i < LANES && chosen == V; i++) {
+    if (lane == 0u && chosen == u.V) {
+      for (var i = 0u; i < LANES && chosen == u.V; i++) {
         if (left < words[i]) { chosen = first + start + i; } else { left -= words[i]; }
       }
     }
@@ -136,11 +136,11 @@ fn draw(row: u32, least: u32, top: f32, unit: f32, word: u32, lane: u32) -> u32 
 }
 
 fn best(row: u32, lane: u32) -> u32 {
-  var place = V;
+  var place = u.V;
   var order = 0u;
-  for (var id = lane; id < V; id += LANES) {
-    let mine = order_of(scores[row * V + id]);
-    if (place == V || mine > order) {
+  for (var id = lane; id < u.V; id += LANES) {
+    let mine = order_of(scores[row * u.V + id]);
+    if (place == u.V || mine > order) {
       order = mine;
       place = id;
     }
@@ -150,10 +150,10 @@ fn best(row: u32, lane: u32) -> u32 {
 
 fn sampled(row: u32, count: u32, lane: u32) -> u32 {
   var highest = BANNED;
-  for (var id = lane; id < V; id += LANES) { highest = max(highest, scaled(row, id)); }
+  for (var id = lane; id < u.V; id += LANES) { highest = max(highest, scaled(row, id)); }
   let top = maximum_of(highest, lane);
   var least = 0u;
-  if (settings[TOP_K] > 0u && settings[TOP_K] < V) { least = threshold(row, least, top, 0.0, settings[TOP_K], lane); }
+  if (settings[TOP_K] > 0u && settings[TOP_K] < u.V) { least = threshold(row, least, top, 0.0, settings[TOP_K], lane); }
   let top_p = bitcast<f32>(settings[TOP_P]);
   if (top_p < 1.0) {
     let unit = unit_of(row, least, top, lane);
@@ -174,10 +174,10 @@ fn choose(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let row = linear_group(group, groups);
-  if (row >= B) {
+  if (row >= u.B) {
     return;
   }
-  if (lane == 0u) { state = vec2u(rows[FINISHED * ROW_STRIDE + row], rows[POSITION * ROW_STRIDE + row]); }
+  if (lane == 0u) { state = vec2u(rows[FINISHED * u.ROW_STRIDE + row], rows[POSITION * u.ROW_STRIDE + row]); }
   let before = workgroupUniformLoad(&state);
   if (before.x != 0u) {
     return;
@@ -187,36 +187,36 @@ fn choose(
   var highest = BANNED;
   var allowed = BANNED;
   var bad = 0.0;
-  for (var id = lane; id < V; id += LANES) {
-    let logit = logits[row * V + id];
+  for (var id = lane; id < u.V; id += LANES) {
+    let logit = logits[row * u.V + id];
     if (is_bad(bitcast<u32>(logit))) { bad = 1.0; } else { highest = max(highest, logit); }
-    allowed = max(allowed, scores[row * V + id]);
+    allowed = max(allowed, scores[row * u.V + id]);
   }
   let top = maximum_of(highest, lane);
   if (maximum_of(bad, lane) > 0.0) {
-    if (lane == 0u) { rows[FINISHED * ROW_STRIDE + row] = NOT_FINITE; }
+    if (lane == 0u) { rows[FINISHED * u.ROW_STRIDE + row] = NOT_FINITE; }
     return;
   }
   if (maximum_of(allowed, lane) < BARRED) {
-    if (lane == 0u) { rows[FINISHED * ROW_STRIDE + row] = ALL_BANNED; }
+    if (lane == 0u) { rows[FINISHED * u.ROW_STRIDE + row] = ALL_BANNED; }
     return;
   }
   var sum = 0.0;
-  for (var id = lane; id < V; id += LANES) { sum += exp(logits[row * V + id] - top); }
+  for (var id = lane; id < u.V; id += LANES) { sum += exp(logits[row * u.V + id] - top); }
   let log_sum = top + log(total_of(sum, lane));
 
   var id = 0u;
   if (settings[DO_SAMPLE] != 0u) { id = sampled(row, count, lane); } else { id = best(row, lane); }
   if (lane == 0u) {
-    history[row * T + count] = id;
-    log_probabilities[row * T + count] = logits[row * V + id] - log_sum;
-    rows[TOKEN * ROW_STRIDE + row] = id;
-    rows[POSITION * ROW_STRIDE + row] = count;
-    var finished = select(0u, CONTEXT_FULL, count + 1u >= T);
-    if (count + 1u >= rows[MOST * ROW_STRIDE + row]) { finished = FULL; }
+    history[row * u.T + count] = id;
+    log_probabilities[row * u.T + count] = logits[row * u.V + id] - log_sum;
+    rows[TOKEN * u.ROW_STRIDE + row] = id;
+    rows[POSITION * u.ROW_STRIDE + row] = count;
+    var finished = select(0u, CONTEXT_FULL, count + 1u >= u.T);
+    if (count + 1u >= rows[MOST * u.ROW_STRIDE + row]) { finished = FULL; }
     for (var i = 0u; i < settings[ENDS]; i++) {
       if (settings[LISTS + i] == id) { finished = ENDED; }
     }
-    rows[FINISHED * ROW_STRIDE + row] = finished;
+    rows[FINISHED * u.ROW_STRIDE + row] = finished;
   }
 }

@@ -24,7 +24,10 @@ const MOST = 4u;
 const BANNED = -3e38;
 const BARRED = -1e38;
 
-override B: u32;
-override V: u32;
-override T: u32;
-override ROW_STRIDE: u32;
+struct Uniforms {
+  B: u32,
+  V: u32,
+  T: u32,
+  ROW_STRIDE: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;

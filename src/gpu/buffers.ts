@@ -4,6 +4,7 @@ import type { Gpu } from "./device.ts";
 const MAP_READ = 0x1;
 const COPY_SRC = 0x4;
 const COPY_DST = 0x8;
+const UNIFORM = 0x40;
 const STORAGE = 0x80;
 const QUERY_RESOLVE = 0x200;
 
@@ -11,6 +12,8 @@ const QUERY_RESOLVE = 0x200;
 export interface BufferPool {
   /** A zeroed storage buffer that can be copied from and to. */
   create(label: string, bytes: number): GPUBuffer;
+  /** A buffer that shaders read as `var<uniform>`. */
+  createUniforms(label: string, bytes: number): GPUBuffer;
   /** A buffer that the CPU maps to read. */
   createReadback(label: string, bytes: number): GPUBuffer;
   /** A buffer that timestamps are resolved into. */
@@ -47,6 +50,7 @@ export function createBuffers(gpu: Gpu): BufferPool {
   }
   return {
     create: (label, size) => make(label, size, STORAGE | COPY_SRC | COPY_DST),
+    createUniforms: (label, size) => make(label, size, UNIFORM | COPY_DST),
     createReadback: (label, size) => make(label, size, MAP_READ | COPY_DST),
     createQueryTarget: (label, size) => make(label, size, QUERY_RESOLVE | COPY_SRC),
     destroy,

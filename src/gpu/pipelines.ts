@@ -1,13 +1,19 @@
 import { DeviceLostError } from "../core/errors.ts";
 import type { Gpu } from "./device.ts";
 
-/** What a compute pipeline is made of. `access` has one letter a binding: r for read-only storage, w for read-write. */
+/**
+ * What a compute pipeline is made of. `access` has one letter a binding: r for read-only storage, w for read-write,
+ * and at the end u for uniforms, which are `@binding(UNIFORMS_BINDING)`.
+ */
 export interface PipelineSpec {
   readonly source: string;
   readonly entry: string;
   readonly constants: Readonly<Record<string, number>>;
   readonly access: string;
 }
+
+/** Beyond all other bindings, so that no shader's number depends on how many tensors it binds. */
+export const UNIFORMS_BINDING = 15;
 
 export interface Pipelines {
   /** The pipeline of this spec; equal specs share one. Rejects with the shader compiler's message. */
@@ -37,9 +43,9 @@ export function createPipelines(gpu: Gpu): Pipelines {
     if (!layout) {
       layout = device.createBindGroupLayout({
         entries: [...access].map((letter, binding) => ({
-          binding,
+          binding: letter === "u" ? UNIFORMS_BINDING : binding,
           visibility: 4, // GPUShaderStage.COMPUTE; the constant's global is missing in Node
-          buffer: { type: letter === "r" ? "read-only-storage" : "storage" },
+          buffer: { type: letter === "u" ? "uniform" : letter === "r" ? "read-only-storage" : "storage" },
         })),
       });
       layouts.set(access, layout);

@@ -28,7 +28,7 @@ export const accumulateOp = defineOp({
     spansOf(sizeOf(sum.shape), traits).map((span) => ({
       shader: ["lib/grid", "lib/step", "accumulate"] as const,
       entry: "accumulate",
-      constants: { N: span.length },
+      uniforms: { N: span.length },
       bind: [write("newSum", span), read("x", span), read("step")],
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     })),

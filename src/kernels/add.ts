@@ -23,7 +23,7 @@ export const addOp = defineOp({
       {
         shader: ["lib/grid", "add"],
         entry: "add",
-        constants: { N: n },
+        uniforms: { N: n },
         bind: [read("a"), read("b"), write("y")],
         grid: grid1d(Math.ceil(n / 4), WORKGROUP, traits),
       },

@@ -1,6 +1,6 @@
 import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
 import { type AttentionSizes, bounds, stepOf } from "./attention-rows.ts";
-import { type Dispatch, grid1d, read, type Scratch, type ShaderName, write } from "./dispatch.ts";
+import { type Binding, type Dispatch, grid1d, read, type Scratch, type ShaderName, write } from "./dispatch.ts";
 import type { Traits } from "./traits.ts";
 
 /**
@@ -8,54 +8,33 @@ import type { Traits } from "./traits.ts";
  * On software drivers private arrays are memory, and slow; these kernels have none.
  */
 export function panelsForward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
-  const { T } = sizes;
-  return slicesOf(sizes, traits).flatMap((slice) => [
-    {
-      ...kernel("panel_scores", tiles(sizes), slice, sizes, traits),
-      bind: [read("qkv"), bounds(sizes).bind, write("panels")],
-    },
-    {
-      ...kernel("panel_softmax", T, slice, sizes, traits),
-      bind: [stepOf(sizes), bounds(sizes).bind, write("panels"), write("logSumExp")],
-    },
-    {
-      ...kernel("panel_values", (padded(T) / 8) * packs(sizes), slice, sizes, traits),
-      bind: [read("qkv"), bounds(sizes).bind, read("panels"), write("y")],
-    },
-  ]);
+  const { q, k, v, y } = viewsOf(sizes);
+  return slicesOf(sizes, traits).flatMap((slice) => {
+    const { scores, softmax, weighted } = kernels(slice, sizes, traits);
+    return [
+      scores(["qkv", q], ["qkv", k], "panels", sizes.scale),
+      softmax("panels"),
+      weighted("panel_values", "panels", ["qkv", v], ["y", y]),
+    ];
+  });
 }
 
 /** Wants scratch `delta` [B H T], `probabilities` and `dscores` of `panelsScratch`. */
 export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
-  const { B, H, T } = sizes;
-  const delta = {
-    ...kernel("panel_delta", T, { first: 0, group: B * H }, sizes, traits),
-    bind: [read("y"), read("dy"), write("delta")],
-  };
-  const slices = slicesOf(sizes, traits).flatMap((slice) => [
-    {
-      ...kernel("panel_backward_scores", tiles(sizes), slice, sizes, traits),
-      bind: [
-        read("qkv"),
-        bounds(sizes).bind,
-        stepOf(sizes),
-        read("logSumExp"),
-        read("dy"),
-        read("delta"),
-        write("probabilities"),
-        write("dscores"),
-      ],
-    },
-    {
-      ...kernel("panel_backward_queries", (padded(T) / 8) * packs(sizes), slice, sizes, traits),
-      bind: [read("qkv"), bounds(sizes).bind, read("dscores"), write("dqkv")],
-    },
-    {
-      ...kernel("panel_backward_keys", (padded(T) / 8) * packs(sizes), slice, sizes, traits),
-      bind: [read("qkv"), bounds(sizes).bind, read("dy"), read("probabilities"), read("dscores"), write("dqkv")],
-    },
-  ]);
-  return [delta, ...slices];
+  const { q, k, v, y } = viewsOf(sizes);
+  const { delta } = kernels({ first: 0, group: sizes.B * sizes.H }, sizes, traits);
+  const slices = slicesOf(sizes, traits).flatMap((slice) => {
+    const { scores, slopes, weighted } = kernels(slice, sizes, traits);
+    return [
+      scores(["qkv", q], ["qkv", k], "probabilities", sizes.scale),
+      scores(["dy", y], ["qkv", v], "dscores", 1),
+      slopes("probabilities", "dscores"),
+      weighted("panel_values", "dscores", ["qkv", k], ["dqkv", q]),
+      weighted("panel_keys", "dscores", ["qkv", q], ["dqkv", k]),
+      weighted("panel_keys", "probabilities", ["dy", y], ["dqkv", v]),
+    ];
+  });
+  return [delta(y), ...slices];
 }
 
 /** A panel for each head of the largest slice. */
@@ -75,10 +54,6 @@ interface Slice {
 
 function padded(T: number): number {
   return Math.ceil(T / 8) * 8;
-}
-
-function packs({ D }: AttentionSizes): number {
-  return D % 4 === 0 ? D / 4 : D;
 }
 
 function tiles({ T }: AttentionSizes): number {
@@ -103,29 +78,69 @@ function slicesOf(sizes: AttentionSizes, traits: Traits): Slice[] {
   return slices;
 }
 
-/** `items`: of work, for each head. */
-function kernel(
-  entry: `panel_${"scores" | "softmax" | "values" | "delta" | "backward_scores" | "backward_queries" | "backward_keys"}`,
-  items: number,
-  { first, group }: Slice,
-  sizes: AttentionSizes,
-  traits: Traits,
-): Omit<Dispatch, "bind"> {
-  const { B, T, H, D, scale, rate, stream } = sizes;
-  const pack: ShaderName = D % 4 === 0 ? "lib/pack4" : "lib/pack1";
-  const drops = entry === "panel_softmax" || entry === "panel_backward_scores";
-  const dropout: ShaderName[] = drops ? ["lib/philox", "lib/step", "attention/kept"] : [];
+/** Where the rows of the first head lie in a tensor: elements from a row to the next, and before the first. */
+interface View {
+  readonly row: number;
+  readonly start: number;
+}
+
+type Viewed = readonly [tensor: string, view: View];
+
+/** The thirds of qkv and dqkv, and y or dy. */
+function viewsOf({ C }: AttentionSizes): Record<"q" | "k" | "v" | "y", View> {
+  const third = (start: number): View => ({ row: 3 * C, start });
+  return { q: third(0), k: third(C), v: third(2 * C), y: { row: C, start: 0 } };
+}
+
+const NOWHERE: View = { row: 0, start: 0 };
+
+/** The kernels for one slice; see shaders/attention/. */
+function kernels({ first, group }: Slice, sizes: AttentionSizes, traits: Traits) {
+  const { T, H, D, rate, stream } = sizes;
+  const size = D % 4 === 0 ? 4 : 1;
+  const pack: ShaderName = size === 4 ? "lib/pack4" : "lib/pack1";
+  const step = stepOf(sizes);
+  const { bind: within, shader: bound } = bounds(sizes);
+  const dropout: ShaderName[] = ["lib/philox", "lib/step", "attention/kept"];
+  /** `items`: of work, for each head. */
+  const kernel = (
+    entry: `panel_${"scores" | "softmax" | "values" | "keys" | "slopes" | "delta"}`,
+    items: number,
+    library: readonly ShaderName[],
+    views: { x?: View; y?: View; scale?: number },
+    bind: readonly Binding[],
+  ): Dispatch => {
+    const { x = NOWHERE, y = NOWHERE, scale = 1 } = views;
+    const drops = library === dropout;
+    return {
+      shader: ["lib/grid", pack, "attention/panels", bound, ...library, `attention/${entry}`],
+      entry,
+      uniforms: {
+        ...{ T, H, PACKS: D / size, FIRST: first, GROUP: group },
+        ...{ X_ROW: x.row / size, X_START: x.start / size, Y_ROW: y.row / size, Y_START: y.start / size },
+        ...{ SCALE: scale, RATE: drops ? rate : 0, STREAM: drops ? stream : 0 },
+      },
+      ...(drops ? { constants: { DROPS: Number(rate > 0) } } : {}),
+      sizes: { WORKGROUP },
+      bind,
+      grid: grid1d(items * group, WORKGROUP, traits),
+    };
+  };
   return {
-    shader: [
-      ...(["lib/grid", pack, "attention/common", bounds(sizes).shader, ...dropout] as const),
-      ...(["attention/panels", `attention/${entry}`] as const),
-    ],
-    entry,
-    constants: {
-      ...{ B, T, H, SCALE: scale, FIRST: first, GROUP: group },
-      ...(drops ? { RATE: rate, STREAM: stream } : {}),
-    },
-    sizes: { D, WORKGROUP },
-    grid: grid1d(items * group, WORKGROUP, traits),
+    scores: ([from, x]: Viewed, [with_, y]: Viewed, panels: string, scale: number) =>
+      kernel("panel_scores", tiles(sizes), [], { x, y, scale }, [...[read(from), within, read(with_)], write(panels)]),
+    softmax: (panels: string) =>
+      kernel("panel_softmax", T, dropout, {}, [step, within, write(panels), write("logSumExp")]),
+    slopes: (scores: string, dscores: string) =>
+      kernel("panel_slopes", padded(T), dropout, { scale: sizes.scale }, [
+        ...[step, within, read("logSumExp"), read("delta")],
+        ...[write(scores), write(dscores)],
+      ]),
+    weighted: (entry: "panel_values" | "panel_keys", panels: string, [from, x]: Viewed, [to, y]: Viewed) =>
+      kernel(entry, (padded(T) / 8) * (D / size), ["attention/panel_put"], { x, y }, [
+        ...[read(from), within, read(panels)],
+        write(to),
+      ]),
+    delta: (y: View) => kernel("panel_delta", T, [], { y }, [read("y"), read("dy"), write("delta")]),
   };
 }

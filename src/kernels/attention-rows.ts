@@ -63,7 +63,8 @@ function kernel(
       ...([bounds(sizes).shader, "attention/kept", `attention/${entry}`] as const),
     ],
     entry,
-    constants: { B, T, H, SCALE: scale, RATE: rate, STREAM: stream },
+    uniforms: { B, T, H, SCALE: scale, RATE: rate, STREAM: stream },
+    constants: { DROPS: Number(rate > 0) },
     sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: 1 },
     grid: grid1d(B * H * T, WORKGROUP, traits),
   };

@@ -87,7 +87,7 @@ export const cachedAttentionOp = defineOp({
       {
         shader: ["lib/grid", "cached_attention"],
         entry: "cached_attention",
-        constants: { H, T, GROUPS: B * H },
+        uniforms: { H, T, GROUPS: B * H },
         sizes: { D, LANES: lanesOf(D, traits) },
         bind: [read("qkv"), read("positions"), read("table"), write("keysAfter"), write("valuesAfter"), write("y")],
         grid: gridOf(B * H, traits),
@@ -146,7 +146,7 @@ export const cacheAppendOp = defineOp({
       {
         shader: ["lib/grid", "cache_append"],
         entry: "cache_append",
-        constants: { N: n, S: qkv.shape[0]! / cacheRows.shape[0]!, T, H, D },
+        uniforms: { N: n, S: qkv.shape[0]! / cacheRows.shape[0]!, T, H, D },
         bind: [read("qkv"), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
         grid: grid1d(n, COPY_GROUP, traits),
       },

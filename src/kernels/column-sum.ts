@@ -84,7 +84,7 @@ function columnSums(
   return {
     shader: ["lib/grid", "column_sum"],
     entry: "column_sum",
-    constants: { M, N, ROWS: rows, STRETCHES: stretches, FIRST: first },
+    uniforms: { M, N, ROWS: rows, STRETCHES: stretches, FIRST: first },
     bind: [from, to],
     grid: grid1d(stretches * N, WORKGROUP, traits),
   };

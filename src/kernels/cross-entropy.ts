@@ -61,7 +61,7 @@ export const crossEntropyOp = defineOp({
       return {
         shader: ["lib/grid", traits.software ? "lib/row_alone" : "lib/row_group", "cross_entropy/forward"] as const,
         entry: "cross_entropy",
-        constants: { R: rows, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
+        uniforms: { R: rows, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
         bind: [read("logits", span), read("labels"), write("loss"), write("logSumExp")],
         grid: gridOf(traits.software ? Math.ceil(rows / ROWS_ALONE) : rows, traits),
       };
@@ -126,7 +126,7 @@ export const crossEntropyBackwardOp = defineOp({
         "cross_entropy/backward",
       ] as const,
       entry: "cross_entropy_backward",
-      constants: { N: span.length, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
+      uniforms: { N: span.length, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
       bind: [
         read("labels"),
         read("logSumExp"),
@@ -134,7 +134,7 @@ export const crossEntropyBackwardOp = defineOp({
         write("dlogits", span),
         ...(logits ? [read("logits", span)] : []),
       ],
-      grid: grid1d(span.length, WORKGROUP, traits),
+      grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     }));
   },
   cost: (_inputs, { dlogits }) => ({ flops: 4 * sizeOf(dlogits.shape), bytes: 8 * sizeOf(dlogits.shape) }),

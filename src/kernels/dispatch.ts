@@ -28,8 +28,13 @@ export interface Dispatch {
   readonly entry: string;
   /** WGSL extensions that the shaders use; the op checks in the traits that the adapter has them. */
   readonly enable?: readonly ("f16" | "subgroups")[];
-  /** WGSL `override` values. */
-  readonly constants: Readonly<Record<string, number>>;
+  /**
+   * Numbers that the shaders read while they run, by name: what their `struct Uniforms` lists. Sizes go here, so that
+   * tensors of all sizes share a pipeline.
+   */
+  readonly uniforms?: Readonly<Record<string, number>>;
+  /** WGSL `override` values: what changes the code itself. Each combination is a pipeline of its own. */
+  readonly constants?: Readonly<Record<string, number>>;
   /** `const` lines put before the shaders, for what WGSL wants to be const: sizes of arrays in registers. */
   readonly sizes?: Readonly<Record<string, number>>;
   readonly bind: readonly Binding[];
@@ -56,6 +61,33 @@ export function shaderSource(dispatch: Pick<Dispatch, "shader" | "sizes" | "enab
   const enables = (dispatch.enable ?? []).map((name) => `enable ${name};\n`);
   const sizes = Object.entries(dispatch.sizes ?? {}).map(([name, value]) => `const ${name}: u32 = ${value}u;\n`);
   return [...enables, ...sizes, ...dispatch.shader.map((name) => SHADERS[name])].join("");
+}
+
+/**
+ * The bytes of `var<uniform> u`, as the shaders' own `struct Uniforms` lays them out; undefined where there is none.
+ * Its fields are scalars of 4 bytes, of which each must be given.
+ */
+export function uniformBytes({
+  shader,
+  uniforms = {},
+}: Pick<Dispatch, "shader" | "uniforms">): Uint8Array<ArrayBuffer> | undefined {
+  const fields = shader.flatMap((name) => uniformFields(SHADERS[name]));
+  const unknown = Object.keys(uniforms).find((name) => !fields.some((field) => field.name === name));
+  if (unknown) throw new Error(`the shaders ${shader.join(", ")} have no uniform ${unknown}`);
+  if (fields.length === 0) return undefined;
+  const view = new DataView(new ArrayBuffer(4 * fields.length));
+  fields.forEach(({ name, type }, i) => {
+    const value = uniforms[name];
+    if (value === undefined) throw new Error(`the shaders ${shader.join(", ")} want the uniform ${name}`);
+    if (type === "f32") view.setFloat32(4 * i, value, true);
+    else view.setUint32(4 * i, value, true);
+  });
+  return new Uint8Array(view.buffer);
+}
+
+function uniformFields(source: string): { name: string; type: string }[] {
+  const body = /^struct Uniforms \{\n([^}]*)\}/m.exec(source)?.[1] ?? "";
+  return Array.from(body.matchAll(/^ {2}(\w+): (u32|f32),/gm), ([, name = "", type = ""]) => ({ name, type }));
 }
 
 /**

@@ -31,7 +31,7 @@ export const dropoutOp = defineOp({
     spansOf(sizeOf(x.shape), traits, 4).map((span) => ({
       shader: ["lib/grid", "lib/philox", "lib/step", "dropout"] as const,
       entry: "dropout",
-      constants: { N: span.length, FIRST: span.offset / 4, RATE: rate, STREAM: stream },
+      uniforms: { N: span.length, FIRST: span.offset / 4, RATE: rate, STREAM: stream },
       bind: [read("x", span), read("step"), write("y", span)],
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     })),

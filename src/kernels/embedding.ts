@@ -31,11 +31,11 @@ export const embeddingOp = defineOp({
   },
   gpu: ({ ids, table, residual }, { y }, _attrs, traits) =>
     tableSpans(table, traits).map((span) => ({
-      shader: ["lib/grid", residual ? "embedding_residual" : "embedding"] as const,
+      shader: ["lib/grid", packOf(table).shader, residual ? "embedding_residual" : "embedding"] as const,
       entry: "embedding",
-      constants: { N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
+      uniforms: { N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
       bind: [read("ids"), read("table", span), ...(residual ? [read("residual")] : []), write("y")],
-      grid: grid1d(sizeOf(y.shape), WORKGROUP, traits),
+      grid: grid1d(sizeOf(y.shape) / packOf(table).size, WORKGROUP, traits),
     })),
   vjp: ({ ids, table, order, residual }, _outputs, { y: dy }, _attrs, context) => {
     if (!dy) return {};
@@ -88,16 +88,16 @@ export const embeddingBackwardOp = defineOp({
       const clear = {
         shader: ["lib/grid", "fill"] as const,
         entry: "fill",
-        constants: { N: span.length, VALUE: 0 },
+        uniforms: { N: span.length, VALUE: 0 },
         bind: [write("dtable", span)],
         grid: grid1d(span.length, WORKGROUP, traits),
       };
       const sum = {
-        shader: ["lib/grid", "embedding_backward"] as const,
+        shader: ["lib/grid", packOf(dy).shader, "embedding_backward"] as const,
         entry: "embedding_backward",
-        constants: { N: n, C: c, ...rowsOf(span, dtable) },
+        uniforms: { N: n, C: c, ...rowsOf(span, dtable) },
         bind: [read("dy"), read("ids"), read("order"), write("dtable", span)],
-        grid: grid1d(n * c, WORKGROUP, traits),
+        grid: grid1d((n * c) / packOf(dy).size, WORKGROUP, traits),
       };
       return into ? [sum] : [clear, sum];
     }),
@@ -107,12 +107,21 @@ export const embeddingBackwardOp = defineOp({
       inputs: { dy: f32([4, 3]), ids: u32([4], [2, 0, 2, 1]), order: u32([4], [1, 3, 0, 2]), into: f32([5, 3]) },
       attrs: { rows: 5 },
     },
+    {
+      inputs: { dy: f32([4, 8]), ids: u32([4], [2, 0, 2, 1]), order: u32([4], [1, 3, 0, 2]), into: f32([5, 8]) },
+      attrs: { rows: 5 },
+    },
   ],
 });
 
 /** Rows of a table that one binding covers. */
 function tableSpans(table: TensorType, traits: Traits): Span[] {
   return spansOf(sizeOf(table.shape), traits, table.shape[1]!);
+}
+
+/** Columns that an invocation takes, and the shader that says so. */
+function packOf({ shape: [, columns = 0] }: TensorType) {
+  return columns % 4 === 0 ? ({ size: 4, shader: "lib/pack4" } as const) : ({ size: 1, shader: "lib/pack1" } as const);
 }
 
 function rowsOf(span: Span, table: TensorType): { FIRST: number; ROWS: number } {

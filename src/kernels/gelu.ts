@@ -78,7 +78,8 @@ function dispatches(
     return {
       shader: ["lib/grid", pack === 4 ? "lib/pack4" : "lib/pack1", "lib/gelu", "gelu"],
       entry,
-      constants: { N: span.length / pack, EXACT: approximate === "none" ? 1 : 0 },
+      uniforms: { N: span.length / pack },
+      constants: { EXACT: approximate === "none" ? 1 : 0 },
       bind: [...inputs.map((name) => read(name, span)), write(output, span)],
       grid: grid1d(span.length / pack, WORKGROUP, traits),
     };

@@ -49,7 +49,7 @@ export const gradientNormOp = defineOp({
     {
       shader: ["lib/bits", "lib/row_group", "gradient_norm"],
       entry: "finish",
-      constants: { PARTS: partsOf(gradients, traits), MAX_NORM: maxNorm },
+      uniforms: { PARTS: partsOf(gradients, traits), MAX_NORM: maxNorm },
       bind: [read("parts"), read("loss"), write("stats")],
       grid: [1, 1, 1],
     },
@@ -75,10 +75,11 @@ function partialSums(gradients: TensorType, traits: Traits): Dispatch[] {
   return spansOf(sizeOf(gradients.shape), traits).map((span) => {
     const groups = groupsOf(span);
     first += groups;
+    const pack = span.length % 4 === 0 ? 4 : 1;
     return {
-      shader: ["lib/bits", "lib/row_group", "gradient_norm_parts"],
+      shader: ["lib/bits", pack === 4 ? "lib/pack4" : "lib/pack1", "lib/row_group", "gradient_norm_parts"],
       entry: "parts_of",
-      constants: { N: span.length, STRIDE: groups * WORKGROUP, FIRST: first - groups },
+      uniforms: { N: span.length / pack, STRIDE: groups * WORKGROUP, FIRST: first - groups },
       bind: [read("gradients", span), write("parts")],
       grid: [groups, 1, 1],
     };

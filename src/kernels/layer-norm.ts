@@ -52,7 +52,7 @@ export const layerNormOp = defineOp({
       return {
         shader: ["lib/grid", pack, row, "layer_norm"],
         entry: "forward",
-        constants: { ROWS: rows, FIRST: first, C: columns, EPSILON: epsilon, HAS_BIAS: bias ? 1 : 0 },
+        uniforms: { ROWS: rows, FIRST: first, C: columns, EPSILON: epsilon, HAS_BIAS: bias ? 1 : 0 },
         bind: [
           read("x", span),
           read("gain"),
@@ -125,7 +125,7 @@ export const layerNormBackwardOp = defineOp({
       return {
         shader: ["lib/grid", pack, row, "layer_norm_backward"],
         entry: "backward",
-        constants: { ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },
+        uniforms: { ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },
         bind: [...inputs, read(residual ? "residual" : "dy", span), write("dx", span)],
         grid,
       };
@@ -177,14 +177,14 @@ export const layerNormParametersOp = defineOp({
     const partial = spans.map(({ span, rows, first, firstChunk }) => ({
       shader,
       entry: "partial",
-      constants: { ROWS: rows, FIRST: first, C: columns, CHUNK, CHUNKS: chunks, FIRST_CHUNK: firstChunk, SIDE: 0 },
+      uniforms: { ROWS: rows, FIRST: first, C: columns, CHUNK, CHUNKS: chunks, FIRST_CHUNK: firstChunk, SIDE: 0 },
       bind: [read("x", span), read("mean"), read("rstd"), read("dy", span), write("partials")],
       grid: grid1d(Math.ceil(rows / CHUNK) * (columns / pack), 64, traits),
     }));
     const total = ["dgain", "dbias"].map((gradient, side) => ({
       shader,
       entry: "total",
-      constants: { ROWS: 0, FIRST: 0, C: columns, CHUNK, CHUNKS: chunks, FIRST_CHUNK: 0, SIDE: side },
+      uniforms: { ROWS: 0, FIRST: 0, C: columns, CHUNK, CHUNKS: chunks, FIRST_CHUNK: 0, SIDE: side },
       bind: [read("partials"), write(gradient)],
       grid: grid1d(columns / pack, 64, traits),
     }));

@@ -68,7 +68,7 @@ export const sampleTokenOp = defineOp({
   gpu: ({ logits, history, rows }, _outputs, _attrs, traits) => {
     const [B, V] = logits.shape as [number, number];
     const common = {
-      constants: { B, V, T: history.shape[1]!, ROW_STRIDE: rows.shape[1]! },
+      uniforms: { B, V, T: history.shape[1]!, ROW_STRIDE: rows.shape[1]! },
       grid: gridOf(B, traits),
     };
     const LANES = lanesOf(traits);

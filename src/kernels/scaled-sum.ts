@@ -27,7 +27,7 @@ export const scaledSumOp = defineOp({
     {
       shader: ["lib/step", "lib/row_group", "scaled_sum"],
       entry: "scaled_sum",
-      constants: { N: sizeOf(x.shape) },
+      uniforms: { N: sizeOf(x.shape) },
       bind: [read("x"), read("step"), write("y")],
       grid: [1, 1, 1],
     },
@@ -53,7 +53,7 @@ export const scaledFillOp = defineOp({
     {
       shader: ["lib/grid", "lib/step", "scaled_fill"],
       entry: "scaled_fill",
-      constants: { N: sizeOf(dx.shape) },
+      uniforms: { N: sizeOf(dx.shape) },
       bind: [read("dy"), read("step"), write("dx")],
       grid: grid1d(sizeOf(dx.shape), WORKGROUP, traits),
     },

@@ -45,13 +45,14 @@ export async function allocateLayout(layout: Layout, context: MemoryContext): Pr
   const made: string[] = [];
   const own: GPUBuffer[] = [];
   const found = new Map<Place, GPUBuffer>();
-  const create = (label: string, bytes: number): GPUBuffer => {
-    const buffer = buffers.create(label, bytes);
+  const ownBuffer = (buffer: GPUBuffer): GPUBuffer => {
     own.push(buffer);
     return buffer;
   };
+  const create = (label: string, bytes: number): GPUBuffer => ownBuffer(buffers.create(label, bytes));
   const ofPlace = (place: Place, slots: readonly GPUBuffer[]): GPUBuffer => {
     if (place.kind === "slot") return slots[place.number]!;
+    if (place.kind === "uniforms") return ownBuffer(buffers.createUniforms("uniforms", place.bytes));
     if (place.kind === "input") return create(`input ${place.name}`, place.bytes);
     if (place.kind === "constant") return create("constant", place.bytes);
     if (!states.has(place.name)) made.push(place.name);
@@ -83,8 +84,9 @@ export async function allocateLayout(layout: Layout, context: MemoryContext): Pr
   }
   const bufferOf = (place: Place): GPUBuffer => found.get(place)!;
   for (const place of layout.places) {
-    if (place.kind !== "constant") continue;
-    gpu.device.queue.writeBuffer(bufferOf(place), 0, gpuArray(place.type, place.data));
+    const { queue } = gpu.device;
+    if (place.kind === "constant") queue.writeBuffer(bufferOf(place), 0, gpuArray(place.type, place.data));
+    if (place.kind === "uniforms") queue.writeBuffer(bufferOf(place), 0, place.data);
   }
   return {
     bytes: [...own, ...taken.buffers].reduce((sum, buffer) => sum + buffer.size, 0),

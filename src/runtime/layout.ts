@@ -7,12 +7,14 @@ import type { Traits } from "../kernels/traits.ts";
 import { checkBuffer, checkDispatch } from "./checks.ts";
 import { assignSlots, type Lifetime, lifetimesOf } from "./memory.ts";
 import type { Place, PlacedRegion } from "./places.ts";
+import { placeUniforms } from "./uniforms.ts";
 
 /** One dispatch of a tape with where each of its bindings lies. */
 export interface PlacedDispatch {
   readonly node: Node;
   readonly dispatch: Dispatch;
   readonly regions: readonly PlacedRegion[];
+  readonly uniforms: PlacedRegion | undefined;
 }
 
 /** Everything about a plan that is known without a device: what it dispatches, on which memory. */
@@ -70,17 +72,19 @@ export function layOut(tape: Tape, traits: Traits): Layout {
   }
 
   for (const value of tape.values) regionOf(value);
+  const given = tape.nodes.map((node) => dispatchesOf(node, traits));
+  const uniforms = placeUniforms(given.flat());
   const dispatches = tape.nodes.flatMap((node, at) =>
-    dispatchesOf(node, traits).map((dispatch): PlacedDispatch => {
+    given[at]!.map((dispatch): PlacedDispatch => {
       const regions = dispatch.bind.map(({ tensor, span }) => {
         const region = ofTensor(at, node, tensor);
         return span ? part(region, span.offset, span.length) : region;
       });
       checkDispatch(node, dispatch, regions, traits);
-      return { node, dispatch, regions };
+      return { node, dispatch, regions, uniforms: uniforms.regionOf(dispatch) };
     }),
   );
-  const places = [...new Set([...roots.values(), ...slotPlaces])];
+  const places = [...new Set([...roots.values(), ...slotPlaces]), ...(uniforms.place ? [uniforms.place] : [])];
   for (const place of places) checkBuffer(place, traits);
   const readbackBytes = [...tape.outputs.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return { dispatches, places, slots, readbackBytes: readbackBytes * BYTES_PER_ELEMENT, regionOf };

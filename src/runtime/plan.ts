@@ -1,7 +1,7 @@
 import type { Tape } from "../autograd/tape.ts";
 import { DeviceLostError } from "../core/errors.ts";
 import type { Region } from "../gpu/buffers.ts";
-import type { Pipelines } from "../gpu/pipelines.ts";
+import { type Pipelines, UNIFORMS_BINDING } from "../gpu/pipelines.ts";
 import { shaderSource } from "../kernels/dispatch.ts";
 import type { Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
@@ -37,16 +37,20 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   const layout = layOut(tape, context.traits);
   const memory = await allocateLayout(layout, context);
 
-  async function stepOf({ node, dispatch, regions }: PlacedDispatch): Promise<Step> {
-    const access = dispatch.bind.map((binding) => (binding.access === "read" ? "r" : "w")).join("");
-    const spec = { source: shaderSource(dispatch), entry: dispatch.entry, constants: dispatch.constants, access };
+  async function stepOf({ node, dispatch, regions, uniforms }: PlacedDispatch): Promise<Step> {
+    const tensors = dispatch.bind.map((binding) => (binding.access === "read" ? "r" : "w")).join("");
+    const access = uniforms ? `${tensors}u` : tensors;
+    const spec = { source: shaderSource(dispatch), entry: dispatch.entry, constants: dispatch.constants ?? {}, access };
     const pipeline = await pipelines.get(spec).catch((error: unknown) => {
       if (error instanceof DeviceLostError) throw error;
       throw new Error(`${node.op.name}: ${(error as Error).message}`);
     });
     const bindGroup = gpu.device.createBindGroup({
       layout: pipelines.layoutOf(access),
-      entries: regions.map((region, binding) => ({ binding, resource: memory.regionOf(region) })),
+      entries: [
+        ...regions.map((region, binding) => ({ binding, resource: memory.regionOf(region) })),
+        ...(uniforms ? [{ binding: UNIFORMS_BINDING, resource: memory.regionOf(uniforms) }] : []),
+      ],
     });
     return { op: node.op.name, entry: dispatch.entry, pipeline, bindGroup, grid: dispatch.grid };
   }

@@ -58,7 +58,8 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     b: product.transposeB ? spanOf(n, product.N, row.b) : spanOf(k, product.K, row.b),
     y: spanOf(m, product.M, row.y),
   };
-  const constants = {
+  const [rows, columns] = tilesOf(piece, variant);
+  const uniforms = {
     M: m.length,
     N: n.length,
     K: k.length,
@@ -72,12 +73,15 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     Y_ROW: row.y,
     BIAS_START: n.start,
     K_STEP: step,
+    ROW_TILES: rows,
+    SPLITS: splits,
   };
-  const [rows, columns] = tilesOf(piece, variant);
-  const [x, y] = gridOf(rows * columns, traits);
+  const constants = { K_WHOLE: Number(k.length % 4 === 0) };
+  const limit = traits.maxGroupsPerDimension;
+  const folded = rows > limit || columns > limit;
+  const [x, y] = folded ? gridOf(rows * columns, traits) : [rows, columns];
   const ending = endingOf(finish, spans.y);
   const common = { entry: "matmul", ...(variant.subgroup > 0 ? { enable: ["subgroups"] as const } : {}) };
-  const own = { ...variant.constants, ...(variant.reads === "elements" ? {} : { ROW_TILES: rows }) };
   const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
     ...common,
     shader: [
@@ -89,7 +93,12 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
       ...variant.library,
       variant.shader,
     ],
-    constants: { ...constants, ...places, ...own },
+    uniforms: { ...uniforms, ...places },
+    constants: {
+      ...constants,
+      ...variant.constants,
+      ...(variant.reads === "elements" ? {} : { FOLDED: Number(folded) }),
+    },
     sizes: target.places(2),
     bind: [read("a", spans.a), read("b", spans.b), to, ...target.bind],
     grid: [x, y, splits],
@@ -101,7 +110,8 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const reduce: Dispatch = {
     entry: "reduce",
     shader: ["lib/grid", "matmul/sizes", shaders.y, ending.shader, "matmul/reduce"],
-    constants: { ...constants, SPLITS: splits, GROUP: REDUCE_GROUP },
+    uniforms,
+    constants: { GROUP: REDUCE_GROUP },
     sizes: ending.places(1),
     bind: [read("partials", partials), write("y", spans.y), ...ending.bind],
     grid: gridOf(Math.ceil(cells / REDUCE_GROUP), traits),

@@ -1,0 +1,33 @@
+// y_j = sum over rows i >= j of p_ij x_i, p from the panels: dv of probabilities and dy, or dk of ds and queries
+// One invocation computes 8 keys of one Pack of columns, 4 rows at a time.
+
+@group(0) @binding(0) var<storage, read> x: array<Pack>;
+// binding 1 is in whole.wgsl or packed.wgsl
+@group(0) @binding(2) var<storage, read> p: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<Pack>;
+
+@compute @workgroup_size(WORKGROUP)
+fn panel_keys(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let item = column_item_of(linear_group(group, groups) * WORKGROUP + local);
+  let j = item.number * 8u;
+  if (j >= u.T) { return; }
+  let length = length_of(item.b);
+
+  let row = panel_row();
+  var low = Four();
+  var high = Four();
+  for (var i = j; i < length; i += 4u) {
+    if (first_quad(item, i / 8u * 8u) > j / 4u) { break; }
+    let places = x_at(item, rows_from(i));
+    let values = four(x[places.x], x[places.y], x[places.z], x[places.w]);
+    let at = vec4u(panel_at(item.head, i, j / 4u)) + vec4u(0u, row, 2u * row, 3u * row);
+    low += four_weigh(values, transpose(mat4x4f(p[at.x], p[at.y], p[at.z], p[at.w])));
+    high += four_weigh(values, transpose(mat4x4f(p[at.x + 1u], p[at.y + 1u], p[at.z + 1u], p[at.w + 1u])));
+  }
+  put(item, j, low);
+  put(item, j + 4u, high);
+}

@@ -1,0 +1,38 @@
+// p_ij (after dropout) in place of the scores, ds_ij = p_ij (dp_ij - delta_i) / sqrt(D), p_ij before dropout, in place of
+// dp_ij; see backward_queries.wgsl for the whole formula. Both are 0 for j > i and in rows >= lengths[b].
+// One invocation takes a row.
+
+// bound to lengths where there is no dropout
+@group(0) @binding(0) var<storage, read> step: array<u32>;
+// binding 1 is in whole.wgsl or packed.wgsl
+@group(0) @binding(2) var<storage, read> log_sum_exp: array<f32>;
+@group(0) @binding(3) var<storage, read> delta: array<f32>;
+@group(0) @binding(4) var<storage, read_write> scores: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> dscores: array<vec4f>;
+
+@compute @workgroup_size(WORKGROUP)
+fn panel_slopes(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let item = item_of(linear_group(group, groups) * WORKGROUP + local);
+  let i = item.number;
+  let length = length_of(item.b);
+  // nobody reads tiles in which no row counts
+  if (i / 8u * 8u >= length) { return; }
+  // the last tile has rows beyond the last position
+  let row = row_at(item, min(i, u.T - 1u));
+  let norm = log_sum_exp[row];
+  let product = delta[row];
+  let at = panel_at(item.head, i, 0u);
+  let end = (i | 7u) / 4u + 1u;
+  let first = first_key(item.b, i);
+  for (var quad = first_quad(item, i / 8u * 8u); quad < end; quad++) {
+    let real = seen(i, first, quad * 4u) & vec4<bool>(i < length);
+    let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] - norm, real)), real);
+    let keep = kept(row, quad);
+    scores[at + quad] = p * keep;
+    dscores[at + quad] = p * (dscores[at + quad] * keep - product) * u.SCALE;
+  }
+}
