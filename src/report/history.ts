@@ -41,7 +41,7 @@ export function historyOf(
     logs: of("log"),
     evaluations: of("evaluation"),
     samples: of("samples"),
-    notices: of("notice"),
+    notices: withRestarts(of("notice"), of("start")),
     end: end?.kind === "end" ? end : undefined,
     seconds: last?.seconds ?? 0,
     time: last?.time,
@@ -54,6 +54,20 @@ export type RunStatus = "running" | "finished" | "interrupted" | "early-stop" | 
 /** A run without an end is running, or its process was killed: the file alone does not tell. */
 export function statusOf({ end }: RunHistory): RunStatus {
   return end?.reason ?? "running";
+}
+
+/** A process that took up the run is a notice, whether or not it said so itself. */
+function withRestarts(
+  notices: readonly Timed<NoticeLine>[],
+  starts: readonly Timed<StartLine>[],
+): readonly Timed<NoticeLine>[] {
+  const told = new Set(notices.flatMap(({ notice, step }) => (notice === "resumed" ? [step] : [])));
+  const silent = starts.filter(({ step }, index) => index > 0 && !told.has(step));
+  const added = silent.map(({ time, step, seconds, adapter }): Timed<NoticeLine> => {
+    const message = `the run went on from here, on ${adapter}`;
+    return { kind: "notice", time, step, seconds, notice: "resumed", message };
+  });
+  return [...notices, ...added].sort((a, b) => a.seconds - b.seconds);
 }
 
 function withSeconds(lines: readonly RunLine[]): Timed<RunLine>[] {

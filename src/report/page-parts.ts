@@ -100,15 +100,29 @@ export function descriptionPart({ description }: RunHistory): Html {
     version,
   };
   return html`<section class="facts">
-${factTable("Data", data)}${factTable("Run", machine)}${factTable("Model", config)}${factTable("Settings", settings)}
+${pairs("Data", data, plain)}${pairs("Run", machine, plain)}${pairs("Model", config, asGiven)}${pairs("Settings", settings, asGiven)}
 </section>`;
 }
 
-function factTable(title: string, values: Readonly<Record<string, unknown>>): Html {
-  return html`<div><h2>${title}</h2><table class="pairs">${[...flatten(values)].map(
-    ([name, value]) => html`<tr><th scope="row">${spoken(name)}<td>${groupedDigits(value)}</tr>`,
-  )}</table></div>
+type Pair = readonly [name: string, value: string];
+
+function pairs(title: string, values: Readonly<Record<string, unknown>>, show: (pair: Pair) => Pair): Html {
+  const rows = [...flatten(values)].map(show);
+  return html`<div><h2>${title}</h2><dl class="pairs">${rows.map(
+    ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`,
+  )}</dl></div>
 `;
+}
+
+/** Settings keep their names and values, since they may be typed again. */
+function asGiven(pair: Pair): Pair {
+  return pair;
+}
+
+/** "deviceMemory" as "device memory", 1234 as "1,234". */
+function plain([name, value]: Pair): Pair {
+  const words = name.replace(/([a-z])([A-Z])/g, (_, low, high) => `${low} ${high.toLowerCase()}`).replaceAll("_", " ");
+  return [words, /^\d{4,15}$/.test(value) ? grouped(Number(value)) : value];
 }
 
 /** One row a run. */
@@ -128,19 +142,10 @@ ${facts.map(
       : html`<div class="scroll"><table><thead><tr><th>Setting${facts.map(({ name }) => html`<th>${name}`)}</tr></thead><tbody>
 ${differences.map(
   ({ setting, values }) =>
-    html`<tr><th scope="row">${spoken(setting)}${values.map((value) => html`<td>${value === undefined ? NONE : groupedDigits(value)}`)}</tr>
+    html`<tr><th scope="row">${setting}${values.map((value) => html`<td>${value ?? NONE}`)}</tr>
 `,
 )}</tbody></table></div>`
   }</section>`;
-}
-
-/** "weightDecay" and "weight_decay" as "weight decay". */
-function spoken(name: string): string {
-  return name.replace(/([a-z])([A-Z])/g, (_, low, high) => `${low} ${high.toLowerCase()}`).replaceAll("_", " ");
-}
-
-function groupedDigits(value: string): string {
-  return /^\d{5,15}$/.test(value) ? grouped(Number(value)) : value;
 }
 
 /** At most `most` of a list, evenly, with the first and the last. */

@@ -54,6 +54,18 @@ test("a run that was taken up again and killed is running until it says more", a
   expect(statusOf(historyOf("run", [...first, ...again], undefined))).toBe("running");
 });
 
+test("a process that took up the run is a notice, once", async () => {
+  const first = (await toldRun(0, 40)).filter(({ kind }) => kind !== "end");
+  const again = await toldRun(40, 60);
+  const silent = again.filter(({ kind }) => kind !== "notice");
+  const told = historyOf("run", [...first, ...again], undefined).notices;
+  expect(told).toMatchObject([{ step: 40, notice: "resumed", message: "goes on after step 40" }]);
+  const found = historyOf("run", [...first, ...silent], undefined).notices;
+  expect(found).toMatchObject([
+    { step: 40, notice: "resumed", message: "the run went on from here, on a software driver" },
+  ]);
+});
+
 describe("facts", () => {
   test("the best evaluation is the lowest that is finite, the speed is the median, steps left out add up", () => {
     const history = run((listener) => {

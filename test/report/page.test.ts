@@ -51,7 +51,8 @@ test("the numbers of a run are in the page's text, with their units", async () =
     "Step 60 ali ce, after 60 ended by itself",
     "Step 20 ali ce, after 20 cut off",
     "adapter a software driver",
-    "learning rate 0.001",
+    "learningRate 0.001",
+    "trainable parameters 12,345",
     "records 80",
     "width 32",
   ])
