@@ -107,6 +107,18 @@ export {
   trainedEntries,
   unpackParameters,
 } from "./model/parameters.ts";
+/** What a run tells its listeners, as the files that people have tools for, and as a page: text and bytes, in a browser too. */
+export { historyOf, type RunHistory } from "./report/history.ts";
+export { formatLine, lineListener, parseLines, type RunLine } from "./report/lines.ts";
+export { reportPage } from "./report/page.ts";
+export { eventFileName, eventsOf, fileStart } from "./report/tensorboard.ts";
+export {
+  createTrainerStateRecorder,
+  formatTrainerState,
+  logHistoryOf,
+  type TrainerState,
+  type TrainerStatePlan,
+} from "./report/trainer-state.ts";
 /** Runs one op on a runtime, and how far two runtimes are apart on it. */
 export { compareTensors, runOp } from "./runtime/compare.ts";
 /** The CPU reference, in float32 or float64. */
@@ -128,6 +140,7 @@ export { modelFiles, optimizerFile, type PlannedFile, restoreStates, restoreTens
 export { classifierLoss } from "./train/classifier.ts";
 /** The loss on records that are not trained on. */
 export { createEvaluator, type Evaluation, type Evaluator } from "./train/evaluate.ts";
+export { listeners, type RunDescription, type RunListener } from "./train/events.ts";
 /** Which records each step takes: one a row, several packed into one, or windows of a long text. */
 export { type Fit, type FitRequest, type MemoryBudget, prepareWithin, trainerTapes } from "./train/fit.ts";
 /** Goes on from the last checkpoint, on another device, when one is lost. */
