@@ -6,6 +6,7 @@
 Either package may be missing; at least one must be there.
 """
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -49,7 +50,9 @@ def check_trainer_state(run, lines):
     from transformers.trainer_callback import TrainerState
 
     paths = sorted(run.glob("checkpoint-*/trainer_state.json")) + sorted(run.glob("trainer_state.json"))
+    fields = {field.name for field in dataclasses.fields(TrainerState)}
     for path in paths:
+        assert set(json.loads(path.read_text())) == fields, f"{path}: other fields than TrainerState"
         state = TrainerState.load_from_json(str(path))
         for kind, field in (("log", "loss"), ("evaluation", "eval_loss")):
             wanted = [(e["step"], e[field]) for e in lines if e["kind"] == kind and e["step"] <= state.global_step]

@@ -87,7 +87,7 @@ ${rows}</tbody></table></div></section>`;
 }
 
 /** All that was known before the first step. */
-export function descriptionPart({ description }: RunHistory): Html {
+export function descriptionPart({ description, starts }: RunHistory): Html {
   if (!description) return html`<section><p class="hint">run.json is missing or damaged.</p></section>`;
   const { settings, config, data, adapter, version, startedAt, deviceBytes, parameters, trainableParameters } =
     description;
@@ -96,7 +96,7 @@ export function descriptionPart({ description }: RunHistory): Html {
     deviceMemory: byteSize(deviceBytes),
     parameters: grouped(parameters),
     trainableParameters: grouped(trainableParameters),
-    started: startedAt,
+    started: starts[0]?.time ?? startedAt,
     version,
   };
   return html`<section class="facts">

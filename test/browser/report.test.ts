@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { historyOf, type RunHistory } from "../../src/report/history.ts";
 import { lineListener, type RunLine } from "../../src/report/lines.ts";
 import { reportPage } from "../../src/report/page.ts";
-import { clock, description, tell } from "../report/run.ts";
+import { clock, description, log, tell } from "../report/run.ts";
 import { hasChromium, launch, lookAtFile } from "../support/chromium.ts";
 
 const HOSTILE = "</script><script>alert(1)</script><!--<img src=http://localhost:9/x onerror=alert(2)>\"'`\u2028";
@@ -101,15 +101,24 @@ describe.runIf(hasChromium)("a report opened from the disk", () => {
     });
   });
 
-  test("a run without a single step, and one that goes on", async () => {
+  test.each([
+    ["without a single step", 0, []],
+    ["with a single one", 1, [10]],
+    ["whose loss was never finite", 0, [10, 20, 30]],
+  ])("a run %s, and whether it goes on", async (_, curves, steps) => {
     const lines: RunLine[] = [];
-    lineListener((line) => lines.push(line), clock("2020-01-01T00:00:00.000Z")).started(description());
-    const url = written("none.html", [historyOf("none", lines, description())]);
+    const listener = lineListener((line) => lines.push(line), clock("2020-01-01T00:00:00.000Z"));
+    listener.started(description());
+    for (const step of steps) listener.logged(log(step, steps.length > 1 ? { loss: Number.NaN } : {}));
+    const url = written("few.html", [historyOf("few", lines, description())]);
     await lookAtFile(browser, url, { width: 1000, height: 800 }, async (page) => {
       expect(await page.locator(".badge").textContent()).toBe("running, or killed");
       expect(await page.locator("header").textContent()).toMatch(/nothing new for \d+:\d\d:\d\d/);
       expect(await page.locator("#reload").isVisible()).toBe(true);
-      expect(await page.locator("canvas").count()).toBe(4);
+      await page.check("#log");
+      const pixels = await colouredPixels(page);
+      expect(pixels).toHaveLength(4);
+      expect(pixels[0]! > 0 ? 1 : 0).toBe(curves);
     });
   });
 });

@@ -90,7 +90,7 @@ function draw(figure: HTMLElement, x: X, logarithmic: boolean): uPlot {
     width: figure.clientWidth,
     height: HEIGHTS[key],
     padding: [null, 28, null, null],
-    scales: { x: { time: false }, y: log ? { distr: 3, range: (_, low, high) => [low * 0.98, high * 1.02] } : {} },
+    scales: { x: { time: false }, y: log ? { distr: 3, range: logRange } : {} },
     axes: [
       {
         ...axis,
@@ -136,7 +136,12 @@ function axisNumber(key: Key, value: number | null): string {
   return Math.abs(value) >= 10_000 ? compact.format(value) : String(Number(value.toPrecision(4)));
 }
 
-/** Round numbers for a logarithmic axis. */
+/** The range of a logarithmic axis; where there is nothing above 0 to draw, any. */
+function logRange(_: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax {
+  return low !== null && high !== null && low > 0 && Number.isFinite(high) ? [low * 0.98, high * 1.02] : [1, 10];
+}
+
+/** Round numbers for a logarithmic axis, `low` > 0. */
 function roundBetween(low: number, high: number): number[] {
   const marks = high / low > 30 ? [1] : high / low > 4 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8];
   const found: number[] = [];
