@@ -1,4 +1,5 @@
 import type { Gpu } from "../../src/gpu/device.ts";
+import { withDevice } from "./device.ts";
 
 /** Bytes behind every tensor that a kernel may not write, and that its binding covers, so that a write would land there. */
 const GUARD_BYTES = 4096;
@@ -17,18 +18,6 @@ const STORAGE = 0x80;
 export interface GuardedGpu extends Gpu {
   /** Throws if a guard zone of a destroyed buffer was written. Call it after `runtime.close()`. */
   checkGuards(): Promise<void>;
-}
-
-/** `gpu` with some methods of its device replaced; all else goes to the device itself. */
-export function withDevice(gpu: Gpu, methods: Partial<GPUDevice>): Gpu {
-  const device = new Proxy(gpu.device, {
-    get(target, key) {
-      if (key in methods) return methods[key as keyof GPUDevice];
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-  return { ...gpu, device };
 }
 
 /**

@@ -1,0 +1,153 @@
+/**
+ * Are the tests good enough to notice a wrong kernel? Changes one place of one shader at a time and runs the tests that
+ * read it: `npx tsx scripts/mutate-shaders.ts [--count 200] [--seed 1] [--jobs 2] [--only attention/] [--out file.json]`.
+ * `--tests map.json` keeps which test reads which shader from one run to the next.
+ * The op tests on the embedded driver come first, then the same on the system's, then the model's, the trainer's and the
+ * generator's. Mutants that do not compile are replaced by others. Fails when a mutant survives that
+ * scripts/mutate/equivalent.ts does not explain, or when fewer than 95 % are killed.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { philox } from "../src/core/philox.ts";
+import { EQUIVALENT } from "./mutate/equivalent.ts";
+import { linesOf, type Mutation, mutated, mutationsOf } from "./mutate/points.ts";
+import { runTests, testsByShader, type Verdict } from "./mutate/run.ts";
+
+const SHADERS = fileURLToPath(new URL("../shaders/", import.meta.url));
+const OP_TESTS = "test/kernels";
+const LARGER_TESTS = ["test/autograd", "test/generate", "test/train", "test/verify"];
+const LEAST_KILLED = 0.95;
+
+interface Result extends Omit<Verdict, "outcome"> {
+  readonly outcome: Verdict["outcome"] | "equivalent";
+  readonly shader: string;
+  readonly kind: string;
+  readonly line: number;
+  readonly before: string;
+  readonly after: string;
+}
+
+const { values: options } = parseArgs({
+  options: {
+    count: { type: "string", default: "200" },
+    seed: { type: "string", default: "1" },
+    jobs: { type: "string", default: "2" },
+    only: { type: "string", default: "" },
+    out: { type: "string" },
+    tests: { type: "string" },
+  },
+});
+
+function readShaders(): Map<string, string> {
+  const files = readdirSync(SHADERS, { recursive: true }).map(String);
+  const names = files.filter((file) => file.endsWith(".wgsl")).map((file) => file.slice(0, -5).replaceAll("\\", "/"));
+  // what only the benchmark reads has no tests to speak of
+  const wanted = names.filter((name) => !name.startsWith("bench/") && name.startsWith(options.only)).sort();
+  return new Map(wanted.map((name) => [name, readFileSync(`${SHADERS}${name}.wgsl`, "utf8")]));
+}
+
+async function mapOfTests(): Promise<Map<string, string[]>> {
+  const { tests: file } = options;
+  if (file && existsSync(file)) return new Map(Object.entries(JSON.parse(readFileSync(file, "utf8"))));
+  const map = await testsByShader([OP_TESTS, ...LARGER_TESTS]);
+  if (file) writeFileSync(file, JSON.stringify(Object.fromEntries(map)));
+  return map;
+}
+
+/** All mutations in a random order that takes the shaders in turn, and in each the kinds of change in turn. */
+function* inTurn(all: readonly Mutation[], seed: number): Generator<Mutation> {
+  const random = (n: number): number => philox([n, 0, 0, 0], [seed, 0])[0];
+  const shuffled = all.map((mutation, n) => ({ mutation, order: random(n) })).sort((a, b) => a.order - b.order);
+  const queues = new Map<string, Map<string, Mutation[]>>();
+  for (const { mutation } of shuffled) {
+    const kinds = queues.get(mutation.shader) ?? new Map<string, Mutation[]>();
+    queues.set(mutation.shader, kinds);
+    kinds.set(mutation.kind, [...(kinds.get(mutation.kind) ?? []), mutation]);
+  }
+  while (queues.size > 0) {
+    for (const [shader, kinds] of queues) {
+      const [kind, queue] = kinds.entries().next().value!;
+      kinds.delete(kind);
+      yield queue.shift()!;
+      if (queue.length > 0) kinds.set(kind, queue); // to the end of the row
+      if (kinds.size === 0) queues.delete(shader);
+    }
+  }
+}
+
+async function judge(mutation: Mutation, source: string, tests: Map<string, string[]>): Promise<Result> {
+  const { shader, kind } = mutation;
+  const lines = linesOf(source, mutation);
+  const mutant = { shader, text: mutated(source, mutation) };
+  const files = tests.get(shader) ?? [];
+  const opTests = files.filter((file) => file.startsWith(OP_TESTS));
+  const others = files.filter((file) => !file.startsWith(OP_TESTS));
+  let verdict: Verdict = { outcome: "survived", by: files.length === 0 ? "no test reads this shader" : "" };
+  for (const [group, adapter] of [
+    [opTests, "embedded"],
+    [opTests, "system"],
+    [others, "embedded"],
+  ] as const) {
+    if (verdict.outcome === "survived" && group.length > 0) verdict = await runTests(mutant, group, adapter);
+  }
+  const known = EQUIVALENT.find(
+    (item) => item.shader === shader && item.before === lines.before && item.after === lines.after,
+  );
+  if (verdict.outcome === "survived" && known) return { ...lines, shader, kind, outcome: "equivalent", by: known.why };
+  if (known && verdict.outcome === "killed") console.log(`not equivalent after all: ${shader}: ${lines.after}`);
+  return { ...lines, shader, kind, ...verdict };
+}
+
+async function run(): Promise<void> {
+  const [count, seed, jobs] = [Number(options.count), Number(options.seed), Number(options.jobs)];
+  const began = new Date();
+  const shaders = readShaders();
+  const all = [...shaders].flatMap(([name, source]) => mutationsOf(name, source));
+  const tests = await mapOfTests();
+  console.log(`${all.length} mutations of ${shaders.size} shaders; ${count} of them, seed ${seed}`);
+  const next = inTurn(all, seed);
+  const results: Result[] = [];
+  const compiled = (): number => results.filter(({ outcome }) => outcome !== "not compiled").length;
+  let running = 0;
+  async function worker(): Promise<void> {
+    while (compiled() + running < count) {
+      const { value: mutation } = next.next();
+      if (!mutation) return;
+      running++;
+      const result = await judge(mutation, shaders.get(mutation.shader)!, tests);
+      running--;
+      results.push(result);
+      const { outcome, shader, line, kind, before, after, by } = result;
+      console.log(`${compiled()} ${outcome}: ${shader}:${line} ${kind}\n    ${before}\n    ${after}\n    ${by}`);
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, worker));
+  finish(results, { seed, began });
+}
+
+function finish(results: readonly Result[], { seed, began }: { seed: number; began: Date }): void {
+  const number = (outcome: Result["outcome"]): number => results.filter((result) => result.outcome === outcome).length;
+  const compiled = results.length - number("not compiled");
+  const summary = {
+    command: `npx tsx scripts/mutate-shaders.ts --count ${options.count} --seed ${seed}${options.only ? ` --only ${options.only}` : ""}`,
+    date: began.toISOString().slice(0, 10),
+    machine: `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}`,
+    minutes: Math.round((Date.now() - began.getTime()) / 60_000),
+    compiled,
+    killed: number("killed"),
+    equivalent: number("equivalent"),
+    survived: number("survived"),
+    notCompiled: number("not compiled"),
+  };
+  console.log(JSON.stringify(summary, null, 2));
+  const order = (a: Result, b: Result): number => a.shader.localeCompare(b.shader) || a.line - b.line;
+  const told = results.filter(({ outcome }) => outcome !== "not compiled").sort(order);
+  if (options.out) writeFileSync(options.out, `${JSON.stringify({ ...summary, mutants: told }, null, 2)}\n`);
+  for (const { shader, line, before, after } of told.filter(({ outcome }) => outcome === "survived"))
+    console.log(`SURVIVED ${shader}:${line}\n    ${before}\n    ${after}`);
+  if (summary.survived > 0 || summary.killed < LEAST_KILLED * compiled) process.exitCode = 1;
+}
+
+await run();

@@ -1,0 +1,40 @@
+// Vitest with one shader replaced: $GPT2_MUTANT is a JSON file { shader, text }. With $GPT2_SHADERS_USED, a file, each test
+// file adds a line of which shaders it read.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const { GPT2_MUTANT, GPT2_SHADERS_USED } = process.env;
+
+export default defineConfig({
+  root: fileURLToPath(new URL("../..", import.meta.url)),
+  plugins: [
+    {
+      name: "mutant",
+      enforce: "pre",
+      transform(code: string, id: string) {
+        if (!id.endsWith("/src/kernels/shaders.gen.ts")) return undefined;
+        let text = code.replace("export const SHADERS", "const ORIGINAL");
+        if (GPT2_MUTANT) {
+          const mutant = readFileSync(GPT2_MUTANT, "utf8");
+          text += `const { shader, text } = ${mutant};\nexport const SHADERS = { ...ORIGINAL, [shader]: text };\n`;
+        } else {
+          text += `export const SHADERS = new Proxy(ORIGINAL, { get(all, name) {
+            globalThis.shadersUsed?.add(name);
+            return all[name];
+          } });\n`;
+        }
+        return text;
+      },
+    },
+  ],
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    isolate: false,
+    maxWorkers: 1,
+    testTimeout: 200_000,
+    hookTimeout: 200_000,
+    ...(GPT2_SHADERS_USED ? { setupFiles: ["scripts/mutate/note-shaders.ts"] } : {}),
+  },
+});
