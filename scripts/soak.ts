@@ -9,11 +9,13 @@
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { sequencesOf } from "../src/data/sequence.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { gpt2Config } from "../src/model/config.ts";
 import { ARENA, initialParameters, layoutParameters } from "../src/model/parameters.ts";
 import { openGpu } from "../src/platform/node.ts";
 import { createGpuRuntime } from "../src/runtime/gpu.ts";
+import { recordRows } from "../src/train/rows.ts";
 import { createTrainer } from "../src/train/trainer.ts";
 
 const MOST_GROWTH_MB = 1;
@@ -96,10 +98,11 @@ async function soak(warmUp: number, steps: number, adapter: string): Promise<voi
   const config = gpt2Config({ vocabSize: 16, contextLength: 16, width: 16, layers: 1, heads: 2 });
   const layout = layoutParameters(config);
   const runtime = createGpuRuntime(gpu);
-  const sequences = Array.from({ length: 8 }, (_, i) => ({
+  const records = Array.from({ length: 8 }, (_, i) => ({
     ids: Array.from({ length: 16 }, (_, t) => (i * 5 + t * t) % 16),
   }));
-  const trainer = createTrainer(runtime, config, layout, sequences, {
+  const rows = recordRows(sequencesOf(records), { rowsPerStep: 2, seed: 1 });
+  const trainer = createTrainer(runtime, config, layout, rows, {
     ...{ beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 },
     ...{ learningRate: 1e-3, warmupSteps: 10, maxSteps: warmUp + steps, batchSize: 2, seed: 1 },
   });

@@ -41,7 +41,8 @@ fn adamw(
   let decay = select(Pack(1.0), Pack(1.0 - rate * u.WEIGHT_DECAY), decays);
   let corrected1 = first * bitcast<f32>(step[STEP_CORRECTION_1]);
   let corrected2 = second * bitcast<f32>(step[STEP_CORRECTION_2]);
-  p[i] = p[i] * decay - rate * (corrected1 / (sqrt(max(corrected2, Pack())) + u.EPSILON));
+  // sqrt is 1 / inverseSqrt to WGSL, which promises nothing of it at 0 or below 2^-126
+  p[i] = p[i] * decay - rate * (corrected1 / (sqrt(max(corrected2, Pack(1.2e-38))) + u.EPSILON));
   m[i] = first;
   v[i] = second;
 }

@@ -22,7 +22,8 @@ fn finish(@builtin(local_invocation_index) local: u32) {
   let square = row_total(sum, local);
   let bads = row_total(bad, local);
   if (local == 0u) {
-    let norm = sqrt(square);
+    // WGSL promises nothing of the root of 0 and of what is smaller than 2^-126
+    let norm = select(0.0, sqrt(max(square, 1.2e-38)), square >= 1.2e-38);
     stats[0] = norm;
     stats[1] = 1.0;
     if (u.MAX_NORM > 0.0) {

@@ -39,15 +39,16 @@ fn cross_entropy(
     part += exp(logit);
     if (u.SMOOTHING > 0.0) { below += logit; }
   }
-  let total = maximum + log(row_total(part, local));
+  let log_total = log(row_total(part, local));
   var mean = 0.0;
-  if (u.SMOOTHING > 0.0) { mean = maximum + row_total(below, local) / f32(u.V); }
+  if (u.SMOOTHING > 0.0) { mean = row_total(below, local) / f32(u.V); }
   if (row_part(local) == 0u) {
     let label = labels[u.FIRST + row];
-    log_sum_exp[u.FIRST + row] = total;
+    log_sum_exp[u.FIRST + row] = maximum + log_total;
     loss[u.FIRST + row] = 0.0;
     if (label >= 0 && u32(label) < u.V) {
-      loss[u.FIRST + row] = total - mix(logits[start + u32(label)], mean, u.SMOOTHING);
+      // measured from the maximum: of large logits, the sum above has lost the digits that the loss is made of
+      loss[u.FIRST + row] = log_total - mix(logits[start + u32(label)] - maximum, mean, u.SMOOTHING);
     }
   }
 }

@@ -27,7 +27,7 @@ export interface CheckOptions {
  */
 export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
   const { gpuCases = [], traits = {} } = options;
-  const bound = (options.bound ?? 1e-5) + (process.env.GPT2_ADVERSARY ? ADVERSARY_BOUND : 0);
+  const bound = (options.bound ?? 1e-5) + adversaryAllowance;
   describe(op.name, () => {
     if (op.vjp) {
       test.each(op.cases.map((check) => [describeCase(check), check] as const))("gradients: %s", async (_, check) => {
@@ -58,14 +58,18 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
   });
 }
 
-/** exp may be off by 3 + 2 |x| units in the last place, and means something down to x = -104: 211 of 2^-23 each. */
-const ADVERSARY_BOUND = 2.5e-5;
-
 /** $GPT2_ADVERSARY runs the kernels as badly as WGSL allows: "up", "down" or "mixed". */
-async function openCheckGpu(adapter: TestAdapter): Promise<Gpu> {
+const adversary = process.env.GPT2_ADVERSARY as Adversary | undefined;
+
+/** exp may be off by 3 + 2 |x| units in the last place, and means something down to x = -104: 211 of 2^-23 each. */
+export const ADVERSARY_BOUND = 2.5e-5;
+/** What is added to every bound in this run. */
+export const adversaryAllowance = adversary ? ADVERSARY_BOUND : 0;
+
+/** The device that ops are checked on. */
+export async function openCheckGpu(adapter: TestAdapter): Promise<Gpu> {
   const gpu = await openTestGpu(adapter);
-  const adversary = process.env.GPT2_ADVERSARY;
-  return adversary ? adversarialGpu(gpu, adversary as Adversary) : gpu;
+  return adversary ? adversarialGpu(gpu, adversary) : gpu;
 }
 
 /** $GPT2_ERRORS names a file that gets a line for each comparison. */
