@@ -13,7 +13,7 @@ export interface EncodedRecords {
 }
 
 /** UTF-16 units that are encoded at once. */
-const AT_ONCE = 1 << 20;
+const AT_ONCE = 1 << 16;
 
 /**
  * Each record becomes end token, prompt, text, end token. Prompt and text are encoded apart, as the prompt is when it is

@@ -5,7 +5,7 @@ import { userError } from "../core/errors.ts";
  * u32 records, u32 CRC-32 of what follows, f64 ids before the block, u32 length of each record, and with prompts u32 prompt
  * length of each; little-endian, the last block filled up with zeros.
  */
-export const BLOCK_RECORDS = 1024;
+export const BLOCK_RECORDS = 256;
 const HEADER_BYTES = 16;
 
 export interface IndexBlock {

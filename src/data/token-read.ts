@@ -18,7 +18,7 @@ export interface Tokens {
 }
 
 /** Blocks of the index that are kept; random reads of a file that the system has in memory are cheap, parsing is less so. */
-const KEPT_BLOCKS = 64;
+const KEPT_BLOCKS = 256;
 
 /**
  * Reads the whole index and compares it with what the description says. Throws `UserError` with what is damaged. Ids are not

@@ -44,7 +44,7 @@ export function createTokenWriter(
       let at = 0;
       if (batch.prompts) prompts ??= [];
       for (const [i, length] of batch.lengths.entries()) {
-        seen.add(hashOf(batch.ids, at, length));
+        if (!seen.full()) seen.add(hashOf(batch.ids, at, length));
         at += length;
         lengths.push(length);
         increment(counts.lengths, length);
@@ -96,10 +96,10 @@ export function hashOf(ids: ArrayLike<number>, start: number, length: number): n
   return (a >>> 0) * 2 ** 21 + (b >>> 11);
 }
 
-/** Records up to which duplicates are counted: 16 MiB of hashes. */
-const MOST_HASHES = 1 << 20;
+/** Different records up to which duplicates are counted: 8 MiB of hashes. */
+const MOST_HASHES = 1 << 19;
 
-/** Counts numbers that came before; of a million different ones, the chance of one mistake is 1 in 10,000. */
+/** Counts numbers that came before; of half a million different ones, the chance of one mistake is 1 in 60,000. */
 function createHashSet() {
   let slots = new Float64Array(1 << 12).fill(-1);
   let [size, again, full] = [0, 0, false];
@@ -110,7 +110,6 @@ function createHashSet() {
   };
   return {
     add(hash: number): void {
-      if (full) return;
       const at = place(hash);
       if (slots[at] === hash) {
         again++;
@@ -123,6 +122,8 @@ function createHashSet() {
       slots = new Float64Array(full ? 0 : 2 * all.length).fill(-1);
       if (!full) for (const known of all) if (known !== -1) slots[place(known)] = known;
     },
+    /** There are too many to remember. */
+    full: (): boolean => full,
     duplicates: (): number | undefined => (full ? undefined : again),
   };
 }

@@ -50,6 +50,23 @@ export function recoverMerges(tokens: readonly Uint8Array[]): Bpe {
   return bpe;
 }
 
+/** Bytes up to which looking at all pairs again after each merge is quicker than a heap, and leaves less garbage. */
+const SHORT = 16;
+
+function mergeShort(bpe: Bpe, bytes: Uint8Array): Int32Array {
+  const ids = Array.from(bytes, (byte) => bpe.byteIds[byte]!);
+  for (;;) {
+    let [lowest, place] = [Number.POSITIVE_INFINITY, -1];
+    for (let at = 0; at + 1 < ids.length; at++) {
+      const rank = bpe.ranks.get(ids[at]! * bpe.tokens.length + ids[at + 1]!);
+      if (rank !== undefined && rank < lowest) [lowest, place] = [rank, at];
+    }
+    if (place < 0) return Int32Array.from(ids);
+    ids[place] = bpe.merged[lowest]!;
+    ids.splice(place + 1, 1);
+  }
+}
+
 /** A heap entry is rank * 2^32 + position: the lowest rank first, and of equal ranks the leftmost. */
 const POSITIONS = 2 ** 32;
 
@@ -59,6 +76,7 @@ const POSITIONS = 2 ** 32;
  */
 export function mergeBytes(bpe: Bpe, bytes: Uint8Array): Int32Array {
   const n = bytes.length;
+  if (n <= SHORT) return mergeShort(bpe, bytes);
   const ids = Int32Array.from(bytes, (byte) => bpe.byteIds[byte]!);
   const next = Int32Array.from(bytes, (_, i) => i + 1);
   const previous = Int32Array.from(bytes, (_, i) => i - 1);

@@ -75,7 +75,8 @@ function bpeTokenizer(bpe: Bpe, specials: ReadonlyMap<string, number>, end: stri
     const ids = mergeBytes(bpe, UTF8.encode(piece));
     if (piece.length <= CACHED_LENGTH) {
       if (cache.size >= CACHED_PIECES) cache.clear();
-      cache.set(piece, ids);
+      // A copy: V8 keeps a part of a string as a view of the whole, which would stay in memory with it.
+      cache.set(` ${piece}`.slice(1), ids);
     }
     return ids;
   };

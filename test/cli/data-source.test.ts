@@ -306,7 +306,7 @@ describe("the cache", () => {
   test("a record is read wherever it lies", async () => {
     const { data } = await listen();
     if (data.train.kind !== "records") throw new Error("no records");
-    for (const i of [2999, 0, 1023, 1024, 2047, 2048, 5])
+    for (const i of [2999, 0, 255, 256, 2047, 2048, 5])
       expect(byte.decode([...Array.from(data.train.sequences.read(i).ids)].slice(1, -1))).toBe(lines[i]);
     expect(() => data.train.kind === "records" && data.train.sequences.read(3000)).toThrow("record 3000 of 3000");
     await data.close();

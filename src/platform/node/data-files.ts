@@ -7,8 +7,8 @@ import { pipeline } from "node:stream/promises";
 import { userError } from "../../core/errors.ts";
 import { systemError } from "./folder.ts";
 
-/** Bytes read at once. */
-const PIECE = 1 << 20;
+/** Bytes read at once: small, since what is made of a piece waits as garbage for the collector. */
+const PIECE = 1 << 16;
 
 /** The name of standard input. */
 export const STDIN = "-";
