@@ -26,8 +26,9 @@ export { createGenerator, type Generated, type Generator, type Token } from "./g
 export { type GenerateOptions, type Generation, generationOptions } from "./generate/options.ts";
 export { type NextTokenRules, nextTokenDistribution } from "./generate/processors.ts";
 /** How likely a model finds texts that exist. */
-export { createScorer, type Scorer, slidingWindows, type Window } from "./generate/score.ts";
+export { createScorer, type Scorer } from "./generate/score.ts";
 export { createTextStream, showableLength, type TextStream } from "./generate/text-stream.ts";
+export { slidingWindows, type Window } from "./generate/windows.ts";
 /** An open device, as `openGpu` gives it. */
 export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits } from "./gpu/device.ts";
 /** GPT-2 directories as Hugging Face has them, read from and written to maps of file names and bytes. */

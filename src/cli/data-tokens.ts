@@ -9,7 +9,7 @@ import { type AlphabetOptions, alphabetOf, type DataFile, encodeAsStream, encode
 import { formatMeta, parseMeta, type TokenMeta } from "../data/token-meta.ts";
 import { checkTokens, memoryBytes, type Tokens } from "../data/token-read.ts";
 import { type Append, createTokenWriter } from "../data/token-write.ts";
-import { cacheFolder, openRandom, writeCache } from "../platform/node/cache-folder.ts";
+import { cacheFolder, openRandom, writeCache } from "../platform/node/cache-files.ts";
 import type { DataSource } from "../platform/node/data-files.ts";
 import { exists } from "../platform/node/folder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";

@@ -1,20 +1,22 @@
 import { Command } from "commander";
 import { userError } from "../core/errors.ts";
-import { linesOf } from "../data/records.ts";
-import { createScorer, type Scorer, slidingWindows, type Window } from "../generate/score.ts";
+import { createScorer, type Scorer } from "../generate/score.ts";
+import type { Windows } from "../generate/windows.ts";
+import type { Gpt2Config } from "../model/config.ts";
 import { layoutParameters } from "../model/parameters.ts";
-import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts";
+import { addDataOptions, type DataFlags, openScoredData } from "./eval-data.ts";
 import { createEvalProgress, type EvalProgress } from "./eval-progress.ts";
 import { readText } from "./files.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { grouped, wholeNumber } from "./numbers.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 
-interface EvalFlags {
+interface EvalFlags extends DataFlags {
   readonly model: string;
   readonly config?: string;
-  readonly data?: string;
+  readonly data?: readonly string[];
   readonly choices?: string;
   readonly records?: boolean;
   readonly stride?: number;
@@ -36,14 +38,15 @@ export interface TextScores {
 }
 
 export function evalCommand(): Command {
-  return new Command("eval")
+  const command = new Command("eval")
     .description("Measure a model: loss, perplexity and bits per byte on a text, or accuracy on labelled choices.")
     .requiredOption("--model <source>", MODEL_HELP)
     .option("--config <file>", "a config.json for --model, where it has none or the wrong one")
-    .option("--data <file>", "a UTF-8 text, read with a sliding window")
-    .option("--records", "one record a line, each between end tokens; the default for models that were trained so")
-    .option("--no-records", "one text, whatever the model was trained on")
-    .option("--stride <n>", "tokens that the window moves by, default half of the context", wholeNumber(1))
+    .option("--data <files...>", "txt, jsonl, csv, tsv, parquet or bin; globs; - for standard input")
+    .option("--records", "each record between end tokens; the default for models that were trained so")
+    .option("--no-records", "one text, read with a sliding window, whatever the model was trained on")
+    .option("--stride <n>", "tokens that the window moves by, default half of the context", wholeNumber(1));
+  return addDataOptions(command)
     .option("--choices <file>", "labelled choices, JSON lines as HellaSwag has them: ctx, endings, label")
     .option("--batch-size <n>", "windows, records or questions computed together", wholeNumber(1), 4)
     .option("--limit <n>", "only this many windows, records or questions", wholeNumber(1))
@@ -55,7 +58,7 @@ export function evalCommand(): Command {
 async function evaluate(flags: EvalFlags): Promise<void> {
   const { data, choices, records, stride } = flags;
   if ((data === undefined) === (choices === undefined))
-    userError("eval: wanted one of --data TEXT and --choices JSONL");
+    userError("eval: wanted one of --data FILES and --choices JSONL");
   if (choices !== undefined && (records !== undefined || stride !== undefined))
     userError("--records and --stride are for --data");
   if (records && stride !== undefined) userError("--stride moves a window along one text: leave it out, or --records");
@@ -74,62 +77,54 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags): Promise<void> 
   const tokenizer = requireTokenizer(model);
   if (stride !== undefined && stride > config.contextLength)
     userError(`--stride is ${stride}: more than the context of ${config.contextLength} would leave tokens out`);
-  const text = readText((data ?? choices)!);
+  const questions = choices === undefined ? undefined : parseChoices(readText(choices), choices);
+  const windowing = { records, contextLength: config.contextLength, stride: stride ?? halfOf(config) };
+  const scored = data && (await openScoredData(data, flags, tokenizer, windowing, (line) => console.error(line)));
   const layout = layoutParameters(config);
-  await withRuntime(flags.device, async (runtime) => {
-    await model.load(runtime, layout);
-    const scorer = createScorer(runtime, config, layout);
-    const started = performance.now();
-    const seconds = (): number => (performance.now() - started) / 1000;
-    if (choices !== undefined) {
-      const questions = parseChoices(text, choices).slice(0, limit);
-      const progress = createEvalProgress(questions.length, "questions");
-      const scores = await scoreChoices(scorer, tokenizer, questions, config.contextLength, progress.update);
-      progress.stop();
-      printChoices(scores, seconds(), flags.json === true);
-    } else {
-      const windows = records
-        ? recordWindows(text, tokenizer, config.contextLength)
-        : slidingWindows(
-            [...startOf(tokenizer), ...tokenizer.encode(text)],
-            config.contextLength,
-            stride ?? Math.ceil(config.contextLength / 2),
-          );
-      if (windows.length === 0) userError(`${data}: is empty`);
-      const chosen = windows.slice(0, limit);
-      const progress = createEvalProgress(chosen.length, records ? "records" : "windows");
-      const scores = await scoreText(scorer, tokenizer, chosen, flags.batchSize, progress);
-      progress.stop();
-      printText(scores, seconds(), flags.json === true);
-    }
-    scorer.dispose();
-  });
+  try {
+    await withRuntime(flags.device, async (runtime) => {
+      await model.load(runtime, layout);
+      const scorer = createScorer(runtime, config, layout);
+      const started = performance.now();
+      const seconds = (): number => (performance.now() - started) / 1000;
+      if (questions) {
+        const chosen = questions.slice(0, limit);
+        const progress = createEvalProgress(chosen.length, "questions");
+        const scores = await scoreChoices(scorer, tokenizer, chosen, config.contextLength, progress.update);
+        progress.stop();
+        printChoices(scores, seconds(), flags.json === true);
+      } else if (scored) {
+        const { windows, unit } = scored;
+        if (windows.count === 0) userError(`${data!.join(", ")}: has one token; wanted two or more, to predict one`);
+        const chosen = { count: Math.min(windows.count, limit ?? windows.count), at: windows.at };
+        const progress = createEvalProgress(chosen.count, unit);
+        const scores = await scoreText(scorer, tokenizer, chosen, flags.batchSize, progress);
+        progress.stop();
+        printText(scores, seconds(), flags.json === true);
+      }
+      scorer.dispose();
+    });
+  } finally {
+    await scored?.close();
+  }
 }
 
-/** What a text is read after: the end token, or nothing where the model knows none. */
-function startOf({ endId }: Tokenizer): number[] {
-  return endId === undefined ? [] : [endId];
-}
-
-/** Each line between end tokens, the last of which is predicted too; a line that is too long is cut. */
-function recordWindows(text: string, tokenizer: Tokenizer, context: number): Window[] {
-  return linesOf(text).map((line) => ({
-    ids: [requireEndId(tokenizer), ...tokenizer.encode(line), requireEndId(tokenizer)].slice(0, context + 1),
-    from: 1,
-  }));
+function halfOf({ contextLength }: Gpt2Config): number {
+  return Math.ceil(contextLength / 2);
 }
 
 /** Scores windows, some at a time. The end token counts as no bytes: it stands for none. */
 export async function scoreText(
   scorer: Scorer,
   tokenizer: Tokenizer,
-  windows: readonly Window[],
+  windows: Windows,
   batchSize: number,
   progress: Pick<EvalProgress, "update">,
 ): Promise<TextScores> {
   let [tokens, bytes, total] = [0, 0, 0];
-  for (let at = 0; at < windows.length; at += batchSize) {
-    const batch = windows.slice(at, at + batchSize);
+  for (let at = 0; at < windows.count; at += batchSize) {
+    const size = Math.min(batchSize, windows.count - at);
+    const batch = Array.from({ length: size }, (_, i) => windows.at(at + i));
     const scores = await scorer.score(batch.map(({ ids }) => ids));
     batch.forEach(({ ids, from }, i) => {
       for (let place = from; place < ids.length; place++) {

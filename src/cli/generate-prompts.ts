@@ -1,24 +1,40 @@
 import { readFileSync } from "node:fs";
 import { userError } from "../core/errors.ts";
-import { linesOf } from "../data/records.ts";
+import { readRecords } from "../data/read.ts";
+import { type DataFormat, formatOf } from "../data/source.ts";
 import type { Gpt2Config } from "../model/config.ts";
+import { openSource } from "../platform/node/data-files.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { readText } from "./files.ts";
 
 export interface PromptFlags {
   readonly prompt?: readonly string[];
   readonly promptFile?: string;
+  readonly promptFormat?: DataFormat;
+  readonly promptColumn?: string;
 }
 
-/** The texts to continue: each --prompt, each line of --prompt-file, all of standard input where one of them is "-". */
-export function readPrompts({ prompt = [], promptFile }: PromptFlags): string[] {
-  const fromFile =
-    promptFile === undefined ? [] : linesOf(promptFile === "-" ? readStandardInput() : readText(promptFile));
-  if (promptFile !== undefined && fromFile.length === 0)
-    userError(`${promptFile}: has no lines; wanted one prompt a line`);
+/** The texts to continue: each --prompt, each record of --prompt-file, all of standard input where one of them is "-". */
+export async function readPrompts(flags: PromptFlags): Promise<string[]> {
+  const { prompt = [], promptFile } = flags;
+  const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags);
   const typed = prompt.map((text) => (text === "-" ? readStandardInput().replace(/\r?\n$/, "") : text));
   const all = [...typed, ...fromFile];
   return all.length === 0 ? [""] : all;
+}
+
+/** A prompt a line, or in the column `prompt` of JSON lines or a table. */
+async function readPromptFile(path: string, { promptFormat, promptColumn = "prompt" }: PromptFlags): Promise<string[]> {
+  const format = formatOf(path, promptFormat);
+  if (format === "bin") return userError(`${path}: holds ids; wanted prompts as text, JSON lines, CSV or Parquet`);
+  const source = await openSource(path);
+  try {
+    const prompts: string[] = [];
+    for await (const { texts } of readRecords({ source, format }, { textColumn: promptColumn })) prompts.push(...texts);
+    if (prompts.length === 0) userError(`${path}: has no lines; wanted one prompt a line`);
+    return prompts;
+  } finally {
+    await source.close();
+  }
 }
 
 function readStandardInput(): string {

@@ -1,6 +1,7 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
+import { DATA_FORMATS } from "../data/source.ts";
 import { createGenerator } from "../generate/generate.ts";
 import { generationOptions } from "../generate/options.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -29,7 +30,11 @@ export function generateCommand(): Command {
     .requiredOption("--model <source>", MODEL_HELP)
     .option("--config <file>", "a config.json for --model, where it has none or the wrong one")
     .option("--prompt <text...>", "what to continue, - for standard input; default: nothing, a new text")
-    .option("--prompt-file <file>", "a file with one prompt a line, - for standard input");
+    .option("--prompt-file <file>", "a prompt a line, or jsonl, csv, tsv, parquet; - for standard input")
+    .addOption(
+      new Option("--prompt-format <format>", "of --prompt-file, where its name does not say").choices(DATA_FORMATS),
+    )
+    .option("--prompt-column <name>", "of --prompt-file; default prompt");
   return addGenerationOptions(command)
     .option("--window", "of a prompt that does not fit the context, continue its end")
     .option("--interactive", "ask for prompts until the input ends")
@@ -61,7 +66,7 @@ async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<voi
   const options = optionsOfFlags(flags, tokenizer);
   const { most, numBeams, numReturnSequences } = generationOptions(options, config); // mistakes come before the wait
   const encode = (text: string): number[] => encodePrompt(text, model, tokenizer, flags.window === true, most.length);
-  const prompts = flags.interactive ? [] : readPrompts(flags);
+  const prompts = flags.interactive ? [] : await readPrompts(flags);
   const encoded = prompts.map(encode);
   const layout = layoutParameters(config);
   await withRuntime(flags.device, async (opened) => {

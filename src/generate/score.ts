@@ -90,25 +90,3 @@ function scoreTape(config: Gpt2Config, layout: ParameterLayout, batch: number, p
   tape.output("losses", losses);
   return tape;
 }
-
-/** A stretch of a text to score: `ids`, of which all from place `from` on count. */
-export interface Window {
-  readonly ids: readonly number[];
-  /** Ids before this place were counted by the window before, and are only read. */
-  readonly from: number;
-}
-
-/**
- * Cuts ids into windows of at most `context` + 1 that overlap, so that each id but the first counts once and, `stride`
- * ids after a window's start, has at least context - stride ids before it.
- */
-export function slidingWindows(ids: readonly number[], context: number, stride: number): Window[] {
-  const windows: Window[] = [];
-  let counted = 1;
-  for (let start = 0; counted < ids.length; start += stride) {
-    const end = Math.min(ids.length, start + context + 1);
-    windows.push({ ids: ids.slice(start, end), from: counted - start });
-    counted = end;
-  }
-  return windows;
-}

@@ -69,6 +69,21 @@ describe("gpt2 generate", () => {
     }
   });
 
+  test("prompts in a column of JSON lines, and of CSV on standard input", async () => {
+    const file = join(folder, "prompts.jsonl");
+    writeFileSync(file, '{"prompt": "ab", "n": 1}\n{"prompt": "b\\nc", "n": 2}\n');
+    const args = ["generate", "--json", "--max-new-tokens", "2", "--prompt-file"];
+    const [lines, table] = await Promise.all([
+      gpt2([...args, file]),
+      gpt2([...args, "-", "--prompt-format", "csv", "--prompt-column", "q"], 'n,q\n1,"a\nb"\n'),
+    ]);
+    expect(json(lines.stdout).map(({ prompt }) => prompt)).toEqual(["ab", "b\nc"]);
+    expect(json(table.stdout).map(({ prompt }) => prompt)).toEqual(["a\nb"]);
+    const { code, stderr } = await gpt2([...args, file, "--prompt-column", "q"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^gpt2: .*prompts.jsonl, line 1: no column "q"; got "prompt", "n"; .*\n$/);
+  });
+
   test("log-probabilities, stop strings and a length", async () => {
     const args = ["generate", "--prompt", "a", "--json", "--log-probabilities", "--max-new-tokens", "5"];
     const [line] = json((await gpt2(args)).stdout);
@@ -137,6 +152,14 @@ describe("gpt2 eval", () => {
     writeFileSync(file, "abc\nca\n");
     const [scores] = json((await gpt2(["eval", "--data", file, "--records", "--json"])).stdout);
     expect(scores).toMatchObject({ tokens: 7, bytes: 5 });
+  });
+
+  test("pairs of prompt and completion from standard input, prompts scored or not", async () => {
+    const input = '{"prompt": "ab", "completion": "ca"}\n{"prompt": "", "completion": "b"}\n';
+    const args = ["eval", "--data", "-", "--data-format", "jsonl", "--records", "--json"];
+    const [all, masked] = await Promise.all([gpt2(args, input), gpt2([...args, "--mask-prompt"], input)]);
+    expect(json(all.stdout)[0]).toMatchObject({ tokens: 7, bytes: 5 });
+    expect(json(masked.stdout)[0]).toMatchObject({ tokens: 5, bytes: 3 });
   });
 
   test("labelled choices: the model's own continuation is the likeliest", async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { createGenerator } from "../../src/generate/generate.ts";
-import { createScorer, slidingWindows } from "../../src/generate/score.ts";
+import { createScorer } from "../../src/generate/score.ts";
+import { slidingWindows, streamWindows } from "../../src/generate/windows.ts";
 import { testAdapters } from "../support/gpu.ts";
 import { smallConfig, smallLayout, smallRuntime } from "../support/small-model.ts";
 
@@ -41,4 +42,16 @@ test.each([
     expect(window.ids.length).toBeLessThanOrEqual(context + 1);
     if (i > 0) expect(window.from).toBeGreaterThanOrEqual(context - stride + 1);
   });
+});
+
+test("windows over a text read after other ids are those over all of them", () => {
+  const ids = Array.from({ length: 50 }, (_, i) => i);
+  for (const before of [0, 1, 5, 12]) {
+    const stream = {
+      length: 50 - before,
+      read: (start: number, count: number) => ids.slice(before + start, before + start + count),
+    };
+    const { count, at } = streamWindows(stream, ids.slice(0, before), 7, 3);
+    expect(Array.from({ length: count }, (_, i) => at(i))).toEqual(slidingWindows(ids, 7, 3));
+  }
 });

@@ -1,20 +1,18 @@
-/** The user's cache: folders that are there whole or not at all, and files in them that are read at any place. */
+/** Large things in the user's cache: folders that are there whole or not at all, and files in them that are read at any place. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { userError } from "../../core/errors.ts";
+import { cacheFolders } from "./cache.ts";
 import { systemError } from "./folder.ts";
 
-/** A folder for what can be made again: in $GPT2_CACHE, else in webgpu-gpt2 of the user's cache, else of the temporary files. */
+/** A folder for what can be made again; throws `UserError` where there is none that can be written. */
 export async function cacheFolder(name: string, env: NodeJS.ProcessEnv = process.env): Promise<string> {
-  const user = env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  const temporary = join(tmpdir(), `webgpu-gpt2-${process.getuid?.() ?? "user"}`);
-  const roots = env.GPT2_CACHE ? [env.GPT2_CACHE] : [join(user, "webgpu-gpt2"), temporary];
   const problems: string[] = [];
-  for (const root of roots) {
-    const folder = join(root, name);
+  for (const root of cacheFolders(env)) {
+    const folder = join(root.path, name);
     try {
+      await root.make();
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await access(folder, constants.W_OK);
       return folder;

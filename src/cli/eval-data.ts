@@ -1,0 +1,60 @@
+import { type Command, Option } from "commander";
+import { DATA_FORMATS, type DataFormat } from "../data/source.ts";
+import { recordWindows, streamWindows, type Windows } from "../generate/windows.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { openData } from "./data-source.ts";
+
+/** How the texts to score are written; as `gpt2 train` has them. */
+export interface DataFlags {
+  readonly dataFormat?: DataFormat;
+  readonly textColumn?: string;
+  readonly promptColumn?: string;
+  readonly completionColumn?: string;
+  readonly maskPrompt?: boolean;
+}
+
+export function addDataOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--data-format <format>", "where the names do not say").choices(DATA_FORMATS))
+    .option("--text-column <name>", "the column with the text; default text")
+    .option("--prompt-column <name>", "pairs: the column with what is given")
+    .option("--completion-column <name>", "pairs: the column with what follows")
+    .option("--mask-prompt", "do not score the prompts of pairs");
+}
+
+export interface ScoredData {
+  readonly windows: Windows;
+  readonly unit: "records" | "windows";
+  close(): Promise<void>;
+}
+
+/** The windows of some files: each record, or a window that slides along one text, read after the end token if there is one. */
+export async function openScoredData(
+  files: readonly string[],
+  flags: DataFlags,
+  tokenizer: Tokenizer,
+  { records, contextLength, stride }: { records: boolean; contextLength: number; stride: number },
+  notice: (line: string) => void,
+): Promise<ScoredData> {
+  const { dataFormat: format, maskPrompt = false, ...columns } = flags;
+  const { train, close } = await openData(
+    {
+      files,
+      format,
+      textColumn: columns.textColumn,
+      promptColumn: columns.promptColumn,
+      completionColumn: columns.completionColumn,
+      maskPrompt,
+      stream: !records,
+      evalSplit: 0,
+      seed: 0,
+      contextLength,
+      shortStreams: true,
+    },
+    tokenizer,
+    { notice },
+  );
+  if (train.kind === "records") return { windows: recordWindows(train.sequences), unit: "records", close };
+  const before = tokenizer.endId === undefined ? [] : [tokenizer.endId];
+  return { windows: streamWindows(train.stream, before, contextLength, stride), unit: "windows", close };
+}
