@@ -7,6 +7,7 @@ import { type Difference, differencesOf, factsOf, type RunFacts } from "../repor
 import type { RunHistory } from "../report/history.ts";
 import { reportPage } from "../report/page.ts";
 import { decimals } from "../report/page-parts.ts";
+import { lossChart } from "./loss-chart.ts";
 import { readRun } from "./run-read.ts";
 
 const NONE = "\u2013";
@@ -33,6 +34,9 @@ export function reportCommand(): Command {
         console.log(JSON.stringify({ runs: facts, differences, problems }, null, 2));
       } else {
         console.log(formatRuns(facts));
+        const chart =
+          process.stdout.isTTY && histories.length === 1 && lossChart(histories[0]!, process.stdout.columns || 80);
+        if (chart) console.log(`\n${chart}`);
         if (differences.length > 0) console.log(`\n${formatDifferences(facts, differences)}`);
         else if (histories.length > 1) console.log("\nno settings differ");
       }
