@@ -110,7 +110,15 @@ describe("layers", () => {
       maxSteps: undefined,
       numTrainEpochs: 2,
     });
-    expect(resolveSettings({ typed: { warmupRatio: 0.1 } })).toMatchObject({ warmupRatio: 0.1, warmupSteps: 0 });
+    expect(resolveSettings({ typed: { warmupRatio: 0.1 } })).toMatchObject({
+      warmupRatio: 0.1,
+      warmupSteps: undefined,
+    });
+  });
+
+  test("a preset's warm-up gives way to fewer steps; one that was asked for does not", () => {
+    expect(resolveSettings({ preset: "emails", typed: { maxSteps: 10 } }).warmupSteps).toBe(undefined);
+    expect(resolveSettings({ preset: "emails", typed: { maxSteps: 10, warmupSteps: 15 } }).warmupSteps).toBe(15);
   });
 
   test.each<[Partial<TrainSettings>, string]>([

@@ -26,14 +26,17 @@ export function resolveSettings({ preset, file = {}, typed }: SettingLayers): Tr
   for (const layer of [chosen === undefined ? {} : findPreset(chosen), file, typed]) settings = over(settings, layer);
   if (settings.maxSteps === undefined && settings.numTrainEpochs === undefined)
     settings = { ...settings, maxSteps: DEFAULT_STEPS };
+  // A preset's warm-up is for the preset's number of steps.
+  const { warmupSteps = 0, maxSteps = Number.POSITIVE_INFINITY } = settings;
+  if (warmupSteps > maxSteps && said.warmupSteps === undefined) settings = { ...settings, warmupSteps: undefined };
   return settings;
 }
 
 function over(settings: TrainSettings, layer: Partial<TrainSettings>): TrainSettings {
   const merged: Record<string, unknown> = { ...settings, ...layer };
   for (const [a, b] of EITHER) {
-    if (layer[a] !== undefined && layer[b] === undefined) merged[b] = DEFAULTS[b] === 0 ? 0 : undefined;
-    if (layer[b] !== undefined && layer[a] === undefined) merged[a] = a === "maxSteps" ? undefined : 0;
+    if (layer[a] !== undefined && layer[b] === undefined) merged[b] = DEFAULTS[b];
+    if (layer[b] !== undefined && layer[a] === undefined) merged[a] = DEFAULTS[a];
   }
   return merged as TrainSettings;
 }

@@ -88,7 +88,12 @@ export const SETTINGS = {
   }),
   learningRate: number({ group: OPTIMISATION, least: 0, default: 1e-3, help: "highest rate" }),
   lrSchedulerType: choice({ group: OPTIMISATION, of: SCHEDULES, default: "linear", help: "how the rate falls" }),
-  warmupSteps: whole({ group: OPTIMISATION, least: 0, default: 50, help: "steps up to the highest rate" }),
+  warmupSteps: whole({
+    group: OPTIMISATION,
+    least: 0,
+    default: undefined,
+    help: "steps up to the highest rate; default 50, at most a tenth of all",
+  }),
   warmupRatio: number({
     group: OPTIMISATION,
     least: 0,

@@ -110,8 +110,9 @@ function optionsOf(settings: TrainSettings, maxSteps: number): TrainOptions {
     type: settings.lrSchedulerType,
     learningRate: settings.learningRate,
     minLearningRate: settings.minLr,
-    // A run that is shorter than its warm-up by default is all warm-up rather than an error.
-    warmupSteps: warmupRatio ? Math.ceil(maxSteps * warmupRatio) : Math.min(settings.warmupSteps, maxSteps),
+    warmupSteps:
+      settings.warmupSteps ??
+      Math.ceil(warmupRatio === undefined ? Math.min(50, maxSteps / 10) : maxSteps * warmupRatio),
     maxSteps,
     ...(decaySteps === undefined ? {} : { decaySteps }),
     batchSize: settings.perDeviceTrainBatchSize,
