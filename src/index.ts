@@ -31,6 +31,8 @@ export { createTextStream, showableLength, type TextStream } from "./generate/te
 export { slidingWindows, type Window } from "./generate/windows.ts";
 /** An open device, as `openGpu` gives it. */
 export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits } from "./gpu/device.ts";
+/** PEFT directories, read and written. */
+export { type Adapter, openAdapter, readCorrections } from "./io/adapter.ts";
 /** GPT-2 directories as Hugging Face has them, read from and written to maps of file names and bytes. */
 export { type ModelDirectory, readModelDirectory, writeModelDirectory } from "./io/huggingface.ts";
 /** safetensors files, checked against every rule of the format. */
@@ -92,10 +94,13 @@ export {
   gpt2Logits,
   gpt2Trunk,
 } from "./model/gpt2.ts";
+/** LoRA: corrections that train while the weights stay. */
+export { LORA_DEFAULTS, type LoraOptions, loraLayers, mergeLora } from "./model/lora.ts";
 /** Parameters in one arena: where each lies, how it starts, and names to and from it. */
 export {
   ARENA,
   declareParameters,
+  initialCorrections,
   initialParameters,
   type LayoutOptions,
   layoutParameters,
@@ -136,7 +141,14 @@ export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
 /** Batches of records of any lengths; padding is known by length, never by id. */
 export { type Batch, collate, collateRows, makeBatch } from "./train/batch.ts";
 /** Weights and moments as files, written and read piece by piece with every bit kept. */
-export { modelFiles, optimizerFile, type PlannedFile, restoreStates, restoreTensors } from "./train/checkpoint.ts";
+export {
+  adapterFiles,
+  modelFiles,
+  optimizerFile,
+  type PlannedFile,
+  restoreStates,
+  restoreTensors,
+} from "./train/checkpoint.ts";
 /** The loss without whole logits: classifier and cross-entropy, a chunk of rows at a time. */
 export { classifierLoss } from "./train/classifier.ts";
 /** The loss on records that are not trained on. */

@@ -41,6 +41,7 @@ export function evalCommand(): Command {
   const command = new Command("eval")
     .description("Measure a model: loss, perplexity and bits per byte on a text, or accuracy on labelled choices.")
     .requiredOption("--model <source>", MODEL_HELP)
+    .option("--adapter <directory>", "corrections (LoRA) to --model: a PEFT directory, or a run that trained them")
     .option("--config <file>", "a config.json for --model, where it has none or the wrong one")
     .option("--data <files...>", "txt, jsonl, csv, tsv, parquet or bin; globs; - for standard input")
     .option("--records", "each record between end tokens; the default for models that were trained so")

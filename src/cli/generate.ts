@@ -28,6 +28,7 @@ export function generateCommand(): Command {
   const command = new Command("generate")
     .description("Continue texts with a model; options have their Hugging Face names. See docs/generation.md.")
     .requiredOption("--model <source>", MODEL_HELP)
+    .option("--adapter <directory>", "corrections (LoRA) to --model: a PEFT directory, or a run that trained them")
     .option("--config <file>", "a config.json for --model, where it has none or the wrong one")
     .option("--prompt <text...>", "what to continue, - for standard input; default: nothing, a new text")
     .option("--prompt-file <file>", "a prompt a line, or jsonl, csv, tsv, parquet; - for standard input")

@@ -6,6 +6,7 @@ import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
+import { mergeCommand } from "./merge.ts";
 import { reportCommand } from "./report.ts";
 import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
@@ -22,6 +23,7 @@ function program(): Command {
     trainCommand(),
     generateCommand(),
     evalCommand(),
+    mergeCommand(),
     reportCommand(),
     verifyCommand(),
     gradcheckCommand(),

@@ -1,9 +1,16 @@
 /** What `--model` names: a directory, a run of `gpt2 train`, a .safetensors file, or a model of the Hugging Face hub. */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createTape } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
-import { type Checkpoint, isModelFile, openCheckpoint, streamParameters } from "../io/checkpoint.ts";
+import type { BaseModel } from "../io/adapter.ts";
+import {
+  type Checkpoint,
+  isModelFile,
+  openCheckpoint,
+  type ParameterSink,
+  streamParameters,
+} from "../io/checkpoint.ts";
 import { INDEX, parseIndex, weightFileNames } from "../io/weight-files.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
 import { ARENA, declareParameters, type ParameterLayout } from "../model/parameters.ts";
@@ -11,6 +18,7 @@ import { openFolder } from "../platform/node/folder.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { gpt2Tokenizer } from "../text/gpt2.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { adapterFolder, baseOf, openCorrections, requireAdapter } from "./adapter-source.ts";
 import { createDownloadBar } from "./download-bar.ts";
 import { readText } from "./files.ts";
 
@@ -21,6 +29,8 @@ export const MODEL_HELP =
 export interface OpenModel extends Checkpoint {
   /** For messages: where it was found. */
   readonly path: string;
+  /** How corrections to it name it; undefined where it has some already. */
+  readonly base: BaseModel | undefined;
   /** Brings the weights into a runtime's arena of parameters, some megabytes at a time. */
   load(runtime: Runtime, layout: ParameterLayout): Promise<void>;
   close(): Promise<void>;
@@ -29,11 +39,35 @@ export interface OpenModel extends Checkpoint {
 export interface OpenModelOptions {
   /** Path of a config.json that counts instead of the model's own. */
   readonly config?: string | undefined;
+  /** A PEFT directory with corrections to it. */
+  readonly adapter?: string | undefined;
 }
 
-/** Opens what `source` names, downloading it first where it is a name; `close` it when loaded. */
+/**
+ * Opens what `source` names, downloading it first where it is a name; `close` it when loaded. A PEFT directory is the model
+ * that it names, with its corrections added to the weights as they are loaded.
+ */
 export async function openModel(source: string, options: OpenModelOptions = {}): Promise<OpenModel> {
-  const { folder, weights } = await findModel(source);
+  const folder = options.adapter === undefined ? adapterFolder(source) : requireAdapter(options.adapter);
+  if (folder === undefined) return openPlain(source, options);
+  const model = await openPlain(options.adapter === undefined ? baseOf(folder) : source, options);
+  try {
+    const { tokenizer, startToken, merge } = await openCorrections(folder, model.config);
+    return {
+      ...model,
+      ...(tokenizer ? { tokenizer, startToken } : {}),
+      path: folder,
+      base: undefined,
+      load: (runtime, layout) => load(model, runtime, layout, merge),
+    };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+async function openPlain(source: string, options: OpenModelOptions): Promise<OpenModel> {
+  const { folder, weights, base } = await findModel(source);
   const { files, close } = await openFolder(folder, isModelFile);
   try {
     const config = options.config === undefined ? undefined : readText(options.config);
@@ -42,6 +76,7 @@ export async function openModel(source: string, options: OpenModelOptions = {}):
       ...checkpoint,
       tokenizer: checkpoint.tokenizer ?? (await usualTokenizer(checkpoint)),
       path: weights === undefined ? folder : join(folder, weights),
+      base,
       load: (runtime, layout) => load(checkpoint, runtime, layout),
       close,
     };
@@ -56,19 +91,23 @@ export function requireTokenizer({ tokenizer, path }: OpenModel): Tokenizer {
   return tokenizer ?? userError(`${path}: has no tokenizer.json, nor vocab.json and merges.txt`);
 }
 
-async function findModel(source: string): Promise<{ folder: string; weights?: string }> {
+async function findModel(source: string): Promise<{ folder: string; weights?: string; base: BaseModel }> {
   const info = statSync(source, { throwIfNoEntry: false });
   if (info?.isDirectory()) {
     // A run keeps its model in a folder of its own; naming the run is enough.
     const inside = join(source, "model");
     const run = !existsSync(join(source, "config.json")) && existsSync(join(inside, "config.json"));
-    return { folder: run ? inside : source };
+    const folder = run ? inside : source;
+    return { folder, base: { name: resolve(folder) } };
   }
   if (info) {
-    if (source.endsWith(".safetensors")) return { folder: dirname(source), weights: basename(source) };
+    const folder = dirname(source);
+    if (source.endsWith(".safetensors")) return { folder, weights: basename(source), base: { name: resolve(folder) } };
     return userError(`${source}: wanted a directory or a .safetensors file`);
   }
-  return { folder: await downloadModel(hubName(source)) };
+  const { name, revision } = hubName(source);
+  const base = { name, revision: revision === "main" ? undefined : revision };
+  return { folder: await downloadModel({ name, revision }), base };
 }
 
 /** `gpt2` is `openai-community/gpt2`, at its branch main unless `@` says otherwise. */
@@ -109,13 +148,20 @@ async function usualTokenizer({ config }: Checkpoint): Promise<Tokenizer | undef
 /** Elements written between two waits: what a device has been sent and has not yet taken is memory, too. */
 const WRITTEN_UNWAITED = 2 ** 24;
 
-async function load(checkpoint: Checkpoint, runtime: Runtime, layout: ParameterLayout): Promise<void> {
+/** `change`: what is done to each piece before it goes to the device. */
+async function load(
+  checkpoint: Checkpoint,
+  runtime: Runtime,
+  layout: ParameterLayout,
+  change?: ParameterSink,
+): Promise<void> {
   const tape = createTape();
   declareParameters(tape, layout);
   (await runtime.compile(tape)).dispose();
   const offsets = new Map(layout.entries.map(({ name, offset }) => [name, offset]));
   let written = 0;
   await streamParameters(checkpoint, async (name, at, piece) => {
+    await change?.(name, at, piece);
     runtime.writeState(ARENA.parameters, piece, offsets.get(name)! + at);
     written += piece.length;
     if (written < WRITTEN_UNWAITED) return;

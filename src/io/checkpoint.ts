@@ -119,9 +119,13 @@ async function streamTensor(tensor: CheckpointTensor, sink: PieceSink): Promise<
   }
 }
 
-async function readTexts(files: ReadonlyMap<string, FileSource>): Promise<Map<string, Uint8Array>> {
+/** The small files of a model, those of `more` among them, whole. */
+export async function readTexts(
+  files: ReadonlyMap<string, FileSource>,
+  more: readonly string[] = [],
+): Promise<Map<string, Uint8Array>> {
   const texts = new Map<string, Uint8Array>();
-  for (const name of TEXTS) {
+  for (const name of [...TEXTS, ...more]) {
     const file = files.get(name);
     if (!file) continue;
     if (file.size > MAX_TEXT_BYTES) userError(`${name}: ${file.size} bytes; wanted at most ${MAX_TEXT_BYTES}`);
@@ -130,7 +134,8 @@ async function readTexts(files: ReadonlyMap<string, FileSource>): Promise<Map<st
   return texts;
 }
 
-async function readHeaders(files: ReadonlyMap<string, FileSource>, names: readonly string[]) {
+/** What safetensors files say of their tensors. */
+export async function readHeaders(files: ReadonlyMap<string, FileSource>, names: readonly string[]) {
   const parsed = new Map<string, { file: FileSource; parsed: ReturnType<typeof parseHeader> }>();
   for (const name of names) {
     const file = files.get(name) ?? userError(`${name}: is not there`);

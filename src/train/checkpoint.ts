@@ -2,6 +2,13 @@
 import { createTape } from "../autograd/tape.ts";
 import { NotFiniteError, userError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import {
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS,
+  type BaseModel,
+  formatAdapterConfig,
+  storedCorrection,
+} from "../io/adapter.ts";
 import type { FileSource } from "../io/checkpoint.ts";
 import { type ModelDescription, planModelDirectory, streamWeights } from "../io/checkpoint-write.ts";
 import { storedName } from "../io/parameter-names.ts";
@@ -9,6 +16,7 @@ import { headerBytesNeeded, parseHeader } from "../io/safetensors.ts";
 import { planSafetensors, type TensorSpec } from "../io/safetensors-write.ts";
 import { WEIGHTS } from "../io/weight-files.ts";
 import { f32 } from "../kernels/op.ts";
+import { isCorrection } from "../model/lora.ts";
 import { ARENA, type ParameterLayout, trainedEntries } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
@@ -50,6 +58,48 @@ export function modelFiles(
   ];
 }
 
+/** What a PEFT directory says besides its tensors. */
+export interface AdapterDescription extends ModelDescription {
+  readonly base?: BaseModel | undefined;
+}
+
+/** The corrections in a runtime's arena as a directory that PEFT opens, with the tokenizer of the model that they are of. */
+export function adapterFiles(
+  runtime: Runtime,
+  layout: ParameterLayout,
+  model: AdapterDescription,
+  options: { readonly anyNumber?: boolean } = {},
+): PlannedFile[] {
+  const { lora } = layout;
+  if (!lora) throw new Error("adapterFiles: the layout has no corrections");
+  const texts = [...planModelDirectory(model).files].filter(([name]) => name !== "config.json");
+  const config = new TextEncoder().encode(formatAdapterConfig({ lora, base: model.base }));
+  const entries = layout.entries.filter(({ name }) => isCorrection(name));
+  const specs = new Map(entries.map((entry) => [storedCorrection(entry.name), { ...entry, dtype: "F32" as const }]));
+  const plan = planSafetensors(specs, { format: "pt" });
+  return [
+    ...[...texts, [ADAPTER_CONFIG, config] as const].map(
+      ([name, bytes]): PlannedFile => ({ name, write: (write) => write(bytes) }),
+    ),
+    {
+      name: ADAPTER_WEIGHTS,
+      async write(write) {
+        await write(plan.header);
+        for (const [stored, { shape }] of plan.tensors) {
+          const piece = await readPiece(runtime, ARENA.parameters, specs.get(stored)!.offset, sizeOf(shape));
+          if (!options.anyNumber) finite(piece, stored);
+          await write(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+        }
+      },
+    },
+  ];
+}
+
+/** What training has changed: the corrections where the layout has some, else the model. */
+export function resultFiles(...args: Parameters<typeof adapterFiles>): PlannedFile[] {
+  return args[1].lora ? adapterFiles(...args) : modelFiles(...args);
+}
+
 /** AdamW's moments by parameter name, with the step in the file's metadata. */
 export function optimizerFile(runtime: Runtime, layout: ParameterLayout, step: number): PlannedFile {
   const offsets = offsetsOf(layout);
@@ -83,13 +133,23 @@ export function jsonFile(name: string, value: unknown): PlannedFile {
   return { name, write: (write) => write(bytes) };
 }
 
-/** Brings weights and moments back, to the last bit. `files`: of a checkpoint, open. Throws `UserError` on any that do not fit. */
+/**
+ * Brings weights (of corrections, where the layout has some) and moments back, to the last bit. `files`: of a checkpoint,
+ * open. Throws `UserError` on any that do not fit.
+ */
 export async function restoreStates(
   runtime: Runtime,
   layout: ParameterLayout,
   files: ReadonlyMap<string, FileSource>,
 ): Promise<void> {
-  await restoreTensors(runtime, layout, files, { file: WEIGHTS, state: ARENA.parameters, storedName });
+  const state = ARENA.parameters;
+  if (layout.lora) {
+    const corrections = { ...layout, entries: layout.entries.filter(({ name }) => isCorrection(name)) };
+    const place = { file: ADAPTER_WEIGHTS, state, storedName: storedCorrection };
+    await restoreTensors(runtime, corrections, files, place);
+  } else {
+    await restoreTensors(runtime, layout, files, { file: WEIGHTS, state, storedName });
+  }
   for (const [prefix, state] of [["m", ARENA.m] as const, ["v", ARENA.v] as const]) {
     await restoreTensors(runtime, momentsOf(layout), files, {
       file: OPTIMIZER,

@@ -37,6 +37,9 @@ export interface LogEntry {
   readonly skipped_steps: number;
   /** Real tokens trained on since the run's first step. */
   readonly num_input_tokens_seen: number;
+  /** `grad_norm/wte`, `learning_rate/wte`: of each group of parameters, where there are several. */
+  readonly [group: `grad_norm/${string}`]: number;
+  readonly [group: `learning_rate/${string}`]: number;
 }
 
 export interface EvaluationEntry {

@@ -4,6 +4,7 @@ import { choice, flag, number, type Setting, text, texts, whole } from "./kinds.
 const DATA = "Data:";
 const MODEL = "Model:";
 const OPTIMISATION = "Optimisation:";
+const PARTS = "What trains, where not all of it does:";
 const EVALUATION = "Evaluation and samples:";
 const SAVING = "Saving and health:";
 
@@ -125,6 +126,13 @@ export const SETTINGS = {
   }),
   adamEpsilon: number({ group: OPTIMISATION, least: 0, most: 1, default: 1e-8, help: "added to its root" }),
   maxGradNorm: number({ group: OPTIMISATION, least: 0, default: 1, help: "clip to it, 0: never" }),
+  labelSmoothingFactor: number({
+    group: OPTIMISATION,
+    least: 0,
+    most: 0.999999,
+    default: 0,
+    help: "share of each label that is spread over the vocabulary, in training",
+  }),
   recompute: flag({
     group: OPTIMISATION,
     default: false,
@@ -132,6 +140,31 @@ export const SETTINGS = {
     aliases: ["gradient_checkpointing"],
   }),
   seed: whole({ group: OPTIMISATION, least: 0, default: 42, help: "of weights, order, dropout and samples" }),
+
+  freeze: texts({
+    group: PARTS,
+    placeholder: "<patterns>",
+    help: "parameters that stay as they are, by their names: wte,wpe,h.0.*",
+  }),
+  lrScale: texts({
+    group: PARTS,
+    placeholder: "<pattern=factors>",
+    help: "factors of the learning rate by names: wte=0.1",
+  }),
+  loraRank: whole({
+    group: PARTS,
+    least: 1,
+    default: undefined,
+    help: "train corrections of this rank of the layers of --model, which stay as they are (LoRA)",
+    aliases: ["lora_r"],
+  }),
+  loraAlpha: number({ group: PARTS, least: 0.000001, default: 8, help: "they are multiplied by alpha / rank" }),
+  loraDropout: number({ group: PARTS, least: 0, most: 0.99, default: 0, help: "of what goes into them" }),
+  loraTargetModules: texts({
+    group: PARTS,
+    placeholder: "<names>",
+    help: "layers that get them: c_attn, c_proj, c_fc; default c_attn",
+  }),
 
   evalSteps: whole({
     group: EVALUATION,

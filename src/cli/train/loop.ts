@@ -156,6 +156,12 @@ function summarise(interval: readonly StepResult[], seconds: number, seen: numbe
     tokens_per_second: interval.reduce((sum, { tokens }) => sum + tokens, 0) / seconds,
     skipped_steps: interval.length - applied.length,
     num_input_tokens_seen: seen,
+    ...Object.fromEntries(
+      (last.groups ?? []).flatMap(({ name, gradNorm, learningRate }) => [
+        [`grad_norm/${name}`, gradNorm],
+        [`learning_rate/${name}`, learningRate],
+      ]),
+    ),
   };
 }
 

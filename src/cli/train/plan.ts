@@ -1,7 +1,7 @@
 import { userError } from "../../core/errors.ts";
 import type { Sequences } from "../../data/sequence.ts";
 import { type Gpt2Config, gpt2Config } from "../../model/config.ts";
-import { layoutParameters, type ParameterLayout } from "../../model/parameters.ts";
+import type { ParameterLayout } from "../../model/parameters.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { evenlyChosen } from "../../train/evaluate.ts";
 import { packedRows, type RowSource, recordRows, windowRows, windowsOf } from "../../train/rows.ts";
@@ -11,6 +11,7 @@ import type { OpenData, TrainingData } from "../data-source.ts";
 import { type OpenModel, requireTokenizer } from "../model-source.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import { openTrainingData } from "./data.ts";
+import { layoutFor } from "./parts.ts";
 
 /** A run as it will be, before any device is opened. */
 export interface TrainPlan {
@@ -39,7 +40,7 @@ export async function planTraining(given: TrainSettings, model: OpenModel | unde
     const options = optionsOf(settings, maxSteps);
     checkSchedule(options);
     const evaluation = data.evaluation && evaluationOf(settings, data.evaluation);
-    const layout = layoutParameters(config);
+    const layout = layoutFor(settings, config, model);
     return { settings, config, layout, tokenizer, data, source, evaluation, options, model };
   } catch (error) {
     await data.close();
@@ -124,5 +125,6 @@ function optionsOf(settings: TrainSettings, maxSteps: number): TrainOptions {
     weightDecay: settings.weightDecay,
     maxGradNorm: settings.maxGradNorm,
     recompute: settings.recompute,
+    labelSmoothing: settings.labelSmoothingFactor,
   };
 }

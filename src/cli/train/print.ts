@@ -1,6 +1,8 @@
 import pc from "picocolors";
+import { sizeOf } from "../../core/shape.ts";
 import { byteSize } from "../../core/units.ts";
 import { parameterCount } from "../../model/config.ts";
+import { trainedEntries } from "../../model/parameters.ts";
 import { contextsFor } from "../../train/contexts.ts";
 import type { LogEntry } from "../../train/events.ts";
 import { duration, grouped } from "../numbers.ts";
@@ -23,9 +25,24 @@ export function describePlan(plan: TrainPlan, adapter: string): string[] {
       : []),
     `model     ${grouped(parameterCount(config))} parameters: ${config.layers} layers, ${config.heads} heads, ` +
       `${config.width} wide, ${config.contextLength} places, ${grouped(config.vocabSize)} tokens (${settings.tokenizer})`,
+    ...describeParts(plan),
     `plan      ${grouped(maxSteps)} steps of ${grouped(rows)} ${per}` +
       `${accumulation > 1 ? ` in ${accumulation} batches` : ""}: ${epochs.toFixed(1)} epochs, about ${grouped(tokens)} tokens`,
   ];
+}
+
+/** Nothing where all of a model trains at one rate. */
+function describeParts({ config, layout }: TrainPlan): string[] {
+  const { lora, groups } = layout;
+  const trained = trainedEntries(layout).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const all = parameterCount(config);
+  if (trained === all && groups.length === 1) return [];
+  const share = `${grouped(trained)} parameters (${((100 * trained) / all).toFixed(2)} % of the model's)`;
+  const what = lora ? `LoRA of rank ${lora.rank}, alpha ${lora.alpha}, on ${lora.targets.join(", ")}: ${share}` : share;
+  const rates = groups
+    .filter(({ rateFactor }) => rateFactor !== 1)
+    .map((group) => `${group.name} at ${group.rateFactor}`);
+  return [`trains    ${what}${rates.length > 0 ? `; of the learning rate: ${rates.join(", ")}` : ""}`];
 }
 
 function describeData({ data, settings, source, options }: TrainPlan): string {

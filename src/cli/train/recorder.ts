@@ -2,9 +2,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pc from "picocolors";
 import { UserError } from "../../core/errors.ts";
+import { sizeOf } from "../../core/shape.ts";
 import { parameterCount } from "../../model/config.ts";
+import { trainedEntries } from "../../model/parameters.ts";
 import { logHistoryOf } from "../../report/trainer-state.ts";
-import { jsonFile, modelFiles, optimizerFile } from "../../train/checkpoint.ts";
+import { jsonFile, optimizerFile, resultFiles } from "../../train/checkpoint.ts";
 import type { RunDescription, RunSummary } from "../../train/events.ts";
 import {
   type BestEvaluation,
@@ -112,7 +114,7 @@ export async function createRecorder(
           directory,
           step,
           [
-            ...modelFiles(session.runtime, layout, modelOf(plan)),
+            ...resultFiles(session.runtime, layout, modelOf(plan)),
             optimizerFile(session.runtime, layout, step),
             jsonFile(TRAINER_STATE_FILE, files.trainerState(place)),
             jsonFile(SETTINGS_FILE, settingsToJson(settings)),
@@ -153,7 +155,7 @@ function describe(session: Session, plan: TrainPlan, resumedFrom: number): RunDe
     config: { ...plan.config },
     adapter: session.runtime.name,
     parameters,
-    trainableParameters: parameters,
+    trainableParameters: trainedEntries(plan.layout).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
     maxSteps: plan.options.maxSteps,
     data: { ...plan.data.report },
     deviceBytes: session.stats.stateBytes + session.stats.transientBytes,

@@ -1,6 +1,6 @@
 import type { Tape } from "../../autograd/tape.ts";
 import { createGenerator, type Generator } from "../../generate/generate.ts";
-import { ARENA, initialParameters } from "../../model/parameters.ts";
+import { ARENA, initialCorrections, initialParameters } from "../../model/parameters.ts";
 import type { ProgramStats } from "../../runtime/runtime.ts";
 import { contextsFor } from "../../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../../train/evaluate.ts";
@@ -56,11 +56,14 @@ export async function openSession(
     },
     () => trainer.prepare(),
   );
+  // A checkpoint of corrections has nothing of the model that they correct.
+  if (model && (!checkpoint || layout.lora)) await model.load(runtime, layout);
   if (checkpoint) {
     await checkpoint.restore(runtime, layout);
   } else {
-    if (model) await model.load(runtime, layout);
-    else runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
+    if (!model) runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
+    for (const { offset, data } of model ? initialCorrections(layout, settings.seed) : [])
+      runtime.writeState(ARENA.parameters, data, offset);
     resetMoments(runtime, layout);
   }
   const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
@@ -86,7 +89,7 @@ export async function openSession(
 /** The tapes of a plan's largest batches. */
 export function tapesOf({ config, layout, source, options }: TrainPlan, fit: Fit): Tape[] {
   const context = contextsFor(source.longest, config.contextLength).at(-1)!;
-  return trainerTapes(config, layout, { batch: fit.batchSize, context }, options, fit);
+  return trainerTapes(config, layout, { batch: fit.batchSize, context, packed: source.packed ?? false }, options, fit);
 }
 
 async function sampleWith(generator: Generator, plan: TrainPlan, count: number): Promise<SampleEntry["samples"]> {

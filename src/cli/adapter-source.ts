@@ -1,0 +1,66 @@
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { userError } from "../core/errors.ts";
+import {
+  ADAPTER_CONFIG,
+  type Adapter,
+  isAdapterFile,
+  openAdapter,
+  parseAdapterConfig,
+  readCorrections,
+} from "../io/adapter.ts";
+import type { ParameterSink } from "../io/checkpoint.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import { loraLayers, loraNames, mergeLora } from "../model/lora.ts";
+import { openFolder } from "../platform/node/folder.ts";
+import { readText } from "./files.ts";
+
+/** The PEFT directory that `source` is, or that the run it names has; undefined where it is something else. */
+export function adapterFolder(source: string): string | undefined {
+  const folders = [source, join(source, "model")];
+  if (existsSync(join(source, "config.json"))) return undefined;
+  return folders.find((folder) => existsSync(join(folder, ADAPTER_CONFIG)));
+}
+
+export function requireAdapter(source: string): string {
+  const what = statSync(source, { throwIfNoEntry: false })?.isDirectory()
+    ? `has no ${ADAPTER_CONFIG}`
+    : "is no directory";
+  return adapterFolder(source) ?? userError(`${source}: ${what}; wanted a PEFT directory, or a run that trained LoRA`);
+}
+
+/** The model that a PEFT directory says it corrects, as `--model` takes it. */
+export function baseOf(folder: string): string {
+  const { base } = parseAdapterConfig(readText(join(folder, ADAPTER_CONFIG)));
+  if (!base)
+    return userError(`${folder}: does not say which model it corrects; give that as --model, and this as --adapter`);
+  const beside = join(folder, base.name);
+  if (!existsSync(base.name) && existsSync(beside)) return beside;
+  return base.revision === undefined ? base.name : `${base.name}@${base.revision}`;
+}
+
+export interface Corrections extends Pick<Adapter, "tokenizer" | "startToken" | "lora"> {
+  /** Adds the corrections to a piece of a parameter of the model. */
+  readonly merge: ParameterSink;
+}
+
+/** Reads a PEFT directory for a model of this config. Throws `UserError` naming the file at fault. */
+export async function openCorrections(folder: string, config: Gpt2Config): Promise<Corrections> {
+  const { files, close } = await openFolder(folder, isAdapterFile);
+  try {
+    const adapter = await openAdapter(files, config);
+    const matrices = await readCorrections(adapter);
+    const layers = new Map(loraLayers(config, adapter.lora).map((layer) => [`${layer.name}.weight`, layer]));
+    return {
+      ...adapter,
+      merge(name, offset, piece) {
+        const layer = layers.get(name);
+        if (!layer) return;
+        const { a, b } = loraNames(layer.name);
+        mergeLora(piece, offset, layer, adapter.lora, { a: matrices.get(a)!, b: matrices.get(b)! });
+      },
+    };
+  } finally {
+    await close();
+  }
+}

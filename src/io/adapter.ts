@@ -1,0 +1,181 @@
+/** LoRA corrections as PEFT keeps them: `adapter_config.json` and `adapter_model.safetensors`, without the model. */
+import { z } from "zod";
+import { userError } from "../core/errors.ts";
+import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import { checkLora, type LoraOptions, loraShapes } from "../model/lora.ts";
+import { hasTokenizer, loadTokenizer } from "../text/load.ts";
+import { hasStartToken } from "../text/start.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import {
+  type CheckpointTensor,
+  type FileSource,
+  isModelFile,
+  readHeaders,
+  readTexts,
+  rejectForeignTokenizer,
+  streamParameters,
+} from "./checkpoint.ts";
+import { quote } from "./json.ts";
+import { storedName } from "./parameter-names.ts";
+
+export const ADAPTER_CONFIG = "adapter_config.json";
+export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
+
+/** What corrections were trained on, as PEFT's `base_model_name_or_path` and `revision` say it. */
+export interface BaseModel {
+  readonly name: string;
+  readonly revision?: string | undefined;
+}
+
+export interface AdapterConfig {
+  readonly lora: LoraOptions;
+  readonly base?: BaseModel | undefined;
+}
+
+export interface Adapter extends AdapterConfig {
+  /** The directory's own, if it has one. */
+  readonly tokenizer?: Tokenizer | undefined;
+  readonly startToken: boolean;
+  /** By the names of `loraShapes`. */
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+}
+
+/** `h.0.attn.c_attn.lora_A.weight` is `base_model.model.transformer.h.0.attn.c_attn.lora_A.weight` in PEFT's file. */
+export function storedCorrection(name: string): string {
+  return `base_model.model.${storedName(name)}`;
+}
+
+/** The files of a PEFT directory that are worth having. */
+export function isAdapterFile(name: string): boolean {
+  return name === ADAPTER_CONFIG || name === ADAPTER_WEIGHTS || (isModelFile(name) && !name.endsWith(".safetensors"));
+}
+
+/** The text of an `adapter_config.json` that PEFT 0.21 opens. */
+export function formatAdapterConfig({ lora, base }: AdapterConfig): string {
+  const json = {
+    peft_type: "LORA",
+    task_type: "CAUSAL_LM",
+    base_model_name_or_path: base?.name ?? null,
+    revision: base?.revision ?? null,
+    r: lora.rank,
+    lora_alpha: lora.alpha,
+    lora_dropout: lora.dropout,
+    target_modules: lora.targets,
+    // GPT-2's weights are [in, out].
+    fan_in_fan_out: true,
+    bias: "none",
+    modules_to_save: null,
+    init_lora_weights: true,
+    inference_mode: true,
+    use_dora: false,
+    use_rslora: false,
+  };
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+const empty = z.union([z.null(), z.array(z.never()), z.record(z.string(), z.never()), z.literal(false)]).optional();
+
+const SCHEMA = z.object({
+  peft_type: z.literal("LORA"),
+  r: z.number(),
+  lora_alpha: z.number(),
+  lora_dropout: z.number().optional(),
+  target_modules: z.array(z.string()).min(1),
+  base_model_name_or_path: z.string().nullish(),
+  revision: z.string().nullish(),
+  use_rslora: z.boolean().optional(),
+  bias: z.literal("none").optional(),
+  // What changes the arithmetic in ways that this engine does not know.
+  use_dora: empty,
+  lora_bias: empty,
+  modules_to_save: empty,
+  rank_pattern: empty,
+  alpha_pattern: empty,
+  layers_to_transform: empty,
+  layer_replication: empty,
+  exclude_modules: empty,
+  target_parameters: empty,
+  trainable_token_indices: empty,
+  alora_invocation_tokens: empty,
+  arrow_config: empty,
+  kasa_config: empty,
+  monteclora_config: empty,
+  velora_config: empty,
+  use_bdlora: empty,
+  use_qalora: empty,
+  // Other starts change the model's own weights as well.
+  init_lora_weights: z.union([z.boolean(), z.null(), z.enum(["gaussian", "orthogonal"])]).optional(),
+});
+
+/** Reads an `adapter_config.json`. Throws `UserError` on another kind of adapter, and on a choice that is not made here. */
+export function parseAdapterConfig(text: string): AdapterConfig {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return userError(`${ADAPTER_CONFIG}: not valid JSON`);
+  }
+  const parsed = SCHEMA.safeParse(json);
+  if (!parsed.success) {
+    const path = parsed.error.issues[0]!.path.map(String);
+    const got = path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], json);
+    const what =
+      path.length === 0
+        ? "is no JSON object"
+        : `${path.join(".")} is ${JSON.stringify(got)?.slice(0, 80) ?? "missing"}`;
+    return userError(`${ADAPTER_CONFIG}: ${what}; wanted plain LoRA as PEFT has it by default`);
+  }
+  const {
+    r,
+    lora_alpha,
+    lora_dropout = 0,
+    target_modules,
+    use_rslora,
+    base_model_name_or_path,
+    revision,
+  } = parsed.data;
+  // rsLoRA (Kalajdzievski 2023) multiplies by alpha / sqrt(r).
+  const alpha = use_rslora ? lora_alpha * Math.sqrt(r) : lora_alpha;
+  const lora = { rank: r, alpha, dropout: lora_dropout, targets: target_modules };
+  checkLora(lora);
+  return {
+    lora,
+    ...(base_model_name_or_path ? { base: { name: base_model_name_or_path, revision: revision ?? undefined } } : {}),
+  };
+}
+
+/** Reads all but the tensors themselves. Throws `UserError` naming the file at fault, and where `config` is not the model's. */
+export async function openAdapter(files: ReadonlyMap<string, FileSource>, config: Gpt2Config): Promise<Adapter> {
+  const texts = await readTexts(files, [ADAPTER_CONFIG]);
+  const text = texts.get(ADAPTER_CONFIG) ?? userError(`${ADAPTER_CONFIG}: is not there`);
+  const stated = parseAdapterConfig(new TextDecoder().decode(text));
+  const stored = (await readHeaders(files, [ADAPTER_WEIGHTS])).get(ADAPTER_WEIGHTS)!;
+  const shapes = loraShapes(config, stated.lora);
+  const tensors = new Map<string, CheckpointTensor>();
+  for (const [name, shape] of shapes) {
+    const tensor = stored.parsed.tensors.get(storedCorrection(name));
+    if (!tensor) return userError(`${ADAPTER_WEIGHTS}: tensor ${quote(storedCorrection(name))} is missing`);
+    if (!sameShape(tensor.shape, shape)) {
+      const [got, wanted] = [tensor.shape, shape].map(formatShape);
+      userError(
+        `${ADAPTER_WEIGHTS}: tensor ${quote(storedCorrection(name))} is ${got}; wanted ${wanted}; is it another model's?`,
+      );
+    }
+    tensors.set(name, { ...tensor, file: stored.file, where: ADAPTER_WEIGHTS });
+  }
+  const known = new Set([...shapes.keys()].map(storedCorrection));
+  const unknown = [...stored.parsed.tensors.keys()].find((name) => !known.has(name));
+  if (unknown !== undefined)
+    userError(`${ADAPTER_WEIGHTS}: tensor ${quote(unknown)} is none of the target modules' of ${ADAPTER_CONFIG}`);
+  const tokenizer = hasTokenizer(texts) ? loadTokenizer(texts) : undefined;
+  rejectForeignTokenizer(config, tokenizer);
+  return { ...stated, tokenizer, startToken: hasStartToken(texts), tensors };
+}
+
+/** The corrections themselves, in f32: they are small. */
+export async function readCorrections({ tensors }: Pick<Adapter, "tensors">): Promise<Map<string, Float32Array>> {
+  const named = new Map([...tensors].map(([name, { shape }]) => [name, new Float32Array(sizeOf(shape))]));
+  await streamParameters({ tensors }, (name, offset, piece) => named.get(name)!.set(piece, offset));
+  return named;
+}
