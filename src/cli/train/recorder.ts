@@ -78,7 +78,9 @@ export async function createRecorder(
     say,
     history,
   );
-  await files.started(describe(session, plan, checkpoint?.step ?? 0));
+  const first = checkpoint?.step ?? 0;
+  await files.started(describe(session, plan, first));
+  if (first > 0) await files.noticed({ step: first, kind: "resumed", message: `went on from step ${first}` });
   let divergence: { result: StepResult; dump: string } | undefined;
 
   const actions: LoopActions = {
@@ -142,7 +144,11 @@ export async function createRecorder(
     best,
     spikes: createSpikeDetector(settings.spikeThreshold),
     restored: state?.progress,
-    ended: async (summary) => files.ended(summary),
+    async ended(summary) {
+      const { step, reason } = summary;
+      if (reason === "interrupted") await files.noticed({ step, kind: reason, message: `stopped after step ${step}` });
+      await files.ended(summary);
+    },
     failed: () => divergedError(divergence!.result, settings, divergence!.dump),
     stop: () => progress.stop(),
   };

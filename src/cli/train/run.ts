@@ -17,11 +17,13 @@ import {
 } from "../checkpoints.ts";
 import { readText } from "../files.ts";
 import { type Interrupt, watchInterrupts } from "../interrupt.ts";
+import { lossChart } from "../loss-chart.ts";
 import { openModel } from "../model-source.ts";
 import { duration } from "../numbers.ts";
 import { REPORT_FILE } from "../report-page.ts";
 import { newRunDirectory } from "../run-directory.ts";
 import { RUN_FILE } from "../run-files.ts";
+import { readRun } from "../run-read.ts";
 import { openRuntime } from "../runtime.ts";
 import { saveModel } from "../save-model.ts";
 import type { TrainSettings } from "../settings/table.ts";
@@ -145,6 +147,8 @@ async function trainSession(
     `trained in ${duration(summary.train_runtime)}, saved in ${pc.bold(path)}; ${join(directory, REPORT_FILE)} shows it`,
   );
   if (settings.samples > 0) printSamples(await session.sample(settings.samples), plan);
+  const chart = process.stdout.isTTY && lossChart(readRun(directory).history, process.stdout.columns || 80);
+  if (chart) console.log(chart);
   console.log(`more: gpt2 generate --model ${path} --num-return-sequences 20`);
   session.dispose();
 }
