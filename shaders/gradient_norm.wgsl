@@ -29,7 +29,7 @@ fn finish(@builtin(local_invocation_index) local: u32) {
     if (u.MAX_NORM > 0.0) {
       stats[1] = min(1.0, u.MAX_NORM / (norm + 1e-6));
     }
-    stats[2] = select(1.0, 0.0, bads > 0.0 || is_bad(loss[0]));
+    stats[2] = select(1.0, 0.0, bads > 0.0 || is_bad(bitcast<u32>(square)) || is_bad(loss[0]));
     stats[3] = 0.0;
   }
 }

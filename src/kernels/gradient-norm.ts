@@ -7,7 +7,7 @@ const WORKGROUP = 64;
 /** A workgroup for so many elements, and at most so many workgroups for each span of gradients. */
 const ELEMENTS_PER_GROUP = 4096;
 const MOST_GROUPS = 256;
-/** Magnitudes above this count as not finite: their squares would overflow before they could be seen. */
+/** Magnitudes above this count as not finite, and so does a sum of squares above it: what AdamW squares stays finite, too. */
 export const LARGEST_GRADIENT = 1e30;
 
 /** Places in the op's result. */
@@ -18,7 +18,7 @@ export const HEALTHY = 2;
 /**
  * stats = [norm, scale, healthy, 0]: the L2 norm of all gradients before clipping; min(1, maxNorm / (norm + 1e-6)), as
  * torch.nn.utils.clip_grad_norm_ has it (1 where maxNorm is 0: no clipping); 1 if every gradient and the loss are finite
- * and at most 1e30 in magnitude, else 0. gradients: [N], all of them in one arena; loss: [1]; stats: [4].
+ * and at most 1e30 in magnitude, and the norm at most 1e15, else 0. gradients: [N], all of them in one arena; loss: [1]; stats: [4].
  */
 export const gradientNormOp = defineOp({
   name: "gradientNorm",
@@ -37,6 +37,7 @@ export const gradientNormOp = defineOp({
       sum += value * value;
       if (!(Math.abs(value) <= LARGEST_GRADIENT)) healthy = false;
     }
+    if (!(sum <= LARGEST_GRADIENT)) healthy = false;
     const norm = Math.sqrt(sum);
     stats.data.set([norm, maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1, healthy ? 1 : 0, 0]);
   },

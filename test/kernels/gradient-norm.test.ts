@@ -27,3 +27,25 @@ test.each(testAdapters.flatMap((adapter) => poisons.map((poison) => [adapter, po
     gpu.close();
   },
 );
+
+test.each(testAdapters)(
+  "%s: gradients whose squares moments could not keep are unhealthy, those below are not",
+  async (adapter) => {
+    const gpu = createGpuRuntime(await openTestGpu(adapter));
+    for (const runtime of [gpu, createCpuRuntime()]) {
+      for (const [value, healthy] of [
+        [1e25, 0],
+        [1.1e15, 0],
+        [0.9e15, 1],
+      ] as const) {
+        const values = Array.from({ length: 300 }, (_, i) => (i === 17 ? value : 0.5));
+        const gradients = { ...f32([300]), values };
+        const stats = (
+          await runOp(runtime, gradientNormOp, { inputs: { gradients, loss: f32([1]) }, attrs: { maxNorm: 0 } })
+        ).stats;
+        expect(stats?.[HEALTHY], `${value}`).toBe(healthy);
+      }
+    }
+    gpu.close();
+  },
+);

@@ -105,8 +105,8 @@ async function writeVerified(path: string, contents: Parameters<WriteFile>[1]): 
   try {
     await contents(async (bytes) => {
       hash.update(bytes);
+      await writeAll(handle, bytes, size);
       size += bytes.length;
-      await writeAll(handle, bytes);
     });
     await handle.sync();
   } finally {
@@ -119,9 +119,9 @@ async function writeVerified(path: string, contents: Parameters<WriteFile>[1]): 
   return wanted;
 }
 
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    done += (await handle.write(bytes, done, bytes.length - done)).bytesWritten;
+    done += (await handle.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
   }
 }
 

@@ -14,7 +14,10 @@ export interface OpenFile {
 export async function openFile(path: string): Promise<OpenFile> {
   try {
     const handle = await open(path, "r");
-    const info = await handle.stat();
+    const info = await handle.stat().catch(async (error: unknown) => {
+      await handle.close();
+      throw error;
+    });
     if (!info.isFile()) {
       await handle.close();
       return userError(`${path}: is not a file`);
@@ -23,7 +26,8 @@ export async function openFile(path: string): Promise<OpenFile> {
       size: info.size,
       async read(offset, into) {
         for (let got = 0; got < into.length; ) {
-          const { bytesRead } = await handle.read(into, got, into.length - got, offset + got);
+          const piece = handle.read(into, got, into.length - got, offset + got);
+          const { bytesRead } = await piece.catch((error: unknown) => systemError(path, error));
           if (bytesRead === 0) userError(`${path}: ended at byte ${offset + got} while it was read; has it changed?`);
           got += bytesRead;
         }
