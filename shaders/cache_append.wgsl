@@ -1,8 +1,10 @@
 // keys[r, h, :, s] = k, values[r, h, s, :] = v of row p S + s of qkv, whose columns are q | k | v; r = cache_rows[p].
-// qkv: [P S, 3 H D]; keys: [B, H, D, T]; values: [B, H, T, D]. One invocation copies one element of each.
+// qkv: [P S, 3 H D], a span of which that begins at row FIRST is bound;
+// keys: [B, H, D, T]; values: [B, H, T, D]. One invocation copies one element of each.
 
 struct Uniforms {
   N: u32,
+  FIRST: u32,
   S: u32,
   T: u32,
   H: u32,
@@ -27,8 +29,9 @@ fn cache_append(
   }
   let c = u.H * u.D;
   let column = i % c;
-  let s = i / c % u.S;
-  let head = cache_rows[i / c / u.S] * u.H + column / u.D;
+  let row = u.FIRST + i / c;
+  let s = row % u.S;
+  let head = cache_rows[row / u.S] * u.H + column / u.D;
   let at = i / c * 3u * c + column;
   keys[(head * u.D + column % u.D) * u.T + s] = qkv[at + c];
   values[(head * u.T + s) * u.D + column % u.D] = qkv[at + 2u * c];

@@ -1,7 +1,9 @@
-// What the attention kernels share: where heads lie in qkv [B T, 3 C] and y [B T, C].
+// What the attention kernels share: where heads lie in qkv [B T, 3 C] and y [B T, C], of which B sequences are bound, from
+// sequence B0 of all on.
 // D, the size of a head, which arrays in registers have, is put before this file.
 struct Uniforms {
   B: u32,
+  B0: u32,
   T: u32,
   H: u32,
   SCALE: f32,
@@ -26,23 +28,23 @@ struct Place {
 fn place_of(index: u32, rows: u32) -> Place {
   let blocks = (u.T + rows - 1u) / rows;
   let head = index / blocks;
-  return Place(head / u.H, head % u.H, select(u.T, index % blocks * rows, head < u.B * u.H));
+  return Place(u.B0 + head / u.H, head % u.H, select(u.T, index % blocks * rows, head < u.B * u.H));
 }
 
 fn q_at(place: Place, i: u32) -> u32 {
-  return ((place.b * u.T + i) * 3u * u.H + place.h) * PACKS;
+  return (((place.b - u.B0) * u.T + i) * 3u * u.H + place.h) * PACKS;
 }
 
 fn k_at(place: Place, j: u32) -> u32 {
-  return (((place.b * u.T + j) * 3u + 1u) * u.H + place.h) * PACKS;
+  return ((((place.b - u.B0) * u.T + j) * 3u + 1u) * u.H + place.h) * PACKS;
 }
 
 fn v_at(place: Place, j: u32) -> u32 {
-  return (((place.b * u.T + j) * 3u + 2u) * u.H + place.h) * PACKS;
+  return ((((place.b - u.B0) * u.T + j) * 3u + 2u) * u.H + place.h) * PACKS;
 }
 
 fn y_at(place: Place, i: u32) -> u32 {
-  return ((place.b * u.T + i) * u.H + place.h) * PACKS;
+  return (((place.b - u.B0) * u.T + i) * u.H + place.h) * PACKS;
 }
 
 // where the row's number lies in [B, H, T]

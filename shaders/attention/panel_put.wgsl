@@ -1,12 +1,14 @@
-// y_i of 4 neighbouring rows, of the item's Pack of columns.
+// y_i of 4 neighbouring rows, of the item's Pack of columns; or, added, y_i plus that.
 // A loop whose end is data, so that no driver writes it out: stores take lavapipe longer to compile than anything else.
-fn put(item: Item, first: u32, rows: Four) {
+fn put(item: Item, first: u32, rows: Four, added: bool) {
   var value = rows[0];
   var second = rows[1];
   var third = rows[2];
   let last = rows[3];
   for (var i = first; i < min(first + 4u, u.T); i++) {
-    y[y_at(item, vec4u(i)).x] = value;
+    let at = y_at(item, vec4u(i)).x;
+    if (added) { value += y[at]; }
+    y[at] = value;
     value = second;
     second = third;
     third = last;

@@ -13,7 +13,7 @@ fn put(head: u32, first: u32, quad: u32, rows: mat4x4f) {
   var second = rows[1];
   var third = rows[2];
   let last = rows[3];
-  for (var i = first; i < min(first + 4u, quads() * 4u); i++) {
+  for (var i = first; i < min(first + 4u, rows_end()); i++) {
     scores[panel_at(head, i, quad)] = value * u.SCALE;
     value = second;
     second = third;
@@ -28,9 +28,10 @@ fn panel_scores(
   @builtin(local_invocation_index) local: u32,
 ) {
   let item = item_of(linear_group(group, groups) * WORKGROUP + local);
-  let quad = item.number % quads();
-  let i = item.number / quads() * 8u;
-  if (i >= length_of(item.b) || quad * 4u > i + 7u || quad < first_quad(item, i)) { return; }
+  let across = min(quads(), rows_end() / 4u);
+  let quad = item.number % across;
+  let i = u.FROM + item.number / across * 8u;
+  if (i >= min(length_of(item.b), rows_end()) || quad * 4u > i + 7u || quad < first_quad(item, i)) { return; }
 
   let low_from = x_at(item, rows_from(i));
   let high_from = x_at(item, rows_from(i + 4u));

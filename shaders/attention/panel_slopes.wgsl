@@ -17,10 +17,10 @@ fn panel_slopes(
   @builtin(local_invocation_index) local: u32,
 ) {
   let item = item_of(linear_group(group, groups) * WORKGROUP + local);
-  let i = item.number;
+  let i = u.FROM + item.number;
   let length = length_of(item.b);
   // nobody reads tiles in which no row counts
-  if (i / 8u * 8u >= length) { return; }
+  if (i / 8u * 8u >= min(length, rows_end())) { return; }
   // the last tile has rows beyond the last position
   let row = row_at(item, min(i, u.T - 1u));
   let norm = log_sum_exp[row];

@@ -14,8 +14,8 @@ fn panel_softmax(
   @builtin(local_invocation_index) local: u32,
 ) {
   let item = item_of(linear_group(group, groups) * WORKGROUP + local);
-  let i = item.number;
-  if (i >= u.T) { return; }
+  let i = u.FROM + item.number;
+  if (i >= min(u.T, rows_end())) { return; }
   let row = row_at(item, i);
   let at = panel_at(item.head, i, 0u);
   // whole tiles: the quads up to the diagonal of the last of the 8 rows

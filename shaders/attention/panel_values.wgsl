@@ -13,8 +13,8 @@ fn panel_values(
   @builtin(local_invocation_index) local: u32,
 ) {
   let item = column_item_of(linear_group(group, groups) * WORKGROUP + local);
-  let i = item.number * 8u;
-  if (i >= u.T) { return; }
+  let i = u.FROM + item.number * 8u;
+  if (i >= min(u.T, rows_end())) { return; }
   let length = length_of(item.b);
   let end = select(0u, (min(i + 8u, length) + 3u) / 4u, i < length);
 
@@ -28,6 +28,6 @@ fn panel_values(
     low += four_weigh(values, mat4x4f(p[at], p[at + row], p[at + 2u * row], p[at + 3u * row]));
     high += four_weigh(values, mat4x4f(p[at + 4u * row], p[at + 5u * row], p[at + 6u * row], p[at + 7u * row]));
   }
-  put(item, i, low);
-  put(item, i + 4u, high);
+  put(item, i, low, false);
+  put(item, i + 4u, high, false);
 }

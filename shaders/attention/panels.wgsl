@@ -1,14 +1,19 @@
-// What the panel kernels share. They keep the scores of GROUP heads at a time, from head FIRST on, in panels
-// [GROUP, TP, TP + 4], TP = T rounded up to 8, of which the lower triangle is written, in tiles of 8 rows and 4 keys.
+// What the panel kernels share. They keep the scores of GROUP heads at a time, from head FIRST on, and of ROWS rows, from
+// row FROM on, in panels [GROUP, ROWS, TP + 4], TP = T rounded up to 8, of which the part up to the diagonal is written, in
+// tiles of 8 rows and 4 keys. FROM and ROWS are multiples of 8.
 // Everything is a product of 4 x 4 matrices in registers: no arrays, no workgroup memory, no barriers.
 // x and y are tensors with a row for each position: qkv, dqkv, the output or its gradient. Row i of head h has PACKS
-// Packs, from (b T + i) X_ROW + X_START + h PACKS on, so that one kernel serves queries, keys, values and gradients.
+// Packs, from ((b - B0) T + i) X_ROW + X_START + h PACKS on, so that one kernel serves queries, keys, values and gradients;
+// B0 is the first sequence of what is bound of them.
 struct Uniforms {
   T: u32,
   H: u32,
   PACKS: u32,
   FIRST: u32,
   GROUP: u32,
+  B0: u32,
+  FROM: u32,
+  ROWS: u32,
   X_ROW: u32,
   X_START: u32,
   Y_ROW: u32,
@@ -56,6 +61,11 @@ fn quads() -> u32 {
   return (u.T + 7u) / 8u * 2u;
 }
 
+// where the panels' rows end; there may be fewer real ones
+fn rows_end() -> u32 {
+  return u.FROM + u.ROWS;
+}
+
 // vec4s from one row of a panel to the next; odd, so that rows below each other do not fall in the same cache set
 fn panel_row() -> u32 {
   return quads() + 1u;
@@ -63,7 +73,7 @@ fn panel_row() -> u32 {
 
 // where 4 neighbouring keys of a row lie in the panels, in vec4s
 fn panel_at(head: u32, i: u32, quad: u32) -> u32 {
-  return (head * quads() * 4u + i) * panel_row() + quad;
+  return (head * u.ROWS + i - u.FROM) * panel_row() + quad;
 }
 
 // the numbers of 4 neighbouring rows, none beyond the last
@@ -72,11 +82,11 @@ fn rows_from(first: u32) -> vec4u {
 }
 
 fn x_at(item: Item, rows: vec4u) -> vec4u {
-  return (item.b * u.T + rows) * u.X_ROW + (u.X_START + item.h * u.PACKS + item.column);
+  return ((item.b - u.B0) * u.T + rows) * u.X_ROW + (u.X_START + item.h * u.PACKS + item.column);
 }
 
 fn y_at(item: Item, rows: vec4u) -> vec4u {
-  return (item.b * u.T + rows) * u.Y_ROW + (u.Y_START + item.h * u.PACKS + item.column);
+  return ((item.b - u.B0) * u.T + rows) * u.Y_ROW + (u.Y_START + item.h * u.PACKS + item.column);
 }
 
 // where the row's number lies in [B, H, T]

@@ -1,10 +1,21 @@
 import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
-import { type AttentionSizes, bounds, stepOf } from "./attention-rows.ts";
-import { type Binding, type Dispatch, grid1d, read, type Scratch, type ShaderName, write } from "./dispatch.ts";
+import { type AttentionSizes, bounds, rowsOf, stepOf, stretchesOf } from "./attention-rows.ts";
+import {
+  type Binding,
+  type Dispatch,
+  grid1d,
+  read,
+  type Scratch,
+  type ShaderName,
+  type Span,
+  write,
+} from "./dispatch.ts";
+import type { Range } from "./matmul/product.ts";
 import type { Traits } from "./traits.ts";
 
 /**
- * Kernels of small matrix products over panels: the scores of a few heads at a time, in scratch of bounded size.
+ * Kernels of small matrix products over panels: the scores of a few heads and rows at a time, in scratch that grows with
+ * T and not with its square.
  * On software drivers private arrays are memory, and slow; these kernels have none.
  */
 export function panelsForward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
@@ -19,10 +30,17 @@ export function panelsForward(sizes: AttentionSizes, traits: Traits): Dispatch[]
   });
 }
 
-/** Wants scratch `delta` [B H T], `probabilities` and `dscores` of `panelsScratch`. */
+/**
+ * Wants scratch `delta` [B H T], `probabilities` and `dscores` of `panelsScratch`. Gradients of keys and values are sums
+ * over all rows, and so over the slices of a head, which come in the order of their rows.
+ */
 export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
+  const { T, H } = sizes;
   const { q, k, v, y } = viewsOf(sizes);
-  const { delta } = kernels({ first: 0, group: sizes.B * sizes.H }, sizes, traits);
+  const deltas = stretchesOf(sizes, traits).map((stretch) => {
+    const all = { stretch, first: stretch.start * H, group: stretch.length * H, from: 0, rows: padded(T) };
+    return kernels(all, sizes, traits).delta(y);
+  });
   const slices = slicesOf(sizes, traits).flatMap((slice) => {
     const { scores, slopes, weighted } = kernels(slice, sizes, traits);
     return [
@@ -34,10 +52,10 @@ export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[
       weighted("panel_keys", "probabilities", ["dy", y], ["dqkv", v]),
     ];
   });
-  return [delta(y), ...slices];
+  return [...deltas, ...slices];
 }
 
-/** A panel for each head of the largest slice. */
+/** A panel for each head of the largest slice: of order T, whatever the number of heads. */
 export function panelsScratch(sizes: AttentionSizes, traits: Traits): Scratch {
   return { dtype: "f32", length: groupOf(sizes, traits) * panelLength(sizes) };
 }
@@ -46,23 +64,37 @@ const WORKGROUP = 16;
 /** Of the panels of one slice: more would only leave the caches. */
 const PANEL_BYTES = 32 * 1024 * 1024;
 
+/** Rows whose scores exist at one time. More would cost memory, fewer a dispatch more often than it is worth. */
+const PANEL_ROWS = 32;
+
+/** Some heads and some of their rows. */
 interface Slice {
+  /** Whose tensors are bound. */
+  readonly stretch: Range;
   /** Heads are counted through the batch. */
   readonly first: number;
   readonly group: number;
+  /** The first row, and how many the panels have: multiples of 8. */
+  readonly from: number;
+  readonly rows: number;
 }
 
 function padded(T: number): number {
   return Math.ceil(T / 8) * 8;
 }
 
-function tiles({ T }: AttentionSizes): number {
-  return (padded(T) / 8) * (padded(T) / 4);
+/** Of 8 rows and 4 keys, up to the last row's diagonal. */
+function tiles({ from, rows }: Slice, { T }: AttentionSizes): number {
+  return (rows / 8) * (Math.min(padded(T), from + rows) / 4);
+}
+
+function panelRows({ T }: AttentionSizes): number {
+  return Math.min(PANEL_ROWS, padded(T));
 }
 
 /** panel_row() of attention/panels.wgsl, for each row. */
-function panelLength({ T }: AttentionSizes): number {
-  return padded(T) * (padded(T) + 4);
+function panelLength(sizes: AttentionSizes): number {
+  return panelRows(sizes) * (padded(sizes.T) + 4);
 }
 
 function groupOf(sizes: AttentionSizes, traits: Traits): number {
@@ -71,10 +103,17 @@ function groupOf(sizes: AttentionSizes, traits: Traits): number {
 }
 
 function slicesOf(sizes: AttentionSizes, traits: Traits): Slice[] {
-  const heads = sizes.B * sizes.H;
-  const group = groupOf(sizes, traits);
+  const { T, H } = sizes;
+  const most = groupOf(sizes, traits);
+  const rows = panelRows(sizes);
   const slices: Slice[] = [];
-  for (let first = 0; first < heads; first += group) slices.push({ first, group: Math.min(group, heads - first) });
+  for (const stretch of stretchesOf(sizes, traits)) {
+    const end = (stretch.start + stretch.length) * H;
+    for (let first = stretch.start * H; first < end; first += most) {
+      const group = Math.min(most, end - first);
+      for (let from = 0; from < T; from += rows) slices.push({ stretch, first, group, from, rows });
+    }
+  }
   return slices;
 }
 
@@ -95,7 +134,8 @@ function viewsOf({ C }: AttentionSizes): Record<"q" | "k" | "v" | "y", View> {
 const NOWHERE: View = { row: 0, start: 0 };
 
 /** The kernels for one slice; see shaders/attention/. */
-function kernels({ first, group }: Slice, sizes: AttentionSizes, traits: Traits) {
+function kernels(slice: Slice, sizes: AttentionSizes, traits: Traits) {
+  const { stretch, first, group, from: FROM, rows: ROWS } = slice;
   const { T, H, D, rate, stream } = sizes;
   const size = D % 4 === 0 ? 4 : 1;
   const pack: ShaderName = size === 4 ? "lib/pack4" : "lib/pack1";
@@ -116,7 +156,7 @@ function kernels({ first, group }: Slice, sizes: AttentionSizes, traits: Traits)
       shader: ["lib/grid", pack, "attention/panels", bound, ...library, `attention/${entry}`],
       entry,
       uniforms: {
-        ...{ T, H, PACKS: D / size, FIRST: first, GROUP: group },
+        ...{ T, H, PACKS: D / size, FIRST: first, GROUP: group, B0: stretch.start, FROM, ROWS },
         ...{ X_ROW: x.row / size, X_START: x.start / size, Y_ROW: y.row / size, Y_START: y.start / size },
         ...{ SCALE: scale, RATE: drops ? rate : 0, STREAM: drops ? stream : 0 },
       },
@@ -126,21 +166,30 @@ function kernels({ first, group }: Slice, sizes: AttentionSizes, traits: Traits)
       grid: grid1d(items * group, WORKGROUP, traits),
     };
   };
+  /** The rows of the stretch. */
+  const spanOf = ({ row }: View): Span | undefined => rowsOf(sizes, stretch, row);
   return {
     scores: ([from, x]: Viewed, [with_, y]: Viewed, panels: string, scale: number) =>
-      kernel("panel_scores", tiles(sizes), [], { x, y, scale }, [...[read(from), within, read(with_)], write(panels)]),
+      kernel("panel_scores", tiles(slice, sizes), [], { x, y, scale }, [
+        ...[read(from, spanOf(x)), within, read(with_, spanOf(y))],
+        write(panels),
+      ]),
     softmax: (panels: string) =>
-      kernel("panel_softmax", T, dropout, {}, [step, within, write(panels), write("logSumExp")]),
+      kernel("panel_softmax", ROWS, dropout, {}, [step, within, write(panels), write("logSumExp")]),
     slopes: (scores: string, dscores: string) =>
-      kernel("panel_slopes", padded(T), dropout, { scale: sizes.scale }, [
+      kernel("panel_slopes", ROWS, dropout, { scale: sizes.scale }, [
         ...[step, within, read("logSumExp"), read("delta")],
         ...[write(scores), write(dscores)],
       ]),
     weighted: (entry: "panel_values" | "panel_keys", panels: string, [from, x]: Viewed, [to, y]: Viewed) =>
-      kernel(entry, (padded(T) / 8) * (D / size), ["attention/panel_put"], { x, y }, [
-        ...[read(from), within, read(panels)],
-        write(to),
-      ]),
-    delta: (y: View) => kernel("panel_delta", T, [], { y }, [read("y"), read("dy"), write("delta")]),
+      kernel(
+        entry,
+        ((entry === "panel_values" ? ROWS : Math.min(padded(T), FROM + ROWS)) / 8) * (D / size),
+        ["attention/panel_put"],
+        { x, y },
+        [...[read(from, spanOf(x)), within, read(panels)], write(to, spanOf(y))],
+      ),
+    delta: (y: View) =>
+      kernel("panel_delta", T, [], { y }, [read("y", spanOf(y)), read("dy", spanOf(y)), write("delta")]),
   };
 }

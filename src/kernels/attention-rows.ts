@@ -1,4 +1,5 @@
-import { type Binding, type Dispatch, grid1d, read, type ShaderName, write } from "./dispatch.ts";
+import { type Binding, type Dispatch, grid1d, read, type ShaderName, type Span, write } from "./dispatch.ts";
+import { cut, type Range } from "./matmul/product.ts";
 import type { Traits } from "./traits.ts";
 
 /** What attention kernels are built for: batch, positions, heads, columns of a head and of them all, and dropout. */
@@ -29,33 +30,56 @@ export function stepOf({ rate }: AttentionSizes): Binding {
   return read(rate > 0 ? "step" : "lengths");
 }
 
+/** The sequences whose rows of qkv and y one binding may cover, several times over until all have had their turn. */
+export function stretchesOf({ B, T, C }: AttentionSizes, traits: Traits): Range[] {
+  return cut(B, [3 * T * C, T * C], traits, 1);
+}
+
+/** What is bound of a tensor with a row of `columns` elements for each position: these sequences. */
+export function rowsOf({ B, T }: AttentionSizes, { start, length }: Range, columns: number): Span | undefined {
+  return length === B ? undefined : { offset: start * T * columns, length: length * T * columns };
+}
+
 /** Kernels without a score in memory: each invocation holds a row, or a key, in registers. */
 export function rowsForward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
-  return [{ ...kernel("forward", sizes, traits), bind: [...shared(sizes), write("y"), write("logSumExp")] }];
+  return stretchesOf(sizes, traits).map((stretch) => {
+    const { shared, narrow } = bindingsOf(sizes, stretch);
+    return {
+      ...kernel("forward", stretch, sizes, traits),
+      bind: [...shared, write("y", narrow), write("logSumExp")],
+    };
+  });
 }
 
 /** Wants scratch `delta`, [B H T]. */
 export function rowsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
-  const forQueries = [read("y"), read("logSumExp"), read("dy"), write("dqkv"), write("delta")];
-  const forKeys = [read("logSumExp"), read("dy"), read("delta"), write("dqkv")];
-  return [
-    { ...kernel("backward_queries", sizes, traits), bind: [...shared(sizes), ...forQueries] },
-    { ...kernel("backward_keys", sizes, traits), bind: [...shared(sizes), ...forKeys] },
-  ];
+  return stretchesOf(sizes, traits).flatMap((stretch) => {
+    const { shared, narrow, wide } = bindingsOf(sizes, stretch);
+    const dy = read("dy", narrow);
+    const forQueries = [read("y", narrow), read("logSumExp"), dy, write("dqkv", wide), write("delta")];
+    const forKeys = [read("logSumExp"), dy, read("delta"), write("dqkv", wide)];
+    return [
+      { ...kernel("backward_queries", stretch, sizes, traits), bind: [...shared, ...forQueries] },
+      { ...kernel("backward_keys", stretch, sizes, traits), bind: [...shared, ...forKeys] },
+    ];
+  });
 }
 
 const WORKGROUP = 64;
 
-function shared(sizes: AttentionSizes) {
-  return [read("qkv"), bounds(sizes).bind, stepOf(sizes)];
+function bindingsOf(sizes: AttentionSizes, stretch: Range) {
+  const wide = rowsOf(sizes, stretch, 3 * sizes.C);
+  const narrow = rowsOf(sizes, stretch, sizes.C);
+  return { wide, narrow, shared: [read("qkv", wide), bounds(sizes).bind, stepOf(sizes)] };
 }
 
 function kernel(
   entry: "forward" | "backward_queries" | "backward_keys",
+  stretch: Range,
   sizes: AttentionSizes,
   traits: Traits,
 ): Omit<Dispatch, "bind"> {
-  const { B, T, H, D, scale, rate, stream } = sizes;
+  const { T, H, D, scale, rate, stream } = sizes;
   const pack: ShaderName = D % 4 === 0 ? "lib/pack4" : "lib/pack1";
   return {
     shader: [
@@ -63,9 +87,9 @@ function kernel(
       ...([bounds(sizes).shader, "attention/kept", `attention/${entry}`] as const),
     ],
     entry,
-    uniforms: { B, T, H, SCALE: scale, RATE: rate, STREAM: stream },
+    uniforms: { B: stretch.length, B0: stretch.start, T, H, SCALE: scale, RATE: rate, STREAM: stream },
     constants: { DROPS: Number(rate > 0) },
     sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: 1 },
-    grid: grid1d(B * H * T, WORKGROUP, traits),
+    grid: grid1d(stretch.length * H * T, WORKGROUP, traits),
   };
 }

@@ -24,7 +24,7 @@ export interface AttentionAttrs {
   readonly dropout: number;
   /** Philox stream of the dropout. */
   readonly stream: number;
-  /** Which kernels: "rows" never store a score, "panels" keep those of a few heads at a time; or what suits the adapter. */
+  /** Which kernels: "rows" never store a score, "panels" keep those of a few rows at a time; or what suits the adapter. */
   readonly variant: "auto" | "rows" | "panels";
 }
 

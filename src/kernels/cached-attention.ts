@@ -1,5 +1,5 @@
 import { formatShape, sizeOf } from "../core/shape.ts";
-import { grid1d, gridOf, read, write } from "./dispatch.ts";
+import { grid1d, gridOf, read, spansOf, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 
@@ -141,16 +141,15 @@ export const cacheAppendOp = defineOp({
   },
   gpu: ({ qkv, cacheRows, keys, values }, _outputs, _attrs, traits) => {
     const { H, D, T } = sizesOf("cacheAppend", { qkv, keys, values });
-    const n = sizeOf(qkv.shape) / 3;
-    return [
-      {
-        shader: ["lib/grid", "cache_append"],
-        entry: "cache_append",
-        uniforms: { N: n, S: qkv.shape[0]! / cacheRows.shape[0]!, T, H, D },
-        bind: [read("qkv"), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
-        grid: grid1d(n, COPY_GROUP, traits),
-      },
-    ];
+    const row = 3 * H * D;
+    const S = qkv.shape[0]! / cacheRows.shape[0]!;
+    return spansOf(sizeOf(qkv.shape), traits, row).map((span) => ({
+      shader: ["lib/grid", "cache_append"],
+      entry: "cache_append",
+      uniforms: { N: span.length / 3, FIRST: span.offset / row, S, T, H, D },
+      bind: [read("qkv", span), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
+      grid: grid1d(span.length / 3, COPY_GROUP, traits),
+    }));
   },
   cost: ({ qkv }) => ({ flops: 0, bytes: (16 / 3) * sizeOf(qkv.shape) }),
   cases: [

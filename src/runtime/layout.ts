@@ -96,8 +96,13 @@ function part({ place, offset }: PlacedRegion, from: number, length: number): Pl
 
 /** An op's dispatches, without the empty ones (tensors without elements). */
 function dispatchesOf(node: Node, traits: Traits): Dispatch[] {
-  const all = node.op.gpu(node.inputs, node.outputs, node.attrs, traits);
-  return all.filter((dispatch) => dispatch.grid.every((groups) => groups > 0));
+  try {
+    const all = node.op.gpu(node.inputs, node.outputs, node.attrs, traits);
+    return all.filter((dispatch) => dispatch.grid.every((groups) => groups > 0));
+  } catch (error) {
+    const { message } = error as Error;
+    throw message.startsWith(`${node.op.name}: `) ? error : new Error(`${node.op.name}: ${message}`);
+  }
 }
 
 type ScratchKey = `${number} ${string}`;

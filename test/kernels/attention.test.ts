@@ -105,6 +105,25 @@ describe("with panels in slices", () => {
   });
 });
 
+// 64 rows of scores exist at a time: more rows take turns, and gradients of keys and values add up.
+describe("with panels of some rows", () => {
+  const cases = [
+    attentionCase(150, 1, 8, [150, 65, 10]),
+    attentionCase(131, 1, 4, [131, 128], { dropout: 0.2 }),
+    packedCase([60, 1, 70, 19], 1, 4, 1),
+  ];
+  checkOp({ ...attentionOp, cases: [] }, { gpuCases: withVariant(cases, "panels") });
+});
+
+// A binding of 16 KiB has room for two sequences.
+describe("with sequences that do not fit one binding", () => {
+  const lengths = [32, 20, 7, 32, 1];
+  const cases = [attentionCase(32, 2, 8, lengths), attentionCase(32, 2, 8, lengths, { dropout: 0.2 })];
+  const small = { ...attentionOp, cases: [] };
+  for (const variant of ["panels", "rows"] as const)
+    checkOp(small, { gpuCases: withVariant(cases, variant), traits: { maxBindingBytes: 16384 } });
+});
+
 describe.each(testAdapters)("%s", (adapter) => {
   test.each([0, 0.3])("padding is exactly zero and changes nothing, dropout %d", async (dropout) => {
     const runtime = createGpuRuntime(await openTestGpu(adapter));

@@ -1,5 +1,6 @@
 import { describe } from "vitest";
-import { attentionCase, cacheAppendOp, cachedAttentionOp } from "../../src/kernels/cached-attention.ts";
+import { attentionCase, cacheAppendOp, cachedAttentionOp, cacheTypes } from "../../src/kernels/cached-attention.ts";
+import { f32 } from "../../src/kernels/op.ts";
 import { checkOp } from "../support/check.ts";
 
 const gpuCases = [
@@ -10,6 +11,12 @@ const gpuCases = [
 
 checkOp(cachedAttentionOp, { gpuCases });
 checkOp(cacheAppendOp);
+
+describe("prompts that do not fit one binding", () => {
+  const cacheRows = { dtype: "u32", shape: [2], values: [2, 0] } as const;
+  const inputs = { qkv: f32([22, 96]), cacheRows, ...cacheTypes(3, 11, 2, 16) };
+  checkOp({ ...cacheAppendOp, cases: [] }, { gpuCases: [{ inputs }], traits: { maxBindingBytes: 4352 } });
+});
 
 describe("as on a hardware GPU, folded grids", () => {
   checkOp(cachedAttentionOp, { gpuCases, traits: { software: false, maxGroupsPerDimension: 4 } });

@@ -42,18 +42,20 @@ export function piecesOf(p: Product, traits: Traits): Piece[] {
   return ms.flatMap((m) => ns.flatMap((n) => summands.map((k) => ({ m, n, k }))));
 }
 
-/** Cuts `length` rows of several tensors, whose rows have these lengths, alike; at offsets that each can be bound at. */
-function cut(length: number, rows: readonly number[], traits: Traits): Range[] {
+/**
+ * Cuts `length` rows of several tensors, whose rows have these lengths, alike; at offsets that each can be bound at.
+ * Multiples of 4 keep loads of 4 elements possible in the pieces of the other operand of a product.
+ */
+export function cut(length: number, rows: readonly number[], traits: Traits, multiple = 4): Range[] {
   if (length === 0) return [];
   const most = Math.min(length, ...rows.map((row) => Math.floor(traits.maxBindingBytes / BYTES_PER_ELEMENT / row)));
   if (most === length) return [{ start: 0, length }];
   const alignment = Math.max(1, traits.offsetAlignment / BYTES_PER_ELEMENT);
-  // Multiples of 4 keep loads of 4 elements possible in the pieces of the other operand.
-  const unit = rows.reduce((all, row) => lcm(all, alignment / gcd(alignment, row)), 4);
+  const unit = rows.reduce((all, row) => lcm(all, alignment / gcd(alignment, row)), multiple);
   const step = Math.floor(most / unit) * unit;
   if (step === 0) {
     throw new Error(
-      `matmul: ${unit} rows of ${Math.max(...rows)} elements exceed a binding of ${traits.maxBindingBytes} bytes`,
+      `${unit} rows of ${Math.max(...rows)} elements exceed a binding of ${traits.maxBindingBytes} bytes`,
     );
   }
   const ranges: Range[] = [];
