@@ -134,10 +134,10 @@ export async function preparePoisonTest(runtime: Runtime, accumulated: boolean):
   for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, new Float32Array(tinyLayout.trained));
   for (let at = 0; at < BEFORE; at++) await runStep(runtime, clean, at);
   const before = await statesOf(runtime);
-  const bring = (): void =>
-    SAVED_STATES.forEach((name, i) =>
-      runtime.writeState(name, new Float32Array(before[i]!.buffer.slice(0) as ArrayBuffer)),
-    );
+  const bring = (): void => {
+    for (const [i, name] of SAVED_STATES.entries())
+      runtime.writeState(name, new Float32Array(before[i]!.buffer.slice(0) as ArrayBuffer));
+  };
   await runStep(runtime, clean, BEFORE);
   const after = await statesOf(runtime);
 
