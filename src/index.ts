@@ -16,11 +16,15 @@ export { DeviceLostError, NotFiniteError, UserError } from "./core/errors.ts";
 /** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
 export { fillNormal, permutation } from "./core/philox.ts";
 export type { Shape } from "./core/shape.ts";
+/** Files of many formats, read in pieces, as records and as ids. */
+export { alphabetOf, type DataFile, encodeAsStream, encodeFiles, readRecords } from "./data/read.ts";
 /** A text's lines as records that begin and end in the end token. */
 export { type Dataset, encodeRecords, linesOf } from "./data/records.ts";
-export type { DataReport } from "./data/report.ts";
+export { type DataReport, paddingShare } from "./data/report.ts";
 /** Records, and long texts, that training reads from. */
 export { type Sequence, type Sequences, sequencesOf, type TokenStream } from "./data/sequence.ts";
+export { type ByteSource, type DataFormat, formatOf, type RecordBatch } from "./data/source.ts";
+export { splitRecords } from "./data/split.ts";
 /** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */
 export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
 export { type GenerateOptions, type Generation, generationOptions } from "./generate/options.ts";

@@ -1,11 +1,13 @@
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -335,19 +337,21 @@ describe("the cache", () => {
     expect(readdirSync(join(cache, "data")).filter((name) => name.includes("partial"))).toEqual([]);
   });
 
-  test("any byte of the index or the description that changes is noticed", async () => {
+  test("any byte of the index or the description that changes, and any file that is cut, is noticed", async () => {
     const { data } = await listen();
     const found = data.report.cache!;
     await data.close();
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom("index.bin", "meta.json"),
+        fc.constantFrom("ids.bin", "index.bin", "meta.json"),
+        fc.boolean(),
         fc.nat(),
         fc.integer({ min: 1, max: 255 }),
-        async (name, at, bits) => {
+        async (name, cut, at, bits) => {
           const file = join(found, name);
           const whole = readFileSync(file);
-          flip(file, at % whole.length, bits);
+          if (cut || name === "ids.bin") truncateSync(file, at % whole.length);
+          else flip(file, at % whole.length, bits);
           const { lines, data } = await listen();
           await data.close();
           expect(lines).toHaveLength(1);
@@ -356,6 +360,17 @@ describe("the cache", () => {
       ),
       { numRuns: 40 },
     );
+  });
+
+  test("what another process left unfinished a day ago is removed, what one writes now is not", async () => {
+    const names = ["old.partial-1", "new.partial-2"].map((name) => join(cache, "data", name));
+    for (const name of names) mkdirSync(name);
+    const long = new Date(Date.now() - 48 * 3600 * 1000);
+    utimesSync(names[0]!, long, long);
+    const { data } = await listen({ stream: true, textColumn: "never made before" });
+    await data.close();
+    expect(names.map((name) => existsSync(name))).toEqual([false, true]);
+    rmSync(names[1]!, { recursive: true });
   });
 
   function flip(file: string, at: number, bits = 0xff): void {

@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
@@ -167,25 +168,42 @@ describe("CSV and TSV", () => {
   });
 });
 
+/** A Zstandard frame of one block that is stored as it is (RFC 8878): Node 20 cannot compress so. */
+function zstdFrame(bytes: Uint8Array): Uint8Array {
+  const header = new DataView(new ArrayBuffer(12));
+  header.setUint32(0, 0xfd2fb528, true);
+  header.setUint8(4, 0xa0); // one segment, its size in 4 bytes
+  header.setUint32(5, bytes.length, true);
+  header.setUint16(9, (1 | (bytes.length << 3)) & 0xffff, true);
+  header.setUint8(11, (bytes.length << 3) >> 16);
+  return Buffer.concat([new Uint8Array(header.buffer), bytes]);
+}
+
 describe("Parquet", () => {
   const texts = Array.from({ length: 250 }, (_, i) => (i % 50 === 7 ? "" : `record ${i} \n é`));
-  const table = (codec: "SNAPPY" | "UNCOMPRESSED") =>
-    new Uint8Array(
-      parquetWriteBuffer({
-        columnData: [
-          { name: "n", data: texts.map((_, i) => i), type: "INT32" },
-          { name: "text", data: texts, type: "STRING" },
-        ],
-        codec,
-        rowGroupSize: 100,
-      }),
-    );
+  const compressors = { GZIP: gzipSync, BROTLI: brotliCompressSync, ZSTD: zstdFrame };
 
-  test.each(["SNAPPY", "UNCOMPRESSED"] as const)("%s: row groups one after another", async (codec) => {
-    const found = await recordsOf(table(codec), "parquet");
-    expect(found.texts).toEqual(texts.filter((text) => text !== ""));
-    expect(found.empty).toBe(5);
-    expect(found.places[7]).toBe("data.txt, row 9");
+  test.each(["SNAPPY", "UNCOMPRESSED", "GZIP", "BROTLI", "ZSTD"] as const)(
+    "%s: row groups one after another",
+    async (codec) => {
+      const columnData = [
+        { name: "n", data: texts.map((_, i) => i), type: "INT32" as const },
+        { name: "text", data: texts, type: "STRING" as const },
+      ];
+      const table = new Uint8Array(parquetWriteBuffer({ columnData, codec, compressors, rowGroupSize: 100 }));
+      const found = await recordsOf(table, "parquet");
+      expect(found.texts).toEqual(texts.filter((text) => text !== ""));
+      expect(found.empty).toBe(5);
+      expect(found.places[7]).toBe("data.txt, row 9");
+    },
+  );
+
+  test("a text that is not UTF-8 is refused, by its rows", async () => {
+    const data = ["a", "b"].map((text) => (text === "b" ? Uint8Array.of(0xe9, 0x61) : new TextEncoder().encode(text)));
+    const table = parquetWriteBuffer({ columnData: [{ name: "text", data, type: "BYTE_ARRAY" }], statistics: false });
+    await expect(recordsOf(new Uint8Array(table), "parquet")).rejects.toThrow(
+      "data.txt, rows 1 to 2: a text is not UTF-8",
+    );
   });
 });
 
