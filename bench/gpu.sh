@@ -76,7 +76,13 @@ peers=()
 [ -d bench/peers/node_modules ] && peers=(--peers)
 exists bench kernels && part "bench kernels" 150 "${cli[@]}" bench kernels --out "$results/kernels.json" ${peers[@]+"${peers[@]}"}
 exists bench step && part "bench step" 120 "${cli[@]}" bench step --out "$results/step.json" ${peers[@]+"${peers[@]}"}
+# What the tuner chooses, and what that gains.
+exists bench step && part "bench step tuned" 90 "${cli[@]}" bench step --tune --out "$results/step-tuned.json"
 exists bench generate && part "bench generate" 60 "${cli[@]}" bench generate --out "$results/generate.json"
+
+# PyTorch on the same card, where it is installed.
+python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null &&
+  part "pytorch step" 60 python3 bench/peers/pytorch-step.py --out "$results/pytorch-step.json"
 
 printf '\n== summary, %s s\n' $((SECONDS - started))
 printf '%s\n' "${summary[@]}"
