@@ -1,8 +1,11 @@
 // y = FACTOR x
 // x, y: [N]. One invocation scales 4 neighbours.
 
-override N: u32;
-override FACTOR: f32;
+struct Uniforms {
+  N: u32,
+  FACTOR: f32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -14,7 +17,7 @@ fn scale(
   @builtin(local_invocation_index) local: u32,
 ) {
   let start = (linear_group(group, groups) * 64u + local) * 4u;
-  for (var i = start; i < min(start + 4u, N); i++) {
-    y[i] = FACTOR * x[i];
+  for (var i = start; i < min(start + 4u, u.N); i++) {
+    y[i] = u.FACTOR * x[i];
   }
 }

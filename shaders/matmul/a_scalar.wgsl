@@ -10,7 +10,7 @@ fn place_a(row: u32) -> vec4u {
 }
 
 fn load_a_element(place: u32, k: u32) -> f32 {
-  if (K_WHOLE || k < u.K) {
+  if (k < u.K) {
     return a[place + k * u.A_K];
   }
   return 0.0;

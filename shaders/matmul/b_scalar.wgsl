@@ -10,7 +10,7 @@ fn place_b(column: u32) -> vec4u {
 }
 
 fn load_b_row(place: vec4u, k: u32) -> vec4f {
-  if (K_WHOLE || k < u.K) {
+  if (k < u.K) {
     let at = place + k * u.B_K;
     return vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
   }

@@ -6,7 +6,7 @@ fn place_part(row: u32, lane: u32) -> u32 {
 }
 
 fn load_part_element(place: u32, k: u32) -> f32 {
-  if (K_WHOLE || k < u.K) {
+  if (k < u.K) {
     return a[place + k * u.A_K];
   }
   return 0.0;

@@ -23,6 +23,6 @@ struct Uniforms {
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
-// K is a multiple of 4
+// K is a multiple of 4, and both operands are read 4 elements at a time: no load reaches past K
 override K_WHOLE: bool;
 

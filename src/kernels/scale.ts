@@ -18,7 +18,7 @@ export const scaleOp = defineOp({
     spansOf(sizeOf(x.shape), traits).map((span) => ({
       shader: ["lib/grid", "scale"] as const,
       entry: "scale",
-      constants: { N: span.length, FACTOR: factor },
+      uniforms: { N: span.length, FACTOR: factor },
       bind: [read("x", span), write("y", span)],
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     })),

@@ -119,6 +119,16 @@ describe("the choice where nothing was tuned", () => {
     });
   });
 
+  test("a software driver takes few rows at a time where there are few", () => {
+    const software = { ...DEFAULT_TRAITS, software: true };
+    const eight = { ...software, subgroups: true, subgroupMinSize: 8 };
+    expect(choice(software, 8, 768, 3072).name).toBe("registers");
+    expect(choice({ ...eight, subgroupMinSize: 4 }, 8, 768, 3072).name).toBe("subgroup4-few");
+    expect(choice(eight, 1, 768, 3072).name).toBe("subgroup8-few");
+    expect(defaultVariant({ ...sizes(8, 50257, 768), transposeB: true }, eight).name).toBe("subgroup8-few-wide");
+    expect(choice(eight, 9, 768, 3072).name).toBe("subgroup8");
+  });
+
   test("a GPU stages in workgroup memory, and splits a long K where y is small", () => {
     expect(choice(DEFAULT_TRAITS, 4096, 4096, 768)).toEqual({ name: "staged64", splits: 1 });
     const { name, splits } = choice(DEFAULT_TRAITS, 128, 128, 4096);

@@ -76,7 +76,8 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     ROW_TILES: rows,
     SPLITS: splits,
   };
-  const constants = { K_WHOLE: Number(k.length % 4 === 0) };
+  // An operand that is read one by one watches K anyhow: it needs no pipeline of its own where K is whole.
+  const constants = { K_WHOLE: Number(k.length % 4 === 0 && shaders.vectors) };
   const limit = traits.maxGroupsPerDimension;
   const folded = rows > limit || columns > limit;
   const [x, y] = folded ? gridOf(rows * columns, traits) : [rows, columns];
@@ -140,7 +141,9 @@ function accessOf(product: Product, piece: Piece, variant: MatmulVariant) {
   if (fours(row.b, start.b, transposeB ? k.length : n.length)) b = transposeB ? "matmul/b_columns" : "matmul/b_rows";
   const vectorY = fours(row.y, start.y, n.length);
   const y: ShaderName = vectorY ? "matmul/y_vec4" : "matmul/y_scalar";
-  return { operands: variant.reads === "elements" ? [] : [a, b], y, vectorY };
+  const operands = variant.reads === "elements" ? [] : [a, b];
+  const vectors = operands.length > 0 && operands.every((name) => !name.endsWith("_scalar"));
+  return { operands, vectors, y, vectorY };
 }
 
 /** Workgroups down the rows and along the columns of y. */

@@ -82,6 +82,39 @@ export const matmulVariants: readonly MatmulVariant[] = [
     subgroup: 4,
   },
   {
+    ...REGISTERS,
+    name: "subgroup8-few",
+    shader: "matmul/subgroup8_8x4",
+    reads: "parts",
+    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    tile: [8, 32],
+    invocations: 8,
+    constants: {},
+    subgroup: 8,
+  },
+  {
+    ...REGISTERS,
+    name: "subgroup8-few-wide",
+    shader: "matmul/subgroup8_8x8",
+    reads: "parts",
+    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    tile: [8, 64],
+    invocations: 8,
+    constants: {},
+    subgroup: 8,
+  },
+  {
+    ...REGISTERS,
+    name: "subgroup4-few",
+    shader: "matmul/subgroup4_8x8",
+    reads: "parts",
+    library: ["matmul/share4", "matmul/block", "matmul/place"],
+    tile: [8, 32],
+    invocations: 4,
+    constants: {},
+    subgroup: 4,
+  },
+  {
     ...STAGED,
     name: "staged32",
     shader: "matmul/staged_32x32",
@@ -121,13 +154,19 @@ const BUSY_GROUPS = 128;
 const LEAST_STRETCH = 128;
 
 /** What is used where nothing was tuned. */
-export function defaultVariant({ M, N }: Product, traits: Traits): MatmulVariant {
-  if (M <= FEW_ROWS) return variantNamed(traits.software ? "registers" : "registers-wide");
+export function defaultVariant({ M, N, transposeB }: Product, traits: Traits): MatmulVariant {
   if (traits.software) {
-    const shared = ["subgroup8", "subgroup4"].map(variantNamed).find((variant) => variantFits(variant, traits));
-    return shared ?? variantNamed("registers");
+    const shared = softwareNames(M, transposeB).map(variantNamed);
+    return shared.find((variant) => variantFits(variant, traits)) ?? variantNamed("registers");
   }
+  if (M <= FEW_ROWS) return variantNamed("registers-wide");
   return variantNamed(M * N >= (BUSY_GROUPS / 2) * 64 * 64 ? "staged64" : "staged32");
+}
+
+/** The fastest first. Rows of a transposed b are best read many at a time, those of a plain one few. */
+function softwareNames(M: number, transposeB: boolean): string[] {
+  if (M > FEW_ROWS) return ["subgroup8", "subgroup4"];
+  return [transposeB ? "subgroup8-few-wide" : "subgroup8-few", "subgroup4-few"];
 }
 
 /** Stretches that K is cut into where nothing was tuned: more than one where y has too few tiles to fill a GPU. */
