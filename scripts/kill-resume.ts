@@ -4,30 +4,24 @@
  * that it logged and its model must have the bits of a run that nobody touched. Moments: before any op of a step (between two
  * batches of an accumulated step as well), before or after any call to the file system while saving or restoring, or by time.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { randomFrom } from "../test/support/device-loss.ts";
+import { compare, contentsOf, gpt2 as program, TINY_FLAGS, writeRecords } from "../test/support/killed-run.ts";
 
 const [kills = "500", seed = "1", device = "cpu"] = process.argv.slice(2);
 const random = randomFrom(Number(seed));
 const below = (n: number): number => Math.floor(random() * n);
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-const hook = new URL("kill-hook.mjs", import.meta.url).href;
 const parent = mkdtempSync(join(tmpdir(), "kill-resume-"));
-const records = Array.from({ length: 23 }, (_, i) =>
-  "abcdefgh".slice(i % 5, (i % 5) + 1 + (i % 4)).repeat(1 + (i % 3)),
-);
 const data = join(parent, "data.txt");
-writeFileSync(data, `${records.join("\n")}\n`);
+writeRecords(data);
+const gpt2 = (args: string, killAt: string, afterStart?: Parameters<typeof program>[3]) =>
+  program(main, args, killAt, afterStart);
 
-/** Steps between saves. */
-const SAVE_STEPS = 4;
-const COMMON = `--data ${data} --device ${device} --n-embd 8 --n-layer 1 --n-head 2 --n-positions 16 --dropout 0.1 --max-steps 48
-  --save-steps ${SAVE_STEPS} --logging-steps 1 --samples 0 --warmup-steps 5`;
+const COMMON = `--data ${data} --device ${device} --max-steps 48 ${TINY_FLAGS}`;
 /** What is trained: 3 steps a pass over the data, the last one with too few records; packed rows; windows of one text. */
 const RUNS = [
   { name: "records, 2 batches a step", flags: "--batch-size 4 --gradient-accumulation-steps 2", perEpoch: 3 },
@@ -38,65 +32,6 @@ const RUNS = [
   },
   { name: "windows of a text", flags: "--stream --batch-size 2", perEpoch: 4 },
 ];
-
-interface Ended {
-  readonly code: number | null;
-  readonly output: string;
-  /** What the hook says of the moment. */
-  readonly where:
-    | { kind: string; steps?: number; ops?: number; backward?: number; next?: string; after?: string }
-    | undefined;
-}
-
-function gpt2(args: string, killAt: string, afterStart?: (child: ChildProcess) => void): Promise<Ended> {
-  const env = { ...process.env, GPT2_KILL_AT: killAt, NO_COLOR: "1" };
-  const imports = killAt === "none" ? [] : ["--import", hook];
-  const child = spawn(process.execPath, [...imports, main, ...args.split(/\s+/)], {
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  const listen = (chunk: Buffer): void => {
-    output += chunk;
-  };
-  child.stdout.on("data", listen);
-  child.stderr.on("data", listen);
-  afterStart?.(child);
-  return new Promise((resolve) =>
-    child.on("close", (code) => {
-      const where = /^killed (\{.*\})$/m.exec(output)?.[1];
-      resolve({ code, output, where: where === undefined ? undefined : JSON.parse(where) });
-    }),
-  );
-}
-
-/** SHA-256 of weights and moments of every checkpoint and of the model, and each logged number of a run's directory. */
-function contentsOf(directory: string): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const folder of readdirSync(directory).filter((name) => /^(checkpoint-\d+|model)$/.test(name))) {
-    for (const file of ["model.safetensors", "optimizer.safetensors"]) {
-      const path = join(directory, folder, file);
-      if (existsSync(path))
-        found.set(`${folder}/${file}`, createHash("sha256").update(readFileSync(path)).digest("hex"));
-    }
-  }
-  const metrics = join(directory, "metrics.jsonl");
-  const lines = existsSync(metrics) ? readFileSync(metrics, "utf8").split("\n").slice(0, -1) : [];
-  for (const line of lines) {
-    const { kind, step, loss, grad_norm } = JSON.parse(line);
-    if (loss !== undefined) found.set(`${kind} ${step}`, `${loss} ${grad_norm}`);
-  }
-  return found;
-}
-
-function compare(directory: string, wanted: ReadonlyMap<string, string>, whole: boolean): string[] {
-  const got = contentsOf(directory);
-  const wrong = [...got].filter(([name, value]) => wanted.get(name) !== value).map(([name]) => `${name} differs`);
-  if (whole)
-    for (const name of wanted.keys())
-      if (!got.has(name) && !name.startsWith("checkpoint-")) wrong.push(`${name} is missing`);
-  return wrong;
-}
 
 const counts = new Map<string, number>();
 const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);

@@ -6,10 +6,13 @@
 import fs from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import { OPS } from "../dist/kernels/index.js";
 
 const [kind, at, moment] = (process.env.GPT2_KILL_AT ?? "none:0").split(":");
 let calls = 0;
+// Those of the program itself, which is compiled or not.
+const { OPS } = await import(
+  process.argv[1].endsWith(".ts") ? "../../src/kernels/index.ts" : "../../dist/kernels/index.js"
+);
 
 function kill(where) {
   fs.writeSync(2, `killed ${JSON.stringify(where)}\n`);
