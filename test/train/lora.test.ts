@@ -76,8 +76,8 @@ async function logitsOf(runtime: Runtime, of: ParameterLayout, arena: Float32Arr
   return logits!;
 }
 
-async function gradientsOf(runtime: Runtime, arena: ArrayLike<number>) {
-  const program = await runtime.compile(gradientTape(config, layout, batch.shape, false));
+async function gradientsOf(runtime: Runtime, arena: ArrayLike<number>, its = layout) {
+  const program = await runtime.compile(gradientTape(config, its, batch.shape, false));
   runtime.writeState(ARENA.parameters, arena);
   const { loss } = await program.run({ ...batch.inputs, step });
   return { loss: loss![0]!, gradients: await runtime.readState(ARENA.gradients) };
@@ -101,6 +101,16 @@ describe.each(runtimes)("%s", (_, open, bound) => {
     expect(relativeL2(await logitsOf(await open(), plain, withoutCorrections(arena)), wanted)).toBeGreaterThan(0.01);
     apart.close();
     one.close();
+  });
+
+  test("gradients are those of the float64 reference, dropout included", async () => {
+    const its = layoutParameters(config, { lora: { ...lora, dropout: 0.3 } });
+    const runtime = await open();
+    const got = await gradientsOf(runtime, trainedArena(), its);
+    const wanted = await gradientsOf(createCpuRuntime({ precision: "float64" }), trainedArena(), its);
+    expect(Math.abs(got.loss / wanted.loss - 1)).toBeLessThan(1e-6);
+    expect(relativeL2(got.gradients, wanted.gradients)).toBeLessThan(1e-5);
+    runtime.close();
   });
 });
 
