@@ -1,8 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findCheckpoints } from "../../src/cli/checkpoints.ts";
+import { parseSafetensors } from "../../src/io/safetensors.ts";
+import { toFloat32 } from "../../src/io/tensor-data.ts";
+import { testAdapters } from "../support/gpu.ts";
 import { compare, contentsOf, gpt2, TINY_FLAGS, writeRecords } from "../support/killed-run.ts";
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -37,3 +41,63 @@ test("a run that is killed inside steps and saves, and gone on with, has the bit
     rmSync(folder, { recursive: true });
   }
 }, 240_000);
+
+test.skipIf(testAdapters.length === 0)(
+  "a run whose device is lost goes on by itself, in the same bits",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lost-device-"));
+    try {
+      writeRecords(join(folder, "data.txt"));
+      const train = (run: string): string =>
+        `train --data ${join(folder, "data.txt")} --device ${testAdapters.at(-1)} ${TINY_FLAGS} --max-steps 12 --batch-size 4
+       --save-total-limit 9 --output-dir ${join(folder, run)}`;
+      expect(await gpt2(main, train("whole"), "none")).toMatchObject({ code: 0 });
+      const { code, output } = await gpt2(main, train("lost"), "lose:150");
+      expect(code, output).toBe(0);
+      expect(output).toMatch(/the device was lost \(destroyed\).*; going on from step \d+ \(1 of 3\)/);
+      expect(compare(join(folder, "lost"), contentsOf(join(folder, "whole")), true)).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+  240_000,
+);
+
+describe("values that turn NaN while gpt2 train runs", () => {
+  let folder = "";
+  let whole = new Map<string, string>();
+  const train = (run: string): string =>
+    `train --data ${join(folder, "data.txt")} --device cpu ${TINY_FLAGS} --max-steps 12 --batch-size 4 --max-skipped-steps 3
+     --save-total-limit 9 --output-dir ${join(folder, run)}`;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "poisoned-"));
+    writeRecords(join(folder, "data.txt"));
+    expect(await gpt2(main, train("whole"), "none")).toMatchObject({ code: 0 });
+    whole = contentsOf(join(folder, "whole"));
+  }, 240_000);
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const finiteWeights = (run: string): boolean[] =>
+    findCheckpoints(join(folder, run)).map(({ path }) => {
+      const file = new Uint8Array(readFileSync(join(path, "model.safetensors")));
+      const { tensors } = parseSafetensors(file);
+      return [...tensors.values()].every((tensor) => toFloat32(file, tensor).every(Number.isFinite));
+    });
+
+  test("once: that step is left out, the run goes on and its checkpoints are finite", async () => {
+    const { code, output } = await gpt2(main, train("once"), "poison:330");
+    expect(code, output).toBe(0);
+    expect(output.match(/step \d+ left out: .*; the weights are as before/g)).toHaveLength(1);
+    expect(finiteWeights("once")).toEqual([true, true, true]);
+  }, 240_000);
+
+  test("in every step from then on: the run stops as told, and what it saved before is as it was", async () => {
+    const { code, output } = await gpt2(main, train("on"), "poison:330:on");
+    expect(code, output).toBe(1);
+    expect(output).toMatch(/gpt2: 3 steps in a row were not finite/);
+    expect(finiteWeights("on")).not.toContain(false);
+    const before = compare(join(folder, "on"), whole, false).filter((line) => line.startsWith("checkpoint-4/"));
+    expect(before).toEqual([]);
+    expect(existsSync(join(folder, "on", "checkpoint-4"))).toBe(true);
+  }, 240_000);
+});

@@ -1,11 +1,12 @@
 /**
  * Loaded before the program (`node --import`), kills it where $GPT2_KILL_AT says: `op:N` before the N-th op that the CPU
  * computes, `file:N` before or `file:N:after` after the N-th call that a checkpoint makes of the file system. The last line on
- * standard error says where that was.
+ * standard error says where that was. `lose:N` kills no process but a device, after each N-th submit that it gets;
+ * `poison:N` makes the results of the N-th op NaN, `poison:N:on` those of all from then on.
  */
 import fs from "node:fs";
 import promises from "node:fs/promises";
-import { syncBuiltinESMExports } from "node:module";
+import Module, { syncBuiltinESMExports } from "node:module";
 
 const [kind, at, moment] = (process.env.GPT2_KILL_AT ?? "none:0").split(":");
 let calls = 0;
@@ -34,6 +35,20 @@ if (kind === "op") {
   }
 }
 
+if (kind === "poison") {
+  for (const op of OPS) {
+    const { cpu, name } = op;
+    // The norm is what sees it, and AdamW is what it must not get into.
+    if (name === "gradientNorm" || name === "adamw") continue;
+    op.cpu = (inputs, outputs, attrs) => {
+      cpu(inputs, outputs, attrs);
+      calls++;
+      if (calls !== Number(at) && !(moment === "on" && calls > Number(at))) return;
+      for (const { data } of Object.values(outputs)) data.fill(Number.NaN);
+    };
+  }
+}
+
 if (kind === "file") {
   const counted = (name, call) =>
     async function (...args) {
@@ -56,4 +71,35 @@ if (kind === "file") {
   // Handles are opened for checkpoints and for data, which is read before the first step: what is written is ours.
   for (const name of ["write", "sync", "read"]) handles[name] = counted(name, handles[name]);
   syncBuiltinESMExports();
+}
+
+if (kind === "lose") {
+  const load = Module._load;
+  Module._load = function (request, ...rest) {
+    const loaded = load.call(this, request, ...rest);
+    if (!String(request).endsWith(".node") || typeof loaded.create !== "function") return loaded;
+    return { ...loaded, create: (options) => losing(loaded.create(options)) };
+  };
+}
+
+/** A GPU whose devices are destroyed after so many submits. */
+function losing(gpu) {
+  const requestAdapter = gpu.requestAdapter.bind(gpu);
+  gpu.requestAdapter = async (options) => {
+    const adapter = await requestAdapter(options);
+    const requestDevice = adapter?.requestDevice.bind(adapter);
+    if (adapter)
+      adapter.requestDevice = async (descriptor) => {
+        const device = await requestDevice(descriptor);
+        const { queue } = device;
+        const submit = queue.submit.bind(queue);
+        queue.submit = (commands) => {
+          submit(commands);
+          if (++calls % Number(at) === 0) device.destroy();
+        };
+        return device;
+      };
+    return adapter;
+  };
+  return gpu;
 }
