@@ -11,6 +11,12 @@ import { openTestGpu, testAdapters } from "../support/gpu.ts";
 const wide = { ...f32([64, 1000]), scale: 3 };
 const everything = { temperature: 0.8, topK: 200, topP: 0.9, minP: 0.02, repetitionPenalty: 1.4, noRepeatNgramSize: 2 };
 
+/** Four rows of 9 logits, of which these ids have the highest, in this order. */
+function best(...ids: number[]) {
+  const row = Array.from({ length: 9 }, (_, id) => (ids.includes(id) ? 9 - ids.indexOf(id) : -id));
+  return { ...f32([4, 9]), values: [row, row, row, row].flat() };
+}
+
 checkOp(sampleTokenOp, {
   gpuCases: [
     sampleCase({ repetitionPenalty: 1.7 }),
@@ -21,6 +27,10 @@ checkOp(sampleTokenOp, {
     sampleCase({ doSample: true, topK: 7, temperature: 0.3, seed: 4 }, wide),
     sampleCase({ doSample: true, minP: 0.3, seed: 5 }, wide),
     sampleCase({ doSample: true, seed: 2 ** 40 + 6, ...everything }, wide),
+    // the best of each row is what a rule forbids: a word alone, one behind 1, one behind 2 0, an end that is too early
+    sampleCase({ badWordsIds: [[4], [1, 5], [2, 0, 1]], endIds: [2, 3], minLength: 5 }, best(4, 5, 1, 2)),
+    sampleCase({ badWordsIds: [[4], [1, 5], [2, 0, 1]], endIds: [2, 3], minLength: 5 }, best(1, 5, 3)),
+    sampleCase({ endIds: [7, 2], minLength: 3 }, best(2, 7, 4)),
     // all but one of the vocabulary banned, and then all of it
     sampleCase({ doSample: true, badWordsIds: [0, 1, 2, 3, 4, 5, 6, 7].map((id) => [id]) }),
     sampleCase({ badWordsIds: [0, 1, 2, 3, 4, 5, 6, 7, 8].map((id) => [id]) }),
