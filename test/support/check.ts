@@ -9,6 +9,7 @@ import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { adversarialGpu } from "./adversary/gpu.ts";
 import type { Adversary } from "./adversary/library.ts";
+import { shareGpu } from "./device.ts";
 import { openTestGpu, type TestAdapter, testAdapters } from "./gpu.ts";
 import { guardGpu } from "./guard.ts";
 
@@ -69,7 +70,7 @@ export const adversaryAllowance = adversary ? ADVERSARY_BOUND : 0;
 /** The device that ops are checked on. */
 export async function openCheckGpu(adapter: TestAdapter): Promise<Gpu> {
   const gpu = await openTestGpu(adapter);
-  return adversary ? adversarialGpu(gpu, adversary) : gpu;
+  return shareGpu(adversary ? adversarialGpu(gpu, adversary) : gpu);
 }
 
 /** $GPT2_ERRORS names a file that gets a line for each comparison. */
