@@ -1,0 +1,176 @@
+import fc from "fast-check";
+import { attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
+import { OPS } from "../../src/kernels/index.ts";
+import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
+import { type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
+import { sampleCase } from "../../src/kernels/sample-token.ts";
+import { packStep, STEP } from "../../src/kernels/step.ts";
+import { compareTensors, runOp } from "../../src/runtime/compare.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { adversaryAllowance, openCheckGpu } from "./check.ts";
+import type { TestAdapter } from "./gpu.ts";
+import { guardGpu } from "./guard.ts";
+
+/** Sizes where kernels go wrong: none, one, primes, and around what packs, tiles and workgroups take. */
+const SIZES = [
+  0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 15, 16, 17, 23, 31, 32, 33, 37, 47, 63, 64, 65, 67, 97, 127, 128, 129,
+];
+
+const sizeUpTo = (most: number, least = 0): fc.Arbitrary<number> =>
+  fc.constantFrom(...SIZES.filter((size) => size >= least && size <= most));
+
+const u32 = (values: readonly number[]): CaseInput => ({ dtype: "u32", shape: [values.length], values });
+
+const step: CaseInput = { ...STEP, values: [...packStep({ seed: 11, step: 5, learningRate: 0.01, lossScale: 0.5 })] };
+
+/** [rows, columns] */
+const matrix = fc.tuple(sizeUpTo(67), sizeUpTo(129));
+
+const gelu = fc.record({ shape: matrix, approximate: fc.constantFrom("tanh", "none") });
+
+const product = fc
+  .record({
+    ...{ M: sizeUpTo(97), N: sizeUpTo(97), K: sizeUpTo(129), transposeA: fc.boolean(), transposeB: fc.boolean() },
+    extras: fc.constantFrom([], ["bias"], ["residual"], ["bias", "residual"], ["into"]),
+    variant: fc.constantFrom("auto", ...matmulVariants.map(({ name }) => name)),
+    splits: fc.constantFrom(0, 1, 3),
+  })
+  .map(({ M, N, K, transposeA, transposeB, extras, variant, splits }): OpCase => {
+    const shapes: Record<string, CaseInput> = { bias: f32([N]), residual: f32([M, N]), into: f32([M, N]) };
+    const added = Object.fromEntries(extras.map((name) => [name, shapes[name]!]));
+    const a = f32(transposeA ? [K, M] : [M, K]);
+    const b = f32(transposeB ? [N, K] : [K, N]);
+    return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, variant, splits } };
+  });
+
+const attention = fc
+  .record({ T: sizeUpTo(37, 1), heads: fc.integer({ min: 1, max: 3 }), D: sizeUpTo(33, 1), dropout: fc.boolean() })
+  .chain(({ T, heads, D, dropout }) =>
+    fc.array(fc.integer({ min: 0, max: T }), { minLength: 1, maxLength: 3 }).map((lengths): OpCase => {
+      const qkv = f32([lengths.length * T, 3 * heads * D]);
+      const attrs = { batch: lengths.length, heads, dropout: dropout ? 0.3 : 0, stream: 16, variant: "panels" };
+      return { inputs: { qkv, lengths: u32(lengths), ...(dropout ? { step } : {}) }, attrs };
+    }),
+  );
+
+const ids = (count: number, below: number): fc.Arbitrary<number[]> =>
+  fc.array(fc.nat({ max: below - 1 }), { minLength: count, maxLength: count });
+
+const embedding = fc
+  .record({ N: sizeUpTo(65), V: sizeUpTo(33, 1), C: sizeUpTo(67), residual: fc.boolean() })
+  .chain(({ N, V, C, residual }) =>
+    ids(N, V).map((values): OpCase => {
+      const order = values.map((_, n) => n).sort((a, b) => values[a]! - values[b]! || a - b);
+      const more = residual ? { residual: f32([N, C]) } : {};
+      return { inputs: { ids: u32(values), table: f32([V, C]), order: u32(order), ...more } };
+    }),
+  );
+
+const crossEntropy = fc
+  .record({ R: sizeUpTo(37), V: sizeUpTo(129, 1), smoothing: fc.constantFrom(0, 0.1) })
+  .chain(({ R, V, smoothing }) =>
+    fc
+      .array(fc.oneof(fc.constant(-100), fc.nat({ max: V - 1 })), { minLength: R, maxLength: R })
+      .map((labels): OpCase => {
+        const logits = { ...f32([R, V]), scale: 3 };
+        return { inputs: { logits, labels: { dtype: "i32", shape: [R], values: labels } }, attrs: { smoothing } };
+      }),
+  );
+
+const adamw = fc
+  .record({ N: sizeUpTo(129), decayed: sizeUpTo(129), scale: fc.constantFrom(0, 0.5, 1) })
+  .map(({ N, decayed, scale }): OpCase => {
+    const v = { ...f32([N]), values: Array.from({ length: N }, (_, i) => i / 10) };
+    const stats = { ...f32([4]), values: [3, scale, 1, 0] };
+    const inputs = { parameters: f32([N]), gradients: f32([N]), m: f32([N]), v, step, stats };
+    return { inputs, attrs: { decayed: Math.min(N, decayed), weightDecay: 0.1, beta2: 0.95 } };
+  });
+
+const cachedAttention = fc
+  .record({
+    H: fc.integer({ min: 1, max: 3 }),
+    D: sizeUpTo(64, 1),
+    T: sizeUpTo(67, 1),
+    B: fc.integer({ min: 1, max: 4 }),
+  })
+  .chain(({ H, D, T, B }) => ids(B, T).map((positions) => cachedAttentionCase(H, D, T, positions)));
+
+const cacheAppend = fc
+  .record({
+    H: fc.integer({ min: 1, max: 3 }),
+    D: sizeUpTo(17, 1),
+    T: sizeUpTo(33, 1),
+    P: fc.integer({ min: 1, max: 3 }),
+  })
+  .chain(({ H, D, T, P }) =>
+    fc
+      .record({
+        S: fc.integer({ min: 1, max: T }),
+        rows: fc.shuffledSubarray([0, 1, 2, 3], { minLength: P, maxLength: P }),
+      })
+      .map(({ S, rows }): OpCase => {
+        const cache = { keys: f32([4, H, D, T]), values: f32([4, H, T, D]) };
+        return { inputs: { qkv: f32([P * S, 3 * H * D]), cacheRows: u32(rows), ...cache } };
+      }),
+  );
+
+const sampleToken = fc
+  .record({ B: sizeUpTo(9, 1), V: sizeUpTo(129, 1), seed: fc.nat({ max: 1000 }), doSample: fc.boolean() })
+  .map(({ B, V, ...rules }) => sampleCase({ ...rules, topK: 5, topP: 0.9 }, { ...f32([B, V]), scale: 2 }));
+
+const layerNorm = fc
+  .record({
+    // of 1 or 2 numbers, normalised ones are constants: dx is what rounding leaves of 0
+    shape: fc.tuple(sizeUpTo(67), sizeUpTo(129, 3)),
+    bias: fc.boolean(),
+    variant: fc.constantFrom("alone", "group"),
+  })
+  .map(({ shape, bias, variant }): OpCase => {
+    const [, C] = shape;
+    return { inputs: { x: f32(shape), gain: f32([C]), ...(bias ? { bias: f32([C]) } : {}) }, attrs: { variant } };
+  });
+
+/** Random cases of each op by its name; the ops of gradients are met in the backward passes of the others. */
+export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
+  accumulate: matrix.map((shape) => ({ inputs: { sum: f32(shape), x: f32(shape), step } })),
+  adamw,
+  add: matrix.map((shape) => ({ inputs: { a: f32(shape), b: f32(shape) } })),
+  attention,
+  cacheAppend,
+  cachedAttention,
+  columnSum: matrix.map((shape) => ({ inputs: { x: f32(shape) } })),
+  crossEntropy,
+  dropout: matrix.map((shape) => ({ inputs: { x: f32(shape), step }, attrs: { rate: 0.3, stream: 17 } })),
+  embedding,
+  gelu: gelu.map(({ shape, approximate }) => ({ inputs: { x: { ...f32(shape), scale: 3 } }, attrs: { approximate } })),
+  gradientNorm: sizeUpTo(129).map((N) => ({ inputs: { gradients: f32([N]), loss: f32([1]) } })),
+  layerNorm,
+  matmul: product,
+  sampleToken,
+  scale: matrix.map((shape) => ({ inputs: { x: f32(shape) }, attrs: { factor: -0.7 } })),
+  scaledFill: matrix.map((shape) => ({ inputs: { dy: f32([1]), step }, attrs: { shape } })),
+  scaledSum: sizeUpTo(129).map((N) => ({ inputs: { x: f32([N]), step } })),
+};
+
+/** Relative L2 distance allowed; sums here have at most 129 terms. */
+const BOUND = 1e-5;
+
+/** Runs a case and its backward pass, compares with the CPU in float64, and looks after the guard zones. Gives the error. */
+export async function checkRandomCase(
+  adapter: TestAdapter,
+  name: string,
+  check: OpCase,
+  seed: number,
+): Promise<number> {
+  const op = OPS.find((one) => one.name === name)!;
+  const gpu = guardGpu(await openCheckGpu(adapter));
+  const runtime = createGpuRuntime(gpu);
+  const got = await runOp(runtime, op, check, seed);
+  runtime.close();
+  await gpu.checkGuards();
+  const wanted = await runOp(createCpuRuntime({ precision: "float64" }), op, check, seed);
+  const { error, tensor } = compareTensors(got, wanted);
+  if (!(error <= BOUND + adversaryAllowance)) throw new Error(`${tensor} is ${error} away, allowed are ${BOUND}`);
+  return error;
+}
