@@ -2,11 +2,12 @@
  * Does a long training run leak? Trains a tiny model for many steps and counts what it holds:
  * `npx tsx --expose-gc scripts/soak.ts [--warm-up 2000] [--steps 10000] [--adapter embedded] [--out file.json]`.
  * Fails if the GPU's buffers or their bytes change after the second step, if a bind group, pipeline or shader module is made
- * after it, or if resident memory, sampled after a garbage collection, grows by 1 MB or more in 10,000 steps (slope of
- * a least-squares line over the samples behind the warm-up, in which Node compiles and the allocators settle).
+ * after it, or if resident anonymous memory, sampled after a garbage collection, grows by 1 MB or more in 10,000 steps (slope
+ * of a least-squares line over the samples behind the warm-up, in which Node compiles and the allocators settle). Anonymous: pages
+ * of libraries come and go as the system pleases.
  * MALLOC_ARENA_MAX=1 keeps glibc from giving each of a driver's threads a heap of its own, whenever two of them meet.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { sequencesOf } from "../src/data/sequence.ts";
@@ -78,8 +79,18 @@ function count({ device }: Gpu): Held {
 interface Sample {
   readonly step: number;
   readonly rss: number;
+  /** RssAnon of Linux; elsewhere all of the resident memory. */
+  readonly anonymous: number;
   readonly heap: number;
   readonly external: number;
+}
+
+function anonymousBytes(): number {
+  try {
+    return 1024 * Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync("/proc/self/status", "utf8"))![1]);
+  } catch {
+    return process.memoryUsage.rss();
+  }
 }
 
 /** Least-squares slope of `value` over steps, in units per 10,000 steps. */
@@ -127,7 +138,7 @@ async function soak(warmUp: number, steps: number, adapter: string): Promise<voi
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { rss, heapUsed, external } = process.memoryUsage();
-    samples.push({ step, rss, heap: heapUsed, external });
+    samples.push({ step, rss, anonymous: anonymousBytes(), heap: heapUsed, external });
   }
   if (!(last < first)) throw new Error(`soak: the loss went from ${first} to ${last}`);
   trainer.dispose();
@@ -136,7 +147,7 @@ async function soak(warmUp: number, steps: number, adapter: string): Promise<voi
 
   const warm = samples.filter(({ step }) => step > warmUp);
   const round = (value: number): number => Number(value.toFixed(3));
-  const growth = round(slope(warm, ({ rss }) => rss) / MB);
+  const growth = round(slope(warm, ({ anonymous }) => anonymous) / MB);
   const report = {
     command: `${process.env.MALLOC_ARENA_MAX ? `MALLOC_ARENA_MAX=${process.env.MALLOC_ARENA_MAX} ` : ""}npx tsx --expose-gc scripts/soak.ts --warm-up ${warmUp} --steps ${steps} --adapter ${adapter}`,
     driver: gpu.driver,
@@ -148,11 +159,12 @@ async function soak(warmUp: number, steps: number, adapter: string): Promise<voi
     held: early,
     loss: { first: round(first), last: round(last) },
     growthMBPer10000Steps: {
-      rss: growth,
+      anonymous: growth,
+      rss: round(slope(warm, ({ rss }) => rss) / MB),
       heap: round(slope(warm, ({ heap }) => heap) / MB),
       external: round(slope(warm, ({ external }) => external) / MB),
     },
-    rssMB: { afterWarmUp: round(warm[0]!.rss / MB), atEnd: round(warm.at(-1)!.rss / MB) },
+    anonymousMB: { afterWarmUp: round(warm[0]!.anonymous / MB), atEnd: round(warm.at(-1)!.anonymous / MB) },
   };
   console.log(JSON.stringify(report, null, 2));
   if (flags.out) writeFileSync(flags.out, `${JSON.stringify({ ...report, samples }, null, 1)}\n`);
