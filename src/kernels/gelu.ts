@@ -23,7 +23,7 @@ export const geluOp = defineOp({
   cpu: ({ x }, { y }, { approximate }) => {
     for (let i = 0; i < y.data.length; i++) y.data[i] = geluAt(x.data[i]!, approximate);
   },
-  gpu: ({ x }, _outputs, attrs, traits) => dispatches("forward", ["x"], "y", x, attrs, traits),
+  gpu: ({ x }, _outputs, attrs, traits) => geluDispatches("forward", ["x"], "y", x, attrs, traits),
   vjp: ({ x }, _outputs, { y: dy }, attrs) => (dy ? { x: geluBackwardOp.apply({ x, dy }, attrs).dx } : {}),
   cost: ({ x }) => ({ flops: 12 * sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
   cases: casesOf((shape) => ({ x: { ...f32(shape), scale: 2 } })),
@@ -43,7 +43,7 @@ export const geluBackwardOp = defineOp({
   cpu: ({ x, dy }, { dx }, { approximate }) => {
     for (let i = 0; i < dx.data.length; i++) dx.data[i] = geluSlopeAt(x.data[i]!, approximate) * dy.data[i]!;
   },
-  gpu: ({ x }, _outputs, attrs, traits) => dispatches("backward", ["x", "dy"], "dx", x, attrs, traits),
+  gpu: ({ x }, _outputs, attrs, traits) => geluDispatches("backward", ["x", "dy"], "dx", x, attrs, traits),
   cost: ({ x }) => ({ flops: 20 * sizeOf(x.shape), bytes: 12 * sizeOf(x.shape) }),
   cases: casesOf((shape) => ({ x: { ...f32(shape), scale: 2 }, dy: f32(shape) })),
 });
@@ -65,7 +65,8 @@ export function geluSlopeAt(x: number, approximate: GeluAttrs["approximate"]): n
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * TANH_SCALE * (1 + 3 * 0.044715 * x * x);
 }
 
-function dispatches(
+/** The dispatches of `geluOp` or of its gradient, on tensors of these names. */
+export function geluDispatches(
   entry: "forward" | "backward",
   inputs: readonly string[],
   output: string,

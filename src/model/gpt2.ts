@@ -6,7 +6,7 @@ import { dropout } from "../kernels/dropout.ts";
 import { embedding } from "../kernels/embedding.ts";
 import { gelu } from "../kernels/gelu.ts";
 import { layerNorm } from "../kernels/layer-norm.ts";
-import { matmul } from "../kernels/matmul.ts";
+import { type MatmulOptions, matmul } from "../kernels/matmul.ts";
 import type { TensorType, Value } from "../kernels/op.ts";
 import { STEP } from "../kernels/step.ts";
 import type { Gpt2Config } from "./config.ts";
@@ -79,23 +79,16 @@ export function gpt2Trunk(
   let stream: number = STREAM.dropout;
   const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, stream++);
   const attend = (qkv: Value): Value => {
-    const own = stream++;
-    // Without dropout the stream is not read: one number for all layers lets them share their pipelines.
-    const attrs = {
-      batch: shape.batch,
-      heads: config.heads,
-      dropout: rates.attention,
-      stream: rates.attention > 0 ? own : 0,
-    };
+    const attrs = { batch: shape.batch, heads: config.heads, dropout: rates.attention, stream: stream++ };
     const { lengths, starts, step } = inputs;
     return attention(qkv, lengths, attrs, { starts, step: rates.attention > 0 ? step : undefined });
   };
-  return trunk(config, parameters, inputs, attend, rates, drop);
+  return trunk(config, parameters, inputs, attend, rates, drop, !training);
 }
 
 /** The trunk without dropout and with an attention of the caller's, such as one that has a cache. */
 export function gpt2TrunkWith(config: Gpt2Config, parameters: Parameters, inputs: TokenInputs, attend: Attend): Value {
-  return trunk(config, parameters, inputs, attend, NO_DROPOUT, (x) => x);
+  return trunk(config, parameters, inputs, attend, NO_DROPOUT, (x) => x, true);
 }
 
 function trunk(
@@ -105,22 +98,31 @@ function trunk(
   attend: Attend,
   rates: Rates,
   drop: (x: Value, rate: number) => Value,
+  /** Nothing will be differentiated: GELU's argument need not be kept. */
+  forwardOnly: boolean,
 ): Value {
   const get = (name: string): Value => {
     const value = parameters.views.get(name);
     if (!value) throw new Error(`gpt2: there is no parameter ${name}`);
     return value;
   };
-  const linear = (x: Value, name: string, residual?: Value): Value => {
-    const y = matmul(x, get(`${name}.weight`), { bias: parameters.views.get(`${name}.bias`), residual });
+  const linear = (x: Value, name: string, more: Pick<MatmulOptions, "residual" | "activation"> = {}): Value => {
+    const y = matmul(x, get(`${name}.weight`), { bias: parameters.views.get(`${name}.bias`), ...more });
     return addLora(parameters.views, parameters.lora, name, x, y, (x) => drop(x, rates.lora));
   };
   const norm = (x: Value, name: string): Value =>
     layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), { epsilon: config.layerNormEpsilon });
   /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */
   const addProjection = (x: Value, y: Value, name: string): Value => {
-    if (rates.residual === 0) return linear(y, name, x);
+    if (rates.residual === 0) return linear(y, name, { residual: x });
     return add(x, drop(linear(y, name), rates.residual));
+  };
+
+  const activated = (x: Value, name: string): Value => {
+    const { activation } = config;
+    // A correction of LoRA's goes before the activation.
+    if (forwardOnly && !parameters.lora) return linear(x, name, { activation });
+    return gelu(linear(x, name), { approximate: activation === "gelu_new" ? "tanh" : "none" });
   };
 
   const places = embedding(inputs.positions, get("wpe.weight"), { order: inputs.positionOrder });
@@ -131,9 +133,7 @@ function trunk(
     x.recorder.section(block);
     const qkv = linear(norm(x, `${block}.ln_1`), `${block}.attn.c_attn`);
     x = addProjection(x, attend(qkv, layer), `${block}.attn.c_proj`);
-    const inner = linear(norm(x, `${block}.ln_2`), `${block}.mlp.c_fc`);
-    const active = gelu(inner, { approximate: config.activation === "gelu_new" ? "tanh" : "none" });
-    x = addProjection(x, active, `${block}.mlp.c_proj`);
+    x = addProjection(x, activated(norm(x, `${block}.ln_2`), `${block}.mlp.c_fc`), `${block}.mlp.c_proj`);
   }
   x.recorder.section("ln_f");
   return norm(x, "ln_f");

@@ -38,6 +38,8 @@ checkOp(matmulOp, {
     product(7, 5, 2053, "TN", ["bias"], { splits: 7 }),
     product(64, 48, 4096, "NN", [], { splits: 16 }),
     product(129, 127, 3, "NN"),
+    product(70, 33, 2053, "NN", ["bias"], { splits: 5, activation: "gelu" }),
+    product(8, 68, 40, "NT", ["bias"], { activation: "gelu_new" }),
   ],
 });
 
@@ -52,6 +54,7 @@ describe("with bindings of 4 KiB and grids of 3 groups", () => {
       product(24, 20, 300, "TN", ["into"]),
       product(6, 150, 16, "NT", ["bias"]),
       product(4, 16, 200, "NN", ["into"], { splits: 4 }),
+      product(24, 20, 300, "TN", ["bias"], { activation: "gelu_new" }),
     ],
     traits,
   });
@@ -72,6 +75,11 @@ describe("matmul while tracing", () => {
     expect(() => matmul(value(2, 3), value(3, 4), { bias: value(3) })).toThrow(
       "matmul: bias is f32 [3], wanted f32 [4]",
     );
+  });
+
+  test("an activation excludes what would be added after it", () => {
+    const [a, b, residual] = [value(2, 3), value(3, 4), value(2, 4)];
+    expect(() => matmul(a, b, { residual, activation: "gelu" })).toThrow("the activation gelu excludes residual");
   });
 
   test("an unknown variant lists the known ones", () => {

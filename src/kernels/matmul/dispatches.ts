@@ -4,12 +4,16 @@ import type { Traits } from "../traits.ts";
 import { type Piece, type Product, piecesOf, rowLengths } from "./product.ts";
 import type { MatmulVariant } from "./variants.ts";
 
+/** What goes over a sum last: nothing, GELU's tanh approximation, or GELU itself, by transformers' names. */
+export type Activation = "linear" | "gelu_new" | "gelu";
+
 /** What is done to a product before it is stored. */
 export interface Finish {
   readonly bias: boolean;
   readonly residual: boolean;
   /** y = y + product; excludes the others. */
   readonly into: boolean;
+  readonly activation: Activation;
 }
 
 /** How a product is computed: by which variant, with K cut into how many stretches that are summed by a second pass. */
@@ -19,11 +23,14 @@ export interface Plan {
 }
 
 const REDUCE_GROUP = 64;
+const PLAIN: Finish = { bias: false, residual: false, into: false, activation: "linear" };
 
 /** The dispatches of a whole product; the tensors are called a, b, y, bias, residual, and partials when K is split. */
 export function productDispatches(product: Product, finish: Finish, plan: Plan, traits: Traits): Dispatch[] {
   return piecesOf(product, traits).flatMap((piece) => {
-    const pieceFinish = piece.k.start > 0 ? { bias: false, residual: false, into: true } : finish;
+    const last = piece.k.start + piece.k.length === product.K;
+    const activation = last ? finish.activation : "linear";
+    const pieceFinish = piece.k.start > 0 ? { ...PLAIN, into: true, activation } : { ...finish, activation };
     return pieceDispatches(product, piece, pieceFinish, plan, traits);
   });
 }
@@ -81,7 +88,7 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const limit = traits.maxGroupsPerDimension;
   const folded = rows > limit || columns > limit;
   const [x, y] = folded ? gridOf(rows * columns, traits) : [rows, columns];
-  const ending = endingOf(finish, spans.y);
+  const ending = endingOf(finish, spans.y, shaders.vectorY);
   const common = { entry: "matmul", ...(variant.subgroup > 0 ? { enable: ["subgroups"] as const } : {}) };
   const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
     ...common,
@@ -89,7 +96,7 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
       "lib/grid",
       "matmul/sizes",
       shaders.y,
-      target.shader,
+      ...target.shaders,
       ...shaders.operands,
       ...variant.library,
       variant.shader,
@@ -98,6 +105,7 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     constants: {
       ...constants,
       ...variant.constants,
+      ...target.constants,
       ...(variant.reads === "elements" ? {} : { FOLDED: Number(folded) }),
     },
     sizes: target.places(2),
@@ -110,14 +118,14 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const cells = (m.length * n.length) / (shaders.vectorY ? 4 : 1);
   const reduce: Dispatch = {
     entry: "reduce",
-    shader: ["lib/grid", "matmul/sizes", shaders.y, ending.shader, "matmul/reduce"],
+    shader: ["lib/grid", "matmul/sizes", shaders.y, ...ending.shaders, "matmul/reduce"],
     uniforms,
-    constants: { GROUP: REDUCE_GROUP },
+    constants: { ...ending.constants, GROUP: REDUCE_GROUP },
     sizes: ending.places(1),
     bind: [read("partials", partials), write("y", spans.y), ...ending.bind],
     grid: gridOf(Math.ceil(cells / REDUCE_GROUP), traits),
   };
-  const plain = endingOf({ bias: false, residual: false, into: false }, undefined);
+  const plain = endingOf(PLAIN, undefined, shaders.vectorY);
   return [compute(plain, write("partials", partials), { Y_START: 0, Y_ROW: n.length }), reduce];
 }
 
@@ -153,7 +161,8 @@ function tilesOf({ m, n }: Piece, { reads, tile, invocations }: MatmulVariant): 
 }
 
 interface Ending {
-  readonly shader: ShaderName;
+  readonly shaders: readonly ShaderName[];
+  readonly constants: Readonly<Record<string, number>>;
   /** Bindings after y's. */
   readonly bind: readonly Binding[];
   /** The numbers of y's binding and of those after it, when y's is `at`. */
@@ -161,11 +170,16 @@ interface Ending {
 }
 
 /** The last step of a kernel: what is done to a sum before it is stored; `span` is what is bound of y. */
-function endingOf(finish: Finish, span: Span | undefined): Ending {
+function endingOf(finish: Finish, span: Span | undefined, vector: boolean): Ending {
   const names = finish.into ? [] : [...(finish.bias ? ["bias"] : []), ...(finish.residual ? ["residual"] : [])];
   const suffix = finish.into ? "into" : names.join("_") || "plain";
+  const plus = `matmul/plus_${suffix}` as ShaderName;
+  const linear = finish.activation === "linear";
   return {
-    shader: `matmul/finish_${suffix}` as ShaderName,
+    shaders: linear
+      ? [plus, "matmul/finish_linear"]
+      : [vector ? "lib/pack4" : "lib/pack1", "lib/gelu", plus, "matmul/finish_gelu"],
+    constants: linear ? {} : { EXACT: Number(finish.activation === "gelu") },
     bind: names.map((name) => read(name, name === "residual" ? span : undefined)),
     places: (at) => Object.fromEntries([["Y", at], ...names.map((name, i) => [name.toUpperCase(), at + 1 + i])]),
   };

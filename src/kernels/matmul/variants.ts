@@ -147,7 +147,8 @@ export function variantFits(variant: MatmulVariant, traits: Traits): boolean {
   );
 }
 
-const FEW_ROWS = 8;
+/** Products of up to so many rows are bound by reading b. */
+export const FEW_ROWS = 8;
 /** Workgroups that keep a GPU busy: some for each of a few dozen cores. */
 const BUSY_GROUPS = 128;
 /** Shorter stretches of K are not worth a second pass. */

@@ -1,5 +1,0 @@
-// y = product
-fn finish(product: Cell, at: u32, column: u32) -> Cell {
-  return product;
-}
-

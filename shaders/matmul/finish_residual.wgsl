@@ -1,7 +1,0 @@
-// y = product + residual, which has y's shape
-@group(0) @binding(RESIDUAL) var<storage, read> residual: array<Cell>;
-
-fn finish(product: Cell, at: u32, column: u32) -> Cell {
-  return product + residual[at];
-}
-
