@@ -24,7 +24,8 @@ export async function* decodeText(source: ByteSource): AsyncGenerator<string> {
     const whole = wholeCharacters(bytes);
     yield await decode(source, bytes.subarray(0, whole), at);
     at += whole;
-    held = bytes.slice(whole);
+    // A copy, which slice would not be of Node's Buffer.
+    held = new Uint8Array(bytes.subarray(whole));
   }
   if (held.length > 0) await notUtf8(source, held, at);
 }

@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -136,6 +137,24 @@ describe("what is wrong with data is said in one line, with the place and the re
     chmodSync(locked, 0);
     // The superuser may read anything.
     if (process.getuid?.() !== 0) await expect(open(locked)).rejects.toThrow(/locked.txt: permission denied$/);
+  });
+
+  test("a file that grows or shrinks while it is read", async () => {
+    for (const [change, message] of [
+      [(path: string) => appendFileSync(path, "more\n"), /changing.txt: changed while it was read/],
+      [
+        (path: string) => truncateSync(path, 70_000),
+        /changing.txt: ended at byte 70000 while it was read; has it changed\?/,
+      ],
+    ] as const) {
+      const path = fileOf("changing.txt", "line\n".repeat(40_000));
+      let changed = false;
+      const progress = () => {
+        if (!changed) change(path);
+        changed = true;
+      };
+      await expect(openData(optionsFor(path), byte, { progress })).rejects.toThrow(message);
+    }
   });
 
   test("files that do not go together", async () => {

@@ -2,6 +2,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
+import { UserError } from "../../src/core/errors.ts";
 import type { Columns } from "../../src/data/columns.ts";
 import { encodeBatch, safePieces } from "../../src/data/encode.ts";
 import { alphabetOf, encodeAsStream, readRecords } from "../../src/data/read.ts";
@@ -217,4 +218,33 @@ test("as a stream, an end token stands between two texts; a text file is one tex
   const pieces = await collected(encodeAsStream(files, {}, byte));
   expect(byte.decode(pieces.flatMap(({ ids }) => [...ids]))).toBe(["a\nb\n", "c", "dd", "e"].join("<|endoftext|>"));
   expect(pieces.filter(({ text }) => text)).toHaveLength(4);
+});
+
+test("bytes of any kind, as text or tables, are read or refused in one line", async () => {
+  const piece = fc.oneof(
+    fc.constantFrom('{"text": "', '"}', '"', ",", "\n", "\r", "\t", "text", "[", "null", "1e999", "\\ud800", "\0", "é"),
+    fc.string(),
+    fc.uint8Array({ maxLength: 5 }),
+  );
+  const anyBytes = fc.array(piece).map((parts) => Buffer.concat(parts.map((part) => Buffer.from(part as string))));
+  await fc.assert(
+    fc.asyncProperty(
+      anyBytes,
+      fc.constantFrom("txt", "jsonl", "csv", "tsv"),
+      fc.integer({ min: 1, max: 40 }),
+      async (bytes, format, size) => {
+        for (const head of ["", "text\n"]) {
+          const data = Buffer.concat([Buffer.from(head), bytes]);
+          try {
+            await recordsOf(data, format as "txt", {}, size);
+          } catch (error) {
+            if (!(error instanceof UserError)) throw error;
+            expect(error.message).not.toMatch(/[\n\r]/);
+            expect(error.message.length).toBeLessThan(400);
+          }
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
 });

@@ -2,7 +2,7 @@ import type { ByteSource } from "../../src/data/source.ts";
 
 /** Bytes as a file that comes in pieces of `piece` bytes, each overwritten when the next is asked for, as a reader's buffer is. */
 export function sourceOf(data: Uint8Array | string, piece = 7, name = "data.txt"): ByteSource {
-  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data);
   return {
     name,
     size: bytes.length,
