@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { createTape } from "../autograd/tape.ts";
-import { userError } from "../core/errors.ts";
+import { UserError, userError } from "../core/errors.ts";
 import type { BaseModel } from "../io/adapter.ts";
 import {
   type Checkpoint,
@@ -50,7 +50,7 @@ export interface OpenModelOptions {
 export async function openModel(source: string, options: OpenModelOptions = {}): Promise<OpenModel> {
   const folder = options.adapter === undefined ? adapterFolder(source) : requireAdapter(options.adapter);
   if (folder === undefined) return openPlain(source, options);
-  const model = await openPlain(options.adapter === undefined ? baseOf(folder) : source, options);
+  const model = await (options.adapter === undefined ? openBase(folder, options) : openPlain(source, options));
   try {
     const { tokenizer, startToken, merge } = await openCorrections(folder, model.config);
     return {
@@ -64,6 +64,16 @@ export async function openModel(source: string, options: OpenModelOptions = {}):
     await model.close();
     throw error;
   }
+}
+
+async function openBase(folder: string, options: OpenModelOptions): Promise<OpenModel> {
+  const base = baseOf(folder);
+  return openPlain(base, options).catch((error: unknown) => {
+    if (!(error instanceof UserError)) throw error;
+    return userError(
+      `${folder}: the model that it corrects: ${error.message}; or give that as --model, and this as --adapter`,
+    );
+  });
 }
 
 async function openPlain(source: string, options: OpenModelOptions): Promise<OpenModel> {

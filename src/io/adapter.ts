@@ -108,6 +108,13 @@ const SCHEMA = z.object({
   init_lora_weights: z.union([z.boolean(), z.null(), z.enum(["gaussian", "orthogonal"])]).optional(),
 });
 
+/** A value out of a file, for a message: what is nested may be nested without end. */
+function brief(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  return typeof value === "string" ? quote(value) : String(value);
+}
+
 /** Reads an `adapter_config.json`. Throws `UserError` on another kind of adapter, and on a choice that is not made here. */
 export function parseAdapterConfig(text: string): AdapterConfig {
   let json: unknown;
@@ -120,10 +127,7 @@ export function parseAdapterConfig(text: string): AdapterConfig {
   if (!parsed.success) {
     const path = parsed.error.issues[0]!.path.map(String);
     const got = path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], json);
-    const what =
-      path.length === 0
-        ? "is no JSON object"
-        : `${path.join(".")} is ${JSON.stringify(got)?.slice(0, 80) ?? "missing"}`;
+    const what = path.length === 0 ? "is no JSON object" : `${path.join(".")} is ${brief(got)}`;
     return userError(`${ADAPTER_CONFIG}: ${what}; wanted plain LoRA as PEFT has it by default`);
   }
   const {

@@ -142,6 +142,12 @@ test("a directory without corrections is told, and so is an output that exists",
     "is no PEFT directory; give one with --adapter",
   );
   expect((await merge("--model", at("base"), "--output-dir", at("base"))).stderr).toContain("exists already");
+  cpSync(at("lora/model"), at("astray"), { recursive: true });
+  const config = JSON.parse(readFileSync(at("astray/adapter_config.json"), "utf8"));
+  writeFileSync(at("astray/adapter_config.json"), JSON.stringify({ ...config, base_model_name_or_path: "/nowhere" }));
+  expect((await merge("--model", at("astray"), "--output-dir", at("x"))).stderr).toMatch(
+    /astray: the model that it corrects: \/nowhere: there is no such file.*give that as --model, and this as --adapter/,
+  );
   const { stderr } = await gpt2("eval", "--model", at("base"), "--adapter", folder, "--data", at("data.txt"));
   expect(stderr).toContain("has no adapter_config.json; wanted a PEFT directory, or a run that trained LoRA");
 }, 60_000);
