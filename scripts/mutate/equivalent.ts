@@ -36,4 +36,16 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "for (var width = ROW_WORKGROUP * 2u; width > 0u; width /= 2u) {",
     why: "the first rounds read past the end, which WGSL makes some element of the array: the largest stays the largest",
   },
+  {
+    shader: "matmul/b_rows",
+    before: "return vec4u((u.B_START + min(column, u.N - 4u)) / 4u);",
+    after: "return vec4u((u.B_START + min(column, u.N + 4u)) / 4u);",
+    why: "what is read for columns past the last is never stored, and a read past the end is harmless in WebGPU",
+  },
+  {
+    shader: "attention/backward_queries",
+    before: "product[r] += pack_dot(d_out[r * PACKS + d], y[y_from + d]);",
+    after: "product[r] += pack_dot(y[y_from + d], d_out[r * PACKS + d]);",
+    why: "a dot product is the same either way",
+  },
 ];

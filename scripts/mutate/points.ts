@@ -18,7 +18,7 @@ const COMPARISONS: Readonly<Record<string, string>> = {
 const OPERATORS: Readonly<Record<string, string>> = { "+": "-", "-": "+", "*": "/", "/": "*", "%": "/" };
 const LOGIC: Readonly<Record<string, string>> = { "&&": "||", "||": "&&" };
 /** Calls whose arguments may change places without a difference. */
-const SYMMETRIC = new Set(["min", "max", "dot"]);
+const SYMMETRIC = new Set(["min", "max", "dot", "pack_dot"]);
 
 /** Every place where one of the operators applies; what they give need not compile. */
 export function mutationsOf(shader: string, source: string): Mutation[] {

@@ -8,7 +8,7 @@ const WORKGROUP = 64;
 const ELEMENTS_PER_GROUP = 4096;
 const MOST_GROUPS = 256;
 /** Magnitudes above this count as not finite, and so does a sum of squares above it: what AdamW squares stays finite, too. */
-export const LARGEST_GRADIENT = 1e30;
+export const LARGEST_GRADIENT = Math.fround(1e30);
 
 /** Places in the op's result. */
 export const NORM = 0;

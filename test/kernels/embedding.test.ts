@@ -1,5 +1,29 @@
-import { embeddingBackwardOp, embeddingOp } from "../../src/kernels/embedding.ts";
+import { describe } from "vitest";
+import { embeddingBackwardOp, embeddingOp, sortedOrder } from "../../src/kernels/embedding.ts";
+import { f32, type OpCase } from "../../src/kernels/op.ts";
 import { checkOp } from "../support/check.ts";
 
 checkOp(embeddingBackwardOp);
 checkOp(embeddingOp);
+
+/** Twelve ids all over a table, some of them more than once, and first and last rows of it. */
+function spread(rows: number, columns: number, residual: boolean): OpCase {
+  const ids = Array.from({ length: 12 }, (_, n) => (n % 5 === 4 ? rows - 1 : Math.floor(((n % 7) * (rows - 1)) / 6)));
+  const u32 = (values: ArrayLike<number>) => ({ dtype: "u32" as const, shape: [12], values: Array.from(values) });
+  const more = residual ? { residual: f32([12, columns]) } : {};
+  return { inputs: { ids: u32(ids), order: u32(sortedOrder(ids)), table: f32([rows, columns]), ...more } };
+}
+
+// Spans start at multiples of 256 bytes and of a row: of 16 rows of 4 columns, or of 64 rows of 13.
+describe.each([
+  [40, 4, 256],
+  [150, 13, 3328],
+])("a table of %d rows of %d in bindings of %d bytes", (rows, columns, maxBindingBytes) => {
+  checkOp(
+    { ...embeddingOp, cases: [] },
+    {
+      gpuCases: [spread(rows, columns, false), spread(rows, columns, true)],
+      traits: { maxBindingBytes, maxGroupsPerDimension: 4 },
+    },
+  );
+});

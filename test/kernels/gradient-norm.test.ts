@@ -28,6 +28,21 @@ test.each(testAdapters.flatMap((adapter) => poisons.map((poison) => [adapter, po
   },
 );
 
+// Both as float32 has them: 1e30, and the next number above it.
+test.each(testAdapters)("%s: a loss of the largest magnitude is healthy, the next above it is not", async (adapter) => {
+  const gpu = createGpuRuntime(await openTestGpu(adapter));
+  const bits = new Uint32Array([0x7149f2ca, 0x7149f2cb]);
+  for (const runtime of [gpu, createCpuRuntime()]) {
+    const healthy: number[] = [];
+    for (const value of new Float32Array(bits.buffer)) {
+      const check = { inputs: { gradients: f32([70]), loss: { ...f32([1]), values: [value] } } };
+      healthy.push((await runOp(runtime, gradientNormOp, check)).stats![HEALTHY]!);
+    }
+    expect(healthy).toEqual([1, 0]);
+  }
+  gpu.close();
+});
+
 test.each(testAdapters)(
   "%s: gradients whose squares moments could not keep are unhealthy, those below are not",
   async (adapter) => {
