@@ -57,6 +57,17 @@ const attention = fc
     }),
   );
 
+/** Rows of several records: each place begins a new one, or not. */
+const packedAttention = attention.chain((check) => {
+  const { qkv, lengths } = check.inputs;
+  const [rows, T] = [qkv!.shape[0]!, qkv!.shape[0]! / lengths!.shape[0]!];
+  return fc.array(fc.boolean(), { minLength: rows, maxLength: rows }).map((begins): OpCase => {
+    const starts = begins.map(() => 0);
+    for (let i = 0; i < rows; i++) starts[i] = i % T === 0 ? 0 : begins[i] ? i % T : starts[i - 1]!;
+    return { ...check, inputs: { ...check.inputs, starts: u32(starts) } };
+  });
+});
+
 const ids = (count: number, below: number): fc.Arbitrary<number[]> =>
   fc.array(fc.nat({ max: below - 1 }), { minLength: count, maxLength: count });
 
@@ -139,7 +150,7 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   accumulate: matrix.map((shape) => ({ inputs: { sum: f32(shape), x: f32(shape), step } })),
   adamw,
   add: matrix.map((shape) => ({ inputs: { a: f32(shape), b: f32(shape) } })),
-  attention,
+  attention: fc.oneof(attention, packedAttention),
   cacheAppend,
   cachedAttention,
   columnSum: matrix.map((shape) => ({ inputs: { x: f32(shape) } })),
