@@ -86,18 +86,14 @@ export async function prepareWithin<T>(request: FitRequest, prepare: (need: Memo
   }
 }
 
-/** What fits: all records at once but recomputed; as many records a step in more passes; and both. Largest passes first. */
+/** What fits, with as many records a step: in more passes, and recomputed where that allows fewer of them. Fewest passes first. */
 export function fitting(request: FitRequest, bytes: number): Fit[] {
   const { wanted } = request;
   const fits = (fit: Fit): boolean => needOf(request, fit).bytes <= bytes;
-  const found: Fit[] = [];
-  if (!wanted.recompute) {
-    const recomputed = inPasses(wanted, true, fits);
-    if (recomputed) found.push(recomputed);
-  }
   const plain = inPasses(wanted, wanted.recompute, fits);
-  if (plain) found.push(plain);
-  return found;
+  const recomputed = wanted.recompute ? undefined : inPasses(wanted, true, fits);
+  const worth = recomputed && recomputed.batchSize > (plain?.batchSize ?? 0);
+  return [...(worth ? [recomputed] : []), ...(plain ? [plain] : [])];
 }
 
 /** The wanted records of a step in the fewest passes of equal size that fit. */

@@ -123,6 +123,19 @@ test("--dry-run tells steps, memory and time, and writes nothing", async () => {
   expect(existsSync(run)).toBe(false);
 }, 60_000);
 
+test("a run that does not fit is refused before it begins, with what fits", async () => {
+  const run = join(folder, "large");
+  const { code, stderr } = await gpt2(...tiny(), "--memory", "0.00001", "--output-dir", run);
+  expect(code).toBe(1);
+  const refusals = stderr.split("\n").filter((line) => line.startsWith("gpt2: "));
+  expect(refusals).toEqual([
+    expect.stringMatching(
+      /^gpt2: training needs [\d.]+ MiB of memory, 0\.0 MiB is what --memory allows, and --batch-size 1/,
+    ),
+  ]);
+  expect(existsSync(run)).toBe(false);
+}, 60_000);
+
 test("settings come from a file, and what is wrong with it is said in one line", async () => {
   const file = join(folder, "settings.json");
   writeFileSync(
