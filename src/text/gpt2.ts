@@ -67,21 +67,15 @@ function bpeTokenizer(bpe: Bpe, specials: ReadonlyMap<string, number>, end: stri
   for (const [content, id] of specials) tokens[id] = UTF8.encode(content);
   const endId = specials.get(end);
   if (endId === undefined) return userError(`tokenizer: no token ${quoted(end)} to end a record`);
-  const cache = new Map<string, Int32Array>();
+  const known = createPieces();
 
-  const encodePiece = (piece: string): Int32Array => {
-    const known = cache.get(piece);
-    if (known !== undefined) return known;
-    const ids = mergeBytes(bpe, UTF8.encode(piece));
-    if (piece.length <= CACHED_LENGTH) {
-      if (cache.size >= CACHED_PIECES) cache.clear();
-      // A copy: V8 keeps a part of a string as a view of the whole, which would stay in memory with it.
-      cache.set(` ${piece}`.slice(1), ids);
-    }
-    return ids;
-  };
   const encodeRun = (run: string, out: IdBuffer) => {
-    for (const piece of pieces(run)) out.pushAll(encodePiece(piece));
+    for (const piece of pieces(run)) {
+      if (known.push(piece, out)) continue;
+      const ids = mergeBytes(bpe, UTF8.encode(piece));
+      if (piece.length <= CACHED_LENGTH) known.add(piece, ids);
+      out.pushAll(ids);
+    }
   };
   const bytes = (id: number): Uint8Array =>
     tokens[id] ?? userError(`tokenizer: id ${id} is outside the vocabulary, 0 to ${tokens.length - 1}`);
@@ -98,6 +92,33 @@ function bpeTokenizer(bpe: Bpe, specials: ReadonlyMap<string, number>, end: stri
     decode: (ids) => decodeUtf8(Array.from(ids, bytes)),
     bytes,
     files: (contextLength) => gpt2Files(bpe, specials, end, contextLength),
+  };
+}
+
+/** Ids of the pieces seen last, in one array: an array for each would be larger than what is in it. */
+function createPieces() {
+  const all = new Int32Array(4 * CACHED_PIECES);
+  /** Where a piece's ids begin, times 256, and how many they are. */
+  const places = new Map<string, number>();
+  let used = 0;
+  return {
+    push(piece: string, out: IdBuffer): boolean {
+      const place = places.get(piece);
+      if (place === undefined) return false;
+      const start = place >>> 8;
+      for (let i = start; i < start + (place & 255); i++) out.push(all[i]!);
+      return true;
+    },
+    add(piece: string, ids: Int32Array): void {
+      if (places.size >= CACHED_PIECES || used + ids.length > all.length) {
+        places.clear();
+        used = 0;
+      }
+      all.set(ids, used);
+      // A copy: V8 keeps a part of a string as a view of the whole, which would stay in memory with it.
+      places.set(` ${piece}`.slice(1), used * 256 + ids.length);
+      used += ids.length;
+    },
   };
 }
 
