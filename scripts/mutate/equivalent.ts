@@ -48,4 +48,34 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "product[r] += pack_dot(y[y_from + d], d_out[r * PACKS + d]);",
     why: "a dot product is the same either way",
   },
+  {
+    shader: "sample/choose",
+    before: "above = workgroupUniformLoad(&found_above);",
+    after: "",
+    why: "only invocation 0 uses it, and has counted it itself",
+  },
+  {
+    shader: "add",
+    before: "for (var i = start; i < min(start + 4u, u.N); i++) {",
+    after: "for (var i = start; i < min(start + 5u, u.N); i++) {",
+    why: "the fifth element is the next invocation's first: both write the same",
+  },
+  {
+    shader: "matmul/finish_bias",
+    before: "return product + bias[(u.BIAS_START + column) / CELL];",
+    after: "return product + bias[(column + u.BIAS_START) / CELL];",
+    why: "a sum is the same either way",
+  },
+  {
+    shader: "lib/gelu",
+    before: "return select(tail, 1.0 - tail, x >= Pack(0.0)) + c * 0.3989422804014327 * e;",
+    after: "return select(tail, 1.0 - tail, x > Pack(0.0)) + c * 0.3989422804014327 * e;",
+    why: "at 0 the tail is 1/2, and so is what is left of 1",
+  },
+  {
+    shader: "matmul/staged_32x32",
+    before: "if (column >= u.N) {",
+    after: "if (false) {",
+    why: "it spares work: what lies past the last column is not stored",
+  },
 ];

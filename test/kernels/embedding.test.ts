@@ -26,4 +26,13 @@ describe.each([
       traits: { maxBindingBytes, maxGroupsPerDimension: 4 },
     },
   );
+  const { ids, order } = spread(rows, columns, false).inputs;
+  const added = { ids: ids!, order: order!, dy: f32([12, columns]), into: f32([rows, columns]) };
+  checkOp(
+    { ...embeddingBackwardOp, cases: [] },
+    {
+      gpuCases: [{ inputs: added, attrs: { rows } }],
+      traits: { maxBindingBytes, maxGroupsPerDimension: 4 },
+    },
+  );
 });

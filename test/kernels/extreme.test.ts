@@ -123,6 +123,21 @@ describe.each(testAdapters)("extreme inputs on %s", (adapter) => {
     await compare(crossEntropyExtreme(values, true), adapter);
   });
 
+  test.each([false, true])(
+    "cross-entropy with the largest logit in each place of a row, a workgroup a row: %s",
+    async (group) => {
+      const values = Array.from({ length: 70 * 70 }, (_, i) => (i % 71 === 0 ? 300 : i % 3));
+      const labels = {
+        dtype: "i32",
+        shape: [70],
+        values: Array.from({ length: 70 }, (_, row) => (row * 3) % 70),
+      } as const;
+      const check = { inputs: { logits: { ...f32([70, 70]), values }, labels } };
+      const bounds = { loss: 1e-6, logSumExp: 1e-6, dlogits: 1e-5 };
+      await compare({ op: crossEntropyOp as unknown as AnyOp, check, bounds, group }, adapter);
+    },
+  );
+
   test.each(rows)("attention to scores with %s", async (_, values) => {
     await compare(attentionExtreme(values, "panels"), adapter);
   });

@@ -21,7 +21,7 @@ export interface GuardedGpu extends Gpu {
 }
 
 /**
- * The same device, with a guard zone behind every storage buffer: bindings that reach the buffer's end reach over the
+ * The same device, with a guard zone behind every storage buffer: bindings reach over the
  * guard too, so a write past the end lands in it instead of being clamped, and a read past the end brings NaN. Memory
  * that no one promised to be zero starts as NaN as well, so an element that a kernel leaves out shows.
  */
@@ -54,8 +54,10 @@ export function guardGpu(gpu: Gpu): GuardedGpu {
 
   function overGuard(resource: GPUBindingResource): GPUBindingResource {
     if (!("buffer" in resource)) return resource;
-    const { buffer, offset = 0, size = buffer.size - offset } = resource;
-    return offset + size === ends.get(buffer) ? { buffer, offset, size: size + GUARD_BYTES } : resource;
+    const { buffer, offset = 0 } = resource;
+    const end = ends.get(buffer);
+    // what binds a part of a tensor reaches over the rest, so that a write past the part changes its neighbours
+    return end === undefined ? resource : { buffer, offset, size: end + GUARD_BYTES - offset };
   }
 
   const createBindGroup = (descriptor: GPUBindGroupDescriptor): GPUBindGroup =>
