@@ -2,7 +2,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { NotFiniteError, UserError, userError } from "../core/errors.ts";
-import type { FileSource } from "../io/checkpoint.ts";
 import { formatManifest, MANIFEST, type Manifest, parseManifest } from "../io/manifest.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import {
@@ -36,8 +35,6 @@ export interface SavedCheckpoint extends FoundCheckpoint {
   json(name: string): unknown;
   /** Brings weights and moments into the runtime, to the last bit. */
   restore(runtime: Runtime, layout: ParameterLayout): Promise<void>;
-  /** Opens its files for as long as `use` takes: for weights that are kept otherwise than `restore` expects. */
-  read<T>(use: (files: ReadonlyMap<string, FileSource>) => Promise<T>): Promise<T>;
 }
 
 export interface SaveOptions {
@@ -120,18 +117,6 @@ export async function openCheckpointFolder(path: string): Promise<SavedCheckpoin
   if (named !== undefined && Number(named) !== manifest.step)
     userError(`${path}: is of step ${manifest.step}; was it renamed?`);
   await verifyFiles(path, manifest);
-  async function read<T>(use: (files: ReadonlyMap<string, FileSource>) => Promise<T>): Promise<T> {
-    const { files, close } = await openFolder(path, (name) => Object.hasOwn(manifest.files, name));
-    try {
-      return await use(files);
-    } catch (error) {
-      return within(path, () => {
-        throw error;
-      });
-    } finally {
-      await close();
-    }
-  }
   return {
     step: manifest.step,
     path,
@@ -139,8 +124,18 @@ export async function openCheckpointFolder(path: string): Promise<SavedCheckpoin
       if (!Object.hasOwn(manifest.files, name)) return undefined;
       return JSON.parse(readText(join(path, name)));
     },
-    restore: (runtime, layout) => read((files) => restoreStates(runtime, layout, files)),
-    read,
+    async restore(runtime, layout) {
+      const { files, close } = await openFolder(path, (name) => Object.hasOwn(manifest.files, name));
+      try {
+        await restoreStates(runtime, layout, files);
+      } catch (error) {
+        within(path, () => {
+          throw error;
+        });
+      } finally {
+        await close();
+      }
+    },
   };
 }
 

@@ -269,11 +269,21 @@ describe("a run's lock", () => {
     expect(lines).toEqual(["took over the lock of process ?, which is gone"]);
   });
 
-  test("one of many that try at once gets a dead one's", async () => {
-    writeFileSync(join(run, "run.lock"), "");
-    const results = await Promise.allSettled(Array.from({ length: 20 }, lock));
-    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    expect(readdirSync(run)).toEqual(["run.lock"]);
+  test.each([
+    ["one that was cut off while it was made", () => ""],
+    ["that of a process that is gone", (held: string) => JSON.stringify({ ...JSON.parse(held), started: "1" })],
+  ])("%s: of many that try at once one gets it, every time", async (_, dead) => {
+    const file = join(run, "run.lock");
+    await lock();
+    const text = dead(readFileSync(file, "utf8"));
+    for (let time = 0; time < 20; time++) {
+      writeFileSync(file, text);
+      const past = Date.now() / 1000 - 10;
+      utimesSync(file, past, past);
+      const results = await Promise.allSettled(Array.from({ length: 20 }, lock));
+      expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      expect(readdirSync(run)).toEqual(["run.lock"]);
+    }
   });
 
   /** The lock's file as process `pid` would have written it, which it then says. */

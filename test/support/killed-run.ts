@@ -60,7 +60,7 @@ export function gpt2(
 export function contentsOf(directory: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const folder of readdirSync(directory).filter((name) => /^(checkpoint-\d+|model)$/.test(name))) {
-    for (const file of ["model.safetensors", "optimizer.safetensors"]) {
+    for (const file of ["model.safetensors", "adapter_model.safetensors", "optimizer.safetensors"]) {
       const path = join(directory, folder, file);
       if (existsSync(path))
         found.set(`${folder}/${file}`, createHash("sha256").update(readFileSync(path)).digest("hex"));

@@ -1,7 +1,7 @@
 /** A lock on a folder that a killed process cannot leave behind. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
-import { link, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { link, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { userError } from "../../core/errors.ts";
@@ -25,8 +25,11 @@ interface Holder {
 const BEAT_MS = 20_000;
 /** Without a sign for so long, it is taken for dead: a machine that sleeps, or a disk far away, must not look so. */
 const SILENCE_MS = 300_000;
-/** Between the making of the file and its contents lies less. */
+/** Between the making of a file and its contents lies less, where the file system cannot do both at once. */
 const UNWRITTEN_MS = 2_000;
+/** Taking over takes less: who has claimed a lock for longer was killed. */
+const CLAIMED_MS = 10_000;
+const RETRY_MS = 20;
 
 /**
  * Locks by a file at `path`, which names the process. That of a process that is gone is taken over, and `notice` hears of it;
@@ -37,7 +40,9 @@ export async function acquireLock(path: string, notice: (message: string) => voi
   const own: Holder = { pid, started, machine, nonce: randomBytes(8).toString("hex") };
   try {
     while (!(await create(path, own))) {
-      const text = await readFile(path, "utf8").catch(() => undefined);
+      const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") throw error;
+      });
       if (text === undefined) continue; // released in between
       const holder = parse(text);
       const silent = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0);
@@ -46,7 +51,7 @@ export async function acquireLock(path: string, notice: (message: string) => voi
           holder.machine === own.machine ? "" : ` of another machine, seen ${Math.round(silent / 1000)} s ago`;
         userError(`${path}: process ${holder.pid}${since} is at work there; wait for it, or choose another directory`);
       }
-      if (!holder && silent < UNWRITTEN_MS) await sleep(UNWRITTEN_MS / 10);
+      if (!holder && silent < UNWRITTEN_MS) await sleep(RETRY_MS);
       else if (await takeAway(path, text)) notice(`took over the lock of process ${holder?.pid ?? "?"}, which is gone`);
     }
   } catch (error) {
@@ -66,37 +71,49 @@ export async function acquireLock(path: string, notice: (message: string) => voi
   };
 }
 
+/** Makes the lock's file with its contents in one step; false where there is one. */
 async function create(path: string, own: Holder): Promise<boolean> {
+  const aside = `${path}.partial-${process.pid}-${own.nonce}`;
   try {
-    const handle = await open(path, "wx");
-    try {
-      await handle.writeFile(JSON.stringify(own));
-    } catch (error) {
-      await rm(path, { force: true });
-      throw error;
-    } finally {
-      await handle.close();
-    }
+    await writeFile(aside, JSON.stringify(own), { flag: "wx" });
+    await link(aside, path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    // A file system without hard links: the file is there for a moment before its contents are.
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code)) throw error;
+    return writeFile(path, JSON.stringify(own), { flag: "wx" }).then(
+      () => true,
+      (reason: NodeJS.ErrnoException) => (reason.code === "EEXIST" ? false : Promise.reject(reason)),
+    );
+  } finally {
+    await rm(aside, { force: true });
   }
 }
 
-/** Removes the lock whose text was `text`: by renaming, so that of several processes one succeeds. */
+/**
+ * Removes the lock whose text is `text`. Of all that find it dead one may, who makes a file named after it first: else one
+ * could remove the lock that another has made meanwhile.
+ */
 async function takeAway(path: string, text: string): Promise<boolean> {
-  const stale = `${path}.trash-${process.pid}-${randomBytes(4).toString("hex")}`;
+  const claim = `${path}.partial-${createHash("sha256").update(text).digest("hex").slice(0, 16)}`;
   try {
-    await rename(path, stale);
-  } catch {
+    await writeFile(claim, "", { flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const made = (await stat(claim).catch(() => undefined))?.mtimeMs ?? Date.now();
+    if (Date.now() - made > CLAIMED_MS) await rm(claim, { force: true });
+    else await sleep(RETRY_MS);
     return false;
   }
-  const taken = await readFile(stale, "utf8").catch(() => "");
-  // Another process took it over in between, and this is its new one.
-  if (taken !== text) await link(stale, path).catch(() => undefined);
-  await rm(stale, { force: true });
-  return taken === text;
+  try {
+    if ((await readFile(path, "utf8").catch(() => undefined)) !== text) return false;
+    await rm(path, { force: true });
+    return true;
+  } finally {
+    await rm(claim, { force: true });
+  }
 }
 
 function isAlive(holder: Holder, silent: number): boolean {
