@@ -1,7 +1,7 @@
 /** What scripts/measure-data.ts measures, run by Node alone, as `gpt2` is. */
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { openData } from "../dist/cli/data-source.js";
+import { openData } from "../dist/cli/data/source.js";
 import { byteTokenizer } from "../dist/text/byte.js";
 import { charTokenizerOf } from "../dist/text/char.js";
 import { gpt2Tokenizer } from "../dist/text/gpt2.js";

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { DATA_FORMATS, type DataFormat } from "../data/source.ts";
 import { recordWindows, streamWindows, type Windows } from "../generate/windows.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { openData } from "./data-source.ts";
+import { openData } from "./data/source.ts";
 
 /** How the texts to score are written; as `gpt2 train` has them. */
 export interface DataFlags {

@@ -45,10 +45,9 @@ function keyOf(gpu: Gpu): string {
   return measurementKey(gpu, `${version} ${kernelsDigest()}`);
 }
 
-function printResult({ contest, winner, medians }: TuningResult): void {
+function printResult({ contest, winner, best }: TuningResult): void {
   const chosen = contest.choices[winner]!;
   const name = typeof chosen === "string" ? chosen : `${chosen.variant}, ${chosen.splits} splits`;
-  const gain =
-    medians[0] !== undefined && winner > 0 ? `, ${(medians[0] / medians[winner]!).toFixed(2)} times as fast` : "";
+  const gain = best[0] !== undefined && winner > 0 ? `, ${(best[0] / best[winner]!).toFixed(2)} times as fast` : "";
   console.error(`  ${contest.kind} ${contest.class}: ${name}${winner === 0 ? " (the default)" : gain}`);
 }

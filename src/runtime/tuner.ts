@@ -58,12 +58,15 @@ export interface TuningResult {
   readonly contest: Contest;
   /** Which of the contest's choices won. */
   readonly winner: number;
-  /** Median milliseconds of each choice; undefined where its result was wrong or it was far behind at once. */
-  readonly medians: readonly (number | undefined)[];
+  /**
+   * Milliseconds of each choice at its best: what else a machine does only ever adds to a time. Undefined where its result
+   * was wrong or it was far behind at once.
+   */
+  readonly best: readonly (number | undefined)[];
 }
 
 /** Rounds in which all that are left take turns, so that what else the machine does hits all of them. */
-const ROUNDS = 5;
+const ROUNDS = 7;
 /** Who takes so many times the best of the first round is out, but for the default, which the others are measured by. */
 const HOPELESS = 3;
 /** The default stays unless another takes less than this share of its time: a close call would be decided by noise. */
@@ -168,30 +171,25 @@ async function decide(contest: Contest, bench: Bench): Promise<TuningResult> {
       times[i]!.push(await time(contestant));
       left.push(i);
     }
-    const best = Math.min(...left.map((i) => times[i]![0]!));
-    left = left.filter((i) => i === 0 || times[i]![0]! <= HOPELESS * best);
+    const fastest = Math.min(...left.map((i) => times[i]![0]!));
+    left = left.filter((i) => i === 0 || times[i]![0]! <= HOPELESS * fastest);
     for (let round = 1; round < ROUNDS; round++) {
       for (const i of left) times[i]!.push(await time(contestants[i]!));
     }
-    const medians = contestants.map((_, i) => (left.includes(i) ? median(times[i]!) : undefined));
-    return { contest, winner: winnerOf(medians), medians };
+    const best = contestants.map((_, i) => (left.includes(i) ? Math.min(...times[i]!) : undefined));
+    return { contest, winner: winnerOf(best), best };
   } finally {
     close();
   }
 }
 
-function winnerOf(medians: readonly (number | undefined)[]): number {
+function winnerOf(times: readonly (number | undefined)[]): number {
   let winner = 0;
-  medians.forEach((time, i) => {
+  times.forEach((time, i) => {
     if (time === undefined) return;
-    const best = medians[winner];
+    const leader = times[winner];
     const least = winner === 0 ? CLEARLY : 1;
-    if (best === undefined || time < least * best) winner = i;
+    if (leader === undefined || time < least * leader) winner = i;
   });
   return winner;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)]!;
 }

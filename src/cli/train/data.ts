@@ -5,8 +5,8 @@ import { byteTokenizer } from "../../text/byte.ts";
 import { charTokenizerOf } from "../../text/char.ts";
 import { gpt2Tokenizer } from "../../text/gpt2.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import { type OpenData, openData, type TokenizerOf } from "../data-source.ts";
-import type { DataListener } from "../data-tokens.ts";
+import { type OpenData, openData, type TokenizerOf } from "../data/source.ts";
+import type { DataListener } from "../data/tokens.ts";
 import type { TrainSettings } from "../settings/table.ts";
 
 /** Opens the data that settings name; `given`: the tokenizer of a model that is fine-tuned. */

@@ -7,7 +7,7 @@ import { evenlyChosen } from "../../train/evaluate.ts";
 import { packedRows, type RowSource, recordRows, windowRows, windowsOf } from "../../train/rows.ts";
 import { checkSchedule } from "../../train/schedule.ts";
 import type { TrainOptions } from "../../train/trainer.ts";
-import type { OpenData, TrainingData } from "../data-source.ts";
+import type { OpenData, TrainingData } from "../data/source.ts";
 import { type OpenModel, requireTokenizer } from "../model-source.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import { openTrainingData } from "./data.ts";

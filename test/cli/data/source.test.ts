@@ -16,11 +16,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type DataOptions, type OpenData, openData, type TokenizerOf } from "../../src/cli/data-source.ts";
-import { UserError } from "../../src/core/errors.ts";
-import { encodeRecords } from "../../src/data/records.ts";
-import { byteTokenizer } from "../../src/text/byte.ts";
-import { charTokenizer, charTokenizerOf } from "../../src/text/char.ts";
+import { type DataOptions, type OpenData, openData, type TokenizerOf } from "../../../src/cli/data/source.ts";
+import { UserError } from "../../../src/core/errors.ts";
+import { encodeRecords } from "../../../src/data/records.ts";
+import { byteTokenizer } from "../../../src/text/byte.ts";
+import { charTokenizer, charTokenizerOf } from "../../../src/text/char.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "data-source-"));
 const cache = join(folder, "cache");

@@ -5,20 +5,20 @@
  * data; and `close()`. `tokenizer` is one that is known, or a function that makes one and may ask for the alphabet, which takes
  * a pass over the text: `async (alphabet) => kind === "char" ? charTokenizerOf(await alphabet()) : byteTokenizer()`.
  */
-import { userError } from "../core/errors.ts";
-import { checkColumns } from "../data/columns.ts";
-import type { AlphabetOptions } from "../data/read.ts";
-import { type DataReport, paddingShare, reportRecords, reportStream, withoutCounts } from "../data/report.ts";
-import type { Sequences, TokenStream } from "../data/sequence.ts";
-import { type DataFormat, formatOf } from "../data/source.ts";
-import { selectRecords, splitRecords } from "../data/split.ts";
-import type { LengthCounts } from "../data/token-meta.ts";
-import { longestOf, openRecords, openStream } from "../data/token-read.ts";
-import { type DataSource, expandPaths, openSources } from "../platform/node/data-files.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
-import { openIdFiles } from "./data-ids.ts";
-import { createKnown } from "./data-known.ts";
-import { CACHED_FROM, createTextTokens, type DataListener, type OpenTokens } from "./data-tokens.ts";
+import { userError } from "../../core/errors.ts";
+import { checkColumns } from "../../data/columns.ts";
+import type { AlphabetOptions } from "../../data/read.ts";
+import { type DataReport, paddingShare, reportRecords, reportStream, withoutCounts } from "../../data/report.ts";
+import type { Sequences, TokenStream } from "../../data/sequence.ts";
+import { type DataFormat, formatOf } from "../../data/source.ts";
+import { selectRecords, splitRecords } from "../../data/split.ts";
+import type { LengthCounts } from "../../data/token-meta.ts";
+import { longestOf, openRecords, openStream } from "../../data/token-read.ts";
+import { type DataSource, expandPaths, openSources } from "../../platform/node/data-files.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
+import { openIdFiles } from "./ids.ts";
+import { createKnown } from "./known.ts";
+import { CACHED_FROM, createTextTokens, type DataListener, type OpenTokens } from "./tokens.ts";
 
 export interface DataOptions {
   /** Paths, patterns such as data/*.jsonl, - for standard input. */

@@ -1,10 +1,10 @@
 import { Command, CommanderError } from "commander";
 import { describe, expect, test } from "vitest";
-import { parseSettings, settingsFromJson, settingsToJson } from "../../src/cli/settings/file.ts";
-import { addSettings, typedSettings } from "../../src/cli/settings/options.ts";
-import { PRESET_NAMES } from "../../src/cli/settings/presets.ts";
-import { resolveSettings } from "../../src/cli/settings/resolve.ts";
-import { DEFAULTS, SETTING_KEYS, SETTINGS, type TrainSettings } from "../../src/cli/settings/table.ts";
+import { parseSettings, settingsFromJson, settingsToJson } from "../../../src/cli/settings/file.ts";
+import { addSettings, typedSettings } from "../../../src/cli/settings/options.ts";
+import { PRESET_NAMES } from "../../../src/cli/settings/presets.ts";
+import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
+import { DEFAULTS, SETTING_KEYS, SETTINGS, type TrainSettings } from "../../../src/cli/settings/table.ts";
 
 function typed(...words: string[]): Partial<TrainSettings> {
   const command = addSettings(new Command().exitOverride().configureOutput({ writeErr: () => {} }));

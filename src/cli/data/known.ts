@@ -1,7 +1,7 @@
-import { UserError } from "../core/errors.ts";
-import { openRecords, type Tokens } from "../data/token-read.ts";
-import { hashOf } from "../data/token-write.ts";
-import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import { UserError } from "../../core/errors.ts";
+import { openRecords, type Tokens } from "../../data/token-read.ts";
+import { hashOf } from "../../data/token-write.ts";
+import { requireEndId, type Tokenizer } from "../../text/tokenizer.ts";
 
 /** Ids and records up to which it is told whether a text is in the data. */
 const MOST = { ids: 32 * 2 ** 20, records: 500_000 };

@@ -1,10 +1,10 @@
 /** Files of ids, as nanoGPT's prepare.py writes them: 16 bits an id, little-endian, nothing else. */
-import { userError } from "../core/errors.ts";
-import type { RandomBytes } from "../data/token-read.ts";
-import { openRandom } from "../platform/node/cache-files.ts";
-import type { DataSource } from "../platform/node/data-files.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
-import type { DataListener, OpenTokens } from "./data-tokens.ts";
+import { userError } from "../../core/errors.ts";
+import type { RandomBytes } from "../../data/token-read.ts";
+import { openRandom } from "../../platform/node/cache-files.ts";
+import type { DataSource } from "../../platform/node/data-files.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { DataListener, OpenTokens } from "./tokens.ts";
 
 /** Several files are one stream, one after another. Every id is looked at once, since no kernel checks them. */
 export function openIdFiles(sources: readonly DataSource[], listener: DataListener) {

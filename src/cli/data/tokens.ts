@@ -3,16 +3,16 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { UserError, userError } from "../core/errors.ts";
-import type { Columns } from "../data/columns.ts";
-import { type AlphabetOptions, alphabetOf, type DataFile, encodeAsStream, encodeFiles } from "../data/read.ts";
-import { formatMeta, parseMeta, type TokenMeta } from "../data/token-meta.ts";
-import { checkTokens, memoryBytes, type Tokens } from "../data/token-read.ts";
-import { type Append, createTokenWriter } from "../data/token-write.ts";
-import { cacheFolder, openRandom, writeCache } from "../platform/node/cache-files.ts";
-import type { DataSource } from "../platform/node/data-files.ts";
-import { exists } from "../platform/node/folder.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { UserError, userError } from "../../core/errors.ts";
+import type { Columns } from "../../data/columns.ts";
+import { type AlphabetOptions, alphabetOf, type DataFile, encodeAsStream, encodeFiles } from "../../data/read.ts";
+import { formatMeta, parseMeta, type TokenMeta } from "../../data/token-meta.ts";
+import { checkTokens, memoryBytes, type Tokens } from "../../data/token-read.ts";
+import { type Append, createTokenWriter } from "../../data/token-write.ts";
+import { cacheFolder, openRandom, writeCache } from "../../platform/node/cache-files.ts";
+import type { DataSource } from "../../platform/node/data-files.ts";
+import { exists } from "../../platform/node/folder.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
 
 /** Part of every key: raise it with any change of what is written, or of how text becomes ids. */
 const VERSION = 1;
