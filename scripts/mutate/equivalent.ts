@@ -78,4 +78,16 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "if (false) {",
     why: "it spares work: what lies past the last column is not stored",
   },
+  {
+    shader: "lib/row_alone",
+    before: "const ROW_WORKGROUP = 16u;",
+    after: "const ROW_WORKGROUP = 17u;",
+    why: "the last workgroups have invocations too many, which the row's number keeps from doing anything",
+  },
+  {
+    shader: "attention/packed",
+    before: "return starts[b * u.T + min(i, u.T - 1u)];",
+    after: "return starts[b * u.T + min(i, u.T)];",
+    why: "only rows past the last read another start, and what they compute is used by nobody",
+  },
 ];

@@ -146,7 +146,7 @@ describe.each(testAdapters)("extreme inputs on %s", (adapter) => {
     await compare(attentionExtreme(ROWS["plus and minus 1e4"]!, "rows"), adapter);
   });
 
-  // A variance beyond float32 is beyond LayerNorm in float32, PyTorch's too.
+  // a variance beyond float32 is beyond LayerNorm in float32
   const ordinary = rows.filter(([, values]) => Math.max(...values) < 1e18);
   test.each(ordinary)("layerNorm of %s", async (_, values) => {
     await compare(layerNormExtreme(values, "alone"), adapter);
