@@ -79,6 +79,15 @@ function* inTurn(all: readonly Mutation[], seed: number): Generator<Mutation> {
   }
 }
 
+let largerTests: Promise<Verdict> | undefined;
+
+/** Throws if the larger tests fail by themselves: then they say nothing of a mutant. */
+async function checkLargerTests(): Promise<void> {
+  largerTests ??= runTests(undefined, LARGER_TESTS, "embedded");
+  const { outcome, by } = await largerTests;
+  if (outcome !== "survived") throw new Error(`the tests fail without a mutant: ${by}`);
+}
+
 async function judge(mutation: Mutation, source: string, tests: Map<string, string[]>): Promise<Result> {
   const { shader, kind } = mutation;
   const lines = linesOf(source, mutation);
@@ -91,6 +100,7 @@ async function judge(mutation: Mutation, source: string, tests: Map<string, stri
     [LARGER_TESTS, "embedded"],
   ] as const) {
     if (verdict.outcome === "survived" && group.length > 0) verdict = await runTests(mutant, group, adapter);
+    if (verdict.outcome === "killed" && group === LARGER_TESTS) await checkLargerTests();
   }
   const known = EQUIVALENT.find(
     (item) => item.shader === shader && item.before === lines.before && item.after === lines.after,

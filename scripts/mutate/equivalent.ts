@@ -90,4 +90,10 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "return starts[b * u.T + min(i, u.T)];",
     why: "only rows past the last read another start, and what they compute is used by nobody",
   },
+  {
+    shader: "attention/panel_keys",
+    before: "if (j >= min(u.T, rows_end())) { return; }",
+    after: "if (false) { return; }",
+    why: "it spares work: later keys get zeros, which the slices with their own rows replace",
+  },
 ];
