@@ -169,10 +169,9 @@ test("dropout of the correction's input changes the run, by the seed alone", asy
 
 test("starts as PEFT does: B is zero, so that nothing changes; A is uniform within 1 / sqrt(in)", async () => {
   const arena = initialParameters(config, layout, 3);
-  const runtime = createCpuRuntime();
-  expect(await logitsOf(runtime, layout, arena)).toEqual(
-    await logitsOf(createCpuRuntime(), plain, withoutCorrections(arena)),
-  );
+  // In float32 a GELU inside a product is rounded once less than one behind a correction.
+  const runtime = () => createCpuRuntime({ precision: "float64" });
+  expect(await logitsOf(runtime(), layout, arena)).toEqual(await logitsOf(runtime(), plain, withoutCorrections(arena)));
   for (const [name, data] of unpackParameters(layout, arena)) {
     if (name.endsWith("lora_B.weight")) expect(data.every((value) => value === 0)).toBe(true);
     if (!name.endsWith("lora_A.weight")) continue;
