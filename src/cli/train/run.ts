@@ -27,6 +27,7 @@ import { readRun } from "../run-read.ts";
 import { openRuntime } from "../runtime.ts";
 import { saveModel } from "../save-model.ts";
 import type { TrainSettings } from "../settings/table.ts";
+import { describeDataChange } from "./changes.ts";
 import { pausesOf, runLoop } from "./loop.ts";
 import { modelOf, planTraining, type TrainPlan } from "./plan.ts";
 import { describeMemory, describePlan } from "./print.ts";
@@ -65,8 +66,11 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
   let home: Home | undefined;
   try {
     if (options.resume !== undefined) home = await enter(options.resume);
+    const recorded = home && JSON.parse(readText(join(home.directory, RUN_FILE)));
     if (home) rejectFinished(home.directory, plan);
-    let tuning = home && recordedTuning(home.directory);
+    const change = describeDataChange(recorded?.data, plan.data.report);
+    if (change !== undefined) warn(change);
+    let tuning = recorded && tuningOf(recorded);
     await withRecovery({
       async open() {
         const opened = await openRuntime(options.device, { tuning });
@@ -173,8 +177,7 @@ async function checkpointOf(directory: string): Promise<SavedCheckpoint | undefi
 }
 
 /** What a run's kernels were chosen by; undefined where its run.json says nothing of it. */
-function recordedTuning(directory: string): Tuning | null | undefined {
-  const { tuning } = JSON.parse(readText(join(directory, RUN_FILE)));
+function tuningOf({ tuning }: { readonly tuning?: unknown }): Tuning | null | undefined {
   return tuning === null ? null : tuningFrom(tuning);
 }
 

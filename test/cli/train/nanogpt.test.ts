@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { testAdapters } from "../support/gpu.ts";
+import { testAdapters } from "../../support/gpu.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+const root = fileURLToPath(new URL("../../../", import.meta.url));
 const text = join(root, "../shared/data/tinyshakespeare.txt");
 // The faster of the two software drivers, where it is there.
 const adapter = testAdapters.includes("system") ? "system" : testAdapters[0];

@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { describeDataChange } from "../../../src/cli/train/changes.ts";
+
+const report = { records: 2100, tokens: 50000, longest: 40, cut: 0, learnt: 47900 };
+
+test("data that changed since a run began is told of", () => {
+  expect(describeDataChange({ ...report, records: 2000, tokens: 49000 }, report)).toBe(
+    "the data is not what the run began with (2,000 records then, 2,100 now; 49,000 tokens then, 50,000 now): " +
+      "it goes on, but not as one that never stopped",
+  );
+});
+
+test.each([[report], [undefined], [null], [{}], [{ records: "many" }]])("nothing is said of %j", (recorded) => {
+  expect(describeDataChange(recorded, report)).toBe(undefined);
+});
