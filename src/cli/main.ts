@@ -61,10 +61,10 @@ async function main(): Promise<void> {
   }
 }
 
-// A reader that went away, as in `gpt2 devices | head -1`, is no error.
+// A reader that went away, as in `gpt2 devices | head -1`, is no error; a training run, which watches for signals, goes on
+// without one.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  // A terminal that was closed: what goes on may still have something to save.
-  if (error.code !== "EIO") throw error;
+  if (error.code !== "EPIPE") throw error;
+  if (process.listenerCount("SIGHUP") === 0) process.exit(0);
 });
 await main();
