@@ -30,7 +30,6 @@ const NANOGPT_CHAR: Partial<TrainSettings> = {
   // eval_iters batches, though not drawn at random
   maxEvalSamples: 200 * 64,
   loggingSteps: 10,
-  seed: 1337,
   samples: 3,
   sampleLength: 500,
 };
