@@ -1,10 +1,10 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pc from "picocolors";
 import { UserError } from "../../core/errors.ts";
 import { sizeOf } from "../../core/shape.ts";
 import { parameterCount } from "../../model/config.ts";
 import { trainedEntries } from "../../model/parameters.ts";
+import { writeWholeFile } from "../../platform/node/whole-file.ts";
 import { logHistoryOf } from "../../report/trainer-state.ts";
 import { jsonFile, optimizerFile, resultFiles } from "../../train/checkpoint.ts";
 import type { RunDescription, RunSummary } from "../../train/events.ts";
@@ -135,8 +135,13 @@ export async function createRecorder(
     },
     async diverged(result) {
       const dump = join(directory, `not-finite-step-${result.step}.json`);
-      writeFileSync(dump, `${JSON.stringify(reproduction(result, plan), null, 2)}\n`);
       divergence = { result, dump };
+      try {
+        writeWholeFile(dump, `${JSON.stringify(reproduction(result, plan), null, 2)}\n`);
+      } catch (error) {
+        // A full disk must not hide why the run ends.
+        divergence.dump = `no file, since it could not be written (${(error as Error).message})`;
+      }
     },
   };
   return {
