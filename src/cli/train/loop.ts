@@ -99,6 +99,11 @@ export async function runLoop(
     if (!result.settled) continue;
 
     const paused = performance.now();
+    // So that no step is in no line; those after it are summed up by the process that goes on.
+    if (options.interrupted() && interval.length > 0) {
+      await actions.logged(summarise(interval, (paused - since) / 1000, tokens));
+      interval = [];
+    }
     const evaluate = pauses.evaluateAfter(step);
     const better = evaluate && (await evaluation(session, result, actions, best));
     const patience = settings.earlyStoppingPatience;
