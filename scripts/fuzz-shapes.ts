@@ -9,7 +9,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { openTestGpu, type TestAdapter } from "../test/support/gpu.ts";
-import { checkRandomCase, RANDOM_CASES } from "../test/support/random-cases.ts";
+import { checkRandomCase, RANDOM_CASES, randomCases } from "../test/support/random-cases.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -33,7 +33,7 @@ interface Fuzzed {
 async function fuzz(adapter: TestAdapter, op: string): Promise<Fuzzed> {
   let cases = 0;
   let worst = 0;
-  const property = fc.asyncProperty(RANDOM_CASES[op]!, fc.nat({ max: 1e6 }), async (check, seed) => {
+  const property = fc.asyncProperty(randomCases(adapter, op), fc.nat({ max: 1e6 }), async (check, seed) => {
     worst = Math.max(worst, await checkRandomCase(adapter, op, check, seed));
     cases++;
   });

@@ -1,6 +1,6 @@
 // y[s, n] = sum over the rows m of stretch s of x[m, n]
 // x: [M, N], cut into STRETCHES of ROWS rows; y: [STRETCHES, N], from row FIRST on. One invocation sums one column of
-// one stretch, so that neighbours read neighbours. Run twice, the second time over the sums of the first.
+// one stretch, so that neighbours read neighbours. X is the type of x. Run twice, the second time over the sums of the first.
 
 struct Uniforms {
   M: u32,
@@ -11,7 +11,7 @@ struct Uniforms {
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
@@ -28,7 +28,7 @@ fn column_sum(
   let column = at % u.N;
   var sum = 0.0;
   for (var m = stretch * u.ROWS; m < min(u.M, (stretch + 1u) * u.ROWS); m++) {
-    sum += x[m * u.N + column];
+    sum += f32(x[m * u.N + column]);
   }
   y[u.FIRST * u.N + at] = sum;
 }

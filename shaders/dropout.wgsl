@@ -1,5 +1,6 @@
 // y = x * mask / (1 - RATE)
 // x, y: [N]. One invocation draws four words and has four neighbours; FIRST is the number of the first four.
+// Stored is the type of both.
 
 struct Uniforms {
   N: u32,
@@ -9,9 +10,9 @@ struct Uniforms {
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<Stored>;
 
 @compute @workgroup_size(64)
 fn dropout(
@@ -25,7 +26,7 @@ fn dropout(
   for (var j = 0u; j < 4u; j++) {
     let i = four * 4u + j;
     if (i < u.N) {
-      y[i] = select(x[i] / (1.0 - u.RATE), 0.0, uniform24(words[j]) < u.RATE);
+      y[i] = stored(select(f32(x[i]) / (1.0 - u.RATE), 0.0, uniform24(words[j]) < u.RATE));
     }
   }
 }

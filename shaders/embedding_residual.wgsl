@@ -1,6 +1,6 @@
 // y[n] = table[ids[n]] + residual[n]
 // ids: [N], table: rows FIRST..FIRST+ROWS of [V, C], y, residual: [N, C]. One invocation copies one Pack,
-// if its row lies in this part of the table.
+// if its row lies in this part of the table. TABLE is the type of the table.
 
 struct Uniforms {
   N: u32,
@@ -11,7 +11,7 @@ struct Uniforms {
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
-@group(0) @binding(1) var<storage, read> table: array<Pack>;
+@group(0) @binding(1) var<storage, read> table: array<TABLE>;
 @group(0) @binding(2) var<storage, read> residual: array<Pack>;
 @group(0) @binding(3) var<storage, read_write> y: array<Pack>;
 
@@ -28,6 +28,6 @@ fn embedding(
   }
   let id = ids[i / packs];
   if (id >= u.FIRST && id < u.FIRST + u.ROWS) {
-    y[i] = table[(id - u.FIRST) * packs + i % packs] + residual[i];
+    y[i] = Pack(table[(id - u.FIRST) * packs + i % packs]) + residual[i];
   }
 }

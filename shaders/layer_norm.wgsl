@@ -1,6 +1,7 @@
 // mean = sum(x) / C, rstd = 1 / sqrt(sum((x - mean)^2) / C + EPSILON), y = (x - mean) rstd gain + bias, row by row
 // x, y: [ROWS, C], a span of all rows that begins at row FIRST; gain, bias: [C]; mean, rstd: [all rows].
 // ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
+// Stored is the type of y.
 
 struct Uniforms {
   ROWS: u32,
@@ -15,7 +16,7 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> gain: array<Pack>;
 // bound to the gain where there is no bias
 @group(0) @binding(2) var<storage, read> bias: array<Pack>;
-@group(0) @binding(3) var<storage, read_write> y: array<Pack>;
+@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(4) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
 
@@ -49,7 +50,7 @@ fn forward(
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {
     var value = (x[start + c] - average - left) * scale * gain[c];
     if (u.HAS_BIAS == 1u) { value += bias[c]; }
-    y[start + c] = value;
+    y[start + c] = stored(value);
   }
   if (row_part(local) == 0u) {
     mean[u.FIRST + row] = average + left;

@@ -1,6 +1,7 @@
 // n = (x - mean) rstd, dn = dy gain, dx = rstd (dn - sum(dn) / C - n sum(dn n) / C) + residual, row by row
 // x, dy, residual, dx: [ROWS, C], a span of all rows that begins at row FIRST; gain: [C]; mean, rstd: [all rows].
 // ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
+// DY is the type of dy, RESIDUAL that of the residual, or of dy where there is none.
 
 struct Uniforms {
   ROWS: u32,
@@ -14,9 +15,9 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> gain: array<Pack>;
 @group(0) @binding(2) var<storage, read> mean: array<f32>;
 @group(0) @binding(3) var<storage, read> rstd: array<f32>;
-@group(0) @binding(4) var<storage, read> dy: array<Pack>;
+@group(0) @binding(4) var<storage, read> dy: array<DY>;
 // bound to dy where there is none
-@group(0) @binding(5) var<storage, read> residual: array<Pack>;
+@group(0) @binding(5) var<storage, read> residual: array<RESIDUAL>;
 @group(0) @binding(6) var<storage, read_write> dx: array<Pack>;
 
 @compute @workgroup_size(ROW_WORKGROUP)
@@ -35,7 +36,7 @@ fn backward(
   var sum = Pack();
   var along = Pack();
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {
-    let dn = dy[start + c] * gain[c];
+    let dn = Pack(dy[start + c]) * gain[c];
     sum += dn;
     along += dn * ((x[start + c] - average) * scale);
   }
@@ -44,8 +45,8 @@ fn backward(
 
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {
     let n = (x[start + c] - average) * scale;
-    var value = scale * (dy[start + c] * gain[c] - sum_mean - n * along_mean);
-    if (u.HAS_RESIDUAL == 1u) { value += residual[start + c]; }
+    var value = scale * (Pack(dy[start + c]) * gain[c] - sum_mean - n * along_mean);
+    if (u.HAS_RESIDUAL == 1u) { value += Pack(residual[start + c]); }
     dx[start + c] = value;
   }
 }

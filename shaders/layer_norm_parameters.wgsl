@@ -1,6 +1,6 @@
 // dgain = sum over rows of dy (x - mean) rstd, dbias = sum over rows of dy; always added in the same order
 // x, dy: [ROWS, C], a span of all rows that begins at row FIRST; mean, rstd: [all rows]; dgain, dbias: [C].
-// First `partial`: one invocation sums CHUNK rows of one Pack of columns into partials [2, CHUNKS, C];
+// DY is the type of dy. First `partial`: one invocation sums CHUNK rows of one Pack of columns into partials [2, CHUNKS, C];
 // then `total`, once for each half (SIDE 0: dgain, 1: dbias): one invocation adds the chunks of one Pack of columns.
 
 struct Uniforms {
@@ -17,7 +17,7 @@ struct Uniforms {
 @group(0) @binding(0) var<storage, read> x: array<Pack>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> rstd: array<f32>;
-@group(0) @binding(3) var<storage, read> dy: array<Pack>;
+@group(0) @binding(3) var<storage, read> dy: array<DY>;
 @group(0) @binding(4) var<storage, read_write> partials: array<Pack>;
 
 @compute @workgroup_size(64)
@@ -35,7 +35,7 @@ fn partial(
   var gain_sum = Pack();
   var bias_sum = Pack();
   for (var row = start; row < min(start + u.CHUNK, u.ROWS); row++) {
-    let d = dy[row * packs + c];
+    let d = Pack(dy[row * packs + c]);
     gain_sum += d * ((x[row * packs + c] - mean[u.FIRST + row]) * rstd[u.FIRST + row]);
     bias_sum += d;
   }

@@ -3,14 +3,14 @@
 // qkv, dqkv: [B T, 3 C], of which this writes the k and v columns; dy: [B T, C]; log_sum_exp, delta: [B, H, T].
 // One invocation takes KEYS neighbouring keys j of a head (1, 2 or 4) and goes through the rows one at a time.
 
-@group(0) @binding(0) var<storage, read> qkv: array<Pack>;
+@group(0) @binding(0) var<storage, read> qkv: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
 // bound to lengths where there is no dropout
 @group(0) @binding(2) var<storage, read> step: array<u32>;
 @group(0) @binding(3) var<storage, read> log_sum_exp: array<f32>;
-@group(0) @binding(4) var<storage, read> dy: array<Pack>;
+@group(0) @binding(4) var<storage, read> dy: array<X>;
 @group(0) @binding(5) var<storage, read> delta: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dqkv: array<Pack>;
+@group(0) @binding(6) var<storage, read_write> dqkv: array<Stored>;
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_keys(
@@ -31,8 +31,8 @@ fn backward_keys(
     let k_from = k_at(place, j);
     let v_from = v_at(place, j);
     for (var d = 0u; d < PACKS; d++) {
-      k[r * PACKS + d] = qkv[k_from + d] * u.SCALE;
-      v[r * PACKS + d] = qkv[v_from + d];
+      k[r * PACKS + d] = Pack(qkv[k_from + d]) * u.SCALE;
+      v[r * PACKS + d] = Pack(qkv[v_from + d]);
     }
   }
 
@@ -44,8 +44,8 @@ fn backward_keys(
     var s = array<f32, KEYS>();
     var dp = array<f32, KEYS>();
     for (var d = 0u; d < PACKS; d++) {
-      let q = qkv[q_from + d];
-      let out = dy[y_from + d];
+      let q = Pack(qkv[q_from + d]);
+      let out = Pack(dy[y_from + d]);
       for (var r = 0u; r < KEYS; r++) {
         s[r] += pack_dot(q, k[r * PACKS + d]);
         dp[r] += pack_dot(out, v[r * PACKS + d]);
@@ -62,8 +62,8 @@ fn backward_keys(
       dp[r] = p * factor;
     }
     for (var d = 0u; d < PACKS; d++) {
-      let q = qkv[q_from + d];
-      let out = dy[y_from + d];
+      let q = Pack(qkv[q_from + d]);
+      let out = Pack(dy[y_from + d]);
       for (var r = 0u; r < KEYS; r++) {
         dk[r * PACKS + d] += s[r] * q;
         dv[r * PACKS + d] += dp[r] * out;
@@ -77,8 +77,8 @@ fn backward_keys(
     let k_from = k_at(place, j);
     let v_from = v_at(place, j);
     for (var d = 0u; d < PACKS; d++) {
-      dqkv[k_from + d] = select(Pack(), dk[r * PACKS + d], j < length);
-      dqkv[v_from + d] = select(Pack(), dv[r * PACKS + d], j < length);
+      dqkv[k_from + d] = stored(select(Pack(), dk[r * PACKS + d], j < length));
+      dqkv[v_from + d] = stored(select(Pack(), dv[r * PACKS + d], j < length));
     }
   }
 }

@@ -3,14 +3,14 @@
 // qkv, dqkv: [B T, 3 C], of which this writes the q columns; y, dy: [B T, C]; log_sum_exp, delta: [B, H, T].
 // One invocation takes QUERIES neighbouring rows i of a head and goes through the keys 4 at a time.
 
-@group(0) @binding(0) var<storage, read> qkv: array<Pack>;
+@group(0) @binding(0) var<storage, read> qkv: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
 // bound to lengths where there is no dropout
 @group(0) @binding(2) var<storage, read> step: array<u32>;
-@group(0) @binding(3) var<storage, read> y: array<Pack>;
+@group(0) @binding(3) var<storage, read> y: array<X>;
 @group(0) @binding(4) var<storage, read> log_sum_exp: array<f32>;
-@group(0) @binding(5) var<storage, read> dy: array<Pack>;
-@group(0) @binding(6) var<storage, read_write> dqkv: array<Pack>;
+@group(0) @binding(5) var<storage, read> dy: array<X>;
+@group(0) @binding(6) var<storage, read_write> dqkv: array<Stored>;
 @group(0) @binding(7) var<storage, read_write> delta: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -33,9 +33,9 @@ fn backward_queries(
     let q_from = q_at(place, i);
     let y_from = y_at(place, i);
     for (var d = 0u; d < PACKS; d++) {
-      q[r * PACKS + d] = qkv[q_from + d] * u.SCALE;
-      d_out[r * PACKS + d] = dy[y_from + d];
-      product[r] += pack_dot(d_out[r * PACKS + d], y[y_from + d]);
+      q[r * PACKS + d] = Pack(qkv[q_from + d]) * u.SCALE;
+      d_out[r * PACKS + d] = Pack(dy[y_from + d]);
+      product[r] += pack_dot(d_out[r * PACKS + d], Pack(y[y_from + d]));
     }
     norm[r] = log_sum_exp[row_at(place, i)];
   }
@@ -49,14 +49,14 @@ fn backward_queries(
     var s = array<vec4f, QUERIES>();
     var dp = array<vec4f, QUERIES>();
     for (var d = 0u; d < PACKS; d++) {
-      let k0 = qkv[k_from.x + d];
-      let k1 = qkv[k_from.y + d];
-      let k2 = qkv[k_from.z + d];
-      let k3 = qkv[k_from.w + d];
-      let v0 = qkv[v_from.x + d];
-      let v1 = qkv[v_from.y + d];
-      let v2 = qkv[v_from.z + d];
-      let v3 = qkv[v_from.w + d];
+      let k0 = Pack(qkv[k_from.x + d]);
+      let k1 = Pack(qkv[k_from.y + d]);
+      let k2 = Pack(qkv[k_from.z + d]);
+      let k3 = Pack(qkv[k_from.w + d]);
+      let v0 = Pack(qkv[v_from.x + d]);
+      let v1 = Pack(qkv[v_from.y + d]);
+      let v2 = Pack(qkv[v_from.z + d]);
+      let v3 = Pack(qkv[v_from.w + d]);
       for (var r = 0u; r < QUERIES; r++) {
         let own = q[r * PACKS + d];
         let out = d_out[r * PACKS + d];
@@ -71,10 +71,10 @@ fn backward_queries(
       s[r] = p * (dp[r] * kept(row_at(place, i), start / 4u) - product[r]) * u.SCALE;
     }
     for (var d = 0u; d < PACKS; d++) {
-      let k0 = qkv[k_from.x + d];
-      let k1 = qkv[k_from.y + d];
-      let k2 = qkv[k_from.z + d];
-      let k3 = qkv[k_from.w + d];
+      let k0 = Pack(qkv[k_from.x + d]);
+      let k1 = Pack(qkv[k_from.y + d]);
+      let k2 = Pack(qkv[k_from.z + d]);
+      let k3 = Pack(qkv[k_from.w + d]);
       for (var r = 0u; r < QUERIES; r++) {
         dq[r * PACKS + d] += s[r].x * k0 + s[r].y * k1 + s[r].z * k2 + s[r].w * k3;
       }
@@ -85,7 +85,7 @@ fn backward_queries(
     let i = place.first + r;
     if (i >= u.T) { continue; }
     let at = q_at(place, i);
-    for (var d = 0u; d < PACKS; d++) { dqkv[at + d] = select(Pack(), dq[r * PACKS + d], i < length); }
+    for (var d = 0u; d < PACKS; d++) { dqkv[at + d] = stored(select(Pack(), dq[r * PACKS + d], i < length)); }
     delta[row_at(place, i)] = product[r];
   }
 }

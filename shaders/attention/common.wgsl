@@ -1,5 +1,6 @@
 // What the attention kernels share: where heads lie in qkv [B T, 3 C] and y [B T, C], of which B sequences are bound, from
 // sequence B0 of all on.
+// X is the type of what is read of them, Stored of what is written; what is computed is f32.
 // D, the size of a head, which arrays in registers have, is put before this file.
 struct Uniforms {
   B: u32,

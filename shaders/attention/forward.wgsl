@@ -4,11 +4,11 @@
 // and the sum kept online (Milakov & Gimelshein 2018, Dao et al. 2022): scores never leave registers.
 // Rows at positions >= lengths[b] give 0; keys there lie behind every row that counts.
 
-@group(0) @binding(0) var<storage, read> qkv: array<Pack>;
+@group(0) @binding(0) var<storage, read> qkv: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
 // bound to lengths where there is no dropout
 @group(0) @binding(2) var<storage, read> step: array<u32>;
-@group(0) @binding(3) var<storage, read_write> y: array<Pack>;
+@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -27,7 +27,7 @@ fn forward(
   var total: array<f32, QUERIES>;
   for (var r = 0u; r < QUERIES; r++) {
     let at = q_at(place, min(place.first + r, u.T - 1u));
-    for (var d = 0u; d < PACKS; d++) { q[r * PACKS + d] = qkv[at + d] * u.SCALE; }
+    for (var d = 0u; d < PACKS; d++) { q[r * PACKS + d] = Pack(qkv[at + d]) * u.SCALE; }
     highest[r] = LOWEST;
   }
 
@@ -39,10 +39,10 @@ fn forward(
 
     var s = array<vec4f, QUERIES>();
     for (var d = 0u; d < PACKS; d++) {
-      let k0 = qkv[k_from.x + d];
-      let k1 = qkv[k_from.y + d];
-      let k2 = qkv[k_from.z + d];
-      let k3 = qkv[k_from.w + d];
+      let k0 = Pack(qkv[k_from.x + d]);
+      let k1 = Pack(qkv[k_from.y + d]);
+      let k2 = Pack(qkv[k_from.z + d]);
+      let k3 = Pack(qkv[k_from.w + d]);
       for (var r = 0u; r < QUERIES; r++) {
         let own = q[r * PACKS + d];
         s[r] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));
@@ -61,10 +61,10 @@ fn forward(
       s[r] = p * kept(row_at(place, i), start / 4u);
     }
     for (var d = 0u; d < PACKS; d++) {
-      let v0 = qkv[v_from.x + d];
-      let v1 = qkv[v_from.y + d];
-      let v2 = qkv[v_from.z + d];
-      let v3 = qkv[v_from.w + d];
+      let v0 = Pack(qkv[v_from.x + d]);
+      let v1 = Pack(qkv[v_from.y + d]);
+      let v2 = Pack(qkv[v_from.z + d]);
+      let v3 = Pack(qkv[v_from.w + d]);
       for (var r = 0u; r < QUERIES; r++) {
         sum[r * PACKS + d] += s[r].x * v0 + s[r].y * v1 + s[r].z * v2 + s[r].w * v3;
       }
@@ -76,10 +76,10 @@ fn forward(
     if (i >= u.T) { continue; }
     let at = y_at(place, i);
     if (i < length) {
-      for (var d = 0u; d < PACKS; d++) { y[at + d] = sum[r * PACKS + d] / total[r]; }
+      for (var d = 0u; d < PACKS; d++) { y[at + d] = stored(sum[r * PACKS + d] / total[r]); }
       log_sum_exp[row_at(place, i)] = highest[r] + log(total[r]);
     } else {
-      for (var d = 0u; d < PACKS; d++) { y[at + d] = Pack(); }
+      for (var d = 0u; d < PACKS; d++) { y[at + d] = stored(Pack()); }
       log_sum_exp[row_at(place, i)] = 0.0;
     }
   }

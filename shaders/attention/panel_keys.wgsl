@@ -2,10 +2,10 @@
 // One invocation computes 8 keys of one Pack of columns, 4 rows at a time. Only the panels' rows are summed: the rows in
 // which a key lies itself come first, later ones add to what there is.
 
-@group(0) @binding(0) var<storage, read> x: array<Pack>;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
 @group(0) @binding(2) var<storage, read> p: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<Pack>;
+@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 
 @compute @workgroup_size(WORKGROUP)
 fn panel_keys(
@@ -24,7 +24,7 @@ fn panel_keys(
   for (var i = max(j, u.FROM); i < length; i += 4u) {
     if (first_quad(item, i / 8u * 8u) > j / 4u) { break; }
     let places = x_at(item, rows_from(i));
-    let values = four(x[places.x], x[places.y], x[places.z], x[places.w]);
+    let values = four(Pack(x[places.x]), Pack(x[places.y]), Pack(x[places.z]), Pack(x[places.w]));
     let at = vec4u(panel_at(item.head, i, j / 4u)) + vec4u(0u, row, 2u * row, 3u * row);
     low += four_weigh(values, transpose(mat4x4f(p[at.x], p[at.y], p[at.z], p[at.w])));
     high += four_weigh(values, transpose(mat4x4f(p[at.x + 1u], p[at.y + 1u], p[at.z + 1u], p[at.w + 1u])));

@@ -7,8 +7,8 @@ fn put(item: Item, first: u32, rows: Four, added: bool) {
   let last = rows[3];
   for (var i = first; i < min(first + 4u, u.T); i++) {
     let at = y_at(item, vec4u(i)).x;
-    if (added) { value += y[at]; }
-    y[at] = value;
+    if (added) { value += Pack(y[at]); }
+    y[at] = stored(value);
     value = second;
     second = third;
     third = last;

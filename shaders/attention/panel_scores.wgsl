@@ -2,10 +2,18 @@
 // see forward.wgsl and backward_queries.wgsl for the whole formulas and panels.wgsl for the panels
 // One invocation computes a tile of 8 rows and 4 keys.
 
-@group(0) @binding(0) var<storage, read> x: array<Pack>;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
-@group(0) @binding(2) var<storage, read> y: array<Pack>;
+@group(0) @binding(2) var<storage, read> y: array<X>;
 @group(0) @binding(3) var<storage, read_write> scores: array<vec4f>;
+
+fn four_of_x(at: vec4u) -> Four {
+  return four(Pack(x[at.x]), Pack(x[at.y]), Pack(x[at.z]), Pack(x[at.w]));
+}
+
+fn four_of_y(at: vec4u) -> Four {
+  return four(Pack(y[at.x]), Pack(y[at.y]), Pack(y[at.z]), Pack(y[at.w]));
+}
 
 // A loop whose end is data, so that no driver writes it out: stores take lavapipe longer to compile than anything else.
 fn put(head: u32, first: u32, quad: u32, rows: mat4x4f) {
@@ -39,9 +47,9 @@ fn panel_scores(
   var low = mat4x4f();
   var high = mat4x4f();
   for (var d = 0u; d < u.PACKS; d++) {
-    let keys = four(y[key_from.x + d], y[key_from.y + d], y[key_from.z + d], y[key_from.w + d]);
-    low += four_dots(keys, four(x[low_from.x + d], x[low_from.y + d], x[low_from.z + d], x[low_from.w + d]));
-    high += four_dots(keys, four(x[high_from.x + d], x[high_from.y + d], x[high_from.z + d], x[high_from.w + d]));
+    let keys = four_of_y(key_from + d);
+    low += four_dots(keys, four_of_x(low_from + d));
+    high += four_dots(keys, four_of_x(high_from + d));
   }
   put(item.head, i, quad, low);
   put(item.head, i + 4u, quad, high);

@@ -1,10 +1,10 @@
 // y_i = sum over keys j <= i of p_ij x_j, p from the panels: the output of probabilities and values, or dq of ds and keys
 // One invocation computes 8 rows of one Pack of columns, 4 keys at a time.
 
-@group(0) @binding(0) var<storage, read> x: array<Pack>;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
 @group(0) @binding(2) var<storage, read> p: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<Pack>;
+@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 
 @compute @workgroup_size(WORKGROUP)
 fn panel_values(
@@ -23,7 +23,7 @@ fn panel_values(
   var high = Four();
   for (var quad = first_quad(item, i); quad < end; quad++) {
     let places = x_at(item, rows_from(quad * 4u));
-    let values = four(x[places.x], x[places.y], x[places.z], x[places.w]);
+    let values = four(Pack(x[places.x]), Pack(x[places.y]), Pack(x[places.z]), Pack(x[places.w]));
     let at = panel_at(item.head, i, quad);
     low += four_weigh(values, mat4x4f(p[at], p[at + row], p[at + 2u * row], p[at + 3u * row]));
     high += four_weigh(values, mat4x4f(p[at + 4u * row], p[at + 5u * row], p[at + 6u * row], p[at + 7u * row]));

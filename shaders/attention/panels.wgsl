@@ -4,6 +4,7 @@
 // Everything is a product of 4 x 4 matrices in registers: no arrays, no workgroup memory, no barriers.
 // x and y are tensors with a row for each position: qkv, dqkv, the output or its gradient. Row i of head h has PACKS
 // Packs, from ((b - B0) T + i) X_ROW + X_START + h PACKS on, so that one kernel serves queries, keys, values and gradients;
+// X is the type of what is read of them, Stored of what is written.
 // B0 is the first sequence of what is bound of them.
 struct Uniforms {
   T: u32,

@@ -2,7 +2,7 @@
 // 0 where the label is -100
 // logits, dlogits: N elements in rows of V, from row FIRST on; labels, log_sum_exp, dloss: [all rows].
 // One invocation has 4 neighbours, since a division is dear; logit_at is in logits_apart.wgsl or logits_in_place.wgsl,
-// put before this file.
+// put before this file. Stored is the type of logits and dlogits.
 
 struct Uniforms {
   N: u32,
@@ -15,7 +15,7 @@ struct Uniforms {
 @group(0) @binding(0) var<storage, read> labels: array<i32>;
 @group(0) @binding(1) var<storage, read> log_sum_exp: array<f32>;
 @group(0) @binding(2) var<storage, read> dloss: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dlogits: array<Stored>;
 
 @compute @workgroup_size(64)
 fn cross_entropy_backward(
@@ -30,7 +30,7 @@ fn cross_entropy_backward(
     let label = labels[row];
     let hit = select(0.0, 1.0 - u.SMOOTHING, column == u32(label));
     let gradient = (exp(logit_at(i) - log_sum_exp[row]) - hit - u.SMOOTHING / f32(u.V)) * dloss[row];
-    dlogits[i] = select(gradient, 0.0, label < 0);
+    dlogits[i] = stored(select(gradient, 0.0, label < 0));
     column++;
     if (column == u.V) {
       column = 0u;

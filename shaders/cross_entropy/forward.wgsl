@@ -1,7 +1,8 @@
 // loss[r] = logSumExp[r] - (1 - SMOOTHING) logits[r, labels[r]] - SMOOTHING mean over j of logits[r, j],
 // 0 where the label is -100
 // logits: [R, V], rows FIRST..FIRST+R of all; labels, loss, log_sum_exp: [all rows].
-// ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says.
+// ROW_SHARE invocations take a row, as lib/row_alone.wgsl or lib/row_group.wgsl, put before this file, says. LOGITS is the type
+// of the logits.
 
 struct Uniforms {
   R: u32,
@@ -11,7 +12,7 @@ struct Uniforms {
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
-@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(0) var<storage, read> logits: array<LOGITS>;
 @group(0) @binding(1) var<storage, read> labels: array<i32>;
 @group(0) @binding(2) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(3) var<storage, read_write> log_sum_exp: array<f32>;
@@ -29,13 +30,13 @@ fn cross_entropy(
   let start = row * u.V;
   var largest = -3.4028234e38;
   for (var j = row_part(local); j < u.V; j += ROW_SHARE) {
-    largest = max(largest, logits[start + j]);
+    largest = max(largest, f32(logits[start + j]));
   }
   let maximum = row_maximum(largest, local);
   var part = 0.0;
   var below = 0.0;
   for (var j = row_part(local); j < u.V; j += ROW_SHARE) {
-    let logit = logits[start + j] - maximum;
+    let logit = f32(logits[start + j]) - maximum;
     part += exp(logit);
     if (u.SMOOTHING > 0.0) { below += logit; }
   }
@@ -48,7 +49,7 @@ fn cross_entropy(
     loss[u.FIRST + row] = 0.0;
     if (label >= 0 && u32(label) < u.V) {
       // measured from the maximum: of large logits, the sum above has lost the digits that the loss is made of
-      loss[u.FIRST + row] = log_total - mix(logits[start + u32(label)] - maximum, mean, u.SMOOTHING);
+      loss[u.FIRST + row] = log_total - mix(f32(logits[start + u32(label)]) - maximum, mean, u.SMOOTHING);
     }
   }
 }

@@ -1,6 +1,6 @@
 // 4x4 blocks of a transposed a, whose columns lie along its rows, 4 elements a load: block[j] = a(row + j, k to k + 3).
 // M is a multiple of 4; K need not be, what is past it counts as zero.
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(0) var<storage, read> a: array<A>;
 
 fn a_along_k() -> bool {
   return false;
@@ -12,7 +12,7 @@ fn place_a(row: u32) -> vec4u {
 
 fn load_a_column(at: u32, k: u32) -> vec4f {
   if (K_WHOLE || k < u.K) {
-    return a[at];
+    return vec4f(a[at]);
   }
   return vec4f();
 }

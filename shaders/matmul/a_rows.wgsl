@@ -1,6 +1,6 @@
 // 4x4 blocks of a whose rows lie along k, 4 elements a load: block[j] = a(row + j, k to k + 3).
 // Rows past M are read as the last one: their products are never stored. K is a multiple of 4.
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(0) var<storage, read> a: array<A>;
 
 fn a_along_k() -> bool {
   return true;
@@ -12,6 +12,6 @@ fn place_a(row: u32) -> vec4u {
 
 fn load_a(place: vec4u, k: u32) -> mat4x4f {
   let at = place + k / 4u;
-  return mat4x4f(a[at.x], a[at.y], a[at.z], a[at.w]);
+  return mat4x4f(vec4f(a[at.x]), vec4f(a[at.y]), vec4f(a[at.z]), vec4f(a[at.w]));
 }
 

@@ -1,5 +1,5 @@
 // 4x4 blocks of any a, one element a load, zero outside: block[j] = a(row + j, k to k + 3).
-@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(0) var<storage, read> a: array<A>;
 
 fn a_along_k() -> bool {
   return u.A_K == 1u;
@@ -11,7 +11,7 @@ fn place_a(row: u32) -> vec4u {
 
 fn load_a_element(place: u32, k: u32) -> f32 {
   if (k < u.K) {
-    return a[place + k * u.A_K];
+    return f32(a[place + k * u.A_K]);
   }
   return 0.0;
 }

@@ -1,6 +1,6 @@
 // 4x4 blocks of a transposed b, whose rows lie along k, 4 elements a load: block[j] = b(k + j, column to column + 3).
 // Columns past N are read as the last one: their products are never stored. K is a multiple of 4.
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(1) var<storage, read> b: array<B>;
 
 fn b_along_k() -> bool {
   return true;
@@ -12,6 +12,6 @@ fn place_b(column: u32) -> vec4u {
 
 fn load_b(place: vec4u, k: u32) -> mat4x4f {
   let at = place + k / 4u;
-  return transpose(mat4x4f(b[at.x], b[at.y], b[at.z], b[at.w]));
+  return transpose(mat4x4f(vec4f(b[at.x]), vec4f(b[at.y]), vec4f(b[at.z]), vec4f(b[at.w])));
 }
 

@@ -1,6 +1,6 @@
 // 4x4 blocks of b, 4 elements a load: block[j] = b(k + j, column to column + 3).
 // N is a multiple of 4; K need not be, what is past it counts as zero.
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(1) var<storage, read> b: array<B>;
 
 fn b_along_k() -> bool {
   return false;
@@ -12,7 +12,7 @@ fn place_b(column: u32) -> vec4u {
 
 fn load_b_row(at: u32, k: u32) -> vec4f {
   if (K_WHOLE || k < u.K) {
-    return b[at];
+    return vec4f(b[at]);
   }
   return vec4f();
 }

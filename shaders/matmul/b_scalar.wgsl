@@ -1,5 +1,5 @@
 // 4x4 blocks of any b, one element a load, zero outside: block[j] = b(k + j, column to column + 3).
-@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<B>;
 
 fn b_along_k() -> bool {
   return u.B_K == 1u;
@@ -12,7 +12,7 @@ fn place_b(column: u32) -> vec4u {
 fn load_b_row(place: vec4u, k: u32) -> vec4f {
   if (k < u.K) {
     let at = place + k * u.B_K;
-    return vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
+    return vec4f(f32(b[at.x]), f32(b[at.y]), f32(b[at.z]), f32(b[at.w]));
   }
   return vec4f();
 }

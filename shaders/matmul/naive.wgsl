@@ -1,8 +1,8 @@
 // y(row, column) = finish(sum over k of a(row, k) * b(k, column))
 // The definition itself. One invocation makes one element: it reads a row of a and a column of b.
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(0) var<storage, read> a: array<A>;
+@group(0) @binding(1) var<storage, read> b: array<B>;
 
 override GROUP: u32;
 
@@ -21,7 +21,8 @@ fn matmul(
   var sum = 0.0;
   let end = min(u.K, (group.z + 1u) * u.K_STEP);
   for (var k = group.z * u.K_STEP; k < end; k++) {
-    sum = fma(a[u.A_START + row * u.A_ROW + k * u.A_K], b[u.B_START + k * u.B_K + column * u.B_COLUMN], sum);
+    let left = f32(a[u.A_START + row * u.A_ROW + k * u.A_K]);
+    sum = fma(left, f32(b[u.B_START + k * u.B_K + column * u.B_COLUMN]), sum);
   }
   store_cell(sum, group.z, row, column);
 }

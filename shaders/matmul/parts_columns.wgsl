@@ -1,6 +1,6 @@
 // One invocation's part of a block of transposed a: of the lane's four rows, the lane's k of four, one load.
 // M is a multiple of 4; K need not be, what is past it counts as zero.
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(0) var<storage, read> a: array<A>;
 
 fn place_part(row: u32, lane: u32) -> u32 {
   return (u.A_START + min(row + lane / 4u * 4u, u.M - 4u) + lane % 4u * u.A_K) / 4u;
@@ -8,7 +8,7 @@ fn place_part(row: u32, lane: u32) -> u32 {
 
 fn load_part(place: u32, lane: u32, k: u32) -> vec4f {
   if (K_WHOLE || k + lane % 4u < u.K) {
-    return a[place + k * (u.A_K / 4u)];
+    return vec4f(a[place + k * (u.A_K / 4u)]);
   }
   return vec4f();
 }

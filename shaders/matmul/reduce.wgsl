@@ -23,5 +23,5 @@ fn reduce(
     sum += partials[s * (u.M * u.N / CELL) + cell];
   }
   let at = (u.Y_START + row * u.Y_ROW + column) / CELL;
-  y[at] = finish(sum, at, column);
+  y[at] = stored(finish(sum, at, column));
 }

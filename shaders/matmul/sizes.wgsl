@@ -3,6 +3,7 @@
 //   b(k, column)   is at B_START + k * B_K + column * B_COLUMN
 //   y(row, column) is at Y_START + row * Y_ROW + column
 // so that a transposed operand is a matter of strides, and a part of a larger product one of starts.
+// A, B and R, the types of what one load of a, b and the residual brings, are the dispatch's; Stored is lib/store_*.wgsl's.
 // Along K the work is cut into SPLITS stretches of K_STEP; with more than one, stretch s goes to rows s * M and on.
 struct Uniforms {
   M: u32,

@@ -2,12 +2,12 @@
 alias Cell = f32;
 const CELL = 1u;
 
-@group(0) @binding(Y) var<storage, read_write> y: array<f32>;
+@group(0) @binding(Y) var<storage, read_write> y: array<Stored>;
 
 fn store_cell(product: f32, split: u32, row: u32, column: u32) {
   if (column < u.N) {
     let at = u.Y_START + (split * u.M + row) * u.Y_ROW + column;
-    y[at] = finish(product, at, column);
+    y[at] = stored(finish(product, at, column));
   }
 }
 

@@ -1,4 +1,4 @@
-import { allocate, type NumericArray } from "../core/dtype.ts";
+import { allocate, isFloat, type NumericArray, roundStored } from "../core/dtype.ts";
 import { fillNormal, philox } from "../core/philox.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { CaseInput, OpCase } from "../kernels/op.ts";
@@ -11,13 +11,14 @@ export function drawInput(input: CaseInput, seed: number): NumericArray {
   if (input.values) {
     if (input.values.length !== data.length) throw new Error(`case: ${input.values.length} values for ${data.length}`);
     data.set(input.values);
-  } else if (input.dtype === "f32") {
+  } else if (isFloat(input.dtype)) {
     fillNormal(data, input.scale ?? 1, seed, STREAM_CASES);
   } else {
     const [low, high] = [input.low ?? 0, input.high ?? 2];
     for (let i = 0; i < data.length; i++)
       data[i] = low + (philox([i, 0, STREAM_CASES, 0], [seed, 0])[0] % (high - low));
   }
+  roundStored(input.dtype, data);
   return data;
 }
 

@@ -1,7 +1,7 @@
-import { allocate, type NumericArray } from "../core/dtype.ts";
+import { allocate, isFloat, type NumericArray, roundStored } from "../core/dtype.ts";
 import { fillNormal } from "../core/philox.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
-import { type AnyOp, f32, type OpCase, type Value } from "../kernels/op.ts";
+import type { AnyOp, OpCase, Value } from "../kernels/op.ts";
 import { backward } from "./backward.ts";
 import { drawInputs } from "./cases.ts";
 import { createTape, type Tape } from "./tape.ts";
@@ -34,12 +34,12 @@ export function traceOp(op: AnyOp, check: OpCase): OpTape {
   for (const name of op.outputs) tape.output(name, made[name]!);
   if (!op.vjp || states.size > 0) return { tape, seeded: [], differentiable: [], states };
 
-  const seeded = op.outputs.filter((name) => made[name]!.dtype === "f32" && !op.auxiliary?.includes(name));
+  const seeded = op.outputs.filter((name) => isFloat(made[name]!.dtype) && !op.auxiliary?.includes(name));
   const seeds = seeded.map((name) => ({
     value: made[name]!,
-    gradient: tape.input(`seed ${name}`, f32(made[name]!.shape)),
+    gradient: tape.input(`seed ${name}`, { dtype: made[name]!.dtype, shape: made[name]!.shape }),
   }));
-  const wanted = Object.keys(inputs).filter((name) => inputs[name]!.dtype === "f32");
+  const wanted = Object.keys(inputs).filter((name) => isFloat(inputs[name]!.dtype));
   const gradients = backward(
     tape,
     seeds,
@@ -58,8 +58,9 @@ export function drawOpInputs(opTape: OpTape, check: OpCase, seed: number): Recor
   for (const value of opTape.tape.values) {
     const origin = opTape.tape.origin(value);
     if (origin.kind !== "input" || origin.name in inputs) continue;
-    const cotangent = allocate("f32", sizeOf(value.shape));
+    const cotangent = allocate(value.dtype, sizeOf(value.shape));
     fillNormal(cotangent, 1, seed, STREAM_COTANGENTS, value.id);
+    roundStored(value.dtype, cotangent);
     inputs[origin.name] = cotangent;
   }
   return inputs;

@@ -1,4 +1,4 @@
-import type { NumericArray } from "../core/dtype.ts";
+import { bytesPerElement, type NumericArray } from "../core/dtype.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { AnyOp, Recorder, TensorType, Value } from "../kernels/op.ts";
 
@@ -31,8 +31,8 @@ export interface Section {
   readonly start: number;
 }
 
-/** Views of states start at multiples of this many elements (256 bytes), which every adapter can bind. */
-export const VIEW_ALIGNMENT = 64;
+/** Views start at multiples of this many bytes, which every adapter can bind. */
+export const VIEW_ALIGNMENT = 256;
 
 /**
  * A straight-line program of ops, recorded by running model code once. Two executors read it:
@@ -135,6 +135,8 @@ export function createTape(): Tape {
           continue;
         }
         checkUsable(op.name, name, value);
+        if (value.dtype === "f16" && !op.halves?.includes(name))
+          throw new Error(`${op.name}: ${name} is f16 ${formatShape(value.shape)}, wanted f32; cast it?`);
         inputs[name] = value;
       }
       const types = op.shapes(inputs, attrs);
@@ -168,8 +170,7 @@ export function createTape(): Tape {
       if (offset < 0 || offset + sizeOf(shape) > sizeOf(base.shape)) {
         throw new Error(`view: ${formatShape(shape)} at ${offset} is outside ${formatShape(base.shape)}`);
       }
-      if (offset % VIEW_ALIGNMENT !== 0)
-        throw new Error(`view: offset ${offset} is not a multiple of ${VIEW_ALIGNMENT}`);
+      checkAlignment("view", base, offset);
       return newValue({ dtype: base.dtype, shape }, { kind: "view", base, offset });
     },
     place(value, target, offset) {
@@ -178,8 +179,7 @@ export function createTape(): Tape {
       if (sizeOf(root.shape) !== sizeOf(value.shape)) throw new Error("place: the value is part of a larger one");
       if (!["state", "buffer"].includes(origin(target).kind))
         throw new Error("place: the target is no state or buffer");
-      if (offset % VIEW_ALIGNMENT !== 0)
-        throw new Error(`place: offset ${offset} is not a multiple of ${VIEW_ALIGNMENT}`);
+      checkAlignment("place", target, offset);
       if (offset + sizeOf(value.shape) > sizeOf(target.shape)) throw new Error("place: outside the target");
       placements.set(root, { target, offset });
     },
@@ -197,6 +197,11 @@ export function createTape(): Tape {
 export function updatedInput(node: Node, output: string): Value | undefined {
   const input = node.op.updates?.[output];
   return input === undefined ? undefined : node.inputs[input];
+}
+
+function checkAlignment(what: string, { dtype }: TensorType, offset: number): void {
+  const elements = VIEW_ALIGNMENT / bytesPerElement(dtype);
+  if (offset % elements !== 0) throw new Error(`${what}: offset ${offset} is not a multiple of ${elements}`);
 }
 
 function describe(type: TensorType): string {

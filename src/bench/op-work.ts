@@ -1,7 +1,7 @@
 import { backward } from "../autograd/backward.ts";
 import { relativeL2 } from "../autograd/gradcheck.ts";
 import { createTape, type Tape } from "../autograd/tape.ts";
-import type { NumericArray } from "../core/dtype.ts";
+import { isFloat, type NumericArray } from "../core/dtype.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { AnyOp, TensorType, Value } from "../kernels/op.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
@@ -159,7 +159,7 @@ function traceWork(
   const states: Record<string, Value> = {};
   for (const [name, { dtype, shape }] of Object.entries(types)) states[name] = tape.state(name, { dtype, shape });
   const values = Object.fromEntries(Object.entries(states).filter(([name]) => !name.startsWith(SEED)));
-  const wanted = Object.entries(values).filter(([, value]) => value.dtype === "f32");
+  const wanted = Object.entries(values).filter(([, value]) => isFloat(value.dtype));
   for (let i = 0; i < repeats; i++) {
     const made = tape.record(op, values, { ...op.attrs, ...work.attrs });
     const results: [string, Value | undefined][] = Object.entries(made);

@@ -1,7 +1,29 @@
-/** Element types of tensors. Every one is 4 bytes wide, on the CPU reference "f32" may be held as float64. */
-export type DType = "f32" | "i32" | "u32";
+import { roundToHalf } from "./half.ts";
 
-export const BYTES_PER_ELEMENT = 4;
+/**
+ * Element types of tensors. "f16" is IEEE 754 binary16 in a GPU's memory, and what kernels compute with it is f32. On the CPU
+ * reference "f32" and "f16" tensors are arrays of f32, the values of the latter rounded to f16, or of float64, unrounded.
+ */
+export type DType = "f32" | "f16" | "i32" | "u32";
+
+/** Element types that have gradients. */
+export type FloatDType = "f32" | "f16";
+
+/** Of f32, i32 and u32; and what sizes and offsets of buffers and copies are multiples of. */
+export const WORD_BYTES = 4;
+
+export function bytesPerElement(dtype: DType): number {
+  return dtype === "f16" ? 2 : WORD_BYTES;
+}
+
+/** Bytes of `length` elements in a GPU's memory, where a tensor ends at a whole word. */
+export function byteLength(dtype: DType, length: number): number {
+  return Math.ceil((length * bytesPerElement(dtype)) / WORD_BYTES) * WORD_BYTES;
+}
+
+export function isFloat(dtype: DType): dtype is FloatDType {
+  return dtype === "f32" || dtype === "f16";
+}
 
 export type FloatArray = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
 export type NumericArray = FloatArray | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
@@ -14,4 +36,10 @@ export function allocate(dtype: DType, length: number, precision: Precision = "f
   if (dtype === "i32") return new Int32Array(length);
   if (dtype === "u32") return new Uint32Array(length);
   return precision === "float64" ? new Float64Array(length) : new Float32Array(length);
+}
+
+/** Rounds values as storing them in `dtype` does: to f16 where they are float32, as the precision of the reference is. */
+export function roundStored(dtype: DType, data: NumericArray): void {
+  if (dtype === "f16" && data instanceof Float32Array)
+    for (let i = 0; i < data.length; i++) data[i] = roundToHalf(data[i]!);
 }

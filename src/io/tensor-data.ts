@@ -1,5 +1,6 @@
 /** Elements out of a safetensors file. Its numbers are little-endian, as is every machine that has WebGPU. */
 import { userError } from "../core/errors.ts";
+import { halfTable } from "../core/half.ts";
 import { DTYPE_BYTES, type SafetensorsDtype, type TensorInfo } from "./safetensors.ts";
 
 /**
@@ -42,7 +43,7 @@ export function decodeFloat32Into(
     }
     case "F16": {
       const halves = halvesOf(bytes);
-      const table = f16Table();
+      const table = halfTable();
       for (let i = 0; i < bits.length; i++) bits[i] = table[halves[i]!]!;
       return;
     }
@@ -94,28 +95,4 @@ function alignedCopy(bytes: Uint8Array): ArrayBuffer {
 function halvesOf(bytes: Uint8Array): Uint16Array {
   if (bytes.byteOffset % 2 === 0) return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
   return new Uint16Array(alignedCopy(bytes));
-}
-
-let table: Uint32Array | undefined;
-
-/** The f32 bits of each of the 65,536 f16 there are: a look-up is ten times as fast as arithmetic. */
-function f16Table(): Uint32Array {
-  if (!table) {
-    table = new Uint32Array(2 ** 16);
-    for (let bits = 0; bits < table.length; bits++) table[bits] = widenHalf(bits);
-  }
-  return table;
-}
-
-/** IEEE 754 binary16, 1 sign bit, 5 of exponent (bias 15), 10 of fraction, as the bits of the f32 of the same value. */
-function widenHalf(bits: number): number {
-  const sign = (bits & 0x8000) << 16;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 31) return (sign | 0x7f800000 | (fraction << 13)) >>> 0;
-  if (exponent > 0) return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;
-  if (fraction === 0) return sign >>> 0;
-  // A subnormal: its first bit becomes the one that f32 does not store.
-  const shift = Math.clz32(fraction) - 21;
-  return (sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)) >>> 0;
 }

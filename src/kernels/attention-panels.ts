@@ -1,5 +1,6 @@
-import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
+import { type DType, WORD_BYTES } from "../core/dtype.ts";
 import { type AttentionSizes, bounds, rowsOf, stepOf, stretchesOf } from "./attention-rows.ts";
+import { castDispatches } from "./cast.ts";
 import {
   type Binding,
   type Dispatch,
@@ -8,6 +9,8 @@ import {
   type Scratch,
   type ShaderName,
   type Span,
+  storedType,
+  storeShader,
   write,
 } from "./dispatch.ts";
 import type { Range } from "./matmul/product.ts";
@@ -31,12 +34,14 @@ export function panelsForward(sizes: AttentionSizes, traits: Traits): Dispatch[]
 }
 
 /**
- * Wants scratch `delta` [B H T], `probabilities` and `dscores` of `panelsScratch`. Gradients of keys and values are sums
- * over all rows, and so over the slices of a head, which come in the order of their rows.
+ * Wants scratch `delta` [B H T], `probabilities` and `dscores` of `panelsScratch`, and `sumsScratch`. Gradients of keys and values are sums
+ * over all rows, and so over the slices of a head, which come in the order of their rows; in f16 they would lose digits
+ * slice by slice, so they are summed apart.
  */
 export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
-  const { T, H } = sizes;
+  const { T, H, B, C, dtype } = sizes;
   const { q, k, v, y } = viewsOf(sizes);
+  const sums = dtype === "f16" ? "sums" : "dqkv";
   const deltas = stretchesOf(sizes, traits).map((stretch) => {
     const all = { stretch, first: stretch.start * H, group: stretch.length * H, from: 0, rows: padded(T) };
     return kernels(all, sizes, traits).delta(y);
@@ -47,12 +52,23 @@ export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[
       scores(["qkv", q], ["qkv", k], "probabilities", sizes.scale),
       scores(["dy", y], ["qkv", v], "dscores", 1),
       slopes("probabilities", "dscores"),
-      weighted("panel_values", "dscores", ["qkv", k], ["dqkv", q]),
-      weighted("panel_keys", "dscores", ["qkv", q], ["dqkv", k]),
-      weighted("panel_keys", "probabilities", ["dy", y], ["dqkv", v]),
+      weighted("panel_values", "dscores", ["qkv", k], [sums, q]),
+      weighted("panel_keys", "dscores", ["qkv", q], [sums, k]),
+      weighted("panel_keys", "probabilities", ["dy", y], [sums, v]),
     ];
   });
-  return [...deltas, ...slices];
+  if (sums === "dqkv") return [...deltas, ...slices];
+  const shape = [B * T, 3 * C];
+  return [
+    ...deltas,
+    ...slices,
+    ...castDispatches({ [sums]: { dtype: "f32", shape } }, { dqkv: { dtype, shape } }, traits),
+  ];
+}
+
+/** Where gradients in f16 are summed. */
+export function sumsScratch({ B, T, C, dtype }: AttentionSizes): Readonly<Record<string, Scratch>> {
+  return dtype === "f16" ? { sums: { dtype: "f32", length: B * T * 3 * C } } : {};
 }
 
 /** A panel for each head of the largest slice: of order T, whatever the number of heads. */
@@ -99,7 +115,7 @@ function panelLength(sizes: AttentionSizes): number {
 
 function groupOf(sizes: AttentionSizes, traits: Traits): number {
   const bytes = Math.min(PANEL_BYTES, traits.maxBindingBytes);
-  return Math.max(1, Math.min(sizes.B * sizes.H, Math.floor(bytes / (panelLength(sizes) * BYTES_PER_ELEMENT))));
+  return Math.max(1, Math.min(sizes.B * sizes.H, Math.floor(bytes / (panelLength(sizes) * WORD_BYTES))));
 }
 
 function slicesOf(sizes: AttentionSizes, traits: Traits): Slice[] {
@@ -136,9 +152,8 @@ const NOWHERE: View = { row: 0, start: 0 };
 /** The kernels for one slice; see shaders/attention/. */
 function kernels(slice: Slice, sizes: AttentionSizes, traits: Traits) {
   const { stretch, first, group, from: FROM, rows: ROWS } = slice;
-  const { T, H, D, rate, stream } = sizes;
+  const { T, H, D, rate, stream, dtype } = sizes;
   const size = D % 4 === 0 ? 4 : 1;
-  const pack: ShaderName = size === 4 ? "lib/pack4" : "lib/pack1";
   const step = stepOf(sizes);
   const { bind: within, shader: bound } = bounds(sizes);
   const dropout: ShaderName[] = ["lib/philox", "lib/step", "attention/kept"];
@@ -149,12 +164,18 @@ function kernels(slice: Slice, sizes: AttentionSizes, traits: Traits) {
     library: readonly ShaderName[],
     views: { x?: View; y?: View; scale?: number },
     bind: readonly Binding[],
+    result: DType = dtype,
   ): Dispatch => {
     const { x = NOWHERE, y = NOWHERE, scale = 1 } = views;
     const drops = library === dropout;
     return {
-      shader: ["lib/grid", pack, "attention/panels", bound, ...library, `attention/${entry}`],
+      shader: [
+        ...(["lib/grid", `lib/pack${size}`, storeShader(result, size), "attention/panels", bound] as const),
+        ...library,
+        `attention/${entry}`,
+      ],
       entry,
+      types: { X: storedType(dtype, size) },
       uniforms: {
         ...{ T, H, PACKS: D / size, FIRST: first, GROUP: group, B0: stretch.start, FROM, ROWS },
         ...{ X_ROW: x.row / size, X_START: x.start / size, Y_ROW: y.row / size, Y_START: y.start / size },
@@ -188,6 +209,7 @@ function kernels(slice: Slice, sizes: AttentionSizes, traits: Traits) {
         ["attention/panel_put"],
         { x, y },
         [...[read(from, spanOf(x)), within, read(panels)], write(to, spanOf(y))],
+        to === "sums" ? "f32" : dtype,
       ),
     delta: (y: View) =>
       kernel("panel_delta", T, [], { y }, [read("y", spanOf(y)), read("dy", spanOf(y)), write("delta")]),

@@ -1,4 +1,15 @@
-import { type Binding, type Dispatch, grid1d, read, type ShaderName, type Span, write } from "./dispatch.ts";
+import { bytesPerElement, type FloatDType, WORD_BYTES } from "../core/dtype.ts";
+import {
+  type Binding,
+  type Dispatch,
+  grid1d,
+  read,
+  type ShaderName,
+  type Span,
+  storedType,
+  storeShader,
+  write,
+} from "./dispatch.ts";
 import { cut, type Range } from "./matmul/product.ts";
 import type { Traits } from "./traits.ts";
 
@@ -16,6 +27,8 @@ export interface AttentionSizes {
   readonly stream: number;
   /** Whether sequences are several records end to end, told apart by `starts`, and not one each, told by `lengths`. */
   readonly packed: boolean;
+  /** Of qkv, y and their gradients. */
+  readonly dtype: FloatDType;
 }
 
 /** The binding that says which keys a row sees, and the shader that reads it. */
@@ -31,8 +44,10 @@ export function stepOf({ rate }: AttentionSizes): Binding {
 }
 
 /** The sequences whose rows of qkv and y one binding may cover, several times over until all have had their turn. */
-export function stretchesOf({ B, T, C }: AttentionSizes, traits: Traits): Range[] {
-  return cut(B, [3 * T * C, T * C], traits, 1);
+export function stretchesOf({ B, T, C, dtype }: AttentionSizes, traits: Traits): Range[] {
+  // What is summed is f32 whatever the tensors are.
+  const rows = [WORD_BYTES, bytesPerElement(dtype)].flatMap((bytes) => [3 * T * C * bytes, T * C * bytes]);
+  return cut(B, rows, traits, 1);
 }
 
 /** What is bound of a tensor with a row of `columns` elements for each position: these sequences. */
@@ -79,14 +94,16 @@ function kernel(
   sizes: AttentionSizes,
   traits: Traits,
 ): Omit<Dispatch, "bind"> {
-  const { T, H, D, scale, rate, stream } = sizes;
-  const pack: ShaderName = D % 4 === 0 ? "lib/pack4" : "lib/pack1";
+  const { T, H, D, scale, rate, stream, dtype } = sizes;
+  const pack = D % 4 === 0 ? 4 : 1;
   return {
     shader: [
-      ...(["lib/grid", "lib/philox", "lib/step", pack, "attention/common"] as const),
+      ...(["lib/grid", "lib/philox", "lib/step", `lib/pack${pack}`, storeShader(dtype, pack)] as const),
+      "attention/common",
       ...([bounds(sizes).shader, "attention/kept", `attention/${entry}`] as const),
     ],
     entry,
+    types: { X: storedType(dtype, pack) },
     uniforms: { B: stretch.length, B0: stretch.start, T, H, SCALE: scale, RATE: rate, STREAM: stream },
     constants: { DROPS: Number(rate > 0) },
     sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: 1 },

@@ -1,12 +1,15 @@
+import { bytesPerElement } from "../core/dtype.ts";
 import { philox, uniform24 } from "../core/philox.ts";
 import { formatShape } from "../core/shape.ts";
-import { panelsBackward, panelsForward, panelsScratch } from "./attention-panels.ts";
+import { panelsBackward, panelsForward, panelsScratch, sumsScratch } from "./attention-panels.ts";
 import { type AttentionSizes, rowsBackward, rowsForward } from "./attention-rows.ts";
 import type { Scratch } from "./dispatch.ts";
 import {
   type CpuTensor,
   defineOp,
+  expectFloat,
   expectType,
+  f16,
   f32,
   type OpCase,
   shapeError,
@@ -37,18 +40,19 @@ const MAX_HEAD_SIZE = 128;
  * are real: rows behind them give exactly 0 and get a gradient of exactly 0. y: [B T, C]; logSumExp: [B H T].
  * Sequences of several records end to end have starts: u32 [B T], for each row the first key that it sees, where its
  * record begins; within a sequence starts never fall and none is behind its row. Then lengths is not read: what fills a
- * sequence up is a record, or several.
+ * sequence up is a record, or several. qkv and y are both f32 or both f16, what is computed is f32.
  */
 export const attentionOp = defineOp({
   name: "attention",
   inputs: ["qkv", "lengths"],
   optional: ["step", "starts"],
+  halves: ["qkv"],
   outputs: ["y", "logSumExp"],
   auxiliary: ["logSumExp"],
   attrs: DEFAULTS,
   shapes: (inputs, attrs) => {
-    const { B, T, H, C } = sizesOf("attention", inputs, attrs);
-    return { y: f32([B * T, C]), logSumExp: f32([B * H * T]) };
+    const { B, T, H, C, dtype } = sizesOf("attention", inputs, attrs);
+    return { y: { dtype, shape: [B * T, C] }, logSumExp: f32([B * H * T]) };
   },
   cpu: ({ qkv, lengths, step, starts }, { y, logSumExp }, attrs) => {
     const { T, D, C } = sizesOf("attention", { qkv, lengths, step, starts }, attrs);
@@ -76,7 +80,10 @@ export const attentionOp = defineOp({
   // two products over the lower triangle
   cost: ({ qkv, lengths }, _outputs, attrs) => {
     const { B, T, H, D } = sizesOf("attention", { qkv, lengths }, { ...attrs, dropout: 0 });
-    return { flops: 2 * B * H * T * (T + 1) * D, bytes: 4 * (4 * B * T * H * D + B * H * T) };
+    return {
+      flops: 2 * B * H * T * (T + 1) * D,
+      bytes: 4 * bytesPerElement(qkv.dtype) * B * T * H * D + 4 * B * H * T,
+    };
   },
   cases: attentionCases(),
 });
@@ -86,14 +93,15 @@ export const attentionBackwardOp = defineOp({
   name: "attentionBackward",
   inputs: ["qkv", "lengths", "y", "logSumExp", "dy"],
   optional: ["step", "starts"],
+  halves: ["qkv", "y", "dy"],
   outputs: ["dqkv"],
   attrs: DEFAULTS,
   shapes: ({ qkv, lengths, step, starts, y, logSumExp, dy }, attrs) => {
-    const { B, T, H, C } = sizesOf("attentionBackward", { qkv, lengths, step, starts }, attrs);
-    expectType("attentionBackward", "y", y, "f32", [B * T, C]);
+    const { B, T, H, C, dtype } = sizesOf("attentionBackward", { qkv, lengths, step, starts }, attrs);
+    expectType("attentionBackward", "y", y, dtype, [B * T, C]);
     expectType("attentionBackward", "logSumExp", logSumExp, "f32", [B * H * T]);
-    expectType("attentionBackward", "dy", dy, "f32", [B * T, C]);
-    return { dqkv: f32(qkv.shape) };
+    expectType("attentionBackward", "dy", dy, dtype, [B * T, C]);
+    return { dqkv: { dtype, shape: qkv.shape } };
   },
   cpu: ({ qkv, lengths, step, starts, y, logSumExp, dy }, { dqkv }, attrs) => {
     const { T, D, C, scale } = sizesOf("attentionBackward", { qkv, lengths, step, starts }, attrs);
@@ -120,7 +128,7 @@ export const attentionBackwardOp = defineOp({
     const sizes = sizesOf("attentionBackward", inputs, attrs);
     if (!usesPanels(attrs, sizes, traits)) return { delta };
     const panels = panelsScratch(sizes, traits);
-    return { delta, probabilities: panels, dscores: panels };
+    return { delta, probabilities: panels, dscores: panels, ...sumsScratch(sizes) };
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
@@ -129,11 +137,18 @@ export const attentionBackwardOp = defineOp({
   // five products over the lower triangle: scores, dp, dq, dk, dv
   cost: ({ qkv, lengths }, _outputs, attrs) => {
     const { B, T, H, D } = sizesOf("attentionBackward", { qkv, lengths }, { ...attrs, dropout: 0 });
-    return { flops: 5 * B * H * T * (T + 1) * D, bytes: 4 * (8 * B * T * H * D + B * H * T) };
+    return {
+      flops: 5 * B * H * T * (T + 1) * D,
+      bytes: 8 * bytesPerElement(qkv.dtype) * B * T * H * D + 4 * B * H * T,
+    };
   },
   cases: [
     {
       inputs: { qkv: f32([5, 24]), lengths: u32(5), y: f32([5, 8]), logSumExp: f32([10]), dy: f32([5, 8]) },
+      attrs: { heads: 2 },
+    },
+    {
+      inputs: { qkv: f16([5, 24]), lengths: u32(5), y: f16([5, 8]), logSumExp: f32([10]), dy: f16([5, 8]) },
       attrs: { heads: 2 },
     },
   ],
@@ -166,7 +181,7 @@ function sizesOf(
   { qkv, lengths, step, starts }: Inputs<TensorType>,
   { batch, heads, dropout, stream }: AttentionAttrs,
 ): AttentionSizes {
-  expectType(op, "qkv", qkv, "f32", [-1, -1]);
+  const dtype = expectFloat(op, "qkv", qkv, [-1, -1]);
   expectType(op, "lengths", lengths, "u32", [batch]);
   if (step) expectType(op, "step", step, STEP.dtype, STEP.shape);
   const [rows = 0, columns = 0] = qkv.shape;
@@ -178,7 +193,7 @@ function sizesOf(
   if (dropout > 0 && !step) shapeError(op, `dropout ${dropout} wants the input step`);
   if (starts) expectType(op, "starts", starts, "u32", [rows]);
   const scale = 1 / Math.sqrt(D);
-  return { B: batch, T, H: heads, D, C, scale, rate: dropout, stream, packed: starts !== undefined };
+  return { B: batch, T, H: heads, D, C, scale, rate: dropout, stream, packed: starts !== undefined, dtype };
 }
 
 /** Where row i of head h of sequence b lies: its query, its output, its place in logSumExp; and its first key. */
@@ -247,5 +262,6 @@ function attentionCases(): OpCase[] {
       inputs: { qkv: f32([6, 9]), lengths: u32(0), starts: u32(0, 0, 0, 3, 3, 3), step },
       attrs: { batch: 1, heads: 1, dropout: 0.5, stream: 16 },
     },
+    { inputs: { qkv: f16([6, 9]), lengths: u32(6) }, attrs: { batch: 1, heads: 1 } },
   ];
 }

@@ -1,18 +1,19 @@
-import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
-import { type Binding, type Dispatch, grid1d, read, spansOf, write } from "./dispatch.ts";
-import { defineOp, expectType, f32, type TensorType, type Value } from "./op.ts";
+import { bytesPerElement, type DType, WORD_BYTES } from "../core/dtype.ts";
+import { type Binding, type Dispatch, grid1d, read, spansOf, storedType, write } from "./dispatch.ts";
+import { defineOp, expectFloat, f16, f32, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 
 const WORKGROUP = 64;
 const LEAST_ROWS = 16;
 
-/** y[n] = sum over m of x[m, n]. x: [M, N], y: [N], f32. The gradient of a bias. */
+/** y[n] = sum over m of x[m, n]. x: [M, N], f32 or f16; y: [N], f32. The gradient of a bias. */
 export const columnSumOp = defineOp({
   name: "columnSum",
   inputs: ["x"],
   outputs: ["y"],
+  halves: ["x"],
   shapes: ({ x }) => {
-    expectType("columnSum", "x", x, "f32", [-1, -1]);
+    expectFloat("columnSum", "x", x, [-1, -1]);
     return { y: f32([x.shape[1]!]) };
   },
   cpu: ({ x }, { y }) => {
@@ -24,11 +25,12 @@ export const columnSumOp = defineOp({
   gpu: ({ x }, _outputs, _attrs, traits) => {
     const N = x.shape[1]!;
     const { parts, stretches } = partsOf(x, traits);
-    if (stretches <= 1) return [columnSums(x.shape[0]!, N, Math.max(1, x.shape[0]!), 0, read("x"), write("y"), traits)];
+    if (stretches <= 1)
+      return [columnSums(x.shape[0]!, N, Math.max(1, x.shape[0]!), 0, read("x"), write("y"), x.dtype, traits)];
     const first = parts.map(({ M, rows, first, span }) =>
-      columnSums(M, N, rows, first, read("x", span), write("partials"), traits),
+      columnSums(M, N, rows, first, read("x", span), write("partials"), x.dtype, traits),
     );
-    return [...first, columnSums(stretches, N, stretches, 0, read("partials"), write("y"), traits)];
+    return [...first, columnSums(stretches, N, stretches, 0, read("partials"), write("y"), "f32", traits)];
   },
   scratch: ({ x }, _attrs, traits) => {
     const { stretches } = partsOf(x, traits);
@@ -37,9 +39,14 @@ export const columnSumOp = defineOp({
   },
   cost: ({ x }, { y }) => {
     const [M, N] = x.shape as [number, number];
-    return { flops: M * N, bytes: 4 * (M * N + y.shape[0]!) };
+    return { flops: M * N, bytes: bytesPerElement(x.dtype) * M * N + 4 * y.shape[0]! };
   },
-  cases: [{ inputs: { x: f32([3, 5]) } }, { inputs: { x: f32([40, 3]) } }, { inputs: { x: f32([1, 7]) } }],
+  cases: [
+    { inputs: { x: f32([3, 5]) } },
+    { inputs: { x: f32([40, 3]) } },
+    { inputs: { x: f32([1, 7]) } },
+    { inputs: { x: f16([40, 3]) } },
+  ],
 });
 
 export function columnSum(x: Value): Value {
@@ -58,8 +65,8 @@ interface Part {
 /** About sqrt(M) stretches of as many rows; fewer where their sums would not fit a binding. */
 function partsOf(x: TensorType, traits: Traits): { parts: Part[]; stretches: number } {
   const [M, N] = x.shape as [number, number];
-  const spans = spansOf(M * N, traits, N);
-  const most = Math.max(spans.length, Math.floor(traits.maxBindingBytes / BYTES_PER_ELEMENT / Math.max(1, N)));
+  const spans = spansOf(M * N, traits, N, [x.dtype]);
+  const most = Math.max(spans.length, Math.floor(traits.maxBindingBytes / WORD_BYTES / Math.max(1, N)));
   const rows = Math.max(LEAST_ROWS, Math.ceil(Math.sqrt(M)), Math.ceil(M / Math.max(1, most - spans.length)));
   let first = 0;
   const parts = spans.map((span) => {
@@ -77,6 +84,7 @@ function columnSums(
   first: number,
   from: Binding,
   to: Binding,
+  dtype: DType,
   traits: Traits,
 ): Dispatch {
   // Without rows one empty stretch is left, which writes zeros.
@@ -84,6 +92,7 @@ function columnSums(
   return {
     shader: ["lib/grid", "column_sum"],
     entry: "column_sum",
+    types: { X: storedType(dtype, 1) },
     uniforms: { M, N, ROWS: rows, STRETCHES: stretches, FIRST: first },
     bind: [from, to],
     grid: grid1d(stretches * N, WORKGROUP, traits),

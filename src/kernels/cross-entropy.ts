@@ -1,6 +1,7 @@
+import { bytesPerElement } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import { grid1d, gridOf, read, spansOf, write } from "./dispatch.ts";
-import { type CpuTensor, defineOp, expectType, f32, shapeError, type Value } from "./op.ts";
+import { grid1d, gridOf, read, spansOf, storedType, storeShader, write } from "./dispatch.ts";
+import { type CpuTensor, defineOp, expectFloat, expectType, f16, f32, shapeError, type Value } from "./op.ts";
 
 const WORKGROUP = 64;
 /** Rows of a workgroup where each invocation has one: ROW_WORKGROUP of lib/row_alone.wgsl. */
@@ -22,17 +23,18 @@ const DEFAULTS: CrossEntropyAttrs = { smoothing: 0 };
 /**
  * loss[r] = logSumExp[r] - (1 - e) logits[r, label[r]] - e mean over j of logits[r, j], e being the smoothing, or 0 where
  * the label is ignored. logits: [R, V]; labels: i32 [R], each in [0, V) or IGNORED_LABEL (the host checks);
- * loss, logSumExp: [R]. The row's maximum is subtracted before `exp`.
+ * logits f32 or f16, loss, logSumExp: [R]. The row's maximum is subtracted before `exp`.
  */
 export const crossEntropyOp = defineOp({
   name: "crossEntropy",
   inputs: ["logits", "labels"],
   outputs: ["loss", "logSumExp"],
+  halves: ["logits"],
   auxiliary: ["logSumExp"],
   attrs: DEFAULTS,
   shapes: ({ logits, labels }, { smoothing }) => {
     checkSmoothing("crossEntropy", smoothing);
-    expectType("crossEntropy", "logits", logits, "f32", [-1, -1]);
+    expectFloat("crossEntropy", "logits", logits, [-1, -1]);
     expectType("crossEntropy", "labels", labels, "i32", [logits.shape[0]!]);
     return { loss: f32([logits.shape[0]!]), logSumExp: f32([logits.shape[0]!]) };
   },
@@ -56,11 +58,12 @@ export const crossEntropyOp = defineOp({
   },
   gpu: ({ logits }, _outputs, { smoothing }, traits) => {
     const v = logits.shape[1]!;
-    return spansOf(sizeOf(logits.shape), traits, v).map((span) => {
+    return spansOf(sizeOf(logits.shape), traits, v, [logits.dtype]).map((span) => {
       const rows = span.length / v;
       return {
         shader: ["lib/grid", traits.software ? "lib/row_alone" : "lib/row_group", "cross_entropy/forward"] as const,
         entry: "cross_entropy",
+        types: { LOGITS: storedType(logits.dtype, 1) },
         uniforms: { R: rows, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
         bind: [read("logits", span), read("labels"), write("loss"), write("logSumExp")],
         grid: gridOf(traits.software ? Math.ceil(rows / ROWS_ALONE) : rows, traits),
@@ -71,7 +74,10 @@ export const crossEntropyOp = defineOp({
     if (!dloss) return {};
     return { logits: crossEntropyBackwardOp.apply({ logits, labels, logSumExp, dloss }, attrs).dlogits };
   },
-  cost: ({ logits }) => ({ flops: 4 * sizeOf(logits.shape), bytes: 4 * sizeOf(logits.shape) }),
+  cost: ({ logits }) => ({
+    flops: 4 * sizeOf(logits.shape),
+    bytes: bytesPerElement(logits.dtype) * sizeOf(logits.shape),
+  }),
   cases: [
     { inputs: { logits: f32([3, 5]), labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] } } },
     { inputs: { logits: { ...f32([2, 7]), scale: 20 }, labels: { dtype: "i32", shape: [2], values: [3, 6] } } },
@@ -79,6 +85,7 @@ export const crossEntropyOp = defineOp({
       inputs: { logits: f32([3, 5]), labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] } },
       attrs: { smoothing: 0.1 },
     },
+    { inputs: { logits: f16([3, 5]), labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] } } },
   ],
 });
 
@@ -92,6 +99,7 @@ export const crossEntropyBackwardOp = defineOp({
   inputs: ["labels", "logSumExp", "dloss"],
   optional: ["logits", "reuse"],
   outputs: ["dlogits"],
+  halves: ["logits", "reuse"],
   updates: { dlogits: "reuse" },
   attrs: DEFAULTS,
   shapes: ({ logits, reuse, labels, logSumExp, dloss }, { smoothing }) => {
@@ -102,7 +110,7 @@ export const crossEntropyBackwardOp = defineOp({
     expectType("crossEntropyBackward", "labels", labels, "i32", rows);
     expectType("crossEntropyBackward", "logSumExp", logSumExp, "f32", rows);
     expectType("crossEntropyBackward", "dloss", dloss, "f32", rows);
-    return { dlogits: f32(given.shape) };
+    return { dlogits: { dtype: expectFloat("crossEntropyBackward", "logits", given, [-1, -1]), shape: given.shape } };
   },
   cpu: ({ logits, labels, logSumExp, dloss }, { dlogits }, { smoothing }) => {
     const v = dlogits.shape[1]!;
@@ -119,9 +127,10 @@ export const crossEntropyBackwardOp = defineOp({
   },
   gpu: ({ logits }, { dlogits }, { smoothing }, traits) => {
     const v = dlogits.shape[1]!;
-    return spansOf(sizeOf(dlogits.shape), traits, v).map((span) => ({
+    return spansOf(sizeOf(dlogits.shape), traits, v, [dlogits.dtype]).map((span) => ({
       shader: [
         "lib/grid",
+        storeShader(dlogits.dtype, 1),
         logits ? "cross_entropy/logits_apart" : "cross_entropy/logits_in_place",
         "cross_entropy/backward",
       ] as const,
@@ -137,17 +146,22 @@ export const crossEntropyBackwardOp = defineOp({
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     }));
   },
-  cost: (_inputs, { dlogits }) => ({ flops: 4 * sizeOf(dlogits.shape), bytes: 8 * sizeOf(dlogits.shape) }),
+  cost: (_inputs, { dlogits }) => ({
+    flops: 4 * sizeOf(dlogits.shape),
+    bytes: 2 * bytesPerElement(dlogits.dtype) * sizeOf(dlogits.shape),
+  }),
   cases: (
     [
-      ["logits", 0],
-      ["reuse", 0],
-      ["reuse", 0.2],
+      ["logits", 0, f32],
+      ["reuse", 0, f32],
+      ["reuse", 0.2, f32],
+      ["logits", 0, f16],
+      ["reuse", 0, f16],
     ] as const
-  ).map(([name, smoothing]) => ({
+  ).map(([name, smoothing, type]) => ({
     attrs: { smoothing },
     inputs: {
-      [name]: f32([3, 5]),
+      [name]: type([3, 5]),
       labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] },
       logSumExp: f32([3]),
       dloss: f32([3]),

@@ -1,5 +1,4 @@
-import type { DType } from "../core/dtype.ts";
-import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
+import { bytesPerElement, type DType, type FloatDType } from "../core/dtype.ts";
 import { SHADERS } from "./shaders.gen.ts";
 import type { Traits } from "./traits.ts";
 
@@ -21,13 +20,27 @@ export interface Binding {
   readonly span?: Span;
 }
 
+/** What one element of a binding is, or 4 neighbours. */
+export type StoredType = FloatDType | `vec4<${FloatDType}>`;
+
+/** The type of a binding whose elements are taken `pack` at a time. */
+export function storedType(dtype: DType, pack: 1 | 4): StoredType {
+  const scalar = dtype === "f16" ? "f16" : "f32";
+  return pack === 4 ? `vec4<${scalar}>` : scalar;
+}
+
+/** The library that stores results of this type: `Stored` and `stored`, which rounds. */
+export function storeShader(dtype: DType, pack: 1 | 4): ShaderName {
+  return `lib/store_${dtype === "f16" ? "f16" : "f32"}x${pack}`;
+}
+
 /** One dispatch of one entry point, as plain data. */
 export interface Dispatch {
   /** Shaders joined in this order by plain concatenation; libraries first. */
   readonly shader: readonly ShaderName[];
   readonly entry: string;
   /** WGSL extensions that the shaders use; the op checks in the traits that the adapter has them. */
-  readonly enable?: readonly ("f16" | "subgroups")[];
+  readonly enable?: readonly "subgroups"[];
   /**
    * Numbers that the shaders read while they run, by name: what their `struct Uniforms` lists. Sizes go here, so that
    * tensors of all sizes share a pipeline.
@@ -35,6 +48,8 @@ export interface Dispatch {
   readonly uniforms?: Readonly<Record<string, number>>;
   /** WGSL `override` values: what changes the code itself. Each combination is a pipeline of its own. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** `alias` lines put before the shaders: the types of tensors that may be f16, by the names that the shaders use. */
+  readonly types?: Readonly<Record<string, StoredType>>;
   /** `const` lines put before the shaders, for what WGSL wants to be const: sizes of arrays in registers. */
   readonly sizes?: Readonly<Record<string, number>>;
   readonly bind: readonly Binding[];
@@ -56,11 +71,13 @@ export function write(tensor: string, span?: Span): Binding {
   return span ? { tensor, access: "write", span } : { tensor, access: "write" };
 }
 
-/** The WGSL text of a dispatch: extensions, sizes, then its shaders. */
-export function shaderSource(dispatch: Pick<Dispatch, "shader" | "sizes" | "enable">): string {
-  const enables = (dispatch.enable ?? []).map((name) => `enable ${name};\n`);
+/** The WGSL text of a dispatch: extensions, types, sizes, then its shaders. */
+export function shaderSource(dispatch: Pick<Dispatch, "shader" | "sizes" | "types" | "enable">): string {
+  const types = Object.entries(dispatch.types ?? {}).map(([name, type]) => `alias ${name} = ${type};\n`);
+  const halves = [...types, ...dispatch.shader].some((text) => /\bf16/.test(text) || text.includes("_f16"));
+  const enables = [...(halves ? ["f16"] : []), ...(dispatch.enable ?? [])].map((name) => `enable ${name};\n`);
   const sizes = Object.entries(dispatch.sizes ?? {}).map(([name, value]) => `const ${name}: u32 = ${value}u;\n`);
-  return [...enables, ...sizes, ...dispatch.shader.map((name) => SHADERS[name])].join("");
+  return [...enables, ...types, ...sizes, ...dispatch.shader.map((name) => SHADERS[name])].join("");
 }
 
 /**
@@ -108,12 +125,13 @@ export function grid1d(elements: number, workgroupSize: number, traits: Traits):
 
 /**
  * Cuts `length` elements into spans that one binding may cover, at multiples of `unit` elements (a row)
- * and of the offset alignment. Most tensors give one span.
+ * and of the offset alignment, in tensors of each of these types. Most tensors give one span.
  */
-export function spansOf(length: number, traits: Traits, unit = 1): Span[] {
-  const most = Math.floor(traits.maxBindingBytes / BYTES_PER_ELEMENT);
+export function spansOf(length: number, traits: Traits, unit = 1, dtypes: readonly DType[] = ["f32"]): Span[] {
+  const bytes = dtypes.map(bytesPerElement);
+  const most = Math.floor(traits.maxBindingBytes / Math.max(...bytes));
   if (length <= most) return length === 0 ? [] : [{ offset: 0, length }];
-  const aligned = leastCommonMultiple(unit, Math.max(1, traits.offsetAlignment / BYTES_PER_ELEMENT));
+  const aligned = leastCommonMultiple(unit, Math.max(1, traits.offsetAlignment / Math.min(...bytes)));
   const step = Math.floor(most / aligned) * aligned;
   if (step === 0)
     throw new Error(`a row of ${unit} elements does not fit a binding of ${traits.maxBindingBytes} bytes`);

@@ -1,24 +1,26 @@
+import { bytesPerElement } from "../core/dtype.ts";
 import { philox, uniform24 } from "../core/philox.ts";
 import { sizeOf } from "../core/shape.ts";
-import { grid1d, read, spansOf, write } from "./dispatch.ts";
-import { defineOp, expectType, f32, type Value } from "./op.ts";
+import { grid1d, read, spansOf, storeShader, write } from "./dispatch.ts";
+import { defineOp, expectFloat, expectType, f16, f32, type Value } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
 
 const WORKGROUP = 64;
 const EXAMPLE_STEP = { ...STEP, values: [...packStep({ seed: 7, step: 3, learningRate: 0, lossScale: 1 })] };
 
 /**
- * y = x * mask / (1 - rate), each element kept with probability 1 - rate (Srivastava et al. 2014). x, y: any shape.
+ * y = x * mask / (1 - rate), each element kept with probability 1 - rate (Srivastava et al. 2014). x, y: any shape, both f32 or both f16.
  * The mask is Philox of (element, stream, step) under the seed: the backward pass draws the same one again.
  */
 export const dropoutOp = defineOp({
   name: "dropout",
   inputs: ["x", "step"],
   outputs: ["y"],
+  halves: ["x"],
   attrs: { rate: 0.1, stream: 0 },
   shapes: ({ x, step }) => {
     expectType("dropout", "step", step, STEP.dtype, STEP.shape);
-    return { y: f32(x.shape) };
+    return { y: { dtype: expectFloat("dropout", "x", x, x.shape), shape: x.shape } };
   },
   cpu: ({ x, step }, { y }, { rate, stream }) => {
     const scalars = unpackStep(step.data);
@@ -28,18 +30,19 @@ export const dropoutOp = defineOp({
     }
   },
   gpu: ({ x }, _outputs, { rate, stream }, traits) =>
-    spansOf(sizeOf(x.shape), traits, 4).map((span) => ({
-      shader: ["lib/grid", "lib/philox", "lib/step", "dropout"] as const,
+    spansOf(sizeOf(x.shape), traits, 4, [x.dtype]).map((span) => ({
+      shader: ["lib/grid", "lib/philox", "lib/step", storeShader(x.dtype, 1), "dropout"] as const,
       entry: "dropout",
       uniforms: { N: span.length, FIRST: span.offset / 4, RATE: rate, STREAM: stream },
       bind: [read("x", span), read("step"), write("y", span)],
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     })),
   vjp: ({ step }, _outputs, { y: dy }, { rate, stream }) => (dy ? { x: dropout(dy, step, rate, stream) } : {}),
-  cost: ({ x }) => ({ flops: sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
+  cost: ({ x }) => ({ flops: sizeOf(x.shape), bytes: 2 * bytesPerElement(x.dtype) * sizeOf(x.shape) }),
   cases: [
     { inputs: { x: f32([3, 7]), step: EXAMPLE_STEP }, attrs: { rate: 0.5, stream: 17 } },
     { inputs: { x: f32([4, 8]), step: EXAMPLE_STEP }, attrs: { rate: 0.1, stream: 18 } },
+    { inputs: { x: f16([3, 7]), step: EXAMPLE_STEP }, attrs: { rate: 0.5, stream: 17 } },
   ],
 });
 

@@ -1,12 +1,13 @@
 import { sizeOf } from "../core/shape.ts";
-import { grid1d, read, type Span, spansOf, write } from "./dispatch.ts";
-import { defineOp, expectType, f32, shapeError, type TensorType, type Value } from "./op.ts";
+import { grid1d, read, type Span, spansOf, storedType, write } from "./dispatch.ts";
+import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 
 const WORKGROUP = 64;
 
 /**
- * y[n] = table[ids[n]] + residual[n]. ids: u32 [N], below V (the host checks); table: [V, C]; y, residual: [N, C].
+ * y[n] = table[ids[n]] + residual[n]. ids: u32 [N], below V (the host checks); table: [V, C], f32 or f16,
+ * its gradient f32; y, residual: [N, C].
  * order: u32 [N], the places 0..N-1 sorted by their id, ties in order (`sortedOrder`); only the gradient needs it.
  */
 export const embeddingOp = defineOp({
@@ -14,9 +15,10 @@ export const embeddingOp = defineOp({
   inputs: ["ids", "table"],
   optional: ["order", "residual"],
   outputs: ["y"],
+  halves: ["table"],
   shapes: ({ ids, table, order, residual }) => {
     expectType("embedding", "ids", ids, "u32", [-1]);
-    expectType("embedding", "table", table, "f32", [-1, -1]);
+    expectFloat("embedding", "table", table, [-1, -1]);
     const y = f32([ids.shape[0]!, table.shape[1]!]);
     if (order) expectType("embedding", "order", order, "u32", ids.shape);
     if (residual) expectType("embedding", "residual", residual, "f32", y.shape);
@@ -33,6 +35,7 @@ export const embeddingOp = defineOp({
     tableSpans(table, traits).map((span) => ({
       shader: ["lib/grid", packOf(table).shader, residual ? "embedding_residual" : "embedding"] as const,
       entry: "embedding",
+      types: { TABLE: storedType(table.dtype, packOf(table).size) },
       uniforms: { N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
       bind: [read("ids"), read("table", span), ...(residual ? [read("residual")] : []), write("y")],
       grid: grid1d(sizeOf(y.shape) / packOf(table).size, WORKGROUP, traits),
@@ -57,6 +60,8 @@ export const embeddingOp = defineOp({
         residual: f32([3, 4]),
       },
     },
+    { inputs: { ids: u32([4], [2, 0, 2, 1]), order: u32([4], [1, 3, 0, 2]), table: f16([3, 5]) } },
+    { inputs: { ids: u32([3], [1, 1, 0]), order: u32([3], [2, 0, 1]), table: f16([4, 4]), residual: f32([3, 4]) } },
   ],
 });
 
@@ -116,7 +121,7 @@ export const embeddingBackwardOp = defineOp({
 
 /** Rows of a table that one binding covers. */
 function tableSpans(table: TensorType, traits: Traits): Span[] {
-  return spansOf(sizeOf(table.shape), traits, table.shape[1]!);
+  return spansOf(sizeOf(table.shape), traits, table.shape[1]!, [table.dtype]);
 }
 
 /** Columns that an invocation takes, and the shader that says so. */

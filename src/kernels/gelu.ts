@@ -1,7 +1,8 @@
+import { bytesPerElement } from "../core/dtype.ts";
 import { normalCdf } from "../core/erf.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { type Dispatch, grid1d, read, spansOf, write } from "./dispatch.ts";
-import { defineOp, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
+import { type Dispatch, grid1d, read, spansOf, storedType, storeShader, write } from "./dispatch.ts";
+import { defineOp, expectFloat, f16, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 
 const WORKGROUP = 64;
@@ -13,39 +14,51 @@ export interface GeluAttrs {
 
 const DEFAULTS: GeluAttrs = { approximate: "tanh" };
 
-/** y = x Phi(x), or its tanh approximation (Hendrycks & Gimpel 2016). x, y: any shape, f32. */
+/** y = x Phi(x), or its tanh approximation (Hendrycks & Gimpel 2016). x, y: any shape, both f32 or both f16. */
 export const geluOp = defineOp({
   name: "gelu",
   inputs: ["x"],
   outputs: ["y"],
+  halves: ["x"],
   attrs: DEFAULTS,
-  shapes: ({ x }) => ({ y: f32(x.shape) }),
+  shapes: ({ x }) => ({ y: { dtype: expectFloat("gelu", "x", x, x.shape), shape: x.shape } }),
   cpu: ({ x }, { y }, { approximate }) => {
     for (let i = 0; i < y.data.length; i++) y.data[i] = geluAt(x.data[i]!, approximate);
   },
-  gpu: ({ x }, _outputs, attrs, traits) => geluDispatches("forward", ["x"], "y", x, attrs, traits),
+  gpu: ({ x }, { y }, attrs, traits) => geluDispatches("forward", { x, y }, attrs, traits),
   vjp: ({ x }, _outputs, { y: dy }, attrs) => (dy ? { x: geluBackwardOp.apply({ x, dy }, attrs).dx } : {}),
-  cost: ({ x }) => ({ flops: 12 * sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
-  cases: casesOf((shape) => ({ x: { ...f32(shape), scale: 2 } })),
+  cost: ({ x }) => ({ flops: 12 * sizeOf(x.shape), bytes: 2 * bytesPerElement(x.dtype) * sizeOf(x.shape) }),
+  cases: [
+    ...casesOf((shape) => ({ x: { ...f32(shape), scale: 2 } })),
+    ...casesOf((shape) => ({ x: { ...f16(shape), scale: 2 } })),
+  ],
 });
 
-/** dx = gelu'(x) dy. One shape, f32. */
+/** dx = gelu'(x) dy. One shape; x and dx are both f32 or both f16, dy either. */
 export const geluBackwardOp = defineOp({
   name: "geluBackward",
   inputs: ["x", "dy"],
   outputs: ["dx"],
+  halves: ["x", "dy"],
   attrs: DEFAULTS,
   shapes: ({ x, dy }) => {
     if (!sameShape(x.shape, dy.shape))
       shapeError("geluBackward", `shapes differ, x ${formatShape(x.shape)}, dy ${formatShape(dy.shape)}`);
-    return { dx: f32(x.shape) };
+    expectFloat("geluBackward", "dy", dy, x.shape);
+    return { dx: { dtype: expectFloat("geluBackward", "x", x, x.shape), shape: x.shape } };
   },
   cpu: ({ x, dy }, { dx }, { approximate }) => {
     for (let i = 0; i < dx.data.length; i++) dx.data[i] = geluSlopeAt(x.data[i]!, approximate) * dy.data[i]!;
   },
-  gpu: ({ x }, _outputs, attrs, traits) => geluDispatches("backward", ["x", "dy"], "dx", x, attrs, traits),
-  cost: ({ x }) => ({ flops: 20 * sizeOf(x.shape), bytes: 12 * sizeOf(x.shape) }),
-  cases: casesOf((shape) => ({ x: { ...f32(shape), scale: 2 }, dy: f32(shape) })),
+  gpu: ({ x, dy }, { dx }, attrs, traits) => geluDispatches("backward", { x, dy, dx }, attrs, traits),
+  cost: ({ x, dy }) => ({
+    flops: 20 * sizeOf(x.shape),
+    bytes: (2 * bytesPerElement(x.dtype) + bytesPerElement(dy.dtype)) * sizeOf(x.shape),
+  }),
+  cases: [
+    ...casesOf((shape) => ({ x: { ...f32(shape), scale: 2 }, dy: f32(shape) })),
+    ...casesOf((shape) => ({ x: { ...f16(shape), scale: 2 }, dy: f16(shape) })),
+  ],
 });
 
 export function gelu(x: Value, attrs: Partial<GeluAttrs> = {}): Value {
@@ -65,20 +78,23 @@ export function geluSlopeAt(x: number, approximate: GeluAttrs["approximate"]): n
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * TANH_SCALE * (1 + 3 * 0.044715 * x * x);
 }
 
-/** The dispatches of `geluOp` or of its gradient, on tensors of these names. */
+/** The dispatches of `geluOp` or of its gradient, on tensors of these names and types: x and, of the gradient, dy; the result. */
 export function geluDispatches(
   entry: "forward" | "backward",
-  inputs: readonly string[],
-  output: string,
-  x: TensorType,
+  tensors: Readonly<Record<string, TensorType>>,
   { approximate }: GeluAttrs,
   traits: Traits,
 ): Dispatch[] {
-  return spansOf(sizeOf(x.shape), traits).map((span) => {
+  const names = Object.keys(tensors);
+  const [output, inputs] = [names.at(-1)!, names.slice(0, -1)];
+  const size = sizeOf(tensors[output]!.shape);
+  const dtypes = Object.values(tensors).map(({ dtype }) => dtype);
+  return spansOf(size, traits, 1, dtypes).map((span) => {
     const pack = span.length % 4 === 0 ? 4 : 1;
     return {
-      shader: ["lib/grid", pack === 4 ? "lib/pack4" : "lib/pack1", "lib/gelu", "gelu"],
+      shader: ["lib/grid", `lib/pack${pack}`, "lib/gelu", storeShader(dtypes.at(-1)!, pack), "gelu"],
       entry,
+      types: { X: storedType(dtypes[0]!, pack), DY: storedType(dtypes[1]!, pack) },
       uniforms: { N: span.length / pack },
       constants: { EXACT: approximate === "none" ? 1 : 0 },
       bind: [...inputs.map((name) => read(name, span)), write(output, span)],

@@ -3,6 +3,7 @@ import { adamwOp } from "./adamw.ts";
 import { addOp } from "./add.ts";
 import { attentionBackwardOp, attentionOp } from "./attention.ts";
 import { cacheAppendOp, cachedAttentionOp } from "./cached-attention.ts";
+import { castOp } from "./cast.ts";
 import { columnSumOp } from "./column-sum.ts";
 import { crossEntropyBackwardOp, crossEntropyOp } from "./cross-entropy.ts";
 import { dropoutOp } from "./dropout.ts";
@@ -25,6 +26,7 @@ export const OPS: readonly AnyOp[] = [
   attentionOp,
   cacheAppendOp,
   cachedAttentionOp,
+  castOp,
   columnSumOp,
   crossEntropyBackwardOp,
   crossEntropyOp,

@@ -1,6 +1,17 @@
+import type { DType, FloatDType } from "../core/dtype.ts";
 import { rowsAndColumns, sizeOf } from "../core/shape.ts";
-import { type Dispatch, grid1d, gridOf, read, type ShaderName, type Span, spansOf, write } from "./dispatch.ts";
-import { type CpuTensor, defineOp, expectType, f32, type OpCase, type TensorType, type Value } from "./op.ts";
+import { type Dispatch, grid1d, gridOf, read, type Span, spansOf, storedType, storeShader, write } from "./dispatch.ts";
+import {
+  type CpuTensor,
+  defineOp,
+  expectFloat,
+  expectType,
+  f16,
+  f32,
+  type OpCase,
+  type TensorType,
+  type Value,
+} from "./op.ts";
 import type { Traits } from "./traits.ts";
 
 export interface LayerNormAttrs {
@@ -8,13 +19,15 @@ export interface LayerNormAttrs {
   readonly epsilon: number;
   /** Who takes a row: one invocation "alone", a work"group", or whichever suits the adapter. */
   readonly variant: "auto" | "alone" | "group";
+  /** Element type of y. */
+  readonly result: FloatDType;
 }
 
-const DEFAULTS: LayerNormAttrs = { epsilon: 1e-5, variant: "auto" };
+const DEFAULTS: LayerNormAttrs = { epsilon: 1e-5, variant: "auto", result: "f32" };
 
 /**
  * y = (x - mean) rstd gain + bias over the last dimension (Ba, Kiros, Hinton 2016), variance in two passes.
- * x, y: [..., C]; gain, bias: [C]; mean, rstd: [R], R the number of rows.
+ * x, y: [..., C]; gain, bias: [C]; mean, rstd: [R], R the number of rows. y may be f16.
  */
 export const layerNormOp = defineOp({
   name: "layerNorm",
@@ -23,11 +36,11 @@ export const layerNormOp = defineOp({
   outputs: ["y", "mean", "rstd"],
   auxiliary: ["mean", "rstd"],
   attrs: DEFAULTS,
-  shapes: ({ x, gain, bias }) => {
+  shapes: ({ x, gain, bias }, { result }) => {
     const [rows, columns] = rowsAndColumns(x.shape);
     expectType("layerNorm", "gain", gain, "f32", [columns]);
     if (bias) expectType("layerNorm", "bias", bias, "f32", [columns]);
-    return { y: f32(x.shape), mean: f32([rows]), rstd: f32([rows]) };
+    return { y: { dtype: result, shape: x.shape }, mean: f32([rows]), rstd: f32([rows]) };
   },
   cpu: ({ x, gain, bias }, { y, mean, rstd }, { epsilon }) => {
     const [rows, columns] = rowsAndColumns(x.shape);
@@ -46,11 +59,11 @@ export const layerNormOp = defineOp({
       rstd.data[r] = scale;
     }
   },
-  gpu: ({ x, bias }, _outputs, { epsilon, variant }, traits) =>
-    rowSpans(x, traits).map(({ span, rows, first, columns }) => {
+  gpu: ({ x, bias }, { y }, { epsilon, variant }, traits) =>
+    rowSpans(x, [y.dtype], traits).map(({ span, rows, first, columns }) => {
       const { pack, row, grid } = rowShaders(variant, rows, columns, traits);
       return {
-        shader: ["lib/grid", pack, row, "layer_norm"],
+        shader: ["lib/grid", `lib/pack${pack}`, row, storeShader(y.dtype, pack), "layer_norm"],
         entry: "forward",
         uniforms: { ROWS: rows, FIRST: first, C: columns, EPSILON: epsilon, HAS_BIAS: bias ? 1 : 0 },
         bind: [
@@ -82,22 +95,25 @@ export const layerNormOp = defineOp({
   cases: [
     ...bothVariants({ x: f32([5, 8]), gain: f32([8]), bias: f32([8]) }),
     ...bothVariants({ x: f32([2, 3, 7]), gain: f32([7]) }),
+    { inputs: { x: f32([5, 8]), gain: f32([8]), bias: f32([8]) }, attrs: { result: "f16" } },
+    { inputs: { x: f32([2, 7]), gain: f32([7]) }, attrs: { result: "f16" } },
   ],
 });
 
-/** dx of layerNorm, plus `residual`: the gradient that x has from elsewhere. */
+/** dx of layerNorm, plus `residual`: the gradient that x has from elsewhere. dy may be f16. */
 export const layerNormBackwardOp = defineOp({
   name: "layerNormBackward",
   inputs: ["x", "gain", "mean", "rstd", "dy"],
   optional: ["residual"],
   outputs: ["dx"],
+  halves: ["dy"],
   attrs: { variant: DEFAULTS.variant },
   shapes: ({ x, gain, mean, rstd, dy, residual }) => {
     const [rows, columns] = rowsAndColumns(x.shape);
     expectType("layerNormBackward", "gain", gain, "f32", [columns]);
     expectType("layerNormBackward", "mean", mean, "f32", [rows]);
     expectType("layerNormBackward", "rstd", rstd, "f32", [rows]);
-    expectType("layerNormBackward", "dy", dy, "f32", x.shape);
+    expectFloat("layerNormBackward", "dy", dy, x.shape);
     if (residual) expectType("layerNormBackward", "residual", residual, "f32", x.shape);
     return { dx: f32(x.shape) };
   },
@@ -118,12 +134,13 @@ export const layerNormBackwardOp = defineOp({
       }
     }
   },
-  gpu: ({ x, residual }, _outputs, { variant }, traits) =>
-    rowSpans(x, traits).map(({ span, rows, first, columns }) => {
+  gpu: ({ x, dy, residual }, _outputs, { variant }, traits) =>
+    rowSpans(x, [dy.dtype], traits).map(({ span, rows, first, columns }) => {
       const { pack, row, grid } = rowShaders(variant, rows, columns, traits);
       const inputs = [read("x", span), read("gain"), read("mean"), read("rstd"), read("dy", span)];
       return {
-        shader: ["lib/grid", pack, row, "layer_norm_backward"],
+        shader: ["lib/grid", `lib/pack${pack}`, row, "layer_norm_backward"],
+        types: { DY: storedType(dy.dtype, pack), RESIDUAL: storedType((residual ?? dy).dtype, pack) },
         entry: "backward",
         uniforms: { ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },
         bind: [...inputs, read(residual ? "residual" : "dy", span), write("dx", span)],
@@ -141,19 +158,30 @@ export const layerNormBackwardOp = defineOp({
       dy: f32([3, 7]),
       residual: f32([3, 7]),
     }),
+    {
+      inputs: {
+        x: f32([5, 8]),
+        gain: f32([8]),
+        mean: f32([5]),
+        rstd: f32([5]),
+        dy: f16([5, 8]),
+        residual: f32([5, 8]),
+      },
+    },
   ],
 });
 
-/** dgain and dbias of layerNorm, both [C]. */
+/** dgain and dbias of layerNorm, both [C]. dy may be f16. */
 export const layerNormParametersOp = defineOp({
   name: "layerNormParameters",
   inputs: ["x", "mean", "rstd", "dy"],
   outputs: ["dgain", "dbias"],
+  halves: ["dy"],
   shapes: ({ x, mean, rstd, dy }) => {
     const [rows, columns] = rowsAndColumns(x.shape);
     expectType("layerNormParameters", "mean", mean, "f32", [rows]);
     expectType("layerNormParameters", "rstd", rstd, "f32", [rows]);
-    expectType("layerNormParameters", "dy", dy, "f32", x.shape);
+    expectFloat("layerNormParameters", "dy", dy, x.shape);
     return { dgain: f32([columns]), dbias: f32([columns]) };
   },
   cpu: ({ x, mean, rstd, dy }, { dgain, dbias }) => {
@@ -166,23 +194,26 @@ export const layerNormParametersOp = defineOp({
       }
     }
   },
-  scratch: ({ x }, _attrs, traits) => {
-    const { chunks } = chunksOf(x, traits);
+  scratch: ({ x, dy }, _attrs, traits) => {
+    const { chunks } = chunksOf(x, dy, traits);
     return { partials: { dtype: "f32", length: 2 * chunks * (x.shape.at(-1) ?? 1) } };
   },
-  gpu: ({ x }, _outputs, _attrs, traits): Dispatch[] => {
-    const { spans, chunks, columns } = chunksOf(x, traits);
+  gpu: ({ x, dy }, _outputs, _attrs, traits): Dispatch[] => {
+    const { spans, chunks, columns } = chunksOf(x, dy, traits);
     const pack = columns % 4 === 0 ? 4 : 1;
-    const shader: ShaderName[] = ["lib/grid", pack === 4 ? "lib/pack4" : "lib/pack1", "layer_norm_parameters"];
+    const common = {
+      shader: ["lib/grid", `lib/pack${pack}`, "layer_norm_parameters"],
+      types: { DY: storedType(dy.dtype, pack) },
+    } as const;
     const partial = spans.map(({ span, rows, first, firstChunk }) => ({
-      shader,
+      ...common,
       entry: "partial",
       uniforms: { ROWS: rows, FIRST: first, C: columns, CHUNK, CHUNKS: chunks, FIRST_CHUNK: firstChunk, SIDE: 0 },
       bind: [read("x", span), read("mean"), read("rstd"), read("dy", span), write("partials")],
       grid: grid1d(Math.ceil(rows / CHUNK) * (columns / pack), 64, traits),
     }));
     const total = ["dgain", "dbias"].map((gradient, side) => ({
-      shader,
+      ...common,
       entry: "total",
       uniforms: { ROWS: 0, FIRST: 0, C: columns, CHUNK, CHUNKS: chunks, FIRST_CHUNK: 0, SIDE: side },
       bind: [read("partials"), write(gradient)],
@@ -194,6 +225,7 @@ export const layerNormParametersOp = defineOp({
   cases: [
     { inputs: { x: f32([40, 8]), mean: f32([40]), rstd: f32([40]), dy: f32([40, 8]) } },
     { inputs: { x: f32([3, 7]), mean: f32([3]), rstd: f32([3]), dy: f32([3, 7]) } },
+    { inputs: { x: f32([40, 8]), mean: f32([40]), rstd: f32([40]), dy: f16([40, 8]) } },
   ],
 });
 
@@ -208,16 +240,21 @@ function addTo(tensor: CpuTensor, i: number, value: number): void {
   tensor.data[i] = tensor.data[i]! + value;
 }
 
-function rowSpans(x: TensorType, traits: Traits): { span: Span; rows: number; first: number; columns: number }[] {
+/** `dtypes`: of tensors besides x that are cut alike. */
+function rowSpans(
+  x: TensorType,
+  dtypes: readonly DType[],
+  traits: Traits,
+): { span: Span; rows: number; first: number; columns: number }[] {
   const columns = x.shape.at(-1) ?? 1;
-  return spansOf(sizeOf(x.shape), traits, columns).map((span) => {
+  return spansOf(sizeOf(x.shape), traits, columns, [x.dtype, ...dtypes]).map((span) => {
     return { span, rows: span.length / columns, first: span.offset / columns, columns };
   });
 }
 
-function chunksOf(x: TensorType, traits: Traits) {
+function chunksOf(x: TensorType, dy: TensorType, traits: Traits) {
   let chunks = 0;
-  const spans = rowSpans(x, traits).map((span) => {
+  const spans = rowSpans(x, [dy.dtype], traits).map((span) => {
     const firstChunk = chunks;
     chunks += Math.ceil(span.rows / CHUNK);
     return { ...span, firstChunk };
@@ -231,7 +268,7 @@ const ALONE_WORKGROUP = 16;
 function rowShaders(variant: LayerNormAttrs["variant"], rows: number, columns: number, traits: Traits) {
   const alone = variant === "alone" || (variant === "auto" && traits.software);
   return {
-    pack: columns % 4 === 0 ? "lib/pack4" : "lib/pack1",
+    pack: columns % 4 === 0 ? 4 : 1,
     row: alone ? "lib/row_alone" : "lib/row_group",
     grid: alone ? grid1d(rows, ALONE_WORKGROUP, traits) : gridOf(rows, traits),
   } as const;

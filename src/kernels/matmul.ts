@@ -1,9 +1,10 @@
+import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import { columnSum } from "./column-sum.ts";
 import type { Scratch } from "./dispatch.ts";
 import { type GeluAttrs, geluAt, geluBackwardOp, geluDispatches } from "./gelu.ts";
 import { type Activation, type Finish, type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
-import type { Product } from "./matmul/product.ts";
+import type { Product, ProductTypes } from "./matmul/product.ts";
 import {
   defaultSplits,
   defaultVariant,
@@ -12,7 +13,7 @@ import {
   variantFits,
   variantNamed,
 } from "./matmul/variants.ts";
-import { defineOp, expectType, f32, shapeError, type TensorType, type Value } from "./op.ts";
+import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 import { matmulClass } from "./tuning.ts";
 
@@ -28,6 +29,8 @@ export interface MatmulAttrs {
   readonly splits: number;
   /** Over all of it, where what it is computed from is not wanted: the gradient computes the product again. */
   readonly activation: Activation;
+  /** Element type of y, and so of into. */
+  readonly result: FloatDType;
 }
 
 const DEFAULTS: MatmulAttrs = {
@@ -36,34 +39,38 @@ const DEFAULTS: MatmulAttrs = {
   variant: "auto",
   splits: 0,
   activation: "linear",
+  result: "f32",
 };
 
 /**
  * y = op(a) . op(b) (+ bias of the column) (+ residual), or, with `into`, into + op(a) . op(b) in into's place.
- * op(a): [M, K], op(b): [K, N], bias: [N], residual, into, y: [M, N], all f32; op is the identity or the transposition.
+ * op(a): [M, K], op(b): [K, N], bias: [N], residual, into, y: [M, N]; op is the identity or the transposition. All but the bias may
+ * be f16: what is computed and summed is f32, and rounded once. In a model b is a weight: its gradient is f32 whatever b is,
+ * that of a is as a.
  */
 export const matmulOp = defineOp({
   name: "matmul",
   inputs: ["a", "b"],
   optional: ["bias", "residual", "into"],
   outputs: ["y"],
+  halves: ["a", "b", "residual", "into"],
   updates: { y: "into" },
   attrs: DEFAULTS,
   shapes: ({ a, b, bias, residual, into }, attrs) => {
-    expectType("matmul", "a", a, "f32", [-1, -1]);
-    expectType("matmul", "b", b, "f32", [-1, -1]);
+    expectFloat("matmul", "a", a, [-1, -1]);
+    expectFloat("matmul", "b", b, [-1, -1]);
     const { M, N, K } = productOf(a, b, attrs);
     if (b.shape[attrs.transposeB ? 1 : 0] !== K) {
       const fix = b.shape[attrs.transposeB ? 0 : 1] === K || N === a.shape[0] ? "transposeB" : "transposeA";
       shapeError("matmul", `inner sizes differ, a ${formatShape(a.shape)}, b ${formatShape(b.shape)}; ${fix}?`);
     }
     if (bias) expectType("matmul", "bias", bias, "f32", [N]);
-    if (residual) expectType("matmul", "residual", residual, "f32", [M, N]);
-    if (into) expectType("matmul", "into", into, "f32", [M, N]);
+    if (residual) expectFloat("matmul", "residual", residual, [M, N]);
+    if (into) expectType("matmul", "into", into, attrs.result, [M, N]);
     if (into && (bias || residual)) shapeError("matmul", "into excludes bias and residual");
     if (attrs.activation !== "linear" && (residual || into))
       shapeError("matmul", `the activation ${attrs.activation} excludes residual and into`);
-    return { y: f32([M, N]) };
+    return { y: { dtype: attrs.result, shape: [M, N] } };
   },
   cpu: ({ a, b, bias, residual, into }, { y }, attrs) => {
     const { M, N, K } = productOf(a, b, attrs);
@@ -82,21 +89,22 @@ export const matmulOp = defineOp({
       }
     }
   },
-  gpu: ({ a, b, ...rest }, _outputs, attrs, traits) => {
+  gpu: ({ a, b, ...rest }, { y }, attrs, traits) => {
     const { activation } = attrs;
     const finish: Finish = { bias: !!rest.bias, residual: !!rest.residual, into: !!rest.into, activation };
-    const product = productOf(a, b, attrs);
+    const types = typesOf({ a, b, residual: rest.residual }, attrs);
+    const product = { ...productOf(a, b, attrs), types };
     const plan = planOf(product, attrs, traits);
     if (!activatedApart(product, attrs, traits)) return productDispatches(product, finish, plan, traits);
-    const inner = productDispatches(product, { ...finish, activation: "linear" }, plan, traits).map((dispatch) => ({
+    const unfinished = { ...product, types: { ...types, y: "f32" as const } };
+    const inner = productDispatches(unfinished, { ...finish, activation: "linear" }, plan, traits).map((dispatch) => ({
       ...dispatch,
       bind: dispatch.bind.map((binding) => (binding.tensor === "y" ? { ...binding, tensor: "inner" } : binding)),
     }));
-    const type = f32([product.M, product.N]);
-    return [...inner, ...geluDispatches("forward", ["inner"], "y", type, geluAttrs(attrs), traits)];
+    return [...inner, ...geluDispatches("forward", { inner: f32(y.shape), y }, geluAttrs(attrs), traits)];
   },
   scratch: ({ a, b }, attrs, traits) => {
-    const product = productOf(a, b, attrs);
+    const product = { ...productOf(a, b, attrs), types: typesOf({ a, b }, attrs) };
     const length = partialsLength(product, planOf(product, attrs, traits), traits);
     const scratch: Record<string, Scratch> = {};
     if (length > 0) scratch.partials = { dtype: "f32", length };
@@ -113,7 +121,7 @@ export const matmulOp = defineOp({
     }
     const grads: Partial<Record<"a" | "b" | "bias" | "residual" | "into", Value>> = {};
     if (context.needs("a")) {
-      const more = { residual: context.accumulated("a") };
+      const more = { residual: context.accumulated("a"), result: expectFloat("matmul", "a", a, a.shape) };
       grads.a = transposeA
         ? matmul(b, dy, { transposeA: transposeB, transposeB: true, ...more })
         : matmul(dy, b, { transposeB: !transposeB, ...more });
@@ -131,8 +139,11 @@ export const matmulOp = defineOp({
   },
   cost: ({ a, b, bias, residual, into }, { y }, attrs) => {
     const { M, N, K } = productOf(a, b, attrs);
-    const elements = [a, b, bias, residual, into, y].reduce((sum, t) => sum + (t ? sizeOf(t.shape) : 0), 0);
-    return { flops: 2 * M * N * K, bytes: 4 * elements };
+    const bytes = [a, b, bias, residual, into, y].reduce(
+      (sum, t) => sum + (t ? bytesPerElement(t.dtype) * sizeOf(t.shape) : 0),
+      0,
+    );
+    return { flops: 2 * M * N * K, bytes };
   },
   cases: [
     { inputs: { a: f32([3, 5]), b: f32([5, 2]) } },
@@ -146,6 +157,10 @@ export const matmulOp = defineOp({
     { inputs: { a: f32([1, 1]), b: f32([1, 1]) } },
     { inputs: { a: f32([5, 4]), b: f32([4, 8]), bias: f32([8]) }, attrs: { activation: "gelu_new" } },
     { inputs: { a: f32([3, 7]), b: f32([5, 7]) }, attrs: { transposeB: true, activation: "gelu" } },
+    { inputs: { a: f16([3, 5]), b: f16([5, 2]), bias: f32([2]) }, attrs: { result: "f16" } },
+    { inputs: { a: f16([5, 4]), b: f16([4, 8]), bias: f32([8]), residual: f32([5, 8]) } },
+    { inputs: { a: f32([5, 4]), b: f16([8, 4]), residual: f16([5, 8]) }, attrs: { transposeB: true, result: "f16" } },
+    { inputs: { a: f16([4, 8]), b: f32([4, 4]) }, attrs: { transposeA: true } },
   ],
 });
 
@@ -181,6 +196,14 @@ function productOf(a: TensorType, b: TensorType, { transposeA, transposeB }: Mat
     transposeA,
     transposeB,
   };
+}
+
+function typesOf(
+  { a, b, residual }: { a: TensorType; b: TensorType; residual?: TensorType | undefined },
+  { result }: MatmulAttrs,
+): ProductTypes {
+  const of = (type: TensorType): FloatDType => (type.dtype === "f16" ? "f16" : "f32");
+  return { a: of(a), b: of(b), y: result, ...(residual ? { residual: of(residual) } : {}) };
 }
 
 function planOf(product: Product, attrs: MatmulAttrs, traits: Traits): Plan {

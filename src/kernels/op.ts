@@ -1,4 +1,4 @@
-import type { DType, NumericArray } from "../core/dtype.ts";
+import { type DType, type FloatDType, isFloat, type NumericArray } from "../core/dtype.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import type { Dispatch, Scratch } from "./dispatch.ts";
 import type { Traits } from "./traits.ts";
@@ -66,6 +66,8 @@ export interface OpSpec<I extends string, Q extends string, O extends string, A 
   readonly auxiliary?: readonly O[];
   /** Default attributes; their type is the attributes' type. */
   readonly attrs?: A;
+  /** Inputs that may be f16; the others are refused while tracing where they are. */
+  readonly halves?: readonly (I | Q)[];
   /** Checks the input types (with `shapeError`) and gives the output types. Runs while tracing. */
   shapes(inputs: Given<I, Q, TensorType>, attrs: A): Named<O, TensorType>;
   /** The reference: the naive loop, in the executor's precision. Outputs arrive zeroed unless they alias an input. */
@@ -108,6 +110,7 @@ export interface AnyOp {
   readonly outputs: readonly string[];
   readonly auxiliary?: readonly string[];
   readonly attrs?: object;
+  readonly halves?: readonly string[];
   readonly updates?: Readonly<Record<string, string | undefined>>;
   readonly cases: readonly OpCase[];
   shapes(inputs: Record<string, TensorType>, attrs: object): Record<string, TensorType>;
@@ -166,7 +169,19 @@ export function expectType(op: string, name: string, got: TensorType, dtype: DTy
   }
 }
 
+/** Checks that a tensor is f32 or f16 and has this shape, and gives its element type. */
+export function expectFloat(op: string, name: string, got: TensorType, wanted: Shape): FloatDType {
+  const dtype = isFloat(got.dtype) ? got.dtype : "f32";
+  expectType(op, name, got, dtype, wanted);
+  return dtype;
+}
+
 /** f32 tensors are what nearly every op makes. */
 export function f32(shape: Shape): TensorType {
   return { dtype: "f32", shape };
+}
+
+/** f16 tensors are what mixed precision keeps between ops, which compute in f32. */
+export function f16(shape: Shape): TensorType {
+  return { dtype: "f16", shape };
 }

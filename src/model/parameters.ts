@@ -1,4 +1,5 @@
 import { type Tape, VIEW_ALIGNMENT } from "../autograd/tape.ts";
+import { bytesPerElement } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { fillNormal, STREAM } from "../core/philox.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
@@ -22,13 +23,16 @@ export interface ParameterGroup {
   readonly name: string;
   /** What the schedule's learning rate is multiplied by. */
   readonly rateFactor: number;
-  /** Elements from the arena's start; a multiple of 64. */
+  /** Elements from the arena's start; a multiple of 128. */
   readonly offset: number;
   /** Elements, padding included. */
   readonly size: number;
   /** Weight decay is for matrices: they come first in the group, and take so many elements. */
   readonly decayed: number;
 }
+
+/** Elements that every parameter starts at a multiple of, so that it can be bound in a copy of the arena in f16, too. */
+const ALIGNMENT = VIEW_ALIGNMENT / bytesPerElement("f16");
 
 /** Where each parameter lies in the one arena that they share. What trains comes first, group by group. */
 export interface ParameterLayout {
@@ -91,7 +95,7 @@ export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}
   const place = (chosen: typeof shapes): void => {
     for (const [name, shape] of chosen) {
       entries.push({ name, shape, offset: size });
-      size += Math.ceil(sizeOf(shape) / VIEW_ALIGNMENT) * VIEW_ALIGNMENT;
+      size += Math.ceil(sizeOf(shape) / ALIGNMENT) * ALIGNMENT;
     }
   };
   const groups: ParameterGroup[] = [];

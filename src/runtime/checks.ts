@@ -1,6 +1,7 @@
 import type { Node } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
 import { type Dispatch, shaderSource } from "../kernels/dispatch.ts";
+import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import type { Place, PlacedRegion } from "./places.ts";
 
@@ -37,6 +38,12 @@ export function checkDispatch(
   dispatch.bind.forEach(({ tensor, access }, i) => {
     if (access === "read" && written.has(regions[i]!.place)) fail(`reads ${tensor} in a buffer that it also writes`);
   });
+}
+
+/** Tensors in f16 want an adapter that has it. */
+export function checkTypes(tensors: readonly TensorType[], { f16 }: Traits): void {
+  if (!f16 && tensors.some(({ dtype }) => dtype === "f16"))
+    userError("tensors in f16 want an adapter with shader-f16, which this one lacks; compute in f32");
 }
 
 /** No buffer may be larger than the adapter's largest. */

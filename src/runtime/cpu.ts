@@ -1,6 +1,6 @@
 import type { Node, Tape } from "../autograd/tape.ts";
 import { updatedInput } from "../autograd/tape.ts";
-import { allocate, type NumericArray, type Precision } from "../core/dtype.ts";
+import { allocate, type NumericArray, type Precision, roundStored } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { CpuTensor, Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
@@ -11,7 +11,13 @@ import type { Program, Runtime } from "./runtime.ts";
 import { createStates } from "./states.ts";
 
 /** No binding or buffer limits: model code need not cut anything for the reference. Its memory is the machine's. */
-const CPU_TRAITS: Traits = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 40, maxBufferBytes: 2 ** 40, software: true };
+const CPU_TRAITS: Traits = {
+  ...DEFAULT_TRAITS,
+  maxBindingBytes: 2 ** 40,
+  maxBufferBytes: 2 ** 40,
+  software: true,
+  f16: true,
+};
 
 /** The reference: interprets a tape op by op with each op's own `cpu` loop, in float32 or in float64. */
 export function createCpuRuntime(options: { precision?: Precision; traits?: Traits } = {}): Runtime {
@@ -63,12 +69,17 @@ function interpret(tape: Tape, precision: Precision, states: StatesOf): Program 
     const outputs = mapValues(node.outputs, tensorOf);
     for (const name of node.op.outputs) if (!updatedInput(node, name)) outputs[name]?.data.fill(0);
     node.op.cpu(mapValues(node.inputs, tensorOf), outputs, node.attrs);
+    for (const { dtype, data } of Object.values(outputs)) roundStored(dtype, data);
   }
 
   return {
     stats: { stateBytes: states.bytes(), transientBytes, dispatches: 0, pipelines: 0 },
     async run(inputs) {
-      for (const [value, data] of checkInputs(tape, inputs)) tensorOf(value).data.set(data);
+      for (const [value, data] of checkInputs(tape, inputs)) {
+        const input = tensorOf(value).data;
+        input.set(data);
+        roundStored(value.dtype, input);
+      }
       for (const node of tape.nodes) execute(node);
       const results: Record<string, NumericArray> = {};
       for (const [name, value] of tape.outputs) results[name] = tensorOf(value).data.slice();

@@ -1,4 +1,4 @@
-import { allocate, BYTES_PER_ELEMENT, type NumericArray } from "../core/dtype.ts";
+import { byteLength, bytesPerElement } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { type BufferPool, createBuffers } from "../gpu/buffers.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -11,7 +11,7 @@ import { compilePlan } from "./plan.ts";
 import type { Runtime } from "./runtime.ts";
 import { createSlotPool } from "./slots.ts";
 import { createStates } from "./states.ts";
-import { gpuArray } from "./typed.ts";
+import { fromGpu, gpuArray } from "./typed.ts";
 
 interface State {
   readonly buffer: GPUBuffer;
@@ -28,7 +28,7 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
   const buffers = createBuffers(gpu);
   const slots = createSlotPool(buffers);
   const states = createStates<State>((type, name) => {
-    return { buffer: buffers.create(`state ${name}`, sizeOf(type.shape) * BYTES_PER_ELEMENT), type };
+    return { buffer: buffers.create(`state ${name}`, byteLength(type.dtype, sizeOf(type.shape))), type };
   });
   const stateBuffers: StateBuffers = { ...states, ensure: (name, type) => states.ensure(name, type).buffer };
 
@@ -39,18 +39,23 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
     predict: (tapes, runsInFlight) => predictMemory(tapes, traits, runsInFlight),
     writeState(name, data, offset = 0) {
       const { buffer, type } = states.get(name, offset, data.length);
-      gpu.device.queue.writeBuffer(buffer, offset * BYTES_PER_ELEMENT, gpuArray(type, data));
+      gpu.device.queue.writeBuffer(buffer, startOf(type, offset), gpuArray(type, data));
     },
     async readState(name, offset = 0, length = states.length(name) - offset) {
       const { buffer, type } = states.get(name, offset, length);
-      const result = allocate(type.dtype, length);
-      await readBuffer(gpu, buffers, buffer, offset * BYTES_PER_ELEMENT, result);
-      return result;
+      const bytes = new Uint8Array(byteLength(type.dtype, length));
+      await readBuffer(gpu, buffers, buffer, startOf(type, offset), bytes);
+      return fromGpu(type.dtype, bytes, length);
     },
     close() {
       buffers.destroyAll();
     },
   };
+}
+
+/** Where element `offset` of a state lies, in bytes. */
+function startOf({ dtype }: TensorType, offset: number): number {
+  return offset * bytesPerElement(dtype);
 }
 
 /** Copies a stretch of a buffer to the CPU, a bounded piece at a time. */
@@ -59,9 +64,8 @@ async function readBuffer(
   buffers: BufferPool,
   buffer: GPUBuffer,
   start: number,
-  into: NumericArray,
+  bytes: Uint8Array,
 ): Promise<void> {
-  const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
   if (bytes.length === 0) return;
   const staging = buffers.createReadback("state read-back", Math.min(bytes.length, READ_CHUNK_BYTES));
   for (let at = 0; at < bytes.length; at += READ_CHUNK_BYTES) {

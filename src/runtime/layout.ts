@@ -1,10 +1,10 @@
 import type { Node, Tape } from "../autograd/tape.ts";
-import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
+import { byteLength, bytesPerElement, type DType, WORD_BYTES } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { Dispatch, Scratch } from "../kernels/dispatch.ts";
+import type { Binding, Dispatch, Scratch, Span } from "../kernels/dispatch.ts";
 import type { Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
-import { checkBuffer, checkDispatch } from "./checks.ts";
+import { checkBuffer, checkDispatch, checkTypes } from "./checks.ts";
 import { assignSlots, type Lifetime, lifetimesOf } from "./memory.ts";
 import type { Place, PlacedRegion } from "./places.ts";
 import { placeUniforms } from "./uniforms.ts";
@@ -44,7 +44,7 @@ export function layOut(tape: Tape, traits: Traits): Layout {
     const known = roots.get(root);
     if (known) return known;
     const origin = tape.origin(root);
-    const bytes = sizeOf(root.shape) * BYTES_PER_ELEMENT;
+    const bytes = byteLength(root.dtype, sizeOf(root.shape));
     let place: Place | undefined;
     if (origin.kind === "state") place = { kind: "state", name: origin.name, type: root, bytes };
     else if (origin.kind === "input") place = { kind: "input", name: origin.name, bytes };
@@ -57,41 +57,43 @@ export function layOut(tape: Tape, traits: Traits): Layout {
 
   function regionOf(value: Value): PlacedRegion {
     const { root, offset } = tape.storage(value);
-    const size = Math.max(1, sizeOf(value.shape)) * BYTES_PER_ELEMENT;
-    return { place: placeOf(root), offset: offset * BYTES_PER_ELEMENT, size };
+    const size = Math.max(WORD_BYTES, byteLength(value.dtype, sizeOf(value.shape)));
+    return { place: placeOf(root), offset: offset * bytesPerElement(value.dtype), size };
   }
 
-  function ofTensor(at: number, node: Node, tensor: string): PlacedRegion {
+  function ofTensor(at: number, node: Node, { tensor, span }: Binding): PlacedRegion {
     const value = node.outputs[tensor] ?? node.inputs[tensor];
-    if (value) return regionOf(value);
+    if (value) return part(regionOf(value), value.dtype, span);
     const scratch = scratches[at]?.[tensor];
     const place = slotPlaces[slotOf.get(scratchKey(at, tensor)) ?? -1];
     if (!scratch || !place)
       throw new Error(`${node.op.name}: a dispatch binds "${tensor}", which the op does not have`);
-    return { place, offset: 0, size: Math.max(1, scratch.length) * BYTES_PER_ELEMENT };
+    const size = Math.max(WORD_BYTES, byteLength(scratch.dtype, scratch.length));
+    return part({ place, offset: 0, size }, scratch.dtype, span);
   }
 
+  checkTypes(tape.values, traits);
   for (const value of tape.values) regionOf(value);
   const given = tape.nodes.map((node) => dispatchesOf(node, traits));
   const uniforms = placeUniforms(given.flat());
   const dispatches = tape.nodes.flatMap((node, at) =>
     given[at]!.map((dispatch): PlacedDispatch => {
-      const regions = dispatch.bind.map(({ tensor, span }) => {
-        const region = ofTensor(at, node, tensor);
-        return span ? part(region, span.offset, span.length) : region;
-      });
+      const regions = dispatch.bind.map((binding) => ofTensor(at, node, binding));
       checkDispatch(node, dispatch, regions, traits);
       return { node, dispatch, regions, uniforms: uniforms.regionOf(dispatch) };
     }),
   );
   const places = [...new Set([...roots.values(), ...slotPlaces]), ...(uniforms.place ? [uniforms.place] : [])];
   for (const place of places) checkBuffer(place, traits);
-  const readbackBytes = [...tape.outputs.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  return { dispatches, places, slots, readbackBytes: readbackBytes * BYTES_PER_ELEMENT, regionOf };
+  const results = [...tape.outputs.values()];
+  const readbackBytes = results.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, sizeOf(shape)), 0);
+  return { dispatches, places, slots, readbackBytes, regionOf };
 }
 
-function part({ place, offset }: PlacedRegion, from: number, length: number): PlacedRegion {
-  return { place, offset: offset + from * BYTES_PER_ELEMENT, size: length * BYTES_PER_ELEMENT };
+function part(region: PlacedRegion, dtype: DType, span: Span | undefined): PlacedRegion {
+  if (!span) return region;
+  const offset = region.offset + span.offset * bytesPerElement(dtype);
+  return { place: region.place, offset, size: byteLength(dtype, span.length) };
 }
 
 /** An op's dispatches, without the empty ones (tensors without elements). */
@@ -114,9 +116,9 @@ function scratchKey(at: number, name: string): ScratchKey {
 /** Scratch tensors live for the one node that has them. */
 function scratchLifetimes(scratches: readonly Readonly<Record<string, Scratch>>[]): Lifetime<Value | ScratchKey>[] {
   return scratches.flatMap((scratch, at) =>
-    Object.entries(scratch).map(([name, { length }]) => ({
+    Object.entries(scratch).map(([name, { dtype, length }]) => ({
       key: scratchKey(at, name),
-      bytes: length * BYTES_PER_ELEMENT,
+      bytes: byteLength(dtype, length),
       first: at,
       last: at,
     })),

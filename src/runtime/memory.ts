@@ -1,5 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
-import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
+import { byteLength } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../kernels/op.ts";
 
@@ -65,7 +65,7 @@ export function lifetimesOf(tape: Tape): Lifetime<Value>[] {
   for (const [root, span] of spans) {
     const { kind } = tape.origin(root);
     if (kind !== "node" && kind !== "buffer") continue;
-    lifetimes.push({ key: root, bytes: sizeOf(root.shape) * BYTES_PER_ELEMENT, ...span });
+    lifetimes.push({ key: root, bytes: byteLength(root.dtype, sizeOf(root.shape)), ...span });
   }
   return lifetimes;
 }

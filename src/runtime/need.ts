@@ -1,5 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
-import { BYTES_PER_ELEMENT, type Precision } from "../core/dtype.ts";
+import { isFloat, type Precision, WORD_BYTES } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { LEAST_BYTES } from "../gpu/buffers.ts";
 import type { TensorType } from "../kernels/op.ts";
@@ -50,7 +50,7 @@ export function predictCpuMemory(tapes: Iterable<Tape>, precision: Precision): M
   const states = new Map<string, number>();
   let transientBytes = 0;
   const bytesOf = ({ dtype, shape }: TensorType): number =>
-    sizeOf(shape) * (dtype === "f32" && precision === "float64" ? 2 : 1) * BYTES_PER_ELEMENT;
+    sizeOf(shape) * (isFloat(dtype) && precision === "float64" ? 2 : 1) * WORD_BYTES;
   for (const tape of tapes) {
     for (const value of tape.values) {
       if (tape.storage(value).root !== value) continue;

@@ -1,9 +1,10 @@
-import { allocate, BYTES_PER_ELEMENT, type NumericArray } from "../core/dtype.ts";
+import { byteLength, type NumericArray } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { BufferPool, Region } from "../gpu/buffers.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Value } from "../kernels/op.ts";
 import type { Tensors } from "./runtime.ts";
+import { fromGpu } from "./typed.ts";
 
 interface Result {
   readonly name: string;
@@ -22,7 +23,8 @@ export interface Readback {
 export function createReadback(gpu: Gpu, buffers: BufferPool, results: readonly Result[]): Readback {
   const ring: GPUBuffer[] = [];
   const free: GPUBuffer[] = [];
-  const total = results.reduce((sum, { value }) => sum + sizeOf(value.shape) * BYTES_PER_ELEMENT, 0);
+  const bytesOf = ({ dtype, shape }: Value): number => byteLength(dtype, sizeOf(shape));
+  const total = results.reduce((sum, { value }) => sum + bytesOf(value), 0);
 
   async function read(staging: GPUBuffer): Promise<Tensors> {
     await gpu.wait(() => staging.mapAsync(1 /* GPUMapMode.READ */));
@@ -31,10 +33,9 @@ export function createReadback(gpu: Gpu, buffers: BufferPool, results: readonly 
     const tensors: Record<string, NumericArray> = {};
     let at = 0;
     for (const { name, value } of results) {
-      const data = allocate(value.dtype, sizeOf(value.shape));
-      new Uint8Array(data.buffer).set(mapped.subarray(at, at + data.byteLength));
-      at += data.byteLength;
-      tensors[name] = data;
+      const end = at + bytesOf(value);
+      tensors[name] = fromGpu(value.dtype, mapped.slice(at, end), sizeOf(value.shape));
+      at = end;
     }
     staging.unmap();
     free.push(staging);
@@ -54,7 +55,7 @@ export function createReadback(gpu: Gpu, buffers: BufferPool, results: readonly 
       }
       let at = 0;
       for (const { value, region } of results) {
-        const bytes = sizeOf(value.shape) * BYTES_PER_ELEMENT;
+        const bytes = bytesOf(value);
         if (bytes > 0) encoder.copyBufferToBuffer(region.buffer, region.offset, staging, at, bytes);
         at += bytes;
       }

@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT } from "../core/dtype.ts";
+import { byteLength } from "../core/dtype.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { TensorType } from "../kernels/op.ts";
 
@@ -43,7 +43,7 @@ export function createStates<T>(make: (type: TensorType, name: string) => T) {
     },
     bytes(): number {
       let bytes = 0;
-      for (const { type } of states.values()) bytes += sizeOf(type.shape) * BYTES_PER_ELEMENT;
+      for (const { type } of states.values()) bytes += byteLength(type.dtype, sizeOf(type.shape));
       return bytes;
     },
     storages(): T[] {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { createTape } from "../../src/autograd/tape.ts";
 import { defaultSplits, defaultVariant, matmulVariants, variantFits } from "../../src/kernels/matmul/variants.ts";
 import { matmul, matmulOp } from "../../src/kernels/matmul.ts";
-import { f32, type OpCase } from "../../src/kernels/op.ts";
+import { f16, f32, type OpCase } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
 import { checkOp } from "../support/check.ts";
 
@@ -27,9 +27,27 @@ const variantCases = matmulVariants.flatMap(({ name: variant }) => [
   product(68, 36, 40, "TN", ["into"], { variant, splits: 3 }),
 ]);
 
+/** The same with every operand and the result in f16. */
+function inHalves({ inputs, attrs }: OpCase): OpCase {
+  const halves = Object.entries(inputs).map(([name, input]) => [name, name === "bias" ? input : f16(input.shape)]);
+  return { inputs: Object.fromEntries(halves), attrs: { ...attrs, result: "f16" } };
+}
+
+const halfCases = [
+  ...matmulVariants.flatMap(({ name: variant }) => [
+    product(33, 31, 29, "NT", ["into"], { variant }),
+    product(68, 36, 40, "NN", ["into"], { variant }),
+  ]),
+  product(68, 36, 40, "TN", ["into"], { splits: 3 }),
+  product(17, 9, 11, "TT", ["bias", "residual"]),
+  product(7, 5, 2053, "TN", ["bias"], { splits: 7 }),
+  product(8, 68, 40, "NT", ["bias"], { activation: "gelu_new" }),
+].map(inHalves);
+
 checkOp(matmulOp, {
   gpuCases: [
     ...variantCases,
+    ...halfCases,
     product(0, 4, 4, "NN"),
     product(4, 0, 4, "NT"),
     product(8, 8, 0, "NN", ["bias"]),
@@ -57,6 +75,9 @@ describe("with bindings of 4 KiB and grids of 3 groups", () => {
       product(6, 150, 16, "NT", ["bias"]),
       product(4, 16, 200, "NN", ["into"], { splits: 4 }),
       product(24, 20, 300, "TN", ["bias"], { activation: "gelu_new" }),
+      inHalves(product(150, 32, 64, "NN", ["bias", "residual"])),
+      inHalves(product(6, 300, 16, "NT", ["bias"])),
+      { ...product(150, 32, 64, "NN", ["bias", "residual"]), attrs: { result: "f16" } },
     ],
     traits,
   });

@@ -63,7 +63,7 @@ const withPanels = {
 };
 
 function sizes(): number[] {
-  return [64, 128, 256, 512, 1024, 2048, 4096, 8192];
+  return [128, 256, 512, 1024, 2048, 4096, 8192];
 }
 
 describe.each([...adapters, ["a GPU that was tuned to panels", withPanels] as const])(

@@ -4,13 +4,13 @@ import { checkJacobian, traceOp } from "../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { AnyOp, OpCase } from "../../src/kernels/op.ts";
 import type { Traits } from "../../src/kernels/traits.ts";
-import { compareTensors, runOp } from "../../src/runtime/compare.ts";
+import { compareOp, needsHalves } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { adversarialGpu } from "./adversary/gpu.ts";
 import type { Adversary } from "./adversary/library.ts";
 import { shareGpu } from "./device.ts";
-import { openTestGpu, type TestAdapter, testAdapters } from "./gpu.ts";
+import { halvesOn, openTestGpu, type TestAdapter, testAdapters } from "./gpu.ts";
 import { guardGpu } from "./guard.ts";
 
 export interface CheckOptions {
@@ -39,15 +39,16 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
         expect(worst.ratio, worst.where).toBeLessThanOrEqual(1);
       });
     }
-    describe.each(testAdapters)("%s", (adapter) => {
-      const cases = [...op.cases, ...gpuCases];
+    const casesOn = (adapter: TestAdapter) =>
+      [...op.cases, ...gpuCases].filter((check) => halvesOn(adapter) || !needsHalves(op, check));
+    describe.each(testAdapters.filter((adapter) => casesOn(adapter).length > 0))("%s", (adapter) => {
+      const cases = casesOn(adapter);
       test.each(cases.map((check) => [describeCase(check), check] as const))("GPU equals CPU: %s", async (_, check) => {
         const gpu = guardGpu(await openCheckGpu(adapter));
         const runtime = createGpuRuntime(gpu, traits);
         const reference = createCpuRuntime({ precision: "float64" });
         try {
-          const wanted = await runOp(reference, op, check);
-          const { error, tensor } = compareTensors(await runOp(runtime, op, check), wanted);
+          const { error, tensor } = await compareOp(runtime, reference, op, check);
           noteError({ op: op.name, adapter, case: describeCase(check), tensor, error, bound });
           expect(error, tensor).toBeLessThanOrEqual(bound);
         } finally {
@@ -83,6 +84,8 @@ function noteError(comparison: object): void {
 }
 
 function describeCase({ inputs, attrs }: OpCase): string {
-  const shapes = Object.entries(inputs).map(([name, { shape }]) => `${name} [${shape.join(", ")}]`);
+  const shapes = Object.entries(inputs).map(([name, { dtype, shape }]) => {
+    return `${name} ${dtype === "f16" ? "f16 " : ""}[${shape.join(", ")}]`;
+  });
   return [...shapes, ...(attrs ? [JSON.stringify(attrs)] : [])].join(" ");
 }

@@ -12,6 +12,16 @@ export type TestAdapter = "embedded" | "system";
  */
 export const testAdapters: readonly TestAdapter[] = await available();
 
+const withHalves: readonly TestAdapter[] = await adaptersWithHalves();
+
+async function adaptersWithHalves(): Promise<TestAdapter[]> {
+  const found: TestAdapter[] = [];
+  if (testAdapters.includes("system") && (await defaultSystemAdapter())?.adapter.features.has("shader-f16"))
+    found.push("system");
+  else console.warn("no adapter with shader-f16: mixed precision is NOT tested on any GPU driver");
+  return found;
+}
+
 async function available(): Promise<TestAdapter[]> {
   const wanted = process.env.GPT2_TEST_ADAPTERS?.split(",") ?? ["embedded", "system"];
   const found: TestAdapter[] = [];
@@ -22,6 +32,11 @@ async function available(): Promise<TestAdapter[]> {
   }
   if (found.length === 0) console.warn("no adapter at all: kernels are NOT tested on any GPU driver");
   return found;
+}
+
+/** SwiftShader has no f16: what needs it is tested on the others. */
+export function halvesOn(adapter: TestAdapter): boolean {
+  return withHalves.includes(adapter);
 }
 
 const opening = new Map<string, Promise<Gpu>>();

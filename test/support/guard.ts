@@ -4,11 +4,16 @@ import { withDevice } from "./device.ts";
 /** Bytes behind every tensor that a kernel may not write, and that its binding covers, so that a write would land there. */
 const GUARD_BYTES = 4096;
 /**
- * Guard zones hold signalling NaNs as f32, far outside every table as u32, each buffer one of its own: what is computed
- * from one is a quiet NaN, and what is copied from another buffer's guard shows too.
+ * Guard zones hold signalling NaNs as f32 and as f16, far outside every table as u32, each buffer one of its own: what is
+ * computed from one is a quiet NaN, and what is copied from another buffer's guard shows too.
  */
-const POISON = 0x7f800001;
-const POISONS = 0x3ffffe;
+const POISON = 0x7f807c01;
+const HIGH_POISONS = 0x40;
+const LOW_POISONS = 0x1ff;
+
+function poisonOf(n: number): number {
+  return POISON + ((n % HIGH_POISONS) << 16) + (Math.floor(n / HIGH_POISONS) % LOW_POISONS);
+}
 
 const MAP_READ = 0x1;
 const COPY_DST = 0x8;
@@ -33,7 +38,7 @@ export function guardGpu(gpu: Gpu): GuardedGpu {
   function createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer {
     if (!(descriptor.usage & STORAGE)) return gpu.device.createBuffer(descriptor);
     const end = descriptor.size;
-    const poison = POISON + (made++ % POISONS);
+    const poison = poisonOf(made++);
     const buffer = gpu.device.createBuffer({ ...descriptor, size: end + GUARD_BYTES, mappedAtCreation: true });
     // states are promised to start as zeros
     const zeroed = descriptor.label?.startsWith("state ") ? end / 4 : 0;

@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
 import { OPS } from "../../src/kernels/index.ts";
 import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
-import { type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
+import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase } from "../../src/kernels/sample-token.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
-import { compareTensors, runOp } from "../../src/runtime/compare.ts";
+import { compareOp, needsHalves } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { adversaryAllowance, openCheckGpu } from "./check.ts";
-import type { TestAdapter } from "./gpu.ts";
+import { halvesOn, type TestAdapter } from "./gpu.ts";
 import { guardGpu } from "./guard.ts";
 
 /** Sizes where kernels go wrong: none, one, primes, and around what packs, tiles and workgroups take. */
@@ -38,13 +38,15 @@ const product = fc
     extras: fc.constantFrom([], ["bias"], ["residual"], ["bias", "residual"], ["into"]),
     variant: fc.constantFrom("auto", ...matmulVariants.map(({ name }) => name)),
     splits: fc.constantFrom(0, 1, 3),
+    activation: fc.constantFrom("linear", "gelu_new", "gelu"),
   })
-  .map(({ M, N, K, transposeA, transposeB, extras, variant, splits }): OpCase => {
+  .map(({ M, N, K, transposeA, transposeB, extras, variant, splits, activation }): OpCase => {
     const shapes: Record<string, CaseInput> = { bias: f32([N]), residual: f32([M, N]), into: f32([M, N]) };
     const added = Object.fromEntries(extras.map((name) => [name, shapes[name]!]));
+    const activated = extras.every((name) => name === "bias") ? { activation } : {};
     const a = f32(transposeA ? [K, M] : [M, K]);
     const b = f32(transposeB ? [N, K] : [K, N]);
-    return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, variant, splits } };
+    return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, variant, splits, ...activated } };
   });
 
 const attention = fc
@@ -145,6 +147,24 @@ const layerNorm = fc
     return { inputs: { x: f32(shape), gain: f32([C]), ...(bias ? { bias: f32([C]) } : {}) }, attrs: { variant } };
   });
 
+/** The same in f16, as far as the op takes it. */
+function inHalves(op: AnyOp, { inputs, attrs }: OpCase): OpCase {
+  const halves = Object.entries(inputs).map(([name, input]) => [
+    name,
+    op.halves?.includes(name) && input.dtype === "f32" ? { ...input, dtype: "f16" } : input,
+  ]);
+  const result = "result" in (op.attrs ?? {}) ? { result: "f16" } : {};
+  return { inputs: Object.fromEntries(halves), attrs: { ...attrs, ...result } };
+}
+
+/** What there is to draw for an op on an adapter: half of it in f16, where both take that. */
+export function randomCases(adapter: TestAdapter, name: string): fc.Arbitrary<OpCase> {
+  const op = OPS.find((one) => one.name === name)!;
+  const cases = RANDOM_CASES[name]!.filter((check) => halvesOn(adapter) || !needsHalves(op, check));
+  if (!halvesOn(adapter) || !(op.halves || "result" in (op.attrs ?? {}))) return cases;
+  return fc.tuple(cases, fc.boolean()).map(([check, halves]) => (halves ? inHalves(op, check) : check));
+}
+
 /** Random cases of each op by its name; the ops of gradients are met in the backward passes of the others. */
 export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   accumulate: matrix.map((shape) => ({ inputs: { sum: f32(shape), x: f32(shape), step } })),
@@ -152,6 +172,9 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   add: matrix.map((shape) => ({ inputs: { a: f32(shape), b: f32(shape) } })),
   attention: fc.oneof(attention, packedAttention),
   cacheAppend,
+  cast: fc
+    .tuple(matrix, fc.constantFrom("f32", "f16"))
+    .map(([shape, to]) => ({ inputs: { x: f32(shape) }, attrs: { to } })),
   cachedAttention,
   columnSum: matrix.map((shape) => ({ inputs: { x: f32(shape) } })),
   crossEntropy,
@@ -180,11 +203,9 @@ export async function checkRandomCase(
   const op = OPS.find((one) => one.name === name)!;
   const gpu = guardGpu(await openCheckGpu(adapter));
   const runtime = createGpuRuntime(gpu);
-  const got = await runOp(runtime, op, check, seed);
+  const { error, tensor } = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check, seed);
   runtime.close();
   await gpu.checkGuards();
-  const wanted = await runOp(createCpuRuntime({ precision: "float64" }), op, check, seed);
-  const { error, tensor } = compareTensors(got, wanted);
   if (!(error <= BOUND + adversaryAllowance)) throw new Error(`${tensor} is ${error} away, allowed are ${BOUND}`);
   return error;
 }

@@ -1,7 +1,17 @@
-import { BYTES_PER_ELEMENT } from "../../core/dtype.ts";
-import { type Binding, type Dispatch, gridOf, read, type ShaderName, type Span, write } from "../dispatch.ts";
+import { WORD_BYTES } from "../../core/dtype.ts";
+import {
+  type Binding,
+  type Dispatch,
+  gridOf,
+  read,
+  type ShaderName,
+  type Span,
+  storedType,
+  storeShader,
+  write,
+} from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
-import { type Piece, type Product, piecesOf, rowLengths } from "./product.ts";
+import { type Piece, type Product, type ProductTypes, piecesOf, rowLengths, typesOf } from "./product.ts";
 import type { MatmulVariant } from "./variants.ts";
 
 /** What goes over a sum last: nothing, GELU's tanh approximation, or GELU itself, by transformers' names. */
@@ -47,7 +57,7 @@ export function partialsLength(product: Product, plan: Plan, traits: Traits): nu
 /** Stretches of K, each a multiple of 4 long but for the last, as many as asked for and as one binding holds. */
 function splitsOf(piece: Piece, plan: Plan, traits: Traits): { splits: number; step: number } {
   const elements = piece.m.length * piece.n.length;
-  const most = Math.floor(traits.maxBindingBytes / BYTES_PER_ELEMENT / elements);
+  const most = Math.floor(traits.maxBindingBytes / WORD_BYTES / elements);
   const wanted = Math.max(1, Math.min(plan.splits, most, traits.maxGroupsPerDimension, Math.ceil(piece.k.length / 4)));
   const step = Math.max(4, Math.ceil(piece.k.length / wanted / 4) * 4);
   return { splits: Math.max(1, Math.ceil(piece.k.length / step)), step };
@@ -88,13 +98,16 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const limit = traits.maxGroupsPerDimension;
   const folded = rows > limit || columns > limit;
   const [x, y] = folded ? gridOf(rows * columns, traits) : [rows, columns];
-  const ending = endingOf(finish, spans.y, shaders.vectorY);
+  const types = typesOf(product);
+  const pack = shaders.vectorY ? 4 : 1;
+  const ending = endingOf(finish, spans.y, pack, types);
   const common = { entry: "matmul", ...(variant.subgroup > 0 ? { enable: ["subgroups"] as const } : {}) };
   const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
     ...common,
     shader: [
       "lib/grid",
       "matmul/sizes",
+      ...target.store,
       shaders.y,
       ...target.shaders,
       ...shaders.operands,
@@ -108,6 +121,7 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
       ...target.constants,
       ...(variant.reads === "elements" ? {} : { FOLDED: Number(folded) }),
     },
+    types: { A: storedType(types.a, shaders.packA), B: storedType(types.b, shaders.packB), ...target.types },
     sizes: target.places(2),
     bind: [read("a", spans.a), read("b", spans.b), to, ...target.bind],
     grid: [x, y, splits],
@@ -115,17 +129,18 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   if (splits === 1) return [compute(ending, write("y", spans.y), {})];
 
   const partials = { offset: 0, length: splits * m.length * n.length };
-  const cells = (m.length * n.length) / (shaders.vectorY ? 4 : 1);
+  const cells = (m.length * n.length) / pack;
   const reduce: Dispatch = {
     entry: "reduce",
-    shader: ["lib/grid", "matmul/sizes", shaders.y, ...ending.shaders, "matmul/reduce"],
+    shader: ["lib/grid", "matmul/sizes", ...ending.store, shaders.y, ...ending.shaders, "matmul/reduce"],
     uniforms,
+    types: ending.types,
     constants: { ...ending.constants, GROUP: REDUCE_GROUP },
     sizes: ending.places(1),
     bind: [read("partials", partials), write("y", spans.y), ...ending.bind],
     grid: gridOf(Math.ceil(cells / REDUCE_GROUP), traits),
   };
-  const plain = endingOf(PLAIN, undefined, shaders.vectorY);
+  const plain = endingOf(PLAIN, undefined, pack, { y: "f32" });
   return [compute(plain, write("partials", partials), { Y_START: 0, Y_ROW: n.length }), reduce];
 }
 
@@ -150,8 +165,13 @@ function accessOf(product: Product, piece: Piece, variant: MatmulVariant) {
   const vectorY = fours(row.y, start.y, n.length);
   const y: ShaderName = vectorY ? "matmul/y_vec4" : "matmul/y_scalar";
   const operands = variant.reads === "elements" ? [] : [a, b];
-  const vectors = operands.length > 0 && operands.every((name) => !name.endsWith("_scalar"));
-  return { operands, vectors, y, vectorY };
+  const [packA, packB] = [packOf(a), packOf(b)];
+  const vectors = operands.length > 0 && packA === 4 && packB === 4;
+  return { operands, vectors, packA, packB, y, vectorY };
+}
+
+function packOf(reader: ShaderName): 1 | 4 {
+  return reader.endsWith("_scalar") ? 1 : 4;
 }
 
 /** Workgroups down the rows and along the columns of y. */
@@ -162,6 +182,9 @@ function tilesOf({ m, n }: Piece, { reads, tile, invocations }: MatmulVariant): 
 
 interface Ending {
   readonly shaders: readonly ShaderName[];
+  /** How y is stored: goes before the shader that has y. */
+  readonly store: readonly ShaderName[];
+  readonly types: NonNullable<Dispatch["types"]>;
   readonly constants: Readonly<Record<string, number>>;
   /** Bindings after y's. */
   readonly bind: readonly Binding[];
@@ -170,15 +193,20 @@ interface Ending {
 }
 
 /** The last step of a kernel: what is done to a sum before it is stored; `span` is what is bound of y. */
-function endingOf(finish: Finish, span: Span | undefined, vector: boolean): Ending {
+function endingOf(
+  finish: Finish,
+  span: Span | undefined,
+  pack: 1 | 4,
+  types: Pick<ProductTypes, "y" | "residual">,
+): Ending {
   const names = finish.into ? [] : [...(finish.bias ? ["bias"] : []), ...(finish.residual ? ["residual"] : [])];
   const suffix = finish.into ? "into" : names.join("_") || "plain";
   const plus = `matmul/plus_${suffix}` as ShaderName;
   const linear = finish.activation === "linear";
   return {
-    shaders: linear
-      ? [plus, "matmul/finish_linear"]
-      : [vector ? "lib/pack4" : "lib/pack1", "lib/gelu", plus, "matmul/finish_gelu"],
+    store: [storeShader(types.y, pack)],
+    types: names.includes("residual") ? { R: storedType(types.residual ?? "f32", pack) } : {},
+    shaders: linear ? [plus, "matmul/finish_linear"] : [`lib/pack${pack}`, "lib/gelu", plus, "matmul/finish_gelu"],
     constants: linear ? {} : { EXACT: Number(finish.activation === "gelu") },
     bind: names.map((name) => read(name, name === "residual" ? span : undefined)),
     places: (at) => Object.fromEntries([["Y", at], ...names.map((name, i) => [name.toUpperCase(), at + 1 + i])]),

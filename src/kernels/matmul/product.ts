@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT } from "../../core/dtype.ts";
+import { bytesPerElement, type FloatDType } from "../../core/dtype.ts";
 import type { Traits } from "../traits.ts";
 
 /** y[M, N] = op(a) . op(b), op(a) [M, K], op(b) [K, N]; op is the identity or the transposition. */
@@ -8,6 +8,22 @@ export interface Product {
   readonly K: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  /** All f32 where absent. */
+  readonly types?: ProductTypes;
+}
+
+/** Element types of the tensors of a product; it is computed in f32 whatever they are. */
+export interface ProductTypes {
+  readonly a: FloatDType;
+  readonly b: FloatDType;
+  readonly y: FloatDType;
+  readonly residual?: FloatDType;
+}
+
+const ALL_F32: ProductTypes = { a: "f32", b: "f32", y: "f32" };
+
+export function typesOf({ types = ALL_F32 }: Product): ProductTypes {
+  return types;
 }
 
 /** From `start`, `length` of them. */
@@ -28,14 +44,25 @@ export function rowLengths(p: Product): { a: number; b: number; y: number } {
   return { a: p.transposeA ? p.M : p.K, b: p.transposeB ? p.K : p.N, y: p.N };
 }
 
+/** The same in bytes; a residual lies as y does. */
+function rowBytes(p: Product): { a: number; b: number; y: number[] } {
+  const row = rowLengths(p);
+  const { a, b, y, residual = y } = typesOf(p);
+  return {
+    a: row.a * bytesPerElement(a),
+    b: row.b * bytesPerElement(b),
+    y: [y, residual].map((dtype) => row.y * bytesPerElement(dtype)),
+  };
+}
+
 /**
  * Cuts a product so that no piece binds more than `maxBindingBytes` of a tensor. Tensors are cut between rows, so
  * M is cut where y (or a) is too large, N where a transposed b is, and K where a transposed a or a plain b is: pieces
  * of one (m, n) then add up, in order of k. Nearly always there is one piece; without rows or columns there is none.
  */
 export function piecesOf(p: Product, traits: Traits): Piece[] {
-  const row = rowLengths(p);
-  const ms = cut(p.M, p.transposeA ? [row.y] : [row.y, row.a], traits);
+  const row = rowBytes(p);
+  const ms = cut(p.M, p.transposeA ? row.y : [...row.y, row.a], traits);
   const ns = cut(p.N, p.transposeB ? [row.b] : [], traits);
   const ks = cut(p.K, [...(p.transposeA ? [row.a] : []), ...(p.transposeB ? [] : [row.b])], traits);
   const summands = ks.length > 0 ? ks : [{ start: 0, length: 0 }];
@@ -43,20 +70,18 @@ export function piecesOf(p: Product, traits: Traits): Piece[] {
 }
 
 /**
- * Cuts `length` rows of several tensors, whose rows have these lengths, alike; at offsets that each can be bound at.
+ * Cuts `length` rows of several tensors, whose rows have so many bytes, alike; at offsets that each can be bound at.
  * Multiples of 4 keep loads of 4 elements possible in the pieces of the other operand of a product.
  */
 export function cut(length: number, rows: readonly number[], traits: Traits, multiple = 4): Range[] {
   if (length === 0) return [];
-  const most = Math.min(length, ...rows.map((row) => Math.floor(traits.maxBindingBytes / BYTES_PER_ELEMENT / row)));
+  const most = Math.min(length, ...rows.map((row) => Math.floor(traits.maxBindingBytes / row)));
   if (most === length) return [{ start: 0, length }];
-  const alignment = Math.max(1, traits.offsetAlignment / BYTES_PER_ELEMENT);
+  const alignment = traits.offsetAlignment;
   const unit = rows.reduce((all, row) => lcm(all, alignment / gcd(alignment, row)), multiple);
   const step = Math.floor(most / unit) * unit;
   if (step === 0) {
-    throw new Error(
-      `${unit} rows of ${Math.max(...rows)} elements exceed a binding of ${traits.maxBindingBytes} bytes`,
-    );
+    throw new Error(`${unit} rows of ${Math.max(...rows)} bytes exceed a binding of ${traits.maxBindingBytes} bytes`);
   }
   const ranges: Range[] = [];
   for (let start = 0; start < length; start += step) ranges.push({ start, length: Math.min(step, length - start) });
