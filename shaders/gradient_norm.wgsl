@@ -1,15 +1,19 @@
-// stats = [norm, clip scale, healthy, 0]: see src/kernels/gradient-norm.ts
+// stats = [norm, clip, healthy, scale]: see src/kernels/gradient-norm.ts
 // parts: [2 * PARTS], loss: [1] as bits, stats: [4]. One workgroup adds the parts, always in the same order.
 
 struct Uniforms {
   PARTS: u32,
   MAX_NORM: f32,
+  // whether there is a loss scale
+  SCALED: u32,
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> parts: array<f32>;
 @group(0) @binding(1) var<storage, read> loss: array<u32>;
-@group(0) @binding(2) var<storage, read_write> stats: array<f32>;
+// bound to parts where there is none
+@group(0) @binding(2) var<storage, read> scaler: array<f32>;
+@group(0) @binding(3) var<storage, read_write> stats: array<f32>;
 
 @compute @workgroup_size(ROW_WORKGROUP)
 fn finish(@builtin(local_invocation_index) local: u32) {
@@ -23,13 +27,15 @@ fn finish(@builtin(local_invocation_index) local: u32) {
   let bads = row_total(bad, local);
   if (local == 0u) {
     // WGSL promises nothing of the root of 0 and of what is smaller than 2^-126
-    let norm = select(0.0, sqrt(max(square, 1.2e-38)), square >= 1.2e-38);
+    var scale = 1.0;
+    if (u.SCALED == 1u) { scale = scaler[0]; }
+    let norm = select(0.0, sqrt(max(square, 1.2e-38)), square >= 1.2e-38) / scale;
     stats[0] = norm;
-    stats[1] = 1.0;
+    stats[1] = 1.0 / scale;
     if (u.MAX_NORM > 0.0) {
-      stats[1] = min(1.0, u.MAX_NORM / (norm + 1e-6));
+      stats[1] = min(1.0, u.MAX_NORM / (norm + 1e-6)) / scale;
     }
     stats[2] = select(1.0, 0.0, bads > 0.0 || is_bad(bitcast<u32>(square)) || is_bad(loss[0]));
-    stats[3] = 0.0;
+    stats[3] = scale;
   }
 }

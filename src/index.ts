@@ -174,7 +174,7 @@ export {
   updateTape,
 } from "./train/step.ts";
 /** Runs the steps of a training run, giving each one's numbers as they come back. */
-export { createTrainer, resetMoments, type StepResult, type Trainer, type TrainOptions } from "./train/trainer.ts";
+export { createTrainer, resetOptimizer, type StepResult, type Trainer, type TrainOptions } from "./train/trainer.ts";
 /** Compares a runtime's logits, loss, gradients and optimiser steps with what a fixture expects. */
 export { builtInFixture } from "./verify/built-in.ts";
 export { readFixture } from "./verify/directory.ts";

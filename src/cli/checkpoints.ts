@@ -1,6 +1,7 @@
 /** The checkpoints of a run's directory: `checkpoint-<step>/`, each there whole or not at all. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { FloatDType } from "../core/dtype.ts";
 import { NotFiniteError, UserError, userError } from "../core/errors.ts";
 import { formatManifest, MANIFEST, type Manifest, parseManifest } from "../io/manifest.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
@@ -34,7 +35,7 @@ export interface SavedCheckpoint extends FoundCheckpoint {
   /** The contents of a JSON file of it, such as trainer_state.json; undefined where it has none. */
   json(name: string): unknown;
   /** Brings weights and moments into the runtime, to the last bit. */
-  restore(runtime: Runtime, layout: ParameterLayout): Promise<void>;
+  restore(runtime: Runtime, layout: ParameterLayout, precision?: FloatDType): Promise<void>;
 }
 
 export interface SaveOptions {
@@ -124,10 +125,10 @@ export async function openCheckpointFolder(path: string): Promise<SavedCheckpoin
       if (!Object.hasOwn(manifest.files, name)) return undefined;
       return JSON.parse(readText(join(path, name)));
     },
-    async restore(runtime, layout) {
+    async restore(runtime, layout, precision) {
       const { files, close } = await openFolder(path, (name) => Object.hasOwn(manifest.files, name));
       try {
-        await restoreStates(runtime, layout, files);
+        await restoreStates(runtime, layout, files, precision);
       } catch (error) {
         within(path, () => {
           throw error;

@@ -14,23 +14,28 @@ export const LARGEST_GRADIENT = Math.fround(1e30);
 export const NORM = 0;
 export const CLIP_SCALE = 1;
 export const HEALTHY = 2;
+export const SCALE = 3;
 
 /**
- * stats = [norm, scale, healthy, 0]: the L2 norm of all gradients before clipping; min(1, maxNorm / (norm + 1e-6)), as
+ * stats = [norm, clip, healthy, scale]: the L2 norm of all gradients before clipping; min(1, maxNorm / (norm + 1e-6)), as
  * torch.nn.utils.clip_grad_norm_ has it (1 where maxNorm is 0: no clipping); 1 if every gradient and the loss are finite
  * and at most 1e30 in magnitude, and the norm at most 1e15, else 0. gradients: [N], all of them in one arena; loss: [1]; stats: [4].
+ * Given `scaler` (`lossScalerOp`'s), gradients are `scale` times too large: the norm is that of what they stand for, and clip
+ * takes the scale out. Without it scale is 1.
  */
 export const gradientNormOp = defineOp({
   name: "gradientNorm",
   inputs: ["gradients", "loss"],
+  optional: ["scaler"],
   outputs: ["stats"],
   attrs: { maxNorm: 1 },
-  shapes: ({ gradients, loss }) => {
+  shapes: ({ gradients, loss, scaler }) => {
     expectType("gradientNorm", "gradients", gradients, "f32", [-1]);
     expectType("gradientNorm", "loss", loss, "f32", [1]);
+    if (scaler) expectType("gradientNorm", "scaler", scaler, "f32", [2]);
     return { stats: f32([4]) };
   },
-  cpu: ({ gradients, loss }, { stats }, { maxNorm }) => {
+  cpu: ({ gradients, loss, scaler }, { stats }, { maxNorm }) => {
     let sum = 0;
     let healthy = Math.abs(loss.data[0]!) <= LARGEST_GRADIENT;
     for (const value of gradients.data) {
@@ -38,20 +43,22 @@ export const gradientNormOp = defineOp({
       if (!(Math.abs(value) <= LARGEST_GRADIENT)) healthy = false;
     }
     if (!(sum <= LARGEST_GRADIENT)) healthy = false;
-    const norm = Math.sqrt(sum);
-    stats.data.set([norm, maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1, healthy ? 1 : 0, 0]);
+    const scale = scaler?.data[0] ?? 1;
+    const norm = Math.sqrt(sum) / scale;
+    const clip = maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1;
+    stats.data.set([norm, clip / scale, healthy ? 1 : 0, scale]);
   },
   scratch: ({ gradients }, _attrs, traits) => ({
     // A sum of squares and a count of bad values for each workgroup.
     parts: { dtype: "f32", length: 2 * partsOf(gradients, traits) },
   }),
-  gpu: ({ gradients }, _outputs, { maxNorm }, traits) => [
+  gpu: ({ gradients, scaler }, _outputs, { maxNorm }, traits) => [
     ...partialSums(gradients, traits),
     {
       shader: ["lib/bits", "lib/row_group", "gradient_norm"],
       entry: "finish",
-      uniforms: { PARTS: partsOf(gradients, traits), MAX_NORM: maxNorm },
-      bind: [read("parts"), read("loss"), write("stats")],
+      uniforms: { PARTS: partsOf(gradients, traits), MAX_NORM: maxNorm, SCALED: scaler ? 1 : 0 },
+      bind: [read("parts"), read("loss"), read(scaler ? "scaler" : "parts"), write("stats")],
       grid: [1, 1, 1],
     },
   ],
@@ -59,6 +66,13 @@ export const gradientNormOp = defineOp({
   cases: [
     { inputs: { gradients: f32([130]), loss: f32([1]) } },
     { inputs: { gradients: { ...f32([1000]), scale: 1e-3 }, loss: f32([1]) }, attrs: { maxNorm: 0 } },
+    {
+      inputs: { gradients: { ...f32([130]), scale: 1e4 }, loss: f32([1]), scaler: { ...f32([2]), values: [4096, 3] } },
+    },
+    {
+      inputs: { gradients: f32([130]), loss: f32([1]), scaler: { ...f32([2]), values: [4096, 3] } },
+      attrs: { maxNorm: 0 },
+    },
   ],
 });
 
@@ -87,6 +101,6 @@ function partialSums(gradients: TensorType, traits: Traits): Dispatch[] {
   });
 }
 
-export function gradientNorm(gradients: Value, loss: Value, maxNorm: number): Value {
-  return gradientNormOp.apply({ gradients, loss }, { maxNorm }).stats;
+export function gradientNorm(gradients: Value, loss: Value, maxNorm: number, scaler?: Value): Value {
+  return gradientNormOp.apply({ gradients, loss, scaler }, { maxNorm }).stats;
 }

@@ -11,6 +11,7 @@ import { embeddingBackwardOp, embeddingOp } from "./embedding.ts";
 import { geluBackwardOp, geluOp } from "./gelu.ts";
 import { gradientNormOp } from "./gradient-norm.ts";
 import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "./layer-norm.ts";
+import { lossScalerOp } from "./loss-scaler.ts";
 import { matmulOp } from "./matmul.ts";
 import type { AnyOp } from "./op.ts";
 import { sampleTokenOp } from "./sample-token.ts";
@@ -39,6 +40,7 @@ export const OPS: readonly AnyOp[] = [
   layerNormBackwardOp,
   layerNormOp,
   layerNormParametersOp,
+  lossScalerOp,
   matmulOp,
   sampleTokenOp,
   scaledFillOp,

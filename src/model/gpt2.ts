@@ -106,22 +106,31 @@ function trunk(
     if (!value) throw new Error(`gpt2: there is no parameter ${name}`);
     return value;
   };
-  const linear = (x: Value, name: string, more: Pick<MatmulOptions, "residual" | "activation"> = {}): Value => {
+  const { precision } = parameters;
+  /** What is added to the residual stream is f32, as the stream is. */
+  const linear = (
+    x: Value,
+    name: string,
+    more: Pick<MatmulOptions, "residual" | "activation" | "result"> = { result: precision },
+  ): Value => {
     const y = matmul(x, get(`${name}.weight`), { bias: parameters.views.get(`${name}.bias`), ...more });
     return addLora(parameters.views, parameters.lora, name, x, y, (x) => drop(x, rates.lora));
   };
   const norm = (x: Value, name: string): Value =>
-    layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), { epsilon: config.layerNormEpsilon });
+    layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), {
+      epsilon: config.layerNormEpsilon,
+      result: precision,
+    });
   /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */
   const addProjection = (x: Value, y: Value, name: string): Value => {
     if (rates.residual === 0) return linear(y, name, { residual: x });
-    return add(x, drop(linear(y, name), rates.residual));
+    return add(x, drop(linear(y, name, { result: "f32" }), rates.residual));
   };
 
   const activated = (x: Value, name: string): Value => {
     const { activation } = config;
     // A correction of LoRA's goes before the activation.
-    if (forwardOnly && !parameters.lora) return linear(x, name, { activation });
+    if (forwardOnly && !parameters.lora) return linear(x, name, { activation, result: precision });
     return gelu(linear(x, name), { approximate: activation === "gelu_new" ? "tanh" : "none" });
   };
 

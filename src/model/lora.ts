@@ -3,7 +3,7 @@ import { userError } from "../core/errors.ts";
 import { fillUniform, STREAM } from "../core/philox.ts";
 import type { Shape } from "../core/shape.ts";
 import { matmul } from "../kernels/matmul.ts";
-import type { Value } from "../kernels/op.ts";
+import { expectFloat, type Value } from "../kernels/op.ts";
 import { scale } from "../kernels/scale.ts";
 import type { Gpt2Config } from "./config.ts";
 
@@ -101,7 +101,7 @@ export function addLora(
   const [a, b] = [views.get(names.a), views.get(names.b)];
   if (!lora || !a || !b) return y;
   const narrow = scale(matmul(drop(x), a, { transposeB: true }), lora.alpha / lora.rank);
-  return matmul(narrow, b, { transposeB: true, into: y });
+  return matmul(narrow, b, { transposeB: true, into: y, result: expectFloat("lora", "y", y, y.shape) });
 }
 
 /**

@@ -1,8 +1,9 @@
 import { type Tape, VIEW_ALIGNMENT } from "../autograd/tape.ts";
-import { bytesPerElement } from "../core/dtype.ts";
+import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { fillNormal, STREAM } from "../core/philox.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
+import { cast } from "../kernels/cast.ts";
 import { f32, type Value } from "../kernels/op.ts";
 import { type Gpt2Config, parameterShapes } from "./config.ts";
 import { fillLora, isCorrection, type LoraOptions, loraShapes } from "./lora.ts";
@@ -132,13 +133,19 @@ function checkRateFactors(rateFactors: readonly RateFactor[], trained: readonly 
 export interface Parameters {
   readonly arena: Value;
   readonly views: ReadonlyMap<string, Value>;
+  /** Element type of matrices, and of what passes between the ops of a block. */
+  readonly precision: FloatDType;
   readonly lora?: LoraOptions | undefined;
 }
 
-export function declareParameters(tape: Tape, layout: ParameterLayout): Parameters {
+/** In f16, the views of matrices are of a copy in f16, which the tape makes anew whenever it runs; vectors stay f32. */
+export function declareParameters(tape: Tape, layout: ParameterLayout, precision: FloatDType = "f32"): Parameters {
   const arena = tape.state(ARENA.parameters, f32([layout.size]));
-  const views = new Map(layout.entries.map(({ name, shape, offset }) => [name, tape.view(arena, offset, shape)]));
-  return { arena, views, lora: layout.lora };
+  const matrices = cast(arena, precision);
+  const views = layout.entries.map(({ name, shape, offset }) => {
+    return [name, tape.view(shape.length > 1 ? matrices : arena, offset, shape)] as const;
+  });
+  return { arena, views: new Map(views), precision, lora: layout.lora };
 }
 
 const DEVIATION = 0.02;

@@ -83,6 +83,7 @@ const LINE = z.discriminatedUnion("kind", [
     epoch: number,
     tokens_per_second: number,
     skipped_steps: z.int().min(0),
+    loss_scale: number.optional(),
     num_input_tokens_seen: z.int().min(0),
   }),
   z.looseObject({
@@ -102,7 +103,16 @@ const LINE = z.discriminatedUnion("kind", [
   z.looseObject({
     kind: z.literal("notice"),
     ...base,
-    notice: z.enum(["skipped", "spike", "device-lost", "checkpoint", "resumed", "early-stop", "interrupted"]),
+    notice: z.enum([
+      "skipped",
+      "loss-scale",
+      "spike",
+      "device-lost",
+      "checkpoint",
+      "resumed",
+      "early-stop",
+      "interrupted",
+    ]),
     message: z.string(),
   }),
   z.looseObject({

@@ -1,5 +1,6 @@
 /** A training run's states as files, written and read some megabytes at a time, with every bit kept. */
 import { createTape } from "../autograd/tape.ts";
+import type { FloatDType } from "../core/dtype.ts";
 import { NotFiniteError, userError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import {
@@ -15,13 +16,16 @@ import { storedName } from "../io/parameter-names.ts";
 import { headerBytesNeeded, parseHeader } from "../io/safetensors.ts";
 import { planSafetensors, type TensorSpec } from "../io/safetensors-write.ts";
 import { WEIGHTS } from "../io/weight-files.ts";
-import { f32 } from "../kernels/op.ts";
+import { INITIAL_SCALER, SCALER } from "../kernels/loss-scaler.ts";
+import { f32, type TensorType } from "../kernels/op.ts";
 import { isCorrection } from "../model/lora.ts";
 import { ARENA, type ParameterLayout, trainedEntries } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { LOSS_SCALER } from "./step.ts";
 
-/** The file of both moments: tensors `m.<parameter>` and `v.<parameter>`, f32. */
+/** The file of both moments: tensors `m.<parameter>` and `v.<parameter>`, f32; and of the loss scale. */
 export const OPTIMIZER = "optimizer.safetensors";
+const SCALER_TENSOR = "loss_scaler";
 
 /** A file whose bytes are told from first to last when they are asked for. */
 export interface PlannedFile {
@@ -100,25 +104,32 @@ export function resultFiles(...args: Parameters<typeof adapterFiles>): PlannedFi
   return args[1].lora ? adapterFiles(...args) : modelFiles(...args);
 }
 
-/** AdamW's moments by parameter name, with the step in the file's metadata. */
-export function optimizerFile(runtime: Runtime, layout: ParameterLayout, step: number): PlannedFile {
+/** AdamW's moments by parameter name and, of mixed precision, the loss scale; the step is in the file's metadata. */
+export function optimizerFile(
+  runtime: Runtime,
+  layout: ParameterLayout,
+  step: number,
+  precision: FloatDType = "f32",
+): PlannedFile {
   const offsets = offsetsOf(layout);
   const moments = { m: ARENA.m, v: ARENA.v } as const;
   const specs = new Map<string, TensorSpec>();
   for (const moment of Object.keys(moments)) {
     for (const { name, shape } of trainedEntries(layout)) specs.set(`${moment}.${name}`, { dtype: "F32", shape });
   }
+  if (precision === "f16") specs.set(SCALER_TENSOR, { dtype: "F32", shape: SCALER.shape });
   const plan = planSafetensors(specs, { format: "pt", step: String(step) });
   return {
     name: OPTIMIZER,
     async write(write) {
       await write(plan.header);
       for (const [stored, { shape }] of plan.tensors) {
-        const start = offsets.get(stored.slice(2))!;
+        const scaler = stored === SCALER_TENSOR;
+        const start = scaler ? 0 : offsets.get(stored.slice(2))!;
         const total = sizeOf(shape);
         for (let at = 0; at < total; at += WRITE_PIECE) {
           const length = Math.min(WRITE_PIECE, total - at);
-          const state = moments[stored[0] as "m" | "v"];
+          const state = scaler ? LOSS_SCALER : moments[stored[0] as "m" | "v"];
           const piece = finite(await readPiece(runtime, state, start + at, length), stored);
           await write(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
         }
@@ -134,13 +145,14 @@ export function jsonFile(name: string, value: unknown): PlannedFile {
 }
 
 /**
- * Brings weights (of corrections, where the layout has some) and moments back, to the last bit. `files`: of a checkpoint,
- * open. Throws `UserError` on any that do not fit.
+ * Brings weights (of corrections, where the layout has some), moments and the loss scale back, to the last bit. `files`: of a
+ * checkpoint, open. Throws `UserError` on any that do not fit. What was trained in f32 goes on in f16 with a fresh scale.
  */
 export async function restoreStates(
   runtime: Runtime,
   layout: ParameterLayout,
   files: ReadonlyMap<string, FileSource>,
+  precision: FloatDType = "f32",
 ): Promise<void> {
   const state = ARENA.parameters;
   if (layout.lora) {
@@ -157,6 +169,19 @@ export async function restoreStates(
       storedName: (name) => `${prefix}.${name}`,
     });
   }
+  if (precision === "f16") await restoreScaler(runtime, files);
+}
+
+async function restoreScaler(runtime: Runtime, files: ReadonlyMap<string, FileSource>): Promise<void> {
+  const entries = [{ name: SCALER_TENSOR, shape: SCALER.shape, offset: 0 }];
+  const { tensors } = await headerOf(files, OPTIMIZER);
+  if (tensors.has(SCALER_TENSOR)) {
+    const place = { file: OPTIMIZER, state: LOSS_SCALER, storedName: (name: string) => name };
+    await restoreTensors(runtime, { entries, size: sizeOf(SCALER.shape) }, files, place);
+    return;
+  }
+  await declareState(runtime, LOSS_SCALER, SCALER);
+  runtime.writeState(LOSS_SCALER, INITIAL_SCALER);
 }
 
 export interface TensorPlace {
@@ -182,16 +207,8 @@ export async function restoreTensors(
   files: ReadonlyMap<string, FileSource>,
   place: TensorPlace,
 ): Promise<void> {
-  const file = files.get(place.file) ?? userError(`${place.file}: is not there`);
-  const start = new Uint8Array(Math.min(8, file.size));
-  await file.read(0, start);
-  const header = new Uint8Array(headerBytesNeeded(start, file.size, place.file));
-  await file.read(0, header);
-  const { tensors } = parseHeader(header, file.size, place.file);
-
-  const tape = createTape();
-  tape.state(place.state, f32([layout.size]));
-  (await runtime.compile(tape)).dispose();
+  const { file, tensors } = await headerOf(files, place.file);
+  await declareState(runtime, place.state, f32([layout.size]));
   let unwaited = 0;
   for (const { name, shape, offset } of layout.entries) {
     const stored = place.storedName(name);
@@ -211,6 +228,22 @@ export async function restoreTensors(
       await runtime.readState(place.state, 0, 1);
     }
   }
+}
+
+async function headerOf(files: ReadonlyMap<string, FileSource>, name: string) {
+  const file = files.get(name) ?? userError(`${name}: is not there`);
+  const start = new Uint8Array(Math.min(8, file.size));
+  await file.read(0, start);
+  const header = new Uint8Array(headerBytesNeeded(start, file.size, name));
+  await file.read(0, header);
+  return { file, tensors: parseHeader(header, file.size, name).tensors };
+}
+
+/** A state exists once a tape that has it was compiled. */
+async function declareState(runtime: Runtime, name: string, type: TensorType): Promise<void> {
+  const tape = createTape();
+  tape.state(name, type);
+  (await runtime.compile(tape)).dispose();
 }
 
 function offsetsOf(layout: ParameterLayout): Map<string, number> {

@@ -1,3 +1,4 @@
+import type { FloatDType } from "../core/dtype.ts";
 import { type Sequence, type Sequences, sequencesOf } from "../data/sequence.ts";
 import { packStep } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -23,13 +24,14 @@ export interface Evaluator {
 
 const BATCHES_IN_FLIGHT = 3;
 
-/** Evaluates on all of `sequences`, in their order, `batchSize` at a time. */
+/** Evaluates on all of `sequences`, in their order, `batchSize` at a time; `precision` as in `StepOptions`. */
 export function createEvaluator(
   runtime: Runtime,
   config: Gpt2Config,
   layout: ParameterLayout,
   sequences: Sequences,
   batchSize: number,
+  precision: FloatDType = "f32",
 ): Evaluator {
   const contexts = contextsFor(Math.max(1, sequences.longest - 1), config.contextLength);
   const plans = new Map<number, Promise<Program>>();
@@ -37,7 +39,7 @@ export function createEvaluator(
   function planFor(context: number): Promise<Program> {
     let plan = plans.get(context);
     if (!plan) {
-      plan = runtime.compile(evaluationTape(config, layout, { batch: batchSize, context }));
+      plan = runtime.compile(evaluationTape(config, layout, { batch: batchSize, context }, precision));
       plans.set(context, plan);
     }
     return plan;

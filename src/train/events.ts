@@ -35,6 +35,8 @@ export interface LogEntry {
   readonly tokens_per_second: number;
   /** Steps since the last entry whose update was left out since something was not finite. */
   readonly skipped_steps: number;
+  /** In mixed precision: what the loss was multiplied by, in the last step. */
+  readonly loss_scale?: number;
   /** Real tokens trained on since the run's first step. */
   readonly num_input_tokens_seen: number;
   /** `grad_norm/wte`, `learning_rate/wte`: of each group of parameters, where there are several. */
@@ -64,10 +66,18 @@ export interface SampleEntry {
   readonly samples: readonly { readonly prompt: string; readonly text: string; readonly ended: boolean }[];
 }
 
-/** Something that the person should see: a step left out, a spike of the loss, a lost device, a checkpoint. */
+/** Something that the person should see: a step left out, a loss scale that overflowed, a spike of the loss, a lost device, a checkpoint. */
 export interface NoticeEntry {
   readonly step: number;
-  readonly kind: "skipped" | "spike" | "device-lost" | "checkpoint" | "resumed" | "early-stop" | "interrupted";
+  readonly kind:
+    | "skipped"
+    | "loss-scale"
+    | "spike"
+    | "device-lost"
+    | "checkpoint"
+    | "resumed"
+    | "early-stop"
+    | "interrupted";
   readonly message: string;
 }
 

@@ -1,9 +1,11 @@
 import { backward, type Seed } from "../autograd/backward.ts";
 import { sectionRanges } from "../autograd/recompute.ts";
 import { createTape, type Tape } from "../autograd/tape.ts";
+import type { FloatDType } from "../core/dtype.ts";
 import { accumulate } from "../kernels/accumulate.ts";
 import { type AdamWOptions, adamw } from "../kernels/adamw.ts";
 import { gradientNorm } from "../kernels/gradient-norm.ts";
+import { lossScaler, SCALER } from "../kernels/loss-scaler.ts";
 import { f32, type Value } from "../kernels/op.ts";
 import { STEP } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -24,15 +26,22 @@ export interface StepOptions extends AdamWOptions {
   readonly recompute?: boolean;
   /** Label smoothing of the training loss, in [0, 1); evaluation has none. */
   readonly labelSmoothing?: number;
+  /**
+   * "f16": matrices, activations and their gradients in f16, with a dynamic loss scale; sums, the residual stream, losses,
+   * gradients of weights, moments and the weights themselves stay f32. f32 where absent.
+   */
+  readonly precision?: FloatDType | undefined;
 }
 
 /** What a forward and backward pass depends on, besides sizes. */
-type PassOptions = Pick<StepOptions, "recompute" | "labelSmoothing">;
+type PassOptions = Pick<StepOptions, "recompute" | "labelSmoothing" | "precision">;
 
 interface LossTape {
   readonly tape: Tape;
   readonly parameters: Parameters;
   readonly step: Value;
+  /** Of mixed precision. */
+  readonly scaler: Value | undefined;
   /** [N, C]: the trunk's result. */
   readonly hidden: Value;
   /** [1]: `lossScale` times the sum over labels. */
@@ -49,10 +58,11 @@ function traceLoss(
   layout: ParameterLayout,
   shape: BatchShape,
   training: boolean,
-  smoothing?: number,
+  { labelSmoothing: smoothing, precision = "f32" }: PassOptions = {},
 ): LossTape {
   const tape = createTape();
-  const parameters = declareParameters(tape, layout);
+  const parameters = declareParameters(tape, layout, precision);
+  const scaler = training ? scalerOf(tape, precision) : undefined;
   const inputs = declareInputs(tape, shape, training);
   const { step } = inputs;
   const labels = tape.input("labels", { dtype: "i32", shape: [shape.batch * shape.context] });
@@ -63,8 +73,8 @@ function traceLoss(
     hidden: names.some((name) => name !== CLASSIFIER),
     table: names.includes(config.tieWordEmbeddings ? "wte.weight" : CLASSIFIER),
   };
-  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients, smoothing });
-  return { tape, parameters, step, hidden, loss, seeds };
+  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients, smoothing, scaler });
+  return { tape, parameters, step, scaler, hidden, loss, seeds };
 }
 
 /** Appends the gradients of the loss by what trains, placed in the gradient arena, which is given. */
@@ -91,11 +101,11 @@ export function trainingTape(
   shape: BatchShape,
   options: StepOptions,
 ): Tape {
-  const traced = traceLoss(config, layout, shape, true, options.labelSmoothing);
-  const { tape, parameters, step, loss } = traced;
+  const traced = traceLoss(config, layout, shape, true, options);
+  const { tape, parameters, step, loss, scaler } = traced;
   const gradients = traceGradients(traced, layout, options.recompute);
   tape.output("loss", loss);
-  traceUpdate(tape, layout, { parameters: parameters.arena, gradients, loss, step }, options);
+  traceUpdate(tape, layout, { parameters: parameters.arena, gradients, loss, step, scaler }, options);
   return tape;
 }
 
@@ -110,7 +120,7 @@ export function microBatchTape(
   shape: BatchShape,
   options: PassOptions,
 ): Tape {
-  const traced = traceLoss(config, layout, shape, true, options.labelSmoothing);
+  const traced = traceLoss(config, layout, shape, true, options);
   const { tape, step, loss } = traced;
   const gradients = traceGradients(traced, layout, options.recompute);
   const sums = declareSums(tape, layout);
@@ -126,12 +136,21 @@ export function updateTape(layout: ParameterLayout, options: StepOptions): Tape 
   const step = tape.input("step", STEP);
   const { gradients, loss } = declareSums(tape, layout);
   tape.output("loss", loss);
-  traceUpdate(tape, layout, { parameters, gradients, loss, step }, options);
+  const scaler = scalerOf(tape, options.precision);
+  traceUpdate(tape, layout, { parameters, gradients, loss, step, scaler }, options);
   return tape;
 }
 
 function declareSums(tape: Tape, layout: ParameterLayout): { gradients: Value; loss: Value } {
   return { gradients: tape.state(ARENA.accumulated, f32([layout.trained])), loss: tape.state(LOSS_SUM, f32([1])) };
+}
+
+/** The state of the dynamic loss scale, in mixed precision. */
+export const LOSS_SCALER = "loss scaler";
+
+/** The value of that state; undefined where there is no scale. */
+function scalerOf(tape: Tape, precision: FloatDType | undefined): Value | undefined {
+  return precision === "f16" ? tape.state(LOSS_SCALER, SCALER) : undefined;
 }
 
 /** The state that sums losses over the micro-batches of a step. */
@@ -142,28 +161,46 @@ export function groupStats(group: string): string {
   return `stats of ${group}`;
 }
 
+interface UpdateValues {
+  readonly parameters: Value;
+  readonly gradients: Value;
+  readonly loss: Value;
+  readonly step: Value;
+  readonly scaler: Value | undefined;
+}
+
 function traceUpdate(
   tape: Tape,
   layout: ParameterLayout,
-  { parameters, gradients, loss, step }: Readonly<Record<"parameters" | "gradients" | "loss" | "step", Value>>,
+  { parameters, gradients, loss, step, scaler }: UpdateValues,
   options: StepOptions,
 ): void {
-  const stats = gradientNorm(gradients, loss, options.maxGradNorm);
+  const stats = gradientNorm(gradients, loss, options.maxGradNorm, scaler);
   tape.output("stats", stats);
   const m = tape.state(ARENA.m, f32([layout.trained]));
   const v = tape.state(ARENA.v, f32([layout.trained]));
   const { beta1, beta2, epsilon, weightDecay } = options;
   layout.groups.forEach(({ name, offset, size, decayed, rateFactor }) => {
     const part = (arena: Value): Value => tape.view(arena, offset, [size]);
-    if (layout.groups.length > 1) tape.output(groupStats(name), gradientNorm(part(gradients), loss, 0));
+    if (layout.groups.length > 1) tape.output(groupStats(name), gradientNorm(part(gradients), loss, 0, scaler));
     const state = { parameters: part(parameters), gradients: part(gradients), m: part(m), v: part(v) };
     adamw(state, step, stats, { beta1, beta2, epsilon, weightDecay, decayed, rateFactor });
   });
+  if (scaler) lossScaler(scaler, stats);
 }
 
-/** Loss and gradients, with nothing updated: what `verify` compares. Outputs: loss, and all logits unless unwanted. */
-export function gradientTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape, logits = true): Tape {
-  const traced = traceLoss(config, layout, shape, true);
+/**
+ * Loss and gradients, with nothing updated: what `verify` compares. Outputs: loss, and all logits unless unwanted. In f16 the
+ * gradients are as many times too large as the state `LOSS_SCALER` says.
+ */
+export function gradientTape(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  shape: BatchShape,
+  logits = true,
+  precision: FloatDType = "f32",
+): Tape {
+  const traced = traceLoss(config, layout, shape, true, { precision });
   const { tape, parameters, hidden, loss } = traced;
   tape.output("loss", loss);
   if (logits) tape.output("logits", gpt2Logits(config, parameters, hidden));
@@ -172,8 +209,13 @@ export function gradientTape(config: Gpt2Config, layout: ParameterLayout, shape:
 }
 
 /** The loss alone, without dropout. Outputs: loss. */
-export function evaluationTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape): Tape {
-  const { tape, loss } = traceLoss(config, layout, shape, false);
+export function evaluationTape(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  shape: BatchShape,
+  precision: FloatDType = "f32",
+): Tape {
+  const { tape, loss } = traceLoss(config, layout, shape, false, { precision });
   tape.output("loss", loss);
   return tape;
 }

@@ -1,4 +1,6 @@
-import { HEALTHY, NORM } from "../kernels/gradient-norm.ts";
+import type { FloatDType } from "../core/dtype.ts";
+import { HEALTHY, NORM, SCALE } from "../kernels/gradient-norm.ts";
+import { INITIAL_SCALER } from "../kernels/loss-scaler.ts";
 import { MOST_MICRO_BATCHES, packStep } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { ARENA, type ParameterLayout } from "../model/parameters.ts";
@@ -7,7 +9,7 @@ import { type Batch, collateRows } from "./batch.ts";
 import { contextsFor, placesOf } from "./contexts.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
-import { groupStats, microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
+import { groupStats, LOSS_SCALER, microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
 
 export interface TrainOptions extends StepOptions, Schedule {
   /** Rows that the device works on at a time. */
@@ -40,6 +42,8 @@ export interface StepResult {
   readonly places: number;
   /** False: a gradient or the loss was not finite, and the weights were left as they were. */
   readonly applied: boolean;
+  /** In mixed precision: what the losses of this step were multiplied by. */
+  readonly lossScale?: number;
   /** Of each group of parameters, where there are several. */
   readonly groups?: readonly GroupResult[];
   /** No later step has been queued: the states may be read, saved, evaluated. */
@@ -64,7 +68,7 @@ export interface Trainer {
   dispose(): void;
 }
 
-type Known = Omit<StepResult, "loss" | "gradNorm" | "applied" | "settled" | "groups">;
+type Known = Omit<StepResult, "loss" | "gradNorm" | "applied" | "settled" | "groups" | "lossScale">;
 
 /** Trains the parameters that `runtime` holds in its arena on the rows of `source`. */
 export function createTrainer(
@@ -164,6 +168,7 @@ export function createTrainer(
           gradNorm: stats![NORM]!,
           applied: stats![HEALTHY] === 1,
           settled,
+          ...(options.precision === "f16" ? { lossScale: stats![SCALE]! } : {}),
           ...groups,
         };
       }
@@ -201,8 +206,9 @@ function combine(first: ProgramStats, last: ProgramStats, times: number): Progra
   };
 }
 
-/** Fresh moments for parameters that are about to be trained. */
-export function resetMoments(runtime: Runtime, layout: ParameterLayout): void {
+/** Fresh moments for parameters that are about to be trained, and a fresh loss scale in mixed precision. */
+export function resetOptimizer(runtime: Runtime, layout: ParameterLayout, precision: FloatDType = "f32"): void {
   const zeros = new Float32Array(layout.trained);
   for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, zeros);
+  if (precision === "f16") runtime.writeState(LOSS_SCALER, INITIAL_SCALER);
 }

@@ -18,7 +18,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { jsonFile, modelFiles, optimizerFile } from "../../src/train/checkpoint.ts";
 import { recordRows } from "../../src/train/rows.ts";
-import { createTrainer, resetMoments, type TrainOptions } from "../../src/train/trainer.ts";
+import { createTrainer, resetOptimizer, type TrainOptions } from "../../src/train/trainer.ts";
 
 const records = ["abba", "baab", "a", "bababab", "ab", "bbbb", "aab"];
 const tokenizer = charTokenizer(records.join(""));
@@ -89,7 +89,7 @@ export async function trainTiny(runtime: Runtime, run: TinyRun, options: TrainOp
     await checkpoint.restore(runtime, tinyLayout);
   } else {
     runtime.writeState(ARENA.parameters, initialParameters(tinyConfig, tinyLayout, options.seed));
-    resetMoments(runtime, tinyLayout);
+    resetOptimizer(runtime, tinyLayout);
   }
   for await (const { step, loss, settled } of trainer.run()) {
     run.stepped?.(step, loss);

@@ -18,7 +18,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { collate } from "../../src/train/batch.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { gradientTape, trainingTape } from "../../src/train/step.ts";
-import { createTrainer, resetMoments, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
+import { createTrainer, resetOptimizer, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const dropout = { embedding: 0, attention: 0, residual: 0 };
@@ -36,7 +36,7 @@ async function train(runtime: Runtime, of: Gpt2Config, layout: ParameterLayout, 
   await trainer.prepare();
   const before = initialParameters(of, layout, 1).map((value) => 3 * value);
   runtime.writeState(ARENA.parameters, before);
-  resetMoments(runtime, layout);
+  resetOptimizer(runtime, layout);
   const steps: StepResult[] = [];
   for await (const step of trainer.run()) steps.push(step);
   trainer.dispose();

@@ -24,7 +24,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { collate } from "../../src/train/batch.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { gradientTape, type StepOptions, trainingTape } from "../../src/train/step.ts";
-import { createTrainer, resetMoments, type TrainOptions } from "../../src/train/trainer.ts";
+import { createTrainer, resetOptimizer, type TrainOptions } from "../../src/train/trainer.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const dropout = { embedding: 0, attention: 0, residual: 0 };
@@ -142,7 +142,7 @@ async function train(changes: Partial<TrainOptions> = {}, loraChanges: Partial<L
   await trainer.prepare();
   const before = initialParameters(config, its, 1);
   runtime.writeState(ARENA.parameters, before);
-  resetMoments(runtime, its);
+  resetOptimizer(runtime, its);
   const losses: number[] = [];
   for await (const { loss } of trainer.run()) losses.push(loss);
   return { before, after: await runtime.readState(ARENA.parameters), losses };

@@ -11,7 +11,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { type Batch, collate, collateRows } from "../../src/train/batch.ts";
 import { packedRows } from "../../src/train/rows.ts";
 import { gradientTape } from "../../src/train/step.ts";
-import { createTrainer, resetMoments } from "../../src/train/trainer.ts";
+import { createTrainer, resetOptimizer } from "../../src/train/trainer.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const dropout = { embedding: 0, attention: 0, residual: 0 };
@@ -110,7 +110,7 @@ test("a trainer fed with packed rows sees every token once a pass", async () => 
   const trainer = createTrainer(runtime, config, layout, source, { ...adam, ...schedule, batchSize: 1, seed: 1 });
   await trainer.prepare();
   runtime.writeState(ARENA.parameters, initialParameters(config, layout, 1));
-  resetMoments(runtime, layout);
+  resetOptimizer(runtime, layout);
   const losses: number[] = [];
   let tokens = 0;
   for await (const step of trainer.run()) {

@@ -10,7 +10,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { createEvaluator } from "../../src/train/evaluate.ts";
 import { recordRows } from "../../src/train/rows.ts";
-import { createTrainer, resetMoments, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
+import { createTrainer, resetOptimizer, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const records = ["abba", "baab", "a", "bababababab", "ab", "bbbb", "aab"];
@@ -47,7 +47,7 @@ async function trainOn(runtime: Runtime, dropout: number, changes: Partial<Train
   const trainer = createTrainer(runtime, config, layout, source, all);
   await trainer.prepare();
   runtime.writeState(ARENA.parameters, initialParameters(config, layout, 1));
-  resetMoments(runtime, layout);
+  resetOptimizer(runtime, layout);
   const steps: StepResult[] = [];
   for await (const step of trainer.run()) steps.push(step);
   trainer.dispose();

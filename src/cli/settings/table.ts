@@ -133,6 +133,12 @@ export const SETTINGS = {
     default: 0,
     help: "share of each label that is spread over the vocabulary, in training",
   }),
+  precision: choice({
+    group: OPTIMISATION,
+    of: ["f32", "f16"],
+    default: "f32",
+    help: "of matrices and activations; f16 is faster on GPUs and takes less memory, sums and weights stay f32",
+  }),
   recompute: flag({
     group: OPTIMISATION,
     default: false,

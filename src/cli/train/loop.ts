@@ -1,4 +1,5 @@
 import { userError } from "../../core/errors.ts";
+import { LEAST_SCALE } from "../../kernels/loss-scaler.ts";
 import type { EvaluationEntry, LogEntry, NoticeEntry, RunSummary } from "../../train/events.ts";
 import type { BestKeeper, SpikeDetector } from "../../train/health.ts";
 import type { StepResult } from "../../train/trainer.ts";
@@ -76,10 +77,14 @@ export async function runLoop(
     epoch = result.epoch;
     tokens += result.tokens;
     interval.push(result);
-    skippedInARow = result.applied ? 0 : skippedInARow + 1;
+    const overflowed = scaleOverflowed(result);
+    // That the scale is too large is how it is found: nothing is wrong with such a step.
+    if (!overflowed) skippedInARow = result.applied ? 0 : skippedInARow + 1;
     if (result.applied) {
       lossSum += result.loss;
       applied++;
+    } else if (overflowed) {
+      await actions.noticed({ step, kind: "loss-scale", message: overflow(result) });
     } else {
       await actions.noticed({ step, kind: "skipped", message: notFinite(result) });
     }
@@ -160,6 +165,7 @@ function summarise(interval: readonly StepResult[], seconds: number, seen: numbe
     epoch: last.epoch,
     tokens_per_second: interval.reduce((sum, { tokens }) => sum + tokens, 0) / seconds,
     skipped_steps: interval.length - applied.length,
+    ...(last.lossScale === undefined ? {} : { loss_scale: last.lossScale }),
     num_input_tokens_seen: seen,
     ...Object.fromEntries(
       (last.groups ?? []).flatMap(({ name, gradNorm, learningRate }) => [
@@ -168,6 +174,15 @@ function summarise(interval: readonly StepResult[], seconds: number, seen: numbe
       ]),
     ),
   };
+}
+
+/** Left out for its loss scale, and not for what it computed. */
+function scaleOverflowed({ applied, loss, lossScale }: StepResult): boolean {
+  return !applied && lossScale !== undefined && lossScale > LEAST_SCALE && Number.isFinite(loss);
+}
+
+function overflow({ step, lossScale = LEAST_SCALE }: StepResult): string {
+  return `step ${step} left out: a gradient times ${lossScale} was too large for f16; the loss scale is ${lossScale / 2} from now on`;
 }
 
 function notFinite({ step, loss, gradNorm }: StepResult): string {

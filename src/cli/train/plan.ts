@@ -125,6 +125,7 @@ function optionsOf(settings: TrainSettings, maxSteps: number): TrainOptions {
     weightDecay: settings.weightDecay,
     maxGradNorm: settings.maxGradNorm,
     recompute: settings.recompute,
+    precision: settings.precision,
     labelSmoothing: settings.labelSmoothingFactor,
   };
 }

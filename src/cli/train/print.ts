@@ -24,7 +24,8 @@ export function describePlan(plan: TrainPlan, adapter: string): string[] {
       ? [`evaluate  on ${grouped(evaluation.count)} records or windows every ${settings.evalSteps} steps`]
       : []),
     `model     ${grouped(parameterCount(config))} parameters: ${config.layers} layers, ${config.heads} heads, ` +
-      `${config.width} wide, ${config.contextLength} places, ${grouped(config.vocabSize)} tokens (${settings.tokenizer})`,
+      `${config.width} wide, ${config.contextLength} places, ${grouped(config.vocabSize)} tokens (${settings.tokenizer})` +
+      `${options.precision === "f16" ? ", in f16" : ""}`,
     ...describeParts(plan),
     `plan      ${grouped(maxSteps)} steps of ${grouped(rows)} ${per}` +
       `${accumulation > 1 ? ` in ${accumulation} batches` : ""}: ${epochs.toFixed(1)} epochs, about ${grouped(tokens)} tokens`,

@@ -117,7 +117,7 @@ export async function createRecorder(
           step,
           [
             ...resultFiles(session.runtime, layout, modelOf(plan)),
-            optimizerFile(session.runtime, layout, step),
+            optimizerFile(session.runtime, layout, step, options.precision),
             jsonFile(TRAINER_STATE_FILE, files.trainerState(place)),
             jsonFile(SETTINGS_FILE, settingsToJson(settings)),
             jsonFile(LOOP_FILE, loop),

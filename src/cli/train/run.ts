@@ -33,7 +33,7 @@ import { modelOf, planTraining, type TrainPlan } from "./plan.ts";
 import { describeMemory, describePlan } from "./print.ts";
 import { createRecorder } from "./recorder.ts";
 import { printSamples } from "./sample.ts";
-import { openSession, type Session, tapesOf } from "./session.ts";
+import { openSession, requirePrecision, type Session, tapesOf } from "./session.ts";
 
 export interface RunOptions {
   readonly device: string | undefined;
@@ -74,6 +74,7 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
     await withRecovery({
       async open() {
         const opened = await openRuntime(options.device, { tuning });
+        requirePrecision(opened, plan.options.precision);
         const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = plan.options;
         const fit = { batchSize, accumulationSteps, recompute };
         const runtime = options.tune && tuning === undefined ? await opened.tuned(tapesOf(plan, fit)) : opened;

@@ -1,4 +1,6 @@
 import type { Tape } from "../../autograd/tape.ts";
+import type { FloatDType } from "../../core/dtype.ts";
+import { userError } from "../../core/errors.ts";
 import { createGenerator, type Generator } from "../../generate/generate.ts";
 import { ARENA, initialCorrections, initialParameters } from "../../model/parameters.ts";
 import type { ProgramStats } from "../../runtime/runtime.ts";
@@ -6,7 +8,7 @@ import { contextsFor } from "../../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../../train/evaluate.ts";
 import type { SampleEntry } from "../../train/events.ts";
 import { type Fit, prepareWithin, trainerTapes } from "../../train/fit.ts";
-import { createTrainer, resetMoments, type Trainer } from "../../train/trainer.ts";
+import { createTrainer, resetOptimizer, type Trainer } from "../../train/trainer.ts";
 import type { SavedCheckpoint } from "../checkpoints.ts";
 import { startOf } from "../generate-prompts.ts";
 import { memoryBudget } from "../memory.ts";
@@ -39,6 +41,7 @@ export async function openSession(
   { checkpoint, pauseAfter, memory }: SessionOptions,
 ): Promise<Session> {
   const { config, layout, source, options, settings, model } = plan;
+  requirePrecision(runtime, options.precision);
   const trainer = createTrainer(runtime, config, layout, source, {
     ...options,
     startStep: checkpoint?.step ?? 0,
@@ -59,15 +62,16 @@ export async function openSession(
   // A checkpoint of corrections has nothing of the model that they correct.
   if (model && (!checkpoint || layout.lora)) await model.load(runtime, layout);
   if (checkpoint) {
-    await checkpoint.restore(runtime, layout);
+    await checkpoint.restore(runtime, layout, options.precision);
   } else {
     if (!model) runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
     for (const { offset, data } of model ? initialCorrections(layout, settings.seed) : [])
       runtime.writeState(ARENA.parameters, data, offset);
-    resetMoments(runtime, layout);
+    resetOptimizer(runtime, layout, options.precision);
   }
   const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
-  const evaluator = plan.evaluation && createEvaluator(runtime, config, layout, plan.evaluation, rows);
+  const evaluator =
+    plan.evaluation && createEvaluator(runtime, config, layout, plan.evaluation, rows, options.precision);
   let generator: Generator | undefined;
   return {
     runtime,
@@ -84,6 +88,14 @@ export async function openSession(
       generator?.dispose();
     },
   };
+}
+
+/** Throws a `UserError` where the adapter cannot compute so. */
+export function requirePrecision({ name, traits }: OpenRuntime, precision: FloatDType | undefined): void {
+  if (precision === "f16" && !traits.f16)
+    userError(
+      `--precision f16: ${name} has no f16 (shader-f16); use --precision f32, or another adapter (gpt2 devices)`,
+    );
 }
 
 /** The tapes of a plan's largest batches. */
