@@ -69,6 +69,10 @@ in_shell versions 20
 in_shell vulkan 20
 part devices 30 "${cli[@]}" devices
 exists verify && part verify 60 "${cli[@]}" verify
+# Mixed precision, on adapters that have it.
+halves=0
+"${cli[@]}" devices --json 2>/dev/null | grep -q '"shader-f16"' && halves=1
+[ "$halves" -eq 1 ] && part "verify f16" 60 "${cli[@]}" verify --precision f16
 exists gradcheck && part gradcheck 120 "${cli[@]}" gradcheck --all
 # The other libraries only where they are installed: see docs/performance.md.
 # The bash of macOS takes an empty list for an unset one.
@@ -76,6 +80,7 @@ peers=()
 [ -d bench/peers/node_modules ] && peers=(--peers)
 exists bench kernels && part "bench kernels" 150 "${cli[@]}" bench kernels --out "$results/kernels.json" ${peers[@]+"${peers[@]}"}
 exists bench step && part "bench step" 120 "${cli[@]}" bench step --out "$results/step.json" ${peers[@]+"${peers[@]}"}
+[ "$halves" -eq 1 ] && part "bench step f16" 90 "${cli[@]}" bench step --precision f16 --out "$results/step-f16.json"
 # What the tuner chooses, and what that gains.
 exists bench step && part "bench step tuned" 90 "${cli[@]}" bench step --tune --out "$results/step-tuned.json"
 exists bench generate && part "bench generate" 60 "${cli[@]}" bench generate --out "$results/generate.json"

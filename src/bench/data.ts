@@ -1,4 +1,4 @@
-import type { NumericArray } from "../core/dtype.ts";
+import { type FloatDType, type NumericArray, roundStored } from "../core/dtype.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { sortedOrder } from "../kernels/embedding.ts";
 import type { TensorType } from "../kernels/op.ts";
@@ -16,18 +16,23 @@ export type Sources = Readonly<Record<string, Source>>;
 export type Inputs = Readonly<Record<string, Filled>>;
 
 /** Numbers spread evenly around 0 with standard deviation `scale`: a hash of their index, since Philox takes a second a million. */
-export function spread(shape: Shape, salt: number, scale = 1): Source {
+export function spread(shape: Shape, salt: number, scale = 1, dtype: FloatDType = "f32"): Source {
   const width = 2 * Math.sqrt(3) * scale;
-  return f32Of(shape, (i) => (hash(i, salt) / 2 ** 32 - 0.5) * width);
+  return floatsOf(shape, (i) => (hash(i, salt) / 2 ** 32 - 0.5) * width, dtype);
 }
 
 /** Numbers in [0, 1), for second moments. */
 export function positive(shape: Shape, salt: number): Source {
-  return f32Of(shape, (i) => hash(i, salt) / 2 ** 32);
+  return floatsOf(shape, (i) => hash(i, salt) / 2 ** 32);
 }
 
-function f32Of(shape: Shape, at: (i: number) => number): Source {
-  return { dtype: "f32", shape, fill: () => new Float32Array(sizeOf(shape)).map((_, i) => at(i)) };
+function floatsOf(shape: Shape, at: (i: number) => number, dtype: FloatDType = "f32"): Source {
+  const fill = (): NumericArray => {
+    const data = new Float32Array(sizeOf(shape)).map((_, i) => at(i));
+    roundStored(dtype, data);
+    return data;
+  };
+  return { dtype, shape, fill };
 }
 
 /** Ids below `high`. */

@@ -100,7 +100,7 @@ async function ourStep(
 ): Promise<StepRunner> {
   const runtime = createGpuRuntime(gpu);
   const { program, inputs } = await compileStep(runtime, size);
-  resetState(runtime, arena);
+  resetState(runtime, size, arena);
   return {
     async run(step) {
       const { loss, stats } = await program.run(inputs(batch, step));

@@ -1,3 +1,4 @@
+import type { FloatDType } from "../core/dtype.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { GPT2_PRESETS, type Gpt2Config, gpt2Config } from "../model/config.ts";
 import type { BatchShape } from "../model/gpt2.ts";
@@ -8,6 +9,8 @@ export interface StepSize {
   readonly name: string;
   readonly config: Gpt2Config;
   readonly shape: BatchShape;
+  /** f32 where absent. */
+  readonly precision?: FloatDType;
 }
 
 export type StepSizeName = "nanogpt" | "gpt2";
@@ -35,13 +38,15 @@ export const STEP_OPTIONS: StepOptions = { beta1: 0.9, beta2: 0.99, epsilon: 1e-
 export const LEARNING_RATE = 1e-3;
 
 /** GPT-2 124M as people train it on a GPU, and with one short record where a CPU does the work. */
-export function stepSize(name: StepSizeName, kind: Gpu["kind"]): StepSize {
-  if (name === "nanogpt") return NANOGPT;
+export function stepSize(name: StepSizeName, kind: Gpu["kind"], precision: FloatDType = "f32"): StepSize {
+  const suffix = precision === "f32" ? "" : `, ${precision}`;
+  if (name === "nanogpt") return { ...NANOGPT, name: `${NANOGPT.name}${suffix}`, precision };
   const shape = kind === "hardware" ? { batch: 4, context: 1024 } : { batch: 1, context: 64 };
   return {
-    name: `gpt2 124M B${shape.batch} T${shape.context}`,
+    name: `gpt2 124M B${shape.batch} T${shape.context}${suffix}`,
     config: { ...GPT2_PRESETS.gpt2, dropout: noDropout },
     shape,
+    precision,
   };
 }
 

@@ -37,7 +37,7 @@ export async function benchStep(
     const begun = performance.now();
     const compiled = await compileStep(runtime, size);
     const compiledMs = performance.now() - begun;
-    resetState(runtime, arena);
+    resetState(runtime, size, arena);
     await drained(gpu);
     let firstMs = 0;
     const run = async (batch: Parameters<StepProgram["inputs"]>[0], step: number): Promise<Tensors> => {

@@ -47,15 +47,15 @@ export function deviceBench(gpu: Gpu, onResult?: (result: TuningResult) => void)
 
 function worksOf(contest: Contest): OpWork[] {
   if (contest.kind === "matmul") {
-    const { M, N, K, transposeA, transposeB } = contest.work;
+    const { M, N, K, transposeA, transposeB, types } = contest.work;
     return contest.choices.map((choice) => ({
-      ...matmulWork(M, N, K, { transposeA, transposeB, ...choice }),
+      ...matmulWork(M, N, K, { transposeA, transposeB, ...choice }, types),
       work: `${choice.variant} ${choice.splits}`,
     }));
   }
-  const { batch, heads, T, D } = contest.work;
+  const { batch, heads, T, D, dtype } = contest.work;
   return contest.choices.map((variant) => ({
-    ...attentionWork(batch, T, heads * D, heads, variant),
+    ...attentionWork(batch, T, heads * D, heads, variant, dtype),
     work: variant,
     gradient: true,
   }));

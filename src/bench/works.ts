@@ -1,4 +1,4 @@
-import type { NumericArray } from "../core/dtype.ts";
+import { type FloatDType, isFloat, type NumericArray } from "../core/dtype.ts";
 import { adamwOp } from "../kernels/adamw.ts";
 import { attentionOp } from "../kernels/attention.ts";
 import { columnSumOp } from "../kernels/column-sum.ts";
@@ -8,6 +8,7 @@ import { embeddingOp } from "../kernels/embedding.ts";
 import { geluOp } from "../kernels/gelu.ts";
 import { gradientNormOp } from "../kernels/gradient-norm.ts";
 import { layerNormOp } from "../kernels/layer-norm.ts";
+import { ALL_F32, type ProductTypes } from "../kernels/matmul/product.ts";
 import { matmulVariants, variantFits } from "../kernels/matmul/variants.ts";
 import { type MatmulAttrs, matmulOp } from "../kernels/matmul.ts";
 import { type AnyOp, f32 } from "../kernels/op.ts";
@@ -118,9 +119,16 @@ export function variantWorks(size: number, traits: Traits): OpWork[] {
   return [...products, ...attentions];
 }
 
-export function matmulWork(m: number, n: number, k: number, attrs: Partial<MatmulAttrs>): OpWork {
-  const a = spread(attrs.transposeA ? [k, m] : [m, k], 1);
-  const b = spread(attrs.transposeB ? [n, k] : [k, n], 2);
+export function matmulWork(
+  m: number,
+  n: number,
+  k: number,
+  given: Partial<MatmulAttrs>,
+  types: ProductTypes = ALL_F32,
+): OpWork {
+  const attrs = { ...given, result: types.y };
+  const a = spread(attrs.transposeA ? [k, m] : [m, k], 1, 1, types.a);
+  const b = spread(attrs.transposeB ? [n, k] : [k, n], 2, 1, types.b);
   return {
     work: "",
     op: any(matmulOp),
@@ -140,13 +148,20 @@ function sampleRows(inputs: Inputs, attrs: Partial<MatmulAttrs>, m: number, n: n
     for (let j = 0; j < k; j++) a[i * k + j] = data[attrs.transposeA ? j * m + row : row * k + j]!;
   });
   return {
-    inputs: { ...inputs, a: { dtype: "f32", shape: [count, k], data: a } },
+    inputs: { ...inputs, a: { dtype: inputs.a!.dtype, shape: [count, k], data: a } },
     attrs: { ...attrs, transposeA: false },
     pick: (_name, y) => Float32Array.from(chosen.flatMap((row) => [...y.subarray(row * n, (row + 1) * n)])),
   };
 }
 
-export function attentionWork(B: number, T: number, C: number, H: number, variant = "auto"): Omit<OpWork, "work"> {
+export function attentionWork(
+  B: number,
+  T: number,
+  C: number,
+  H: number,
+  variant = "auto",
+  dtype: FloatDType = "f32",
+): Omit<OpWork, "work"> {
   const lengths = exactly({ dtype: "u32", shape: [B] }, new Uint32Array(B).fill(T));
   const D = C / H;
   // Records and heads do not see each other: the last record's last head stands for all. A row is C wide, or q | k | v.
@@ -162,12 +177,12 @@ export function attentionWork(B: number, T: number, C: number, H: number, varian
     return head;
   };
   const sampled = ({ dtype, shape, data }: Filled): Filled => {
-    if (dtype !== "f32") return { dtype, shape: [1], data: data.slice(B - 1) };
+    if (!isFloat(dtype)) return { dtype, shape: [1], data: data.slice(B - 1) };
     return { dtype, shape: [T, (shape[1]! / C) * D], data: lastHead(data) };
   };
   return {
     op: any(attentionOp),
-    inputs: { qkv: spread([B * T, 3 * C], 1), lengths },
+    inputs: { qkv: spread([B * T, 3 * C], 1, 1, dtype), lengths },
     attrs: { batch: B, heads: H, variant },
     sample: (inputs) => ({
       inputs: Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, sampled(input)])),

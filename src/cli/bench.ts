@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem } from "node:os";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
 import { benchGenerate, GENERATE_EFFORT, generateTapes } from "../bench/generate.ts";
 import { benchKernels, effortOf, measurePeak } from "../bench/kernels.ts";
@@ -11,6 +11,7 @@ import { benchStep, STEP_EFFORT } from "../bench/step.ts";
 import { benchStepPeers } from "../bench/step-peers.ts";
 import { stepTape } from "../bench/step-program.ts";
 import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
+import type { FloatDType } from "../core/dtype.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
@@ -43,6 +44,9 @@ export function benchCommand(): Command {
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
         .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
+        .addOption(
+          new Option("--precision <type>", "of matrices and activations").choices(["f32", "f16"]).default("f32"),
+        )
         .addOption(tuneOption())
         .action((flags: StepFlags) => withRows(flags, steps)),
     )
@@ -81,6 +85,7 @@ async function* kernels(gpu: Gpu, flags: KernelFlags): AsyncGenerator<Row, void>
 
 interface StepFlags extends BenchFlags {
   readonly size: string;
+  readonly precision?: FloatDType;
 }
 
 const SIZES: readonly StepSizeName[] = ["nanogpt", "gpt2"];
@@ -107,6 +112,8 @@ async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
 async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   const quick = flags.quick === true;
   const named = sizeNamed(flags);
+  const { precision = "f32" } = flags;
+  requireHalves(gpu, precision);
   // A step's first run is measured too: nothing may be compiled before it but the yardstick.
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
@@ -116,7 +123,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
       `  MESA_SHADER_CACHE_DISABLE is ${cold ? "" : "not "}true: Mesa compiles ${cold ? "all" : "what it has not kept"}`,
     );
   for (const name of named ? [named] : SIZES) {
-    const size = stepSize(name, gpu.kind);
+    const size = stepSize(name, gpu.kind, precision);
     const skipped = named ? undefined : whyNot(gpu, size, peak, quick);
     if (skipped === undefined) {
       const tuning = await tuningOf(gpu, flags, [stepTape(size)]);
@@ -129,6 +136,11 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
     const effort = STEP_EFFORT[quick ? "quick" : "full"];
     yield* await benchStepPeers(gpu, stepSize("nanogpt", gpu.kind), await openPeers(gpu), effort);
   }
+}
+
+function requireHalves({ driver, features }: Gpu, precision: FloatDType): void {
+  if (precision === "f16" && !features.has("shader-f16"))
+    userError(`--precision f16: ${driver} has no f16 (shader-f16); use f32, or another adapter (gpt2 devices)`);
 }
 
 /** What users of this machine get: what is measured now, or was before. */

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import pc from "picocolors";
+import type { FloatDType } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { builtInFixture } from "../verify/built-in.ts";
@@ -21,12 +22,19 @@ export function verifyCommand(): Command {
       "what PyTorch gave (config, model, inputs, expected, generate); without it, a built-in model",
     )
     .option("--device <name>", `${DEVICE_HELP}, cpu-float64`)
+    .addOption(
+      new Option("--precision <type>", "of matrices and activations; f16 has bounds of its own")
+        .choices(["f32", "f16"])
+        .default("f32"),
+    )
     .option("--json", "print one JSON object")
     .option("--all", "print every check, not only the worst of each kind")
     .option("--no-steps", "only loss and gradients, for a fixture of hashed parameters: a quarter of the memory")
     .action(async (options: VerifyFlags) => {
       await withRuntime(options.device, async (runtime) => {
         const { name, run } = await openFixture(options);
+        if (options.precision === "f16" && !runtime.traits.f16)
+          throw new UserError(`--precision f16: ${runtime.name} has no f16 (shader-f16); leave it out`);
         const start = performance.now();
         const checks = await run(runtime);
         const seconds = (performance.now() - start) / 1000;
@@ -44,13 +52,14 @@ interface VerifyFlags {
   readonly json?: boolean;
   readonly all?: boolean;
   readonly steps: boolean;
+  readonly precision: FloatDType;
 }
 
 /** A directory with a whole model, a JSON file about one with hashed parameters, or the built-in model. */
-async function openFixture({ fixture: path, steps, json }: VerifyFlags) {
+async function openFixture({ fixture: path, steps, json, precision }: VerifyFlags) {
   if (path === undefined) {
     const fixture = await builtInFixture();
-    return { name: fixture.name, run: (runtime: Runtime) => verify(runtime, fixture) };
+    return { name: fixture.name, run: (runtime: Runtime) => verify(runtime, fixture, precision) };
   }
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) throw new UserError(`${path}: does not exist`);
@@ -59,11 +68,12 @@ async function openFixture({ fixture: path, steps, json }: VerifyFlags) {
     const fixture = readFixture(path, files);
     const requests = readGenerationFixture(path, files);
     const run = async (runtime: Runtime): Promise<Check[]> => [
-      ...(await verify(runtime, fixture)),
-      ...(requests ? await verifyGeneration(runtime, fixture, requests) : []),
+      ...(await verify(runtime, fixture, precision)),
+      ...(requests && precision === "f32" ? await verifyGeneration(runtime, fixture, requests) : []),
     ];
     return { name: path, run };
   }
+  if (precision !== "f32") throw new UserError(`${path}: hashed parameters are verified in f32 only`);
   const hashed = parseHashedFixture(readText(path), path);
   const onPlan = (what: string, { stateBytes, transientBytes }: ProgramStats): void => {
     if (!json) console.log(`${what}: ${byteSize(stateBytes)} of states and ${byteSize(transientBytes)} besides`);

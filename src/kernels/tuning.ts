@@ -1,3 +1,4 @@
+import type { FloatDType } from "../core/dtype.ts";
 import { SHADERS } from "./shaders.gen.ts";
 
 /** How products of one class of sizes are computed: a name out of `matmulVariants`, and stretches that K is cut into. */
@@ -25,16 +26,28 @@ interface Sizes {
   readonly K: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  readonly types?: { readonly a: FloatDType; readonly b: FloatDType; readonly y: FloatDType };
 }
 
-/** "NT 1024 65536 1024": which operands are transposed, and M, N, K to the nearest power of 2. */
-export function matmulClass({ M, N, K, transposeA, transposeB }: Sizes): string {
-  return [`${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, ...[M, N, K].map(rounded)].join(" ");
+/**
+ * "NT 1024 65536 1024": which operands are transposed, and M, N, K to the nearest power of 2; then the types of a, b and y,
+ * as "f16 f16 f32", where not all are f32.
+ */
+export function matmulClass({ M, N, K, transposeA, transposeB, types }: Sizes): string {
+  const named = types ? [types.a, types.b, types.y] : [];
+  const halves = named.includes("f16") ? named : [];
+  return [`${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, ...[M, N, K].map(rounded), ...halves].join(" ");
 }
 
-/** "1024 64": positions to the nearest power of 2, columns of a head. */
-export function attentionClass({ T, D }: { readonly T: number; readonly D: number }): string {
-  return `${rounded(T)} ${D}`;
+/** "1024 64": positions to the nearest power of 2, columns of a head; then "f16" where that is the type. */
+export function attentionClass({ T, D, dtype }: AttentionClass): string {
+  return `${rounded(T)} ${D}${dtype === "f16" ? " f16" : ""}`;
+}
+
+interface AttentionClass {
+  readonly T: number;
+  readonly D: number;
+  readonly dtype?: FloatDType;
 }
 
 function rounded(size: number): number {

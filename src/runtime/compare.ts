@@ -1,4 +1,5 @@
 import { drawOpInputs, relativeL2, traceOp } from "../autograd/gradcheck.ts";
+import type { Tape } from "../autograd/tape.ts";
 import type { AnyOp, OpCase } from "../kernels/op.ts";
 import type { Runtime, Tensors } from "./runtime.ts";
 
@@ -46,15 +47,15 @@ export async function compareOp(
 ): Promise<Comparison> {
   const wanted = await runOp(reference, op, check, seed);
   const got = await runOp(runtime, op, check, seed);
-  return compareTensors(got, wanted, halfRoundings(op, check));
+  return compareTensors(got, wanted, halfRoundings(traceOp(op, check).tape, op.outputs));
 }
 
-function halfRoundings(op: AnyOp, check: OpCase): ReadonlyMap<string, number> {
-  const { tape } = traceOp(op, check);
+/** How often rounding to f16 counts in each result of a tape of one op, whose outputs have these names, and its gradients. */
+export function halfRoundings(tape: Tape, outputs: readonly string[]): ReadonlyMap<string, number> {
   const stores = tape.nodes.some(({ outputs }) => Object.values(outputs).some(({ dtype }) => dtype === "f16"));
   const roundings = new Map<string, number>();
   for (const [name, { dtype }] of tape.outputs) {
-    const gradient = !op.outputs.includes(name);
+    const gradient = !outputs.includes(name);
     roundings.set(name, gradient ? (stores ? 2 : 0) : dtype === "f16" ? 1 : 0);
   }
   return roundings;

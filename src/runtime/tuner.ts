@@ -1,9 +1,10 @@
 import type { Tape } from "../autograd/tape.ts";
+import type { FloatDType } from "../core/dtype.ts";
 import { attentionOp } from "../kernels/attention.ts";
 import type { Product } from "../kernels/matmul/product.ts";
 import { defaultSplits, defaultVariant, matmulVariants, variantFits } from "../kernels/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
-import type { AnyOp } from "../kernels/op.ts";
+import type { AnyOp, TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import {
   type AttentionChoice,
@@ -19,6 +20,7 @@ export interface AttentionWork {
   readonly heads: number;
   readonly T: number;
   readonly D: number;
+  readonly dtype: FloatDType;
 }
 
 /** One class of sizes and the ways to compute it, the default first; the sizes are the largest of their class. */
@@ -87,7 +89,8 @@ export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
       if (is(op, matmulOp)) {
         const { transposeA, transposeB } = attrs as Product;
         const [M = 0, N = 0] = outputs.y!.shape;
-        const product = { M, N, K: inputs.a!.shape[transposeA ? 0 : 1] ?? 0, transposeA, transposeB };
+        const types = { a: floatOf(inputs.a), b: floatOf(inputs.b), y: floatOf(outputs.y) };
+        const product = { M, N, K: inputs.a!.shape[transposeA ? 0 : 1] ?? 0, transposeA, transposeB, types };
         const known = products.get(matmulClass(product));
         if (M * N * product.K > 0 && (!known || volume(product) > volume(known)))
           products.set(matmulClass(product), product);
@@ -95,7 +98,7 @@ export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
       if (is(op, attentionOp)) {
         const { batch, heads } = attrs as AttentionWork;
         const [rows = 0, columns = 0] = inputs.qkv!.shape;
-        const work = { batch, heads, T: rows / batch, D: columns / 3 / heads };
+        const work = { batch, heads, T: rows / batch, D: columns / 3 / heads, dtype: floatOf(inputs.qkv) };
         const known = attentions.get(attentionClass(work));
         if (!known || work.batch * work.T > known.batch * known.T) attentions.set(attentionClass(work), work);
       }
@@ -114,6 +117,10 @@ export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
 
 function is(op: AnyOp, other: unknown): boolean {
   return op === other;
+}
+
+function floatOf(type: TensorType | undefined): FloatDType {
+  return type?.dtype === "f16" ? "f16" : "f32";
 }
 
 function volume({ M, N, K }: Product): number {

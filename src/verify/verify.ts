@@ -1,6 +1,6 @@
 import { relativeL2 } from "../autograd/gradcheck.ts";
 import type { Tape } from "../autograd/tape.ts";
-import type { NumericArray } from "../core/dtype.ts";
+import type { FloatDType, NumericArray } from "../core/dtype.ts";
 import { NORM } from "../kernels/gradient-norm.ts";
 import { packStep } from "../kernels/step.ts";
 import {
@@ -12,7 +12,8 @@ import {
 } from "../model/parameters.ts";
 import type { Runtime, Tensors } from "../runtime/runtime.ts";
 import type { Batch } from "../train/batch.ts";
-import { gradientTape, trainingTape } from "../train/step.ts";
+import { gradientTape, LOSS_SCALER, trainingTape } from "../train/step.ts";
+import { resetOptimizer } from "../train/trainer.ts";
 import type { Check, Expected, Fixture } from "./fixture.ts";
 
 /**
@@ -22,11 +23,28 @@ import type { Check, Expected, Fixture } from "./fixture.ts";
  */
 export const BOUNDS = { logits: 2e-6, loss: 1e-5, gradient: 1e-5, step: 1e-5, weight: 1e-5, keyBias: 5e-3 } as const;
 
+type Bounds = Readonly<Record<keyof typeof BOUNDS, number>>;
+
+/**
+ * Bounds for mixed precision, whose numbers have 11 bits between ops: some units of 2^-11 = 5e-4, more where sums cancel, as
+ * gradients of single tensors do; and AdamW's first steps follow signs, which rounding decides for the smallest gradients.
+ */
+export const HALF_BOUNDS: Bounds = {
+  ...{ logits: 2e-3, loss: 1e-4, gradient: 5e-3, step: 1e-3, weight: 8e-3, keyBias: 8e-2 },
+};
+
 /** Runs the fixture on `runtime`, whose states it overwrites, and compares everything it expects. */
-export async function verify(runtime: Runtime, fixture: Fixture): Promise<Check[]> {
+export async function verify(runtime: Runtime, fixture: Fixture, precision: FloatDType = "f32"): Promise<Check[]> {
   const layout = layoutParameters(fixture.config);
-  return [...(await verifyGradients(runtime, fixture, layout)), ...(await verifySteps(runtime, fixture, layout))];
+  const bounds = precision === "f16" ? HALF_BOUNDS : BOUNDS;
+  return [
+    ...(await verifyGradients(runtime, fixture, layout, precision, bounds)),
+    ...(await verifySteps(runtime, fixture, layout, precision, bounds)),
+  ];
 }
+
+/** The loss scale of a check: models of fixtures have larger gradients than such as are trained. */
+const GRADIENT_SCALE = 1024;
 
 async function withProgram<T>(
   runtime: Runtime,
@@ -41,55 +59,66 @@ async function withProgram<T>(
   }
 }
 
-async function verifyGradients(runtime: Runtime, fixture: Fixture, layout: ParameterLayout): Promise<Check[]> {
+async function verifyGradients(
+  runtime: Runtime,
+  fixture: Fixture,
+  layout: ParameterLayout,
+  precision: FloatDType,
+  bounds: Bounds,
+): Promise<Check[]> {
   const { config, expected } = fixture;
   const batch = fixture.batches[0]!;
-  return withProgram(runtime, gradientTape(config, layout, batch.shape), async (run) => {
+  return withProgram(runtime, gradientTape(config, layout, batch.shape, true, precision), async (run) => {
     runtime.writeState(ARENA.parameters, packParameters(layout, fixture.parameters));
+    if (precision === "f16") runtime.writeState(LOSS_SCALER, [GRADIENT_SCALE, 0]);
     const results = await run(inputsOf(fixture, 0));
-    const gradients = unpackParameters(
-      layout,
-      (await runtime.readState(ARENA.gradients)) as NumericArray & Float32Array,
-    );
+    const scaled = (await runtime.readState(ARENA.gradients)) as NumericArray & Float32Array;
+    const gradients = unpackParameters(layout, precision === "f16" ? scaled.map((g) => g / GRADIENT_SCALE) : scaled);
     const real = (logits: ArrayLike<number>): number[] => realPlaces(batch, logits, config.vocabSize);
     return [
-      l2("logits", real(results.logits!), real(expected.logits), BOUNDS.logits),
-      relative("loss", results.loss![0]!, expected.loss, BOUNDS.loss),
+      l2("logits", real(results.logits!), real(expected.logits), bounds.logits),
+      relative("loss", results.loss![0]!, expected.loss, bounds.loss),
       ...[...expected.gradients].map(([name, wanted]) =>
-        l2(`grad ${name}`, gradients.get(name)!, wanted, BOUNDS.gradient),
+        l2(`grad ${name}`, gradients.get(name)!, wanted, bounds.gradient),
       ),
     ];
   });
 }
 
-async function verifySteps(runtime: Runtime, fixture: Fixture, layout: ParameterLayout): Promise<Check[]> {
+async function verifySteps(
+  runtime: Runtime,
+  fixture: Fixture,
+  layout: ParameterLayout,
+  precision: FloatDType,
+  bounds: Bounds,
+): Promise<Check[]> {
   const { config, expected, optimiser } = fixture;
   const shape = fixture.batches[0]!.shape;
-  return withProgram(runtime, trainingTape(config, layout, shape, optimiser), async (run) => {
+  return withProgram(runtime, trainingTape(config, layout, shape, { ...optimiser, precision }), async (run) => {
     runtime.writeState(ARENA.parameters, packParameters(layout, fixture.parameters));
-    const zeros = new Float32Array(layout.trained);
-    for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, zeros);
+    resetOptimizer(runtime, layout, precision);
+    if (precision === "f16") runtime.writeState(LOSS_SCALER, [GRADIENT_SCALE, 0]);
     const checks: Check[] = [];
     for (let step = 0; step < fixture.batches.length; step++) {
       const results = await run(inputsOf(fixture, step));
-      checks.push(relative(`step ${step} loss`, results.loss![0]!, expected.stepLosses[step]!, BOUNDS.step));
-      checks.push(relative(`step ${step} grad_norm`, results.stats![NORM]!, expected.stepNorms[step]!, BOUNDS.step));
+      checks.push(relative(`step ${step} loss`, results.loss![0]!, expected.stepLosses[step]!, bounds.step));
+      checks.push(relative(`step ${step} grad_norm`, results.stats![NORM]!, expected.stepNorms[step]!, bounds.step));
     }
-    return [...checks, ...compareWeights(await runtime.readState(ARENA.parameters), layout, expected)];
+    return [...checks, ...compareWeights(await runtime.readState(ARENA.parameters), layout, expected, bounds)];
   });
 }
 
-function compareWeights(arena: NumericArray, layout: ParameterLayout, expected: Expected): Check[] {
+function compareWeights(arena: NumericArray, layout: ParameterLayout, expected: Expected, bounds: Bounds): Check[] {
   const weights = unpackParameters(layout, arena as NumericArray & Float32Array);
   return [...expected.final].flatMap(([name, wanted]) => {
     const got = weights.get(name)!;
-    if (!name.endsWith("c_attn.bias")) return [l2(`final ${name}`, got, wanted, BOUNDS.weight)];
+    if (!name.endsWith("c_attn.bias")) return [l2(`final ${name}`, got, wanted, bounds.weight)];
     const c = wanted.length / 3;
     const part = (data: ArrayLike<number>, from: number, to: number): number[] => Array.from(data).slice(from, to);
     const without = (data: ArrayLike<number>): number[] => [...part(data, 0, c), ...part(data, 2 * c, 3 * c)];
     return [
-      l2(`final ${name} (query, value)`, without(got), without(wanted), BOUNDS.weight),
-      l2(`final ${name} (key)`, part(got, c, 2 * c), part(wanted, c, 2 * c), BOUNDS.keyBias),
+      l2(`final ${name} (query, value)`, without(got), without(wanted), bounds.weight),
+      l2(`final ${name} (key)`, part(got, c, 2 * c), part(wanted, c, 2 * c), bounds.keyBias),
     ];
   });
 }

@@ -8,10 +8,13 @@ import { matmul } from "../../src/kernels/matmul.ts";
 import { f32 } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
 import { kernelsDigest, matmulClass, mergeTunings, NO_TUNING, tuningFrom } from "../../src/kernels/tuning.ts";
+import { gpt2Config } from "../../src/model/config.ts";
+import { layoutParameters } from "../../src/model/parameters.ts";
 import { keepMeasurements, measurementKey, readMeasurements } from "../../src/platform/node.ts";
 import { traitsOf } from "../../src/runtime/gpu.ts";
 import { layOut } from "../../src/runtime/layout.ts";
 import { type Bench, type Contest, contestsOf, type TuningResult, tune } from "../../src/runtime/tuner.ts";
+import { trainingTape } from "../../src/train/step.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 function productTape(M: number, N: number, K: number): Tape {
@@ -56,6 +59,22 @@ const names = contests[0]!.choices.map((choice) =>
 );
 
 describe("contests", () => {
+  test("of mixed precision are of its types", () => {
+    const config = gpt2Config({ vocabSize: 500, contextLength: 64, width: 64, layers: 1, heads: 1 });
+    const adam = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
+    const step = trainingTape(
+      config,
+      layoutParameters(config),
+      { batch: 2, context: 64 },
+      { ...adam, precision: "f16" },
+    );
+    const classes = contestsOf([step], DEFAULT_TRAITS).map((contest) => contest.class);
+    expect(classes).toContain("NN 128 256 64 f16 f16 f16"); // qkv and the first of the MLP
+    expect(classes).toContain("TN 64 256 128 f16 f16 f32"); // the gradient of a weight
+    expect(classes).toContain("NT 128 64 64 f32 f16 f16"); // of an activation, out of the residual stream
+    expect(classes).toContain("64 64 f16");
+  });
+
   test("are the classes of a tape's sizes, the default first, each choice once", () => {
     expect(contests).toHaveLength(1);
     expect(key).toBe("NN 1024 1024 1024");
@@ -173,6 +192,8 @@ describe("a tuning", () => {
     expect(matmulClass(product)).toBe("NT 1024 65536 1024");
     expect(matmulClass({ ...product, transposeB: false })).toBe("NN 1024 65536 1024");
     expect(matmulClass({ ...product, M: 1 })).toBe("NT 1 65536 1024");
+    expect(matmulClass({ ...product, types: { a: "f32", b: "f32", y: "f32" } })).toBe("NT 1024 65536 1024");
+    expect(matmulClass({ ...product, types: { a: "f16", b: "f16", y: "f32" } })).toBe("NT 1024 65536 1024 f16 f16 f32");
     expect(kernelsDigest()).toMatch(/^[0-9a-f]{8}$/);
   });
 });

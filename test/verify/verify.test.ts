@@ -7,7 +7,7 @@ import { builtInFixture } from "../../src/verify/built-in.ts";
 import { readFixture } from "../../src/verify/directory.ts";
 import { type Check, type Fixture, passed } from "../../src/verify/fixture.ts";
 import { verify } from "../../src/verify/verify.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { halvesOn, openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const directory = fileURLToPath(new URL("../../../shared/parity/tiny/", import.meta.url));
 const fixtures: [string, () => Promise<Fixture> | Fixture][] = [["the built-in model", builtInFixture]];
@@ -36,6 +36,18 @@ describe.each(fixtures)("%s", (_, open) => {
   test.each(testAdapters)("%s holds every bound", async (adapter) => {
     const runtime = createGpuRuntime(await openTestGpu(adapter));
     expect(failures(await verify(runtime, await open()))).toEqual([]);
+    runtime.close();
+  });
+
+  test("mixed precision holds its bounds on the CPU, and would not hold those of f32", async () => {
+    const checks = await verify(createCpuRuntime(), await open(), "f16");
+    expect(failures(checks)).toEqual([]);
+    expect(checks.filter(({ error }) => error > 1e-4).length).toBeGreaterThan(20);
+  });
+
+  test.each(testAdapters.filter(halvesOn))("mixed precision holds its bounds on %s", async (adapter) => {
+    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    expect(failures(await verify(runtime, await open(), "f16"))).toEqual([]);
     runtime.close();
   });
 });

@@ -20,7 +20,7 @@ export interface ProductTypes {
   readonly residual?: FloatDType;
 }
 
-const ALL_F32: ProductTypes = { a: "f32", b: "f32", y: "f32" };
+export const ALL_F32: ProductTypes = { a: "f32", b: "f32", y: "f32" };
 
 export function typesOf({ types = ALL_F32 }: Product): ProductTypes {
   return types;
