@@ -183,6 +183,15 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   gelu: gelu.map(({ shape, approximate }) => ({ inputs: { x: { ...f32(shape), scale: 3 } }, attrs: { approximate } })),
   gradientNorm: sizeUpTo(129).map((N) => ({ inputs: { gradients: f32([N]), loss: f32([1]) } })),
   layerNorm,
+  lossScaler: fc
+    .record({ power: fc.nat({ max: 24 }), good: fc.nat({ max: 9 }), healthy: fc.constantFrom(0, 1) })
+    .map(({ power, good, healthy }) => ({
+      inputs: {
+        scaler: { ...f32([2]), values: [2 ** power, good] },
+        stats: { ...f32([4]), values: [3, 0.5, healthy, 2 ** power] },
+      },
+      attrs: { interval: 10 },
+    })),
   matmul: product,
   sampleToken,
   scale: matrix.map((shape) => ({ inputs: { x: f32(shape) }, attrs: { factor: -0.7 } })),
