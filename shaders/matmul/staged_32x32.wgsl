@@ -24,8 +24,8 @@ fn matmul(
   let y = local / SIDE;
   // Half of the workgroup loads one block of a each, half one of b.
   let block = local % 32u;
-  let slot_a = slot(block, a_along_k(), SIDE);
-  let slot_b = slot(block, b_along_k(), SIDE);
+  let slot_a = slot(block, a_along_k(), SIDE, DEPTH / 4u);
+  let slot_b = slot(block, b_along_k(), SIDE, DEPTH / 4u);
   let place_a0 = place_a(row + slot_a.x * 4u);
   let place_b0 = place_b(column + slot_b.x * 4u);
   var sum = mat4x4f();

@@ -22,8 +22,8 @@ fn matmul(
   }
   let x = local % 8u;
   let y = local / 8u;
-  let slot_a = slot(local, a_along_k(), SIDE);
-  let slot_b = slot(local, b_along_k(), SIDE);
+  let slot_a = slot(local, a_along_k(), SIDE, DEPTH / 4u);
+  let slot_b = slot(local, b_along_k(), SIDE, DEPTH / 4u);
   let place_a0 = place_a(row + slot_a.x * 4u);
   let place_b0 = place_b(column + slot_b.x * 4u);
   var y00 = mat4x4f();

@@ -9,7 +9,7 @@ import { geluOp } from "../kernels/gelu.ts";
 import { gradientNormOp } from "../kernels/gradient-norm.ts";
 import { layerNormOp } from "../kernels/layer-norm.ts";
 import { ALL_F32, type ProductTypes } from "../kernels/matmul/product.ts";
-import { matmulVariants, variantFits } from "../kernels/matmul/variants.ts";
+import { fitVariant, matmulVariants } from "../kernels/matmul/variants.ts";
 import { type MatmulAttrs, matmulOp } from "../kernels/matmul.ts";
 import { type AnyOp, f32 } from "../kernels/op.ts";
 import { packStep, STEP } from "../kernels/step.ts";
@@ -107,8 +107,9 @@ export function squareWork(size: number): OpWork {
 
 /** Every way to compute what this adapter can run in several, the slow ones too: what the choice is worth. */
 export function variantWorks(size: number, traits: Traits): OpWork[] {
+  const square = { M: size, N: size, K: size, transposeA: false, transposeB: false };
   const products = matmulVariants
-    .filter((variant) => variantFits(variant, traits))
+    .filter((variant) => fitVariant(variant, square, traits))
     .map(({ name: variant }) => ({ ...matmulWork(size, size, size, { variant }), work: `matmul ${size}, ${variant}` }));
   const { B, T, C, H } = SHAPES[0]!;
   const attentions = (["rows", "panels"] as const).map((variant) => ({

@@ -5,6 +5,9 @@ import type { Traits } from "./traits.ts";
 /** The path of a shader under shaders/, without ".wgsl". */
 export type ShaderName = keyof typeof SHADERS;
 
+/** What a shader may have to enable, besides f16, which is seen from its types. */
+export type Extension = "subgroups" | "chromium_experimental_subgroup_matrix";
+
 /** A stretch of a tensor, in elements from its start: for tensors that no single binding may cover. */
 export interface Span {
   readonly offset: number;
@@ -40,7 +43,7 @@ export interface Dispatch {
   readonly shader: readonly ShaderName[];
   readonly entry: string;
   /** WGSL extensions that the shaders use; the op checks in the traits that the adapter has them. */
-  readonly enable?: readonly "subgroups"[];
+  readonly enable?: readonly Extension[];
   /**
    * Numbers that the shaders read while they run, by name: what their `struct Uniforms` lists. Sizes go here, so that
    * tensors of all sizes share a pipeline.

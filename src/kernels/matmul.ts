@@ -9,8 +9,8 @@ import {
   defaultSplits,
   defaultVariant,
   FEW_ROWS,
+  fitVariant,
   matmulVariants,
-  variantFits,
   variantNamed,
 } from "./matmul/variants.ts";
 import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
@@ -209,10 +209,11 @@ function typesOf(
 function planOf(product: Product, attrs: MatmulAttrs, traits: Traits): Plan {
   if (attrs.variant === "auto" && attrs.splits === 0) {
     const tuned = traits.tuning?.matmul[matmulClass(product)];
-    const variant = tuned && matmulVariants.find(({ name }) => name === tuned.variant);
-    if (tuned && variant && variantFits(variant, traits)) return { variant, splits: tuned.splits };
+    const known = tuned && matmulVariants.find(({ name }) => name === tuned.variant);
+    const variant = known && fitVariant(known, product, traits);
+    if (tuned && variant) return { variant, splits: tuned.splits };
   }
   const wanted = attrs.variant === "auto" ? undefined : variantNamed(attrs.variant);
-  const variant = wanted && variantFits(wanted, traits) ? wanted : defaultVariant(product, traits);
+  const variant = (wanted && fitVariant(wanted, product, traits)) ?? defaultVariant(product, traits);
   return { variant, splits: attrs.splits || defaultSplits(product, variant, traits) };
 }

@@ -21,10 +21,24 @@ export interface Traits {
   readonly subgroups: boolean;
   /** Invocations that every subgroup has at least; 0 without subgroups. */
   readonly subgroupMinSize: number;
+  /** Invocations that a subgroup has at most; 0 without subgroups. */
+  readonly subgroupMaxSize: number;
+  /** The sizes and types in which subgroups multiply matrices as one operation; none where they do not. */
+  readonly subgroupMatrices: readonly SubgroupMatrix[];
   /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads. */
   readonly software: boolean;
   /** What was measured on this adapter; where it says nothing, the defaults hold. */
   readonly tuning?: Tuning | undefined;
+}
+
+/** result[M, N] += left[M, K] . right[K, N] as one operation, by the names of Dawn's GPUSubgroupMatrixConfig. */
+export interface SubgroupMatrix {
+  /** The type of left and right: "f16", "f32", "u8" and others. */
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
 }
 
 /** WebGPU's guaranteed limits: what any adapter grants, and what tests plan against. */
@@ -38,5 +52,7 @@ export const DEFAULT_TRAITS: Traits = {
   f16: false,
   subgroups: false,
   subgroupMinSize: 0,
+  subgroupMaxSize: 0,
+  subgroupMatrices: [],
   software: false,
 };

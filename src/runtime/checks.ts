@@ -57,14 +57,18 @@ export function checkBuffer(place: Place, { maxBufferBytes }: Traits): void {
 }
 
 /** Invocations of a workgroup, and bytes of its shared variables, as the dispatch's shaders declare them. */
-export function workgroupOf(dispatch: Pick<Dispatch, "shader" | "entry" | "constants" | "sizes" | "enable">): {
+export function workgroupOf(dispatch: Pick<Dispatch, "shader" | "entry" | "constants" | "sizes" | "types">): {
   invocations: number;
   bytes: number;
 } {
   const declared = declarationsOf(dispatch);
   const given: Readonly<Record<string, number>> = { ...dispatch.sizes, ...dispatch.constants };
   const evaluate = (expression: string): number => {
-    const factors = expression.split("*").map((factor) => {
+    const terms = expression.split("+").map((term) => product(term, expression));
+    return terms.reduce((a, b) => a + b, 0);
+  };
+  const product = (term: string, expression: string): number => {
+    const factors = term.split("*").map((factor) => {
       const name = factor.trim();
       const value = given[name] ?? Number(name.replace(/u$/, ""));
       if (Number.isFinite(value)) return value;
@@ -76,7 +80,9 @@ export function workgroupOf(dispatch: Pick<Dispatch, "shader" | "entry" | "const
   };
   return {
     invocations: declared.size.map(evaluate).reduce((a, b) => a * b, 1),
-    bytes: declared.shared.reduce((sum, { bytes, count }) => sum + bytes * evaluate(count), 0),
+    bytes: declared.shared.reduce((sum, { element, count }) => {
+      return sum + elementBytes(dispatch.types?.[element] ?? element) * evaluate(count);
+    }, 0),
   };
 }
 
@@ -84,7 +90,7 @@ interface Declarations {
   /** Expressions of the workgroup's size in each dimension. */
   readonly size: readonly string[];
   readonly constants: ReadonlyMap<string, string>;
-  readonly shared: readonly { readonly bytes: number; readonly count: string }[];
+  readonly shared: readonly { readonly element: string; readonly count: string }[];
 }
 
 // What a shader's text says does not change; sizes and constants, which do, are left as names.
@@ -109,12 +115,15 @@ function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): 
   return found;
 }
 
-/** "array<vec4f, DEPTH * SIDE>" as 16 bytes, "DEPTH * SIDE" of them. */
-function sharedSize(type: string): { bytes: number; count: string } {
+/** "array<vec4f, DEPTH * SIDE>" as "vec4f", "DEPTH * SIDE" of them. */
+function sharedSize(type: string): { element: string; count: string } {
   const array = /^array<(.+), ([^,]+)>$/.exec(type);
-  const [element, count] = array ? [array[1]!, array[2]!] : [type, "1"];
-  const vector = /^vec(\d)/.exec(element);
+  return array ? { element: array[1]!, count: array[2]! } : { element: type, count: "1" };
+}
+
+function elementBytes(type: string): number {
+  const vector = /^vec(\d)/.exec(type);
   // a vec3 takes the room of a vec4
-  const words = vector ? Math.min(4, 2 * Math.ceil(Number(vector[1]) / 2)) : 1;
-  return { bytes: 4 * words, count };
+  const scalars = vector ? Math.min(4, 2 * Math.ceil(Number(vector[1]) / 2)) : 1;
+  return scalars * (/f16|\dh$/.test(type) ? 2 : 4);
 }

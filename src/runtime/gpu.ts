@@ -97,6 +97,8 @@ export function traitsOf(gpu: Gpu): Traits {
     f16: gpu.features.has("shader-f16"),
     subgroups: gpu.features.has("subgroups"),
     subgroupMinSize: gpu.features.has("subgroups") ? gpu.info.subgroupMinSize : 0,
+    subgroupMaxSize: gpu.features.has("subgroups") ? gpu.info.subgroupMaxSize : 0,
+    subgroupMatrices: gpu.features.has("chromium-experimental-subgroup-matrix") ? gpu.info.subgroupMatrixConfigs : [],
     software: gpu.kind !== "hardware",
   };
 }

@@ -2,7 +2,7 @@ import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { attentionOp } from "../kernels/attention.ts";
 import type { Product } from "../kernels/matmul/product.ts";
-import { defaultSplits, defaultVariant, matmulVariants, variantFits } from "../kernels/matmul/variants.ts";
+import { defaultSplits, defaultVariant, fitVariant, matmulVariants } from "../kernels/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
 import type { AnyOp, TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
@@ -134,7 +134,7 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
   const first = { variant: variant.name, splits: defaultSplits(product, variant, untuned) };
   const choices: MatmulChoice[] = [first];
   for (const other of matmulVariants) {
-    if (SLOW.has(other.name) || !variantFits(other, traits)) continue;
+    if (SLOW.has(other.name) || !fitVariant(other, product, untuned)) continue;
     // Two cores are kept busy by a few tiles: a second pass over partial sums only costs.
     const most = traits.software ? 1 : Math.min(MOST_SPLITS, Math.floor(product.K / LEAST_STRETCH));
     for (let splits = 1; splits <= Math.max(1, most); splits *= 2) {

@@ -17,7 +17,9 @@ export interface CheckOptions {
   /** Larger cases, compared between GPU and CPU only. */
   readonly gpuCases?: readonly OpCase[];
   /** Limits or features to plan with instead of the adapter's: small ones force spans and folded grids. */
-  readonly traits?: Partial<Traits>;
+  readonly traits?: Partial<Traits> | ((gpu: Gpu) => Partial<Traits>);
+  /** Something else to run on that computes with this device. */
+  readonly device?: (gpu: Gpu) => Gpu;
   /** Relative L2 distance allowed between GPU float32 and CPU float64. */
   readonly bound?: number;
 }
@@ -27,7 +29,7 @@ export interface CheckOptions {
  * of its own cases), then outputs and gradients of the GPU against the CPU, on every driver of this machine.
  */
 export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
-  const { gpuCases = [], traits = {} } = options;
+  const { gpuCases = [], traits = {}, device = (gpu: Gpu) => gpu } = options;
   const bound = (options.bound ?? 1e-5) + adversaryAllowance;
   describe(op.name, () => {
     if (op.vjp) {
@@ -44,8 +46,8 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
     describe.each(testAdapters.filter((adapter) => casesOn(adapter).length > 0))("%s", (adapter) => {
       const cases = casesOn(adapter);
       test.each(cases.map((check) => [describeCase(check), check] as const))("GPU equals CPU: %s", async (_, check) => {
-        const gpu = guardGpu(await openCheckGpu(adapter));
-        const runtime = createGpuRuntime(gpu, traits);
+        const gpu = guardGpu(device(await openCheckGpu(adapter)));
+        const runtime = createGpuRuntime(gpu, typeof traits === "function" ? traits(gpu) : traits);
         const reference = createCpuRuntime({ precision: "float64" });
         try {
           const { error, tensor } = await compareOp(runtime, reference, op, check);

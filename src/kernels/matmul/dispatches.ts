@@ -101,7 +101,7 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const types = typesOf(product);
   const pack = shaders.vectorY ? 4 : 1;
   const ending = endingOf(finish, spans.y, pack, types);
-  const common = { entry: "matmul", ...(variant.subgroup > 0 ? { enable: ["subgroups"] as const } : {}) };
+  const common = { entry: "matmul", ...(variant.enable ? { enable: variant.enable } : {}) };
   const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
     ...common,
     shader: [
@@ -121,8 +121,13 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
       ...target.constants,
       ...(variant.reads === "elements" ? {} : { FOLDED: Number(folded) }),
     },
-    types: { A: storedType(types.a, shaders.packA), B: storedType(types.b, shaders.packB), ...target.types },
-    sizes: target.places(2),
+    types: {
+      A: storedType(types.a, shaders.packA),
+      B: storedType(types.b, shaders.packB),
+      ...target.types,
+      ...variant.types,
+    },
+    sizes: { ...target.places(2), ...variant.sizes },
     bind: [read("a", spans.a), read("b", spans.b), to, ...target.bind],
     grid: [x, y, splits],
   });

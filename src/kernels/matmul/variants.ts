@@ -1,5 +1,6 @@
-import type { ShaderName } from "../dispatch.ts";
+import type { Extension, ShaderName, StoredType } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
+import { type MatrixUnits, matrixForm } from "./matrices.ts";
 import type { Product } from "./product.ts";
 
 /** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
@@ -23,6 +24,13 @@ export interface MatmulVariant {
   readonly workgroupBytes: number;
   /** Invocations that a subgroup must have; 0: it uses none. */
   readonly subgroup: number;
+  /** WGSL extensions of its shaders. */
+  readonly enable?: readonly Extension[];
+  /** `const` lines and `alias` lines that its shaders want. */
+  readonly sizes?: Readonly<Record<string, number>>;
+  readonly types?: Readonly<Record<string, StoredType>>;
+  /** It multiplies matrices of a size and type that the adapter decides: `fitVariant` fills in all that depends on those. */
+  readonly matrices?: MatrixUnits;
 }
 
 const REGISTERS = {
@@ -34,7 +42,18 @@ const REGISTERS = {
   subgroup: 0,
 } as const;
 
+const SUBGROUPS = ["subgroups"] as const;
+
 const STAGED = { ...REGISTERS, library: ["matmul/block", "matmul/place", "matmul/stage"], constants: {} } as const;
+
+/** Its tile, invocations and memory are those of the adapter's matrices. */
+const MATRICES = {
+  ...STAGED,
+  library: ["matmul/block", "matmul/place", "matmul/stage", "matmul/matrix_stage"],
+  enable: ["subgroups", "chromium_experimental_subgroup_matrix"],
+  tile: [0, 0],
+  invocations: 0,
+} as const;
 
 export const matmulVariants: readonly MatmulVariant[] = [
   {
@@ -69,6 +88,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     invocations: 8,
     constants: {},
     subgroup: 8,
+    enable: SUBGROUPS,
   },
   {
     ...REGISTERS,
@@ -80,6 +100,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     invocations: 4,
     constants: {},
     subgroup: 4,
+    enable: SUBGROUPS,
   },
   {
     ...REGISTERS,
@@ -91,6 +112,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     invocations: 8,
     constants: {},
     subgroup: 8,
+    enable: SUBGROUPS,
   },
   {
     ...REGISTERS,
@@ -102,6 +124,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     invocations: 8,
     constants: {},
     subgroup: 8,
+    enable: SUBGROUPS,
   },
   {
     ...REGISTERS,
@@ -113,6 +136,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     invocations: 4,
     constants: {},
     subgroup: 4,
+    enable: SUBGROUPS,
   },
   {
     ...STAGED,
@@ -130,6 +154,18 @@ export const matmulVariants: readonly MatmulVariant[] = [
     invocations: 64,
     workgroupBytes: 8192,
   },
+  {
+    ...MATRICES,
+    name: "matrix2x2",
+    shader: "matmul/matrix_2x2",
+    matrices: { units: [2, 2], sums: [2, 2] },
+  },
+  {
+    ...MATRICES,
+    name: "matrix4x4",
+    shader: "matmul/matrix_4x4",
+    matrices: { units: [2, 2], sums: [4, 4] },
+  },
 ];
 
 export function variantNamed(name: string): MatmulVariant {
@@ -138,13 +174,16 @@ export function variantNamed(name: string): MatmulVariant {
   throw new Error(`matmul: no variant "${name}"; there are ${matmulVariants.map((v) => v.name).join(", ")}`);
 }
 
-/** Whether an adapter can run a variant. */
-export function variantFits(variant: MatmulVariant, traits: Traits): boolean {
-  return (
-    variant.invocations <= traits.maxInvocations &&
-    variant.workgroupBytes <= traits.maxWorkgroupBytes &&
-    (variant.subgroup === 0 || (traits.subgroups && variant.subgroup <= traits.subgroupMinSize))
-  );
+/** A variant as an adapter runs it on this product; undefined where it cannot. */
+export function fitVariant(variant: MatmulVariant, product: Product, traits: Traits): MatmulVariant | undefined {
+  const form = variant.matrices ? matrixForm(variant.matrices, product, traits) : {};
+  if (!form) return undefined;
+  const filled = { ...variant, ...form };
+  const fits =
+    filled.invocations <= traits.maxInvocations &&
+    filled.workgroupBytes <= traits.maxWorkgroupBytes &&
+    (filled.subgroup === 0 || (traits.subgroups && filled.subgroup <= traits.subgroupMinSize));
+  return fits ? filled : undefined;
 }
 
 /** Products of up to so many rows are bound by reading b. */
@@ -155,19 +194,27 @@ const BUSY_GROUPS = 128;
 const LEAST_STRETCH = 128;
 
 /** What is used where nothing was tuned. */
-export function defaultVariant({ M, N, transposeB }: Product, traits: Traits): MatmulVariant {
-  if (traits.software) {
-    const shared = softwareNames(M, transposeB).map(variantNamed);
-    return shared.find((variant) => variantFits(variant, traits)) ?? variantNamed("registers");
+export function defaultVariant(product: Product, traits: Traits): MatmulVariant {
+  const names = traits.software ? softwareNames(product) : hardwareNames(product);
+  for (const name of names) {
+    const fitting = fitVariant(variantNamed(name), product, traits);
+    if (fitting) return fitting;
   }
-  if (M <= FEW_ROWS) return variantNamed("registers-wide");
-  return variantNamed(M * N >= (BUSY_GROUPS / 2) * 64 * 64 ? "staged64" : "staged32");
+  return variantNamed("registers");
 }
 
 /** The fastest first. Rows of a transposed b are best read many at a time, those of a plain one few. */
-function softwareNames(M: number, transposeB: boolean): string[] {
+function softwareNames({ M, transposeB }: Product): string[] {
   if (M > FEW_ROWS) return ["subgroup8", "subgroup4"];
   return [transposeB ? "subgroup8-few-wide" : "subgroup8-few", "subgroup4-few"];
+}
+
+/** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. */
+function hardwareNames({ M, N }: Product): string[] {
+  if (M <= FEW_ROWS) return ["registers-wide"];
+  const tiles = (side: number): number => Math.ceil(M / side) * Math.ceil(N / side);
+  const matrices = tiles(128) >= BUSY_GROUPS / 2 ? ["matrix4x4", "matrix2x2"] : ["matrix2x2"];
+  return [...matrices, ...(M * N >= (BUSY_GROUPS / 2) * 64 * 64 ? ["staged64"] : []), "staged32"];
 }
 
 /** Stretches that K is cut into where nothing was tuned: more than one where y has too few tiles to fill a GPU. */

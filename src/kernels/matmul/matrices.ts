@@ -1,0 +1,75 @@
+import { bytesPerElement, type FloatDType } from "../../core/dtype.ts";
+import type { SubgroupMatrix, Traits } from "../traits.ts";
+import { type Product, typesOf } from "./product.ts";
+
+/** How a variant divides a tile of y: into units, one a subgroup, and each into sums, one a matrix. Rows, then columns. */
+export interface MatrixUnits {
+  readonly units: readonly [number, number];
+  readonly sums: readonly [number, number];
+}
+
+/** What shaders/matmul/matrix_stage.wgsl takes of K at a time, and what it puts behind each row. */
+const DEPTH = 32;
+const PADDING = 8;
+/** What subgroups of NVIDIA and Apple have, and what others have too or divide. */
+const USUAL_LANES = 32;
+
+/**
+ * The matrices that a product is best made of: of f16, summed in f32, where both operands are f16; else of f32, which f16 goes
+ * into unchanged. Undefined where the adapter has none of these in sizes that divide what the shader stages.
+ */
+export function matricesFor(product: Product, { subgroupMatrices }: Traits): SubgroupMatrix | undefined {
+  const { a, b } = typesOf(product);
+  const components: FloatDType[] = a === "f16" && b === "f16" ? ["f16", "f32"] : ["f32"];
+  for (const component of components) {
+    const usable = subgroupMatrices.filter(
+      ({ componentType, resultComponentType, M, N, K }) =>
+        componentType === component && resultComponentType === "f32" && [M, N, K].every(divides),
+    );
+    if (usable.length > 0) return usable.reduce((best, one) => (volume(one) > volume(best) ? one : best));
+  }
+  return undefined;
+}
+
+/** What of a variant depends on the adapter's matrices. */
+export interface MatrixForm {
+  readonly tile: readonly [rows: number, columns: number];
+  readonly invocations: number;
+  readonly workgroupBytes: number;
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly types: { readonly Component: FloatDType };
+}
+
+/** The form that a variant of these units takes for a product on this adapter; undefined where it has no such matrices. */
+export function matrixForm({ units, sums }: MatrixUnits, product: Product, traits: Traits): MatrixForm | undefined {
+  const matrix = matricesFor(product, traits);
+  if (!matrix || !traits.subgroups) return undefined;
+  const { M, N, K } = matrix;
+  const component: FloatDType = matrix.componentType === "f16" ? "f16" : "f32";
+  const [rows, columns] = [units[0] * sums[0] * M, units[1] * sums[1] * N];
+  const staged = rows * (DEPTH + PADDING) + DEPTH * (columns + PADDING);
+  const finished = units[0] * units[1] * M * N;
+  const GROUP = invocationsFor(units[0] * units[1], traits);
+  const [UNITS_M, UNITS_N, SUMS_M, SUMS_N] = [...units, ...sums];
+  return {
+    tile: [rows, columns],
+    invocations: GROUP,
+    workgroupBytes: staged * bytesPerElement(component) + finished * bytesPerElement("f32"),
+    sizes: { GROUP, UNITS_M, UNITS_N, SUMS_M, SUMS_N, MATRIX_M: M, MATRIX_N: N, MATRIX_K: K },
+    types: { Component: component },
+  };
+}
+
+/** One subgroup a unit. WebGPU wants a multiple of what a subgroup has at most, and the shader copes with fewer or more. */
+function invocationsFor(units: number, { subgroupMinSize, subgroupMaxSize }: Traits): number {
+  const lanes = Math.min(Math.max(USUAL_LANES, subgroupMinSize), subgroupMaxSize);
+  return Math.ceil((units * lanes) / subgroupMaxSize) * subgroupMaxSize;
+}
+
+function divides(size: number): boolean {
+  return size > 0 && DEPTH % size === 0 && size % 4 === 0;
+}
+
+function volume({ M, N, K }: SubgroupMatrix): number {
+  return M * N * K;
+}

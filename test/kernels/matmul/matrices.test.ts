@@ -1,0 +1,158 @@
+import { describe, expect, test } from "vitest";
+import { traceOp } from "../../../src/autograd/gradcheck.ts";
+import type { Gpu } from "../../../src/gpu/device.ts";
+import { openGpuFromAdapter } from "../../../src/gpu/device.ts";
+import { shaderSource } from "../../../src/kernels/dispatch.ts";
+import { matricesFor } from "../../../src/kernels/matmul/matrices.ts";
+import { defaultVariant, fitVariant, variantNamed } from "../../../src/kernels/matmul/variants.ts";
+import { matmulOp } from "../../../src/kernels/matmul.ts";
+import { f16, f32, type OpCase } from "../../../src/kernels/op.ts";
+import { DEFAULT_TRAITS, type SubgroupMatrix, type Traits } from "../../../src/kernels/traits.ts";
+import { DAWN_OPTIONS, loadDawn, stockDawnPath } from "../../../src/platform/node/dawn.ts";
+import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";
+import { checkOp } from "../../support/check.ts";
+import { halvesOn, testAdapters } from "../../support/gpu.ts";
+import { withMatrices } from "../../support/matrices.ts";
+
+const matrix = (componentType: string, M: number, N: number, K: number): SubgroupMatrix => {
+  return { componentType, resultComponentType: "f32", M, N, K };
+};
+
+/** What Dawn was seen to report, by whose hardware it is. */
+const APPLE = [matrix("f32", 8, 8, 8), { ...matrix("f16", 8, 8, 8), resultComponentType: "f16" }];
+const NVIDIA = [matrix("f16", 16, 8, 8), matrix("f16", 16, 16, 16), matrix("f16", 16, 8, 16), matrix("u8", 16, 16, 32)];
+const INTEL = [matrix("f16", 8, 16, 16)];
+
+/** Emulated subgroup matrices on a software driver, with `lanes` times the lanes that a subgroup really has expected. */
+const emulated = (subgroupMatrices: readonly SubgroupMatrix[], expected = 1) => ({
+  device: (gpu: Gpu) => withMatrices(gpu, gpu.info.subgroupMinSize),
+  traits: (gpu: Gpu): Partial<Traits> => {
+    const lanes = gpu.info.subgroupMinSize * expected;
+    return { subgroupMatrices, subgroupMinSize: lanes, subgroupMaxSize: lanes, maxWorkgroupBytes: 32768 };
+  },
+});
+
+const gelu = { activation: "gelu_new" };
+const withoutCases = { ...matmulOp, cases: [] };
+
+function inHalves({ inputs, attrs }: OpCase): OpCase {
+  const halves = Object.entries(inputs).map(([name, input]) => [name, name === "bias" ? input : f16(input.shape)]);
+  return { inputs: Object.fromEntries(halves), attrs: { ...attrs, result: "f16" } };
+}
+
+/** More than a tile of 32 x 32 each way and no multiple of one, nor is K of what is staged. `into` keeps the gradients out. */
+const cases = (variant: string): OpCase[] => [
+  { inputs: { a: f32([35, 37]), b: f32([37, 33]), into: f32([35, 33]) }, attrs: { variant } },
+  {
+    inputs: { a: f32([100, 36]), b: f32([100, 44]), into: f32([36, 44]) },
+    attrs: { variant, transposeA: true, splits: 3 },
+  },
+  { inputs: { a: f32([38, 36]), b: f32([44, 36]), bias: f32([44]) }, attrs: { variant, transposeB: true, ...gelu } },
+];
+describe("matrices of f32, 8 x 8 x 8", () => {
+  checkOp(withoutCases, { gpuCases: cases("matrix2x2"), ...emulated(APPLE) });
+});
+
+/** What f16 matrices hold in a workgroup leaves room for the emulation's sums in large tiles, too. */
+const halfCases: readonly (readonly [string, OpCase[], readonly SubgroupMatrix[]])[] = [
+  ["16 x 16 x 16", cases("matrix2x2"), NVIDIA],
+  ["8 x 16 x 16", cases("matrix2x2").slice(0, 1), INTEL],
+  ["8 x 8 x 8, in large tiles", cases("matrix4x4").slice(0, 1), [matrix("f16", 8, 8, 8)]],
+];
+// a suite without tests is an error
+for (const [name, wanted, matrices] of testAdapters.some(halvesOn) ? halfCases : []) {
+  describe(`matrices of f16 and sums of f32, ${name}`, () => {
+    checkOp(withoutCases, { gpuCases: wanted.map(inHalves), ...emulated(matrices) });
+  });
+}
+
+describe("subgroups of another size than was expected", () => {
+  const gpuCases = cases("matrix2x2").slice(0, 1);
+  describe("twice as large, so that each has two units", () => {
+    checkOp(withoutCases, { gpuCases, ...emulated(APPLE, 0.5) });
+  });
+  describe("half as large, so that half of them have none", () => {
+    checkOp(withoutCases, { gpuCases, ...emulated(APPLE, 2) });
+  });
+});
+
+describe("which matrices a product is made of", () => {
+  const square = { M: 1024, N: 1024, K: 1024, transposeA: false, transposeB: false };
+  const halves = { ...square, types: { a: "f16", b: "f16", y: "f16" } } as const;
+  const mixed = { ...square, types: { a: "f32", b: "f16", y: "f32" } } as const;
+  const on = (subgroupMatrices: readonly SubgroupMatrix[]): Traits => {
+    return {
+      ...DEFAULT_TRAITS,
+      maxWorkgroupBytes: 32768,
+      subgroups: true,
+      subgroupMinSize: 32,
+      subgroupMaxSize: 32,
+      subgroupMatrices,
+    };
+  };
+
+  test("the largest of f16 that are summed in f32, for operands of f16", () => {
+    expect(matricesFor(halves, on(NVIDIA))).toEqual(matrix("f16", 16, 16, 16));
+    expect(matricesFor(halves, on(INTEL))).toEqual(matrix("f16", 8, 16, 16));
+  });
+
+  test("those of f32 where sums would lose digits otherwise", () => {
+    expect(matricesFor(halves, on(APPLE))).toEqual(matrix("f32", 8, 8, 8));
+    expect(matricesFor(mixed, on(APPLE))).toEqual(matrix("f32", 8, 8, 8));
+    expect(matricesFor(square, on(NVIDIA))).toBeUndefined();
+    expect(matricesFor(mixed, on(NVIDIA))).toBeUndefined();
+  });
+
+  test("they go before all else on a GPU, in larger tiles where y has many, and not for a few rows", () => {
+    expect(defaultVariant(halves, on(NVIDIA)).name).toBe("matrix4x4");
+    expect(defaultVariant({ ...halves, M: 64 }, on(NVIDIA)).name).toBe("matrix2x2");
+    expect(defaultVariant({ ...halves, M: 1 }, on(NVIDIA)).name).toBe("registers-wide");
+    expect(defaultVariant(square, on(NVIDIA)).name).toBe("staged64");
+  });
+
+  test("a tile that workgroup memory does not hold gives way to a smaller one", () => {
+    const little = { ...on(NVIDIA), maxWorkgroupBytes: 16384 };
+    expect(fitVariant(variantNamed("matrix4x4"), halves, little)).toBeUndefined();
+    expect(defaultVariant(halves, little).name).toBe("matrix2x2");
+    expect(fitVariant(variantNamed("matrix2x2"), halves, { ...little, maxInvocations: 64 })).toBeUndefined();
+  });
+
+  test("a workgroup has a subgroup for each unit, and a multiple of the lanes that one has at most", () => {
+    const lanes = (subgroupMinSize: number, subgroupMaxSize: number) =>
+      fitVariant(variantNamed("matrix2x2"), halves, { ...on(NVIDIA), subgroupMinSize, subgroupMaxSize })?.invocations;
+    expect(lanes(32, 32)).toBe(128);
+    expect(lanes(4, 64)).toBe(128);
+    expect(lanes(64, 64)).toBe(256);
+    expect(lanes(8, 16)).toBe(64);
+  });
+});
+
+/** Dawn's null backend computes nothing, but its compiler takes subgroup matrices as those of GPUs do. */
+test("the compiler accepts every shader of the family as it is", async () => {
+  const instance = loadDawn(stockDawnPath()).create([...DAWN_OPTIONS, "backend=null"]);
+  const adapter = await instance.requestAdapter();
+  const gpu = await openGpuFromAdapter(adapter!, { driver: "null", kind: "hardware", wait: (start) => start() });
+  expect(gpu.features).toContain("chromium-experimental-subgroup-matrix");
+  let compiled = 0;
+  for (const [subgroupMatrices, change] of [
+    [APPLE, (one: OpCase) => one],
+    [NVIDIA, inHalves],
+    [INTEL, inHalves],
+  ] as const) {
+    const traits = { ...traitsOf(gpu), subgroupMatrices };
+    const runtime = createGpuRuntime(gpu, traits);
+    for (const one of [...cases("matrix2x2"), ...cases("matrix4x4")].map(change)) {
+      const { tape } = traceOp(matmulOp, one);
+      const [node] = tape.nodes;
+      const [dispatch] = matmulOp.gpu(node!.inputs as never, node!.outputs as never, node!.attrs as never, traits);
+      const uses = shaderSource(dispatch!).includes("enable chromium_experimental_subgroup_matrix;");
+      // 4 x 4 sums of 8 x 8 in f32 and of 16 x 16 in f16 both fit.
+      expect(uses, JSON.stringify(one)).toBe(true);
+      await runtime.compile(tape);
+      compiled++;
+    }
+    runtime.close();
+  }
+  expect(compiled).toBe(18);
+  gpu.close();
+});
