@@ -83,7 +83,7 @@ export async function benchGenerate(
         samples: effort.samples,
         tokens_per_s: (1000 * batch) / token,
         first_token_ms: first,
-        ...ratesOf({ flops: 2 * weights * batch, bytes: 4 * weights }, token, peak),
+        ...ratesOf({ flops: 2 * weights * batch, halfFlops: 0, bytes: 4 * weights }, token, peak),
       });
     }
     generator.dispose();

@@ -1,5 +1,7 @@
+import type { FloatDType } from "../core/dtype.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { traitsOf } from "../runtime/gpu.ts";
+import { matrixPeakWorks } from "./matrix-peak.ts";
 import { type Effort, FULL_EFFORT, QUICK_EFFORT } from "./measure.ts";
 import { costOfWork, measureOp, type OpWork } from "./op-work.ts";
 import { peakWorks } from "./peak.ts";
@@ -21,17 +23,28 @@ const POOR = 0.1;
 const FAIR = 0.3;
 const PEAK_MS = 5;
 
-/** Measures the adapter's arithmetic and copying. Where the result is wrong, there is no yardstick: throws. */
+/** Measures the adapter's arithmetic, also on matrix units, and copying. Where a result is wrong, there is no yardstick: throws. */
 export async function measurePeak(gpu: Gpu, { quick }: BenchOptions): Promise<{ peak: Peak; rows: Row[] }> {
   const { fma, copy } = peakWorks(gpu, quick);
-  const rows: Row[] = [];
-  for (const work of [...fma, copy]) rows.push(await measureRow(gpu, work, effortOf(quick), undefined));
-  const failed = rows.find((row) => row.failed !== undefined);
-  if (failed) throw new Error(`${failed.work}: ${failed.failed}`);
-  const chains = rows.slice(0, -1).map((row) => bestOf(row, "gflops_per_s"));
+  const measured = async (work: OpWork): Promise<Row> => {
+    const row = await measureRow(gpu, work, effortOf(quick), undefined);
+    if (row.failed !== undefined) throw new Error(`${work.work}: ${row.failed}`);
+    return row;
+  };
+  const chains: (Row & { gflops_per_s: number })[] = [];
+  for (const work of fma) chains.push(bestOf(await measured(work), "gflops_per_s"));
   const fastest = chains.reduce((a, b) => (b.gflops_per_s > a.gflops_per_s ? b : a));
-  const copied = bestOf(rows.at(-1)!, "gb_per_s");
-  return { peak: { gflopsPerS: fastest.gflops_per_s, gbPerS: copied.gb_per_s }, rows: [fastest, copied] };
+  const rows: Row[] = [fastest];
+  const peak = { gflopsPerS: fastest.gflops_per_s, halfGflopsPerS: fastest.gflops_per_s };
+  for (const { component, work } of matrixPeakWorks(traitsOf(gpu), quick)) {
+    const row = bestOf(await measured(work), "gflops_per_s");
+    rows.push(row);
+    // What multiplies f32 multiplies f16, too.
+    peak.halfGflopsPerS = Math.max(peak.halfGflopsPerS, row.gflops_per_s);
+    if (component === "f32") peak.gflopsPerS = Math.max(peak.gflopsPerS, row.gflops_per_s);
+  }
+  const copied = bestOf(await measured(copy), "gb_per_s");
+  return { peak: { ...peak, gbPerS: copied.gb_per_s }, rows: [...rows, copied] };
 }
 
 /** A yardstick is what the adapter can do: its best sample, at the one rate that it is for. */
@@ -47,8 +60,11 @@ export async function* benchKernels(
   peak: Peak,
   { quick, only = "" }: BenchOptions,
 ): AsyncGenerator<Row, void> {
-  const variants = variantWorks(gpu.kind === "hardware" ? 2048 : 512, traitsOf(gpu));
-  const all = [...SQUARES.map(squareWork), ...variants, ...SHAPES.flatMap(opWorks)];
+  const traits = traitsOf(gpu);
+  const types: FloatDType[] = traits.f16 ? ["f32", "f16"] : ["f32"];
+  const squares = types.flatMap((type) => SQUARES.map((size) => squareWork(size, type)));
+  const variants = types.flatMap((type) => variantWorks(gpu.kind === "hardware" ? 2048 : 512, traits, type));
+  const all = [...squares, ...variants, ...SHAPES.flatMap(opWorks)];
   for (const work of all.filter((one) => one.work.includes(only))) {
     const takes = leastMs(costOfWork(work), peak) / POOR;
     const most = quick ? LONGEST_MS.quick : LONGEST_MS.full;

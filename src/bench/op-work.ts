@@ -11,7 +11,7 @@ import type { Runtime, Tensors } from "../runtime/runtime.ts";
 import { ERROR_BOUND } from "./check.ts";
 import { fillAll, type Inputs, type Sources, spread } from "./data.ts";
 import { type Effort, type Timing, timeQueued } from "./measure.ts";
-import type { Cost } from "./rates.ts";
+import { type Cost, costOf } from "./rates.ts";
 
 /** Part of a work that the reference can do in time, and where its results are in those of the whole. */
 export interface Sample {
@@ -119,13 +119,7 @@ export async function checkOp(runtime: Runtime, work: OpWork, inputs = fillAll(s
 
 /** What the work costs at least; nothing is filled or compiled for it. */
 export function costOfWork(work: OpWork): Cost {
-  const costs = traceWork(work, sourcesOf(work), ONCE).nodes.map(({ op, inputs, outputs, attrs }) =>
-    op.cost(inputs, outputs, attrs),
-  );
-  return {
-    flops: costs.reduce((sum, { flops }) => sum + flops, 0),
-    bytes: costs.reduce((sum, { bytes }) => sum + bytes, 0),
-  };
+  return costOf(traceWork(work, sourcesOf(work), ONCE).nodes);
 }
 
 async function runOnce(runtime: Runtime, work: OpWork, inputs: Inputs): Promise<Tensors> {

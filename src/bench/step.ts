@@ -4,7 +4,7 @@ import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Tensors } from "../runtime/runtime.ts";
 import { drained, median } from "./measure.ts";
-import { type Peak, ratesOf } from "./rates.ts";
+import { costOf, type Peak, ratesOf } from "./rates.ts";
 import { OURS, type Row } from "./row.ts";
 import { checkStep, compileStep, resetState, type StepProgram, stepBatch, stepParameters } from "./step-program.ts";
 import { modelFlops, type StepSize } from "./step-sizes.ts";
@@ -64,7 +64,8 @@ export async function benchStep(
       samples: times.samples,
       tokens_per_s: (1000 * tokens) / times.medianMs,
       model_gflops_per_s: flops / times.medianMs / 1e6,
-      model_flops_utilisation: flops / times.medianMs / 1e6 / peak.gflopsPerS,
+      model_flops_utilisation:
+        flops / times.medianMs / 1e6 / (size.precision === "f16" ? peak.halfGflopsPerS : peak.gflopsPerS),
       awaited_ms: times.awaitedMs,
       host_ms: times.hostMs,
       first_step_ms: firstMs,
@@ -144,15 +145,12 @@ async function shareRows({ program, tape, inputs }: StepProgram, size: StepSize,
   const rows = [...runs[0]!.keys()].map((op) => {
     const ms = median(runs.map((run) => run.get(op)?.ms ?? 0));
     const nodes = tape.nodes.filter((node) => node.op.name === op);
-    const costs = nodes.map((node) => node.op.cost(node.inputs, node.outputs, node.attrs));
-    const flops = costs.reduce((sum, cost) => sum + cost.flops, 0);
-    const bytes = costs.reduce((sum, cost) => sum + cost.bytes, 0);
     return {
       work: op,
       median_ms: ms,
       samples: PROFILES,
       share_of_step: ms / stepMs,
-      ...ratesOf({ flops, bytes }, ms, peak),
+      ...ratesOf(costOf(nodes), ms, peak),
       dispatches: runs[0]!.get(op)!.dispatches,
     };
   });

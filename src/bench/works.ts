@@ -101,23 +101,35 @@ export function opWorks({ name, B, T, C, H, V, rows }: KernelShapes): OpWork[] {
   ];
 }
 
-export function squareWork(size: number): OpWork {
-  return { ...matmulWork(size, size, size, {}), work: `matmul ${size}` };
+export function squareWork(size: number, type: FloatDType = "f32"): OpWork {
+  return { ...matmulWork(size, size, size, {}, allOf(type)), work: `matmul ${size}${suffix(type)}` };
 }
 
 /** Every way to compute what this adapter can run in several, the slow ones too: what the choice is worth. */
-export function variantWorks(size: number, traits: Traits): OpWork[] {
-  const square = { M: size, N: size, K: size, transposeA: false, transposeB: false };
+export function variantWorks(size: number, traits: Traits, type: FloatDType = "f32"): OpWork[] {
+  const types = allOf(type);
+  const square = { M: size, N: size, K: size, transposeA: false, transposeB: false, types };
   const products = matmulVariants
     .filter((variant) => fitVariant(variant, square, traits))
-    .map(({ name: variant }) => ({ ...matmulWork(size, size, size, { variant }), work: `matmul ${size}, ${variant}` }));
+    .map(({ name: variant }) => ({
+      ...matmulWork(size, size, size, { variant }, types),
+      work: `matmul ${size}${suffix(type)}, ${variant}`,
+    }));
   const { B, T, C, H } = SHAPES[0]!;
   const attentions = (["rows", "panels"] as const).map((variant) => ({
-    ...attentionWork(B, T, C, H, variant),
-    work: `attention and gradient B${B} T${T} H${H}, ${variant}`,
+    ...attentionWork(B, T, C, H, variant, type),
+    work: `attention and gradient B${B} T${T} H${H}${suffix(type)}, ${variant}`,
     gradient: true,
   }));
   return [...products, ...attentions];
+}
+
+function allOf(type: FloatDType): ProductTypes {
+  return { a: type, b: type, y: type };
+}
+
+function suffix(type: FloatDType): string {
+  return type === "f16" ? " f16" : "";
 }
 
 export function matmulWork(

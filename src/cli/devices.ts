@@ -36,7 +36,7 @@ export function devicesCommand(): Command {
     });
 }
 
-/** Three or four lines about one adapter. */
+/** A few lines about one adapter. */
 export function describeAdapter(adapter: AdapterReport): string {
   const { driver, kind, verdict, why } = adapter;
   const mark = { chosen: pc.green("chosen"), usable: "usable", refused: pc.yellow("refused") }[verdict];
@@ -48,5 +48,9 @@ export function describeAdapter(adapter: AdapterReport): string {
   if (limits.length > 0) lines.push(`  ${limits.join(", ")}`);
   const features = adapter.features.filter((name) => FEATURES.test(name));
   if (limits.length > 0) lines.push(`  features: ${features.join(", ") || "none that kernels use"}`);
+  const matrices = adapter.subgroupMatrices.map(({ componentType, resultComponentType, M, N, K }) => {
+    return `${componentType} ${M}x${N}x${K}${resultComponentType === componentType ? "" : ` in ${resultComponentType}`}`;
+  });
+  if (matrices.length > 0) lines.push(`  subgroup matrices: ${matrices.join(", ")}`);
   return lines.join("\n");
 }

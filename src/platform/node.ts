@@ -1,5 +1,12 @@
 import { userError } from "../core/errors.ts";
-import { type DeviceRequest, type Gpu, type GpuLimits, limitsOf, openGpuFromAdapter } from "../gpu/device.ts";
+import {
+  type DeviceRequest,
+  type Gpu,
+  type GpuLimits,
+  limitsOf,
+  openGpuFromAdapter,
+  type SubgroupMatrixConfig,
+} from "../gpu/device.ts";
 import { defaultSystemAdapter, embeddedAdapter, type FoundAdapter, systemAdapters } from "./node/adapters.ts";
 import { embeddedDriverExists } from "./node/embedded.ts";
 import { politeWait } from "./node/poll.ts";
@@ -27,6 +34,8 @@ export interface AdapterReport {
   readonly description: string;
   readonly limits: GpuLimits;
   readonly features: readonly string[];
+  /** Sizes and types in which its subgroups multiply matrices. */
+  readonly subgroupMatrices: readonly SubgroupMatrixConfig[];
   readonly verdict: "chosen" | "usable" | "refused";
   readonly why: string;
 }
@@ -67,7 +76,8 @@ export async function listAdapters(options: { adapter?: string | undefined } = {
     const why = found === chosen ? choiceReason(found, wanted) : `reach it with GPT2_ADAPTER=${selector(found)}`;
     const { driver, kind, info, adapter } = found;
     const features = [...adapter.features].sort();
-    return { driver, kind, description: info.description, limits: limitsOf(adapter.limits), features, verdict, why };
+    const { description, subgroupMatrixConfigs: subgroupMatrices } = info;
+    return { driver, kind, description, limits: limitsOf(adapter.limits), features, subgroupMatrices, verdict, why };
   });
   const refused = (await whyRefused()).map(
     (why): AdapterReport => ({
@@ -76,6 +86,7 @@ export async function listAdapters(options: { adapter?: string | undefined } = {
       description: "",
       limits: {},
       features: [],
+      subgroupMatrices: [],
       verdict: "refused",
       why,
     }),

@@ -15,7 +15,7 @@ import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
-const PEAK = { gflopsPerS: 10, gbPerS: 1 };
+const PEAK = { gflopsPerS: 10, halfGflopsPerS: 10, gbPerS: 1 };
 
 const none = { embedding: 0, attention: 0, residual: 0 };
 const tiny: StepSize = {

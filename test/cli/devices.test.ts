@@ -48,11 +48,13 @@ describe("gpt2", () => {
       description: "",
       limits: { maxStorageBufferBindingSize: 134217728, maxComputeWorkgroupStorageSize: 32768 },
       features: ["shader-f16", "depth-clip-control"],
+      subgroupMatrices: [{ componentType: "f16", resultComponentType: "f32", M: 16, N: 8, K: 16 }],
       verdict: "chosen",
       why: "because",
     });
     expect(text).toContain("binding 128 MiB, workgroup memory 32 KiB");
     expect(text).toContain("features: shader-f16");
     expect(text).not.toContain("depth-clip-control");
+    expect(text).toContain("subgroup matrices: f16 16x8x16 in f32");
   });
 });

@@ -16,19 +16,21 @@ const USUAL_LANES = 32;
 
 /**
  * The matrices that a product is best made of: of f16, summed in f32, where both operands are f16; else of f32, which f16 goes
- * into unchanged. Undefined where the adapter has none of these in sizes that divide what the shader stages.
+ * into unchanged. Undefined where the adapter has none of these.
  */
-export function matricesFor(product: Product, { subgroupMatrices }: Traits): SubgroupMatrix | undefined {
+export function matricesFor(product: Product, traits: Traits): SubgroupMatrix | undefined {
   const { a, b } = typesOf(product);
-  const components: FloatDType[] = a === "f16" && b === "f16" ? ["f16", "f32"] : ["f32"];
-  for (const component of components) {
-    const usable = subgroupMatrices.filter(
-      ({ componentType, resultComponentType, M, N, K }) =>
-        componentType === component && resultComponentType === "f32" && [M, N, K].every(divides),
-    );
-    if (usable.length > 0) return usable.reduce((best, one) => (volume(one) > volume(best) ? one : best));
-  }
-  return undefined;
+  return (a === "f16" && b === "f16" && largestMatrix("f16", traits)) || largestMatrix("f32", traits);
+}
+
+/** The largest matrices of a type that are summed in f32, in sizes that divide what the shader stages. */
+export function largestMatrix(component: FloatDType, { subgroups, subgroupMatrices }: Traits) {
+  const usable = subgroupMatrices.filter(
+    ({ componentType, resultComponentType, M, N, K }) =>
+      componentType === component && resultComponentType === "f32" && [M, N, K].every(divides),
+  );
+  if (!subgroups || usable.length === 0) return undefined;
+  return usable.reduce((best, one) => (volume(one) > volume(best) ? one : best));
 }
 
 /** What of a variant depends on the adapter's matrices. */
@@ -43,7 +45,7 @@ export interface MatrixForm {
 /** The form that a variant of these units takes for a product on this adapter; undefined where it has no such matrices. */
 export function matrixForm({ units, sums }: MatrixUnits, product: Product, traits: Traits): MatrixForm | undefined {
   const matrix = matricesFor(product, traits);
-  if (!matrix || !traits.subgroups) return undefined;
+  if (!matrix) return undefined;
   const { M, N, K } = matrix;
   const component: FloatDType = matrix.componentType === "f16" ? "f16" : "f32";
   const [rows, columns] = [units[0] * sums[0] * M, units[1] * sums[1] * N];
@@ -60,8 +62,8 @@ export function matrixForm({ units, sums }: MatrixUnits, product: Product, trait
   };
 }
 
-/** One subgroup a unit. WebGPU wants a multiple of what a subgroup has at most, and the shader copes with fewer or more. */
-function invocationsFor(units: number, { subgroupMinSize, subgroupMaxSize }: Traits): number {
+/** As many as give each unit a subgroup. WebGPU wants a multiple of what a subgroup has at most, and the shader copes with fewer or more. */
+export function invocationsFor(units: number, { subgroupMinSize, subgroupMaxSize }: Traits): number {
   const lanes = Math.min(Math.max(USUAL_LANES, subgroupMinSize), subgroupMaxSize);
   return Math.ceil((units * lanes) / subgroupMaxSize) * subgroupMaxSize;
 }

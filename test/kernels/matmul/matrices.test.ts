@@ -1,18 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { traceOp } from "../../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
-import { openGpuFromAdapter } from "../../../src/gpu/device.ts";
 import { shaderSource } from "../../../src/kernels/dispatch.ts";
 import { matricesFor } from "../../../src/kernels/matmul/matrices.ts";
 import { defaultVariant, fitVariant, variantNamed } from "../../../src/kernels/matmul/variants.ts";
 import { matmulOp } from "../../../src/kernels/matmul.ts";
 import { f16, f32, type OpCase } from "../../../src/kernels/op.ts";
 import { DEFAULT_TRAITS, type SubgroupMatrix, type Traits } from "../../../src/kernels/traits.ts";
-import { DAWN_OPTIONS, loadDawn, stockDawnPath } from "../../../src/platform/node/dawn.ts";
 import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";
 import { checkOp } from "../../support/check.ts";
 import { halvesOn, testAdapters } from "../../support/gpu.ts";
 import { withMatrices } from "../../support/matrices.ts";
+import { openNullGpu } from "../../support/null-gpu.ts";
 
 const matrix = (componentType: string, M: number, N: number, K: number): SubgroupMatrix => {
   return { componentType, resultComponentType: "f32", M, N, K };
@@ -127,11 +126,8 @@ describe("which matrices a product is made of", () => {
   });
 });
 
-/** Dawn's null backend computes nothing, but its compiler takes subgroup matrices as those of GPUs do. */
 test("the compiler accepts every shader of the family as it is", async () => {
-  const instance = loadDawn(stockDawnPath()).create([...DAWN_OPTIONS, "backend=null"]);
-  const adapter = await instance.requestAdapter();
-  const gpu = await openGpuFromAdapter(adapter!, { driver: "null", kind: "hardware", wait: (start) => start() });
+  const gpu = await openNullGpu();
   expect(gpu.features).toContain("chromium-experimental-subgroup-matrix");
   let compiled = 0;
   for (const [subgroupMatrices, change] of [
@@ -146,7 +142,6 @@ test("the compiler accepts every shader of the family as it is", async () => {
       const [node] = tape.nodes;
       const [dispatch] = matmulOp.gpu(node!.inputs as never, node!.outputs as never, node!.attrs as never, traits);
       const uses = shaderSource(dispatch!).includes("enable chromium_experimental_subgroup_matrix;");
-      // 4 x 4 sums of 8 x 8 in f32 and of 16 x 16 in f16 both fit.
       expect(uses, JSON.stringify(one)).toBe(true);
       await runtime.compile(tape);
       compiled++;
