@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
 import { OPS } from "../../src/kernels/index.ts";
 import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
+import { matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase } from "../../src/kernels/sample-token.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
@@ -11,6 +12,7 @@ import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { adversaryAllowance, openCheckGpu } from "./check.ts";
 import { halvesOn, type TestAdapter } from "./gpu.ts";
 import { guardGpu } from "./guard.ts";
+import { withMatrices } from "./matrices.ts";
 
 /** Sizes where kernels go wrong: none, one, primes, and around what packs, tiles and workgroups take. */
 const SIZES = [
@@ -48,6 +50,9 @@ const product = fc
     const b = f32(transposeB ? [N, K] : [K, N]);
     return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, variant, splits, ...activated } };
   });
+
+/** Products on emulated matrix units, `matmul` otherwise. */
+export const ON_MATRICES = "matmul on matrices";
 
 const attention = fc
   .record({ T: sizeUpTo(37, 1), heads: fc.integer({ min: 1, max: 3 }), D: sizeUpTo(33, 1), dropout: fc.boolean() })
@@ -157,9 +162,20 @@ function inHalves(op: AnyOp, { inputs, attrs }: OpCase): OpCase {
   return { inputs: Object.fromEntries(halves), attrs: { ...attrs, ...result } };
 }
 
+function opNamed(name: string): AnyOp {
+  const of = name === ON_MATRICES ? matmulOp.name : name;
+  return OPS.find((one) => one.name === of)!;
+}
+
+/** f16 goes into the larger ones, f32 into the others. */
+const EMULATED = [
+  { componentType: "f16", resultComponentType: "f32", M: 16, N: 8, K: 16 },
+  { componentType: "f32", resultComponentType: "f32", M: 8, N: 8, K: 8 },
+];
+
 /** What there is to draw for an op on an adapter: half of it in f16, where both take that. */
 export function randomCases(adapter: TestAdapter, name: string): fc.Arbitrary<OpCase> {
-  const op = OPS.find((one) => one.name === name)!;
+  const op = opNamed(name);
   const cases = RANDOM_CASES[name]!.filter((check) => halvesOn(adapter) || !needsHalves(op, check));
   if (!halvesOn(adapter) || !(op.halves || "result" in (op.attrs ?? {}))) return cases;
   return fc.tuple(cases, fc.boolean()).map(([check, halves]) => (halves ? inHalves(op, check) : check));
@@ -193,6 +209,10 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
       attrs: { interval: 10 },
     })),
   matmul: product,
+  // The shaders of matrix units: they compile for seconds where matrices are emulated.
+  [ON_MATRICES]: product.map(({ inputs, attrs }) => {
+    return { inputs, attrs: { ...attrs, variant: "matrix2x2", splits: 3 } };
+  }),
   sampleToken,
   scale: matrix.map((shape) => ({ inputs: { x: f32(shape) }, attrs: { factor: -0.7 } })),
   scaledFill: matrix.map((shape) => ({ inputs: { dy: f32([1]), step }, attrs: { shape } })),
@@ -209,9 +229,11 @@ export async function checkRandomCase(
   check: OpCase,
   seed: number,
 ): Promise<number> {
-  const op = OPS.find((one) => one.name === name)!;
-  const gpu = guardGpu(await openCheckGpu(adapter));
-  const runtime = createGpuRuntime(gpu);
+  const op = opNamed(name);
+  const opened = await openCheckGpu(adapter);
+  const emulates = name === ON_MATRICES;
+  const gpu = guardGpu(emulates ? withMatrices(opened, opened.info.subgroupMinSize) : opened);
+  const runtime = createGpuRuntime(gpu, emulates ? { subgroupMatrices: EMULATED } : {});
   const { error, tensor } = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check, seed);
   runtime.close();
   await gpu.checkGuards();
