@@ -96,4 +96,52 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "if (false) { return; }",
     why: "it spares work: later keys get zeros, which the slices with their own rows replace",
   },
+  {
+    shader: "attention/forward",
+    before: "s[r] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));",
+    after: "s[r + 1u] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));",
+    why: "QUERIES is 1 in every dispatch, so s has one element, which any index is clamped to",
+  },
+  {
+    shader: "cross_entropy/forward",
+    before: "if (label >= 0 && u32(label) < u.V) {",
+    after: "if (label >= 0 && u32(label) <= u.V) {",
+    why: "the host refuses a label of V",
+  },
+  {
+    shader: "gradient_norm_parts",
+    before: "if (local == 0u) {",
+    after: "if (local != 0u) {",
+    why: "all invocations have the same sum, and store it in the same place",
+  },
+  {
+    shader: "scaled_sum",
+    before: "if (local == 0u) {",
+    after: "if (local != 0u) {",
+    why: "all invocations have the same sum, and store it in the same place",
+  },
+  {
+    shader: "matmul/b_scalar",
+    before: "return u.B_K == 1u;",
+    after: "return u.B_K == 2u;",
+    why: "it decides in which order blocks are staged, not which",
+  },
+  {
+    shader: "matmul/parts_columns",
+    before: "return (u.A_START + min(row + lane / 4u * 4u, u.M - 4u) + lane % 4u * u.A_K) / 4u;",
+    after: "return (u.A_START + min(row + lane / 4u * 5u, u.M - 4u) + lane % 4u * u.A_K) / 4u;",
+    why: "row, M and A_K are multiples of 4, so that a fifth is lost when the place is divided by 4",
+  },
+  {
+    shader: "matmul/stage",
+    before: "return mat4x4f(fma(a.xxxx, b, y[0]), fma(a.yyyy, b, y[1]), fma(a.zzzz, b, y[2]), fma(a.wwww, b, y[3]));",
+    after: "return mat4x4f(fma(a.xxxx, b, y[0]), fma(b, a.yyyy, y[1]), fma(a.zzzz, b, y[2]), fma(a.wwww, b, y[3]));",
+    why: "a product is the same either way",
+  },
+  {
+    shader: "sample/reduce",
+    before: "if (words[other] > words[lane] || (words[other] == words[lane] && places[other] < places[lane])) {",
+    after: "if (words[other] > words[lane] || (words[other] == words[lane] && places[other] <= places[lane])) {",
+    why: "no two invocations have the same place",
+  },
 ];

@@ -31,6 +31,8 @@ checkOp(sampleTokenOp, {
     sampleCase({ badWordsIds: [[4], [1, 5], [2, 0, 1]], endIds: [2, 3], minLength: 5 }, best(4, 5, 1, 2)),
     sampleCase({ badWordsIds: [[4], [1, 5], [2, 0, 1]], endIds: [2, 3], minLength: 5 }, best(1, 5, 3)),
     sampleCase({ endIds: [7, 2], minLength: 3 }, best(2, 7, 4)),
+    // the best lies behind the end of two rows, where nothing has been said yet
+    sampleCase({ noRepeatNgramSize: 1 }, best(1, 3)),
     // all but one of the vocabulary banned, and then all of it
     sampleCase({ doSample: true, badWordsIds: [0, 1, 2, 3, 4, 5, 6, 7].map((id) => [id]) }),
     sampleCase({ badWordsIds: [0, 1, 2, 3, 4, 5, 6, 7, 8].map((id) => [id]) }),
