@@ -1,6 +1,4 @@
 import { defineConfig } from "vitest/config";
-import "./scripts/embed-page.mjs";
-import "./scripts/embed-shaders.mjs";
 
 // lavapipe makes Dawn remark, at every look at the adapter, on a limit that kernels do not use; from the test processes
 // that cannot be stopped at its source.
@@ -13,6 +11,7 @@ process.stderr.write = ((chunk: string | Uint8Array, ...rest: []) => {
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: "test/support/build.ts",
     // Processes, since drivers are native code that may take its process along; kept between files, since opening a
     // device costs more than most test files. Two, since a software driver uses every core by itself.
     pool: "forks",

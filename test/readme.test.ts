@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { GPT2 } from "./support/build.ts";
 import { testAdapters } from "./support/gpu.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -11,7 +12,7 @@ const readme = read("README.md");
 
 async function node(...args: string[]): Promise<string> {
   const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", GPT2_ADAPTER: testAdapters[0] };
-  return (await promisify(execFile)(process.execPath, ["--import", "tsx", ...args], { cwd: root, env })).stdout;
+  return (await promisify(execFile)(process.execPath, args, { cwd: root, env })).stdout;
 }
 
 /** The fenced blocks of a language in a page. */
@@ -25,7 +26,7 @@ describe("README.md", () => {
     const example = blocks(readme, "ts")[0]!
       .replace('"webgpu-gpt2"', source("src/index.ts"))
       .replace('"webgpu-gpt2/node"', source("src/platform/node.ts"));
-    const lines = (await node("--input-type=module", "-e", example)).trimEnd().split("\n");
+    const lines = (await node("--import", "tsx", "--input-type=module", "-e", example)).trimEnd().split("\n");
     const losses = lines.flatMap((line) => /^\d+ ([\d.]+)$/.exec(line)?.[1] ?? []).map(Number);
     expect(losses).toHaveLength(60);
     expect(losses.at(-1)).toBeLessThan(0.5 * losses[0]!);
@@ -36,7 +37,7 @@ describe("README.md", () => {
     expect(shown.length).toBeGreaterThan(5);
     const commands = new Set(shown.map((line) => line.split(" ")[1]!));
     for (const command of commands) {
-      const help = await node("src/cli/main.ts", command, "--help");
+      const help = await node(GPT2, command, "--help");
       const options = shown
         .filter((line) => line.split(" ")[1] === command)
         .flatMap((line) => line.replace(/ #.*/, "").match(/--[a-z0-9-]+/g) ?? []);

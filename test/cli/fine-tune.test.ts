@@ -2,12 +2,11 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { resolveSettings } from "../../src/cli/settings/resolve.ts";
+import { GPT2 } from "../support/build.ts";
 import { modelFiles } from "../support/models.ts";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 let folder = "";
 
 beforeAll(() => {
@@ -32,7 +31,7 @@ function withoutNaN(file: Uint8Array): Uint8Array {
 function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", main, ...args], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [GPT2, ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });

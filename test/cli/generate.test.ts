@@ -2,14 +2,13 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeModelDirectory } from "../../src/io/huggingface.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { initialParameters, layoutParameters, unpackParameters } from "../../src/model/parameters.ts";
 import { charTokenizer } from "../../src/text/char.ts";
+import { GPT2 } from "../support/build.ts";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gpt2-generate-"));
 const model = join(folder, "model");
 
@@ -27,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function gpt2(args: string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
   const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
   return new Promise((resolve) => {
-    const all = ["--import", "tsx", main, ...args, "--model", model, "--device", "cpu"];
+    const all = [GPT2, ...args, "--model", model, "--device", "cpu"];
     const child = execFile(process.execPath, all, { env }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );

@@ -1,15 +1,13 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findCheckpoints } from "../../src/cli/checkpoints.ts";
 import { parseSafetensors } from "../../src/io/safetensors.ts";
 import { toFloat32 } from "../../src/io/tensor-data.ts";
+import { GPT2 } from "../support/build.ts";
 import { testAdapters } from "../support/gpu.ts";
 import { compare, contentsOf, gpt2, TINY_FLAGS, writeRecords } from "../support/killed-run.ts";
-
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 // scripts/kill-resume.ts does so hundreds of times.
 test.each([
@@ -24,7 +22,7 @@ test.each([
       const begin = (run: string, limit: number): string =>
         `train --data ${join(folder, "data.txt")} --device cpu ${TINY_FLAGS} ${flags} --max-steps 12 --batch-size 4
        --gradient-accumulation-steps 2 --save-total-limit ${limit} --output-dir ${join(folder, run)}`;
-      expect(await gpt2(main, begin("whole", 9), "none")).toMatchObject({ code: 0 });
+      expect(await gpt2(GPT2, begin("whole", 9), "none")).toMatchObject({ code: 0 });
       const whole = contentsOf(join(folder, "whole"));
 
       const run = join(folder, "killed");
@@ -32,12 +30,12 @@ test.each([
       // In the second batch of a step; while the second checkpoint is written; before it is renamed, or after.
       const moments = ["op:480", "file:90", "file:140:after"];
       for (const [i, moment] of moments.entries()) {
-        const { code, where, output } = await gpt2(main, i === 0 ? begin("killed", 1) : resume, moment);
+        const { code, where, output } = await gpt2(GPT2, i === 0 ? begin("killed", 1) : resume, moment);
         expect(code, output).toBeNull();
         expect(where?.kind).toBe(moment.split(":")[0]);
         expect(compare(run, whole, false)).toEqual([]);
       }
-      const last = await gpt2(main, resume, "none");
+      const last = await gpt2(GPT2, resume, "none");
       expect(last.code, last.output).toBe(0);
       expect(compare(run, whole, true)).toEqual([]);
       expect(readdirSync(run).filter((name) => /partial|trash|aside/.test(name))).toEqual([]);
@@ -58,8 +56,8 @@ test.skipIf(testAdapters.length === 0)(
       const train = (run: string): string =>
         `train --data ${join(folder, "data.txt")} --device ${testAdapters.at(-1)} ${TINY_FLAGS} --max-steps 12 --batch-size 4
        --save-total-limit 9 --output-dir ${join(folder, run)}`;
-      expect(await gpt2(main, train("whole"), "none")).toMatchObject({ code: 0 });
-      const { code, output } = await gpt2(main, train("lost"), "lose:150");
+      expect(await gpt2(GPT2, train("whole"), "none")).toMatchObject({ code: 0 });
+      const { code, output } = await gpt2(GPT2, train("lost"), "lose:150");
       expect(code, output).toBe(0);
       expect(output).toMatch(/the device was lost \(destroyed\).*; going on from step \d+ \(1 of 3\)/);
       expect(compare(join(folder, "lost"), contentsOf(join(folder, "whole")), true)).toEqual([]);
@@ -79,7 +77,7 @@ describe("values that turn NaN while gpt2 train runs", () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "poisoned-"));
     writeRecords(join(folder, "data.txt"));
-    expect(await gpt2(main, train("whole"), "none")).toMatchObject({ code: 0 });
+    expect(await gpt2(GPT2, train("whole"), "none")).toMatchObject({ code: 0 });
     whole = contentsOf(join(folder, "whole"));
   }, 240_000);
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -92,14 +90,14 @@ describe("values that turn NaN while gpt2 train runs", () => {
     });
 
   test("once: that step is left out, the run goes on and its checkpoints are finite", async () => {
-    const { code, output } = await gpt2(main, train("once"), "poison:330");
+    const { code, output } = await gpt2(GPT2, train("once"), "poison:330");
     expect(code, output).toBe(0);
     expect(output.match(/step \d+ left out: .*; the weights are as before/g)).toHaveLength(1);
     expect(finiteWeights("once")).toEqual([true, true, true]);
   }, 240_000);
 
   test("in every step from then on: the run stops as told, and what it saved before is as it was", async () => {
-    const { code, output } = await gpt2(main, train("on"), "poison:330:on");
+    const { code, output } = await gpt2(GPT2, train("on"), "poison:330:on");
     expect(code, output).toBe(1);
     expect(output).toMatch(/gpt2: 3 steps in a row were not finite/);
     expect(finiteWeights("on")).not.toContain(false);

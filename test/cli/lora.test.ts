@@ -2,10 +2,9 @@ import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { GPT2 } from "../support/build.ts";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
 let folder = "";
 const at = (name: string): string => join(folder, name);
@@ -21,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", main, ...args], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [GPT2, ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });

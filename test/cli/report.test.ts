@@ -1,28 +1,22 @@
 import { execFile } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reportListener } from "../../src/cli/report-page.ts";
 import { createRunFiles, metricsListener } from "../../src/cli/run-files.ts";
 import { readRun } from "../../src/cli/run-read.ts";
 import { clock, description, log, tell } from "../report/run.ts";
+import { GPT2 } from "../support/build.ts";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const runs = mkdtempSync(join(tmpdir(), "gpt2-report-"));
 afterAll(() => rmSync(runs, { recursive: true }));
 
 function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ["--import", tsx, main, "report", ...args],
-      { env, cwd: runs },
-      (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    execFile(process.execPath, [GPT2, "report", ...args], { env, cwd: runs }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { GPT2 } from "../../support/build.ts";
 import { testAdapters } from "../../support/gpu.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -19,7 +20,7 @@ test.runIf(existsSync(text) && adapter !== undefined)(
     const folder = mkdtempSync(join(tmpdir(), "nanogpt-"));
     try {
       const run = join(folder, "run");
-      const args = ["--import", "tsx", "src/cli/main.ts", "train", "--preset", "nanogpt-char-cpu", "--data", text];
+      const args = [GPT2, "train", "--preset", "nanogpt-char-cpu", "--data", text];
       const short = ["--max-steps", "100", "--eval-steps", "100", "--samples", "0", "--device", adapter!];
       const env = { ...process.env, NODE_OPTIONS: "" };
       await promisify(execFile)(process.execPath, [...args, ...short, "--output-dir", run], { cwd: root, env });

@@ -2,10 +2,9 @@ import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { GPT2 } from "../../support/build.ts";
 
-const main = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
 let folder = "";
 
@@ -18,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", main, ...args], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [GPT2, ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
@@ -52,7 +51,7 @@ test("a run that is stopped by SIGTERM saves, says how to go on, and ends in the
   const steps = ["--max-steps", "40", "--logging-steps", "1"];
   expect(await gpt2(...tiny(), ...steps, "--output-dir", whole)).toMatchObject({ code: 0, stderr: "" });
 
-  const child = spawn(process.execPath, ["--import", "tsx", main, ...tiny(), ...steps, "--output-dir", stopped], {
+  const child = spawn(process.execPath, [GPT2, ...tiny(), ...steps, "--output-dir", stopped], {
     env,
   });
   let output = "";
