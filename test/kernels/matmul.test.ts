@@ -52,6 +52,10 @@ checkOp(matmulOp, {
   gpuCases: [
     ...variantCases,
     ...halfCases,
+    ...(["NN", "NT"] as const).flatMap((form) => [
+      product(1, 68, 200, form, ["bias"], { variant: "vectors", splits: 2 }),
+      product(8, 40, 132, form, ["residual"], { variant: "vectors" }),
+    ]),
     product(0, 4, 4, "NN"),
     product(4, 0, 4, "NT"),
     product(8, 8, 0, "NN", ["bias"]),
@@ -169,6 +173,7 @@ describe("the choice where nothing was tuned", () => {
     const { name, splits } = choice(DEFAULT_TRAITS, 128, 128, 4096);
     expect(name).toBe("staged32");
     expect(splits).toBeGreaterThan(1);
-    expect(choice(DEFAULT_TRAITS, 1, 768, 3072).name).toBe("registers-wide");
+    expect(choice(DEFAULT_TRAITS, 1, 768, 3072).name).toBe("vectors");
+    expect(choice({ ...DEFAULT_TRAITS, maxInvocations: 64 }, 1, 768, 3072).name).toBe("registers-wide");
   });
 });

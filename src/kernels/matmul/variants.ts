@@ -155,6 +155,15 @@ export const matmulVariants: readonly MatmulVariant[] = [
     workgroupBytes: 8192,
   },
   {
+    ...REGISTERS,
+    name: "vectors",
+    shader: "matmul/vectors",
+    tile: [8, 32],
+    invocations: 128,
+    constants: {},
+    workgroupBytes: 16384,
+  },
+  {
     ...MATRICES,
     name: "matrix2x2",
     shader: "matmul/matrix_2x2",
@@ -211,7 +220,7 @@ function softwareNames({ M, transposeB }: Product): string[] {
 
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. */
 function hardwareNames({ M, N }: Product): string[] {
-  if (M <= FEW_ROWS) return ["registers-wide"];
+  if (M <= FEW_ROWS) return ["vectors", "registers-wide"];
   const tiles = (side: number): number => Math.ceil(M / side) * Math.ceil(N / side);
   const matrices = tiles(128) >= BUSY_GROUPS / 2 ? ["matrix4x4", "matrix2x2"] : ["matrix2x2"];
   return [...matrices, ...(M * N >= (BUSY_GROUPS / 2) * 64 * 64 ? ["staged64"] : []), "staged32"];

@@ -1,0 +1,60 @@
+// y = finish(a . b) for up to 8 rows of y a tile, as decoding has them: a workgroup of 128 makes 8 x 32 of y, 8 invocations along
+// the columns by 16 along K. Reading b is all the work there is, so neighbours read what lies side by side in b, each element
+// once, and many invocations read at a time. What the 16 have summed meets in workgroup memory. For GPUs.
+
+const COLUMN_LANES = 8u;
+const K_LANES = 16u;
+const ROWS = 8u;
+
+// sums of K lane l, row r, column lane c at (l * ROWS + r) * COLUMN_LANES + c
+var<workgroup> sums: array<vec4f, K_LANES * ROWS * COLUMN_LANES>;
+
+@compute @workgroup_size(128)
+fn matmul(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let tile = tile_of(group, groups);
+  let row = tile.row * ROWS;
+  if (tile.column * COLUMN_LANES * 4u >= u.N) {
+    return; // all of the workgroup
+  }
+  // (along the columns, along K): the faster one along which b lies
+  let lane = select(
+    vec2u(local % COLUMN_LANES, local / COLUMN_LANES),
+    vec2u(local / K_LANES, local % K_LANES),
+    b_along_k());
+  let column = (tile.column * COLUMN_LANES + lane.x) * 4u;
+  let place_a0 = place_a(row);
+  let place_a1 = place_a(row + 4u);
+  let place_b0 = place_b(column);
+  let many = row + 4u < u.M;
+  var y0 = mat4x4f();
+  var y1 = mat4x4f();
+  let end = min(u.K, (group.z + 1u) * u.K_STEP);
+  for (var k = group.z * u.K_STEP + lane.y * 4u; k < end; k += K_LANES * 4u) {
+    let b0 = load_b(place_b0, k);
+    y0 = add_product(y0, load_a(place_a0, k), b0);
+    if (many) {
+      y1 = add_product(y1, load_a(place_a1, k), b0);
+    }
+  }
+  let own = lane.y * ROWS * COLUMN_LANES + lane.x;
+  for (var r = 0u; r < 4u; r++) {
+    sums[own + r * COLUMN_LANES] = y0[r];
+    sums[own + (r + 4u) * COLUMN_LANES] = y1[r];
+  }
+  workgroupBarrier();
+  // 64 of them add up: one for each row and 4 columns.
+  if (local < ROWS * COLUMN_LANES) {
+    var sum = sums[local];
+    for (var l = 1u; l < K_LANES; l++) {
+      sum += sums[l * ROWS * COLUMN_LANES + local];
+    }
+    let y_row = row + local / COLUMN_LANES;
+    if (y_row < u.M) {
+      store(sum, group.z, y_row, (tile.column * COLUMN_LANES + local % COLUMN_LANES) * 4u);
+    }
+  }
+}
