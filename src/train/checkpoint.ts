@@ -1,6 +1,6 @@
 /** A training run's states as files, written and read some megabytes at a time, with every bit kept. */
 import { createTape } from "../autograd/tape.ts";
-import type { FloatDType } from "../core/dtype.ts";
+import { type FloatDType, WORD_BYTES } from "../core/dtype.ts";
 import { NotFiniteError, userError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import {
@@ -60,6 +60,11 @@ export function modelFiles(
     ...[...plan.files].map(([name, bytes]): PlannedFile => ({ name, write: (write) => write(bytes) })),
     { name: plan.weights.name, write: (write) => streamWeights(plan, read, write) },
   ];
+}
+
+/** Bytes of the piece that a file is written through, on the device. */
+export function savingBytes({ entries }: ParameterLayout): number {
+  return WORD_BYTES * Math.min(WRITE_PIECE, Math.max(...entries.map(({ shape }) => sizeOf(shape))));
 }
 
 /** What a PEFT directory says besides its tensors. */
