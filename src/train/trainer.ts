@@ -2,8 +2,9 @@ import type { FloatDType } from "../core/dtype.ts";
 import { HEALTHY, NORM, SCALE } from "../kernels/gradient-norm.ts";
 import { INITIAL_SCALER } from "../kernels/loss-scaler.ts";
 import { MOST_MICRO_BATCHES, packStep } from "../kernels/step.ts";
+import { ARENA, statesOf } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { ARENA, type ParameterLayout } from "../model/parameters.ts";
+import type { ParameterLayout } from "../model/parameters.ts";
 import { disposeAll, type Program, type ProgramStats, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { type Batch, collateRows } from "./batch.ts";
 import { contextFor, contextsOf, placesOf } from "./contexts.ts";
@@ -205,7 +206,8 @@ function combine(first: ProgramStats, last: ProgramStats, times: number): Progra
 
 /** Fresh moments for parameters that are about to be trained, and a fresh loss scale in mixed precision. */
 export function resetOptimizer(runtime: Runtime, layout: ParameterLayout, precision: FloatDType = "f32"): void {
-  const zeros = new Float32Array(layout.trained);
-  for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, zeros);
+  const states = [ARENA.m, ARENA.v].flatMap((moment) => statesOf(layout, moment));
+  const zeros = new Float32Array(Math.max(...states.map(({ size }) => size)));
+  for (const { name, size } of states) runtime.writeState(name, zeros.subarray(0, size));
   if (precision === "f16") runtime.writeState(LOSS_SCALER, INITIAL_SCALER);
 }

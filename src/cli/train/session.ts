@@ -2,7 +2,8 @@ import type { Tape } from "../../autograd/tape.ts";
 import type { FloatDType } from "../../core/dtype.ts";
 import { userError } from "../../core/errors.ts";
 import { createGenerator, type Generator } from "../../generate/generate.ts";
-import { ARENA, initialCorrections, initialParameters } from "../../model/parameters.ts";
+import { ARENA, writeArena } from "../../model/arena.ts";
+import { initialCorrections, initialParameters } from "../../model/parameters.ts";
 import type { ProgramStats } from "../../runtime/runtime.ts";
 import { contextsFor } from "../../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../../train/evaluate.ts";
@@ -59,9 +60,9 @@ export async function openSession(
   if (checkpoint) {
     await checkpoint.restore(runtime, layout, options.precision);
   } else {
-    if (!model) runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
+    if (!model) writeArena(runtime, layout, ARENA.parameters, initialParameters(config, layout, settings.seed));
     for (const { offset, data } of model ? initialCorrections(layout, settings.seed) : [])
-      runtime.writeState(ARENA.parameters, data, offset);
+      writeArena(runtime, layout, ARENA.parameters, data, offset);
     resetOptimizer(runtime, layout, options.precision);
   }
   const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
