@@ -15,6 +15,7 @@ import { planSafetensors } from "../src/io/safetensors-write.ts";
 import { DEFAULT_TRAITS } from "../src/kernels/traits.ts";
 import { GPT2_PRESETS, type Gpt2PresetName, parameterCount, parameterShapes } from "../src/model/config.ts";
 import { layoutParameters } from "../src/model/parameters.ts";
+import { createForecast } from "../src/runtime/need.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 
 const [name = "gpt2-xl", dtype = "F16", parent = tmpdir()] = process.argv.slice(2);
@@ -34,6 +35,7 @@ function nothing(): Runtime & { written(): number } {
       dispose() {},
     }),
     predict: () => ({ stateBytes: 0, transientBytes: 0, bytes: 0 }),
+    forecast: () => createForecast(DEFAULT_TRAITS),
     writeState: (_name, data) => {
       written += data.length;
     },

@@ -12,8 +12,9 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { sequencesOf } from "../src/data/sequence.ts";
 import type { Gpu } from "../src/gpu/device.ts";
+import { ARENA, writeArena } from "../src/model/arena.ts";
 import { gpt2Config } from "../src/model/config.ts";
-import { ARENA, initialParameters, layoutParameters } from "../src/model/parameters.ts";
+import { initialParameters, layoutParameters } from "../src/model/parameters.ts";
 import { openGpu } from "../src/platform/node.ts";
 import { createGpuRuntime } from "../src/runtime/gpu.ts";
 import { recordRows } from "../src/train/rows.ts";
@@ -118,7 +119,7 @@ async function soak(warmUp: number, steps: number, adapter: string): Promise<voi
     ...{ learningRate: 1e-3, warmupSteps: 10, maxSteps: warmUp + steps, batchSize: 2, seed: 1 },
   });
   await trainer.prepare();
-  runtime.writeState(ARENA.parameters, initialParameters(config, layout, 1));
+  writeArena(runtime, layout, ARENA.parameters, initialParameters(config, layout, 1));
 
   const every = Math.max(1, Math.floor(steps / SAMPLES));
   const samples: Sample[] = [];

@@ -6,6 +6,8 @@ struct Uniforms {
   MAX_NORM: f32,
   // whether there is a loss scale
   SCALED: u32,
+  // whether there are stats of other gradients
+  CONTINUED: u32,
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
@@ -13,7 +15,9 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> loss: array<u32>;
 // bound to parts where there is none
 @group(0) @binding(2) var<storage, read> scaler: array<f32>;
-@group(0) @binding(3) var<storage, read_write> stats: array<f32>;
+// stats of other gradients; bound to parts where there are none
+@group(0) @binding(3) var<storage, read> before: array<f32>;
+@group(0) @binding(4) var<storage, read_write> stats: array<f32>;
 
 @compute @workgroup_size(ROW_WORKGROUP)
 fn finish(@builtin(local_invocation_index) local: u32) {
@@ -23,12 +27,18 @@ fn finish(@builtin(local_invocation_index) local: u32) {
     sum += parts[2u * i];
     bad += parts[2u * i + 1u];
   }
-  let square = row_total(sum, local);
-  let bads = row_total(bad, local);
+  let own = row_total(sum, local);
+  var bads = row_total(bad, local);
   if (local == 0u) {
-    // WGSL promises nothing of the root of 0 and of what is smaller than 2^-126
     var scale = 1.0;
     if (u.SCALED == 1u) { scale = scaler[0]; }
+    var square = own;
+    if (u.CONTINUED == 1u) {
+      let other = before[0] * scale;
+      square += other * other;
+      bads += 1.0 - before[2];
+    }
+    // WGSL promises nothing of the root of 0 and of what is smaller than 2^-126
     let norm = select(0.0, sqrt(max(square, 1.2e-38)), square >= 1.2e-38) / scale;
     stats[0] = norm;
     stats[1] = 1.0 / scale;

@@ -80,6 +80,8 @@ export { scaledSum } from "./kernels/scaled-sum.ts";
 export { packStep, STEP, type StepScalars } from "./kernels/step.ts";
 /** What kernels may know of an adapter. */
 export { DEFAULT_TRAITS, type Traits } from "./kernels/traits.ts";
+/** Where parameters, gradients and moments lie: one arena each, in several states where it is large. */
+export { ARENA, type Arena, type ArenaLayout, readArena, statesOf, writeArena } from "./model/arena.ts";
 /** The shape of a GPT-2, the published sizes, and what a config's parameters are called. */
 export {
   GPT2_PRESETS,
@@ -102,7 +104,6 @@ export {
 export { LORA_DEFAULTS, type LoraOptions, loraLayers, mergeLora } from "./model/lora.ts";
 /** Parameters in one arena: where each lies, how it starts, and names to and from it. */
 export {
-  ARENA,
   declareParameters,
   initialCorrections,
   initialParameters,

@@ -2,8 +2,9 @@ import type { Tape } from "../autograd/tape.ts";
 import { sizeOf } from "../core/shape.ts";
 import { NORM } from "../kernels/gradient-norm.ts";
 import { packStep } from "../kernels/step.ts";
+import { ARENA, writeArena } from "../model/arena.ts";
 import type { BatchShape } from "../model/gpt2.ts";
-import { ARENA, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
+import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
 import { type Batch, collate } from "../train/batch.ts";
 import { evaluationTape, trainingTape } from "../train/step.ts";
@@ -47,8 +48,9 @@ export function stepParameters({ config }: StepSize): { layout: ParameterLayout;
 }
 
 export function resetState(runtime: Runtime, { config, precision }: StepSize, arena: Float32Array): void {
-  runtime.writeState(ARENA.parameters, arena);
-  resetOptimizer(runtime, layoutParameters(config), precision);
+  const layout = layoutParameters(config);
+  writeArena(runtime, layout, ARENA.parameters, arena);
+  resetOptimizer(runtime, layout, precision);
 }
 
 /** `batch` records of `tokens` ids each, all the same or each its own. */
@@ -87,7 +89,7 @@ export async function checkStep(
   const layout = layoutParameters(size.config);
   const tape = small ? trainingTape(size.config, layout, one, STEP_OPTIONS) : evaluationTape(size.config, layout, one);
   const program = await reference.compile(tape);
-  reference.writeState(ARENA.parameters, arena);
+  writeArena(reference, layout, ARENA.parameters, arena);
   const record = stepBatch(size, one, tokens, true);
   const copies = stepBatch(size, size.shape, tokens, true);
   let error = 0;

@@ -12,8 +12,9 @@ import {
   streamParameters,
 } from "../io/checkpoint.ts";
 import { INDEX, parseIndex, weightFileNames } from "../io/weight-files.ts";
+import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
-import { ARENA, declareParameters, type ParameterLayout } from "../model/parameters.ts";
+import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
 import { openFolder } from "../platform/node/folder.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { gpt2Tokenizer } from "../text/gpt2.ts";
@@ -172,10 +173,10 @@ async function load(
   let written = 0;
   await streamParameters(checkpoint, async (name, at, piece) => {
     await change?.(name, at, piece);
-    runtime.writeState(ARENA.parameters, piece, offsets.get(name)! + at);
+    writeArena(runtime, layout, ARENA.parameters, piece, offsets.get(name)! + at);
     written += piece.length;
     if (written < WRITTEN_UNWAITED) return;
     written = 0;
-    await runtime.readState(ARENA.parameters, 0, 1);
+    await readArena(runtime, layout, ARENA.parameters, 0, 1);
   });
 }

@@ -21,7 +21,7 @@ export async function openRuntime(device: string | undefined, options: RuntimeOp
   if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64" }));
   const gpu = await openGpu({ adapter: device });
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
-  return onGpu(gpu, tuning);
+  return runtimeOn(gpu, tuning);
 }
 
 /** A runtime that the command line has opened. */
@@ -32,14 +32,15 @@ export interface OpenRuntime extends Runtime {
   tuned(tapes: Iterable<Tape>): Promise<OpenRuntime>;
 }
 
-function onGpu(gpu: Gpu, tuning: Tuning | undefined): OpenRuntime {
+/** A runtime on a device that is closed with it. */
+export function runtimeOn(gpu: Gpu, tuning?: Tuning): OpenRuntime {
   const runtime = createGpuRuntime(gpu, { tuning });
   return {
     ...runtime,
     tuning: tuning ?? null,
     async tuned(tapes) {
       runtime.close();
-      return onGpu(gpu, await measureTuning(gpu, tapes));
+      return runtimeOn(gpu, await measureTuning(gpu, tapes));
     },
     close() {
       runtime.close();

@@ -1,18 +1,13 @@
 import type { Tape } from "../autograd/tape.ts";
-import { UserError, userError } from "../core/errors.ts";
+import { UserError } from "../core/errors.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, type SampleSettings } from "../kernels/sample-settings.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { type DecodeShape, decodeState, decodeTape, prefillTape } from "../model/decode.ts";
+import { type DecodeShape, decodeState } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
-import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
+import { disposeAll, type Program, type Runtime, type Tensors } from "../runtime/runtime.ts";
+import { type DecodeRow, decodePlansOf, decodeTapes, type Prompt, rowsThatFit } from "./decode-plans.ts";
 
-/** A sequence being continued. */
-export interface DecodeRow {
-  readonly prompt: readonly number[];
-  /** Ids it has at least before an end token, and at most, prompt included. */
-  readonly least: number;
-  readonly most: number;
-}
+export type { DecodeRow } from "./decode-plans.ts";
 
 /** What the device has made of a row so far. */
 export interface RowState {
@@ -47,7 +42,6 @@ export interface Decoder {
   dispose(): void;
 }
 
-const LEAST_PLACES = 32;
 /** Tokens queued between two looks at what came out: doubled while they take less than FAST, halved above SLOW. */
 const MOST_QUEUED = 32;
 const [FAST_MS, SLOW_MS] = [40, 160];
@@ -63,27 +57,15 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
     return plan;
   }
 
-  function placesFor(rows: readonly DecodeRow[]): number {
-    return roomFor(Math.max(...rows.map(({ most }) => most)), config.contextLength);
-  }
-
   /** Compiles both plans and computes the prompts; gives the plan of a step and the logits, if they are asked for. */
   async function start(rows: readonly DecodeRow[], settings: Uint32Array<ArrayBuffer> | undefined) {
-    const shape: DecodeShape = { rows: rows.length, places: placesFor(rows), settings: settings?.length ?? 0 };
-    const prompts = distinctPrompts(rows);
-    const longest = Math.max(...prompts.map(({ ids }) => ids.length));
-    const prompt = { prompts: prompts.length, length: Math.min(shape.places, roomFor(longest, config.contextLength)) };
-    const mode = settings ? "sample" : "logits";
-    const key = `${mode} ${shape.rows} ${shape.places} ${shape.settings}`;
-    const [prefill, step] = await Promise.all([
-      compile(`prefill ${key} ${prompt.prompts} ${prompt.length}`, () =>
-        prefillTape(config, layout, shape, prompt, mode),
-      ),
-      compile(key, () => decodeTape(config, layout, shape, mode)),
-    ]);
+    const plans = decodePlansOf(rows, settings?.length, config);
+    const { shape, prompts } = plans;
+    const compiled = decodeTapes(plans, config, layout).map(([key, tape]) => compile(key, tape));
+    const [prefill, step] = (await Promise.all(compiled)) as [Program, Program];
     const table = tableOf(rows, prompts, shape.places);
     if (settings) writeSampling(runtime, rows, shape, table, settings);
-    const { logits } = await prefill.run(promptInputs(rows, prompts, prompt.length));
+    const { logits } = await prefill.run(promptInputs(rows, prompts, plans.prompt.length));
     return { shape, step, table, logits };
   }
 
@@ -110,17 +92,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
   }
 
   return {
-    fit(rows) {
-      const places = placesFor(rows);
-      const most = Math.floor(runtime.traits.maxBindingBytes / 4);
-      const widest = Math.max(3 * config.width, config.innerWidth);
-      const limit = Math.min(Math.floor(most / (places * widest)), Math.floor(most / config.vocabSize));
-      if (limit < 1)
-        userError(
-          `generate: ${places} places do not fit the ${runtime.name}'s bindings; lower maxNewTokens or the prompt`,
-        );
-      return limit;
-    },
+    fit: (rows) => rowsThatFit(rows, config, runtime),
     sample,
     async logits(rows) {
       const { shape, step, table, logits } = await start(rows, undefined);
@@ -132,32 +104,10 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
       };
     },
     dispose() {
-      for (const plan of plans.values()) plan.then((program) => program.dispose()).catch(() => {});
+      void disposeAll(plans.values());
       plans.clear();
     },
   };
-}
-
-/** A few sizes serve all lengths: powers of two up to the context. */
-function roomFor(length: number, context: number): number {
-  let places = LEAST_PLACES;
-  while (places < length) places *= 2;
-  return Math.min(places, context);
-}
-
-interface Prompt {
-  readonly ids: readonly number[];
-  /** The cache row that it is computed in: the first that continues it. */
-  readonly row: number;
-}
-
-/** Each array of ids once: rows that share a prompt share the array. */
-function distinctPrompts(rows: readonly DecodeRow[]): Prompt[] {
-  const seen = new Map<readonly number[], Prompt>();
-  rows.forEach(({ prompt }, row) => {
-    if (!seen.has(prompt)) seen.set(prompt, { ids: prompt, row });
-  });
-  return [...seen.values()];
 }
 
 /** The prompt's places from the row that it was computed in, all others from the row itself. */

@@ -58,19 +58,6 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     busy = true;
   }
 
-  function rowsOf(prompts: readonly (readonly number[])[], options: Generation): DecodeRow[] {
-    return prompts.map((prompt) => {
-      checkPrompt(prompt, config);
-      const { most, least } = options;
-      const total = (limit: Generation["most"]): number => limit.length + (limit.fromPrompt ? prompt.length : 0);
-      if (total(most) <= prompt.length)
-        userError(
-          `maxLength is ${most.length}, the prompt has ${prompt.length} tokens already; raise it, or use maxNewTokens`,
-        );
-      return { prompt, least: total(least), most: total(most) };
-    });
-  }
-
   async function* sampleAll(rows: readonly DecodeRow[], firstRow: number, options: Generation, signal?: AbortSignal) {
     const trackers = rows.map(() => options.tokenizer && createTextStream(options.tokenizer, options.stopStrings));
     const seen = rows.map(({ prompt }) => prompt.length);
@@ -92,7 +79,7 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     signal?: AbortSignal,
   ): Promise<Generated[]> {
     const options = generationOptions(given, config);
-    const rows = rowsOf(prompts, options);
+    const rows = decodeRows(prompts, options, config);
     const perPrompt = options.numBeams > 1 ? options.numBeams : options.numReturnSequences;
     const all = rows.flatMap((row) => new Array<DecodeRow>(perPrompt).fill(row));
     const results: Generated[] = [];
@@ -127,7 +114,7 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     if (options.numBeams > 1) userError("numBeams: a search knows its words only at the end; use generate for beams");
     if (options.numReturnSequences > 1)
       userError("numReturnSequences: one sequence is streamed; use generate for more");
-    const rows = rowsOf([prompt], options);
+    const rows = decodeRows([prompt], options, config);
     const text = options.tokenizer && createTextStream(options.tokenizer, options.stopStrings);
     let sent = prompt.length;
     begin();
@@ -153,6 +140,23 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
   }
 
   return { generate, stream, dispose: () => decoder.dispose() };
+}
+
+/** What is to be continued, and how far. Throws `UserError` on a prompt that leaves no place. */
+export function decodeRows(
+  prompts: readonly (readonly number[])[],
+  { most, least }: Generation,
+  config: Gpt2Config,
+): DecodeRow[] {
+  return prompts.map((prompt) => {
+    checkPrompt(prompt, config);
+    const total = (limit: Generation["most"]): number => limit.length + (limit.fromPrompt ? prompt.length : 0);
+    if (total(most) <= prompt.length)
+      userError(
+        `maxLength is ${most.length}, the prompt has ${prompt.length} tokens already; raise it, or use maxNewTokens`,
+      );
+    return { prompt, least: total(least), most: total(most) };
+  });
 }
 
 function checkPrompt(prompt: readonly number[], config: Gpt2Config): void {

@@ -91,7 +91,7 @@ export function uniformBytes({
   shader,
   uniforms = {},
 }: Pick<Dispatch, "shader" | "uniforms">): Uint8Array<ArrayBuffer> | undefined {
-  const fields = shader.flatMap((name) => uniformFields(SHADERS[name]));
+  const fields = shader.flatMap(uniformFields);
   const unknown = Object.keys(uniforms).find((name) => !fields.some((field) => field.name === name));
   if (unknown) throw new Error(`the shaders ${shader.join(", ")} have no uniform ${unknown}`);
   if (fields.length === 0) return undefined;
@@ -105,9 +105,22 @@ export function uniformBytes({
   return new Uint8Array(view.buffer);
 }
 
-function uniformFields(source: string): { name: string; type: string }[] {
-  const body = /^struct Uniforms \{\n([^}]*)\}/m.exec(source)?.[1] ?? "";
-  return Array.from(body.matchAll(/^ {2}(\w+): (u32|f32),/gm), ([, name = "", type = ""]) => ({ name, type }));
+// A plan of thousands of dispatches asks for the fields of a few dozen shaders.
+const knownFields = new Map<ShaderName, readonly UniformField[]>();
+
+interface UniformField {
+  readonly name: string;
+  readonly type: string;
+}
+
+function uniformFields(shader: ShaderName): readonly UniformField[] {
+  let fields = knownFields.get(shader);
+  if (!fields) {
+    const body = /^struct Uniforms \{\n([^}]*)\}/m.exec(SHADERS[shader])?.[1] ?? "";
+    fields = Array.from(body.matchAll(/^ {2}(\w+): (u32|f32),/gm), ([, name = "", type = ""]) => ({ name, type }));
+    knownFields.set(shader, fields);
+  }
+  return fields;
 }
 
 /**

@@ -4,7 +4,8 @@ import { userError } from "../core/errors.ts";
 import { fillNormal, STREAM } from "../core/philox.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { cast } from "../kernels/cast.ts";
-import { f32, type Value } from "../kernels/op.ts";
+import type { Value } from "../kernels/op.ts";
+import { ARENA, type ArenaLayout, cutArena, declareArena, stretchesOf } from "./arena.ts";
 import { type Gpt2Config, parameterShapes } from "./config.ts";
 import { fillLora, isCorrection, type LoraOptions, loraShapes } from "./lora.ts";
 import { matchesPattern, requireMatches } from "./patterns.ts";
@@ -36,7 +37,7 @@ export interface ParameterGroup {
 const ALIGNMENT = VIEW_ALIGNMENT / bytesPerElement("f16");
 
 /** Where each parameter lies in the one arena that they share. What trains comes first, group by group. */
-export interface ParameterLayout {
+export interface ParameterLayout extends ArenaLayout {
   readonly entries: readonly ParameterEntry[];
   /** Elements of the arena, padding included. */
   readonly size: number;
@@ -47,15 +48,6 @@ export interface ParameterLayout {
   /** Where the model has corrections beside its weights. */
   readonly lora?: LoraOptions | undefined;
 }
-
-/** States of a runtime that hold the arenas; `accumulated` is there only where a step has several micro-batches. */
-export const ARENA = {
-  parameters: "parameters",
-  gradients: "gradients",
-  accumulated: "accumulated gradients",
-  m: "adam m",
-  v: "adam v",
-} as const;
 
 /** A factor of the learning rate for the parameters that a pattern names; see `matchesPattern`. */
 export interface RateFactor {
@@ -71,6 +63,8 @@ export interface LayoutOptions {
   readonly rateFactors?: readonly RateFactor[] | undefined;
   /** Adds narrow matrices that train instead of the model's own parameters. */
   readonly lora?: LoraOptions | undefined;
+  /** Most bytes of a state, for tests. */
+  readonly partBytes?: number | undefined;
 }
 
 /** The name of the group of those that no pattern names. */
@@ -78,7 +72,7 @@ const REST = "*";
 
 /** Lays the parameters of `config` out. Throws `UserError` on a pattern that names nothing, and if nothing would train. */
 export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}): ParameterLayout {
-  const { freeze = [], rateFactors = [], lora } = options;
+  const { freeze = [], rateFactors = [], lora, partBytes } = options;
   const own = parameterShapes(config);
   const shapes = [...own, ...(lora ? loraShapes(config, lora) : [])];
   const names = shapes.map(([name]) => name);
@@ -112,7 +106,7 @@ export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}
   }
   const end = size;
   place(shapes.filter(([name]) => frozen(name)));
-  return { entries, size, trained: end, groups, lora };
+  return { entries, size, parts: cutArena(entries, size, partBytes), trained: end, groups, lora };
 }
 
 /** The parameters that train. */
@@ -129,9 +123,9 @@ function checkRateFactors(rateFactors: readonly RateFactor[], trained: readonly 
   }
 }
 
-/** The parameters of a tape: the arena, and a view of it for each name. */
+/** The parameters of a tape: the arena's parts, and a view for each name. */
 export interface Parameters {
-  readonly arena: Value;
+  readonly arena: readonly Value[];
   readonly views: ReadonlyMap<string, Value>;
   /** Element type of matrices, and of what passes between the ops of a block. */
   readonly precision: FloatDType;
@@ -140,10 +134,12 @@ export interface Parameters {
 
 /** In f16, the views of matrices are of a copy in f16, which the tape makes anew whenever it runs; vectors stay f32. */
 export function declareParameters(tape: Tape, layout: ParameterLayout, precision: FloatDType = "f32"): Parameters {
-  const arena = tape.state(ARENA.parameters, f32([layout.size]));
-  const matrices = cast(arena, precision);
+  const arena = declareArena(tape, layout, ARENA.parameters);
+  const matrices = arena.map((part) => cast(part, precision));
   const views = layout.entries.map(({ name, shape, offset }) => {
-    return [name, tape.view(shape.length > 1 ? matrices : arena, offset, shape)] as const;
+    const [place] = stretchesOf(layout.parts, offset, sizeOf(shape));
+    const from = shape.length > 1 ? matrices : arena;
+    return [name, tape.view(from[place!.part]!, place!.offset, shape)] as const;
   });
   return { arena, views: new Map(views), precision, lora: layout.lora };
 }

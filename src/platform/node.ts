@@ -43,7 +43,7 @@ export interface AdapterReport {
 const INSTALL =
   "install your GPU's driver, or a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers libvulkan1), or use --device cpu";
 
-/** Opens a device; close it when done. Throws a `UserError` that says what to install when no adapter fits. */
+/** Opens a device; close it when done. $GPT2_LIMITS=default asks for no more than WebGPU's default limits. Throws a `UserError` that says what to install when no adapter fits. */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const wanted = wantedAdapter(options.adapter);
   const found = await chooseAdapter(wanted);
@@ -52,6 +52,7 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   instances.add(found.instance);
   return openGpuFromAdapter(adapter, {
     ...options,
+    requiredLimits: options.requiredLimits ?? wantedLimits(),
     driver,
     kind,
     wait: politeWait(kind === "hardware" ? EAGER_HARDWARE_MS : EAGER_SOFTWARE_MS),
@@ -92,6 +93,14 @@ export async function listAdapters(options: { adapter?: string | undefined } = {
     }),
   );
   return [...usable, ...refused];
+}
+
+function wantedLimits(): GpuLimits | undefined {
+  const wanted = process.env.GPT2_LIMITS || "adapter";
+  if (wanted === "adapter") return undefined;
+  return wanted === "default"
+    ? {}
+    : userError(`GPT2_LIMITS is ${wanted}; wanted default, or adapter for all that it has`);
 }
 
 function wantedAdapter(option: string | undefined): string {

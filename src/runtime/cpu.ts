@@ -6,7 +6,7 @@ import type { CpuTensor, Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { DEFAULT_TRAITS } from "../kernels/traits.ts";
 import { checkInputs } from "./inputs.ts";
-import { predictCpuMemory } from "./need.ts";
+import { createCpuForecast, predictMemory } from "./need.ts";
 import type { Program, Runtime } from "./runtime.ts";
 import { createStates } from "./states.ts";
 
@@ -29,7 +29,8 @@ export function createCpuRuntime(options: { precision?: Precision; traits?: Trai
     async compile(tape) {
       return interpret(tape, precision, states);
     },
-    predict: (tapes) => predictCpuMemory(tapes, precision),
+    forecast: () => createCpuForecast(precision),
+    predict: (tapes) => predictMemory(createCpuForecast(precision), tapes),
     writeState(name, data, offset = 0) {
       states.get(name, offset, data.length).set(data, offset);
     },

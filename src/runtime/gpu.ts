@@ -6,7 +6,7 @@ import { createPipelines } from "../gpu/pipelines.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import type { StateBuffers } from "./allocate.ts";
-import { predictMemory } from "./need.ts";
+import { createForecast, predictMemory } from "./need.ts";
 import { compilePlan } from "./plan.ts";
 import type { Runtime } from "./runtime.ts";
 import { createSlotPool } from "./slots.ts";
@@ -36,7 +36,8 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
     name: gpu.driver,
     traits,
     compile: (tape) => compilePlan(tape, { gpu, traits, pipelines, buffers, slots, states: stateBuffers }),
-    predict: (tapes, runsInFlight) => predictMemory(tapes, traits, runsInFlight),
+    forecast: () => createForecast(traits),
+    predict: (tapes, runsInFlight) => predictMemory(createForecast(traits), tapes, runsInFlight),
     writeState(name, data, offset = 0) {
       const { buffer, type } = states.get(name, offset, data.length);
       gpu.device.queue.writeBuffer(buffer, startOf(type, offset), gpuArray(type, data));

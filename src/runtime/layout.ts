@@ -30,11 +30,32 @@ export interface Layout {
   regionOf(value: Value): PlacedRegion;
 }
 
+/** The part of a layout that tensors alone decide. */
+export interface TensorLayout extends Omit<Layout, "dispatches"> {
+  /** What dispatches of node number `at` bind as `binding`. */
+  bound(at: number, node: Node, binding: Binding): PlacedRegion;
+}
+
 /**
  * Lays a tape out for an adapter with these traits. What WebGPU would refuse is an error that names the op;
  * a state that exceeds the largest buffer is a `UserError`.
  */
 export function layOut(tape: Tape, traits: Traits): Layout {
+  const { bound, ...tensors } = layOutTensors(tape, traits);
+  const given = tape.nodes.map((node) => dispatchesOf(node, traits));
+  const uniforms = placeUniforms(given.flat());
+  const dispatches = tape.nodes.flatMap((node, at) =>
+    given[at]!.map((dispatch): PlacedDispatch => {
+      const regions = dispatch.bind.map((binding) => bound(at, node, binding));
+      checkDispatch(node, dispatch, regions, traits);
+      return { node, dispatch, regions, uniforms: uniforms.regionOf(dispatch) };
+    }),
+  );
+  return { ...tensors, dispatches, places: [...tensors.places, ...(uniforms.place ? [uniforms.place] : [])] };
+}
+
+/** The same without dispatches and their uniforms, which is a tenth of the work. */
+export function layOutTensors(tape: Tape, traits: Traits): TensorLayout {
   const scratches = tape.nodes.map((node) => node.op.scratch?.(node.inputs, node.attrs, traits) ?? {});
   const { slots, slotOf } = assignSlots([...lifetimesOf(tape), ...scratchLifetimes(scratches)]);
   const slotPlaces = slots.map((bytes, number): Place => ({ kind: "slot", number, bytes }));
@@ -61,7 +82,7 @@ export function layOut(tape: Tape, traits: Traits): Layout {
     return { place: placeOf(root), offset: offset * bytesPerElement(value.dtype), size };
   }
 
-  function ofTensor(at: number, node: Node, { tensor, span }: Binding): PlacedRegion {
+  function bound(at: number, node: Node, { tensor, span }: Binding): PlacedRegion {
     const value = node.outputs[tensor] ?? node.inputs[tensor];
     if (value) return part(regionOf(value), value.dtype, span);
     const scratch = scratches[at]?.[tensor];
@@ -74,20 +95,11 @@ export function layOut(tape: Tape, traits: Traits): Layout {
 
   checkTypes(tape.values, traits);
   for (const value of tape.values) regionOf(value);
-  const given = tape.nodes.map((node) => dispatchesOf(node, traits));
-  const uniforms = placeUniforms(given.flat());
-  const dispatches = tape.nodes.flatMap((node, at) =>
-    given[at]!.map((dispatch): PlacedDispatch => {
-      const regions = dispatch.bind.map((binding) => ofTensor(at, node, binding));
-      checkDispatch(node, dispatch, regions, traits);
-      return { node, dispatch, regions, uniforms: uniforms.regionOf(dispatch) };
-    }),
-  );
-  const places = [...new Set([...roots.values(), ...slotPlaces]), ...(uniforms.place ? [uniforms.place] : [])];
+  const places = [...new Set([...roots.values(), ...slotPlaces])];
   for (const place of places) checkBuffer(place, traits);
   const results = [...tape.outputs.values()];
   const readbackBytes = results.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, sizeOf(shape)), 0);
-  return { dispatches, places, slots, readbackBytes, regionOf };
+  return { places, slots, readbackBytes, regionOf, bound };
 }
 
 function part(region: PlacedRegion, dtype: DType, span: Span | undefined): PlacedRegion {

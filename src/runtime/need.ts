@@ -4,7 +4,7 @@ import { sizeOf } from "../core/shape.ts";
 import { LEAST_BYTES } from "../gpu/buffers.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
-import { layOut } from "./layout.ts";
+import { layOut, layOutTensors } from "./layout.ts";
 import { createSlotPool } from "./slots.ts";
 
 /** What tapes take of a runtime's memory, known before anything is allocated. */
@@ -17,52 +17,126 @@ export interface MemoryNeed {
   readonly bytes: number;
 }
 
-/**
- * What the plans of `tapes`, all held at once and compiled in this order, take of a GPU with these traits, each with up to
- * `runsInFlight` runs whose results are still to be read. Device-free, and exact but for what a driver rounds up.
- */
-export function predictMemory(tapes: Iterable<Tape>, traits: Traits, runsInFlight = 1): MemoryNeed {
-  const states = new Map<string, number>();
-  let transientBytes = 0;
+/** A plan that is only counted. */
+export interface ForecastPlan {
+  /** Of its dispatches. */
+  readonly uniformBytes: number;
+  /** Frees what it owns; states stay. */
+  dispose(): void;
+}
+
+export interface ForecastOptions {
+  /** Runs whose results are still to be read, at most; 1 where absent. */
+  readonly runsInFlight?: number;
+  /** The same program for a longer batch: its uniforms, which are the work to find out, are taken for this one's. */
+  readonly like?: ForecastPlan;
+}
+
+/** Plays what a runtime will be asked for and counts: the most of it is what a run needs. Device-free. */
+export interface Forecast {
+  /** As `Runtime.compile`; plans are held from here on, until they are disposed of. */
+  compile(tape: Tape, options?: ForecastOptions): ForecastPlan;
+  /** Memory that is taken for a moment, besides what is held now. */
+  briefly(bytes: number): void;
+  /** The most that was held at one time. */
+  readonly peak: MemoryNeed;
+}
+
+/** Of a GPU with these traits. Exact but for what a driver rounds up, if plans are compiled in this order. */
+export function createForecast(traits: Traits): Forecast {
+  const counter = createCounter();
+  const atLeast = (bytes: number): number => Math.max(bytes, LEAST_BYTES);
   const slots = createSlotPool({
     create: (_label, bytes) => {
-      const slot = { size: Math.max(bytes, LEAST_BYTES) };
-      transientBytes += slot.size;
+      const slot = { size: atLeast(bytes) };
+      counter.take(slot.size);
       return slot;
     },
-    destroy: () => {},
+    destroy: ({ size }) => counter.take(-size),
   });
-  for (const tape of tapes) {
-    const layout = layOut(tape, traits);
-    slots.take(layout.slots);
-    for (const place of layout.places) {
-      const bytes = Math.max(place.bytes, LEAST_BYTES);
-      if (place.kind === "state") states.set(place.name, bytes);
-      else if (place.kind !== "slot") transientBytes += bytes;
-    }
-    transientBytes += runsInFlight * layout.readbackBytes;
-  }
-  return needOf(states, transientBytes);
+  return {
+    compile(tape, { runsInFlight = 1, like } = {}) {
+      const { places, slots: sizes, readbackBytes } = like ? layOutTensors(tape, traits) : layOut(tape, traits);
+      const taken = slots.take(sizes);
+      let uniformBytes = like?.uniformBytes ?? 0;
+      let own = runsInFlight * readbackBytes;
+      for (const place of places) {
+        if (place.kind === "state") counter.hold(place.name, atLeast(place.bytes));
+        else if (place.kind === "uniforms") uniformBytes = atLeast(place.bytes);
+        else if (place.kind !== "slot") own += atLeast(place.bytes);
+      }
+      return counter.plan(own + uniformBytes, uniformBytes, () => taken.release());
+    },
+    briefly: counter.briefly,
+    get peak() {
+      return counter.peak;
+    },
+  };
 }
 
-/** The same for the CPU reference, where every value of a tape has memory of its own. */
-export function predictCpuMemory(tapes: Iterable<Tape>, precision: Precision): MemoryNeed {
-  const states = new Map<string, number>();
-  let transientBytes = 0;
+/** Of the CPU reference, where every value of a tape has memory of its own. */
+export function createCpuForecast(precision: Precision): Forecast {
+  const counter = createCounter();
   const bytesOf = ({ dtype, shape }: TensorType): number =>
     sizeOf(shape) * (isFloat(dtype) && precision === "float64" ? 2 : 1) * WORD_BYTES;
-  for (const tape of tapes) {
-    for (const value of tape.values) {
-      if (tape.storage(value).root !== value) continue;
-      const origin = tape.origin(value);
-      if (origin.kind === "state") states.set(origin.name, bytesOf(value));
-      else transientBytes += bytesOf(value);
-    }
-  }
-  return needOf(states, transientBytes);
+  return {
+    compile(tape) {
+      let own = 0;
+      for (const value of tape.values) {
+        if (tape.storage(value).root !== value) continue;
+        const origin = tape.origin(value);
+        if (origin.kind === "state") counter.hold(origin.name, bytesOf(value));
+        else own += bytesOf(value);
+      }
+      return counter.plan(own, 0, () => {});
+    },
+    briefly: counter.briefly,
+    get peak() {
+      return counter.peak;
+    },
+  };
 }
 
-function needOf(states: ReadonlyMap<string, number>, transientBytes: number): MemoryNeed {
-  const stateBytes = [...states.values()].reduce((sum, bytes) => sum + bytes, 0);
-  return { stateBytes, transientBytes, bytes: stateBytes + transientBytes };
+/** What plans of `tapes` take, all held at once and compiled in this order. */
+export function predictMemory(forecast: Forecast, tapes: Iterable<Tape>, runsInFlight = 1): MemoryNeed {
+  for (const tape of tapes) forecast.compile(tape, { runsInFlight });
+  return forecast.peak;
+}
+
+/** Bytes held, and the most of them. */
+function createCounter() {
+  const states = new Map<string, number>();
+  let [stateBytes, transientBytes] = [0, 0];
+  let peak: MemoryNeed = { stateBytes, transientBytes, bytes: 0 };
+  const briefly = (more: number): void => {
+    const bytes = stateBytes + transientBytes + more;
+    if (bytes > peak.bytes) peak = { stateBytes, transientBytes: transientBytes + more, bytes };
+  };
+  return {
+    hold(state: string, bytes: number): void {
+      stateBytes += bytes - (states.get(state) ?? 0);
+      states.set(state, bytes);
+    },
+    take(bytes: number): void {
+      transientBytes += bytes;
+    },
+    /** A plan that has taken all that it shares, and takes `own` bytes more. */
+    plan(own: number, uniformBytes: number, release: () => void): ForecastPlan {
+      let held = true;
+      transientBytes += own;
+      briefly(0);
+      return {
+        uniformBytes,
+        dispose() {
+          if (held) transientBytes -= own;
+          held = false;
+          release();
+        },
+      };
+    },
+    briefly,
+    get peak() {
+      return peak;
+    },
+  };
 }

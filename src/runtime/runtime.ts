@@ -1,7 +1,7 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { NumericArray } from "../core/dtype.ts";
 import type { Traits } from "../kernels/traits.ts";
-import type { MemoryNeed } from "./need.ts";
+import type { Forecast, MemoryNeed } from "./need.ts";
 
 /** Contents of a tape's inputs or outputs by name, flat and row-major. */
 export type Tensors = Readonly<Record<string, NumericArray>>;
@@ -38,6 +38,12 @@ export interface Program {
   dispose(): void;
 }
 
+/** Frees programs, those that are still being compiled as well; what could not be compiled has nothing to free. */
+export async function disposeAll(programs: Iterable<Promise<Program>>): Promise<void> {
+  const disposed = Array.from(programs, (program) => program.then((made) => made.dispose()).catch(() => {}));
+  await Promise.all(disposed);
+}
+
 /** Something that runs tapes: the CPU reference or a GPU. States are shared by name between its programs. */
 export interface Runtime {
   /** For people: "CPU float64", or the adapter's driver. */
@@ -50,6 +56,8 @@ export interface Runtime {
    * Nothing is allocated for it.
    */
   predict(tapes: Iterable<Tape>, runsInFlight?: number): MemoryNeed;
+  /** Counts what this runtime would hold if it were asked for what the forecast is asked for, from nothing on. */
+  forecast(): Forecast;
   /** Sets a state, or the part of it that starts at `offset` elements. The state must exist (some tape compiled). */
   writeState(name: string, data: ArrayLike<number>, offset?: number): void;
   /** Reads a state, or `length` elements of it from `offset` on. */

@@ -1,6 +1,6 @@
 /** A training run's states as files, written and read some megabytes at a time, with every bit kept. */
 import { createTape } from "../autograd/tape.ts";
-import type { FloatDType } from "../core/dtype.ts";
+import { type FloatDType, type NumericArray, WORD_BYTES } from "../core/dtype.ts";
 import { NotFiniteError, userError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import {
@@ -18,8 +18,9 @@ import { planSafetensors, type TensorSpec } from "../io/safetensors-write.ts";
 import { WEIGHTS } from "../io/weight-files.ts";
 import { INITIAL_SCALER, SCALER } from "../kernels/loss-scaler.ts";
 import { f32, type TensorType } from "../kernels/op.ts";
+import { ARENA, type Arena, type ArenaState, readArena, statesOf, writeStates } from "../model/arena.ts";
 import { isCorrection } from "../model/lora.ts";
-import { ARENA, type ParameterLayout, trainedEntries } from "../model/parameters.ts";
+import { type ParameterLayout, trainedEntries } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { LOSS_SCALER } from "./step.ts";
 
@@ -53,13 +54,18 @@ export function modelFiles(
   const plan = planModelDirectory(model);
   const offsets = offsetsOf(layout);
   const read = async (parameter: string, at: number, length: number): Promise<Float32Array> => {
-    const piece = await readPiece(runtime, ARENA.parameters, offsets.get(parameter)! + at, length);
+    const piece = await readPiece(runtime, layout, ARENA.parameters, offsets.get(parameter)! + at, length);
     return options.anyNumber ? piece : finite(piece, parameter);
   };
   return [
     ...[...plan.files].map(([name, bytes]): PlannedFile => ({ name, write: (write) => write(bytes) })),
     { name: plan.weights.name, write: (write) => streamWeights(plan, read, write) },
   ];
+}
+
+/** Bytes of the piece that a file is written through, on the device. */
+export function savingBytes({ entries }: ParameterLayout): number {
+  return WORD_BYTES * Math.min(WRITE_PIECE, Math.max(...entries.map(({ shape }) => sizeOf(shape))));
 }
 
 /** What a PEFT directory says besides its tensors. */
@@ -90,7 +96,7 @@ export function adapterFiles(
       async write(write) {
         await write(plan.header);
         for (const [stored, { shape }] of plan.tensors) {
-          const piece = await readPiece(runtime, ARENA.parameters, specs.get(stored)!.offset, sizeOf(shape));
+          const piece = await readPiece(runtime, layout, ARENA.parameters, specs.get(stored)!.offset, sizeOf(shape));
           if (!options.anyNumber) finite(piece, stored);
           await write(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
         }
@@ -129,8 +135,10 @@ export function optimizerFile(
         const total = sizeOf(shape);
         for (let at = 0; at < total; at += WRITE_PIECE) {
           const length = Math.min(WRITE_PIECE, total - at);
-          const state = scaler ? LOSS_SCALER : moments[stored[0] as "m" | "v"];
-          const piece = finite(await readPiece(runtime, state, start + at, length), stored);
+          const values = scaler
+            ? float32(await runtime.readState(LOSS_SCALER))
+            : await readPiece(runtime, layout, moments[stored[0] as "m" | "v"], start + at, length);
+          const piece = finite(values, stored);
           await write(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
         }
       }
@@ -154,20 +162,17 @@ export async function restoreStates(
   files: ReadonlyMap<string, FileSource>,
   precision: FloatDType = "f32",
 ): Promise<void> {
-  const state = ARENA.parameters;
+  const states = statesOf(layout, ARENA.parameters);
   if (layout.lora) {
-    const corrections = { ...layout, entries: layout.entries.filter(({ name }) => isCorrection(name)) };
-    const place = { file: ADAPTER_WEIGHTS, state, storedName: storedCorrection };
-    await restoreTensors(runtime, corrections, files, place);
+    const entries = layout.entries.filter(({ name }) => isCorrection(name));
+    const place = { file: ADAPTER_WEIGHTS, storedName: storedCorrection };
+    await restoreTensors(runtime, { entries, states }, files, place);
   } else {
-    await restoreTensors(runtime, layout, files, { file: WEIGHTS, state, storedName });
+    await restoreTensors(runtime, { entries: layout.entries, states }, files, { file: WEIGHTS, storedName });
   }
-  for (const [prefix, state] of [["m", ARENA.m] as const, ["v", ARENA.v] as const]) {
-    await restoreTensors(runtime, momentsOf(layout), files, {
-      file: OPTIMIZER,
-      state,
-      storedName: (name) => `${prefix}.${name}`,
-    });
+  for (const [prefix, arena] of [["m", ARENA.m] as const, ["v", ARENA.v] as const]) {
+    const moments = { entries: trainedEntries(layout), states: statesOf(layout, arena) };
+    await restoreTensors(runtime, moments, files, { file: OPTIMIZER, storedName: (name) => `${prefix}.${name}` });
   }
   if (precision === "f16") await restoreScaler(runtime, files);
 }
@@ -176,8 +181,8 @@ async function restoreScaler(runtime: Runtime, files: ReadonlyMap<string, FileSo
   const entries = [{ name: SCALER_TENSOR, shape: SCALER.shape, offset: 0 }];
   const { tensors } = await headerOf(files, OPTIMIZER);
   if (tensors.has(SCALER_TENSOR)) {
-    const place = { file: OPTIMIZER, state: LOSS_SCALER, storedName: (name: string) => name };
-    await restoreTensors(runtime, { entries, size: sizeOf(SCALER.shape) }, files, place);
+    const states = [{ name: LOSS_SCALER, offset: 0, size: sizeOf(SCALER.shape) }];
+    await restoreTensors(runtime, { entries, states }, files, { file: OPTIMIZER, storedName: (name) => name });
     return;
   }
   await declareState(runtime, LOSS_SCALER, SCALER);
@@ -187,20 +192,16 @@ async function restoreScaler(runtime: Runtime, files: ReadonlyMap<string, FileSo
 export interface TensorPlace {
   /** The file's name. */
   readonly file: string;
-  /** The state that gets the tensors, at the layout's offsets. */
-  readonly state: string;
   /** What the file calls a parameter of the layout. Whatever else it holds is passed over. */
   storedName(parameter: string): string;
 }
 
-/** Where things lie in a state, and its elements. */
-type StateLayout = Pick<ParameterLayout, "entries" | "size">;
-
-function momentsOf(layout: ParameterLayout): StateLayout {
-  return { entries: trainedEntries(layout), size: layout.trained };
+/** Where things lie, and in which states. */
+interface StateLayout extends Pick<ParameterLayout, "entries"> {
+  readonly states: readonly ArenaState[];
 }
 
-/** Brings the f32 tensors of one file into a state, as they are. */
+/** Brings the f32 tensors of one file into states, as they are. */
 export async function restoreTensors(
   runtime: Runtime,
   layout: StateLayout,
@@ -208,7 +209,7 @@ export async function restoreTensors(
   place: TensorPlace,
 ): Promise<void> {
   const { file, tensors } = await headerOf(files, place.file);
-  await declareState(runtime, place.state, f32([layout.size]));
+  for (const { name, size } of layout.states) await declareState(runtime, name, f32([size]));
   let unwaited = 0;
   for (const { name, shape, offset } of layout.entries) {
     const stored = place.storedName(name);
@@ -221,11 +222,11 @@ export async function restoreTensors(
     for (let at = 0; at < total; at += READ_PIECE) {
       const piece = new Float32Array(Math.min(READ_PIECE, total - at));
       await file.read(tensor.begin + 4 * at, new Uint8Array(piece.buffer));
-      runtime.writeState(place.state, piece, offset + at);
+      writeStates(runtime, layout.states, piece, offset + at);
       unwaited += piece.length;
       if (unwaited < WRITTEN_UNWAITED) continue;
       unwaited = 0;
-      await runtime.readState(place.state, 0, 1);
+      await runtime.readState(layout.states[0]!.name, 0, 1);
     }
   }
 }
@@ -250,8 +251,17 @@ function offsetsOf(layout: ParameterLayout): Map<string, number> {
   return new Map(layout.entries.map(({ name, offset }) => [name, offset]));
 }
 
-async function readPiece(runtime: Runtime, state: string, offset: number, length: number): Promise<Float32Array> {
-  const values = await runtime.readState(state, offset, length);
+async function readPiece(
+  runtime: Runtime,
+  layout: ParameterLayout,
+  arena: Arena,
+  offset: number,
+  length: number,
+): Promise<Float32Array> {
+  return float32(await readArena(runtime, layout, arena, offset, length));
+}
+
+function float32(values: NumericArray): Float32Array {
   return values instanceof Float32Array ? values : Float32Array.from(values);
 }
 

@@ -1,4 +1,4 @@
-import type { Row } from "./rows.ts";
+import type { Row, RowSource } from "./rows.ts";
 
 /** Places are counted in steps of this many. */
 const CONTEXT_STEP = 8;
@@ -13,6 +13,18 @@ export function contextsFor(longest: number, contextLength: number): number[] {
     if (next < CONTEXT_STEP) return contexts;
     contexts.unshift(next);
   }
+}
+
+/** Those of the batches of a source. */
+export function contextsOf({ longest, shortest = 1 }: Pick<RowSource, "longest" | "shortest">, most: number): number[] {
+  const contexts = contextsFor(longest, most);
+  const least = contexts.findIndex((context) => context >= shortest);
+  return contexts.slice(least);
+}
+
+/** The least of ascending lengths that has room for so many places, or the largest. */
+export function contextFor(contexts: readonly number[], places: number): number {
+  return contexts.find((context) => context >= places) ?? contexts.at(-1)!;
 }
 
 /** Places that a row takes: a record's last id is only predicted. */

@@ -3,9 +3,10 @@ import { type Sequence, type Sequences, sequencesOf } from "../data/sequence.ts"
 import { packStep } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
-import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
+import type { Forecast, ForecastPlan } from "../runtime/need.ts";
+import { disposeAll, type Program, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { collate } from "./batch.ts";
-import { contextsFor, placesOf } from "./contexts.ts";
+import { contextFor, contextsFor, placesOf } from "./contexts.ts";
 import { evaluationTape } from "./step.ts";
 
 export interface Evaluation {
@@ -19,7 +20,8 @@ export interface Evaluation {
 export interface Evaluator {
   /** The loss of the parameters that the runtime holds now, without dropout. */
   evaluate(): Promise<Evaluation>;
-  dispose(): void;
+  /** Settles when the plans' memory is free. */
+  dispose(): Promise<void>;
 }
 
 const BATCHES_IN_FLIGHT = 3;
@@ -33,7 +35,7 @@ export function createEvaluator(
   batchSize: number,
   precision: FloatDType = "f32",
 ): Evaluator {
-  const contexts = contextsFor(Math.max(1, sequences.longest - 1), config.contextLength);
+  const contexts = contextsOf(sequences, config);
   const plans = new Map<number, Promise<Program>>();
 
   function planFor(context: number): Promise<Program> {
@@ -49,7 +51,7 @@ export function createEvaluator(
     const chosen: Sequence[] = [];
     for (let i = first; i < first + batchSize; i++) chosen.push(i < sequences.count ? sequences.read(i) : { ids: [] });
     const places = Math.max(1, ...chosen.map((sequence) => placesOf([sequence])));
-    const context = contexts.find((context) => context >= places) ?? contexts.at(-1)!;
+    const context = contextFor(contexts, places);
     const { inputs, labelCount } = collate(chosen, context, config.vocabSize);
     const step = packStep({ seed: 0, step: 1, learningRate: 0, lossScale: 1 / Math.max(1, labelCount) });
     const { tokenOrder: _, positionOrder: __, ...given } = inputs;
@@ -72,10 +74,40 @@ export function createEvaluator(
       const batches = Math.ceil(sequences.count / batchSize);
       return { loss: labels === 0 ? 0 : sum / labels, labels, records: sequences.count, batches };
     },
-    dispose() {
-      for (const plan of plans.values()) plan.then((program) => program.dispose()).catch(() => {});
-    },
+    dispose: () => disposeAll(plans.values()),
   };
+}
+
+/** What an evaluator's plans take: exactly those that its batches use. */
+export function forecastEvaluator(
+  forecast: Forecast,
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  sequences: Sequences,
+  batchSize: number,
+  precision: FloatDType = "f32",
+): ForecastPlan[] {
+  const contexts = contextsOf(sequences, config);
+  const used = new Set<number>();
+  for (let first = 0; first < sequences.count; first += batchSize) {
+    let places = 1;
+    for (let i = first; i < Math.min(first + batchSize, sequences.count); i++)
+      places = Math.max(places, sequences.lengthOf(i) - 1);
+    used.add(contextFor(contexts, places));
+  }
+  let like: ForecastPlan | undefined;
+  return [...used]
+    .sort((a, b) => b - a)
+    .map((context) => {
+      const tape = evaluationTape(config, layout, { batch: batchSize, context }, precision);
+      const plan = forecast.compile(tape, { runsInFlight: BATCHES_IN_FLIGHT, ...(like ? { like } : {}) });
+      like ??= plan;
+      return plan;
+    });
+}
+
+function contextsOf({ longest }: Sequences, { contextLength }: Gpt2Config): number[] {
+  return contextsFor(Math.max(1, longest - 1), contextLength);
 }
 
 /** At most `most` of the records, spread evenly. */

@@ -5,9 +5,11 @@ import type { Gpt2Config } from "../model/config.ts";
 import type { BatchShape } from "../model/gpt2.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import { OutOfMemory } from "../runtime/allocate.ts";
-import type { MemoryNeed } from "../runtime/need.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Forecast, ForecastPlan, MemoryNeed } from "../runtime/need.ts";
+import { contextsOf } from "./contexts.ts";
+import type { RowSource } from "./rows.ts";
 import { microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
+import { STEPS_IN_FLIGHT } from "./trainer.ts";
 
 /** What decides how much memory training takes. */
 export interface Fit {
@@ -16,6 +18,8 @@ export interface Fit {
   /** Forward passes of one optimiser step. */
   readonly accumulationSteps: number;
   readonly recompute: boolean;
+  /** Whether it is sampled from, too. */
+  readonly samples?: boolean;
 }
 
 /** How much memory a run may take. */
@@ -27,17 +31,12 @@ export interface MemoryBudget {
 
 export interface FitRequest {
   readonly wanted: Fit;
-  /** All tapes of a trainer that are held at once, the one that takes most first. Traced for each size that is tried. */
-  tapesOf(fit: Fit): Iterable<Tape>;
-  readonly runtime: Pick<Runtime, "predict" | "name">;
+  /** The most that such a run takes, known before anything is allocated. Asked for each size that is tried. */
+  need(fit: Fit): Pick<MemoryNeed, "bytes">;
+  /** Of the device, for people. */
+  readonly device: string;
   /** Left out: not known, as on a GPU, which is then asked. */
   readonly budget?: MemoryBudget | undefined;
-  /**
-   * Bytes that the host takes besides, where it is the host's memory that the budget is of: the parameters once, as long
-   * as they are on their way to the device.
-   */
-  readonly besides?: number;
-  readonly runsInFlight?: number;
 }
 
 /** The tapes that a trainer holds: of its longest batch, which is compiled first and whose memory the others share. */
@@ -54,27 +53,52 @@ export function trainerTapes(
   return [microBatchTape(config, layout, shape, chosen), updateTape(layout, chosen)];
 }
 
-/** What training as wanted will take. */
-export function needOf({ runtime, tapesOf, runsInFlight = 1, besides = 0 }: FitRequest, fit: Fit): MemoryNeed {
-  const need = runtime.predict(tapesOf(fit), runsInFlight);
-  return { ...need, bytes: need.bytes + besides };
+/** What a trainer's plans take, longest batch first. */
+export function forecastTrainer(
+  forecast: Forecast,
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  source: Pick<RowSource, "longest" | "shortest" | "packed">,
+  options: StepOptions,
+  fit: Fit,
+): ForecastPlan[] {
+  const { packed = false } = source;
+  const tapes = (context: number): Tape[] =>
+    trainerTapes(config, layout, { batch: fit.batchSize, context, packed }, options, fit);
+  const [longest = 0, ...shorter] = contextsOf(source, config.contextLength).reverse();
+  const runs = { runsInFlight: STEPS_IN_FLIGHT };
+  const held = tapes(longest).map((tape) => forecast.compile(tape, runs));
+  const like = held[0]!;
+  // The end of an accumulated step is one plan for all lengths.
+  for (const context of shorter) held.push(forecast.compile(tapes(context)[0]!, { ...runs, like }));
+  return held;
 }
 
 /**
- * Does `prepare`, which compiles what `request` is about, if that fits. Where it does not, throws a `UserError` that names
- * what is needed, what there is, and what would fit: by prediction, before anything is allocated, where the budget is
- * known; and where the device turns out to have less, with all of it given back.
+ * The need of what is wanted. Where that is more than the budget, throws a `UserError` that names what is needed, what there
+ * is, and what would fit: by prediction, before anything is allocated.
  */
-export async function prepareWithin<T>(request: FitRequest, prepare: (need: MemoryNeed) => Promise<T>): Promise<T> {
-  const { budget, wanted, runtime } = request;
-  const need = needOf(request, wanted);
-  if (budget && need.bytes > budget.bytes) {
-    const refusal = `training needs ${byteSize(need.bytes)} of memory, ${byteSize(budget.bytes)} is what ${budget.because}`;
-    const found = fitting(request, budget.bytes).map((choice) => describe(request, choice));
-    if (found.length > 0) userError(`${refusal}; what fits: ${found.join(", or ")}`);
-    const least = { batchSize: 1, accumulationSteps: 1, recompute: true };
-    userError(`${refusal}, and ${describe(request, least)} would not fit; use a smaller model or shorter records`);
-  }
+export function checkFit(request: FitRequest): Pick<MemoryNeed, "bytes"> {
+  const { budget, wanted } = request;
+  const need = request.need(wanted);
+  if (!budget || need.bytes <= budget.bytes) return need;
+  const refusal = `training needs ${byteSize(need.bytes)} of memory, ${byteSize(budget.bytes)} is what ${budget.because}`;
+  const found = fitting(request, budget.bytes).map((choice) => describe(request, choice));
+  if (found.length > 0) userError(`${refusal}; what fits: ${found.join(", or ")}`);
+  const least = { batchSize: 1, accumulationSteps: 1, recompute: true };
+  return userError(`${refusal}, and ${describe(request, least)} would not fit; use a smaller model or shorter records`);
+}
+
+/**
+ * Does `prepare`, which compiles what `request` is about, if that fits: by `checkFit`, and where the device turns out to have
+ * less, with all of it given back and a `UserError` that says as much.
+ */
+export async function prepareWithin<T>(
+  request: FitRequest,
+  prepare: (need: Pick<MemoryNeed, "bytes">) => Promise<T>,
+): Promise<T> {
+  const { wanted, device } = request;
+  const need = checkFit(request);
   try {
     return await prepare(need);
   } catch (reason) {
@@ -82,14 +106,25 @@ export async function prepareWithin<T>(request: FitRequest, prepare: (need: Memo
     const less = lesser(wanted).map((choice) => describe(request, choice));
     const remedy =
       less.length > 0 ? `what takes less: ${less.join(", or ")}` : "use a smaller model or shorter records";
-    userError(`training needs ${byteSize(need.bytes)} of memory, more than ${runtime.name} has; ${remedy}`);
+    userError(`training needs ${byteSize(need.bytes)} of memory, more than ${device} has; ${remedy}`);
   }
 }
 
-/** What fits, with as many records a step: in more passes, and recomputed where that allows fewer of them. Fewest passes first. */
+/**
+ * What fits, with as many records a step: the same without samples; in more passes, and recomputed where that allows fewer
+ * of them, fewest passes first; and only if nothing else does, both.
+ */
 export function fitting(request: FitRequest, bytes: number): Fit[] {
   const { wanted } = request;
-  const fits = (fit: Fit): boolean => needOf(request, fit).bytes <= bytes;
+  const fits = (fit: Fit): boolean => request.need(fit).bytes <= bytes;
+  const found = smaller(wanted, fits);
+  if (!wanted.samples) return found;
+  const silent = { ...wanted, samples: false };
+  if (fits(silent)) return [silent, ...found];
+  return found.length > 0 ? found : smaller(silent, fits);
+}
+
+function smaller(wanted: Fit, fits: (fit: Fit) => boolean): Fit[] {
   const plain = inPasses(wanted, wanted.recompute, fits);
   const recomputed = wanted.recompute ? undefined : inPasses(wanted, true, fits);
   const worth = recomputed && recomputed.batchSize > (plain?.batchSize ?? 0);
@@ -103,7 +138,7 @@ function inPasses(wanted: Fit, recompute: boolean, fits: (fit: Fit) => boolean):
   const records = wanted.batchSize * wanted.accumulationSteps;
   const choices = Array.from({ length: wanted.batchSize - 1 }, (_, i) => i + 1)
     .filter((batchSize) => records % batchSize === 0)
-    .map((batchSize): Fit => ({ batchSize, accumulationSteps: records / batchSize, recompute }));
+    .map((batchSize): Fit => ({ ...whole, batchSize, accumulationSteps: records / batchSize }));
   // All of these have gradients summed apart, so that more records in a pass always take more memory.
   let [low, high] = [0, choices.length];
   while (low < high) {
@@ -115,13 +150,13 @@ function inPasses(wanted: Fit, recompute: boolean, fits: (fit: Fit) => boolean):
 }
 
 /** Some choices that take less, where nobody knows how much less is needed. */
-function lesser({ batchSize, accumulationSteps, recompute }: Fit): Fit[] {
-  const choices: Fit[] = recompute ? [] : [{ batchSize, accumulationSteps, recompute: true }];
-  const half = Math.floor(batchSize / 2);
-  if (batchSize % 2 === 0) choices.push({ batchSize: half, accumulationSteps: 2 * accumulationSteps, recompute: true });
-  else if (batchSize > 1) {
-    choices.push({ batchSize: 1, accumulationSteps: batchSize * accumulationSteps, recompute: true });
-  }
+function lesser(wanted: Fit): Fit[] {
+  const { batchSize, accumulationSteps, recompute } = wanted;
+  const inPassesOf = (size: number): Fit => {
+    return { ...wanted, batchSize: size, accumulationSteps: (accumulationSteps * batchSize) / size, recompute: true };
+  };
+  const choices: Fit[] = recompute ? [] : [{ ...wanted, recompute: true }];
+  if (batchSize > 1) choices.push(inPassesOf(batchSize % 2 === 0 ? batchSize / 2 : 1));
   return choices;
 }
 
@@ -131,6 +166,7 @@ function describe(request: FitRequest, fit: Fit): string {
     `--batch-size ${fit.batchSize}`,
     ...(fit.accumulationSteps > 1 ? [`--gradient-accumulation-steps ${fit.accumulationSteps}`] : []),
     ...(fit.recompute ? ["--recompute"] : []),
+    ...(request.wanted.samples && !fit.samples ? ["--samples 0"] : []),
   ];
-  return `${flags.join(" ")} (${byteSize(needOf(request, fit).bytes)})`;
+  return `${flags.join(" ")} (${byteSize(request.need(fit).bytes)})`;
 }

@@ -21,6 +21,8 @@ export interface RowSource {
   readonly packed?: boolean;
   /** Most places that a row takes. */
   readonly longest: number;
+  /** Fewest, where that is known. */
+  readonly shortest?: number;
   /** The rows of step `step`, counted from 0. */
   at(step: number): StepRows;
 }
@@ -104,6 +106,7 @@ export function windowRows(stream: TokenStream, context: number, { rowsPerStep, 
     stepsPerEpoch,
     rowsPerStep,
     longest: context,
+    shortest: context,
     at(step) {
       const rows = Array.from({ length: rowsPerStep }, (_, row) => {
         const [low, high] = philox([row, step, STREAM.order, 0], key);

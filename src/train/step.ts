@@ -2,21 +2,17 @@ import { backward, type Seed } from "../autograd/backward.ts";
 import { sectionRanges } from "../autograd/recompute.ts";
 import { createTape, type Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
+import { sizeOf } from "../core/shape.ts";
 import { accumulate } from "../kernels/accumulate.ts";
 import { type AdamWOptions, adamw } from "../kernels/adamw.ts";
 import { gradientNorm } from "../kernels/gradient-norm.ts";
 import { lossScaler, SCALER } from "../kernels/loss-scaler.ts";
 import { f32, type Value } from "../kernels/op.ts";
 import { STEP } from "../kernels/step.ts";
+import { ARENA, declareArena, stretchesOf } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type BatchShape, BLOCK_PREFIX, declareInputs, gpt2Classifier, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
-import {
-  ARENA,
-  declareParameters,
-  type ParameterLayout,
-  type Parameters,
-  trainedEntries,
-} from "../model/parameters.ts";
+import { declareParameters, type ParameterLayout, type Parameters, trainedEntries } from "../model/parameters.ts";
 import { classifierLoss } from "./classifier.ts";
 
 export interface StepOptions extends AdamWOptions {
@@ -77,15 +73,16 @@ function traceLoss(
   return { tape, parameters, step, scaler, hidden, loss, seeds };
 }
 
-/** Appends the gradients of the loss by what trains, placed in the gradient arena, which is given. */
-function traceGradients({ tape, parameters, seeds }: LossTape, layout: ParameterLayout, recompute = false): Value {
-  const gradients = tape.state(ARENA.gradients, f32([layout.trained]));
+/** Appends the gradients of the loss by what trains, placed in the gradient arena, whose parts are given. */
+function traceGradients({ tape, parameters, seeds }: LossTape, layout: ParameterLayout, recompute = false): Value[] {
+  const gradients = declareArena(tape, layout, ARENA.gradients);
   const entries = trainedEntries(layout);
   const views = entries.map(({ name }) => parameters.views.get(name)!);
   backward(tape, seeds, views, recompute ? sectionRanges(tape, BLOCK_PREFIX) : []).forEach((gradient, i) => {
-    const { name, offset } = entries[i]!;
+    const { name, offset, shape } = entries[i]!;
     if (!gradient) throw new Error(`the loss does not depend on ${name}`);
-    tape.place(gradient, gradients, offset);
+    const [place] = stretchesOf(layout.parts, offset, sizeOf(shape));
+    tape.place(gradient, gradients[place!.part]!, place!.offset);
   });
   return gradients;
 }
@@ -124,7 +121,7 @@ export function microBatchTape(
   const { tape, step, loss } = traced;
   const gradients = traceGradients(traced, layout, options.recompute);
   const sums = declareSums(tape, layout);
-  accumulate(sums.gradients, gradients, step);
+  for (const [part, sum] of sums.gradients.entries()) accumulate(sum, gradients[part]!, step);
   accumulate(sums.loss, loss, step);
   return tape;
 }
@@ -141,8 +138,8 @@ export function updateTape(layout: ParameterLayout, options: StepOptions): Tape 
   return tape;
 }
 
-function declareSums(tape: Tape, layout: ParameterLayout): { gradients: Value; loss: Value } {
-  return { gradients: tape.state(ARENA.accumulated, f32([layout.trained])), loss: tape.state(LOSS_SUM, f32([1])) };
+function declareSums(tape: Tape, layout: ParameterLayout): { gradients: Value[]; loss: Value } {
+  return { gradients: declareArena(tape, layout, ARENA.accumulated), loss: tape.state(LOSS_SUM, f32([1])) };
 }
 
 /** The state of the dynamic loss scale, in mixed precision. */
@@ -162,8 +159,9 @@ export function groupStats(group: string): string {
 }
 
 interface UpdateValues {
-  readonly parameters: Value;
-  readonly gradients: Value;
+  /** Parts of the arenas. */
+  readonly parameters: readonly Value[];
+  readonly gradients: readonly Value[];
   readonly loss: Value;
   readonly step: Value;
   readonly scaler: Value | undefined;
@@ -175,18 +173,39 @@ function traceUpdate(
   { parameters, gradients, loss, step, scaler }: UpdateValues,
   options: StepOptions,
 ): void {
-  const stats = gradientNorm(gradients, loss, options.maxGradNorm, scaler);
+  const stats = normOf(gradients, loss, options.maxGradNorm, scaler);
   tape.output("stats", stats);
-  const m = tape.state(ARENA.m, f32([layout.trained]));
-  const v = tape.state(ARENA.v, f32([layout.trained]));
+  const m = declareArena(tape, layout, ARENA.m);
+  const v = declareArena(tape, layout, ARENA.v);
   const { beta1, beta2, epsilon, weightDecay } = options;
   layout.groups.forEach(({ name, offset, size, decayed, rateFactor }) => {
-    const part = (arena: Value): Value => tape.view(arena, offset, [size]);
-    if (layout.groups.length > 1) tape.output(groupStats(name), gradientNorm(part(gradients), loss, 0, scaler));
-    const state = { parameters: part(parameters), gradients: part(gradients), m: part(m), v: part(v) };
-    adamw(state, step, stats, { beta1, beta2, epsilon, weightDecay, decayed, rateFactor });
+    const stretches = stretchesOf(layout.parts, offset, size);
+    const viewsOf = (arena: readonly Value[]): Value[] =>
+      stretches.map(({ part, offset, length }) => tape.view(arena[part]!, offset, [length]));
+    const views = { parameters: viewsOf(parameters), gradients: viewsOf(gradients), m: viewsOf(m), v: viewsOf(v) };
+    if (layout.groups.length > 1) tape.output(groupStats(name), normOf(views.gradients, loss, 0, scaler));
+    stretches.forEach(({ from, length }, i) => {
+      const state = {
+        parameters: views.parameters[i]!,
+        gradients: views.gradients[i]!,
+        m: views.m[i]!,
+        v: views.v[i]!,
+      };
+      const part = { decayed: Math.max(0, Math.min(length, decayed - from)), rateFactor };
+      adamw(state, step, stats, { beta1, beta2, epsilon, weightDecay, ...part });
+    });
   });
   if (scaler) lossScaler(scaler, stats);
+}
+
+/** `gradientNorm` of gradients in several parts. */
+function normOf(parts: readonly Value[], loss: Value, maxNorm: number, scaler: Value | undefined): Value {
+  const last = parts.length - 1;
+  let stats: Value | undefined;
+  parts.forEach((gradients, i) => {
+    stats = gradientNorm(gradients, loss, i === last ? maxNorm : 0, { scaler, before: stats });
+  });
+  return stats!;
 }
 
 /**

@@ -2,11 +2,12 @@ import type { FloatDType } from "../core/dtype.ts";
 import { HEALTHY, NORM, SCALE } from "../kernels/gradient-norm.ts";
 import { INITIAL_SCALER } from "../kernels/loss-scaler.ts";
 import { MOST_MICRO_BATCHES, packStep } from "../kernels/step.ts";
+import { ARENA, statesOf } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { ARENA, type ParameterLayout } from "../model/parameters.ts";
-import type { Program, ProgramStats, Runtime, Tensors } from "../runtime/runtime.ts";
+import type { ParameterLayout } from "../model/parameters.ts";
+import { disposeAll, type Program, type ProgramStats, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { type Batch, collateRows } from "./batch.ts";
-import { contextsFor, placesOf } from "./contexts.ts";
+import { contextFor, contextsOf, placesOf } from "./contexts.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
 import { groupStats, LOSS_SCALER, microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
@@ -58,14 +59,15 @@ export interface GroupResult {
 }
 
 /** Steps queued before the oldest one's results are awaited: the device never waits for the host to read a number. */
-const STEPS_IN_FLIGHT = 3;
+export const STEPS_IN_FLIGHT = 3;
 
 export interface Trainer {
   /** Compiles the plans of the longest batch, which need the most memory. */
   prepare(): Promise<ProgramStats>;
   /** Runs the steps that are left, giving each step's numbers in order, a few steps late. */
   run(): AsyncGenerator<StepResult, void>;
-  dispose(): void;
+  /** Settles when the plans' memory is free. */
+  dispose(): Promise<void>;
 }
 
 type Known = Omit<StepResult, "loss" | "gradNorm" | "applied" | "settled" | "groups" | "lossScale">;
@@ -83,7 +85,7 @@ export function createTrainer(
     throw new Error(`trainer: the source gives ${source.rowsPerStep} rows a step, wanted ${batchSize * accumulation}`);
   if (accumulation > MOST_MICRO_BATCHES)
     throw new Error(`trainer: ${accumulation} batches a step, wanted at most ${MOST_MICRO_BATCHES}`);
-  const contexts = contextsFor(source.longest, config.contextLength);
+  const contexts = contextsOf(source, config.contextLength);
   const packed = source.packed ?? false;
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
@@ -107,8 +109,7 @@ export function createTrainer(
     // The last batch of an epoch is filled up with empty rows, so that it runs on the same plan.
     const filled = [...rows, ...Array.from({ length: batchSize - rows.length }, (): Row => [])];
     const places = Math.max(1, ...rows.map(placesOf));
-    const context = contexts.find((context) => context >= places) ?? contexts.at(-1)!;
-    return collateRows(filled, context, config.vocabSize, packed);
+    return collateRows(filled, contextFor(contexts, places), config.vocabSize, packed);
   }
 
   /** Queues a step. All its batches are made first: each is scaled by the labels of them all. */
@@ -173,10 +174,7 @@ export function createTrainer(
         };
       }
     },
-    dispose() {
-      for (const plan of [...plans.values(), ...(updatePlan ? [updatePlan] : [])])
-        plan.then((program) => program.dispose()).catch(() => {});
-    },
+    dispose: () => disposeAll([...plans.values(), ...(updatePlan ? [updatePlan] : [])]),
   };
 }
 
@@ -208,7 +206,8 @@ function combine(first: ProgramStats, last: ProgramStats, times: number): Progra
 
 /** Fresh moments for parameters that are about to be trained, and a fresh loss scale in mixed precision. */
 export function resetOptimizer(runtime: Runtime, layout: ParameterLayout, precision: FloatDType = "f32"): void {
-  const zeros = new Float32Array(layout.trained);
-  for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, zeros);
+  const states = [ARENA.m, ARENA.v].flatMap((moment) => statesOf(layout, moment));
+  const zeros = new Float32Array(Math.max(...states.map(({ size }) => size)));
+  for (const { name, size } of states) runtime.writeState(name, zeros.subarray(0, size));
   if (precision === "f16") runtime.writeState(LOSS_SCALER, INITIAL_SCALER);
 }

@@ -2,14 +2,9 @@ import { fillNormal, philox } from "../core/philox.ts";
 import { sizeOf } from "../core/shape.ts";
 import { NORM } from "../kernels/gradient-norm.ts";
 import { packStep } from "../kernels/step.ts";
+import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { type Gpt2Config, gpt2Config } from "../model/config.ts";
-import {
-  ARENA,
-  layoutParameters,
-  type ParameterLayout,
-  packParameters,
-  unpackParameters,
-} from "../model/parameters.ts";
+import { layoutParameters, type ParameterLayout, packParameters, unpackParameters } from "../model/parameters.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { type Batch, collate } from "../train/batch.ts";
 import { gradientTape, trainingTape } from "../train/step.ts";
@@ -41,9 +36,12 @@ export async function builtInFixture(): Promise<Fixture> {
   const batches = Array.from({ length: STEPS }, (_, step) => drawBatch(step));
   const reference = createCpuRuntime({ precision: "float64" });
   const gradients = await reference.compile(gradientTape(CONFIG, layout, batches[0]!.shape));
-  reference.writeState(ARENA.parameters, packParameters(layout, parameters));
+  writeArena(reference, layout, ARENA.parameters, packParameters(layout, parameters));
   const first = await gradients.run({ ...batches[0]!.inputs, step: scalars(0, batches[0]!) });
-  const expectedGradients = unpackParameters(layout, (await reference.readState(ARENA.gradients)) as Float64Array);
+  const expectedGradients = unpackParameters(
+    layout,
+    (await readArena(reference, layout, ARENA.gradients)) as Float64Array,
+  );
 
   const training = await reference.compile(trainingTape(CONFIG, layout, batches[0]!.shape, OPTIMISER));
   const stepLosses: number[] = [];
@@ -53,7 +51,7 @@ export async function builtInFixture(): Promise<Fixture> {
     stepLosses.push(loss![0]!);
     stepNorms.push(stats![NORM]!);
   }
-  const final = unpackParameters(layout, (await reference.readState(ARENA.parameters)) as Float64Array);
+  const final = unpackParameters(layout, (await readArena(reference, layout, ARENA.parameters)) as Float64Array);
   return {
     name: "the built-in model",
     config: CONFIG,

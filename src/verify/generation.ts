@@ -4,13 +4,8 @@ import { createDecoder } from "../generate/decoder.ts";
 import { createGenerator, type Generated } from "../generate/generate.ts";
 import { type GenerateOptions, generationOptions } from "../generate/options.ts";
 import { nextTokenDistribution } from "../generate/processors.ts";
-import {
-  ARENA,
-  declareParameters,
-  layoutParameters,
-  type ParameterLayout,
-  packParameters,
-} from "../model/parameters.ts";
+import { ARENA, writeArena } from "../model/arena.ts";
+import { declareParameters, layoutParameters, type ParameterLayout, packParameters } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Check, Fixture } from "./fixture.ts";
 
@@ -104,7 +99,7 @@ async function writeParameters(
     "ln_f.weight",
     parameters.get("ln_f.weight")!.map((gain) => gain * scale),
   );
-  runtime.writeState(ARENA.parameters, packParameters(layout, scaled));
+  writeArena(runtime, layout, ARENA.parameters, packParameters(layout, scaled));
 }
 
 /** transformers' names are ours with underscores; a pad token is what we need none of. */

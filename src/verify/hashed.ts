@@ -3,8 +3,9 @@ import { sizeOf } from "../core/shape.ts";
 import { IGNORED_LABEL } from "../kernels/cross-entropy.ts";
 import { NORM } from "../kernels/gradient-norm.ts";
 import { packStep } from "../kernels/step.ts";
+import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { type Gpt2Config, gpt2Config } from "../model/config.ts";
-import { ARENA, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
+import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import type { ProgramStats, Runtime, Tensors } from "../runtime/runtime.ts";
 import { type Batch, makeBatch } from "../train/batch.ts";
 import { gradientTape, trainingTape } from "../train/step.ts";
@@ -66,7 +67,7 @@ export async function verifyHashed(
   for (const { name, shape, offset } of layout.entries) {
     const wanted = fixture.grads[name];
     if (!wanted) userError(`the fixture has no gradient of ${name}`);
-    const gradient = await runtime.readState(ARENA.gradients, offset, sizeOf(shape));
+    const gradient = await readArena(runtime, layout, ARENA.gradients, offset, sizeOf(shape));
     checks.push(relative(`grad ${name} norm`, normOf(gradient), wanted!.norm, BOUNDS.gradient));
   }
   program.dispose();
@@ -133,7 +134,7 @@ function writeParameters(runtime: Runtime, layout: ParameterLayout, fixture: Has
     fixture.sample[name]?.forEach((value, i) => {
       error = Math.max(error, Math.abs(data[i]! - value));
     });
-    runtime.writeState(ARENA.parameters, data, offset);
+    writeArena(runtime, layout, ARENA.parameters, data, offset);
   }
   return [{ name: "parameters as hashed", error, bound: 1e-7, measure: "absolute" }];
 }

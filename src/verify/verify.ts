@@ -3,13 +3,8 @@ import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType, NumericArray } from "../core/dtype.ts";
 import { NORM } from "../kernels/gradient-norm.ts";
 import { packStep } from "../kernels/step.ts";
-import {
-  ARENA,
-  layoutParameters,
-  type ParameterLayout,
-  packParameters,
-  unpackParameters,
-} from "../model/parameters.ts";
+import { ARENA, readArena, writeArena } from "../model/arena.ts";
+import { layoutParameters, type ParameterLayout, packParameters, unpackParameters } from "../model/parameters.ts";
 import type { Runtime, Tensors } from "../runtime/runtime.ts";
 import type { Batch } from "../train/batch.ts";
 import { gradientTape, LOSS_SCALER, trainingTape } from "../train/step.ts";
@@ -69,10 +64,10 @@ async function verifyGradients(
   const { config, expected } = fixture;
   const batch = fixture.batches[0]!;
   return withProgram(runtime, gradientTape(config, layout, batch.shape, true, precision), async (run) => {
-    runtime.writeState(ARENA.parameters, packParameters(layout, fixture.parameters));
+    writeArena(runtime, layout, ARENA.parameters, packParameters(layout, fixture.parameters));
     if (precision === "f16") runtime.writeState(LOSS_SCALER, [GRADIENT_SCALE, 0]);
     const results = await run(inputsOf(fixture, 0));
-    const scaled = (await runtime.readState(ARENA.gradients)) as NumericArray & Float32Array;
+    const scaled = (await readArena(runtime, layout, ARENA.gradients)) as NumericArray & Float32Array;
     const gradients = unpackParameters(layout, precision === "f16" ? scaled.map((g) => g / GRADIENT_SCALE) : scaled);
     const real = (logits: ArrayLike<number>): number[] => realPlaces(batch, logits, config.vocabSize);
     return [
@@ -95,7 +90,7 @@ async function verifySteps(
   const { config, expected, optimiser } = fixture;
   const shape = fixture.batches[0]!.shape;
   return withProgram(runtime, trainingTape(config, layout, shape, { ...optimiser, precision }), async (run) => {
-    runtime.writeState(ARENA.parameters, packParameters(layout, fixture.parameters));
+    writeArena(runtime, layout, ARENA.parameters, packParameters(layout, fixture.parameters));
     resetOptimizer(runtime, layout, precision);
     if (precision === "f16") runtime.writeState(LOSS_SCALER, [GRADIENT_SCALE, 0]);
     const checks: Check[] = [];
@@ -104,7 +99,7 @@ async function verifySteps(
       checks.push(relative(`step ${step} loss`, results.loss![0]!, expected.stepLosses[step]!, bounds.step));
       checks.push(relative(`step ${step} grad_norm`, results.stats![NORM]!, expected.stepNorms[step]!, bounds.step));
     }
-    return [...checks, ...compareWeights(await runtime.readState(ARENA.parameters), layout, expected, bounds)];
+    return [...checks, ...compareWeights(await readArena(runtime, layout, ARENA.parameters), layout, expected, bounds)];
   });
 }
 

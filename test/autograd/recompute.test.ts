@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { packStep } from "../../src/kernels/step.ts";
+import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
-import { ARENA, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
+import { initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";

@@ -1,7 +1,8 @@
 import { fillNormal, permutation } from "../../src/core/philox.ts";
 import { packStep } from "../../src/kernels/step.ts";
+import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
-import { ARENA, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
+import { initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { collate } from "../../src/train/batch.ts";
 import { trainingTape } from "../../src/train/step.ts";

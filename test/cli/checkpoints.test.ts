@@ -26,8 +26,9 @@ import { fillNormal } from "../../src/core/philox.ts";
 import { readModelDirectory } from "../../src/io/huggingface.ts";
 import { parseManifest } from "../../src/io/manifest.ts";
 import { f32 } from "../../src/kernels/op.ts";
+import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
-import { ARENA, layoutParameters } from "../../src/model/parameters.ts";
+import { layoutParameters } from "../../src/model/parameters.ts";
 import { acquireLock } from "../../src/platform/node/lock.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
@@ -123,8 +124,9 @@ test("tensors keep the bits of every NaN", async () => {
     read: async (at: number, into: Uint8Array) => void into.set(file.subarray(at, at + into.length)),
   };
   const runtime = createCpuRuntime();
-  const small = { entries: [{ name: "x", shape: [4], offset: 0 }], size: 64 };
-  await restoreTensors(runtime, small, new Map([["f", source]]), { file: "f", state: "s", storedName: (name) => name });
+  const states = [{ name: "s", offset: 0, size: 64 }];
+  const small = { entries: [{ name: "x", shape: [4], offset: 0 }], states };
+  await restoreTensors(runtime, small, new Map([["f", source]]), { file: "f", storedName: (name) => name });
   expect(new Uint32Array((await runtime.readState("s", 0, 4)).buffer)).toEqual(bits);
 });
 

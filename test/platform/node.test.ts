@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { driverName } from "../../src/platform/node/adapters.ts";
 import { embeddedDawnPath } from "../../src/platform/node/embedded.ts";
 import { refusalsIn } from "../../src/platform/node/refusals.ts";
@@ -28,6 +28,26 @@ async function inChild(script: string, env: Record<string, string> = {}) {
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
 }
+
+describe.each(testAdapters)("GPT2_LIMITS, on the %s adapter", (adapter) => {
+  const limitsWith = async (wanted: string) => {
+    vi.stubEnv("GPT2_LIMITS", wanted);
+    try {
+      const gpu = await openGpu({ adapter });
+      gpu.close();
+      return gpu.limits;
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  };
+
+  test("default: no more than any adapter has; else all that this one has", async () => {
+    const [fewest, all] = [await limitsWith("default"), await limitsWith("")];
+    expect(fewest).toMatchObject({ maxBufferSize: 2 ** 28, maxStorageBufferBindingSize: 2 ** 27 });
+    expect(all.maxBufferSize).toBeGreaterThan(2 ** 28);
+    await expect(limitsWith("small")).rejects.toThrow("GPT2_LIMITS is small; wanted default, or adapter");
+  });
+});
 
 describe.each(testAdapters)("a process that used the %s adapter", (adapter) => {
   test.each(["gpu.close();", "globalThis.kept = gpu; gpu.close();", ""])("ends by itself after: %s", async (end) => {

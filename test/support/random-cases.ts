@@ -197,7 +197,10 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   dropout: matrix.map((shape) => ({ inputs: { x: f32(shape), step }, attrs: { rate: 0.3, stream: 17 } })),
   embedding,
   gelu: gelu.map(({ shape, approximate }) => ({ inputs: { x: { ...f32(shape), scale: 3 } }, attrs: { approximate } })),
-  gradientNorm: sizeUpTo(129).map((N) => ({ inputs: { gradients: f32([N]), loss: f32([1]) } })),
+  gradientNorm: fc.tuple(sizeUpTo(129), fc.boolean()).map(([N, continued]) => {
+    const before = { before: { ...f32([4]), values: [2, 1, 1, 1] } };
+    return { inputs: { gradients: f32([N]), loss: f32([1]), ...(continued ? before : {}) } };
+  }),
   layerNorm,
   lossScaler: fc
     .record({ power: fc.nat({ max: 24 }), good: fc.nat({ max: 9 }), healthy: fc.constantFrom(0, 1) })

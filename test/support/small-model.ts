@@ -1,7 +1,8 @@
 import { createTape } from "../../src/autograd/tape.ts";
 import type { Traits } from "../../src/kernels/traits.ts";
+import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
-import { ARENA, declareParameters, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
+import { declareParameters, initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";

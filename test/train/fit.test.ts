@@ -5,7 +5,7 @@ import { sequencesOf } from "../../src/data/sequence.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
-import { type Fit, type FitRequest, fitting, needOf, prepareWithin, trainerTapes } from "../../src/train/fit.ts";
+import { type Fit, type FitRequest, fitting, prepareWithin, trainerTapes } from "../../src/train/fit.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { createTrainer } from "../../src/train/trainer.ts";
 import { fakeGpu } from "../support/fake-gpu.ts";
@@ -21,12 +21,13 @@ function tapesOf(fit: Fit) {
 function request(wanted: Fit, bytes?: number): { request: FitRequest; gpu: ReturnType<typeof fakeGpu> } {
   const gpu = fakeGpu();
   const budget = bytes === undefined ? undefined : { bytes, because: "--memory allows" };
-  return { request: { wanted, tapesOf, runtime: createGpuRuntime(gpu), budget }, gpu };
+  const runtime = createGpuRuntime(gpu);
+  return { request: { wanted, need: (fit) => runtime.predict(tapesOf(fit)), device: runtime.name, budget }, gpu };
 }
 
 const wanted: Fit = { batchSize: 12, accumulationSteps: 1, recompute: false };
 /** The passes that it takes, as `fitting` proposes them. */
-const sizeOf = (fit: Partial<Fit>) => needOf(request(wanted).request, { ...wanted, ...fit }).bytes;
+const sizeOf = (fit: Partial<Fit>) => request(wanted).request.need({ ...wanted, ...fit }).bytes;
 
 async function refusal(promise: Promise<unknown>): Promise<string> {
   const reason = await promise.then(
@@ -75,17 +76,21 @@ describe("a run that does not fit", () => {
     expect(await refusal(prepareWithin(asked, async () => {}))).toMatch(/--batch-size 1 --recompute .*would not fit/);
   });
 
-  test("counts what the host takes besides", async () => {
-    const { request: asked } = request(wanted, sizeOf({}));
-    await prepareWithin(asked, async () => {});
-    await refusal(prepareWithin({ ...asked, besides: 1 }, async () => {}));
+  test("is offered without samples first, and so smaller only where nothing else fits", () => {
+    const need = ({ batchSize, samples }: Fit) => ({ bytes: 10 * batchSize + (samples ? 50 : 0) });
+    const asked: FitRequest = { wanted: { ...wanted, samples: true }, need, device: "none" };
+    const choices = (bytes: number) =>
+      fitting(asked, bytes).map(({ batchSize, samples }) => `${batchSize}${samples ? " and samples" : ""}`);
+    expect(choices(150)).toEqual(["12", "6 and samples"]);
+    expect(choices(115)).toEqual(["6 and samples"]);
+    expect(choices(40)).toEqual(["4"]);
   });
 });
 
 test("a GPU that turns out to have too little gives everything back, and the same line", async () => {
   const gpu = fakeGpu(sizeOf({}) - 1000);
   const runtime = createGpuRuntime(gpu);
-  const asked = { wanted, tapesOf, runtime };
+  const asked: FitRequest = { wanted, need: (fit) => runtime.predict(tapesOf(fit)), device: runtime.name };
   const message = await refusal(prepareWithin(asked, () => runtime.compile(tapesOf(wanted)[0]!)));
   expect(message).toMatch(/^training needs [\d.]+ MiB of memory, more than a device that only counts has; /);
   expect(message).toContain("--batch-size 12 --recompute (");

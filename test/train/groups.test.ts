@@ -3,9 +3,9 @@ import { relativeL2 } from "../../src/autograd/gradcheck.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { sequencesOf } from "../../src/data/sequence.ts";
 import { packStep } from "../../src/kernels/step.ts";
+import { ARENA } from "../../src/model/arena.ts";
 import { type Gpt2Config, gpt2Config } from "../../src/model/config.ts";
 import {
-  ARENA,
   initialParameters,
   type LayoutOptions,
   layoutParameters,

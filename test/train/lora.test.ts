@@ -5,11 +5,11 @@ import { fillNormal } from "../../src/core/philox.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { sequencesOf } from "../../src/data/sequence.ts";
 import { packStep } from "../../src/kernels/step.ts";
+import { ARENA } from "../../src/model/arena.ts";
 import { GPT2_PRESETS, gpt2Config } from "../../src/model/config.ts";
 import { declareInputs, gpt2Logits, gpt2Trunk } from "../../src/model/gpt2.ts";
 import { type LoraOptions, loraLayers, loraNames, mergeLora } from "../../src/model/lora.ts";
 import {
-  ARENA,
   declareParameters,
   initialCorrections,
   initialParameters,

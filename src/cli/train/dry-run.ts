@@ -33,7 +33,7 @@ export async function dryRun(settings: TrainSettings, options: RunOptions): Prom
       }
       const median = seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)];
       if (median !== undefined) console.log(describeEstimate(median, plan.options.maxSteps, seconds.length));
-      session.dispose();
+      await session.dispose();
     });
   } finally {
     await plan.data.close();

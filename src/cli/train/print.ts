@@ -62,8 +62,8 @@ function describeData({ data, settings, source, options }: TrainPlan): string {
   );
 }
 
-export function describeMemory({ stats }: Session): string {
-  return `memory    ${byteSize(stats.stateBytes + stats.transientBytes)} on the device, ${stats.dispatches} dispatches a step`;
+export function describeMemory({ deviceBytes, stats }: Session): string {
+  return `memory    ${byteSize(deviceBytes)} on the device at most, ${stats.dispatches} dispatches a step`;
 }
 
 export function formatLog(entry: LogEntry, maxSteps: number, tail: string): string {

@@ -24,13 +24,12 @@ import { version } from "../version.ts";
 import { divergedError, type LoopActions, type Progress } from "./loop.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
 import { formatLog } from "./print.ts";
+import { samplesBetween } from "./sample.ts";
 import type { Session } from "./session.ts";
 
 /** The file of a checkpoint that keeps what a loop counts. */
 const LOOP_FILE = "loop.json";
 const SETTINGS_FILE = "training_args.json";
-/** Samples at each evaluation. */
-const SAMPLES_EACH = 3;
 
 interface LoopState {
   readonly progress: Progress;
@@ -131,7 +130,7 @@ export async function createRecorder(
       }
     },
     async sample(step) {
-      await files.sampled({ step, samples: await session.sample(Math.min(SAMPLES_EACH, settings.samples)) });
+      await files.sampled({ step, samples: await session.sample(samplesBetween(settings)) });
     },
     async diverged(result) {
       const dump = join(directory, `not-finite-step-${result.step}.json`);
@@ -169,7 +168,7 @@ function describe(session: Session, plan: TrainPlan, resumedFrom: number): RunDe
     trainableParameters: trainedEntries(plan.layout).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
     maxSteps: plan.options.maxSteps,
     data: { ...plan.data.report },
-    deviceBytes: session.stats.stateBytes + session.stats.transientBytes,
+    deviceBytes: session.deviceBytes,
     tuning: session.runtime.tuning,
     version: version(),
     startedAt: new Date().toISOString(),

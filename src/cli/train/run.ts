@@ -6,6 +6,7 @@ import { type Tuning, tuningFrom } from "../../kernels/tuning.ts";
 import { removeFolder, setAside } from "../../platform/node/durable.ts";
 import { acquireLock, type Lock } from "../../platform/node/lock.ts";
 import type { RunSummary } from "../../train/events.ts";
+import { checkFit } from "../../train/fit.ts";
 import { withRecovery } from "../../train/recovery.ts";
 import {
   checkpointPath,
@@ -24,11 +25,12 @@ import { REPORT_FILE } from "../report-page.ts";
 import { newRunDirectory } from "../run-directory.ts";
 import { RUN_FILE } from "../run-files.ts";
 import { readRun } from "../run-read.ts";
-import { openRuntime } from "../runtime.ts";
+import { type OpenRuntime, openRuntime } from "../runtime.ts";
 import { saveModel } from "../save-model.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import { describeDataChange } from "./changes.ts";
 import { pausesOf, runLoop } from "./loop.ts";
+import { fitRequest } from "./need.ts";
 import { modelOf, planTraining, type TrainPlan } from "./plan.ts";
 import { describeMemory, describePlan } from "./print.ts";
 import { createRecorder } from "./recorder.ts";
@@ -74,10 +76,7 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
     await withRecovery({
       async open() {
         const opened = await openRuntime(options.device, { tuning });
-        requirePrecision(opened, plan.options.precision);
-        const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = plan.options;
-        const fit = { batchSize, accumulationSteps, recompute };
-        const runtime = options.tune && tuning === undefined ? await opened.tuned(tapesOf(plan, fit)) : opened;
+        const runtime = options.tune && tuning === undefined ? await tuned(opened, plan, options) : opened;
         // The same choices on a second device: other kernels round in another order.
         tuning = runtime.tuning;
         return runtime;
@@ -105,6 +104,18 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
   }
 }
 
+/** Measures for minutes, and so not for a run that would be refused. */
+async function tuned(opened: OpenRuntime, plan: TrainPlan, { memory }: RunOptions): Promise<OpenRuntime> {
+  try {
+    requirePrecision(opened, plan.options.precision);
+    checkFit(fitRequest(opened, plan, { memory, resumed: false }));
+    return await opened.tuned(tapesOf(plan));
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
 function pauseAfter({ settings, options, evaluation }: TrainPlan, interrupt: Interrupt): (step: number) => boolean {
   const { maxSteps } = options;
   const pauses = pausesOf(settings, maxSteps, evaluation !== undefined);
@@ -112,7 +123,7 @@ function pauseAfter({ settings, options, evaluation }: TrainPlan, interrupt: Int
 }
 
 /** Trains one session to its end, and saves what came out. */
-async function trainSession(
+export async function trainSession(
   session: Session,
   plan: TrainPlan,
   directory: string,
@@ -151,11 +162,12 @@ async function trainSession(
   console.log(
     `trained in ${duration(summary.train_runtime)}, saved in ${pc.bold(path)}; ${join(directory, REPORT_FILE)} shows it`,
   );
+  await session.endTraining();
   if (settings.samples > 0) printSamples(await session.sample(settings.samples), plan);
   const chart = process.stdout.isTTY && lossChart(readRun(directory).history, process.stdout.columns || 80);
   if (chart) console.log(chart);
   console.log(`more: gpt2 generate --model ${path} --num-return-sequences 20`);
-  session.dispose();
+  await session.dispose();
 }
 
 /** Brings back the weights of the best evaluation, unless they could not be saved then. */

@@ -1,10 +1,41 @@
+import type { GenerateOptions } from "../../generate/options.ts";
 import { isWellFormedAddress } from "../../text/address.ts";
 import type { SampleEntry } from "../../train/events.ts";
+import { startOf } from "../generate-prompts.ts";
 import { formatPassages, formatSamples } from "../samples.ts";
+import type { TrainSettings } from "../settings/table.ts";
 import type { TrainPlan } from "./plan.ts";
 
 /** Records that are looked at to find out of what kind they are. */
 const RECORDS_LOOKED_AT = 200;
+
+/** Samples at each evaluation, of those at the end. */
+const MOST_BETWEEN = 3;
+
+export function samplesBetween({ samples }: TrainSettings): number {
+  return Math.min(MOST_BETWEEN, samples);
+}
+
+/** What a generator is asked for `count` samples. */
+export interface SampleRequest {
+  readonly texts: readonly string[];
+  /** The texts in ids, with what records start with. */
+  readonly prompts: readonly (readonly number[])[];
+  readonly options: GenerateOptions;
+}
+
+/** Continuations of the settings' prompts in turn. */
+export function sampleRequest({ tokenizer, settings, data }: TrainPlan, count: number): SampleRequest {
+  const { temperature, topK, seed, sampleLength } = settings;
+  const given = settings.samplePrompts ?? [""];
+  const texts = Array.from({ length: count }, (_, i) => given[i % given.length]!);
+  // Records start after an end token, long texts anywhere.
+  const start = data.train.kind === "records" ? startOf(tokenizer) : [];
+  const prompts = texts.map((text) => (text === "" ? startOf(tokenizer) : [...start, ...tokenizer.encode(text)]));
+  const sampling = temperature === 0 ? { temperature } : { temperature, topK };
+  const options = { ...sampling, seed, maxNewTokens: sampleLength, eosTokenId: tokenizer.endId ?? null };
+  return { texts, prompts, options };
+}
 
 /** Prints samples as befits the data: judged line by line, or as passages. */
 export function printSamples(samples: SampleEntry["samples"], plan: TrainPlan): void {

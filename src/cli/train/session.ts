@@ -2,28 +2,34 @@ import type { Tape } from "../../autograd/tape.ts";
 import type { FloatDType } from "../../core/dtype.ts";
 import { userError } from "../../core/errors.ts";
 import { createGenerator, type Generator } from "../../generate/generate.ts";
-import { ARENA, initialCorrections, initialParameters } from "../../model/parameters.ts";
+import { ARENA, writeArena } from "../../model/arena.ts";
+import { initialCorrections, initialParameters } from "../../model/parameters.ts";
 import type { ProgramStats } from "../../runtime/runtime.ts";
 import { contextsFor } from "../../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../../train/evaluate.ts";
 import type { SampleEntry } from "../../train/events.ts";
-import { type Fit, prepareWithin, trainerTapes } from "../../train/fit.ts";
+import { prepareWithin, trainerTapes } from "../../train/fit.ts";
 import { createTrainer, resetOptimizer, type Trainer } from "../../train/trainer.ts";
 import type { SavedCheckpoint } from "../checkpoints.ts";
-import { startOf } from "../generate-prompts.ts";
-import { memoryBudget } from "../memory.ts";
 import type { OpenRuntime } from "../runtime.ts";
+import { fitRequest } from "./need.ts";
 import type { TrainPlan } from "./plan.ts";
+import { sampleRequest } from "./sample.ts";
 
 /** The part of a run that a device has: lost with it, and made anew from a checkpoint. */
 export interface Session {
   readonly runtime: OpenRuntime;
   readonly trainer: Trainer;
   readonly evaluator: Evaluator | undefined;
+  /** Of a step. */
   readonly stats: ProgramStats;
+  /** The most that the run will hold on its device, as predicted. */
+  readonly deviceBytes: number;
   /** Continues the prompts of the settings, `count` of them in turn. */
   sample(count: number): Promise<SampleEntry["samples"]>;
-  dispose(): void;
+  /** Frees what training and evaluation hold, but for weights: room for the last samples. */
+  endTraining(): Promise<void>;
+  dispose(): Promise<void>;
 }
 
 export interface SessionOptions {
@@ -47,44 +53,38 @@ export async function openSession(
     startStep: checkpoint?.step ?? 0,
     pauseAfter,
   });
-  const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = options;
-  const stats = await prepareWithin(
-    {
-      wanted: { batchSize, accumulationSteps, recompute },
-      tapesOf: (fit) => tapesOf(plan, fit),
-      runtime,
-      budget: memoryBudget(runtime, memory),
-      besides: checkpoint || model ? 0 : 4 * layout.size,
-      runsInFlight: 3,
-    },
-    () => trainer.prepare(),
-  );
+  const request = fitRequest(runtime, plan, { memory, resumed: checkpoint !== undefined });
+  const stats = await prepareWithin(request, () => trainer.prepare());
   // A checkpoint of corrections has nothing of the model that they correct.
   if (model && (!checkpoint || layout.lora)) await model.load(runtime, layout);
   if (checkpoint) {
     await checkpoint.restore(runtime, layout, options.precision);
   } else {
-    if (!model) runtime.writeState(ARENA.parameters, initialParameters(config, layout, settings.seed));
+    if (!model) writeArena(runtime, layout, ARENA.parameters, initialParameters(config, layout, settings.seed));
     for (const { offset, data } of model ? initialCorrections(layout, settings.seed) : [])
-      runtime.writeState(ARENA.parameters, data, offset);
+      writeArena(runtime, layout, ARENA.parameters, data, offset);
     resetOptimizer(runtime, layout, options.precision);
   }
   const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
   const evaluator =
     plan.evaluation && createEvaluator(runtime, config, layout, plan.evaluation, rows, options.precision);
   let generator: Generator | undefined;
+  const endTraining = async (): Promise<void> => {
+    await Promise.all([trainer.dispose(), evaluator?.dispose()]);
+  };
   return {
     runtime,
     trainer,
     evaluator,
     stats,
+    deviceBytes: request.need(request.wanted).deviceBytes,
     async sample(count) {
       generator ??= createGenerator(runtime, config, layout);
       return sampleWith(generator, plan, count);
     },
-    dispose() {
-      trainer.dispose();
-      evaluator?.dispose();
+    endTraining,
+    async dispose() {
+      await endTraining();
       generator?.dispose();
     },
   };
@@ -99,23 +99,17 @@ export function requirePrecision({ name, traits }: OpenRuntime, precision: Float
 }
 
 /** The tapes of a plan's largest batches. */
-export function tapesOf({ config, layout, source, options }: TrainPlan, fit: Fit): Tape[] {
+export function tapesOf({ config, layout, source, options }: TrainPlan): Tape[] {
+  const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = options;
   const context = contextsFor(source.longest, config.contextLength).at(-1)!;
-  return trainerTapes(config, layout, { batch: fit.batchSize, context, packed: source.packed ?? false }, options, fit);
+  const shape = { batch: batchSize, context, packed: source.packed ?? false };
+  return trainerTapes(config, layout, shape, options, { accumulationSteps, batchSize, recompute });
 }
 
 async function sampleWith(generator: Generator, plan: TrainPlan, count: number): Promise<SampleEntry["samples"]> {
-  const { tokenizer, settings, data } = plan;
-  const { temperature, topK, seed, sampleLength } = settings;
-  const texts = settings.samplePrompts ?? [""];
-  const prompts = Array.from({ length: count }, (_, i) => texts[i % texts.length]!);
-  // Records start after an end token, long texts anywhere.
-  const start = data.train.kind === "records" ? startOf(tokenizer) : [];
-  const encoded = prompts.map((text) => (text === "" ? startOf(tokenizer) : [...start, ...tokenizer.encode(text)]));
-  const sampling = temperature === 0 ? { temperature } : { temperature, topK };
-  const options = { ...sampling, seed, maxNewTokens: sampleLength, eosTokenId: tokenizer.endId ?? null };
-  const generated = await generator.generate(encoded, options);
+  const { texts, prompts, options } = sampleRequest(plan, count);
+  const generated = await generator.generate(prompts, options);
   return generated.map(({ ids, stopped }, i) => {
-    return { prompt: prompts[i]!, text: tokenizer.decode(ids), ended: stopped === "end" };
+    return { prompt: texts[i]!, text: plan.tokenizer.decode(ids), ended: stopped === "end" };
   });
 }

@@ -1,0 +1,91 @@
+import type { Tape } from "../autograd/tape.ts";
+import { userError } from "../core/errors.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import { type DecodeMode, type DecodeShape, decodeTape, type PromptShape, prefillTape } from "../model/decode.ts";
+import type { ParameterLayout } from "../model/parameters.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** A sequence being continued. */
+export interface DecodeRow {
+  readonly prompt: readonly number[];
+  /** Ids it has at least before an end token, and at most, prompt included. */
+  readonly least: number;
+  readonly most: number;
+}
+
+export interface Prompt {
+  readonly ids: readonly number[];
+  /** The cache row that it is computed in: the first that continues it. */
+  readonly row: number;
+}
+
+/** What the two plans of a batch of rows are made for: of its prompts, and of one more token of each row. */
+export interface DecodePlans {
+  readonly shape: DecodeShape;
+  readonly prompts: readonly Prompt[];
+  readonly prompt: PromptShape;
+  readonly mode: DecodeMode;
+}
+
+const LEAST_PLACES = 32;
+
+/** `settings`: words of the sampling settings; undefined where logits are wanted. */
+export function decodePlansOf(
+  rows: readonly DecodeRow[],
+  settings: number | undefined,
+  { contextLength }: Gpt2Config,
+): DecodePlans {
+  const shape: DecodeShape = { rows: rows.length, places: placesFor(rows, contextLength), settings: settings ?? 0 };
+  const prompts = distinctPrompts(rows);
+  const longest = Math.max(...prompts.map(({ ids }) => ids.length));
+  const prompt = { prompts: prompts.length, length: Math.min(shape.places, roomFor(longest, contextLength)) };
+  return { shape, prompts, prompt, mode: settings === undefined ? "logits" : "sample" };
+}
+
+/** The tapes by what is different in them, in the order in which they are compiled: prompts, then a token. */
+export function decodeTapes(
+  { shape, prompt, mode }: DecodePlans,
+  config: Gpt2Config,
+  layout: ParameterLayout,
+): [key: string, tape: () => Tape][] {
+  const key = `${mode} ${shape.rows} ${shape.places} ${shape.settings}`;
+  return [
+    [`prefill ${key} ${prompt.prompts} ${prompt.length}`, () => prefillTape(config, layout, shape, prompt, mode)],
+    [key, () => decodeTape(config, layout, shape, mode)],
+  ];
+}
+
+/** Rows that fit one batch, of the first of `rows`. */
+export function rowsThatFit(
+  rows: readonly DecodeRow[],
+  config: Gpt2Config,
+  { traits, name }: Pick<Runtime, "traits" | "name">,
+): number {
+  const places = placesFor(rows, config.contextLength);
+  const most = Math.floor(traits.maxBindingBytes / 4);
+  const widest = Math.max(3 * config.width, config.innerWidth);
+  const limit = Math.min(Math.floor(most / (places * widest)), Math.floor(most / config.vocabSize));
+  if (limit < 1)
+    userError(`generate: ${places} places do not fit the ${name}'s bindings; lower maxNewTokens or the prompt`);
+  return limit;
+}
+
+function placesFor(rows: readonly DecodeRow[], contextLength: number): number {
+  return roomFor(Math.max(...rows.map(({ most }) => most)), contextLength);
+}
+
+/** A few sizes serve all lengths: powers of two up to the context. */
+function roomFor(length: number, context: number): number {
+  let places = LEAST_PLACES;
+  while (places < length) places *= 2;
+  return Math.min(places, context);
+}
+
+/** Each array of ids once: rows that share a prompt share the array. */
+function distinctPrompts(rows: readonly DecodeRow[]): Prompt[] {
+  const seen = new Map<readonly number[], Prompt>();
+  rows.forEach(({ prompt }, row) => {
+    if (!seen.has(prompt)) seen.set(prompt, { ids: prompt, row });
+  });
+  return [...seen.values()];
+}

@@ -1,0 +1,147 @@
+/** Arenas: all parameters one after another, and at the same offsets their gradients, sums of gradients, and moments. */
+import type { Tape } from "../autograd/tape.ts";
+import { type NumericArray, WORD_BYTES } from "../core/dtype.ts";
+import { f32, type Value } from "../kernels/op.ts";
+
+/** Names of the states that hold the arenas; `accumulated` is there only where a step has several micro-batches. */
+export const ARENA = {
+  parameters: "parameters",
+  gradients: "gradients",
+  accumulated: "accumulated gradients",
+  m: "adam m",
+  v: "adam v",
+} as const;
+
+export type Arena = (typeof ARENA)[keyof typeof ARENA];
+
+/**
+ * Bytes of a state of an arena: what any adapter allows a buffer (WebGPU's default `maxBufferSize`). One number for all
+ * adapters, so that none sums a norm in another order than the next.
+ */
+const PART_BYTES = 256 * 1024 * 1024;
+
+/** A stretch of every arena that is a state of its own; no parameter crosses its ends. */
+export interface ArenaPart {
+  /** Elements from the arena's start. */
+  readonly offset: number;
+  readonly size: number;
+  /** The one parameter in it, where that alone is larger than a part should be. */
+  readonly tooLarge?: string;
+}
+
+/** How arenas are cut. */
+export interface ArenaLayout {
+  readonly parts: readonly ArenaPart[];
+  /** Elements that train: all that arenas have but that of the parameters. */
+  readonly trained: number;
+}
+
+/** A part of one arena, under the name of its state. */
+export interface ArenaState {
+  readonly name: string;
+  /** Elements from the arena's start. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** What can hold states: a runtime. */
+export interface StateStore {
+  writeState(name: string, data: ArrayLike<number>, offset?: number): void;
+  readState(name: string, offset?: number, length?: number): Promise<NumericArray>;
+}
+
+/** As few parts as they can be. `entries`: in order, from the arena's start to its end at `size`. */
+export function cutArena(
+  entries: readonly { readonly name: string; readonly offset: number }[],
+  size: number,
+  partBytes = PART_BYTES,
+): ArenaPart[] {
+  const most = partBytes / WORD_BYTES;
+  const parts: ArenaPart[] = [];
+  entries.forEach(({ name, offset }, i) => {
+    const end = entries[i + 1]?.offset ?? size;
+    const last = parts.at(-1);
+    if (last && end - last.offset <= most) parts[parts.length - 1] = { ...last, size: end - last.offset };
+    else parts.push({ offset, size: end - offset, ...(end - offset > most ? { tooLarge: name } : {}) });
+  });
+  return parts;
+}
+
+/** The states of an arena, in order. The first has the arena's name, and small models have no other. */
+export function statesOf({ parts, trained }: ArenaLayout, arena: Arena): ArenaState[] {
+  const end = arena === ARENA.parameters ? Number.POSITIVE_INFINITY : trained;
+  return parts
+    .filter(({ offset }) => offset < end)
+    .map(({ offset, size, tooLarge }, i) => {
+      const name = i === 0 ? arena : `${arena} ${i + 1}`;
+      return { name: tooLarge ? `${name}: ${tooLarge}` : name, offset, size: Math.min(size, end - offset) };
+    });
+}
+
+/** A stretch of an arena cut at the ends of its parts: `length` elements from `offset` of part number `part` on. */
+export interface Stretch {
+  readonly part: number;
+  readonly offset: number;
+  readonly length: number;
+  /** Elements from the beginning of the whole stretch. */
+  readonly from: number;
+}
+
+export function stretchesOf(parts: readonly Pick<ArenaPart, "offset" | "size">[], offset: number, length: number) {
+  return parts.flatMap((one, part): Stretch[] => {
+    const start = Math.max(offset, one.offset);
+    const end = Math.min(offset + length, one.offset + one.size);
+    return end > start ? [{ part, offset: start - one.offset, length: end - start, from: start - offset }] : [];
+  });
+}
+
+/** The states of an arena on a tape, in order. */
+export function declareArena(tape: Tape, layout: ArenaLayout, arena: Arena): Value[] {
+  return statesOf(layout, arena).map(({ name, size }) => tape.state(name, f32([size])));
+}
+
+/** Sets an arena, or the part of it that starts at `offset` elements. Its states must exist (some tape compiled). */
+export function writeArena(
+  store: Pick<StateStore, "writeState">,
+  layout: ArenaLayout,
+  arena: Arena,
+  data: Float32Array | Float64Array,
+  offset = 0,
+): void {
+  writeStates(store, statesOf(layout, arena), data, offset);
+}
+
+/** Reads an arena, or `length` elements of it from `offset` on. */
+export async function readArena(
+  store: Pick<StateStore, "readState">,
+  layout: ArenaLayout,
+  arena: Arena,
+  offset = 0,
+  length?: number,
+): Promise<NumericArray> {
+  const states = statesOf(layout, arena);
+  const last = states.at(-1)!;
+  const wanted = length ?? last.offset + last.size - offset;
+  const pieces: NumericArray[] = [];
+  for (const stretch of stretchesOf(states, offset, wanted))
+    pieces.push(await store.readState(states[stretch.part]!.name, stretch.offset, stretch.length));
+  if (pieces.length === 1) return pieces[0]!;
+  const whole = pieces[0] instanceof Float64Array ? new Float64Array(wanted) : new Float32Array(wanted);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** The same as `writeArena` for states that are known. */
+export function writeStates(
+  store: Pick<StateStore, "writeState">,
+  states: readonly ArenaState[],
+  data: Float32Array | Float64Array,
+  offset = 0,
+): void {
+  for (const { part, offset: at, length, from } of stretchesOf(states, offset, data.length))
+    store.writeState(states[part]!.name, data.subarray(from, from + length), at);
+}

@@ -1,0 +1,124 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { runtimeOn } from "../../../src/cli/runtime.ts";
+import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
+import type { TrainSettings } from "../../../src/cli/settings/table.ts";
+import { runNeed } from "../../../src/cli/train/need.ts";
+import { planTraining, type TrainPlan } from "../../../src/cli/train/plan.ts";
+import { runTraining, trainSession } from "../../../src/cli/train/run.ts";
+import { openSession } from "../../../src/cli/train/session.ts";
+import type { Gpu } from "../../../src/gpu/device.ts";
+import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
+import { createGpuRuntime } from "../../../src/runtime/gpu.ts";
+import { shareGpu, withDevice } from "../../support/device.ts";
+import { fakeGpu } from "../../support/fake-gpu.ts";
+import { openTestGpu, testAdapters } from "../../support/gpu.ts";
+
+let folder = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "memory-"));
+  const records = Array.from({ length: 120 }, (_, i) => "abcdefghij".repeat(7).slice(i % 7, 8 + ((7 * i) % 57)));
+  writeFileSync(join(folder, "data.txt"), `${records.join("\n")}\n`);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
+  const typed: Partial<TrainSettings> = {
+    ...{ data: [join(folder, "data.txt")], nEmbd: 64, nLayer: 2, nHead: 2, nPositions: 64, maxSteps: 8 },
+    ...{ perDeviceTrainBatchSize: 4, evalSplit: 0.3, evalSteps: 4, saveSteps: 4, samples: 4, sampleLength: 48 },
+    ...more,
+  };
+  return resolveSettings({ file: {}, typed });
+}
+
+function planOf(more: Partial<TrainSettings> = {}): Promise<TrainPlan> {
+  return planTraining(settingsOf(more), undefined);
+}
+
+/** The same device, and the most bytes that its buffers ever had together. */
+function counting(gpu: Gpu): { gpu: Gpu; peak(): number } {
+  let [bytes, peak] = [0, 0];
+  const createBuffer: GPUDevice["createBuffer"] = (descriptor) => {
+    const buffer = gpu.device.createBuffer(descriptor);
+    const destroy = buffer.destroy.bind(buffer);
+    bytes += buffer.size;
+    peak = Math.max(peak, bytes);
+    buffer.destroy = () => {
+      bytes -= buffer.size;
+      return destroy();
+    };
+    return buffer;
+  };
+  return { gpu: { ...withDevice(gpu, { createBuffer }), close: () => {} }, peak: () => peak };
+}
+
+const cases: readonly [string, Partial<TrainSettings>][] = [
+  ["evaluation and samples", {}],
+  ["several batches a step, larger ones in evaluation", { gradientAccumulationSteps: 2, perDeviceEvalBatchSize: 16 }],
+  [
+    "samples that take more than training",
+    { samples: 40, perDeviceTrainBatchSize: 1, nPositions: 128, sampleLength: 128 },
+  ],
+];
+
+describe.each(testAdapters)("%s", (adapter) => {
+  test("a run that does not fit is refused before --tune measures for it", async () => {
+    const said = vi.spyOn(console, "error").mockImplementation(() => {});
+    const outputDir = join(folder, "refused");
+    const options = { device: adapter, outputDir, resume: undefined, memory: 1e-5, tune: true };
+    await expect(runTraining(settingsOf(), options)).rejects.toThrow(/^training needs .* is what --memory allows/);
+    expect(said).not.toHaveBeenCalled();
+    expect(existsSync(outputDir)).toBe(false);
+    said.mockRestore();
+  });
+
+  test.each(cases)("a run takes what was predicted, within 5 %: %s", async (name, settings) => {
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    const { gpu, peak } = counting(shareGpu(await openTestGpu(adapter)));
+    const runtime = runtimeOn(gpu);
+    const plan = await planOf(settings);
+    try {
+      const pauseAfter = (step: number): boolean => step % 4 === 0;
+      const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, memory: undefined });
+      const directory = join(folder, `${adapter} ${name.slice(0, 12)}`);
+      const interrupt = { requested: false, exitCode: 0, dispose() {} };
+      await trainSession(session, plan, directory, undefined, interrupt);
+      expect(session.deviceBytes / peak()).toBeGreaterThan(0.95);
+      expect(session.deviceBytes / peak()).toBeLessThan(1.05);
+      expect(log.mock.calls.join("\n")).toContain(`${plan.settings.samples} samples: `);
+    } finally {
+      log.mockRestore();
+      runtime.close();
+      await plan.data.close();
+    }
+  });
+});
+
+test("evaluation, samples and all lengths are part of it; what the host takes at the start only where it is the most", async () => {
+  const runtime = createGpuRuntime(fakeGpu());
+  const plan = await planOf();
+  const fit = { batchSize: 4, accumulationSteps: 1, recompute: false, samples: true };
+  const need = runNeed(runtime, plan, fit);
+  const silent = runNeed(runtime, plan, { ...fit, samples: false });
+  const blind = runNeed(runtime, { ...plan, evaluation: undefined }, { ...fit, samples: false });
+  expect(silent.deviceBytes).toBeGreaterThan(blind.deviceBytes);
+  // Two layers of keys and values, three sequences of 64 places between steps.
+  expect(need.deviceBytes).toBeGreaterThan(silent.deviceBytes + 2 * 2 * 3 * 64 * 64 * 4);
+  expect(runNeed(runtime, plan, fit, 1000)).toEqual(need);
+  const large = runNeed(runtime, plan, fit, need.bytes);
+  expect(large.deviceBytes).toBe(need.deviceBytes);
+  expect(large.bytes).toBeGreaterThan(need.bytes);
+  expect(runNeed(createCpuRuntime(), plan, fit).bytes).toBeGreaterThan(need.bytes);
+  await plan.data.close();
+});
+
+test("samples that the model has no place for are refused before the first step", async () => {
+  const plan = await planOf({ samplePrompts: ["abc".repeat(40)] });
+  const runtime = { ...createGpuRuntime(fakeGpu()), tuning: null, tuned: () => Promise.reject() };
+  const options = { checkpoint: undefined, pauseAfter: () => false, memory: undefined };
+  await expect(openSession(runtime, plan, options)).rejects.toThrow("the prompt has 121 tokens");
+  await plan.data.close();
+});
