@@ -144,4 +144,10 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "if (words[other] > words[lane] || (words[other] == words[lane] && places[other] <= places[lane])) {",
     why: "no two invocations have the same place",
   },
+  {
+    shader: "matmul/matrix_2x2",
+    before: "for (var first = 0u; first < UNITS; first += subgroups) {",
+    after: "for (var first = 0u; first <= UNITS; first += subgroups) {",
+    why: "where it makes one more round, no unit is left: nothing is multiplied or stored",
+  },
 ];

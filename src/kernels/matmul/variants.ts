@@ -93,10 +93,22 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup4",
-    shader: "matmul/subgroup4_16x8",
+    shader: "matmul/subgroup4_32x8",
     reads: "parts",
     library: ["matmul/share4", "matmul/block", "matmul/place"],
-    tile: [16, 32],
+    tile: [32, 32],
+    invocations: 4,
+    constants: {},
+    subgroup: 4,
+    enable: SUBGROUPS,
+  },
+  {
+    ...REGISTERS,
+    name: "subgroup4-narrow",
+    shader: "matmul/subgroup4_16x4",
+    reads: "parts",
+    library: ["matmul/share4", "matmul/block", "matmul/place"],
+    tile: [16, 16],
     invocations: 4,
     constants: {},
     subgroup: 4,
@@ -197,6 +209,8 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
 
 /** Products of up to so many rows are bound by reading b. */
 export const FEW_ROWS = 8;
+/** Fewer columns would leave much of a tile of 32 empty. */
+const NARROW = 96;
 /** Workgroups that keep a GPU busy: some for each of a few dozen cores. */
 const BUSY_GROUPS = 128;
 /** Shorter stretches of K are not worth a second pass. */
@@ -213,8 +227,8 @@ export function defaultVariant(product: Product, traits: Traits): MatmulVariant 
 }
 
 /** The fastest first. Rows of a transposed b are best read many at a time, those of a plain one few. */
-function softwareNames({ M, transposeB }: Product): string[] {
-  if (M > FEW_ROWS) return ["subgroup8", "subgroup4"];
+function softwareNames({ M, N, transposeB }: Product): string[] {
+  if (M > FEW_ROWS) return ["subgroup8", N < NARROW ? "subgroup4-narrow" : "subgroup4"];
   return [transposeB ? "subgroup8-few-wide" : "subgroup8-few", "subgroup4-few"];
 }
 
