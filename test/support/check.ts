@@ -43,7 +43,10 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
     }
     const casesOn = (adapter: TestAdapter) =>
       [...op.cases, ...gpuCases].filter((check) => halvesOn(adapter) || !needsHalves(op, check));
-    describe.each(testAdapters.filter((adapter) => casesOn(adapter).length > 0))("%s", (adapter) => {
+    const adapters = testAdapters.filter((adapter) => casesOn(adapter).length > 0);
+    if (!(op.vjp && op.cases.length > 0) && adapters.length === 0)
+      test.skip("no adapter of this machine can do it", () => {});
+    describe.each(adapters)("%s", (adapter) => {
       const cases = casesOn(adapter);
       test.each(cases.map((check) => [describeCase(check), check] as const))("GPU equals CPU: %s", async (_, check) => {
         const gpu = guardGpu(device(await openCheckGpu(adapter)));

@@ -9,7 +9,6 @@ import { f16, f32, type OpCase } from "../../../src/kernels/op.ts";
 import { DEFAULT_TRAITS, type SubgroupMatrix, type Traits } from "../../../src/kernels/traits.ts";
 import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";
 import { checkOp } from "../../support/check.ts";
-import { halvesOn, testAdapters } from "../../support/gpu.ts";
 import { withMatrices } from "../../support/matrices.ts";
 import { openNullGpu } from "../../support/null-gpu.ts";
 
@@ -58,8 +57,7 @@ const halfCases: readonly (readonly [string, OpCase[], readonly SubgroupMatrix[]
   ["8 x 16 x 16", cases("matrix2x2").slice(0, 1), INTEL],
   ["8 x 8 x 8, in large tiles", cases("matrix4x4").slice(0, 1), [matrix("f16", 8, 8, 8)]],
 ];
-// a suite without tests is an error
-for (const [name, wanted, matrices] of testAdapters.some(halvesOn) ? halfCases : []) {
+for (const [name, wanted, matrices] of halfCases) {
   describe(`matrices of f16 and sums of f32, ${name}`, () => {
     checkOp(withoutCases, { gpuCases: wanted.map(inHalves), ...emulated(matrices) });
   });
