@@ -150,4 +150,22 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "for (var first = 0u; first <= UNITS; first += subgroups) {",
     why: "where it makes one more round, no unit is left: nothing is multiplied or stored",
   },
+  {
+    shader: "lib/store_f16x1",
+    before: "return select(Stored(value), select(infinity, -infinity, value < 0.0), abs(value) >= 65520.0);",
+    after: "return select(Stored(value), select(infinity, -infinity, value < 1.0), abs(value) >= 65520.0);",
+    why: "the sign is asked only of what is 65520 or more away from zero",
+  },
+  {
+    shader: "attention/panel_slopes",
+    before: "for (var quad = first_quad(item, i / 8u * 8u); quad < end; quad++) {",
+    after: "for (var quad = first_quad(item, i / 8u / 8u); quad < end; quad++) {",
+    why: "it begins no later, and tiles before the first one are read by nobody",
+  },
+  {
+    shader: "matmul/stage",
+    before: "return mat4x4f(fma(a.xxxx, b, y[0]), fma(a.yyyy, b, y[1]), fma(a.zzzz, b, y[2]), fma(a.wwww, b, y[3]));",
+    after: "return mat4x4f(fma(a.xxxx, b, y[0]), fma(a.yyyy, b, y[1]), fma(a.zzzz, b, y[2]), fma(b, a.wwww, y[3]));",
+    why: "a product is the same either way",
+  },
 ];
