@@ -1,7 +1,64 @@
 // y = finish(a . b), 32 rows x 8 columns of y an invocation, 32 x 32 a workgroup of 4: the columns differ, the rows are
 // the same, so each loads a quarter of what is needed of a and the subgroup shares it. No workgroup memory, no barriers.
 // Any subgroup has 4 invocations or more. Made for SwiftShader, which loads element by element, with a branch for each lane:
-// as many multiply-adds as possible must come of a load.
+// as many multiply-adds as possible must come of a load, but loads of 4 elements are hardly faster. So a and b are read by
+// their strides, whatever is transposed and whatever the sizes, and one pipeline computes all products.
+
+@group(0) @binding(0) var<storage, read> a: array<A>;
+@group(0) @binding(1) var<storage, read> b: array<B>;
+
+// Row by row, two vec4s a row; the rows are in the order of add_rows. One array, whose last use has an index that is data:
+// variables that SwiftShader carries through a loop by themselves are twice the code.
+var<private> sums: array<vec4f, 64>;
+
+const FOUR = vec4u(0u, 1u, 2u, 3u);
+
+// Where a row of a begins; rows past M are read as the last one: their products are never stored.
+fn place_of_a(row: u32) -> u32 {
+  return u.A_START + min(row, u.M - 1u) * u.A_ROW;
+}
+
+// Where 4 columns of b begin; columns past N are read as the last one: their products are never stored.
+fn place_of_b(column: u32) -> vec4u {
+  return u.B_START + min(column + FOUR, vec4u(u.N - 1u)) * u.B_COLUMN;
+}
+
+// k to k + 3, past K the last one again: no branch, which would cost more than a load
+fn within_k(k: u32) -> vec4u {
+  return min(k + FOUR, vec4u(u.K - 1u));
+}
+
+// a(row, k to k + 3), zero past K
+fn load_a(place: u32, k: u32) -> vec4f {
+  let at = place + within_k(k) * u.A_K;
+  return select(vec4f(), vec4f(f32(a[at.x]), f32(a[at.y]), f32(a[at.z]), f32(a[at.w])), k + FOUR < vec4u(u.K));
+}
+
+fn load_b_column(place: u32, k: u32) -> vec4f {
+  let at = place + within_k(k) * u.B_K;
+  return vec4f(f32(b[at.x]), f32(b[at.y]), f32(b[at.z]), f32(b[at.w]));
+}
+
+// b(k to k + 3, 4 columns), a column of the matrix each
+fn load_b(place: vec4u, k: u32) -> mat4x4f {
+  return mat4x4f(
+    load_b_column(place.x, k), load_b_column(place.y, k), load_b_column(place.z, k), load_b_column(place.w, k));
+}
+
+// A vector times a matrix, since of 4 fused multiply-adds of vectors SwiftShader keeps what is between them in memory.
+fn add_row(row: u32, a: vec4f, left: mat4x4f, right: mat4x4f) {
+  sums[2u * row] += a * left;
+  sums[2u * row + 1u] += a * right;
+}
+
+// Each of 4 lanes has a row of a and adds all 4, in the order that swaps give: the i-th that a lane adds is row i ^ lane.
+// A swap is one instruction where a broadcast is a dozen.
+fn add_rows(row: u32, a: vec4f, left: mat4x4f, right: mat4x4f) {
+  add_row(row, a, left, right);
+  add_row(row + 1u, quadSwapX(a), left, right);
+  add_row(row + 2u, quadSwapY(a), left, right);
+  add_row(row + 3u, quadSwapDiagonal(a), left, right);
+}
 
 @compute @workgroup_size(4)
 fn matmul(
@@ -12,68 +69,37 @@ fn matmul(
   let tile = tile_of(group, groups);
   let row = tile.row * 32u;
   let column = (tile.column * 4u + lane) * 8u;
-  let place_a0 = place_part(row, lane);
-  let place_a1 = place_part(row + 4u, lane);
-  let place_a2 = place_part(row + 8u, lane);
-  let place_a3 = place_part(row + 12u, lane);
-  let place_a4 = place_part(row + 16u, lane);
-  let place_a5 = place_part(row + 20u, lane);
-  let place_a6 = place_part(row + 24u, lane);
-  let place_a7 = place_part(row + 28u, lane);
-  let place_b0 = place_b(column);
-  let place_b1 = place_b(column + 4u);
-  var y00 = mat4x4f();
-  var y01 = mat4x4f();
-  var y10 = mat4x4f();
-  var y11 = mat4x4f();
-  var y20 = mat4x4f();
-  var y21 = mat4x4f();
-  var y30 = mat4x4f();
-  var y31 = mat4x4f();
-  var y40 = mat4x4f();
-  var y41 = mat4x4f();
-  var y50 = mat4x4f();
-  var y51 = mat4x4f();
-  var y60 = mat4x4f();
-  var y61 = mat4x4f();
-  var y70 = mat4x4f();
-  var y71 = mat4x4f();
+  let a0 = place_of_a(row + lane);
+  let a1 = place_of_a(row + 4u + lane);
+  let a2 = place_of_a(row + 8u + lane);
+  let a3 = place_of_a(row + 12u + lane);
+  let a4 = place_of_a(row + 16u + lane);
+  let a5 = place_of_a(row + 20u + lane);
+  let a6 = place_of_a(row + 24u + lane);
+  let a7 = place_of_a(row + 28u + lane);
+  let b0 = place_of_b(column);
+  let b1 = place_of_b(column + 4u);
   let end = min(u.K, (group.z + 1u) * u.K_STEP);
   for (var k = group.z * u.K_STEP; k < end; k += 4u) {
-    let b0 = load_b(place_b0, k);
-    let b1 = load_b(place_b1, k);
-    let a0 = share(load_part(place_a0, lane, k));
-    y00 = add_product(y00, a0, b0);
-    y01 = add_product(y01, a0, b1);
-    let a1 = share(load_part(place_a1, lane, k));
-    y10 = add_product(y10, a1, b0);
-    y11 = add_product(y11, a1, b1);
-    let a2 = share(load_part(place_a2, lane, k));
-    y20 = add_product(y20, a2, b0);
-    y21 = add_product(y21, a2, b1);
-    let a3 = share(load_part(place_a3, lane, k));
-    y30 = add_product(y30, a3, b0);
-    y31 = add_product(y31, a3, b1);
-    let a4 = share(load_part(place_a4, lane, k));
-    y40 = add_product(y40, a4, b0);
-    y41 = add_product(y41, a4, b1);
-    let a5 = share(load_part(place_a5, lane, k));
-    y50 = add_product(y50, a5, b0);
-    y51 = add_product(y51, a5, b1);
-    let a6 = share(load_part(place_a6, lane, k));
-    y60 = add_product(y60, a6, b0);
-    y61 = add_product(y61, a6, b1);
-    let a7 = share(load_part(place_a7, lane, k));
-    y70 = add_product(y70, a7, b0);
-    y71 = add_product(y71, a7, b1);
+    let left = load_b(b0, k);
+    let right = load_b(b1, k);
+    add_rows(0u, load_a(a0, k), left, right);
+    add_rows(4u, load_a(a1, k), left, right);
+    add_rows(8u, load_a(a2, k), left, right);
+    add_rows(12u, load_a(a3, k), left, right);
+    add_rows(16u, load_a(a4, k), left, right);
+    add_rows(20u, load_a(a5, k), left, right);
+    add_rows(24u, load_a(a6, k), left, right);
+    add_rows(28u, load_a(a7, k), left, right);
   }
-  // One copy of what stores a block, or compiling 16 of them would take as long as all the rest.
-  var blocks = array<mat4x4f, 16>(
-    y00, y01, y10, y11, y20, y21, y30, y31,
-    y40, y41, y50, y51, y60, y61, y70, y71,
-  );
-  let stores = select(0u, 16u, row < u.M); // data, so that no driver writes the loop out
+  // One copy of a store: 64 would take longer to compile than all the rest.
+  let stores = select(0u, 64u, row < u.M); // data, so that no driver writes the loop out
   for (var i = 0u; i < stores; i++) {
-    store_block(blocks[i], group.z, row + i / 2u * 4u, column + i % 2u * 4u);
+    let to_row = row + ((i / 2u) ^ lane);
+    let to_column = column + i % 2u * 4u;
+    let at = place_of_y(group.z, to_row) + to_column;
+    if (to_row < u.M) {
+      store_four(sums[i], at, to_column);
+    }
   }
 }

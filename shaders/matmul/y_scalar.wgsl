@@ -4,17 +4,28 @@ const CELL = 1u;
 
 @group(0) @binding(Y) var<storage, read_write> y: array<Stored>;
 
-fn store_cell(product: f32, split: u32, row: u32, column: u32) {
+fn place_of_y(split: u32, row: u32) -> u32 {
+  return u.Y_START + (split * u.M + row) * u.Y_ROW;
+}
+
+fn store_at(product: f32, at: u32, column: u32) {
   if (column < u.N) {
-    let at = u.Y_START + (split * u.M + row) * u.Y_ROW + column;
     y[at] = stored(finish(product, at, column));
   }
 }
 
+fn store_cell(product: f32, split: u32, row: u32, column: u32) {
+  store_at(product, place_of_y(split, row) + column, column);
+}
+
+fn store_four(products: vec4f, at: u32, column: u32) {
+  store_at(products.x, at, column);
+  store_at(products.y, at + 1u, column + 1u);
+  store_at(products.z, at + 2u, column + 2u);
+  store_at(products.w, at + 3u, column + 3u);
+}
+
 fn store(products: vec4f, split: u32, row: u32, column: u32) {
-  store_cell(products.x, split, row, column);
-  store_cell(products.y, split, row, column + 1u);
-  store_cell(products.z, split, row, column + 2u);
-  store_cell(products.w, split, row, column + 3u);
+  store_four(products, place_of_y(split, row) + column, column);
 }
 

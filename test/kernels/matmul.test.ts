@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { createTape } from "../../src/autograd/tape.ts";
 import { defaultSplits, defaultVariant, fitVariant, matmulVariants } from "../../src/kernels/matmul/variants.ts";
 import { matmul, matmulOp } from "../../src/kernels/matmul.ts";
-import { f16, f32, type OpCase } from "../../src/kernels/op.ts";
+import { type AnyOp, f16, f32, type OpCase } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
 import { checkOp } from "../support/check.ts";
 
@@ -60,6 +60,9 @@ checkOp(matmulOp, {
     product(4, 0, 4, "NT"),
     product(8, 8, 0, "NN", ["bias"]),
     product(1, 65, 128, "NT", ["bias", "residual"]),
+    // A residual that is added by a pass of its own, 4 elements at a time and one by one.
+    product(33, 36, 29, "NT", ["residual"], { variant: "subgroup4" }),
+    product(33, 31, 40, "TN", ["bias", "residual"], { variant: "subgroup4", splits: 3 }),
     product(17, 9, 11, "TT", ["bias", "residual"]),
     product(7, 5, 2053, "TN", ["bias"], { splits: 7 }),
     product(64, 48, 4096, "NN", [], { splits: 16 }),
@@ -156,6 +159,24 @@ describe("the choice where nothing was tuned", () => {
       name: "subgroup8",
       splits: 1,
     });
+  });
+
+  test("with subgroups of 4, all products are one pipeline but for what adds a residual", () => {
+    const traits = { ...DEFAULT_TRAITS, software: true, subgroups: true, subgroupMinSize: 4 };
+    const cases = [
+      product(768, 384, 128, "NN", ["residual"]),
+      product(768, 65, 128, "NT"),
+      product(128, 65, 768, "TN"),
+      product(768, 128, 65, "NN"),
+    ];
+    const op: AnyOp = matmulOp;
+    const pipelines = cases.flatMap(({ inputs, attrs }) =>
+      op
+        .gpu(inputs, { y: f32([1, 1]) }, { ...matmulOp.attrs, ...attrs }, traits)
+        .map(({ shader, types, constants, sizes }) => JSON.stringify([shader, types, constants, sizes])),
+    );
+    expect(pipelines.length).toBe(5);
+    expect(new Set(pipelines).size).toBe(2);
   });
 
   test("a software driver takes few rows at a time where there are few", () => {

@@ -12,6 +12,7 @@ import {
 } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
 import { type Piece, type Product, type ProductTypes, piecesOf, rowLengths, typesOf } from "./product.ts";
+import { addedApart, addResidual } from "./residual.ts";
 import type { MatmulVariant } from "./variants.ts";
 
 /** What goes over a sum last: nothing, GELU's tanh approximation, or GELU itself, by transformers' names. */
@@ -65,6 +66,10 @@ function splitsOf(piece: Piece, plan: Plan, traits: Traits): { splits: number; s
 
 function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: Plan, traits: Traits): Dispatch[] {
   const { variant } = plan;
+  if (finish.residual && addedApart(product, piece, variant)) {
+    const inner = pieceDispatches(product, piece, { ...finish, residual: false }, plan, traits);
+    return [...inner, addResidual(piece, spanOf(piece.m, product.M, rowLengths(product).y), traits)];
+  }
   const { m, n, k } = piece;
   const { splits, step } = splitsOf(piece, plan, traits);
   const row = rowLengths(product);
@@ -169,7 +174,7 @@ function accessOf(product: Product, piece: Piece, variant: MatmulVariant) {
   if (fours(row.b, start.b, transposeB ? k.length : n.length)) b = transposeB ? "matmul/b_columns" : "matmul/b_rows";
   const vectorY = fours(row.y, start.y, n.length);
   const y: ShaderName = vectorY ? "matmul/y_vec4" : "matmul/y_scalar";
-  const operands = variant.reads === "elements" ? [] : [a, b];
+  const operands = variant.reads === "elements" || variant.reads === "strides" ? [] : [a, b];
   const [packA, packB] = [packOf(a), packOf(b)];
   const vectors = operands.length > 0 && packA === 4 && packB === 4;
   return { operands, vectors, packA, packB, y, vectorY };

@@ -8,8 +8,8 @@ export interface MatmulVariant {
   readonly name: string;
   /** The last of the joined shaders: it has the entry point. */
   readonly shader: ShaderName;
-  /** How it reads its operands: one element by one, in blocks of 4x4, or in blocks that a subgroup shares. */
-  readonly reads: "elements" | "blocks" | "parts";
+  /** How it reads its operands: one element by one, in tiles of its own, in blocks of 4x4, or in blocks that a subgroup shares. */
+  readonly reads: "elements" | "strides" | "blocks" | "parts";
   /** Shaders that its own one needs before it. */
   readonly library: readonly ShaderName[];
   /** Rows and columns of y that a workgroup makes; one that reads elements makes as many in a row as it has invocations. */
@@ -94,11 +94,12 @@ export const matmulVariants: readonly MatmulVariant[] = [
     ...REGISTERS,
     name: "subgroup4",
     shader: "matmul/subgroup4_32x8",
-    reads: "parts",
-    library: ["matmul/share4", "matmul/block", "matmul/place"],
+    reads: "strides",
+    library: ["matmul/place"],
     tile: [32, 32],
     invocations: 4,
     constants: {},
+    vector: false,
     subgroup: 4,
     enable: SUBGROUPS,
   },
@@ -209,8 +210,6 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
 
 /** Products of up to so many rows are bound by reading b. */
 export const FEW_ROWS = 8;
-/** Fewer columns would leave much of a tile of 32 empty. */
-const NARROW = 96;
 /** Workgroups that keep a GPU busy: some for each of a few dozen cores. */
 const BUSY_GROUPS = 128;
 /** Shorter stretches of K are not worth a second pass. */
@@ -227,8 +226,8 @@ export function defaultVariant(product: Product, traits: Traits): MatmulVariant 
 }
 
 /** The fastest first. Rows of a transposed b are best read many at a time, those of a plain one few. */
-function softwareNames({ M, N, transposeB }: Product): string[] {
-  if (M > FEW_ROWS) return ["subgroup8", N < NARROW ? "subgroup4-narrow" : "subgroup4"];
+function softwareNames({ M, transposeB }: Product): string[] {
+  if (M > FEW_ROWS) return ["subgroup8", "subgroup4"];
   return [transposeB ? "subgroup8-few-wide" : "subgroup8-few", "subgroup4-few"];
 }
 
