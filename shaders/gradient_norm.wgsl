@@ -1,5 +1,6 @@
 // stats = [norm, clip, healthy, scale]: see src/kernels/gradient-norm.ts
-// parts: [2 * PARTS], loss: [1] as bits, stats: [4]. One workgroup adds the parts, always in the same order.
+// parts: [2 * PARTS], loss: [1] as bits, stats: [4]. One workgroup adds the parts, always in the same order; with
+// lib/row_alone.wgsl each invocation adds all, and the first writes.
 
 struct Uniforms {
   PARTS: u32,

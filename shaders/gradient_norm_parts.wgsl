@@ -1,6 +1,6 @@
-// parts[2 g] = sum of squares, parts[2 g + 1] = number of bad values, over the share of workgroup g
-// gradients: N Packs, as bits; parts: [2 * all workgroups], this dispatch's from number FIRST on.
-// An invocation takes every STRIDE-th Pack; row_total adds the 64 of a workgroup in a tree.
+// parts[2 r] = sum of squares, parts[2 r + 1] = number of bad values, over the share of row r
+// gradients: N Packs, as bits; parts: [2 * all rows], this dispatch's from number FIRST on.
+// An invocation takes every STRIDE-th Pack. A row is a workgroup, whose sums row_total adds in a tree, or an invocation.
 
 struct Uniforms {
   N: u32,
@@ -19,7 +19,8 @@ fn parts_of(
 ) {
   var sum = Pack();
   var bad = Pack();
-  for (var i = group.x * ROW_WORKGROUP + local; i < u.N; i += u.STRIDE) {
+  let row = row_of(group.x, local);
+  for (var i = row * ROW_SHARE + row_part(local); i < u.N; i += u.STRIDE) {
     let bits = gradients[i];
     let value = bitcast<Pack>(bits);
     sum += value * value;
@@ -27,8 +28,8 @@ fn parts_of(
   }
   let sums = row_total(pack_sum(sum), local);
   let bads = row_total(pack_sum(bad), local);
-  if (local == 0u) {
-    parts[2u * (u.FIRST + group.x)] = sums;
-    parts[2u * (u.FIRST + group.x) + 1u] = bads;
+  if (row_leader(local)) {
+    parts[2u * (u.FIRST + row)] = sums;
+    parts[2u * (u.FIRST + row) + 1u] = bads;
   }
 }

@@ -1,5 +1,6 @@
 // y = lossScale * sum of x
-// x: [N], y: [1]. One workgroup: each invocation sums every ROW_SHARE-th element, row_total adds the parts in a tree.
+// x: [N], y: [1]. One workgroup: each invocation sums every ROW_SHARE-th element, row_total adds the parts in a tree;
+// with lib/row_alone.wgsl each invocation sums all, and the first writes.
 
 struct Uniforms {
   N: u32,

@@ -11,6 +11,11 @@ fn row_part(local: u32) -> u32 {
   return 0u;
 }
 
+// Which invocation writes the row's result.
+fn row_leader(local: u32) -> bool {
+  return true;
+}
+
 fn row_total(value: f32, local: u32) -> f32 {
   return value;
 }

@@ -13,6 +13,11 @@ fn row_part(local: u32) -> u32 {
   return local;
 }
 
+// Which invocation writes the row's result.
+fn row_leader(local: u32) -> bool {
+  return local == 0u;
+}
+
 fn row_total(value: f32, local: u32) -> f32 {
   row_parts[local] = value;
   for (var width = ROW_WORKGROUP / 2u; width > 0u; width /= 2u) {

@@ -3,7 +3,6 @@ import { type Dispatch, read, type Span, spansOf, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 
-const WORKGROUP = 64;
 /** A workgroup for so many elements, and at most so many workgroups for each span of gradients. */
 const ELEMENTS_PER_GROUP = 4096;
 const MOST_GROUPS = 256;
@@ -51,13 +50,13 @@ export const gradientNormOp = defineOp({
     stats.data.set([norm, clip / scale, healthy ? 1 : 0, scale]);
   },
   scratch: ({ gradients }, _attrs, traits) => ({
-    // A sum of squares and a count of bad values for each workgroup.
+    // A sum of squares and a count of bad values for each part.
     parts: { dtype: "f32", length: 2 * partsOf(gradients, traits) },
   }),
   gpu: ({ gradients, scaler, before }, _outputs, { maxNorm }, traits) => [
     ...partialSums(gradients, traits),
     {
-      shader: ["lib/bits", "lib/row_group", "gradient_norm"],
+      shader: ["lib/bits", sumsOf(traits).lib, "gradient_norm"],
       entry: "finish",
       uniforms: {
         PARTS: partsOf(gradients, traits),
@@ -103,21 +102,34 @@ function groupsOf(span: Span): number {
   return Math.min(MOST_GROUPS, Math.ceil(span.length / ELEMENTS_PER_GROUP));
 }
 
-/** Workgroups, and so partial sums, of all spans. */
+/**
+ * A part for each workgroup of lib/row_group.wgsl, to which its 64 invocations add up; on software drivers, whose barriers are
+ * slow and take long to compile, a part for each of the 16 invocations of lib/row_alone.wgsl.
+ */
+function sumsOf({ software }: Traits) {
+  return software
+    ? ({ lib: "lib/row_alone", parts: 16, share: 1 } as const)
+    : ({ lib: "lib/row_group", parts: 1, share: 64 } as const);
+}
+
+/** Partial sums of all spans. */
 function partsOf(gradients: TensorType, traits: Traits): number {
-  return spansOf(sizeOf(gradients.shape), traits).reduce((sum, span) => sum + groupsOf(span), 0);
+  const { parts } = sumsOf(traits);
+  return spansOf(sizeOf(gradients.shape), traits).reduce((sum, span) => sum + groupsOf(span) * parts, 0);
 }
 
 function partialSums(gradients: TensorType, traits: Traits): Dispatch[] {
-  let first = 0;
+  const { lib, parts, share } = sumsOf(traits);
+  let next = 0;
   return spansOf(sizeOf(gradients.shape), traits).map((span) => {
     const groups = groupsOf(span);
-    first += groups;
+    const first = next;
+    next += groups * parts;
     const pack = span.length % 4 === 0 ? 4 : 1;
     return {
-      shader: ["lib/bits", pack === 4 ? "lib/pack4" : "lib/pack1", "lib/row_group", "gradient_norm_parts"],
+      shader: ["lib/bits", pack === 4 ? "lib/pack4" : "lib/pack1", lib, "gradient_norm_parts"],
       entry: "parts_of",
-      uniforms: { N: span.length / pack, STRIDE: groups * WORKGROUP, FIRST: first - groups },
+      uniforms: { N: span.length / pack, STRIDE: groups * parts * share, FIRST: first },
       bind: [read("gradients", span), write("parts")],
       grid: [groups, 1, 1],
     };

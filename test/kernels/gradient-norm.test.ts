@@ -10,6 +10,8 @@ import { openTestGpu, testAdapters } from "../support/gpu.ts";
 const large: OpCase = { inputs: { gradients: { ...f32([70_001]), scale: 10 }, loss: f32([1]) } };
 checkOp(gradientNormOp, { gpuCases: [large] });
 checkOp(gradientNormOp, { gpuCases: [large], traits: { maxBindingBytes: 65536 } });
+// As GPUs do it: a workgroup adds up.
+checkOp(gradientNormOp, { gpuCases: [large], traits: { maxBindingBytes: 65536, software: false } });
 
 const poisons = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e30];
 
