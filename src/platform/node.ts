@@ -43,7 +43,10 @@ export interface AdapterReport {
 const INSTALL =
   "install your GPU's driver, or a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers libvulkan1), or use --device cpu";
 
-/** Opens a device; close it when done. $GPT2_LIMITS=default asks for no more than WebGPU's default limits. Throws a `UserError` that says what to install when no adapter fits. */
+/**
+ * Opens a device; close it when done. $GPT2_LIMITS=default asks for no more than WebGPU's default limits. Throws a `UserError`
+ * that says what to install when no adapter fits.
+ */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const wanted = wantedAdapter(options.adapter);
   const found = await chooseAdapter(wanted);

@@ -47,6 +47,7 @@ const cases = (variant: string): OpCase[] => [
   },
   { inputs: { a: f32([38, 36]), b: f32([44, 36]), bias: f32([44]) }, attrs: { variant, transposeB: true, ...gelu } },
 ];
+
 describe("matrices of f32, 8 x 8 x 8", () => {
   checkOp(withoutCases, { gpuCases: cases("matrix2x2"), ...emulated(APPLE) });
 });
