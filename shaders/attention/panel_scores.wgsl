@@ -1,4 +1,4 @@
-// s_ij = SCALE x_i . y_j into the panels, j <= i: scores of queries and keys, or dp of gradients and values;
+// s_ij = x_i . y_j into the panels, j <= i: scores of queries and keys, or dp of gradients and values;
 // see forward.wgsl and backward_queries.wgsl for the whole formulas and panels.wgsl for the panels
 // One invocation computes a tile of 8 rows and 4 keys.
 
@@ -22,7 +22,7 @@ fn put(head: u32, first: u32, quad: u32, rows: mat4x4f) {
   var third = rows[2];
   let last = rows[3];
   for (var i = first; i < min(first + 4u, rows_end()); i++) {
-    scores[panel_at(head, i, quad)] = value * u.SCALE;
+    scores[panel_at(head, i, quad)] = value;
     value = second;
     second = third;
     third = last;

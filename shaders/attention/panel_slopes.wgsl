@@ -1,5 +1,5 @@
-// p_ij (after dropout) in place of the scores, ds_ij = p_ij (dp_ij - delta_i) / sqrt(D), p_ij before dropout, in place of
-// dp_ij; see backward_queries.wgsl for the whole formula. Both are 0 for j > i and in rows >= lengths[b].
+// p_ij (after dropout) in place of q_i . k_j, ds_ij = p_ij (dp_ij - delta_i) SCALE, p_ij before dropout, in place of dp_ij;
+// SCALE is 1 / sqrt(D); see backward_queries.wgsl for the whole formula. Both are 0 for j > i and in rows >= lengths[b].
 // One invocation takes a row.
 
 // bound to lengths where there is no dropout
@@ -18,21 +18,28 @@ fn panel_slopes(
 ) {
   let item = item_of(linear_group(group, groups) * WORKGROUP + local);
   let i = u.FROM + item.number;
+  if (i >= rows_end()) { return; }
+  let at = panel_at(item.head, i, 0u);
+  let begin = first_quad(item, i / 8u * 8u);
+  let end = last_quad(i);
   let length = length_of(item.b);
-  // nobody reads tiles in which no row counts
-  if (i / 8u * 8u >= min(length, rows_end())) { return; }
-  // the last tile has rows beyond the last position
-  let row = row_at(item, min(i, u.T - 1u));
+  if (i >= length) {
+    for (var quad = begin; quad < end; quad++) {
+      scores[at + quad] = vec4f();
+      dscores[at + quad] = vec4f();
+    }
+    return;
+  }
+
+  let row = row_at(item, i);
   let norm = log_sum_exp[row];
   let product = delta[row];
-  let at = panel_at(item.head, i, 0u);
-  let end = (i | 7u) / 4u + 1u;
   let first = first_key(item.b, i);
-  for (var quad = first_quad(item, i / 8u * 8u); quad < end; quad++) {
-    let real = seen(i, first, quad * 4u) & vec4<bool>(i < length);
-    let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] - norm, real)), real);
+  for (var quad = begin; quad < end; quad++) {
+    let real = seen(i, first, quad * 4u);
+    let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] * u.SCALE - norm, real)), real);
     let keep = kept(row, quad);
     scores[at + quad] = p * keep;
-    dscores[at + quad] = p * (dscores[at + quad] * keep - product) * u.SCALE;
+    dscores[at + quad] = select(vec4f(), p * (dscores[at + quad] * keep - product) * u.SCALE, real);
   }
 }

@@ -1,4 +1,5 @@
-// p_ij = exp(s_ij - logSumExp_i), after dropout, in place of the scores; 0 for j > i and in rows >= lengths[b]
+// p_ij = exp(s_ij - logSumExp_i), after dropout, in place of q_i . k_j, s being SCALE of that; 0 for j > i and in rows
+// >= lengths[b]
 // One invocation takes a row.
 
 // bound to lengths where there is no dropout
@@ -18,9 +19,8 @@ fn panel_softmax(
   if (i >= min(u.T, rows_end())) { return; }
   let row = row_at(item, i);
   let at = panel_at(item.head, i, 0u);
-  // whole tiles: the quads up to the diagonal of the last of the 8 rows
   let begin = first_quad(item, i / 8u * 8u);
-  let end = (i | 7u) / 4u + 1u;
+  let end = last_quad(i);
   if (i >= length_of(item.b)) {
     for (var quad = begin; quad < end; quad++) { scores[at + quad] = vec4f(); }
     log_sum_exp[row] = 0.0;
@@ -30,13 +30,13 @@ fn panel_softmax(
   let first = first_key(item.b, i);
   var highest = vec4f(LOWEST);
   for (var quad = begin; quad * 4u <= i; quad++) {
-    highest = max(highest, select(vec4f(LOWEST), scores[at + quad], seen(i, first, quad * 4u)));
+    highest = max(highest, select(vec4f(LOWEST), scores[at + quad] * u.SCALE, seen(i, first, quad * 4u)));
   }
   let top = max(max(highest.x, highest.y), max(highest.z, highest.w));
   var parts = vec4f();
   for (var quad = begin; quad * 4u <= i; quad++) {
     let allowed = seen(i, first, quad * 4u);
-    let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] - top, allowed)), allowed);
+    let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] * u.SCALE - top, allowed)), allowed);
     parts += p;
     scores[at + quad] = p;
   }

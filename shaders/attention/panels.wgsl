@@ -1,6 +1,6 @@
 // What the panel kernels share. They keep the scores of GROUP heads at a time, from head FIRST on, and of ROWS rows, from
 // row FROM on, in panels [GROUP, ROWS, TP + 4], TP = T rounded up to 8, of which the part up to the diagonal is written, in
-// tiles of 8 rows and 4 keys. FROM and ROWS are multiples of 8.
+// tiles of TILE rows and 4 keys. TILE is a power of 2, FROM and ROWS are multiples of 8.
 // Everything is a product of 4 x 4 matrices in registers: no arrays, no workgroup memory, no barriers.
 // x and y are tensors with a row for each position: qkv, dqkv, the output or its gradient. Row i of head h has PACKS
 // Packs, from ((b - B0) T + i) X_ROW + X_START + h PACKS on, so that one kernel serves queries, keys, values and gradients;
@@ -15,6 +15,7 @@ struct Uniforms {
   B0: u32,
   FROM: u32,
   ROWS: u32,
+  TILE: u32,
   X_ROW: u32,
   X_START: u32,
   Y_ROW: u32,
@@ -60,6 +61,11 @@ fn first_quad(item: Item, i: u32) -> u32 {
 
 fn quads() -> u32 {
   return (u.T + 7u) / 8u * 2u;
+}
+
+// where the keys end that row i has in the panels, in fours: with the diagonal of the last row of its tile
+fn last_quad(i: u32) -> u32 {
+  return min((i | (u.TILE - 1u)) / 4u + 1u, quads());
 }
 
 // where the panels' rows end; there may be fewer real ones

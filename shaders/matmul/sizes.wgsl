@@ -5,6 +5,8 @@
 // so that a transposed operand is a matter of strides, and a part of a larger product one of starts.
 // A, B and R, the types of what one load of a, b and the residual brings, are the dispatch's; Stored is lib/store_*.wgsl's.
 // Along K the work is cut into SPLITS stretches of K_STEP; with more than one, stretch s goes to rows s * M and on.
+// Variants that read by strides compute several products of these sizes, one behind the other along z: product i INNER + j
+// starts i *_OUTER + j *_INNER behind the first.
 struct Uniforms {
   M: u32,
   N: u32,
@@ -21,6 +23,13 @@ struct Uniforms {
   K_STEP: u32,
   ROW_TILES: u32,
   SPLITS: u32,
+  INNER: u32,
+  A_OUTER: u32,
+  A_INNER: u32,
+  B_OUTER: u32,
+  B_INNER: u32,
+  Y_OUTER: u32,
+  Y_INNER: u32,
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 

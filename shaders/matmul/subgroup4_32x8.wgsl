@@ -2,7 +2,8 @@
 // the same, so each loads a quarter of what is needed of a and the subgroup shares it. No workgroup memory, no barriers.
 // Any subgroup has 4 invocations or more. Made for SwiftShader, which loads element by element, with a branch for each lane:
 // as many multiply-adds as possible must come of a load, but loads of 4 elements are hardly faster. So a and b are read by
-// their strides, whatever is transposed and whatever the sizes, and one pipeline computes all products.
+// their strides, whatever is transposed and whatever the sizes, and one pipeline computes all products, those of attention's
+// panels too.
 
 @group(0) @binding(0) var<storage, read> a: array<A>;
 @group(0) @binding(1) var<storage, read> b: array<B>;
@@ -14,13 +15,13 @@ var<private> sums: array<vec4f, 64>;
 const FOUR = vec4u(0u, 1u, 2u, 3u);
 
 // Where a row of a begins; rows past M are read as the last one: their products are never stored.
-fn place_of_a(row: u32) -> u32 {
-  return u.A_START + min(row, u.M - 1u) * u.A_ROW;
+fn place_of_a(start: u32, row: u32) -> u32 {
+  return start + min(row, u.M - 1u) * u.A_ROW;
 }
 
 // Where 4 columns of b begin; columns past N are read as the last one: their products are never stored.
-fn place_of_b(column: u32) -> vec4u {
-  return u.B_START + min(column + FOUR, vec4u(u.N - 1u)) * u.B_COLUMN;
+fn place_of_b(start: u32, column: u32) -> vec4u {
+  return start + min(column + FOUR, vec4u(u.N - 1u)) * u.B_COLUMN;
 }
 
 // k to k + 3, past K the last one again: no branch, which would cost more than a load
@@ -69,18 +70,23 @@ fn matmul(
   let tile = tile_of(group, groups);
   let row = tile.row * 32u;
   let column = (tile.column * 4u + lane) * 8u;
-  let a0 = place_of_a(row + lane);
-  let a1 = place_of_a(row + 4u + lane);
-  let a2 = place_of_a(row + 8u + lane);
-  let a3 = place_of_a(row + 12u + lane);
-  let a4 = place_of_a(row + 16u + lane);
-  let a5 = place_of_a(row + 20u + lane);
-  let a6 = place_of_a(row + 24u + lane);
-  let a7 = place_of_a(row + 28u + lane);
-  let b0 = place_of_b(column);
-  let b1 = place_of_b(column + 4u);
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
-  for (var k = group.z * u.K_STEP; k < end; k += 4u) {
+  let split = group.z % u.SPLITS;
+  let outer = group.z / u.SPLITS / u.INNER;
+  let inner = group.z / u.SPLITS % u.INNER;
+  let from_a = u.A_START + outer * u.A_OUTER + inner * u.A_INNER;
+  let from_b = u.B_START + outer * u.B_OUTER + inner * u.B_INNER;
+  let a0 = place_of_a(from_a, row + lane);
+  let a1 = place_of_a(from_a, row + 4u + lane);
+  let a2 = place_of_a(from_a, row + 8u + lane);
+  let a3 = place_of_a(from_a, row + 12u + lane);
+  let a4 = place_of_a(from_a, row + 16u + lane);
+  let a5 = place_of_a(from_a, row + 20u + lane);
+  let a6 = place_of_a(from_a, row + 24u + lane);
+  let a7 = place_of_a(from_a, row + 28u + lane);
+  let b0 = place_of_b(from_b, column);
+  let b1 = place_of_b(from_b, column + 4u);
+  let end = min(u.K, (split + 1u) * u.K_STEP);
+  for (var k = split * u.K_STEP; k < end; k += 4u) {
     let left = load_b(b0, k);
     let right = load_b(b1, k);
     add_rows(0u, load_a(a0, k), left, right);
@@ -92,12 +98,13 @@ fn matmul(
     add_rows(24u, load_a(a6, k), left, right);
     add_rows(28u, load_a(a7, k), left, right);
   }
+  let from_y = outer * u.Y_OUTER + inner * u.Y_INNER;
   // One copy of a store: 64 would take longer to compile than all the rest.
   let stores = select(0u, 64u, row < u.M); // data, so that no driver writes the loop out
   for (var i = 0u; i < stores; i++) {
     let to_row = row + ((i / 2u) ^ lane);
     let to_column = column + i % 2u * 4u;
-    let at = place_of_y(group.z, to_row) + to_column;
+    let at = from_y + place_of_y(split, to_row) + to_column;
     if (to_row < u.M) {
       store_four(sums[i], at, to_column);
     }

@@ -1,5 +1,16 @@
-import { type DType, WORD_BYTES } from "../core/dtype.ts";
+import type { DType } from "../core/dtype.ts";
 import { type AttentionSizes, bounds, rowsOf, stepOf, stretchesOf } from "./attention-rows.ts";
+import {
+  type PanelForm,
+  type PanelProducts,
+  padded,
+  panelsScratch,
+  type Slice,
+  slicesOf,
+  type View,
+  type Viewed,
+  viewsOf,
+} from "./attention-slices.ts";
 import { castDispatches } from "./cast.ts";
 import {
   type Binding,
@@ -13,48 +24,43 @@ import {
   storeShader,
   write,
 } from "./dispatch.ts";
-import type { Range } from "./matmul/product.ts";
 import type { Traits } from "./traits.ts";
 
 /**
- * Kernels of small matrix products over panels: the scores of a few heads and rows at a time, in scratch that grows with
- * T and not with its square.
- * On software drivers private arrays are memory, and slow; these kernels have none.
+ * Attention by products of panels: the scores of a few heads and rows at a time, in scratch that grows with T and not with
+ * its square; wants scratch `panels`.
  */
-export function panelsForward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
+export function panelsForward(sizes: AttentionSizes, form: PanelForm, traits: Traits): Dispatch[] {
   const { q, k, v, y } = viewsOf(sizes);
-  return slicesOf(sizes, traits).flatMap((slice) => {
-    const { scores, softmax, weighted } = kernels(slice, sizes, traits);
-    return [
-      scores(["qkv", q], ["qkv", k], "panels", sizes.scale),
-      softmax("panels"),
-      weighted("panel_values", "panels", ["qkv", v], ["y", y]),
-    ];
+  return slicesOf(sizes, form, traits).flatMap((slice) => {
+    const { scores, values } = form.products(slice, sizes, traits);
+    const { softmax } = passes(slice, form, sizes, traits);
+    return [...scores(["qkv", q], ["qkv", k], "panels"), softmax("panels"), ...values("panels", ["qkv", v], ["y", y])];
   });
 }
 
 /**
- * Wants scratch `delta` [B H T], `probabilities` and `dscores` of `panelsScratch`, and `sumsScratch`. Gradients of keys and values are sums
- * over all rows, and so over the slices of a head, which come in the order of their rows; in f16 they would lose digits
- * slice by slice, so they are summed apart.
+ * Wants `backwardScratch`. Gradients of keys and values are sums over all rows, and so over the slices of a head, which come
+ * in the order of their rows; in f16 they would lose digits slice by slice, so they are summed apart.
  */
-export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
+export function panelsBackward(sizes: AttentionSizes, form: PanelForm, traits: Traits): Dispatch[] {
   const { T, H, B, C, dtype } = sizes;
   const { q, k, v, y } = viewsOf(sizes);
   const sums = dtype === "f16" ? "sums" : "dqkv";
   const deltas = stretchesOf(sizes, traits).map((stretch) => {
     const all = { stretch, first: stretch.start * H, group: stretch.length * H, from: 0, rows: padded(T) };
-    return kernels(all, sizes, traits).delta(y);
+    return passes(all, form, sizes, traits).delta(y);
   });
-  const slices = slicesOf(sizes, traits).flatMap((slice) => {
-    const { scores, slopes, weighted } = kernels(slice, sizes, traits);
+  const slices = slicesOf(sizes, form, traits).flatMap((slice) => {
+    const { scores, values, keys } = form.products(slice, sizes, traits);
+    const { slopes } = passes(slice, form, sizes, traits);
     return [
-      scores(["qkv", q], ["qkv", k], "probabilities", sizes.scale),
-      scores(["dy", y], ["qkv", v], "dscores", 1),
+      ...scores(["qkv", q], ["qkv", k], "probabilities"),
+      ...scores(["dy", y], ["qkv", v], "dscores"),
       slopes("probabilities", "dscores"),
-      weighted("panel_values", "dscores", ["qkv", k], [sums, q]),
-      weighted("panel_keys", "dscores", ["qkv", q], [sums, k]),
-      weighted("panel_keys", "probabilities", ["dy", y], [sums, v]),
+      ...values("dscores", ["qkv", k], [sums, q]),
+      ...keys("dscores", ["qkv", q], [sums, k]),
+      ...keys("probabilities", ["dy", y], [sums, v]),
     ];
   });
   if (sums === "dqkv") return [...deltas, ...slices];
@@ -66,152 +72,125 @@ export function panelsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[
   ];
 }
 
-/** Where gradients in f16 are summed. */
-export function sumsScratch({ B, T, C, dtype }: AttentionSizes): Readonly<Record<string, Scratch>> {
-  return dtype === "f16" ? { sums: { dtype: "f32", length: B * T * 3 * C } } : {};
+/** Of panelsBackward. */
+export function backwardScratch(sizes: AttentionSizes, form: PanelForm, traits: Traits): Record<string, Scratch> {
+  const { B, T, H, C, dtype } = sizes;
+  const panels = panelsScratch(sizes, form, traits);
+  return {
+    delta: { dtype: "f32", length: B * H * T },
+    ...{ probabilities: panels, dscores: panels },
+    ...(dtype === "f16" ? { sums: { dtype: "f32", length: B * T * 3 * C } } : {}),
+  };
 }
 
-/** A panel for each head of the largest slice: of order T, whatever the number of heads. */
-export function panelsScratch(sizes: AttentionSizes, traits: Traits): Scratch {
-  return { dtype: "f32", length: groupOf(sizes, traits) * panelLength(sizes) };
+/**
+ * Products by kernels of their own, 4 x 4 matrices in registers, which pass over what packed records do not see.
+ * On software drivers private arrays are memory, and slow; these kernels have none.
+ */
+export const PANEL_KERNELS: PanelForm = {
+  // More would cost memory, fewer a dispatch more often than it is worth.
+  rows: 32,
+  tile: 8,
+  products: (slice, sizes, traits): PanelProducts => {
+    const { from, rows, stretch } = slice;
+    const { T, D, dtype } = sizes;
+    const { bind: within } = bounds(sizes);
+    const keysEnd = Math.min(padded(T), from + rows);
+    const spanOf = ({ row }: View): Span | undefined => rowsOf(sizes, stretch, row);
+    const weighted = (entry: "values" | "keys", panels: string, [source, x]: Viewed, [to, y]: Viewed): Dispatch => {
+      const items = ((entry === "values" ? rows : keysEnd) / 8) * (D / packOf(sizes));
+      const bind = [read(source, spanOf(x)), within, read(panels), write(to, spanOf(y))];
+      const result = to === "sums" ? "f32" : dtype;
+      return kernel(entry, items, slice, PANEL_KERNELS, sizes, traits, {
+        library: ["attention/panel_put"],
+        x,
+        y,
+        bind,
+        result,
+      });
+    };
+    return {
+      scores: ([source, x], [other, y], panels) => {
+        const bind = [read(source, spanOf(x)), within, read(other, spanOf(y)), write(panels)];
+        return [kernel("scores", (rows / 8) * (keysEnd / 4), slice, PANEL_KERNELS, sizes, traits, { x, y, bind })];
+      },
+      values: (...operands) => [weighted("values", ...operands)],
+      keys: (...operands) => [weighted("keys", ...operands)],
+    };
+  },
+};
+
+/** The passes over the panels of one slice. */
+function passes(slice: Slice, form: PanelForm, sizes: AttentionSizes, traits: Traits) {
+  const { stretch, rows } = slice;
+  const step = stepOf(sizes);
+  const { bind: within } = bounds(sizes);
+  const library = ["lib/philox", "lib/step", "attention/kept"] as const;
+  return {
+    softmax: (panels: string) => {
+      const bind = [step, within, write(panels), write("logSumExp")];
+      return kernel("softmax", rows, slice, form, sizes, traits, { library, drops: true, bind });
+    },
+    slopes: (scores: string, dscores: string) => {
+      const bind = [step, within, read("logSumExp"), read("delta"), write(scores), write(dscores)];
+      return kernel("slopes", rows, slice, form, sizes, traits, { library, drops: true, bind });
+    },
+    delta: (y: View) => {
+      const span = rowsOf(sizes, stretch, y.row);
+      const bind = [read("y", span), read("dy", span), write("delta")];
+      return kernel("delta", sizes.T, slice, form, sizes, traits, { y, bind });
+    },
+  };
 }
 
 const WORKGROUP = 16;
-/** Of the panels of one slice: more would only leave the caches. */
-const PANEL_BYTES = 32 * 1024 * 1024;
-
-/** Rows whose scores exist at one time. More would cost memory, fewer a dispatch more often than it is worth. */
-const PANEL_ROWS = 32;
-
-/** Some heads and some of their rows. */
-interface Slice {
-  /** Whose tensors are bound. */
-  readonly stretch: Range;
-  /** Heads are counted through the batch. */
-  readonly first: number;
-  readonly group: number;
-  /** The first row, and how many the panels have: multiples of 8. */
-  readonly from: number;
-  readonly rows: number;
-}
-
-function padded(T: number): number {
-  return Math.ceil(T / 8) * 8;
-}
-
-/** Of 8 rows and 4 keys, up to the last row's diagonal. */
-function tiles({ from, rows }: Slice, { T }: AttentionSizes): number {
-  return (rows / 8) * (Math.min(padded(T), from + rows) / 4);
-}
-
-function panelRows({ T }: AttentionSizes): number {
-  return Math.min(PANEL_ROWS, padded(T));
-}
-
-/** panel_row() of attention/panels.wgsl, for each row. */
-function panelLength(sizes: AttentionSizes): number {
-  return panelRows(sizes) * (padded(sizes.T) + 4);
-}
-
-function groupOf(sizes: AttentionSizes, traits: Traits): number {
-  const bytes = Math.min(PANEL_BYTES, traits.maxBindingBytes);
-  return Math.max(1, Math.min(sizes.B * sizes.H, Math.floor(bytes / (panelLength(sizes) * WORD_BYTES))));
-}
-
-function slicesOf(sizes: AttentionSizes, traits: Traits): Slice[] {
-  const { T, H } = sizes;
-  const most = groupOf(sizes, traits);
-  const rows = panelRows(sizes);
-  const slices: Slice[] = [];
-  for (const stretch of stretchesOf(sizes, traits)) {
-    const end = (stretch.start + stretch.length) * H;
-    for (let first = stretch.start * H; first < end; first += most) {
-      const group = Math.min(most, end - first);
-      for (let from = 0; from < T; from += rows) slices.push({ stretch, first, group, from, rows });
-    }
-  }
-  return slices;
-}
-
-/** Where the rows of the first head lie in a tensor: elements from a row to the next, and before the first. */
-interface View {
-  readonly row: number;
-  readonly start: number;
-}
-
-type Viewed = readonly [tensor: string, view: View];
-
-/** The thirds of qkv and dqkv, and y or dy. */
-function viewsOf({ C }: AttentionSizes): Record<"q" | "k" | "v" | "y", View> {
-  const third = (start: number): View => ({ row: 3 * C, start });
-  return { q: third(0), k: third(C), v: third(2 * C), y: { row: C, start: 0 } };
-}
-
 const NOWHERE: View = { row: 0, start: 0 };
 
-/** The kernels for one slice; see shaders/attention/. */
-function kernels(slice: Slice, sizes: AttentionSizes, traits: Traits) {
-  const { stretch, first, group, from: FROM, rows: ROWS } = slice;
-  const { T, H, D, rate, stream, dtype } = sizes;
-  const size = D % 4 === 0 ? 4 : 1;
-  const step = stepOf(sizes);
-  const { bind: within, shader: bound } = bounds(sizes);
-  const dropout: ShaderName[] = ["lib/philox", "lib/step", "attention/kept"];
-  /** `items`: of work, for each head. */
-  const kernel = (
-    entry: `panel_${"scores" | "softmax" | "values" | "keys" | "slopes" | "delta"}`,
-    items: number,
-    library: readonly ShaderName[],
-    views: { x?: View; y?: View; scale?: number },
-    bind: readonly Binding[],
-    result: DType = dtype,
-  ): Dispatch => {
-    const { x = NOWHERE, y = NOWHERE, scale = 1 } = views;
-    const drops = library === dropout;
-    return {
-      shader: [
-        ...(["lib/grid", `lib/pack${size}`, storeShader(result, size), "attention/panels", bound] as const),
-        ...library,
-        `attention/${entry}`,
-      ],
-      entry,
-      types: { X: storedType(dtype, size) },
-      uniforms: {
-        ...{ T, H, PACKS: D / size, FIRST: first, GROUP: group, B0: stretch.start, FROM, ROWS },
-        ...{ X_ROW: x.row / size, X_START: x.start / size, Y_ROW: y.row / size, Y_START: y.start / size },
-        ...{ SCALE: scale, RATE: drops ? rate : 0, STREAM: drops ? stream : 0 },
-      },
-      ...(drops ? { constants: { DROPS: Number(rate > 0) } } : {}),
-      sizes: { WORKGROUP },
-      bind,
-      grid: grid1d(items * group, WORKGROUP, traits),
-    };
-  };
-  /** The rows of the stretch. */
-  const spanOf = ({ row }: View): Span | undefined => rowsOf(sizes, stretch, row);
+function packOf({ D }: AttentionSizes): 1 | 4 {
+  return D % 4 === 0 ? 4 : 1;
+}
+
+/** What one of the kernels of shaders/attention/panel_*.wgsl has of its own. */
+interface PanelKernel {
+  readonly library?: readonly ShaderName[];
+  readonly x?: View;
+  readonly y?: View;
+  readonly drops?: boolean;
+  readonly bind: readonly Binding[];
+  /** The type of what is written. */
+  readonly result?: DType;
+}
+
+/** `items`: of work, for each head. */
+function kernel(
+  name: "scores" | "softmax" | "values" | "keys" | "slopes" | "delta",
+  items: number,
+  { stretch, first: FIRST, group: GROUP, from: FROM, rows: ROWS }: Slice,
+  { tile: TILE }: PanelForm,
+  sizes: AttentionSizes,
+  traits: Traits,
+  { library = [], x = NOWHERE, y = NOWHERE, drops = false, bind, result = sizes.dtype }: PanelKernel,
+): Dispatch {
+  const { T, H, D, scale, rate, stream, dtype } = sizes;
+  const pack = packOf(sizes);
+  const entry = `panel_${name}` as const;
   return {
-    scores: ([from, x]: Viewed, [with_, y]: Viewed, panels: string, scale: number) =>
-      kernel("panel_scores", tiles(slice, sizes), [], { x, y, scale }, [
-        ...[read(from, spanOf(x)), within, read(with_, spanOf(y))],
-        write(panels),
-      ]),
-    softmax: (panels: string) =>
-      kernel("panel_softmax", ROWS, dropout, {}, [step, within, write(panels), write("logSumExp")]),
-    slopes: (scores: string, dscores: string) =>
-      kernel("panel_slopes", ROWS, dropout, { scale: sizes.scale }, [
-        ...[step, within, read("logSumExp"), read("delta")],
-        ...[write(scores), write(dscores)],
-      ]),
-    weighted: (entry: "panel_values" | "panel_keys", panels: string, [from, x]: Viewed, [to, y]: Viewed) =>
-      kernel(
-        entry,
-        ((entry === "panel_values" ? ROWS : Math.min(padded(T), FROM + ROWS)) / 8) * (D / size),
-        ["attention/panel_put"],
-        { x, y },
-        [...[read(from, spanOf(x)), within, read(panels)], write(to, spanOf(y))],
-        to === "sums" ? "f32" : dtype,
-      ),
-    delta: (y: View) =>
-      kernel("panel_delta", T, [], { y }, [read("y", spanOf(y)), read("dy", spanOf(y)), write("delta")]),
+    shader: [
+      ...(["lib/grid", `lib/pack${pack}`, storeShader(result, pack), "attention/panels"] as const),
+      bounds(sizes).shader,
+      ...library,
+      `attention/${entry}`,
+    ],
+    entry,
+    types: { X: storedType(dtype, pack) },
+    uniforms: {
+      ...{ T, H, PACKS: D / pack, FIRST, GROUP, B0: stretch.start, FROM, ROWS, TILE },
+      ...{ X_ROW: x.row / pack, X_START: x.start / pack, Y_ROW: y.row / pack, Y_START: y.start / pack },
+      ...{ SCALE: scale, RATE: drops ? rate : 0, STREAM: drops ? stream : 0 },
+    },
+    ...(drops ? { constants: { DROPS: Number(rate > 0) } } : {}),
+    sizes: { WORKGROUP },
+    bind,
+    grid: grid1d(items * GROUP, WORKGROUP, traits),
   };
 }

@@ -1,8 +1,10 @@
 import { bytesPerElement } from "../core/dtype.ts";
 import { philox, uniform24 } from "../core/philox.ts";
 import { formatShape } from "../core/shape.ts";
-import { panelsBackward, panelsForward, panelsScratch, sumsScratch } from "./attention-panels.ts";
+import { backwardScratch, PANEL_KERNELS, panelsBackward, panelsForward } from "./attention-panels.ts";
+import { attentionProducts } from "./attention-products.ts";
 import { type AttentionSizes, rowsBackward, rowsForward } from "./attention-rows.ts";
+import { type PanelForm, panelsScratch } from "./attention-slices.ts";
 import type { Scratch } from "./dispatch.ts";
 import {
   type CpuTensor,
@@ -18,7 +20,7 @@ import {
 } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
 import type { Traits } from "./traits.ts";
-import { attentionClass } from "./tuning.ts";
+import { type AttentionChoice, attentionClass } from "./tuning.ts";
 
 export interface AttentionAttrs {
   readonly batch: number;
@@ -27,8 +29,11 @@ export interface AttentionAttrs {
   readonly dropout: number;
   /** Philox stream of the dropout. */
   readonly stream: number;
-  /** Which kernels: "rows" never store a score, "panels" keep those of a few rows at a time; or what suits the adapter. */
-  readonly variant: "auto" | "rows" | "panels";
+  /**
+   * Which kernels: "rows" never store a score, "panels" keep those of a few rows at a time, "products" do so and are products of
+   * matrices like all others, where the adapter has those (else, and for packed sequences, "panels"); or what suits the adapter.
+   */
+  readonly variant: "auto" | AttentionChoice;
 }
 
 const DEFAULTS: AttentionAttrs = { batch: 1, heads: 1, dropout: 0, stream: 0, variant: "auto" };
@@ -69,11 +74,13 @@ export const attentionOp = defineOp({
   },
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attention", inputs, attrs);
-    return usesPanels(attrs, sizes, traits) ? { panels: panelsScratch(sizes, traits) } : {};
+    const form = panelForm(attrs, sizes, traits);
+    return form ? { panels: panelsScratch(sizes, form, traits) } : {};
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attention", inputs, attrs);
-    return usesPanels(attrs, sizes, traits) ? panelsForward(sizes, traits) : rowsForward(sizes, traits);
+    const form = panelForm(attrs, sizes, traits);
+    return form ? panelsForward(sizes, form, traits) : rowsForward(sizes, traits);
   },
   vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
     dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, starts, y, logSumExp, dy }, attrs).dqkv } : {},
@@ -124,15 +131,16 @@ export const attentionBackwardOp = defineOp({
     });
   },
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
-    const delta: Scratch = { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 };
     const sizes = sizesOf("attentionBackward", inputs, attrs);
-    if (!usesPanels(attrs, sizes, traits)) return { delta };
-    const panels = panelsScratch(sizes, traits);
-    return { delta, probabilities: panels, dscores: panels, ...sumsScratch(sizes) };
+    const form = panelForm(attrs, sizes, traits);
+    return form
+      ? backwardScratch(sizes, form, traits)
+      : { delta: { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 } };
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
-    return usesPanels(attrs, sizes, traits) ? panelsBackward(sizes, traits) : rowsBackward(sizes, traits);
+    const form = panelForm(attrs, sizes, traits);
+    return form ? panelsBackward(sizes, form, traits) : rowsBackward(sizes, traits);
   },
   // five products over the lower triangle: scores, dp, dq, dk, dv
   cost: ({ qkv, lengths }, _outputs, attrs) => {
@@ -170,10 +178,12 @@ type Inputs<T> = {
   readonly starts?: T | undefined;
 };
 
-function usesPanels({ variant }: AttentionAttrs, sizes: AttentionSizes, { software, tuning }: Traits): boolean {
-  if (variant !== "auto") return variant === "panels";
-  const tuned = tuning?.attention[attentionClass(sizes)];
-  return tuned ? tuned === "panels" : software;
+/** How the panels of scores are multiplied; undefined where no score is kept. */
+function panelForm({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): PanelForm | undefined {
+  const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
+  const form = chosen ?? (traits.software ? "products" : "rows");
+  if (form === "rows") return undefined;
+  return (form === "products" && !sizes.packed && attentionProducts(traits)) || PANEL_KERNELS;
 }
 
 function sizesOf(

@@ -3,7 +3,8 @@ import { formatShape, sizeOf } from "../core/shape.ts";
 import { columnSum } from "./column-sum.ts";
 import type { Scratch } from "./dispatch.ts";
 import { type GeluAttrs, geluAt, geluBackwardOp, geluDispatches } from "./gelu.ts";
-import { type Activation, type Finish, type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
+import { type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
+import type { Activation, Finish } from "./matmul/kernel.ts";
 import type { Product, ProductTypes } from "./matmul/product.ts";
 import {
   defaultSplits,

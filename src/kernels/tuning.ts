@@ -7,7 +7,10 @@ export interface MatmulChoice {
   readonly splits: number;
 }
 
-export type AttentionChoice = "rows" | "panels";
+export const ATTENTION_CHOICES = ["rows", "panels", "products"] as const;
+
+/** See the attributes of attention. */
+export type AttentionChoice = (typeof ATTENTION_CHOICES)[number];
 
 /**
  * Which of several ways to compute is used, by classes of sizes, where the defaults are not: what a tuner measured on one
@@ -65,8 +68,9 @@ export function tuningFrom(data: unknown): Tuning | undefined {
   }
   const attention: Record<string, AttentionChoice> = {};
   for (const [key, choice] of Object.entries(data.attention)) {
-    if (choice !== "rows" && choice !== "panels") return undefined;
-    attention[key] = choice;
+    const known = ATTENTION_CHOICES.find((name) => name === choice);
+    if (!known) return undefined;
+    attention[key] = known;
   }
   return { matmul, attention };
 }

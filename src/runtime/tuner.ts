@@ -1,6 +1,7 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { attentionOp } from "../kernels/attention.ts";
+import { attentionProducts } from "../kernels/attention-products.ts";
 import type { Product } from "../kernels/matmul/product.ts";
 import { defaultSplits, defaultVariant, fitVariant, matmulVariants } from "../kernels/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
@@ -144,9 +145,10 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
   return choices;
 }
 
-/** Kernels with private arrays take a software driver minutes to compile: there is no choice there. */
-function attentionChoices({ software }: Traits): AttentionChoice[] {
-  return software ? ["panels"] : ["rows", "panels"];
+/** The default first. Kernels with private arrays take a software driver minutes to compile: they are no choice there. */
+function attentionChoices(traits: Traits): AttentionChoice[] {
+  if (!traits.software) return ["rows", "panels"];
+  return attentionProducts(traits) ? ["products", "panels"] : ["panels"];
 }
 
 /** Measures contests one after another. What it gives depends on the clock and on nothing else. */

@@ -1,31 +1,11 @@
 import { WORD_BYTES } from "../../core/dtype.ts";
-import {
-  type Binding,
-  type Dispatch,
-  gridOf,
-  read,
-  type ShaderName,
-  type Span,
-  storedType,
-  storeShader,
-  write,
-} from "../dispatch.ts";
+import { type Binding, type Dispatch, gridOf, read, type ShaderName, type Span, write } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
-import { type Piece, type Product, type ProductTypes, piecesOf, rowLengths, typesOf } from "./product.ts";
+import { ALONE } from "./batch.ts";
+import { type Access, type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
+import { type Piece, type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
 import { addedApart, addResidual } from "./residual.ts";
 import type { MatmulVariant } from "./variants.ts";
-
-/** What goes over a sum last: nothing, GELU's tanh approximation, or GELU itself, by transformers' names. */
-export type Activation = "linear" | "gelu_new" | "gelu";
-
-/** What is done to a product before it is stored. */
-export interface Finish {
-  readonly bias: boolean;
-  readonly residual: boolean;
-  /** y = y + product; excludes the others. */
-  readonly into: boolean;
-  readonly activation: Activation;
-}
 
 /** How a product is computed: by which variant, with K cut into how many stretches that are summed by a second pass. */
 export interface Plan {
@@ -34,7 +14,6 @@ export interface Plan {
 }
 
 const REDUCE_GROUP = 64;
-const PLAIN: Finish = { bias: false, residual: false, into: false, activation: "linear" };
 
 /** The dispatches of a whole product; the tensors are called a, b, y, bias, residual, and partials when K is split. */
 export function productDispatches(product: Product, finish: Finish, plan: Plan, traits: Traits): Dispatch[] {
@@ -97,42 +76,19 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     K_STEP: step,
     ROW_TILES: rows,
     SPLITS: splits,
+    ...ALONE,
   };
-  // An operand that is read one by one watches K anyhow: it needs no pipeline of its own where K is whole.
-  const constants = { K_WHOLE: Number(k.length % 4 === 0 && shaders.vectors) };
   const limit = traits.maxGroupsPerDimension;
   const folded = rows > limit || columns > limit;
   const [x, y] = folded ? gridOf(rows * columns, traits) : [rows, columns];
   const types = typesOf(product);
   const pack = shaders.vectorY ? 4 : 1;
   const ending = endingOf(finish, spans.y, pack, types);
-  const common = { entry: "matmul", ...(variant.enable ? { enable: variant.enable } : {}) };
+  // An operand that is read one by one watches K anyhow: it needs no pipeline of its own where K is whole.
+  const whole = k.length % 4 === 0 && shaders.vectors;
   const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
-    ...common,
-    shader: [
-      "lib/grid",
-      "matmul/sizes",
-      ...target.store,
-      shaders.y,
-      ...target.shaders,
-      ...shaders.operands,
-      ...variant.library,
-      variant.shader,
-    ],
+    ...kernelOf(variant, shaders, target, types, { whole, folded }),
     uniforms: { ...uniforms, ...places },
-    constants: {
-      ...constants,
-      ...variant.constants,
-      ...target.constants,
-      ...(variant.reads === "elements" ? {} : { FOLDED: Number(folded) }),
-    },
-    types: {
-      A: storedType(types.a, shaders.packA),
-      B: storedType(types.b, shaders.packB),
-      ...target.types,
-      ...variant.types,
-    },
-    sizes: { ...target.places(2), ...variant.sizes },
     bind: [read("a", spans.a), read("b", spans.b), to, ...target.bind],
     grid: [x, y, splits],
   });
@@ -160,7 +116,11 @@ function startsOf(product: Product, { m, n, k }: Piece): { a: number; b: number;
 }
 
 /** The shaders that read a and b and write y: 4 elements at a time where all that is accessed starts at multiples of 4. */
-function accessOf(product: Product, piece: Piece, variant: MatmulVariant) {
+function accessOf(
+  product: Product,
+  piece: Piece,
+  variant: MatmulVariant,
+): Access & { vectors: boolean; vectorY: boolean } {
   const { transposeA, transposeB } = product;
   const { m, n, k } = piece;
   const row = rowLengths(product);
@@ -188,39 +148,6 @@ function packOf(reader: ShaderName): 1 | 4 {
 function tilesOf({ m, n }: Piece, { reads, tile, invocations }: MatmulVariant): [rows: number, columns: number] {
   if (reads === "elements") return [1, Math.ceil((m.length * n.length) / invocations)];
   return [Math.ceil(m.length / tile[0]), Math.ceil(n.length / tile[1])];
-}
-
-interface Ending {
-  readonly shaders: readonly ShaderName[];
-  /** How y is stored: goes before the shader that has y. */
-  readonly store: readonly ShaderName[];
-  readonly types: NonNullable<Dispatch["types"]>;
-  readonly constants: Readonly<Record<string, number>>;
-  /** Bindings after y's. */
-  readonly bind: readonly Binding[];
-  /** The numbers of y's binding and of those after it, when y's is `at`. */
-  places(at: number): Readonly<Record<string, number>>;
-}
-
-/** The last step of a kernel: what is done to a sum before it is stored; `span` is what is bound of y. */
-function endingOf(
-  finish: Finish,
-  span: Span | undefined,
-  pack: 1 | 4,
-  types: Pick<ProductTypes, "y" | "residual">,
-): Ending {
-  const names = finish.into ? [] : [...(finish.bias ? ["bias"] : []), ...(finish.residual ? ["residual"] : [])];
-  const suffix = finish.into ? "into" : names.join("_") || "plain";
-  const plus = `matmul/plus_${suffix}` as ShaderName;
-  const linear = finish.activation === "linear";
-  return {
-    store: [storeShader(types.y, pack)],
-    types: names.includes("residual") ? { R: storedType(types.residual ?? "f32", pack) } : {},
-    shaders: linear ? [plus, "matmul/finish_linear"] : [`lib/pack${pack}`, "lib/gelu", plus, "matmul/finish_gelu"],
-    constants: linear ? {} : { EXACT: Number(finish.activation === "gelu") },
-    bind: names.map((name) => read(name, name === "residual" ? span : undefined)),
-    places: (at) => Object.fromEntries([["Y", at], ...names.map((name, i) => [name.toUpperCase(), at + 1 + i])]),
-  };
 }
 
 /** The rows of a stretch, or undefined for all rows. */

@@ -231,6 +231,13 @@ function softwareNames({ M, transposeB }: Product): string[] {
   return [transposeB ? "subgroup8-few-wide" : "subgroup8-few", "subgroup4-few"];
 }
 
+/** What computes batches of products with the pipeline of nearly all others; undefined where another variant is used for those. */
+export function usualBatchVariant(traits: Traits): MatmulVariant | undefined {
+  const many = 4 * FEW_ROWS;
+  const variant = defaultVariant({ M: many, N: many, K: many, transposeA: false, transposeB: false }, traits);
+  return variant.reads === "strides" ? variant : undefined;
+}
+
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. */
 function hardwareNames({ M, N }: Product): string[] {
   if (M <= FEW_ROWS) return ["vectors", "registers-wide"];

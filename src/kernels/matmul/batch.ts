@@ -1,0 +1,64 @@
+import { type Dispatch, gridOf, read, type Span, write } from "../dispatch.ts";
+import type { Traits } from "../traits.ts";
+import { type Access, endingOf, kernelOf, PLAIN } from "./kernel.ts";
+import type { ProductTypes } from "./product.ts";
+import type { MatmulVariant } from "./variants.ts";
+
+/**
+ * Many products of the same sizes as one dispatch: `outer` times `inner` of them, each of whose tensors starts so many elements
+ * further on. For variants that read by strides, whose pipeline for one product this is.
+ */
+export interface Batch {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly outer: number;
+  readonly inner: number;
+  readonly a: BatchOperand;
+  readonly b: BatchOperand;
+  /** Its columns are neighbours: `column` is 1. */
+  readonly y: BatchOperand;
+  readonly types: ProductTypes;
+  /** y = y + product */
+  readonly into: boolean;
+}
+
+/** A matrix of the first product, in elements: where it starts, from row to row, from column to column; and to those of the others. */
+export interface BatchOperand {
+  readonly tensor: string;
+  readonly span: Span | undefined;
+  readonly start: number;
+  readonly row: number;
+  readonly column: number;
+  readonly outer: number;
+  readonly inner: number;
+}
+
+/** At most `maxGroupsPerDimension` products. */
+export function batchDispatch(batch: Batch, variant: MatmulVariant, traits: Traits): Dispatch {
+  const { M, N, K, a, b, y, types } = batch;
+  const [rows, columns] = [Math.ceil(M / variant.tile[0]), Math.ceil(N / variant.tile[1])];
+  const limit = traits.maxGroupsPerDimension;
+  const folded = rows > limit || columns > limit;
+  const [x, across] = folded ? gridOf(rows * columns, traits) : [rows, columns];
+  const ending = endingOf({ ...PLAIN, into: batch.into }, y.span, 1, types);
+  return {
+    ...kernelOf(variant, BY_STRIDES, ending, types, { whole: false, folded }),
+    uniforms: {
+      ...{ M, N, K, K_STEP: Math.ceil(K / 4) * 4, ROW_TILES: rows, SPLITS: 1, BIAS_START: 0 },
+      ...{ A_START: a.start, A_ROW: a.row, A_K: a.column },
+      ...{ B_START: b.start, B_K: b.row, B_COLUMN: b.column },
+      ...{ Y_START: y.start, Y_ROW: y.row },
+      INNER: batch.inner,
+      ...{ A_OUTER: a.outer, B_OUTER: b.outer, Y_OUTER: y.outer },
+      ...{ A_INNER: a.inner, B_INNER: b.inner, Y_INNER: y.inner },
+    },
+    bind: [read(a.tensor, a.span), read(b.tensor, b.span), write(y.tensor, y.span)],
+    grid: [x, across, batch.outer * batch.inner],
+  };
+}
+
+/** A batch of one. */
+export const ALONE = { INNER: 1, A_OUTER: 0, A_INNER: 0, B_OUTER: 0, B_INNER: 0, Y_OUTER: 0, Y_INNER: 0 } as const;
+
+const BY_STRIDES: Access = { operands: [], packA: 1, packB: 1, y: "matmul/y_scalar" };

@@ -1,0 +1,96 @@
+import { type Binding, type Dispatch, read, type ShaderName, type Span, storedType, storeShader } from "../dispatch.ts";
+import type { ProductTypes } from "./product.ts";
+import type { MatmulVariant } from "./variants.ts";
+
+/** What goes over a sum last: nothing, GELU's tanh approximation, or GELU itself, by transformers' names. */
+export type Activation = "linear" | "gelu_new" | "gelu";
+
+/** What is done to a product before it is stored. */
+export interface Finish {
+  readonly bias: boolean;
+  readonly residual: boolean;
+  /** y = y + product; excludes the others. */
+  readonly into: boolean;
+  readonly activation: Activation;
+}
+
+export const PLAIN: Finish = { bias: false, residual: false, into: false, activation: "linear" };
+
+export interface Ending {
+  readonly shaders: readonly ShaderName[];
+  /** How y is stored: goes before the shader that has y. */
+  readonly store: readonly ShaderName[];
+  readonly types: NonNullable<Dispatch["types"]>;
+  readonly constants: Readonly<Record<string, number>>;
+  /** Bindings after y's. */
+  readonly bind: readonly Binding[];
+  /** The numbers of y's binding and of those after it, when y's is `at`. */
+  places(at: number): Readonly<Record<string, number>>;
+}
+
+/** The last step of a kernel: what is done to a sum before it is stored; `span` is what is bound of y. */
+export function endingOf(
+  finish: Finish,
+  span: Span | undefined,
+  pack: 1 | 4,
+  types: Pick<ProductTypes, "y" | "residual">,
+): Ending {
+  const names = finish.into ? [] : [...(finish.bias ? ["bias"] : []), ...(finish.residual ? ["residual"] : [])];
+  const suffix = finish.into ? "into" : names.join("_") || "plain";
+  const plus = `matmul/plus_${suffix}` as ShaderName;
+  const linear = finish.activation === "linear";
+  return {
+    store: [storeShader(types.y, pack)],
+    types: names.includes("residual") ? { R: storedType(types.residual ?? "f32", pack) } : {},
+    shaders: linear ? [plus, "matmul/finish_linear"] : [`lib/pack${pack}`, "lib/gelu", plus, "matmul/finish_gelu"],
+    constants: linear ? {} : { EXACT: Number(finish.activation === "gelu") },
+    bind: names.map((name) => read(name, name === "residual" ? span : undefined)),
+    places: (at) => Object.fromEntries([["Y", at], ...names.map((name, i) => [name.toUpperCase(), at + 1 + i])]),
+  };
+}
+
+export interface Access {
+  /** The shaders that read a and b. */
+  readonly operands: readonly ShaderName[];
+  readonly packA: 1 | 4;
+  readonly packB: 1 | 4;
+  /** The shader that writes y. */
+  readonly y: ShaderName;
+}
+
+/** The pipeline of a product. */
+export function kernelOf(
+  variant: MatmulVariant,
+  access: Access,
+  ending: Ending,
+  types: ProductTypes,
+  { whole, folded }: { readonly whole: boolean; readonly folded: boolean },
+): Omit<Dispatch, "bind" | "grid" | "uniforms"> {
+  return {
+    entry: "matmul",
+    ...(variant.enable ? { enable: variant.enable } : {}),
+    shader: [
+      "lib/grid",
+      "matmul/sizes",
+      ...ending.store,
+      access.y,
+      ...ending.shaders,
+      ...access.operands,
+      ...variant.library,
+      variant.shader,
+    ],
+    constants: {
+      K_WHOLE: Number(whole),
+      ...variant.constants,
+      ...ending.constants,
+      ...(variant.reads === "elements" ? {} : { FOLDED: Number(folded) }),
+    },
+    types: {
+      A: storedType(types.a, access.packA),
+      B: storedType(types.b, access.packB),
+      ...ending.types,
+      ...variant.types,
+    },
+    sizes: { ...ending.places(2), ...variant.sizes },
+  };
+}
