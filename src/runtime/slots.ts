@@ -12,6 +12,8 @@ export interface SlotPool<B extends { readonly size: number }> {
 
 export interface TakenSlots<B> {
   readonly buffers: readonly B[];
+  /** Those that were made for this, and hold nothing yet. */
+  readonly fresh: readonly B[];
   release(): void;
 }
 
@@ -31,6 +33,7 @@ export function createSlotPool<B extends { readonly size: number }>(source: Slot
     take(sizes) {
       const chosen: B[] = [];
       const taken = new Set<B>();
+      const known = new Set(users.keys());
       // Large ones first, so that they are not left with buffers that small ones took.
       const order = sizes.map((_, i) => i).sort((a, b) => sizes[b]! - sizes[a]!);
       for (const i of order) {
@@ -42,6 +45,7 @@ export function createSlotPool<B extends { readonly size: number }>(source: Slot
       let held = true;
       return {
         buffers: chosen,
+        fresh: chosen.filter((buffer) => !known.has(buffer)),
         release() {
           if (!held) return;
           held = false;
