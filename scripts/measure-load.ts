@@ -39,6 +39,7 @@ function nothing(): Runtime & { written(): number } {
     writeState: (_name, data) => {
       written += data.length;
     },
+    clearState() {},
     readState: async (_name, _offset, length = 0) => new Float32Array(length),
     close() {},
     written: () => written,

@@ -12,14 +12,17 @@ const FOLDER = new URL("../../bench/peers/", import.meta.url);
 const INSTALL = "ONNXRUNTIME_NODE_INSTALL=skip npm --prefix bench/peers ci";
 
 interface Peers {
-  openPeers(given: { device: GPUDevice; driver: { vulkanManifest?: string } }): Promise<Peer[]>;
+  openPeers(
+    given: { device: GPUDevice; driver: { vulkanManifest?: string } },
+    only?: readonly string[],
+  ): Promise<Peer[]>;
 }
 
 /**
- * The libraries of bench/peers, on this device. From here on the process has the globals of a browser, and the device
+ * The libraries of bench/peers, or only those named, on this device. From here on the process has the globals of a browser, and the device
  * cannot be destroyed until `releasePeers`.
  */
-export async function openPeers(gpu: Gpu): Promise<Peer[]> {
+export async function openPeers(gpu: Gpu, only?: readonly string[]): Promise<Peer[]> {
   if (!existsSync(fileURLToPath(new URL("index.mjs", FOLDER)))) {
     userError("--peers wants a checkout of the repository, whose bench/peers/ has the libraries to compare with");
   }
@@ -27,7 +30,7 @@ export async function openPeers(gpu: Gpu): Promise<Peer[]> {
     userError(`--peers wants the libraries to compare with: ${INSTALL}`);
   }
   const peers = (await import(new URL("index.mjs", FOLDER).href)) as Peers;
-  return peers.openPeers({ device: gpu.device, driver: await driverOf(gpu) });
+  return peers.openPeers({ device: gpu.device, driver: await driverOf(gpu) }, only);
 }
 
 /** Gives the device back to whoever opened it. */

@@ -17,6 +17,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import { openGpu } from "../platform/node.ts";
+import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import { byteSize } from "./numbers.ts";
@@ -55,6 +56,17 @@ export function benchCommand(): Command {
         .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
         .addOption(tuneOption())
         .action((flags: StepFlags) => withRows(flags, samples)),
+    )
+    .addCommand(
+      new Command("first-step")
+        .description("One first step of nanoGPT's recipe, in a process that has compiled nothing: ms, loss and norm.")
+        .option("--device <name>", DEVICE_HELP)
+        .addOption(
+          new Option("--system <name>", "jax-js where bench/peers is installed")
+            .choices(FIRST_STEP_SYSTEMS)
+            .default(OURS),
+        )
+        .action(printFirstStep),
     );
 }
 
@@ -135,6 +147,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   if (flags.peers) {
     const effort = STEP_EFFORT[quick ? "quick" : "full"];
     yield* await benchStepPeers(gpu, stepSize("nanogpt", gpu.kind), await openPeers(gpu), effort);
+    yield* await firstSteps(gpu, flags.device, quick ? 1 : 5);
   }
 }
 

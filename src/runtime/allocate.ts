@@ -82,7 +82,8 @@ export async function allocateLayout(layout: Layout, context: MemoryContext): Pr
       `${gpu.driver} is out of memory: ${byteSize(wanted)} were wanted; use a smaller batch, a shorter context or a smaller model`,
     );
   }
-  clear(taken.fresh, gpu);
+  const ofMade = layout.places.filter((place) => place.kind === "state" && made.includes(place.name));
+  clear([...taken.fresh, ...ofMade.map((place) => found.get(place)!)], gpu);
   const bufferOf = (place: Place): GPUBuffer => found.get(place)!;
   for (const place of layout.places) {
     const { queue } = gpu.device;

@@ -34,6 +34,9 @@ export function createCpuRuntime(options: { precision?: Precision; traits?: Trai
     writeState(name, data, offset = 0) {
       states.get(name, offset, data.length).set(data, offset);
     },
+    clearState(name) {
+      states.get(name).fill(0);
+    },
     async readState(name, offset = 0, length) {
       return states.get(name, offset, length ?? 0).slice(offset, length === undefined ? undefined : offset + length);
     },

@@ -42,6 +42,11 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
       const { buffer, type } = states.get(name, offset, data.length);
       gpu.device.queue.writeBuffer(buffer, startOf(type, offset), gpuArray(type, data));
     },
+    clearState(name) {
+      const encoder = gpu.device.createCommandEncoder();
+      encoder.clearBuffer(states.get(name).buffer);
+      gpu.device.queue.submit([encoder.finish()]);
+    },
     async readState(name, offset = 0, length = states.length(name) - offset) {
       const { buffer, type } = states.get(name, offset, length);
       const bytes = new Uint8Array(byteLength(type.dtype, length));

@@ -60,6 +60,8 @@ export interface Runtime {
   forecast(): Forecast;
   /** Sets a state, or the part of it that starts at `offset` elements. The state must exist (some tape compiled). */
   writeState(name: string, data: ArrayLike<number>, offset?: number): void;
+  /** Sets all of a state to zero. */
+  clearState(name: string): void;
   /** Reads a state, or `length` elements of it from `offset` on. */
   readState(name: string, offset?: number, length?: number): Promise<NumericArray>;
   close(): void;

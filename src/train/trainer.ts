@@ -206,8 +206,6 @@ function combine(first: ProgramStats, last: ProgramStats, times: number): Progra
 
 /** Fresh moments for parameters that are about to be trained, and a fresh loss scale in mixed precision. */
 export function resetOptimizer(runtime: Runtime, layout: ParameterLayout, precision: FloatDType = "f32"): void {
-  const states = [ARENA.m, ARENA.v].flatMap((moment) => statesOf(layout, moment));
-  const zeros = new Float32Array(Math.max(...states.map(({ size }) => size)));
-  for (const { name, size } of states) runtime.writeState(name, zeros.subarray(0, size));
+  for (const moment of [ARENA.m, ARENA.v]) for (const { name } of statesOf(layout, moment)) runtime.clearState(name);
   if (precision === "f16") runtime.writeState(LOSS_SCALER, INITIAL_SCALER);
 }
