@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { drawInputs } from "../../src/autograd/cases.ts";
 import { relativeL2 } from "../../src/autograd/gradcheck.ts";
 import type { NumericArray } from "../../src/core/dtype.ts";
-import { attentionBackwardOp, attentionOp } from "../../src/kernels/attention.ts";
+import { type AttentionAttrs, attentionBackwardOp, attentionOp } from "../../src/kernels/attention.ts";
 import { f32, type OpCase } from "../../src/kernels/op.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
 import { runOp } from "../../src/runtime/compare.ts";
@@ -77,7 +77,7 @@ checkOp(attentionOp, { gpuCases });
 checkOp(attentionBackwardOp);
 
 /** The same cases, with these kernels whatever the adapter is. */
-function withVariant(cases: readonly OpCase[], variant: "rows" | "panels"): OpCase[] {
+function withVariant(cases: readonly OpCase[], variant: AttentionAttrs["variant"]): OpCase[] {
   return cases.map((check) => ({ ...check, attrs: { ...check.attrs, variant } }));
 }
 
@@ -105,7 +105,27 @@ describe("with panels in slices", () => {
   });
 });
 
-// 64 rows of scores exist at a time: more rows take turns, and gradients of keys and values add up.
+// 32 rows of scores exist at a time: more rows take turns, and gradients of keys and values add up.
+// Any software driver with subgroups of 4 computes them as SwiftShader does.
+describe("with panels that are products of matrices", () => {
+  const asSwiftShader = { software: true, subgroupMinSize: 4 };
+  const cases = [
+    attentionCase(33, 2, 8, [33, 17, 1, 0]),
+    attentionCase(9, 3, 5, [9, 4, 7], { dropout: 0.2 }),
+    attentionCase(150, 1, 7, [150, 65, 10]),
+  ];
+  checkOp({ ...attentionOp, cases: [] }, { gpuCases: withVariant(cases, "products"), traits: asSwiftShader });
+  // Panels of two heads at a time, which are some of one sequence; groups of workgroups fold.
+  const sliced = [attentionCase(33, 3, 8, [33, 17]), attentionCase(70, 3, 4, [70, 64], { dropout: 0.2 })];
+  checkOp(
+    { ...attentionOp, cases: [] },
+    {
+      gpuCases: withVariant(sliced, "products"),
+      traits: { ...asSwiftShader, maxBindingBytes: 40960, maxGroupsPerDimension: 20 },
+    },
+  );
+});
+
 describe("with panels of some rows", () => {
   const cases = [
     attentionCase(150, 1, 8, [150, 65, 10]),
@@ -120,7 +140,7 @@ describe("with sequences that do not fit one binding", () => {
   const lengths = [32, 20, 7, 32, 1];
   const cases = [attentionCase(32, 2, 8, lengths), attentionCase(32, 2, 8, lengths, { dropout: 0.2 })];
   const small = { ...attentionOp, cases: [] };
-  for (const variant of ["panels", "rows"] as const)
+  for (const variant of ["panels", "rows", "products"] as const)
     checkOp(small, { gpuCases: withVariant(cases, variant), traits: { maxBindingBytes: 16384 } });
 });
 

@@ -36,7 +36,8 @@ export function fakeGpu(memory = Number.POSITIVE_INFINITY): FakeGpu {
     createComputePipelineAsync: async () => ({}),
     pushErrorScope: () => scopes.push(false),
     popErrorScope: async () => (scopes.pop() ? { message: "there is no more" } : null),
-    queue: { writeBuffer: () => {} },
+    createCommandEncoder: () => ({ clearBuffer: () => {}, finish: () => ({}) }),
+    queue: { writeBuffer: () => {}, submit: () => {} },
   };
   return {
     device: device as unknown as GPUDevice,

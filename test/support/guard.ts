@@ -65,6 +65,18 @@ export function guardGpu(gpu: Gpu): GuardedGpu {
     return end === undefined ? resource : { buffer, offset, size: end + GUARD_BYTES - offset };
   }
 
+  /** A state is cleared as it is asked for. Other memory is only brought in that way: nobody may count on zeros there. */
+  function createCommandEncoder(descriptor?: GPUCommandEncoderDescriptor): GPUCommandEncoder {
+    const encoder = gpu.device.createCommandEncoder(descriptor);
+    const clear = encoder.clearBuffer.bind(encoder);
+    encoder.clearBuffer = (buffer) => {
+      const end = ends.get(buffer);
+      if (end === undefined) clear(buffer);
+      else if (buffer.label.startsWith("state ")) clear(buffer, 0, end);
+    };
+    return encoder;
+  }
+
   const createBindGroup = (descriptor: GPUBindGroupDescriptor): GPUBindGroup =>
     gpu.device.createBindGroup({
       ...descriptor,
@@ -72,7 +84,7 @@ export function guardGpu(gpu: Gpu): GuardedGpu {
     });
 
   return {
-    ...withDevice(gpu, { createBuffer, createBindGroup } as Partial<GPUDevice>),
+    ...withDevice(gpu, { createBuffer, createBindGroup, createCommandEncoder } as Partial<GPUDevice>),
     async checkGuards() {
       const touched: string[] = [];
       for (const { label, poison, staging } of tails.splice(0)) {

@@ -55,11 +55,17 @@ const product = fc
 export const ON_MATRICES = "matmul on matrices";
 
 const attention = fc
-  .record({ T: sizeUpTo(37, 1), heads: fc.integer({ min: 1, max: 3 }), D: sizeUpTo(33, 1), dropout: fc.boolean() })
-  .chain(({ T, heads, D, dropout }) =>
+  .record({
+    T: sizeUpTo(37, 1),
+    heads: fc.integer({ min: 1, max: 3 }),
+    D: sizeUpTo(33, 1),
+    dropout: fc.boolean(),
+    variant: fc.constantFrom("panels", "auto"),
+  })
+  .chain(({ T, heads, D, dropout, variant }) =>
     fc.array(fc.integer({ min: 0, max: T }), { minLength: 1, maxLength: 3 }).map((lengths): OpCase => {
       const qkv = f32([lengths.length * T, 3 * heads * D]);
-      const attrs = { batch: lengths.length, heads, dropout: dropout ? 0.3 : 0, stream: 16, variant: "panels" };
+      const attrs = { batch: lengths.length, heads, dropout: dropout ? 0.3 : 0, stream: 16, variant };
       return { inputs: { qkv, lengths: u32(lengths), ...(dropout ? { step } : {}) }, attrs };
     }),
   );
