@@ -1,22 +1,10 @@
 /** Mutants that compute the same, and why; named by the lines before and after the change. */
 export const EQUIVALENT: readonly { shader: string; before: string; after: string; why: string }[] = [
   {
-    shader: "attention/panel_delta",
-    before: "delta[row_at(Place(row / u.T, index % u.H, 0u), row % u.T)] = sum;",
-    after: "delta[row_at(Place(row / u.T, index % u.H, 1u), row % u.T)] = sum;",
-    why: "row_at does not read the third member of a Place",
-  },
-  {
     shader: "attention/backward_keys",
     before: "let j = min(place.first + r, u.T - 1u);",
     after: "let j = min(place.first + r, u.T + 1u);",
     why: "KEYS is 1 in every dispatch, so j is place.first, which is less than T here",
-  },
-  {
-    shader: "attention/backward_queries",
-    before: "q[r * PACKS + d] = qkv[q_from + d] * u.SCALE;",
-    after: "q[r + d] = qkv[q_from + d] * u.SCALE;",
-    why: "QUERIES is 1 in every dispatch, so r is 0",
   },
   {
     shader: "cached_attention",
@@ -43,12 +31,6 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "what is read for columns past the last is never stored, and a read past the end is harmless in WebGPU",
   },
   {
-    shader: "attention/backward_queries",
-    before: "product[r] += pack_dot(d_out[r * PACKS + d], y[y_from + d]);",
-    after: "product[r] += pack_dot(y[y_from + d], d_out[r * PACKS + d]);",
-    why: "a dot product is the same either way",
-  },
-  {
     shader: "sample/choose",
     before: "above = workgroupUniformLoad(&found_above);",
     after: "",
@@ -59,12 +41,6 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     before: "for (var i = start; i < min(start + 4u, u.N); i++) {",
     after: "for (var i = start; i < min(start + 5u, u.N); i++) {",
     why: "the fifth element is the next invocation's first: both write the same",
-  },
-  {
-    shader: "matmul/finish_bias",
-    before: "return product + bias[(u.BIAS_START + column) / CELL];",
-    after: "return product + bias[(column + u.BIAS_START) / CELL];",
-    why: "a sum is the same either way",
   },
   {
     shader: "lib/gelu",
@@ -109,12 +85,6 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "the host refuses a label of V",
   },
   {
-    shader: "gradient_norm_parts",
-    before: "if (local == 0u) {",
-    after: "if (local != 0u) {",
-    why: "all invocations have the same sum, and store it in the same place",
-  },
-  {
     shader: "scaled_sum",
     before: "if (local == 0u) {",
     after: "if (local != 0u) {",
@@ -157,15 +127,59 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "the sign is asked only of what is 65520 or more away from zero",
   },
   {
-    shader: "attention/panel_slopes",
-    before: "for (var quad = first_quad(item, i / 8u * 8u); quad < end; quad++) {",
-    after: "for (var quad = first_quad(item, i / 8u / 8u); quad < end; quad++) {",
-    why: "it begins no later, and tiles before the first one are read by nobody",
-  },
-  {
     shader: "matmul/stage",
     before: "return mat4x4f(fma(a.xxxx, b, y[0]), fma(a.yyyy, b, y[1]), fma(a.zzzz, b, y[2]), fma(a.wwww, b, y[3]));",
     after: "return mat4x4f(fma(a.xxxx, b, y[0]), fma(a.yyyy, b, y[1]), fma(a.zzzz, b, y[2]), fma(b, a.wwww, y[3]));",
     why: "a product is the same either way",
+  },
+  {
+    shader: "attention/panel_softmax",
+    before: "for (var quad = begin; quad < end; quad++) { scores[at + quad] = vec4f(); }",
+    after: "for (var quad = begin; quad <= end; quad++) { scores[at + quad] = vec4f(); }",
+    why: "what lies behind a row's last keys is read by nobody, and each row of a panel has 4 places more than keys",
+  },
+  {
+    shader: "gradient_norm_parts",
+    before: "parts[2u * (u.FIRST + row)] = sums;",
+    after: "parts[2u * (row + u.FIRST)] = sums;",
+    why: "a sum is the same either way",
+  },
+  {
+    shader: "lib/gelu",
+    before: "let c = clamp(x, Pack(-GELU_CLAMP), Pack(GELU_CLAMP));",
+    after: "let c = clamp(Pack(-GELU_CLAMP), x, Pack(GELU_CLAMP));",
+    why: "the larger of the two, and at most the third, either way",
+  },
+  {
+    shader: "lib/store_f16x1",
+    before: "return select(Stored(value), select(infinity, -infinity, value < 0.0), abs(value) >= 65520.0);",
+    after: "return select(Stored(value), select(infinity, -infinity, value <= 0.0), abs(value) >= 65520.0);",
+    why: "the sign is asked for only of values beyond 65520",
+  },
+  {
+    shader: "matmul/a_scalar",
+    before: "return 0.0;",
+    after: "return 1.0;",
+    why: "past K every reader of b gives zeros",
+  },
+  {
+    shader: "matmul/naive",
+    before: "sum = fma(left, f32(b[u.B_START + k * u.B_K + column * u.B_COLUMN]), sum);",
+    after: "sum = fma(f32(b[u.B_START + k * u.B_K + column * u.B_COLUMN]), left, sum);",
+    why: "a product is the same either way",
+  },
+  {
+    shader: "sample/prepare",
+    before:
+      "if (same_history(row, t, count + 1u - size, size - 1u)) { set_score(row, history[row * u.T + t + size - 1u], BANNED); }",
+    after:
+      "if (same_history(row, t, count + 1u - size, size - 1u)) { set_score(row, history[row * u.T + size + t - 1u], BANNED); }",
+    why: "a sum is the same either way",
+  },
+  {
+    shader: "scaled_sum",
+    before: "if (local == 0u) {",
+    after: "if (local == 1u) {",
+    why: "all invocations have the same sum, and store it in the same place",
   },
 ];

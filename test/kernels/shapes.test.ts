@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { OPS } from "../../src/kernels/index.ts";
+import { f32 } from "../../src/kernels/op.ts";
 import { testAdapters } from "../support/gpu.ts";
 import { checkRandomCase, ON_MATRICES, RANDOM_CASES, randomCases } from "../support/random-cases.ts";
 
@@ -24,5 +25,11 @@ describe.each(testAdapters)("random shapes on %s, with guard zones and memory fu
       await checkRandomCase(adapter, name, check, seed);
     });
     await fc.assert(property, { numRuns: RUNS, seed: 1 });
+  });
+
+  // Columns of a and rows of b, 4 elements a load: the last of K must not be followed by what lies behind.
+  test.each([5, 6, 7])("a transposed product of %d rows", async (K) => {
+    const attrs = { transposeA: true, variant: "registers" };
+    await checkRandomCase(adapter, "matmul", { inputs: { a: f32([K, 8]), b: f32([K, 8]) }, attrs }, 1);
   });
 });
