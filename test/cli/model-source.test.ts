@@ -116,7 +116,7 @@ describe("a model on the disk", () => {
   test.each([
     ["nowhere", /nowhere: there is no such file or directory; wanted one, or gpt2, .* or owner\/name of the hub/],
     ["a/b/c", /there is no such file/],
-    ["../x", /there is no such file/],
+    ["../no-such-model", /there is no such file/],
     ["a/b@../../c", /there is no such file/],
   ])("%s is refused in one line", async (source, message) => {
     await expect(openModel(source)).rejects.toThrow(message);
