@@ -103,6 +103,7 @@ export async function allocateLayout(layout: Layout, context: MemoryContext): Pr
  * better beside the compiling, which leaves a core idle, than in the first run.
  */
 function clear(fresh: readonly GPUBuffer[], { device }: Gpu): void {
+  if (fresh.length === 0) return;
   const encoder = device.createCommandEncoder();
   for (const buffer of fresh) encoder.clearBuffer(buffer);
   device.queue.submit([encoder.finish()]);
