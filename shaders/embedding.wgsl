@@ -1,18 +1,22 @@
-// y[n] = table[ids[n]]
-// ids: [N], table: rows FIRST..FIRST+ROWS of [V, C], y: [N, C]. One invocation copies one Pack,
-// if its row lies in this part of the table. TABLE is the type of the table.
+// y[n] = table[ids[n]] + residual[n]
+// ids: [N], table: rows FIRST..FIRST+ROWS of [V, C], residual, y: [N, C]. One invocation copies one Pack,
+// if its row lies in this part of the table.
+// TABLE is the type of the table, RESIDUAL that of the residual, or of the table where there is none.
 
 struct Uniforms {
   N: u32,
   C: u32,
   FIRST: u32,
   ROWS: u32,
+  HAS_RESIDUAL: u32,
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
 @group(0) @binding(1) var<storage, read> table: array<TABLE>;
-@group(0) @binding(2) var<storage, read_write> y: array<Pack>;
+// bound to the table where there is none
+@group(0) @binding(2) var<storage, read> residual: array<RESIDUAL>;
+@group(0) @binding(3) var<storage, read_write> y: array<Pack>;
 
 @compute @workgroup_size(64)
 fn embedding(
@@ -27,6 +31,8 @@ fn embedding(
   }
   let id = ids[i / packs];
   if (id >= u.FIRST && id < u.FIRST + u.ROWS) {
-    y[i] = Pack(table[(id - u.FIRST) * packs + i % packs]);
+    var value = Pack(table[(id - u.FIRST) * packs + i % packs]);
+    if (u.HAS_RESIDUAL == 1u) { value += Pack(residual[i]); }
+    y[i] = value;
   }
 }

@@ -22,21 +22,13 @@ fn panel_slopes(
   let at = panel_at(item.head, i, 0u);
   let begin = first_quad(item, i / 8u * 8u);
   let end = last_quad(i);
-  let length = length_of(item.b);
-  if (i >= length) {
-    for (var quad = begin; quad < end; quad++) {
-      scores[at + quad] = vec4f();
-      dscores[at + quad] = vec4f();
-    }
-    return;
-  }
-
   let row = row_at(item, i);
   let norm = log_sum_exp[row];
   let product = delta[row];
+  let real_row = i < length_of(item.b);
   let first = first_key(item.b, i);
   for (var quad = begin; quad < end; quad++) {
-    let real = seen(i, first, quad * 4u);
+    let real = seen(i, first, quad * 4u) & vec4<bool>(real_row);
     let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] * u.SCALE - norm, real)), real);
     let keep = kept(row, quad);
     scores[at + quad] = p * keep;

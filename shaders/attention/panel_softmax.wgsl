@@ -21,20 +21,17 @@ fn panel_softmax(
   let at = panel_at(item.head, i, 0u);
   let begin = first_quad(item, i / 8u * 8u);
   let end = last_quad(i);
-  if (i >= length_of(item.b)) {
-    for (var quad = begin; quad < end; quad++) { scores[at + quad] = vec4f(); }
-    log_sum_exp[row] = 0.0;
-    return;
-  }
-
+  // a row of padding sees nothing
+  let real = i < length_of(item.b);
+  let last = select(begin, i / 4u + 1u, real);
   let first = first_key(item.b, i);
   var highest = vec4f(LOWEST);
-  for (var quad = begin; quad * 4u <= i; quad++) {
+  for (var quad = begin; quad < last; quad++) {
     highest = max(highest, select(vec4f(LOWEST), scores[at + quad] * u.SCALE, seen(i, first, quad * 4u)));
   }
   let top = max(max(highest.x, highest.y), max(highest.z, highest.w));
   var parts = vec4f();
-  for (var quad = begin; quad * 4u <= i; quad++) {
+  for (var quad = begin; quad < last; quad++) {
     let allowed = seen(i, first, quad * 4u);
     let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] * u.SCALE - top, allowed)), allowed);
     parts += p;
@@ -43,8 +40,8 @@ fn panel_softmax(
   let total = (parts.x + parts.y) + (parts.z + parts.w);
   for (var quad = begin; quad < end; quad++) {
     var p = vec4f();
-    if (quad * 4u <= i) { p = scores[at + quad] * kept(row, quad) / total; }
+    if (quad < last) { p = scores[at + quad] * kept(row, quad) / total; }
     scores[at + quad] = p;
   }
-  log_sum_exp[row] = top + log(total);
+  log_sum_exp[row] = select(0.0, top + log(total), real);
 }

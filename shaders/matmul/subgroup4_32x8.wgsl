@@ -8,9 +8,9 @@
 @group(0) @binding(0) var<storage, read> a: array<A>;
 @group(0) @binding(1) var<storage, read> b: array<B>;
 
-// Row by row, two vec4s a row; the rows are in the order of add_rows. One array, whose last use has an index that is data:
-// variables that SwiftShader carries through a loop by themselves are twice the code.
-var<private> sums: array<vec4f, 64>;
+// Four rows of y. All indices of these are constant, so that drivers keep each number as a value of its own: what they keep
+// in memory, as they do an array with an index that is data, SwiftShader takes a dozen instructions to add to.
+alias Sums = array<vec4f, 8>;
 
 const FOUR = vec4u(0u, 1u, 2u, 3u);
 
@@ -24,41 +24,52 @@ fn place_of_b(start: u32, column: u32) -> vec4u {
   return start + min(column + FOUR, vec4u(u.N - 1u)) * u.B_COLUMN;
 }
 
-// k to k + 3, past K the last one again: no branch, which would cost more than a load
-fn within_k(k: u32) -> vec4u {
-  return min(k + FOUR, vec4u(u.K - 1u));
+// Which k are loaded: 4 in a row, past the last one the last again. No branch, which would cost more than a load.
+struct Step {
+  inside: vec4<bool>,
+  a: vec4u,
+  b: vec4u,
+}
+
+fn step_from(k: u32) -> Step {
+  let all = k + FOUR;
+  let k_clamped = min(all, vec4u(u.K - 1u));
+  return Step(all < vec4u(u.K), k_clamped * u.A_K, k_clamped * u.B_K);
 }
 
 // a(row, k to k + 3), zero past K
-fn load_a(place: u32, k: u32) -> vec4f {
-  let at = place + within_k(k) * u.A_K;
-  return select(vec4f(), vec4f(f32(a[at.x]), f32(a[at.y]), f32(a[at.z]), f32(a[at.w])), k + FOUR < vec4u(u.K));
+fn load_a(place: u32, step: Step) -> vec4f {
+  let at = place + step.a;
+  return select(vec4f(), vec4f(f32(a[at.x]), f32(a[at.y]), f32(a[at.z]), f32(a[at.w])), step.inside);
 }
 
-fn load_b_column(place: u32, k: u32) -> vec4f {
-  let at = place + within_k(k) * u.B_K;
+fn load_b_column(place: u32, step: Step) -> vec4f {
+  let at = place + step.b;
   return vec4f(f32(b[at.x]), f32(b[at.y]), f32(b[at.z]), f32(b[at.w]));
 }
 
 // b(k to k + 3, 4 columns), a column of the matrix each
-fn load_b(place: vec4u, k: u32) -> mat4x4f {
+fn load_b(place: vec4u, step: Step) -> mat4x4f {
   return mat4x4f(
-    load_b_column(place.x, k), load_b_column(place.y, k), load_b_column(place.z, k), load_b_column(place.w, k));
-}
-
-// A vector times a matrix, since of 4 fused multiply-adds of vectors SwiftShader keeps what is between them in memory.
-fn add_row(row: u32, a: vec4f, left: mat4x4f, right: mat4x4f) {
-  sums[2u * row] += a * left;
-  sums[2u * row + 1u] += a * right;
+    load_b_column(place.x, step), load_b_column(place.y, step),
+    load_b_column(place.z, step), load_b_column(place.w, step));
 }
 
 // Each of 4 lanes has a row of a and adds all 4, in the order that swaps give: the i-th that a lane adds is row i ^ lane.
-// A swap is one instruction where a broadcast is a dozen.
-fn add_rows(row: u32, a: vec4f, left: mat4x4f, right: mat4x4f) {
-  add_row(row, a, left, right);
-  add_row(row + 1u, quadSwapX(a), left, right);
-  add_row(row + 2u, quadSwapY(a), left, right);
-  add_row(row + 3u, quadSwapDiagonal(a), left, right);
+// A swap is one instruction where a broadcast is a dozen. A vector times a matrix, since of 4 fused multiply-adds of vectors
+// SwiftShader keeps what is between them in memory.
+fn add_rows(sums: ptr<function, Sums>, a: vec4f, left: mat4x4f, right: mat4x4f) {
+  let across = quadSwapX(a);
+  let down = quadSwapY(a);
+  let diagonal = quadSwapDiagonal(a);
+  (*sums)[0] += a * left;
+  (*sums)[1] += a * right;
+  (*sums)[2] += across * left;
+  (*sums)[3] += across * right;
+  (*sums)[4] += down * left;
+  (*sums)[5] += down * right;
+  (*sums)[6] += diagonal * left;
+  (*sums)[7] += diagonal * right;
 }
 
 @compute @workgroup_size(4)
@@ -85,19 +96,30 @@ fn matmul(
   let a7 = place_of_a(from_a, row + 28u + lane);
   let b0 = place_of_b(from_b, column);
   let b1 = place_of_b(from_b, column + 4u);
+  var s0: Sums;
+  var s1: Sums;
+  var s2: Sums;
+  var s3: Sums;
+  var s4: Sums;
+  var s5: Sums;
+  var s6: Sums;
+  var s7: Sums;
   let end = min(u.K, (split + 1u) * u.K_STEP);
   for (var k = split * u.K_STEP; k < end; k += 4u) {
-    let left = load_b(b0, k);
-    let right = load_b(b1, k);
-    add_rows(0u, load_a(a0, k), left, right);
-    add_rows(4u, load_a(a1, k), left, right);
-    add_rows(8u, load_a(a2, k), left, right);
-    add_rows(12u, load_a(a3, k), left, right);
-    add_rows(16u, load_a(a4, k), left, right);
-    add_rows(20u, load_a(a5, k), left, right);
-    add_rows(24u, load_a(a6, k), left, right);
-    add_rows(28u, load_a(a7, k), left, right);
+    let step = step_from(k);
+    let left = load_b(b0, step);
+    let right = load_b(b1, step);
+    add_rows(&s0, load_a(a0, step), left, right);
+    add_rows(&s1, load_a(a1, step), left, right);
+    add_rows(&s2, load_a(a2, step), left, right);
+    add_rows(&s3, load_a(a3, step), left, right);
+    add_rows(&s4, load_a(a4, step), left, right);
+    add_rows(&s5, load_a(a5, step), left, right);
+    add_rows(&s6, load_a(a6, step), left, right);
+    add_rows(&s7, load_a(a7, step), left, right);
   }
+  // row by row, two vec4s a row, in the order of add_rows
+  var results = array<Sums, 8>(s0, s1, s2, s3, s4, s5, s6, s7);
   let from_y = outer * u.Y_OUTER + inner * u.Y_INNER;
   // One copy of a store: 64 would take longer to compile than all the rest.
   let stores = select(0u, 64u, row < u.M); // data, so that no driver writes the loop out
@@ -106,7 +128,7 @@ fn matmul(
     let to_column = column + i % 2u * 4u;
     let at = from_y + place_of_y(split, to_row) + to_column;
     if (to_row < u.M) {
-      store_four(sums[i], at, to_column);
+      store_four(results[i / 8u][i % 8u], at, to_column);
     }
   }
 }

@@ -28,21 +28,34 @@ export interface Pipelines {
  */
 const EMBEDDED_AT_ONCE = 2;
 
+/** What was made of one text. */
+interface Shader {
+  module: GPUShaderModule | undefined;
+  /** By all else that a spec has. */
+  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
+}
+
 /** Makes each shader module, bind group layout and pipeline of a device once; pipelines compile concurrently. */
 export function createPipelines(gpu: Gpu): Pipelines {
   const { device } = gpu;
-  const modules = new Map<string, GPUShaderModule>();
+  const shaders = new Map<string, Shader>();
   const layouts = new Map<string, GPUBindGroupLayout>();
-  const pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  let count = 0;
   const inTurn = createTurns(gpu.kind === "embedded" ? EMBEDDED_AT_ONCE : Number.POSITIVE_INFINITY);
 
-  function moduleOf(source: string): GPUShaderModule {
-    let module = modules.get(source);
-    if (!module) {
-      module = device.createShaderModule({ code: source });
-      modules.set(source, module);
+  function shaderOf(source: string): Shader {
+    let shader = shaders.get(source);
+    if (!shader) {
+      shader = { module: undefined, pipelines: new Map() };
+      shaders.set(source, shader);
     }
-    return module;
+    return shader;
+  }
+
+  function moduleOf(source: string): GPUShaderModule {
+    const shader = shaderOf(source);
+    shader.module ??= device.createShaderModule({ code: source });
+    return shader.module;
   }
 
   function layoutOf(access: string): GPUBindGroupLayout {
@@ -81,16 +94,18 @@ export function createPipelines(gpu: Gpu): Pipelines {
   return {
     layoutOf,
     get(spec) {
-      const key = JSON.stringify([spec.entry, spec.access, spec.constants, spec.source]);
+      const { pipelines } = shaderOf(spec.source);
+      const key = JSON.stringify([spec.entry, spec.access, spec.constants]);
       let pipeline = pipelines.get(key);
       if (!pipeline) {
         pipeline = inTurn(() => create(spec));
         pipelines.set(key, pipeline);
+        count++;
       }
       return pipeline;
     },
     get count() {
-      return pipelines.size;
+      return count;
     },
   };
 }

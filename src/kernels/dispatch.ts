@@ -74,8 +74,23 @@ export function write(tensor: string, span?: Span): Binding {
   return span ? { tensor, access: "write", span } : { tensor, access: "write" };
 }
 
-/** The WGSL text of a dispatch: extensions, types, sizes, then its shaders. */
-export function shaderSource(dispatch: Pick<Dispatch, "shader" | "sizes" | "types" | "enable">): string {
+type ShaderParts = Pick<Dispatch, "shader" | "sizes" | "types" | "enable">;
+
+/** The WGSL text of a dispatch: extensions, types, sizes, then its shaders. Equal texts are the same string. */
+export function shaderSource(dispatch: ShaderParts): string {
+  const key = JSON.stringify([dispatch.shader, dispatch.sizes, dispatch.types, dispatch.enable]);
+  let source = knownSources.get(key);
+  if (source === undefined) {
+    source = joined(dispatch);
+    knownSources.set(key, source);
+  }
+  return source;
+}
+
+// A plan of thousands of dispatches has a few dozen texts of up to 10 KB.
+const knownSources = new Map<string, string>();
+
+function joined(dispatch: ShaderParts): string {
   const types = Object.entries(dispatch.types ?? {}).map(([name, type]) => `alias ${name} = ${type};\n`);
   const halves = [...types, ...dispatch.shader].some((text) => /\bf16/.test(text) || text.includes("_f16"));
   const enables = [...(halves ? ["f16"] : []), ...(dispatch.enable ?? [])].map((name) => `enable ${name};\n`);
@@ -103,6 +118,11 @@ export function uniformBytes({
     else view.setUint32(4 * i, value, true);
   });
   return new Uint8Array(view.buffer);
+}
+
+/** Whether the shaders have a `var<uniform> u`. */
+export function hasUniforms({ shader }: Pick<Dispatch, "shader">): boolean {
+  return shader.some((name) => uniformFields(name).length > 0);
 }
 
 // A plan of thousands of dispatches asks for the fields of a few dozen shaders.

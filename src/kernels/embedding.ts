@@ -32,14 +32,20 @@ export const embeddingOp = defineOp({
     }
   },
   gpu: ({ ids, table, residual }, { y }, _attrs, traits) =>
-    tableSpans(table, traits).map((span) => ({
-      shader: ["lib/grid", packOf(table).shader, residual ? "embedding_residual" : "embedding"] as const,
-      entry: "embedding",
-      types: { TABLE: storedType(table.dtype, packOf(table).size) },
-      uniforms: { N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
-      bind: [read("ids"), read("table", span), ...(residual ? [read("residual")] : []), write("y")],
-      grid: grid1d(sizeOf(y.shape) / packOf(table).size, WORKGROUP, traits),
-    })),
+    tableSpans(table, traits).map((span) => {
+      const { size, shader } = packOf(table);
+      return {
+        shader: ["lib/grid", shader, "embedding"],
+        entry: "embedding",
+        types: { TABLE: storedType(table.dtype, size), RESIDUAL: storedType((residual ?? table).dtype, size) },
+        uniforms: {
+          ...{ N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
+          HAS_RESIDUAL: residual ? 1 : 0,
+        },
+        bind: [read("ids"), read("table", span), residual ? read("residual") : read("table", span), write("y")],
+        grid: grid1d(sizeOf(y.shape) / size, WORKGROUP, traits),
+      };
+    }),
   vjp: ({ ids, table, order, residual }, _outputs, { y: dy }, _attrs, context) => {
     if (!dy) return {};
     const passed = residual ? { residual: dy } : {};

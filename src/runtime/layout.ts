@@ -38,11 +38,16 @@ export interface TensorLayout extends Omit<Layout, "dispatches"> {
 
 /**
  * Lays a tape out for an adapter with these traits. What WebGPU would refuse is an error that names the op;
- * a state that exceeds the largest buffer is a `UserError`.
+ * a state that exceeds the largest buffer is a `UserError`. `found` hears of each dispatch as soon as it is known, before
+ * it is checked and placed.
  */
-export function layOut(tape: Tape, traits: Traits): Layout {
+export function layOut(tape: Tape, traits: Traits, found: (dispatch: Dispatch, node: Node) => void = () => {}): Layout {
   const { bound, ...tensors } = layOutTensors(tape, traits);
-  const given = tape.nodes.map((node) => dispatchesOf(node, traits));
+  const given = tape.nodes.map((node) => {
+    const dispatches = dispatchesOf(node, traits);
+    for (const dispatch of dispatches) found(dispatch, node);
+    return dispatches;
+  });
   const uniforms = placeUniforms(given.flat());
   const dispatches = tape.nodes.flatMap((node, at) =>
     given[at]!.map((dispatch): PlacedDispatch => {

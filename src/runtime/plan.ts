@@ -1,8 +1,8 @@
 import type { Tape } from "../autograd/tape.ts";
 import { DeviceLostError } from "../core/errors.ts";
 import type { Region } from "../gpu/buffers.ts";
-import { type Pipelines, UNIFORMS_BINDING } from "../gpu/pipelines.ts";
-import { shaderSource } from "../kernels/dispatch.ts";
+import { type PipelineSpec, type Pipelines, UNIFORMS_BINDING } from "../gpu/pipelines.ts";
+import { type Dispatch, hasUniforms, shaderSource } from "../kernels/dispatch.ts";
 import type { Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { allocateLayout, type MemoryContext } from "./allocate.ts";
@@ -34,24 +34,27 @@ interface Step {
 export async function compilePlan(tape: Tape, context: PlanContext): Promise<Program> {
   const { gpu, pipelines, buffers, states } = context;
   gpu.checkErrors();
-  const layout = layOut(tape, context.traits);
+  // Compiling takes longest, on threads of the driver's, so it begins while the rest is laid out.
+  const compiling = new Map<Dispatch, Promise<GPUComputePipeline>>();
+  const layout = layOut(tape, context.traits, (dispatch, { op }) => {
+    const pipeline = pipelines.get(specOf(dispatch)).catch((error: unknown) => {
+      if (error instanceof DeviceLostError) throw error;
+      throw new Error(`${op.name}: ${(error as Error).message}`);
+    });
+    pipeline.catch(() => {}); // nobody awaits it where the plan fails before
+    compiling.set(dispatch, pipeline);
+  });
   const memory = await allocateLayout(layout, context);
 
   async function stepOf({ node, dispatch, regions, uniforms }: PlacedDispatch): Promise<Step> {
-    const tensors = dispatch.bind.map((binding) => (binding.access === "read" ? "r" : "w")).join("");
-    const access = uniforms ? `${tensors}u` : tensors;
-    const spec = { source: shaderSource(dispatch), entry: dispatch.entry, constants: dispatch.constants ?? {}, access };
-    const pipeline = await pipelines.get(spec).catch((error: unknown) => {
-      if (error instanceof DeviceLostError) throw error;
-      throw new Error(`${node.op.name}: ${(error as Error).message}`);
-    });
     const bindGroup = gpu.device.createBindGroup({
-      layout: pipelines.layoutOf(access),
+      layout: pipelines.layoutOf(accessOf(dispatch)),
       entries: [
         ...regions.map((region, binding) => ({ binding, resource: memory.regionOf(region) })),
         ...(uniforms ? [{ binding: UNIFORMS_BINDING, resource: memory.regionOf(uniforms) }] : []),
       ],
     });
+    const pipeline = await compiling.get(dispatch)!;
     return { op: node.op.name, entry: dispatch.entry, pipeline, bindGroup, grid: dispatch.grid };
   }
 
@@ -99,6 +102,16 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       readback.dispose();
     },
   };
+}
+
+function specOf(dispatch: Dispatch): PipelineSpec {
+  const { entry, constants = {} } = dispatch;
+  return { source: shaderSource(dispatch), entry, constants, access: accessOf(dispatch) };
+}
+
+function accessOf(dispatch: Dispatch): string {
+  const tensors = dispatch.bind.map(({ access }) => (access === "read" ? "r" : "w")).join("");
+  return hasUniforms(dispatch) ? `${tensors}u` : tensors;
 }
 
 function encode(pass: GPUComputePassEncoder, steps: readonly Step[]): void {
