@@ -6,8 +6,8 @@ fn a_along_k() -> bool {
   return false;
 }
 
-fn place_a(row: u32) -> vec4u {
-  return vec4u((u.A_START + min(row, u.M - 4u)) / 4u);
+fn place_a(start: u32, row: u32) -> vec4u {
+  return vec4u((start + min(row, u.M - 4u)) / 4u);
 }
 
 fn load_a_column(at: u32, k: u32) -> vec4f {

@@ -6,8 +6,8 @@ fn a_along_k() -> bool {
   return true;
 }
 
-fn place_a(row: u32) -> vec4u {
-  return (u.A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(u.M - 1u)) * u.A_ROW) / 4u;
+fn place_a(start: u32, row: u32) -> vec4u {
+  return (start + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(u.M - 1u)) * u.A_ROW) / 4u;
 }
 
 fn load_a(place: vec4u, k: u32) -> mat4x4f {

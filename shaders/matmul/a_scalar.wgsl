@@ -5,8 +5,8 @@ fn a_along_k() -> bool {
   return u.A_K == 1u;
 }
 
-fn place_a(row: u32) -> vec4u {
-  return u.A_START + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(u.M - 1u)) * u.A_ROW;
+fn place_a(start: u32, row: u32) -> vec4u {
+  return start + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(u.M - 1u)) * u.A_ROW;
 }
 
 fn load_a_element(place: u32, k: u32) -> f32 {

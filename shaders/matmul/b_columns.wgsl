@@ -6,8 +6,8 @@ fn b_along_k() -> bool {
   return true;
 }
 
-fn place_b(column: u32) -> vec4u {
-  return (u.B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN) / 4u;
+fn place_b(start: u32, column: u32) -> vec4u {
+  return (start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN) / 4u;
 }
 
 fn load_b(place: vec4u, k: u32) -> mat4x4f {

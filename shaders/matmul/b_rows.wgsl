@@ -6,8 +6,8 @@ fn b_along_k() -> bool {
   return false;
 }
 
-fn place_b(column: u32) -> vec4u {
-  return vec4u((u.B_START + min(column, u.N - 4u)) / 4u);
+fn place_b(start: u32, column: u32) -> vec4u {
+  return vec4u((start + min(column, u.N - 4u)) / 4u);
 }
 
 fn load_b_row(at: u32, k: u32) -> vec4f {

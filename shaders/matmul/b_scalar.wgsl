@@ -5,8 +5,8 @@ fn b_along_k() -> bool {
   return u.B_K == 1u;
 }
 
-fn place_b(column: u32) -> vec4u {
-  return u.B_START + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN;
+fn place_b(start: u32, column: u32) -> vec4u {
+  return start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN;
 }
 
 fn load_b_row(place: vec4u, k: u32) -> vec4f {

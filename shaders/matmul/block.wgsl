@@ -13,14 +13,14 @@ fn add_product(y: mat4x4f, a: mat4x4f, b: mat4x4f) -> mat4x4f {
 }
 
 // A loop whose end is data, so that no driver writes it out: lavapipe takes as long to compile 16 stores as all the rest.
-fn store_block(block: mat4x4f, split: u32, row: u32, column: u32) {
+fn store_block(block: mat4x4f, start: u32, row: u32, column: u32) {
   var y0 = block[0];
   var y1 = block[1];
   var y2 = block[2];
   var y3 = block[3];
   let end = min(row + 4u, u.M);
   for (var r = row; r < end; r++) {
-    store(y0, split, r, column);
+    store(y0, start, r, column);
     y0 = y1;
     y1 = y2;
     y2 = y3;

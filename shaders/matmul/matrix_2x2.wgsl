@@ -12,12 +12,12 @@ fn matmul(
   @builtin(subgroup_size) lanes: u32,
 ) {
   let tile = tile_of(group, groups);
+  let work = work_of(group.z);
   let row = tile.row * TILE_M;
   let column = tile.column * TILE_N;
   if (column >= u.N) {
     return; // all of the workgroup
   }
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
   // Once, where subgroups are as small as was expected; more of them than units have nothing to multiply.
   for (var first = 0u; first < UNITS; first += subgroups) {
     let unit = first + subgroup;
@@ -27,8 +27,8 @@ fn matmul(
     var y01 = Sum();
     var y10 = Sum();
     var y11 = Sum();
-    for (var start = group.z * u.K_STEP; start < end; start += DEPTH) {
-      stage_tiles(local, row, column, start, end);
+    for (var start = work.k; start < work.end; start += DEPTH) {
+      stage_tiles(local, work, row, column, start);
       if (unit < UNITS) {
         for (var k = 0u; k < DEPTH; k += MATRIX_K) {
           let a0 = left_at(x, k);
@@ -42,9 +42,9 @@ fn matmul(
         }
       }
     }
-    put(y00, unit, vec2u(lane, lanes), group.z, row + x, column + z);
-    put(y01, unit, vec2u(lane, lanes), group.z, row + x, column + z + MATRIX_N);
-    put(y10, unit, vec2u(lane, lanes), group.z, row + x + MATRIX_M, column + z);
-    put(y11, unit, vec2u(lane, lanes), group.z, row + x + MATRIX_M, column + z + MATRIX_N);
+    put(y00, unit, vec2u(lane, lanes), work.y, row + x, column + z);
+    put(y01, unit, vec2u(lane, lanes), work.y, row + x, column + z + MATRIX_N);
+    put(y10, unit, vec2u(lane, lanes), work.y, row + x + MATRIX_M, column + z);
+    put(y11, unit, vec2u(lane, lanes), work.y, row + x + MATRIX_M, column + z + MATRIX_N);
   }
 }

@@ -12,12 +12,12 @@ fn matmul(
   @builtin(subgroup_size) lanes: u32,
 ) {
   let tile = tile_of(group, groups);
+  let work = work_of(group.z);
   let row = tile.row * TILE_M;
   let column = tile.column * TILE_N;
   if (column >= u.N) {
     return; // all of the workgroup
   }
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
   // Once, where subgroups are as small as was expected; more of them than units have nothing to multiply.
   for (var first = 0u; first < UNITS; first += subgroups) {
     let unit = first + subgroup;
@@ -39,8 +39,8 @@ fn matmul(
     var y31 = Sum();
     var y32 = Sum();
     var y33 = Sum();
-    for (var start = group.z * u.K_STEP; start < end; start += DEPTH) {
-      stage_tiles(local, row, column, start, end);
+    for (var start = work.k; start < work.end; start += DEPTH) {
+      stage_tiles(local, work, row, column, start);
       if (unit < UNITS) {
         for (var k = 0u; k < DEPTH; k += MATRIX_K) {
           let a0 = left_at(x, k);
@@ -70,21 +70,21 @@ fn matmul(
         }
       }
     }
-    put(y00, unit, vec2u(lane, lanes), group.z, row + x, column + z);
-    put(y01, unit, vec2u(lane, lanes), group.z, row + x, column + z + MATRIX_N);
-    put(y02, unit, vec2u(lane, lanes), group.z, row + x, column + z + 2u * MATRIX_N);
-    put(y03, unit, vec2u(lane, lanes), group.z, row + x, column + z + 3u * MATRIX_N);
-    put(y10, unit, vec2u(lane, lanes), group.z, row + x + MATRIX_M, column + z);
-    put(y11, unit, vec2u(lane, lanes), group.z, row + x + MATRIX_M, column + z + MATRIX_N);
-    put(y12, unit, vec2u(lane, lanes), group.z, row + x + MATRIX_M, column + z + 2u * MATRIX_N);
-    put(y13, unit, vec2u(lane, lanes), group.z, row + x + MATRIX_M, column + z + 3u * MATRIX_N);
-    put(y20, unit, vec2u(lane, lanes), group.z, row + x + 2u * MATRIX_M, column + z);
-    put(y21, unit, vec2u(lane, lanes), group.z, row + x + 2u * MATRIX_M, column + z + MATRIX_N);
-    put(y22, unit, vec2u(lane, lanes), group.z, row + x + 2u * MATRIX_M, column + z + 2u * MATRIX_N);
-    put(y23, unit, vec2u(lane, lanes), group.z, row + x + 2u * MATRIX_M, column + z + 3u * MATRIX_N);
-    put(y30, unit, vec2u(lane, lanes), group.z, row + x + 3u * MATRIX_M, column + z);
-    put(y31, unit, vec2u(lane, lanes), group.z, row + x + 3u * MATRIX_M, column + z + MATRIX_N);
-    put(y32, unit, vec2u(lane, lanes), group.z, row + x + 3u * MATRIX_M, column + z + 2u * MATRIX_N);
-    put(y33, unit, vec2u(lane, lanes), group.z, row + x + 3u * MATRIX_M, column + z + 3u * MATRIX_N);
+    put(y00, unit, vec2u(lane, lanes), work.y, row + x, column + z);
+    put(y01, unit, vec2u(lane, lanes), work.y, row + x, column + z + MATRIX_N);
+    put(y02, unit, vec2u(lane, lanes), work.y, row + x, column + z + 2u * MATRIX_N);
+    put(y03, unit, vec2u(lane, lanes), work.y, row + x, column + z + 3u * MATRIX_N);
+    put(y10, unit, vec2u(lane, lanes), work.y, row + x + MATRIX_M, column + z);
+    put(y11, unit, vec2u(lane, lanes), work.y, row + x + MATRIX_M, column + z + MATRIX_N);
+    put(y12, unit, vec2u(lane, lanes), work.y, row + x + MATRIX_M, column + z + 2u * MATRIX_N);
+    put(y13, unit, vec2u(lane, lanes), work.y, row + x + MATRIX_M, column + z + 3u * MATRIX_N);
+    put(y20, unit, vec2u(lane, lanes), work.y, row + x + 2u * MATRIX_M, column + z);
+    put(y21, unit, vec2u(lane, lanes), work.y, row + x + 2u * MATRIX_M, column + z + MATRIX_N);
+    put(y22, unit, vec2u(lane, lanes), work.y, row + x + 2u * MATRIX_M, column + z + 2u * MATRIX_N);
+    put(y23, unit, vec2u(lane, lanes), work.y, row + x + 2u * MATRIX_M, column + z + 3u * MATRIX_N);
+    put(y30, unit, vec2u(lane, lanes), work.y, row + x + 3u * MATRIX_M, column + z);
+    put(y31, unit, vec2u(lane, lanes), work.y, row + x + 3u * MATRIX_M, column + z + MATRIX_N);
+    put(y32, unit, vec2u(lane, lanes), work.y, row + x + 3u * MATRIX_M, column + z + 2u * MATRIX_N);
+    put(y33, unit, vec2u(lane, lanes), work.y, row + x + 3u * MATRIX_M, column + z + 3u * MATRIX_N);
   }
 }

@@ -21,14 +21,14 @@ var<workgroup> staged_a: array<Component, TILE_M * A_STRIDE>;
 var<workgroup> staged_b: array<Component, DEPTH * B_STRIDE>;
 var<workgroup> finished: array<f32, UNITS * CELLS>;
 
-// Rows `row` and on of a, columns `column` and on of b, DEPTH of K from `start`; what is past `end` counts as zero.
-fn stage_tiles(local: u32, row: u32, column: u32, start: u32, end: u32) {
+// Rows `row` and on of a, columns `column` and on of b, DEPTH of K from `start`; what is past the K of the work counts as zero.
+fn stage_tiles(local: u32, work: Work, row: u32, column: u32, start: u32) {
   workgroupBarrier();
   for (var n = local; n < TILE_M / 4u * (DEPTH / 4u); n += GROUP) {
     let block = slot(n, a_along_k(), TILE_M / 4u, DEPTH / 4u) * 4u;
     var rows = mat4x4f();
-    if (start + block.y < end) {
-      rows = load_a(place_a(row + block.x), start + block.y);
+    if (start + block.y < work.end) {
+      rows = load_a(place_a(work.a, row + block.x), start + block.y);
     }
     for (var i = 0u; i < 4u; i++) {
       let at = (block.x + i) * A_STRIDE + block.y;
@@ -41,8 +41,8 @@ fn stage_tiles(local: u32, row: u32, column: u32, start: u32, end: u32) {
   for (var n = local; n < TILE_N / 4u * (DEPTH / 4u); n += GROUP) {
     let block = slot(n, b_along_k(), TILE_N / 4u, DEPTH / 4u) * 4u;
     var rows = mat4x4f();
-    if (start + block.y < end) {
-      rows = load_b(place_b(column + block.x), start + block.y);
+    if (start + block.y < work.end) {
+      rows = load_b(place_b(work.b, column + block.x), start + block.y);
     }
     for (var i = 0u; i < 4u; i++) {
       let at = (block.y + i) * B_STRIDE + block.x;
@@ -74,7 +74,7 @@ fn unit_column(unit: u32) -> u32 {
 
 // Finishes and stores one sum of each unit, 4 neighbours an invocation at a time; all of the workgroup calls it.
 // lane: (which of its subgroup an invocation is, of how many).
-fn put(sum: Sum, unit: u32, lane: vec2u, split: u32, row: u32, column: u32) {
+fn put(sum: Sum, unit: u32, lane: vec2u, start: u32, row: u32, column: u32) {
   let base = unit * CELLS;
   if (unit < UNITS) {
     subgroupMatrixStore<row_major>(&finished, base, sum, MATRIX_N);
@@ -86,7 +86,7 @@ fn put(sum: Sum, unit: u32, lane: vec2u, split: u32, row: u32, column: u32) {
       if (y_row < u.M) {
         let at = base + cell;
         let four = vec4f(finished[at], finished[at + 1u], finished[at + 2u], finished[at + 3u]);
-        store(four, split, y_row, column + cell % MATRIX_N);
+        store(four, start, y_row, column + cell % MATRIX_N);
       }
     }
   }

@@ -18,11 +18,11 @@ fn matmul(
   if (row >= u.M) {
     return;
   }
+  let work = work_of(group.z);
   var sum = 0.0;
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
-  for (var k = group.z * u.K_STEP; k < end; k++) {
-    let left = f32(a[u.A_START + row * u.A_ROW + k * u.A_K]);
-    sum = fma(left, f32(b[u.B_START + k * u.B_K + column * u.B_COLUMN]), sum);
+  for (var k = work.k; k < work.end; k++) {
+    let left = f32(a[work.a + row * u.A_ROW + k * u.A_K]);
+    sum = fma(left, f32(b[work.b + k * u.B_K + column * u.B_COLUMN]), sum);
   }
-  store_cell(sum, group.z, row, column);
+  store_cell(sum, work.y, row, column);
 }

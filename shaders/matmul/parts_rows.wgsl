@@ -2,8 +2,8 @@
 // Rows past M are read as the last one: their products are never stored. K is a multiple of 4.
 @group(0) @binding(0) var<storage, read> a: array<A>;
 
-fn place_part(row: u32, lane: u32) -> u32 {
-  return (u.A_START + min(row + lane, u.M - 1u) * u.A_ROW) / 4u;
+fn place_part(start: u32, row: u32, lane: u32) -> u32 {
+  return (start + min(row + lane, u.M - 1u) * u.A_ROW) / 4u;
 }
 
 fn load_part(place: u32, lane: u32, k: u32) -> vec4f {

@@ -1,8 +1,8 @@
 // One invocation's part of a block of any a: a(row + lane, k to k + 3), one element a load, zero past K.
 @group(0) @binding(0) var<storage, read> a: array<A>;
 
-fn place_part(row: u32, lane: u32) -> u32 {
-  return u.A_START + min(row + lane, u.M - 1u) * u.A_ROW;
+fn place_part(start: u32, row: u32, lane: u32) -> u32 {
+  return start + min(row + lane, u.M - 1u) * u.A_ROW;
 }
 
 fn load_part_element(place: u32, k: u32) -> f32 {

@@ -5,8 +5,8 @@
 // so that a transposed operand is a matter of strides, and a part of a larger product one of starts.
 // A, B and R, the types of what one load of a, b and the residual brings, are the dispatch's; Stored is lib/store_*.wgsl's.
 // Along K the work is cut into SPLITS stretches of K_STEP; with more than one, stretch s goes to rows s * M and on.
-// Variants that read by strides compute several products of these sizes, one behind the other along z: product i INNER + j
-// starts i *_OUTER + j *_INNER behind the first.
+// Several products of these sizes lie one behind the other along z: product i INNER + j starts i *_OUTER + j *_INNER behind the
+// first. work.wgsl has both.
 struct Uniforms {
   M: u32,
   N: u32,

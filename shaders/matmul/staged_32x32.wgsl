@@ -15,6 +15,7 @@ fn matmul(
   @builtin(local_invocation_index) local: u32,
 ) {
   let tile = tile_of(group, groups);
+  let work = work_of(group.z);
   let row = tile.row * 32u;
   let column = tile.column * 32u;
   if (column >= u.N) {
@@ -26,15 +27,14 @@ fn matmul(
   let block = local % 32u;
   let slot_a = slot(block, a_along_k(), SIDE, DEPTH / 4u);
   let slot_b = slot(block, b_along_k(), SIDE, DEPTH / 4u);
-  let place_a0 = place_a(row + slot_a.x * 4u);
-  let place_b0 = place_b(column + slot_b.x * 4u);
+  let place_a0 = place_a(work.a, row + slot_a.x * 4u);
+  let place_b0 = place_b(work.b, column + slot_b.x * 4u);
   var sum = mat4x4f();
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
-  for (var start = group.z * u.K_STEP; start < end; start += DEPTH) {
+  for (var start = work.k; start < work.end; start += DEPTH) {
     workgroupBarrier();
     if (local < 32u) {
       var loaded = mat4x4f();
-      if (start + slot_a.y * 4u < end) {
+      if (start + slot_a.y * 4u < work.end) {
         loaded = transpose(load_a(place_a0, start + slot_a.y * 4u));
       }
       for (var i = 0u; i < 4u; i++) {
@@ -42,7 +42,7 @@ fn matmul(
       }
     } else {
       var loaded = mat4x4f();
-      if (start + slot_b.y * 4u < end) {
+      if (start + slot_b.y * 4u < work.end) {
         loaded = load_b(place_b0, start + slot_b.y * 4u);
       }
       for (var i = 0u; i < 4u; i++) {
@@ -54,5 +54,5 @@ fn matmul(
       sum = add_outer(sum, staged_a[k * SIDE + y], staged_b[k * SIDE + x]);
     }
   }
-  store_block(sum, group.z, row + y * 4u, column + x * 4u);
+  store_block(sum, work.y, row + y * 4u, column + x * 4u);
 }

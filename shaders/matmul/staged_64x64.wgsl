@@ -15,6 +15,7 @@ fn matmul(
   @builtin(local_invocation_index) local: u32,
 ) {
   let tile = tile_of(group, groups);
+  let work = work_of(group.z);
   let row = tile.row * 64u;
   let column = tile.column * 64u;
   if (column >= u.N) {
@@ -24,20 +25,19 @@ fn matmul(
   let y = local / 8u;
   let slot_a = slot(local, a_along_k(), SIDE, DEPTH / 4u);
   let slot_b = slot(local, b_along_k(), SIDE, DEPTH / 4u);
-  let place_a0 = place_a(row + slot_a.x * 4u);
-  let place_b0 = place_b(column + slot_b.x * 4u);
+  let place_a0 = place_a(work.a, row + slot_a.x * 4u);
+  let place_b0 = place_b(work.b, column + slot_b.x * 4u);
   var y00 = mat4x4f();
   var y01 = mat4x4f();
   var y10 = mat4x4f();
   var y11 = mat4x4f();
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
-  for (var start = group.z * u.K_STEP; start < end; start += DEPTH) {
+  for (var start = work.k; start < work.end; start += DEPTH) {
     var loaded_a = mat4x4f();
     var loaded_b = mat4x4f();
-    if (start + slot_a.y * 4u < end) {
+    if (start + slot_a.y * 4u < work.end) {
       loaded_a = transpose(load_a(place_a0, start + slot_a.y * 4u));
     }
-    if (start + slot_b.y * 4u < end) {
+    if (start + slot_b.y * 4u < work.end) {
       loaded_b = load_b(place_b0, start + slot_b.y * 4u);
     }
     workgroupBarrier();
@@ -58,8 +58,8 @@ fn matmul(
       y11 = add_outer(y11, a1, b1);
     }
   }
-  store_block(y00, group.z, row + y * 4u, column + x * 4u);
-  store_block(y01, group.z, row + y * 4u, column + x * 4u + 32u);
-  store_block(y10, group.z, row + y * 4u + 32u, column + x * 4u);
-  store_block(y11, group.z, row + y * 4u + 32u, column + x * 4u + 32u);
+  store_block(y00, work.y, row + y * 4u, column + x * 4u);
+  store_block(y01, work.y, row + y * 4u, column + x * 4u + 32u);
+  store_block(y10, work.y, row + y * 4u + 32u, column + x * 4u);
+  store_block(y11, work.y, row + y * 4u + 32u, column + x * 4u + 32u);
 }

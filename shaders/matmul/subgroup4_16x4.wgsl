@@ -8,19 +8,19 @@ fn matmul(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let tile = tile_of(group, groups);
+  let work = work_of(group.z);
   let row = tile.row * 16u;
   let column = (tile.column * 4u + lane) * 4u;
-  let place_a0 = place_part(row, lane);
-  let place_a1 = place_part(row + 4u, lane);
-  let place_a2 = place_part(row + 8u, lane);
-  let place_a3 = place_part(row + 12u, lane);
-  let place_b0 = place_b(column);
+  let place_a0 = place_part(work.a, row, lane);
+  let place_a1 = place_part(work.a, row + 4u, lane);
+  let place_a2 = place_part(work.a, row + 8u, lane);
+  let place_a3 = place_part(work.a, row + 12u, lane);
+  let place_b0 = place_b(work.b, column);
   var y00 = mat4x4f();
   var y10 = mat4x4f();
   var y20 = mat4x4f();
   var y30 = mat4x4f();
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
-  for (var k = group.z * u.K_STEP; k < end; k += 4u) {
+  for (var k = work.k; k < work.end; k += 4u) {
     let b0 = load_b(place_b0, k);
     let a0 = share(load_part(place_a0, lane, k));
     y00 = add_product(y00, a0, b0);
@@ -35,6 +35,6 @@ fn matmul(
   var blocks = array<mat4x4f, 4>(y00, y10, y20, y30);
   let stores = select(0u, 4u, row < u.M); // data, so that no driver writes the loop out
   for (var i = 0u; i < stores; i++) {
-    store_block(blocks[i], group.z, row + i * 4u, column);
+    store_block(blocks[i], work.y, row + i * 4u, column);
   }
 }

@@ -81,21 +81,17 @@ fn matmul(
   let tile = tile_of(group, groups);
   let row = tile.row * 32u;
   let column = (tile.column * 4u + lane) * 8u;
-  let split = group.z % u.SPLITS;
-  let outer = group.z / u.SPLITS / u.INNER;
-  let inner = group.z / u.SPLITS % u.INNER;
-  let from_a = u.A_START + outer * u.A_OUTER + inner * u.A_INNER;
-  let from_b = u.B_START + outer * u.B_OUTER + inner * u.B_INNER;
-  let a0 = place_of_a(from_a, row + lane);
-  let a1 = place_of_a(from_a, row + 4u + lane);
-  let a2 = place_of_a(from_a, row + 8u + lane);
-  let a3 = place_of_a(from_a, row + 12u + lane);
-  let a4 = place_of_a(from_a, row + 16u + lane);
-  let a5 = place_of_a(from_a, row + 20u + lane);
-  let a6 = place_of_a(from_a, row + 24u + lane);
-  let a7 = place_of_a(from_a, row + 28u + lane);
-  let b0 = place_of_b(from_b, column);
-  let b1 = place_of_b(from_b, column + 4u);
+  let work = work_of(group.z);
+  let a0 = place_of_a(work.a, row + lane);
+  let a1 = place_of_a(work.a, row + 4u + lane);
+  let a2 = place_of_a(work.a, row + 8u + lane);
+  let a3 = place_of_a(work.a, row + 12u + lane);
+  let a4 = place_of_a(work.a, row + 16u + lane);
+  let a5 = place_of_a(work.a, row + 20u + lane);
+  let a6 = place_of_a(work.a, row + 24u + lane);
+  let a7 = place_of_a(work.a, row + 28u + lane);
+  let b0 = place_of_b(work.b, column);
+  let b1 = place_of_b(work.b, column + 4u);
   var s0: Sums;
   var s1: Sums;
   var s2: Sums;
@@ -104,8 +100,7 @@ fn matmul(
   var s5: Sums;
   var s6: Sums;
   var s7: Sums;
-  let end = min(u.K, (split + 1u) * u.K_STEP);
-  for (var k = split * u.K_STEP; k < end; k += 4u) {
+  for (var k = work.k; k < work.end; k += 4u) {
     let step = step_from(k);
     let left = load_b(b0, step);
     let right = load_b(b1, step);
@@ -120,13 +115,12 @@ fn matmul(
   }
   // row by row, two vec4s a row, in the order of add_rows
   var results = array<Sums, 8>(s0, s1, s2, s3, s4, s5, s6, s7);
-  let from_y = outer * u.Y_OUTER + inner * u.Y_INNER;
   // One copy of a store: 64 would take longer to compile than all the rest.
   let stores = select(0u, 64u, row < u.M); // data, so that no driver writes the loop out
   for (var i = 0u; i < stores; i++) {
     let to_row = row + ((i / 2u) ^ lane);
     let to_column = column + i % 2u * 4u;
-    let at = from_y + place_of_y(split, to_row) + to_column;
+    let at = work.y + to_row * u.Y_ROW + to_column;
     if (to_row < u.M) {
       store_four(results[i / 8u][i % 8u], at, to_column);
     }

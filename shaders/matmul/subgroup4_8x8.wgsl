@@ -9,18 +9,18 @@ fn matmul(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let tile = tile_of(group, groups);
+  let work = work_of(group.z);
   let row = tile.row * 8u;
   let column = (tile.column * 4u + lane) * 8u;
-  let place_a0 = place_part(row, lane);
-  let place_a1 = place_part(row + 4u, lane);
-  let place_b0 = place_b(column);
-  let place_b1 = place_b(column + 4u);
+  let place_a0 = place_part(work.a, row, lane);
+  let place_a1 = place_part(work.a, row + 4u, lane);
+  let place_b0 = place_b(work.b, column);
+  let place_b1 = place_b(work.b, column + 4u);
   var y00 = mat4x4f();
   var y01 = mat4x4f();
   var y10 = mat4x4f();
   var y11 = mat4x4f();
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
-  for (var k = group.z * u.K_STEP; k < end; k += 4u) {
+  for (var k = work.k; k < work.end; k += 4u) {
     let b0 = load_b(place_b0, k);
     let b1 = load_b(place_b1, k);
     let a0 = share(load_part(place_a0, lane, k));
@@ -30,8 +30,8 @@ fn matmul(
     y10 = add_product(y10, a1, b0);
     y11 = add_product(y11, a1, b1);
   }
-  store_block(y00, group.z, row, column);
-  store_block(y01, group.z, row, column + 4u);
-  store_block(y10, group.z, row + 4u, column);
-  store_block(y11, group.z, row + 4u, column + 4u);
+  store_block(y00, work.y, row, column);
+  store_block(y01, work.y, row, column + 4u);
+  store_block(y10, work.y, row + 4u, column);
+  store_block(y11, work.y, row + 4u, column + 4u);
 }

@@ -16,6 +16,7 @@ fn matmul(
   @builtin(local_invocation_index) local: u32,
 ) {
   let tile = tile_of(group, groups);
+  let work = work_of(group.z);
   let row = tile.row * ROWS;
   if (tile.column * COLUMN_LANES * 4u >= u.N) {
     return; // all of the workgroup
@@ -26,14 +27,13 @@ fn matmul(
     vec2u(local / K_LANES, local % K_LANES),
     b_along_k());
   let column = (tile.column * COLUMN_LANES + lane.x) * 4u;
-  let place_a0 = place_a(row);
-  let place_a1 = place_a(row + 4u);
-  let place_b0 = place_b(column);
+  let place_a0 = place_a(work.a, row);
+  let place_a1 = place_a(work.a, row + 4u);
+  let place_b0 = place_b(work.b, column);
   let many = row + 4u < u.M;
   var y0 = mat4x4f();
   var y1 = mat4x4f();
-  let end = min(u.K, (group.z + 1u) * u.K_STEP);
-  for (var k = group.z * u.K_STEP + lane.y * 4u; k < end; k += K_LANES * 4u) {
+  for (var k = work.k + lane.y * 4u; k < work.end; k += K_LANES * 4u) {
     let b0 = load_b(place_b0, k);
     y0 = add_product(y0, load_a(place_a0, k), b0);
     if (many) {
@@ -54,7 +54,7 @@ fn matmul(
     }
     let y_row = row + local / COLUMN_LANES;
     if (y_row < u.M) {
-      store(sum, group.z, y_row, (tile.column * COLUMN_LANES + local % COLUMN_LANES) * 4u);
+      store(sum, work.y, y_row, (tile.column * COLUMN_LANES + local % COLUMN_LANES) * 4u);
     }
   }
 }

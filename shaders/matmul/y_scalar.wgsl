@@ -4,18 +4,14 @@ const CELL = 1u;
 
 @group(0) @binding(Y) var<storage, read_write> y: array<Stored>;
 
-fn place_of_y(split: u32, row: u32) -> u32 {
-  return u.Y_START + (split * u.M + row) * u.Y_ROW;
-}
-
 fn store_at(product: f32, at: u32, column: u32) {
   if (column < u.N) {
     y[at] = stored(finish(product, at, column));
   }
 }
 
-fn store_cell(product: f32, split: u32, row: u32, column: u32) {
-  store_at(product, place_of_y(split, row) + column, column);
+fn store_cell(product: f32, start: u32, row: u32, column: u32) {
+  store_at(product, start + row * u.Y_ROW + column, column);
 }
 
 fn store_four(products: vec4f, at: u32, column: u32) {
@@ -25,7 +21,7 @@ fn store_four(products: vec4f, at: u32, column: u32) {
   store_at(products.w, at + 3u, column + 3u);
 }
 
-fn store(products: vec4f, split: u32, row: u32, column: u32) {
-  store_four(products, place_of_y(split, row) + column, column);
+fn store(products: vec4f, start: u32, row: u32, column: u32) {
+  store_four(products, start + row * u.Y_ROW + column, column);
 }
 

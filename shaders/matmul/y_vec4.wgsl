@@ -4,9 +4,9 @@ const CELL = 4u;
 
 @group(0) @binding(Y) var<storage, read_write> y: array<Stored>;
 
-fn store(products: vec4f, split: u32, row: u32, column: u32) {
+fn store(products: vec4f, start: u32, row: u32, column: u32) {
   if (column < u.N) {
-    let at = (u.Y_START + (split * u.M + row) * u.Y_ROW + column) / 4u;
+    let at = (start + row * u.Y_ROW + column) / 4u;
     y[at] = stored(finish(products, at, column));
   }
 }

@@ -14,6 +14,7 @@ import { type MatmulAttrs, matmulOp } from "../kernels/matmul.ts";
 import { type AnyOp, f32 } from "../kernels/op.ts";
 import { packStep, STEP } from "../kernels/step.ts";
 import type { Traits } from "../kernels/traits.ts";
+import { ATTENTION_CHOICES } from "../kernels/tuning.ts";
 import { exactly, type Filled, type Inputs, ids, orderOf, positive, spread } from "./data.ts";
 import type { OpWork, Sample } from "./op-work.ts";
 
@@ -116,7 +117,7 @@ export function variantWorks(size: number, traits: Traits, type: FloatDType = "f
       work: `matmul ${size}${suffix(type)}, ${variant}`,
     }));
   const { B, T, C, H } = SHAPES[0]!;
-  const attentions = (["rows", "panels"] as const).map((variant) => ({
+  const attentions = ATTENTION_CHOICES.map((variant) => ({
     ...attentionWork(B, T, C, H, variant, type),
     work: `attention and gradient B${B} T${T} H${H}${suffix(type)}, ${variant}`,
     gradient: true,

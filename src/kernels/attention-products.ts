@@ -3,13 +3,17 @@ import { type AttentionSizes, rowsOf } from "./attention-rows.ts";
 import { type PanelForm, type PanelProducts, panelRow, type Slice, type Viewed } from "./attention-slices.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { type BatchOperand, batchDispatch } from "./matmul/batch.ts";
-import { type MatmulVariant, usualBatchVariant } from "./matmul/variants.ts";
+import { batchVariant, type MatmulVariant } from "./matmul/variants.ts";
 import type { Traits } from "./traits.ts";
 
-/** What batches of products are computed by here; undefined where they are not the adapter's usual products. */
-export function attentionProducts(traits: Traits): PanelForm | undefined {
-  const variant = usualBatchVariant(traits);
-  return variant && { rows: 2 * TILE, tile: TILE, products: (...slice) => productsOf(variant, ...slice) };
+/**
+ * Undefined where the adapter's products would read these tensors one element at a time although they can four: they would be
+ * slow, and pipelines of their own.
+ */
+export function attentionProducts({ T, D }: Pick<AttentionSizes, "T" | "D">, traits: Traits): PanelForm | undefined {
+  const variant = batchVariant(traits);
+  if (variant.vector && (T % 4 !== 0 || D % 4 !== 0)) return undefined;
+  return { rows: 2 * TILE, tile: TILE, products: (...slice) => productsOf(variant, ...slice) };
 }
 
 /** Rows of one product: the next ones see more keys. */

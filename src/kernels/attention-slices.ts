@@ -1,6 +1,7 @@
 import { WORD_BYTES } from "../core/dtype.ts";
 import { type AttentionSizes, stretchesOf } from "./attention-rows.ts";
 import type { Dispatch, Scratch } from "./dispatch.ts";
+import { mostProducts } from "./matmul/batch.ts";
 import type { Range } from "./matmul/product.ts";
 import type { Traits } from "./traits.ts";
 
@@ -88,7 +89,7 @@ function panelLength(sizes: AttentionSizes, form: PanelForm): number {
 function groupOf(sizes: AttentionSizes, form: PanelForm, traits: Traits): number {
   const bytes = Math.min(PANEL_BYTES, traits.maxBindingBytes);
   const fitting = Math.floor(bytes / (panelLength(sizes, form) * WORD_BYTES));
-  return Math.max(1, Math.min(sizes.B * sizes.H, fitting, traits.maxGroupsPerDimension));
+  return Math.max(1, Math.min(sizes.B * sizes.H, fitting, mostProducts(traits)));
 }
 
 /** The thirds of qkv and dqkv, and y or dy. */

@@ -31,7 +31,7 @@ export interface AttentionAttrs {
   readonly stream: number;
   /**
    * Which kernels: "rows" never store a score, "panels" keep those of a few rows at a time, "products" do so and are products of
-   * matrices like all others, where the adapter has those (else, and for packed sequences, "panels"); or what suits the adapter.
+   * matrices like all others (packed sequences, and sizes that such products would be slow for, are "panels"); or what suits the adapter.
    */
   readonly variant: "auto" | AttentionChoice;
 }
@@ -183,7 +183,7 @@ function panelForm({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: T
   const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
   const form = chosen ?? (traits.software ? "products" : "rows");
   if (form === "rows") return undefined;
-  return (form === "products" && !sizes.packed && attentionProducts(traits)) || PANEL_KERNELS;
+  return (form === "products" && !sizes.packed && attentionProducts(sizes, traits)) || PANEL_KERNELS;
 }
 
 function sizesOf(

@@ -110,7 +110,7 @@ export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
       return { kind: "matmul", class: name, work, choices: matmulChoices(work, traits) };
     }),
     ...[...attentions].map(([name, work]): Contest => {
-      return { kind: "attention", class: name, work, choices: attentionChoices(traits) };
+      return { kind: "attention", class: name, work, choices: attentionChoices(work, traits) };
     }),
   ];
   return all.filter(({ choices }) => choices.length > 1);
@@ -146,9 +146,9 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
 }
 
 /** The default first. Kernels with private arrays take a software driver minutes to compile: they are no choice there. */
-function attentionChoices(traits: Traits): AttentionChoice[] {
-  if (!traits.software) return ["rows", "panels"];
-  return attentionProducts(traits) ? ["products", "panels"] : ["panels"];
+function attentionChoices(work: AttentionWork, traits: Traits): AttentionChoice[] {
+  const products: AttentionChoice[] = attentionProducts(work, traits) ? ["products"] : [];
+  return traits.software ? [...products, "panels"] : ["rows", "panels", ...products];
 }
 
 /** Measures contests one after another. What it gives depends on the clock and on nothing else. */

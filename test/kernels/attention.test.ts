@@ -105,7 +105,7 @@ describe("with panels in slices", () => {
   });
 });
 
-// 32 rows of scores exist at a time: more rows take turns, and gradients of keys and values add up.
+// 64 rows of scores exist at a time: more rows take turns, and gradients of keys and values add up.
 // Any software driver with subgroups of 4 computes them as SwiftShader does.
 describe("with panels that are products of matrices", () => {
   const asSwiftShader = { software: true, subgroupMinSize: 4 };
@@ -124,6 +124,17 @@ describe("with panels that are products of matrices", () => {
       traits: { ...asSwiftShader, maxBindingBytes: 40960, maxGroupsPerDimension: 20 },
     },
   );
+});
+
+// Where they can, products read 4 elements at a time, transposed or not; above 64 rows gradients of keys add up.
+describe.each([
+  ["as a software driver multiplies", {}],
+  ["as a hardware GPU may be tuned to multiply", { software: false }],
+])("with panels that are products of whole vectors, %s", (_name, traits) => {
+  const cases = [attentionCase(36, 2, 8, [36, 17, 1, 0]), attentionCase(68, 1, 4, [68, 65], { dropout: 0.2 })];
+  const { inputs } = cases[0]!;
+  const halves: OpCase = { ...cases[0]!, inputs: { ...inputs, qkv: { ...inputs.qkv!, dtype: "f16" } } };
+  checkOp({ ...attentionOp, cases: [] }, { gpuCases: withVariant([...cases, halves], "products"), traits });
 });
 
 describe("with panels of some rows", () => {

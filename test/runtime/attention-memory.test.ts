@@ -12,6 +12,7 @@ const VARIANTS = ["rows", "panels", "products"] as const;
 const adapters: readonly [string, Traits][] = [
   ["a GPU", wide],
   ["a software driver", { ...wide, software: true }],
+  ["llvmpipe", { ...wide, software: true, subgroups: true, subgroupMinSize: 8, subgroupMaxSize: 8 }],
   ["SwiftShader", { ...wide, software: true, subgroups: true, subgroupMinSize: 4, subgroupMaxSize: 4 }],
   ["a GPU with WebGPU's default limits", { ...DEFAULT_TRAITS, maxBufferBytes: 2 ** 40 }],
 ];

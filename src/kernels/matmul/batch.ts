@@ -1,12 +1,13 @@
 import { type Dispatch, gridOf, read, type Span, write } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
-import { type Access, endingOf, kernelOf, PLAIN } from "./kernel.ts";
+import { accessOf, type Strides } from "./access.ts";
+import { endingOf, kernelOf, PLAIN } from "./kernel.ts";
 import type { ProductTypes } from "./product.ts";
 import type { MatmulVariant } from "./variants.ts";
 
 /**
  * Many products of the same sizes as one dispatch: `outer` times `inner` of them, each of whose tensors starts so many elements
- * further on. For variants that read by strides, whose pipeline for one product this is.
+ * further on. The pipeline is that of one product which lies alike.
  */
 export interface Batch {
   readonly M: number;
@@ -34,16 +35,22 @@ export interface BatchOperand {
   readonly inner: number;
 }
 
-/** At most `maxGroupsPerDimension` products. */
+/** What one dispatch holds at most, whatever the adapter allows: shaders find a product's place exactly below 2^20. */
+export function mostProducts(traits: Traits): number {
+  return Math.min(traits.maxGroupsPerDimension, 2 ** 20 - 1);
+}
+
+/** At most `mostProducts`. */
 export function batchDispatch(batch: Batch, variant: MatmulVariant, traits: Traits): Dispatch {
   const { M, N, K, a, b, y, types } = batch;
   const [rows, columns] = [Math.ceil(M / variant.tile[0]), Math.ceil(N / variant.tile[1])];
   const limit = traits.maxGroupsPerDimension;
   const folded = rows > limit || columns > limit;
   const [x, across] = folded ? gridOf(rows * columns, traits) : [rows, columns];
-  const ending = endingOf({ ...PLAIN, into: batch.into }, y.span, 1, types);
+  const access = accessOf(variant, { M, N, K }, stridesOf(a), stridesOf(b), stridesOf(y));
+  const ending = endingOf({ ...PLAIN, into: batch.into }, y.span, access.packY, types);
   return {
-    ...kernelOf(variant, BY_STRIDES, ending, types, { whole: false, folded }),
+    ...kernelOf(variant, access, ending, types, { K, folded }),
     uniforms: {
       ...{ M, N, K, K_STEP: Math.ceil(K / 4) * 4, ROW_TILES: rows, SPLITS: 1, BIAS_START: 0 },
       ...{ A_START: a.start, A_ROW: a.row, A_K: a.column },
@@ -61,4 +68,6 @@ export function batchDispatch(batch: Batch, variant: MatmulVariant, traits: Trai
 /** A batch of one. */
 export const ALONE = { INNER: 1, A_OUTER: 0, A_INNER: 0, B_OUTER: 0, B_INNER: 0, Y_OUTER: 0, Y_INNER: 0 } as const;
 
-const BY_STRIDES: Access = { operands: [], packA: 1, packB: 1, y: "matmul/y_scalar" };
+function stridesOf({ row, column, start, outer, inner }: BatchOperand): Strides {
+  return { row, column, starts: [start, outer, inner] };
+}

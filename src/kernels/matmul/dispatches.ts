@@ -1,8 +1,9 @@
 import { WORD_BYTES } from "../../core/dtype.ts";
-import { type Binding, type Dispatch, gridOf, read, type ShaderName, type Span, write } from "../dispatch.ts";
+import { type Binding, type Dispatch, gridOf, read, type Span, write } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
+import { accessOf, type Strides } from "./access.ts";
 import { ALONE } from "./batch.ts";
-import { type Access, type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
+import { type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
 import { type Piece, type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
 import { addedApart, addResidual } from "./residual.ts";
 import type { MatmulVariant } from "./variants.ts";
@@ -53,25 +54,21 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const { splits, step } = splitsOf(piece, plan, traits);
   const row = rowLengths(product);
   const start = startsOf(product, piece);
-  const shaders = accessOf(product, piece, variant);
   const spans = {
     a: product.transposeA ? spanOf(k, product.K, row.a) : spanOf(m, product.M, row.a),
     b: product.transposeB ? spanOf(n, product.N, row.b) : spanOf(k, product.K, row.b),
     y: spanOf(m, product.M, row.y),
   };
   const [rows, columns] = tilesOf(piece, variant);
+  const sizes = { M: m.length, N: n.length, K: k.length };
+  const a = stridesOf(row.a, product.transposeA, start.a);
+  const b = stridesOf(row.b, product.transposeB, start.b);
+  const access = accessOf(variant, sizes, a, b, stridesOf(row.y, false, start.y));
   const uniforms = {
-    M: m.length,
-    N: n.length,
-    K: k.length,
-    A_START: start.a,
-    A_ROW: product.transposeA ? 1 : row.a,
-    A_K: product.transposeA ? row.a : 1,
-    B_START: start.b,
-    B_K: product.transposeB ? 1 : row.b,
-    B_COLUMN: product.transposeB ? row.b : 1,
-    Y_START: start.y,
-    Y_ROW: row.y,
+    ...sizes,
+    ...{ A_START: start.a, A_ROW: a.row, A_K: a.column },
+    ...{ B_START: start.b, B_K: b.row, B_COLUMN: b.column },
+    ...{ Y_START: start.y, Y_ROW: row.y },
     BIAS_START: n.start,
     K_STEP: step,
     ROW_TILES: rows,
@@ -82,12 +79,10 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const folded = rows > limit || columns > limit;
   const [x, y] = folded ? gridOf(rows * columns, traits) : [rows, columns];
   const types = typesOf(product);
-  const pack = shaders.vectorY ? 4 : 1;
+  const pack = access.packY;
   const ending = endingOf(finish, spans.y, pack, types);
-  // An operand that is read one by one watches K anyhow: it needs no pipeline of its own where K is whole.
-  const whole = k.length % 4 === 0 && shaders.vectors;
   const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
-    ...kernelOf(variant, shaders, target, types, { whole, folded }),
+    ...kernelOf(variant, access, target, types, { K: k.length, folded }),
     uniforms: { ...uniforms, ...places },
     bind: [read("a", spans.a), read("b", spans.b), to, ...target.bind],
     grid: [x, y, splits],
@@ -98,7 +93,7 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const cells = (m.length * n.length) / pack;
   const reduce: Dispatch = {
     entry: "reduce",
-    shader: ["lib/grid", "matmul/sizes", ...ending.store, shaders.y, ...ending.shaders, "matmul/reduce"],
+    shader: ["lib/grid", "matmul/sizes", ...ending.store, access.y, ...ending.shaders, "matmul/reduce"],
     uniforms,
     types: ending.types,
     constants: { ...ending.constants, GROUP: REDUCE_GROUP },
@@ -115,33 +110,9 @@ function startsOf(product: Product, { m, n, k }: Piece): { a: number; b: number;
   return { a: product.transposeA ? m.start : k.start, b: product.transposeB ? k.start : n.start, y: n.start };
 }
 
-/** The shaders that read a and b and write y: 4 elements at a time where all that is accessed starts at multiples of 4. */
-function accessOf(
-  product: Product,
-  piece: Piece,
-  variant: MatmulVariant,
-): Access & { vectors: boolean; vectorY: boolean } {
-  const { transposeA, transposeB } = product;
-  const { m, n, k } = piece;
-  const row = rowLengths(product);
-  const start = startsOf(product, piece);
-  const fours = (...numbers: number[]) => variant.vector && k.length > 0 && numbers.every((x) => x % 4 === 0);
-  const form = variant.reads === "parts" ? "parts" : "a";
-  let a: ShaderName = `matmul/${form}_scalar`;
-  if (fours(row.a, start.a, transposeA ? m.length : k.length))
-    a = transposeA ? `matmul/${form}_columns` : `matmul/${form}_rows`;
-  let b: ShaderName = "matmul/b_scalar";
-  if (fours(row.b, start.b, transposeB ? k.length : n.length)) b = transposeB ? "matmul/b_columns" : "matmul/b_rows";
-  const vectorY = fours(row.y, start.y, n.length);
-  const y: ShaderName = vectorY ? "matmul/y_vec4" : "matmul/y_scalar";
-  const operands = variant.reads === "elements" || variant.reads === "strides" ? [] : [a, b];
-  const [packA, packB] = [packOf(a), packOf(b)];
-  const vectors = operands.length > 0 && packA === 4 && packB === 4;
-  return { operands, vectors, packA, packB, y, vectorY };
-}
-
-function packOf(reader: ShaderName): 1 | 4 {
-  return reader.endsWith("_scalar") ? 1 : 4;
+/** Rows of `row` elements, one behind the other; those of a transposed matrix are its columns. */
+function stridesOf(row: number, transposed: boolean, start: number): Strides {
+  return { ...(transposed ? { row: 1, column: row } : { row, column: 1 }), starts: [start] };
 }
 
 /** Workgroups down the rows and along the columns of y. */

@@ -1,4 +1,5 @@
 import { type Binding, type Dispatch, read, type ShaderName, type Span, storedType, storeShader } from "../dispatch.ts";
+import type { Access } from "./access.ts";
 import type { ProductTypes } from "./product.ts";
 import type { MatmulVariant } from "./variants.ts";
 
@@ -49,29 +50,23 @@ export function endingOf(
   };
 }
 
-export interface Access {
-  /** The shaders that read a and b. */
-  readonly operands: readonly ShaderName[];
-  readonly packA: 1 | 4;
-  readonly packB: 1 | 4;
-  /** The shader that writes y. */
-  readonly y: ShaderName;
-}
-
 /** The pipeline of a product. */
 export function kernelOf(
   variant: MatmulVariant,
   access: Access,
   ending: Ending,
   types: ProductTypes,
-  { whole, folded }: { readonly whole: boolean; readonly folded: boolean },
+  { K, folded }: { readonly K: number; readonly folded: boolean },
 ): Omit<Dispatch, "bind" | "grid" | "uniforms"> {
+  // An operand that is read one by one watches K anyhow: it needs no pipeline of its own where K is whole.
+  const whole = K % 4 === 0 && access.vectors;
   return {
     entry: "matmul",
     ...(variant.enable ? { enable: variant.enable } : {}),
     shader: [
       "lib/grid",
       "matmul/sizes",
+      "matmul/work",
       ...ending.store,
       access.y,
       ...ending.shaders,

@@ -231,11 +231,13 @@ function softwareNames({ M, transposeB }: Product): string[] {
   return [transposeB ? "subgroup8-few-wide" : "subgroup8-few", "subgroup4-few"];
 }
 
-/** What computes batches of products with the pipeline of nearly all others; undefined where another variant is used for those. */
-export function usualBatchVariant(traits: Traits): MatmulVariant | undefined {
+/** What computes batches of small products; on software drivers with the pipelines of nearly all others. */
+export function batchVariant(traits: Traits): MatmulVariant {
   const many = 4 * FEW_ROWS;
-  const variant = defaultVariant({ M: many, N: many, K: many, transposeA: false, transposeB: false }, traits);
-  return variant.reads === "strides" ? variant : undefined;
+  const product = { M: many, N: many, K: many, transposeA: false, transposeB: false };
+  const names = traits.software ? softwareNames(product) : ["staged32"];
+  const fitting = names.map((name) => fitVariant(variantNamed(name), product, traits)).find((variant) => variant);
+  return fitting ?? variantNamed("registers");
 }
 
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. */

@@ -1,0 +1,54 @@
+import type { ShaderName } from "../dispatch.ts";
+import type { MatmulVariant } from "./variants.ts";
+
+/** A matrix as it lies in memory, in elements: from row to row, from column to column, and all that is added to find its start. */
+export interface Strides {
+  readonly row: number;
+  readonly column: number;
+  readonly starts: readonly number[];
+}
+
+/** How a product's operands are read and its result is written. */
+export interface Access {
+  /** The shaders that read a and b. */
+  readonly operands: readonly ShaderName[];
+  readonly packA: 1 | 4;
+  readonly packB: 1 | 4;
+  /** Both are read 4 elements at a time. */
+  readonly vectors: boolean;
+  /** The shader that writes y. */
+  readonly y: ShaderName;
+  readonly packY: 1 | 4;
+}
+
+/** 4 elements at a time where the variant can and all that is accessed starts at multiples of 4. y's columns are neighbours. */
+export function accessOf(
+  { vector, reads }: MatmulVariant,
+  { M, N, K }: { readonly M: number; readonly N: number; readonly K: number },
+  a: Strides,
+  b: Strides,
+  y: Strides,
+): Access {
+  const fours = (along: number, step: number, starts: readonly number[]): boolean =>
+    vector && K > 0 && [along, step, ...starts].every((x) => x % 4 === 0);
+  const form = reads === "parts" ? "parts" : "a";
+  let aReader: ShaderName = `matmul/${form}_scalar`;
+  if (a.column === 1 && fours(K, a.row, a.starts)) aReader = `matmul/${form}_rows`;
+  else if (a.row === 1 && fours(M, a.column, a.starts)) aReader = `matmul/${form}_columns`;
+  let bReader: ShaderName = "matmul/b_scalar";
+  if (b.column === 1 && fours(N, b.row, b.starts)) bReader = "matmul/b_rows";
+  else if (b.row === 1 && fours(K, b.column, b.starts)) bReader = "matmul/b_columns";
+  const packY = fours(N, y.row, y.starts) ? 4 : 1;
+  const operands = reads === "elements" || reads === "strides" ? [] : [aReader, bReader];
+  const [packA, packB] = [packOf(aReader), packOf(bReader)];
+  return {
+    ...{ operands, packA, packB },
+    vectors: operands.length > 0 && packA === 4 && packB === 4,
+    y: packY === 4 ? "matmul/y_vec4" : "matmul/y_scalar",
+    packY,
+  };
+}
+
+function packOf(reader: ShaderName): 1 | 4 {
+  return reader.endsWith("_scalar") ? 1 : 4;
+}
