@@ -1,5 +1,5 @@
 import type { DType } from "../core/dtype.ts";
-import { type AttentionSizes, bounds, rowsOf, stepOf, stretchesOf } from "./attention-rows.ts";
+import { type AttentionSizes, bounds, rowsOf, stepOf } from "./attention-rows.ts";
 import {
   type PanelForm,
   type PanelProducts,
@@ -44,13 +44,9 @@ export function panelsForward(sizes: AttentionSizes, form: PanelForm, traits: Tr
  * in the order of their rows; in f16 they would lose digits slice by slice, so they are summed apart.
  */
 export function panelsBackward(sizes: AttentionSizes, form: PanelForm, traits: Traits): Dispatch[] {
-  const { T, H, B, C, dtype } = sizes;
+  const { T, B, C, dtype } = sizes;
   const { q, k, v, y } = viewsOf(sizes);
   const sums = dtype === "f16" ? "sums" : "dqkv";
-  const deltas = stretchesOf(sizes, traits).map((stretch) => {
-    const all = { stretch, first: stretch.start * H, group: stretch.length * H, from: 0, rows: padded(T) };
-    return passes(all, form, sizes, traits).delta(y);
-  });
   const slices = slicesOf(sizes, form, traits).flatMap((slice) => {
     const { scores, values, keys } = form.products(slice, sizes, traits);
     const { slopes } = passes(slice, form, sizes, traits);
@@ -63,21 +59,16 @@ export function panelsBackward(sizes: AttentionSizes, form: PanelForm, traits: T
       ...keys("probabilities", ["dy", y], [sums, v]),
     ];
   });
-  if (sums === "dqkv") return [...deltas, ...slices];
+  if (sums === "dqkv") return slices;
   const shape = [B * T, 3 * C];
-  return [
-    ...deltas,
-    ...slices,
-    ...castDispatches({ [sums]: { dtype: "f32", shape } }, { dqkv: { dtype, shape } }, traits),
-  ];
+  return [...slices, ...castDispatches({ [sums]: { dtype: "f32", shape } }, { dqkv: { dtype, shape } }, traits)];
 }
 
 /** Of panelsBackward. */
 export function backwardScratch(sizes: AttentionSizes, form: PanelForm, traits: Traits): Record<string, Scratch> {
-  const { B, T, H, C, dtype } = sizes;
+  const { B, T, C, dtype } = sizes;
   const panels = panelsScratch(sizes, form, traits);
   return {
-    delta: { dtype: "f32", length: B * H * T },
     ...{ probabilities: panels, dscores: panels },
     ...(dtype === "f16" ? { sums: { dtype: "f32", length: B * T * 3 * C } } : {}),
   };
@@ -132,13 +123,11 @@ function passes(slice: Slice, form: PanelForm, sizes: AttentionSizes, traits: Tr
       return kernel("softmax", rows, slice, form, sizes, traits, { library, drops: true, bind });
     },
     slopes: (scores: string, dscores: string) => {
-      const bind = [step, within, read("logSumExp"), read("delta"), write(scores), write(dscores)];
-      return kernel("slopes", rows, slice, form, sizes, traits, { library, drops: true, bind });
-    },
-    delta: (y: View) => {
+      const { y } = viewsOf(sizes);
       const span = rowsOf(sizes, stretch, y.row);
-      const bind = [read("y", span), read("dy", span), write("delta")];
-      return kernel("delta", sizes.T, slice, form, sizes, traits, { y, bind });
+      const outputs = [read("y", span), read("dy", span)];
+      const bind = [step, within, read("logSumExp"), ...outputs, write(scores), write(dscores)];
+      return kernel("slopes", rows, slice, form, sizes, traits, { library, y, drops: true, bind });
     },
   };
 }
@@ -163,7 +152,7 @@ interface PanelKernel {
 
 /** `items`: of work, for each head. */
 function kernel(
-  name: "scores" | "softmax" | "values" | "keys" | "slopes" | "delta",
+  name: "scores" | "softmax" | "values" | "keys" | "slopes",
   items: number,
   { stretch, first: FIRST, group: GROUP, from: FROM, rows: ROWS }: Slice,
   { tile: TILE }: PanelForm,
