@@ -26,8 +26,8 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
   },
   {
     shader: "matmul/b_rows",
-    before: "return vec4u((u.B_START + min(column, u.N - 4u)) / 4u);",
-    after: "return vec4u((u.B_START + min(column, u.N + 4u)) / 4u);",
+    before: "return vec4u((start + min(column, u.N - 4u)) / 4u);",
+    after: "return vec4u((start + min(column, u.N + 4u)) / 4u);",
     why: "what is read for columns past the last is never stored, and a read past the end is harmless in WebGPU",
   },
   {
@@ -98,8 +98,8 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
   },
   {
     shader: "matmul/parts_columns",
-    before: "return (u.A_START + min(row + lane / 4u * 4u, u.M - 4u) + lane % 4u * u.A_K) / 4u;",
-    after: "return (u.A_START + min(row + lane / 4u * 5u, u.M - 4u) + lane % 4u * u.A_K) / 4u;",
+    before: "return (start + min(row + lane / 4u * 4u, u.M - 4u) + lane % 4u * u.A_K) / 4u;",
+    after: "return (start + min(row + lane / 4u * 5u, u.M - 4u) + lane % 4u * u.A_K) / 4u;",
     why: "row, M and A_K are multiples of 4, so that a fifth is lost when the place is divided by 4",
   },
   {
@@ -133,12 +133,6 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "a product is the same either way",
   },
   {
-    shader: "attention/panel_softmax",
-    before: "for (var quad = begin; quad < end; quad++) { scores[at + quad] = vec4f(); }",
-    after: "for (var quad = begin; quad <= end; quad++) { scores[at + quad] = vec4f(); }",
-    why: "what lies behind a row's last keys is read by nobody, and each row of a panel has 4 places more than keys",
-  },
-  {
     shader: "gradient_norm_parts",
     before: "parts[2u * (u.FIRST + row)] = sums;",
     after: "parts[2u * (row + u.FIRST)] = sums;",
@@ -164,8 +158,8 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
   },
   {
     shader: "matmul/naive",
-    before: "sum = fma(left, f32(b[u.B_START + k * u.B_K + column * u.B_COLUMN]), sum);",
-    after: "sum = fma(f32(b[u.B_START + k * u.B_K + column * u.B_COLUMN]), left, sum);",
+    before: "sum = fma(left, f32(b[work.b + k * u.B_K + column * u.B_COLUMN]), sum);",
+    after: "sum = fma(f32(b[work.b + k * u.B_K + column * u.B_COLUMN]), left, sum);",
     why: "a product is the same either way",
   },
   {
@@ -181,5 +175,17 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     before: "if (local == 0u) {",
     after: "if (local == 1u) {",
     why: "all invocations have the same sum, and store it in the same place",
+  },
+  {
+    shader: "cached_attention",
+    before: "if (lane < count) {",
+    after: "if (lane <= count) {",
+    why: "only scores below count are read",
+  },
+  {
+    shader: "lib/philox",
+    before: "let high0 = philox_multiply_high(0xd2511f53u, c.x);",
+    after: "let high0 = philox_multiply_high(c.x, 0xd2511f53u);",
+    why: "a product is the same either way",
   },
 ];

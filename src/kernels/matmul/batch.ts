@@ -1,8 +1,9 @@
-import { type Dispatch, gridOf, read, type Span, write } from "../dispatch.ts";
+import { type Dispatch, read, type Span, write } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
 import { accessOf, type Strides } from "./access.ts";
 import { endingOf, kernelOf, PLAIN } from "./kernel.ts";
 import type { ProductTypes } from "./product.ts";
+import { tilesOf } from "./tiles.ts";
 import type { MatmulVariant } from "./variants.ts";
 
 /**
@@ -43,16 +44,13 @@ export function mostProducts(traits: Traits): number {
 /** At most `mostProducts`. */
 export function batchDispatch(batch: Batch, variant: MatmulVariant, traits: Traits): Dispatch {
   const { M, N, K, a, b, y, types } = batch;
-  const [rows, columns] = [Math.ceil(M / variant.tile[0]), Math.ceil(N / variant.tile[1])];
-  const limit = traits.maxGroupsPerDimension;
-  const folded = rows > limit || columns > limit;
-  const [x, across] = folded ? gridOf(rows * columns, traits) : [rows, columns];
+  const tiles = tilesOf(batch, variant, traits);
   const access = accessOf(variant, { M, N, K }, stridesOf(a), stridesOf(b), stridesOf(y));
   const ending = endingOf({ ...PLAIN, into: batch.into }, y.span, access.packY, types);
   return {
-    ...kernelOf(variant, access, ending, types, { K, folded }),
+    ...kernelOf(variant, access, ending, types, { K, folded: tiles.folded }),
     uniforms: {
-      ...{ M, N, K, K_STEP: Math.ceil(K / 4) * 4, ROW_TILES: rows, SPLITS: 1, BIAS_START: 0 },
+      ...{ M, N, K, K_STEP: Math.ceil(K / 4) * 4, ROW_TILES: tiles.rows, SPLITS: 1, BIAS_START: 0 },
       ...{ A_START: a.start, A_ROW: a.row, A_K: a.column },
       ...{ B_START: b.start, B_K: b.row, B_COLUMN: b.column },
       ...{ Y_START: y.start, Y_ROW: y.row },
@@ -61,7 +59,7 @@ export function batchDispatch(batch: Batch, variant: MatmulVariant, traits: Trai
       ...{ A_INNER: a.inner, B_INNER: b.inner, Y_INNER: y.inner },
     },
     bind: [read(a.tensor, a.span), read(b.tensor, b.span), write(y.tensor, y.span)],
-    grid: [x, across, batch.outer * batch.inner],
+    grid: [...tiles.grid, batch.outer * batch.inner],
   };
 }
 

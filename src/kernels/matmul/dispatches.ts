@@ -6,6 +6,7 @@ import { ALONE } from "./batch.ts";
 import { type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
 import { type Piece, type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
 import { addedApart, addResidual } from "./residual.ts";
+import { tilesOf } from "./tiles.ts";
 import type { MatmulVariant } from "./variants.ts";
 
 /** How a product is computed: by which variant, with K cut into how many stretches that are summed by a second pass. */
@@ -59,8 +60,8 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     b: product.transposeB ? spanOf(n, product.N, row.b) : spanOf(k, product.K, row.b),
     y: spanOf(m, product.M, row.y),
   };
-  const [rows, columns] = tilesOf(piece, variant);
   const sizes = { M: m.length, N: n.length, K: k.length };
+  const tiles = tilesOf(sizes, variant, traits);
   const a = stridesOf(row.a, product.transposeA, start.a);
   const b = stridesOf(row.b, product.transposeB, start.b);
   const access = accessOf(variant, sizes, a, b, stridesOf(row.y, false, start.y));
@@ -71,21 +72,18 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     ...{ Y_START: start.y, Y_ROW: row.y },
     BIAS_START: n.start,
     K_STEP: step,
-    ROW_TILES: rows,
+    ROW_TILES: tiles.rows,
     SPLITS: splits,
     ...ALONE,
   };
-  const limit = traits.maxGroupsPerDimension;
-  const folded = rows > limit || columns > limit;
-  const [x, y] = folded ? gridOf(rows * columns, traits) : [rows, columns];
   const types = typesOf(product);
   const pack = access.packY;
   const ending = endingOf(finish, spans.y, pack, types);
   const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
-    ...kernelOf(variant, access, target, types, { K: k.length, folded }),
+    ...kernelOf(variant, access, target, types, { K: k.length, folded: tiles.folded }),
     uniforms: { ...uniforms, ...places },
     bind: [read("a", spans.a), read("b", spans.b), to, ...target.bind],
-    grid: [x, y, splits],
+    grid: [...tiles.grid, splits],
   });
   if (splits === 1) return [compute(ending, write("y", spans.y), {})];
 
@@ -113,12 +111,6 @@ function startsOf(product: Product, { m, n, k }: Piece): { a: number; b: number;
 /** Rows of `row` elements, one behind the other; those of a transposed matrix are its columns. */
 function stridesOf(row: number, transposed: boolean, start: number): Strides {
   return { ...(transposed ? { row: 1, column: row } : { row, column: 1 }), starts: [start] };
-}
-
-/** Workgroups down the rows and along the columns of y. */
-function tilesOf({ m, n }: Piece, { reads, tile, invocations }: MatmulVariant): [rows: number, columns: number] {
-  if (reads === "elements") return [1, Math.ceil((m.length * n.length) / invocations)];
-  return [Math.ceil(m.length / tile[0]), Math.ceil(n.length / tile[1])];
 }
 
 /** The rows of a stretch, or undefined for all rows. */
