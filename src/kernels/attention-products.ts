@@ -7,12 +7,12 @@ import { batchVariant, type MatmulVariant } from "./matmul/variants.ts";
 import type { Traits } from "./traits.ts";
 
 /**
- * Undefined where the adapter's products would read these tensors one element at a time although they can four: they would be
- * slow, and pipelines of their own.
+ * Undefined where no product suits batches, and where it would read these tensors one element at a time although it can four: that
+ * would be slow, and pipelines of its own.
  */
 export function attentionProducts({ T, D }: Pick<AttentionSizes, "T" | "D">, traits: Traits): PanelForm | undefined {
   const variant = batchVariant(traits);
-  if (variant.vector && (T % 4 !== 0 || D % 4 !== 0)) return undefined;
+  if (!variant || (variant.vector && (T % 4 !== 0 || D % 4 !== 0))) return undefined;
   return { rows: 2 * TILE, tile: TILE, products: (...slice) => productsOf(variant, ...slice) };
 }
 

@@ -231,13 +231,12 @@ function softwareNames({ M, transposeB }: Product): string[] {
   return [transposeB ? "subgroup8-few-wide" : "subgroup8-few", "subgroup4-few"];
 }
 
-/** What computes batches of small products; on software drivers with the pipelines of nearly all others. */
-export function batchVariant(traits: Traits): MatmulVariant {
+/** What computes batches of small products well, if anything does; on software drivers with the pipelines of nearly all others. */
+export function batchVariant(traits: Traits): MatmulVariant | undefined {
   const many = 4 * FEW_ROWS;
   const product = { M: many, N: many, K: many, transposeA: false, transposeB: false };
   const names = traits.software ? softwareNames(product) : ["staged32"];
-  const fitting = names.map((name) => fitVariant(variantNamed(name), product, traits)).find((variant) => variant);
-  return fitting ?? variantNamed("registers");
+  return names.map((name) => fitVariant(variantNamed(name), product, traits)).find((variant) => variant);
 }
 
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. */
