@@ -17,6 +17,15 @@ function best(...ids: number[]) {
   return { ...f32([4, 9]), values: [row, row, row, row].flat() };
 }
 
+/** The same with histories that differ: the second row has only 6s, the others only 0s. */
+function apart(check: ReturnType<typeof sampleCase>) {
+  const history = {
+    ...check.inputs.history!,
+    values: Array.from({ length: 28 }, (_, i) => (i >= 7 && i < 14 ? 6 : 0)),
+  };
+  return { ...check, inputs: { ...check.inputs, history } };
+}
+
 checkOp(sampleTokenOp, {
   gpuCases: [
     sampleCase({ repetitionPenalty: 1.7 }),
@@ -31,6 +40,9 @@ checkOp(sampleTokenOp, {
     sampleCase({ badWordsIds: [[4], [1, 5], [2, 0, 1]], endIds: [2, 3], minLength: 5 }, best(4, 5, 1, 2)),
     sampleCase({ badWordsIds: [[4], [1, 5], [2, 0, 1]], endIds: [2, 3], minLength: 5 }, best(1, 5, 3)),
     sampleCase({ endIds: [7, 2], minLength: 3 }, best(2, 7, 4)),
+    // the best is what one row's own history forbids
+    apart(sampleCase({ badWordsIds: [[4], [6, 5]] }, best(5, 3))),
+    apart(sampleCase({ noRepeatNgramSize: 1 }, best(6, 0, 3))),
     // the best lies behind the end of two rows, where nothing has been said yet
     sampleCase({ noRepeatNgramSize: 1 }, best(1, 3)),
     // all but one of the vocabulary banned, and then all of it
