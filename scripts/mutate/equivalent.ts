@@ -188,4 +188,10 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "let high0 = philox_multiply_high(c.x, 0xd2511f53u);",
     why: "a product is the same either way",
   },
+  {
+    shader: "matmul/parts_rows",
+    before: "return (start + min(row + lane, u.M - 1u) * u.A_ROW) / 4u;",
+    after: "return (start + min(row + lane, u.M + 1u) * u.A_ROW) / 4u;",
+    why: "what is read for rows past the last is never stored, and a read past the end is harmless in WebGPU",
+  },
 ];

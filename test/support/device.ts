@@ -12,6 +12,13 @@ export function withDevice(gpu: Gpu, methods: Partial<GPUDevice>): Gpu {
   return { ...gpu, device };
 }
 
+/** `gpu` whose shaders are rewritten before it compiles them. */
+export function withShaders(gpu: Gpu, rewrite: (code: string) => string): Gpu {
+  const createShaderModule = ({ code }: GPUShaderModuleDescriptor): GPUShaderModule =>
+    gpu.device.createShaderModule({ code: rewrite(code) });
+  return withDevice(gpu, { createShaderModule });
+}
+
 const shared = new WeakMap<GPUDevice, Gpu>();
 
 /**

@@ -1,5 +1,5 @@
 import type { Gpu } from "../../src/gpu/device.ts";
-import { withDevice } from "./device.ts";
+import { withShaders } from "./device.ts";
 
 /**
  * `gpu` as if its subgroups, of `lanes` invocations, multiplied matrices: no software driver has that, so the shaders' types and
@@ -8,9 +8,7 @@ import { withDevice } from "./device.ts";
  * own. All else, every place and stride, is computed by the shader under test.
  */
 export function withMatrices(gpu: Gpu, lanes: number): Gpu {
-  const createShaderModule = ({ code }: GPUShaderModuleDescriptor): GPUShaderModule =>
-    gpu.device.createShaderModule({ code: emulated(code, lanes) });
-  return withDevice(gpu, { createShaderModule });
+  return withShaders(gpu, (code) => emulated(code, lanes));
 }
 
 const EXTENSION = "enable chromium_experimental_subgroup_matrix;\n";
