@@ -1,7 +1,7 @@
 // dk_j = sum over rows i >= j of ds_ij q_i / sqrt(D), dv_j = sum over rows i >= j of p_ij dy_i (p_ij after dropout);
 // ds_ij and the rest as in backward_queries.wgsl, which has written delta
 // qkv, dqkv: [B T, 3 C], of which this writes the k and v columns; dy: [B T, C]; log_sum_exp, delta: [B, H, T].
-// One invocation takes KEYS neighbouring keys j of a head (1, 2 or 4) and goes through the rows one at a time.
+// LANES invocations take KEYS neighbouring keys j of a head (1, 2 or 4) and go through the rows one at a time.
 
 @group(0) @binding(0) var<storage, read> qkv: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
@@ -18,34 +18,36 @@ fn backward_keys(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let place = place_of(linear_group(group, groups) * WORKGROUP + local, KEYS);
+  let place = place_of(linear_group(group, groups), KEYS);
   if (place.first >= u.T) { return; }
   let length = length_of(place.b);
+  let first = place.first + local / LANES * KEYS;
+  let lane = local % LANES;
 
   var k: array<Pack, KEYS * PACKS>;
   var v: array<Pack, KEYS * PACKS>;
   var dk: array<Pack, KEYS * PACKS>;
   var dv: array<Pack, KEYS * PACKS>;
   for (var r = 0u; r < KEYS; r++) {
-    let j = min(place.first + r, u.T - 1u);
-    let k_from = k_at(place, j);
-    let v_from = v_at(place, j);
+    let j = min(first + r, u.T - 1u);
+    let k_from = k_at(place, j) + lane;
+    let v_from = v_at(place, j) + lane;
     for (var d = 0u; d < PACKS; d++) {
-      k[r * PACKS + d] = Pack(qkv[k_from + d]) * u.SCALE;
-      v[r * PACKS + d] = Pack(qkv[v_from + d]);
+      k[r * PACKS + d] = Pack(qkv[k_from + d * LANES]) * u.SCALE;
+      v[r * PACKS + d] = Pack(qkv[v_from + d * LANES]);
     }
   }
 
   for (var i = place.first; i < length; i++) {
-    let first = first_key(place.b, i);
-    if (first >= place.first + KEYS) { break; }
-    let q_from = q_at(place, i);
-    let y_from = y_at(place, i);
+    let seen_from = first_key(place.b, i);
+    if (seen_from >= place.end) { break; }
+    let q_from = q_at(place, i) + lane;
+    let y_from = y_at(place, i) + lane;
     var s = array<f32, KEYS>();
     var dp = array<f32, KEYS>();
     for (var d = 0u; d < PACKS; d++) {
-      let q = Pack(qkv[q_from + d]);
-      let out = Pack(dy[y_from + d]);
+      let q = Pack(qkv[q_from + d * LANES]);
+      let out = Pack(dy[y_from + d * LANES]);
       for (var r = 0u; r < KEYS; r++) {
         s[r] += pack_dot(q, k[r * PACKS + d]);
         dp[r] += pack_dot(out, v[r * PACKS + d]);
@@ -53,17 +55,17 @@ fn backward_keys(
     }
     let norm = log_sum_exp[row_at(place, i)];
     let product = delta[row_at(place, i)];
-    let keep = kept(row_at(place, i), place.first / 4u);
+    let keep = kept(row_at(place, i), first / 4u);
     for (var r = 0u; r < KEYS; r++) {
-      let allowed = place.first + r >= first && place.first + r <= i;
-      let p = select(0.0, exp(select(LOWEST, s[r] - norm, allowed)), allowed);
-      let factor = keep[(place.first + r) % 4u];
-      s[r] = p * (dp[r] * factor - product) * u.SCALE;
+      let allowed = first + r >= seen_from && first + r <= i;
+      let p = select(0.0, exp(select(LOWEST, lanes_sum(s[r]) - norm, allowed)), allowed);
+      let factor = keep[(first + r) % 4u];
+      s[r] = p * (lanes_sum(dp[r]) * factor - product) * u.SCALE;
       dp[r] = p * factor;
     }
     for (var d = 0u; d < PACKS; d++) {
-      let q = Pack(qkv[q_from + d]);
-      let out = Pack(dy[y_from + d]);
+      let q = Pack(qkv[q_from + d * LANES]);
+      let out = Pack(dy[y_from + d * LANES]);
       for (var r = 0u; r < KEYS; r++) {
         dk[r * PACKS + d] += s[r] * q;
         dv[r * PACKS + d] += dp[r] * out;
@@ -72,13 +74,13 @@ fn backward_keys(
   }
 
   for (var r = 0u; r < KEYS; r++) {
-    let j = place.first + r;
+    let j = first + r;
     if (j >= u.T) { continue; }
-    let k_from = k_at(place, j);
-    let v_from = v_at(place, j);
+    let k_from = k_at(place, j) + lane;
+    let v_from = v_at(place, j) + lane;
     for (var d = 0u; d < PACKS; d++) {
-      dqkv[k_from + d] = stored(select(Pack(), dk[r * PACKS + d], j < length));
-      dqkv[v_from + d] = stored(select(Pack(), dv[r * PACKS + d], j < length));
+      dqkv[k_from + d * LANES] = stored(select(Pack(), dk[r * PACKS + d], j < length));
+      dqkv[v_from + d * LANES] = stored(select(Pack(), dv[r * PACKS + d], j < length));
     }
   }
 }

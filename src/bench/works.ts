@@ -106,7 +106,10 @@ export function squareWork(size: number, type: FloatDType = "f32"): OpWork {
   return { ...matmulWork(size, size, size, {}, allOf(type)), work: `matmul ${size}${suffix(type)}` };
 }
 
-/** Every way to compute what this adapter can run in several, the slow ones too: what the choice is worth. */
+/**
+ * Every way to compute what this adapter can run in several, the slow ones too: what the choice is worth. Attention has GPT-2's sizes
+ * on a GPU; on software drivers, which compile heads of 64 in registers for minutes, nanoGPT's.
+ */
 export function variantWorks(size: number, traits: Traits, type: FloatDType = "f32"): OpWork[] {
   const types = allOf(type);
   const square = { M: size, N: size, K: size, transposeA: false, transposeB: false, types };
@@ -116,7 +119,7 @@ export function variantWorks(size: number, traits: Traits, type: FloatDType = "f
       ...matmulWork(size, size, size, { variant }, types),
       work: `matmul ${size}${suffix(type)}, ${variant}`,
     }));
-  const { B, T, C, H } = SHAPES[0]!;
+  const { B, T, C, H } = SHAPES[traits.software ? 0 : 1]!;
   const attentions = ATTENTION_CHOICES.map((variant) => ({
     ...attentionWork(B, T, C, H, variant, type),
     work: `attention and gradient B${B} T${T} H${H}${suffix(type)}, ${variant}`,

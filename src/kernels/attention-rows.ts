@@ -2,7 +2,7 @@ import { bytesPerElement, type FloatDType, WORD_BYTES } from "../core/dtype.ts";
 import {
   type Binding,
   type Dispatch,
-  grid1d,
+  gridOf,
   read,
   type ShaderName,
   type Span,
@@ -55,32 +55,54 @@ export function rowsOf({ B, T }: AttentionSizes, { start, length }: Range, colum
   return length === B ? undefined : { offset: start * T * columns, length: length * T * columns };
 }
 
-/** Kernels without a score in memory: each invocation holds a row, or a key, in registers. */
-export function rowsForward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
+/** How many invocations share a row, or a key, of which each holds its part in registers. */
+export type Lanes = 1 | 4;
+
+/**
+ * Whether four invocations may share a row, and whether that is worth it by default: alone, an invocation holds k, v and their
+ * gradients of a key, 4 D numbers, which leaves too few of a GPU's 255 registers from heads of 32 on.
+ */
+export function quadsOf({ D }: Pick<AttentionSizes, "D">, { subgroups }: Traits): { can: boolean; worth: boolean } {
+  const can = subgroups && D % 16 === 0;
+  return { can, worth: can && D >= 32 };
+}
+
+/** Kernels without a score in memory: `lanes` invocations hold rows, or keys, in registers. */
+export function rowsForward(sizes: AttentionSizes, lanes: Lanes, traits: Traits): Dispatch[] {
   return stretchesOf(sizes, traits).map((stretch) => {
     const { shared, narrow } = bindingsOf(sizes, stretch);
     return {
-      ...kernel("forward", stretch, sizes, traits),
+      ...kernel("forward", stretch, sizes, lanes, traits),
       bind: [...shared, write("y", narrow), write("logSumExp")],
     };
   });
 }
 
 /** Wants scratch `delta`, [B H T]. */
-export function rowsBackward(sizes: AttentionSizes, traits: Traits): Dispatch[] {
+export function rowsBackward(sizes: AttentionSizes, lanes: Lanes, traits: Traits): Dispatch[] {
   return stretchesOf(sizes, traits).flatMap((stretch) => {
     const { shared, narrow, wide } = bindingsOf(sizes, stretch);
     const dy = read("dy", narrow);
     const forQueries = [read("y", narrow), read("logSumExp"), dy, write("dqkv", wide), write("delta")];
     const forKeys = [read("logSumExp"), dy, read("delta"), write("dqkv", wide)];
     return [
-      { ...kernel("backward_queries", stretch, sizes, traits), bind: [...shared, ...forQueries] },
-      { ...kernel("backward_keys", stretch, sizes, traits), bind: [...shared, ...forKeys] },
+      { ...kernel("backward_queries", stretch, sizes, lanes, traits), bind: [...shared, ...forQueries] },
+      { ...kernel("backward_keys", stretch, sizes, lanes, traits), bind: [...shared, ...forKeys] },
     ];
   });
 }
 
 const WORKGROUP = 64;
+
+/**
+ * Rows, or keys, that invocations hold at a time: each load then serves so many. Quads hold as many as take 64 registers a tensor
+ * forward and 32 backward, where there are twice the tensors.
+ */
+function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes): number {
+  if (lanes === 1) return 1;
+  const most = D <= 64 ? 4 : 2;
+  return entry === "forward" ? most : most / 2;
+}
 
 function bindingsOf(sizes: AttentionSizes, stretch: Range) {
   const wide = rowsOf(sizes, stretch, 3 * sizes.C);
@@ -88,25 +110,32 @@ function bindingsOf(sizes: AttentionSizes, stretch: Range) {
   return { wide, narrow, shared: [read("qkv", wide), bounds(sizes).bind, stepOf(sizes)] };
 }
 
+type Entry = "forward" | "backward_queries" | "backward_keys";
+
 function kernel(
-  entry: "forward" | "backward_queries" | "backward_keys",
+  entry: Entry,
   stretch: Range,
   sizes: AttentionSizes,
+  lanes: Lanes,
   traits: Traits,
 ): Omit<Dispatch, "bind"> {
   const { T, H, D, scale, rate, stream, dtype } = sizes;
   const pack = D % 4 === 0 ? 4 : 1;
+  const held = heldRows(entry, sizes, lanes);
+  const rowsOfGroup = (WORKGROUP / lanes) * held;
   return {
     shader: [
       ...(["lib/grid", "lib/philox", "lib/step", `lib/pack${pack}`, storeShader(dtype, pack)] as const),
+      lanes === 4 ? "attention/lane_quad" : "attention/lane_alone",
       "attention/common",
       ...([bounds(sizes).shader, "attention/kept", `attention/${entry}`] as const),
     ],
     entry,
+    ...(lanes === 4 ? { enable: ["subgroups"] as const } : {}),
     types: { X: storedType(dtype, pack) },
     uniforms: { B: stretch.length, B0: stretch.start, T, H, SCALE: scale, RATE: rate, STREAM: stream },
     constants: { DROPS: Number(rate > 0) },
-    sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: 1 },
-    grid: grid1d(stretch.length * H * T, WORKGROUP, traits),
+    sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: held },
+    grid: gridOf(stretch.length * H * Math.ceil(T / rowsOfGroup), traits),
   };
 }

@@ -3,7 +3,7 @@ import { philox, uniform24 } from "../core/philox.ts";
 import { formatShape } from "../core/shape.ts";
 import { backwardScratch, PANEL_KERNELS, panelsBackward, panelsForward } from "./attention-panels.ts";
 import { attentionProducts } from "./attention-products.ts";
-import { type AttentionSizes, rowsBackward, rowsForward } from "./attention-rows.ts";
+import { type AttentionSizes, type Lanes, quadsOf, rowsBackward, rowsForward } from "./attention-rows.ts";
 import { type PanelForm, panelsScratch } from "./attention-slices.ts";
 import type { Scratch } from "./dispatch.ts";
 import {
@@ -30,8 +30,9 @@ export interface AttentionAttrs {
   /** Philox stream of the dropout. */
   readonly stream: number;
   /**
-   * Which kernels: "rows" never store a score, "panels" keep those of a few rows at a time, "products" do so and are products of
-   * matrices like all others (packed sequences, and sizes that such products would be slow for, are "panels"); or what suits the adapter.
+   * Which kernels: "rows" never store a score, and neither do "quads", where four invocations share a row (with subgroups and
+   * heads of a multiple of 16; else they are "rows"); "panels" keep the scores of a few rows at a time, "products" do so and are
+   * products of matrices like all others (packed sequences, and sizes that such products would be slow for, are "panels"); or what suits the adapter.
    */
   readonly variant: "auto" | AttentionChoice;
 }
@@ -74,13 +75,13 @@ export const attentionOp = defineOp({
   },
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attention", inputs, attrs);
-    const form = panelForm(attrs, sizes, traits);
-    return form ? { panels: panelsScratch(sizes, form, traits) } : {};
+    const form = formOf(attrs, sizes, traits);
+    return typeof form === "number" ? {} : { panels: panelsScratch(sizes, form, traits) };
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attention", inputs, attrs);
-    const form = panelForm(attrs, sizes, traits);
-    return form ? panelsForward(sizes, form, traits) : rowsForward(sizes, traits);
+    const form = formOf(attrs, sizes, traits);
+    return typeof form === "number" ? rowsForward(sizes, form, traits) : panelsForward(sizes, form, traits);
   },
   vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
     dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, starts, y, logSumExp, dy }, attrs).dqkv } : {},
@@ -132,15 +133,15 @@ export const attentionBackwardOp = defineOp({
   },
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
-    const form = panelForm(attrs, sizes, traits);
-    return form
-      ? backwardScratch(sizes, form, traits)
-      : { delta: { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 } };
+    const form = formOf(attrs, sizes, traits);
+    return typeof form === "number"
+      ? { delta: { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 } }
+      : backwardScratch(sizes, form, traits);
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
-    const form = panelForm(attrs, sizes, traits);
-    return form ? panelsBackward(sizes, form, traits) : rowsBackward(sizes, traits);
+    const form = formOf(attrs, sizes, traits);
+    return typeof form === "number" ? rowsBackward(sizes, form, traits) : panelsBackward(sizes, form, traits);
   },
   // five products over the lower triangle: scores, dp, dq, dk, dv
   cost: ({ qkv, lengths }, _outputs, attrs) => {
@@ -178,11 +179,12 @@ type Inputs<T> = {
   readonly starts?: T | undefined;
 };
 
-/** How the panels of scores are multiplied; undefined where no score is kept. */
-function panelForm({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): PanelForm | undefined {
+/** How the panels of scores are multiplied; where no score is kept, how many invocations share a row. */
+function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): PanelForm | Lanes {
   const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
-  const form = chosen ?? (traits.software ? "products" : "rows");
-  if (form === "rows") return undefined;
+  const quads = quadsOf(sizes, traits);
+  const form = chosen ?? (traits.software ? "products" : quads.worth ? "quads" : "rows");
+  if (form === "rows" || form === "quads") return form === "quads" && quads.can ? 4 : 1;
   return (form === "products" && !sizes.packed && attentionProducts(sizes, traits)) || PANEL_KERNELS;
 }
 

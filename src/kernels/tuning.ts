@@ -7,7 +7,7 @@ export interface MatmulChoice {
   readonly splits: number;
 }
 
-export const ATTENTION_CHOICES = ["rows", "panels", "products"] as const;
+export const ATTENTION_CHOICES = ["rows", "quads", "panels", "products"] as const;
 
 /** See the attributes of attention. */
 export type AttentionChoice = (typeof ATTENTION_CHOICES)[number];

@@ -2,6 +2,7 @@ import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { attentionOp } from "../kernels/attention.ts";
 import { attentionProducts } from "../kernels/attention-products.ts";
+import { quadsOf } from "../kernels/attention-rows.ts";
 import type { Product } from "../kernels/matmul/product.ts";
 import { defaultSplits, defaultVariant, fitVariant, matmulVariants } from "../kernels/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
@@ -148,7 +149,10 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
 /** The default first. Kernels with private arrays take a software driver minutes to compile: they are no choice there. */
 function attentionChoices(work: AttentionWork, traits: Traits): AttentionChoice[] {
   const products: AttentionChoice[] = attentionProducts(work, traits) ? ["products"] : [];
-  return traits.software ? [...products, "panels"] : ["rows", "panels", ...products];
+  if (traits.software) return [...products, "panels"];
+  const { can, worth } = quadsOf(work, traits);
+  const rows: AttentionChoice[] = worth ? ["quads", "rows"] : can ? ["rows", "quads"] : ["rows"];
+  return [...rows, "panels", ...products];
 }
 
 /** Measures contests one after another. What it gives depends on the clock and on nothing else. */

@@ -92,6 +92,22 @@ describe("without a score in memory, as on a hardware GPU", () => {
   checkOp(attentionOp, { gpuCases: withVariant(cases, "rows"), traits: { maxGroupsPerDimension: 6 } });
 });
 
+// Four invocations share a row: 4 or 2 rows at a time, the gradient's half of that, as heads of 16 to 64 and of more have.
+describe("without a score in memory, in quads of a subgroup", () => {
+  const cases = [
+    attentionCase(21, 1, 16, [21]),
+    attentionCase(9, 2, 16, [9, 4], { dropout: 0.2 }),
+    attentionCase(67, 1, 32, [67, 65]),
+    attentionCase(35, 1, 80, [35]),
+    packedCase([5, 1, 13, 2], 2, 16, 2),
+    packedCase([30, 1, 40], 1, 16, 1, { dropout: 0.2 }),
+  ];
+  const { inputs, attrs } = cases[2]!;
+  const halves: OpCase = { inputs: { ...inputs, qkv: { ...inputs.qkv!, dtype: "f16" } }, attrs: attrs! };
+  const options = { gpuCases: withVariant([...cases, halves], "quads"), traits: { maxGroupsPerDimension: 3 } };
+  checkOp({ ...attentionOp, cases: [] }, options);
+});
+
 // A binding of 32 KiB has room for the panels of a few heads only: the others take their turn.
 describe("with panels in slices", () => {
   const cases = [
@@ -151,7 +167,7 @@ describe("with sequences that do not fit one binding", () => {
   const lengths = [32, 20, 7, 32, 1];
   const cases = [attentionCase(32, 2, 8, lengths), attentionCase(32, 2, 8, lengths, { dropout: 0.2 })];
   const small = { ...attentionOp, cases: [] };
-  for (const variant of ["panels", "rows", "products"] as const)
+  for (const variant of ["panels", "rows", "quads", "products"] as const)
     checkOp(small, { gpuCases: withVariant(cases, variant), traits: { maxBindingBytes: 16384 } });
 });
 
@@ -173,25 +189,28 @@ describe.each(testAdapters)("%s", (adapter) => {
 });
 
 describe.each(testAdapters)("%s", (adapter) => {
-  test.each(["rows", "panels"] as const)("records end to end give what they give alone, %s", async (variant) => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
-    const [records, C] = [[9, 3, 9], 8];
-    const check = packedCase(records, 2, C / 2, 1);
-    const inputs = drawInputs(check.inputs, 1);
-    const together = await runOp(runtime, attentionOp, withValues(check, inputs.qkv!, variant));
-    let at = 0;
-    for (const length of records) {
-      const qkv = inputs.qkv!.slice(at * 3 * C, (at + length) * 3 * C);
-      const alone = await runOp(
-        runtime,
-        attentionOp,
-        withValues(attentionCase(length, 2, C / 2, [length]), qkv, variant),
-      );
-      expect(relativeL2(together.y!.slice(at * C, (at + length) * C), alone.y!)).toBeLessThan(1e-6);
-      at += length;
-    }
-    runtime.close();
-  });
+  test.each(["rows", "quads", "panels"] as const)(
+    "records end to end give what they give alone, %s",
+    async (variant) => {
+      const runtime = createGpuRuntime(await openTestGpu(adapter));
+      const [records, C] = [[9, 3, 9], 32];
+      const check = packedCase(records, 2, C / 2, 1);
+      const inputs = drawInputs(check.inputs, 1);
+      const together = await runOp(runtime, attentionOp, withValues(check, inputs.qkv!, variant));
+      let at = 0;
+      for (const length of records) {
+        const qkv = inputs.qkv!.slice(at * 3 * C, (at + length) * 3 * C);
+        const alone = await runOp(
+          runtime,
+          attentionOp,
+          withValues(attentionCase(length, 2, C / 2, [length]), qkv, variant),
+        );
+        expect(relativeL2(together.y!.slice(at * C, (at + length) * C), alone.y!)).toBeLessThan(1e-6);
+        at += length;
+      }
+      runtime.close();
+    },
+  );
 });
 
 function withValues(check: OpCase, qkv: NumericArray, variant: string): OpCase {

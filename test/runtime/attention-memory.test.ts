@@ -8,7 +8,7 @@ import { layOut } from "../../src/runtime/layout.ts";
 import { trainingTape } from "../../src/train/step.ts";
 
 const wide = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 40, maxBufferBytes: 2 ** 40 };
-const VARIANTS = ["rows", "panels", "products"] as const;
+const VARIANTS = ["rows", "quads", "panels", "products"] as const;
 const adapters: readonly [string, Traits][] = [
   ["a GPU", wide],
   ["a software driver", { ...wide, software: true }],

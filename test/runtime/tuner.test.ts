@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createTape, type Tape } from "../../src/autograd/tape.ts";
 import { deviceBench } from "../../src/bench/tune.ts";
+import { attention } from "../../src/kernels/attention.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
 import { f32 } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
@@ -97,6 +98,28 @@ describe("contests", () => {
     );
     for (const { choices } of software) for (const choice of choices) expect(choice).toMatchObject({ splits: 1 });
   });
+
+  test.each([
+    [8, ["rows"]],
+    [16, ["rows", "quads"]],
+    [64, ["quads", "rows"]],
+    [72, ["rows"]],
+  ])(
+    "a GPU with subgroups has quads for heads of %d if they are multiples of 16, by default from 32 on",
+    (D, wanted) => {
+      const tape = createTape();
+      const qkv = tape.input("qkv", f32([64, 3 * D]));
+      const lengths = tape.input("lengths", { dtype: "u32", shape: [1] });
+      tape.output("y", attention(qkv, lengths, { batch: 1, heads: 1 }));
+      const [contest] = contestsOf([tape], { ...DEFAULT_TRAITS, subgroups: true, subgroupMinSize: 32 });
+      expect(contest!.choices.slice(0, wanted.length)).toEqual(wanted);
+      expect(contest!.choices[wanted.length]).toBe("panels");
+      // what is planned without a tuning is the first choice
+      const { dispatches } = layOut(tape, { ...DEFAULT_TRAITS, subgroups: true, subgroupMinSize: 32 });
+      const lane = wanted[0] === "quads" ? "attention/lane_quad" : "attention/lane_alone";
+      expect(dispatches[0]!.dispatch.shader).toContain(lane);
+    },
+  );
 });
 
 describe("a tuner", () => {
