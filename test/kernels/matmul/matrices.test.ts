@@ -52,11 +52,17 @@ describe("matrices of f32, 8 x 8 x 8", () => {
   checkOp(withoutCases, { gpuCases: cases("matrix2x2"), ...emulated(APPLE) });
 });
 
+/** The same of tiles of 64 x 64. */
+const large: OpCase = {
+  inputs: { a: f32([70, 12]), b: f32([12, 68]), into: f32([70, 68]) },
+  attrs: { variant: "matrix4x4" },
+};
+
 /** What f16 matrices hold in a workgroup leaves room for the emulation's sums in large tiles, too. */
 const halfCases: readonly (readonly [string, OpCase[], readonly SubgroupMatrix[]])[] = [
   ["16 x 16 x 16", cases("matrix2x2"), NVIDIA],
   ["8 x 16 x 16", cases("matrix2x2").slice(0, 1), INTEL],
-  ["8 x 8 x 8, in large tiles", cases("matrix4x4").slice(0, 1), [matrix("f16", 8, 8, 8)]],
+  ["8 x 8 x 8, in large tiles", [...cases("matrix4x4").slice(0, 1), large], [matrix("f16", 8, 8, 8)]],
 ];
 for (const [name, wanted, matrices] of halfCases) {
   describe(`matrices of f16 and sums of f32, ${name}`, () => {
