@@ -1,15 +1,18 @@
 /**
  * Does a long training run leak? Trains a tiny model for many steps and counts what it holds:
- * `npx tsx --expose-gc scripts/soak.ts [--warm-up 2000] [--steps 10000] [--adapter embedded] [--out file.json]`.
+ * `npx tsx --expose-gc --max-semi-space-size=1 scripts/soak.ts [--warm-up 2000] [--steps 10000] [--adapter embedded] [--out file.json]`.
  * Fails if the GPU's buffers or their bytes change after the second step, if a bind group, pipeline or shader module is made
  * after it, or if resident anonymous memory, sampled after a garbage collection, grows by 1 MB or more in 10,000 steps (slope
  * of a least-squares line over the samples behind the warm-up, in which Node compiles and the allocators settle). Anonymous: pages
  * of libraries come and go as the system pleases.
- * MALLOC_ARENA_MAX=1 keeps glibc from giving each of a driver's threads a heap of its own, whenever two of them meet.
+ * MALLOC_ARENA_MAX=1 keeps glibc from giving each of a driver's threads a heap of its own, whenever two of them meet;
+ * --max-semi-space-size=1 keeps V8 from giving its young objects more pages now and then, up to 48 MB, whatever survives. The
+ * report has both: V8's pages (committed), and what lives on them (heap).
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { getHeapStatistics } from "node:v8";
 import { sequencesOf } from "../src/data/sequence.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { ARENA, writeArena } from "../src/model/arena.ts";
@@ -83,6 +86,8 @@ interface Sample {
   /** RssAnon of Linux; elsewhere all of the resident memory. */
   readonly anonymous: number;
   readonly heap: number;
+  /** V8's pages that the system has given it. */
+  readonly committed: number;
   readonly external: number;
 }
 
@@ -139,7 +144,8 @@ async function soak(warmUp: number, steps: number, adapter: string): Promise<voi
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { rss, heapUsed, external } = process.memoryUsage();
-    samples.push({ step, rss, anonymous: anonymousBytes(), heap: heapUsed, external });
+    const { total_physical_size: committed } = getHeapStatistics();
+    samples.push({ step, rss, anonymous: anonymousBytes(), heap: heapUsed, committed, external });
   }
   if (!(last < first)) throw new Error(`soak: the loss went from ${first} to ${last}`);
   trainer.dispose();
@@ -150,7 +156,7 @@ async function soak(warmUp: number, steps: number, adapter: string): Promise<voi
   const round = (value: number): number => Number(value.toFixed(3));
   const growth = round(slope(warm, ({ anonymous }) => anonymous) / MB);
   const report = {
-    command: `${process.env.MALLOC_ARENA_MAX ? `MALLOC_ARENA_MAX=${process.env.MALLOC_ARENA_MAX} ` : ""}npx tsx --expose-gc scripts/soak.ts --warm-up ${warmUp} --steps ${steps} --adapter ${adapter}`,
+    command: `${process.env.MALLOC_ARENA_MAX ? `MALLOC_ARENA_MAX=${process.env.MALLOC_ARENA_MAX} ` : ""}npx tsx ${process.execArgv.filter((flag) => /^--(expose-gc|max-semi)/.test(flag)).join(" ")} scripts/soak.ts --warm-up ${warmUp} --steps ${steps} --adapter ${adapter}`,
     driver: gpu.driver,
     date: began.toISOString().slice(0, 10),
     machine: `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}`,
@@ -163,6 +169,7 @@ async function soak(warmUp: number, steps: number, adapter: string): Promise<voi
       anonymous: growth,
       rss: round(slope(warm, ({ rss }) => rss) / MB),
       heap: round(slope(warm, ({ heap }) => heap) / MB),
+      committed: round(slope(warm, ({ committed }) => committed) / MB),
       external: round(slope(warm, ({ external }) => external) / MB),
     },
     anonymousMB: { afterWarmUp: round(warm[0]!.anonymous / MB), atEnd: round(warm.at(-1)!.anonymous / MB) },
