@@ -266,4 +266,28 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "if (lane == 1u) { rows[FINISHED * u.ROW_STRIDE + row] = ALL_BANNED; }",
     why: "any one invocation may write it",
   },
+  {
+    shader: "attention/packed",
+    before: "return starts[b * u.T + min(i, u.T - 1u)];",
+    after: "return starts[b * u.T + min(i, u.T + 1u)];",
+    why: "only rows past the last read another start, and what they compute is used by nobody",
+  },
+  {
+    shader: "attention/panel_keys",
+    before: "if (j >= min(u.T, rows_end())) { return; }",
+    after: "if (j >= max(u.T, rows_end())) { return; }",
+    why: "it spares work: later keys get zeros, which the slices with their own rows replace",
+  },
+  {
+    shader: "attention/panel_put",
+    before: "let at = y_at(item, vec4u(i)).x;",
+    after: "let at = y_at(item, vec4u(i)).y;",
+    why: "all four are the same place",
+  },
+  {
+    shader: "attention/panels",
+    before: "return first_key(item.b, i) / 8u * 2u;",
+    after: "return first_key(item.b, i) / 8u;",
+    why: "it spares work: all kernels begin earlier, at keys that the row does not see and gives no weight",
+  },
 ];
