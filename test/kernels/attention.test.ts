@@ -7,7 +7,7 @@ import { f32, type OpCase } from "../../src/kernels/op.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
 import { runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { createGpuRuntime, traitsOf } from "../../src/runtime/gpu.ts";
 import { checkOp } from "../support/check.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
@@ -106,6 +106,10 @@ describe("without a score in memory, in quads of a subgroup", () => {
   const halves: OpCase = { inputs: { ...inputs, qkv: { ...inputs.qkv!, dtype: "f16" } }, attrs: attrs! };
   const options = { gpuCases: withVariant([...cases, halves], "quads"), traits: { maxGroupsPerDimension: 3 } };
   checkOp({ ...attentionOp, cases: [] }, options);
+
+  test.each(testAdapters)("%s has the subgroups for it", async (adapter) => {
+    expect(traitsOf(await openTestGpu(adapter)).subgroups).toBe(true);
+  });
 });
 
 // A binding of 32 KiB has room for the panels of a few heads only: the others take their turn.
@@ -165,7 +169,7 @@ describe("with panels of some rows", () => {
 // A binding of 16 KiB has room for two sequences.
 describe("with sequences that do not fit one binding", () => {
   const lengths = [32, 20, 7, 32, 1];
-  const cases = [attentionCase(32, 2, 8, lengths), attentionCase(32, 2, 8, lengths, { dropout: 0.2 })];
+  const cases = [attentionCase(32, 1, 16, lengths), attentionCase(32, 1, 16, lengths, { dropout: 0.2 })];
   const small = { ...attentionOp, cases: [] };
   for (const variant of ["panels", "rows", "quads", "products"] as const)
     checkOp(small, { gpuCases: withVariant(cases, variant), traits: { maxBindingBytes: 16384 } });
