@@ -60,7 +60,7 @@ export type Lanes = 1 | 4;
 
 /**
  * Whether four invocations may share a row, and whether that is worth it by default: alone, an invocation holds k, v and their
- * gradients of a key, 4 D numbers, which leaves too few of a GPU's 255 registers from heads of 32 on.
+ * gradients of a key, 4 D numbers. From heads of 32 on that is half or more of the 255 registers that NVIDIA's have at most.
  */
 export function quadsOf({ D }: Pick<AttentionSizes, "D">, { subgroups }: Traits): { can: boolean; worth: boolean } {
   const can = subgroups && D % 16 === 0;
