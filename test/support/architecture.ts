@@ -62,8 +62,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 /** The command line and Node's part of platform/ may use Node and any package that is a dependency. */
 const NODE_ONLY = /^src\/(cli\/|platform\/node(\/|\.ts$))/;
 
-const MAX_LINES = 300;
-
 /** Names and texts of source files by path from the repository's root: "src/core/shape.ts". */
 export type Sources = ReadonlyMap<string, string>;
 
@@ -78,9 +76,6 @@ export function violationsIn(files: Sources): string[] {
         : wrongPackage(path, specifier);
       if (why) broken.push(`${path} imports ${specifier}: ${why}`);
     }
-    const lines = files.get(path)!.split("\n").length - 1;
-    if (lines > MAX_LINES && !path.endsWith(".gen.ts"))
-      broken.push(`${path} has ${lines} lines, more than ${MAX_LINES}`);
   }
   const edges = new Map([...graph].map(([path, to]) => [path, to.map((specifier) => resolve(path, specifier))]));
   return [...broken, ...cyclesIn(edges).map((cycle) => `a cycle: ${cycle.join(" -> ")}`)];
