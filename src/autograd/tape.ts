@@ -177,7 +177,8 @@ export function createTape(): Tape {
       const { root } = storage(value);
       if (origin(root).kind !== "node") throw new Error(`place: ${formatType(value)} is not computed by this tape`);
       if (sizeOf(root.shape) !== sizeOf(value.shape)) throw new Error("place: the value is part of a larger one");
-      if (value.dtype !== target.dtype) throw new Error(`place: ${formatType(value)} into ${formatType(target)}; cast it?`);
+      if (value.dtype !== target.dtype)
+        throw new Error(`place: ${formatType(value)} into ${formatType(target)}; cast it?`);
       if (!["state", "buffer"].includes(origin(target).kind))
         throw new Error("place: the target is no state or buffer");
       checkAlignment("place", target, offset);

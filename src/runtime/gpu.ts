@@ -43,7 +43,7 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
       gpu.device.queue.writeBuffer(buffer, startOf(type, offset), gpuArray(type, data));
     },
     clearState(name) {
-      const encoder = gpu.device.createCommandEncoder();
+      const encoder = gpu.device.createCommandEncoder({ label: `clear state ${name}` });
       encoder.clearBuffer(states.get(name).buffer);
       gpu.device.queue.submit([encoder.finish()]);
     },
@@ -76,7 +76,7 @@ async function readBuffer(
   const staging = buffers.createReadback("state read-back", Math.min(bytes.length, READ_CHUNK_BYTES));
   for (let at = 0; at < bytes.length; at += READ_CHUNK_BYTES) {
     const count = Math.min(READ_CHUNK_BYTES, bytes.length - at);
-    const encoder = gpu.device.createCommandEncoder();
+    const encoder = gpu.device.createCommandEncoder({ label: `read ${buffer.label}` });
     encoder.copyBufferToBuffer(buffer, start + at, staging, 0, count);
     gpu.device.queue.submit([encoder.finish()]);
     await gpu.wait(() => staging.mapAsync(1 /* GPUMapMode.READ */, 0, count));
