@@ -119,6 +119,10 @@ describe("layers", () => {
   test("a preset's warm-up gives way to fewer steps; one that was asked for does not", () => {
     expect(resolveSettings({ preset: "emails", typed: { maxSteps: 10 } }).warmupSteps).toBe(undefined);
     expect(resolveSettings({ preset: "emails", typed: { maxSteps: 10, warmupSteps: 15 } }).warmupSteps).toBe(15);
+    expect(resolveSettings({ preset: "emails", typed: { maxSteps: 200 } }).warmupSteps).toBe(20);
+    expect(resolveSettings({ preset: "emails", typed: { maxSteps: 199 } }).warmupSteps).toBe(undefined);
+    expect(resolveSettings({ preset: "emails", typed: { numTrainEpochs: 0.1 } }).warmupSteps).toBe(undefined);
+    expect(resolveSettings({ preset: "finetune", typed: { numTrainEpochs: 0.1 } }).warmupSteps).toBe(0);
   });
 
   test.each<[Partial<TrainSettings>, string]>([
