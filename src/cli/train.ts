@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { userError } from "../core/errors.ts";
 import { readText } from "./files.ts";
 import { memoryOption } from "./memory.ts";
+import { checkRunDirectory } from "./run-directory.ts";
 import { RUN_FILE } from "./run-files.ts";
 import { DEVICE_HELP } from "./runtime.ts";
 import { parseSettings } from "./settings/file.ts";
@@ -43,8 +44,7 @@ export function trainCommand(): Command {
   return addSettings(command).action(async (flags: TrainFlags) => {
     const { device, outputDir, resume, memory } = flags;
     const settings = settingsOf(flags);
-    if (outputDir !== undefined && existsSync(outputDir))
-      userError(`${outputDir}: exists already; choose another --output-dir, or go on with it: --resume ${outputDir}`);
+    if (resume === undefined) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
     const options: RunOptions = { device, outputDir, resume, memory, tune: flags.tune ?? false };
     if (flags.dryRun) await dryRun(settings, options);
     else await runTraining(settings, options);
