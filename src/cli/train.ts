@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { readText } from "./files.ts";
 import { memoryOption } from "./memory.ts";
@@ -9,6 +10,7 @@ import { RUN_FILE } from "./run-files.ts";
 import { DEVICE_HELP } from "./runtime.ts";
 import { parseSettings } from "./settings/file.ts";
 import { addSettings, typedSettings } from "./settings/options.ts";
+import { withFoundPaths } from "./settings/paths.ts";
 import { PRESET_NAMES } from "./settings/presets.ts";
 import { resolveSettings } from "./settings/resolve.ts";
 import type { TrainSettings } from "./settings/table.ts";
@@ -61,7 +63,11 @@ function settingsOf({ preset, config, resume, outputDir, tune, ...flags }: Train
     userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);
   const file = join(resume, RUN_FILE);
   if (!existsSync(file)) userError(`${resume}: has no ${RUN_FILE}; is it the directory of a run?`);
-  return resolveSettings({ file: readSettings(file), typed });
+  const { data, evalData, model, ...recorded } = readSettings(file);
+  // What is said anew need not be where it was.
+  const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
+  const found = withFoundPaths(paths, resume, (line) => console.log(pc.yellow(line)));
+  return resolveSettings({ file: { ...recorded, ...found }, typed });
 }
 
 function readSettings(path: string): Partial<TrainSettings> {
