@@ -7,6 +7,7 @@ import { layoutParameters } from "../model/parameters.ts";
 import { checkWritable, isEmptyDirectory } from "../platform/node/directories.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { adapterFolder } from "./adapter-source.ts";
+import { type Elsewhere, modelOr } from "./flags.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
 import { saveModel } from "./save-model.ts";
 
@@ -15,6 +16,9 @@ interface MergeFlags {
   readonly adapter?: string;
   readonly outputDir: string;
 }
+
+/** What is said of words that are none of this command's. */
+export const MERGE_ELSEWHERE: Elsewhere = { word: modelOr((word) => `give a model with --model ${word}`) };
 
 export function mergeCommand(): Command {
   return new Command("merge")

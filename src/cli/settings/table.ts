@@ -93,6 +93,8 @@ export const SETTINGS = {
     group: OPTIMISATION,
     least: 0,
     default: undefined,
+    // transformers 5 takes a number below 1 as a share.
+    besides: "a share of all steps is warmup_ratio",
     help: "steps up to the highest rate, from 0; default 50, of short runs a tenth, whose first step learns, too",
   }),
   warmupRatio: number({
