@@ -195,7 +195,7 @@ export { type Fit, type FitRequest, type MemoryBudget, prepareWithin, trainerTap
 /** Goes on from the last checkpoint, on another device, when one is lost. */
 export { type RecoveryOptions, withRecovery } from "./train/recovery.ts";
 export { packedRows, type Row, type RowSource, recordRows, windowRows, windowsOf } from "./train/rows.ts";
-export { checkSchedule, learningRateAt, type Schedule, type ScheduleName } from "./train/schedule.ts";
+export { checkSchedule, learningRateAt, type Schedule, type ScheduleName, usualWarmup } from "./train/schedule.ts";
 /** Tapes of a training step, whole or in micro-batches, of gradients alone, of the loss alone. */
 export {
   evaluationTape,

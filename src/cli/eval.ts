@@ -9,6 +9,7 @@ import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts
 import { addDataOptions, type DataFlags, openScoredData } from "./eval-data.ts";
 import { createEvalProgress, type EvalProgress } from "./eval-progress.ts";
 import { readText } from "./files.ts";
+import { type Elsewhere, modelOr } from "./flags.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { grouped, wholeNumber } from "./numbers.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
@@ -36,6 +37,29 @@ export interface TextScores {
   readonly perplexity: number;
   readonly bitsPerByte: number;
 }
+
+/** What is said of words that are none of this command's. */
+export const EVAL_ELSEWHERE: Elsewhere = {
+  word: modelOr((word) => `give a text with --data ${word}`),
+  flag: (name) => (Object.hasOwn(EVAL_FLAGS, name) ? EVAL_FLAGS[name] : undefined),
+};
+
+const EVAL_FLAGS: Readonly<Record<string, string>> = {
+  model_name_or_path: "it is --model here",
+  checkpoint: "it is --model here",
+  file: "it is --data here",
+  text: "it is --data here",
+  validation_file: "it is --data here",
+  per_device_eval_batch_size: "it is --batch-size here",
+  max_eval_samples: "it is --limit here",
+  num_fewshot: "it is not to be had here: questions are asked as they are",
+  tasks: "give questions as JSON lines with --choices; docs/generation.md has the fields",
+  block_size: "a window is the model's context; --stride says by how much it moves",
+  max_length: "a window is the model's context; --stride says by how much it moves",
+  fp16: "leave it out: scores are computed in f32",
+  bf16: "leave it out: scores are computed in f32",
+  dtype: "leave it out: scores are computed in f32",
+};
 
 export function evalCommand(): Command {
   const command = new Command("eval")

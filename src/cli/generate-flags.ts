@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../core/errors.ts";
-import { OPTION_NAMES } from "../generate/option-table.ts";
+import { OptionError } from "../generate/option-error.ts";
+import { ELSEWHERE } from "../generate/option-table.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { numberBetween, wholeNumber } from "./numbers.ts";
@@ -115,13 +116,56 @@ function idsOfWord(word: string, tokenizer: Tokenizer): number[][] {
   return forms.map((form) => [...tokenizer.encode(form)]);
 }
 
-/** The library's messages name its options; on the command line they are spelt otherwise. */
+/** A mistake in options as the command line spells them. */
 export function speltAsFlags(error: unknown): unknown {
-  if (!(error instanceof UserError)) return error;
-  const names = new RegExp(`\\b(${OPTION_NAMES.filter((name) => /[A-Z]|temperature/.test(name)).join("|")})\\b`, "g");
-  const flag = (name: string): string => {
-    if (name === "badWordsIds") return "--bad-words";
-    return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  };
-  return new UserError(error.message.replace(names, flag));
+  return error instanceof OptionError ? new UserError(error.told(flagOf)) : error;
+}
+
+/** `--top-p` of `topP`. */
+function flagOf(option: string): string {
+  if (option === "badWordsIds") return "--bad-words";
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** Flags of other tools that are about more than the options of generation. */
+const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
+  bad_words_ids: "it is --bad-words here, as texts",
+  start: "it is --prompt here",
+  text: "it is --prompt here",
+  input: "it is --prompt here, or --prompt-file",
+  prompts: "it is --prompt here, or --prompt-file",
+  input_file: "it is --prompt-file here",
+  out_dir: "it is --model here",
+  init_from: "it is --model here",
+  model_name_or_path: "it is --model here",
+  model_type: "leave it out: every model is a GPT-2",
+  checkpoint: "it is --model here",
+  resume: "it is --model here",
+  tokenizer: "leave it out: a model brings its tokenizer",
+  p: "it is --top-p here",
+  k: "it is --top-k here",
+  temp: "it is --temperature here",
+  batch_size: "leave it out: all prompts are computed together, as far as they fit",
+  num_workers: "leave it out: all prompts are computed together, as far as they fit",
+  stream: "leave it out: one text is written as it comes",
+  output: "the texts go to standard output: > FILE",
+  output_file: "the texts go to standard output: > FILE",
+  fp16: "leave it out: generation is in f32",
+  bf16: "leave it out: generation is in f32",
+  dtype: "leave it out: generation is in f32",
+  torch_dtype: "leave it out: generation is in f32",
+  precision: "leave it out: generation is in f32",
+  compile: "leave it out: all is compiled once, as a plan",
+  device_map: "it is --device here",
+  cpu: "give --device system or embedded, or cpu, the slow reference",
+  use_cpu: "give --device system or embedded, or cpu, the slow reference",
+  no_cuda: "give --device system or embedded, or cpu, the slow reference",
+  gpu: "leave it out: a GPU is used where there is one",
+};
+
+/** What to do instead of a flag, in snake case, that other tools have. */
+export function generationElsewhere(name: string): string | undefined {
+  const option = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+  if (Object.hasOwn(FLAGS_ELSEWHERE, name)) return FLAGS_ELSEWHERE[name];
+  return Object.hasOwn(ELSEWHERE, option) ? ELSEWHERE[option]!(flagOf) : undefined;
 }

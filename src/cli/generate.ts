@@ -7,7 +7,14 @@ import { generationOptions } from "../generate/options.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { decodeTape, prefillTape } from "../model/decode.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
-import { addGenerationOptions, type GenerationFlags, optionsOfFlags, speltAsFlags } from "./generate-flags.ts";
+import { type Elsewhere, modelOr } from "./flags.ts";
+import {
+  addGenerationOptions,
+  type GenerationFlags,
+  generationElsewhere,
+  optionsOfFlags,
+  speltAsFlags,
+} from "./generate-flags.ts";
 import { interact, jsonLine, printStream, reportCut } from "./generate-print.ts";
 import { encodePrompt, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
@@ -23,6 +30,12 @@ interface GenerateFlags extends GenerationFlags, PromptFlags {
   readonly tune?: boolean;
   readonly json?: boolean;
 }
+
+/** What is said of words that are none of this command's. */
+export const GENERATE_ELSEWHERE: Elsewhere = {
+  word: modelOr((word) => `give a text with --prompt ${JSON.stringify(word)}`),
+  flag: generationElsewhere,
+};
 
 export function generateCommand(): Command {
   const command = new Command("generate")

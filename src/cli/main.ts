@@ -3,12 +3,13 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.ts";
 import { benchCommand } from "./bench.ts";
 import { devicesCommand } from "./devices.ts";
-import { evalCommand } from "./eval.ts";
-import { generateCommand } from "./generate.ts";
+import { EVAL_ELSEWHERE, evalCommand } from "./eval.ts";
+import { readWords } from "./flags.ts";
+import { GENERATE_ELSEWHERE, generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
-import { mergeCommand } from "./merge.ts";
+import { MERGE_ELSEWHERE, mergeCommand } from "./merge.ts";
 import { reportCommand } from "./report.ts";
-import { trainCommand } from "./train.ts";
+import { TRAIN_ELSEWHERE, trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 import { version } from "./version.ts";
 
@@ -40,15 +41,18 @@ function withSettingsOf(parent: Command, command: Command): Command {
   return command.copyInheritedSettings(parent).exitOverride();
 }
 
-/** `--learning_rate`, as transformers' scripts spell it, as `--learning-rate`. */
-function withHyphens(word: string): string {
-  return word.replace(/^--[a-z][a-z0-9_]*(?==|$)/, (flag) => flag.replaceAll("_", "-"));
-}
+/** What each command says of words that are none of its own. */
+const ELSEWHERE = {
+  train: TRAIN_ELSEWHERE,
+  generate: GENERATE_ELSEWHERE,
+  eval: EVAL_ELSEWHERE,
+  merge: MERGE_ELSEWHERE,
+};
 
 async function main(): Promise<void> {
   const gpt2 = program().exitOverride();
   try {
-    await gpt2.parseAsync(process.argv.map(withHyphens));
+    await gpt2.parseAsync(readWords(process.argv.slice(2), gpt2, ELSEWHERE), { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode;

@@ -1,10 +1,13 @@
-import { existsSync } from "node:fs";
+import { existsSync, rmdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { layoutParameters } from "../model/parameters.ts";
+import { checkWritable, isEmptyDirectory } from "../platform/node/directories.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { adapterFolder } from "./adapter-source.ts";
+import { type Elsewhere, modelOr } from "./flags.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
 import { saveModel } from "./save-model.ts";
 
@@ -14,6 +17,9 @@ interface MergeFlags {
   readonly outputDir: string;
 }
 
+/** What is said of words that are none of this command's. */
+export const MERGE_ELSEWHERE: Elsewhere = { word: modelOr((word) => `give a model with --model ${word}`) };
+
 export function mergeCommand(): Command {
   return new Command("merge")
     .description(
@@ -21,12 +27,14 @@ export function mergeCommand(): Command {
     )
     .requiredOption("--model <source>", `${MODEL_HELP}; or a PEFT directory that names its model`)
     .option("--adapter <directory>", "a PEFT directory, or a run that trained LoRA")
-    .requiredOption("--output-dir <directory>", "where to save; must not exist yet")
+    .requiredOption("--output-dir <directory>", "where to save; must be empty, or not there yet")
     .action(merge);
 }
 
 async function merge({ model: source, adapter, outputDir }: MergeFlags): Promise<void> {
-  if (existsSync(outputDir)) userError(`${outputDir}: exists already; choose another --output-dir`);
+  const empty = existsSync(outputDir) && isEmptyDirectory(outputDir);
+  if (existsSync(outputDir) && !empty) userError(`${outputDir}: exists already; choose another --output-dir`);
+  checkWritable(dirname(resolve(outputDir)));
   if (adapter === undefined && adapterFolder(source) === undefined)
     userError(`${source}: is no PEFT directory; give one with --adapter`);
   const model = await openModel(source, { adapter });
@@ -34,6 +42,8 @@ async function merge({ model: source, adapter, outputDir }: MergeFlags): Promise
     // Nothing is computed here, so that no device is needed.
     const [runtime, layout] = [createCpuRuntime(), layoutParameters(model.config)];
     await model.load(runtime, layout);
+    // A whole directory is renamed to it.
+    if (empty) rmdirSync(outputDir);
     await saveModel(runtime, layout, model, outputDir);
   } finally {
     await model.close();

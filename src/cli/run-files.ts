@@ -1,7 +1,8 @@
 /** What a run writes into its directory while it goes on, besides models and checkpoints; docs/runs.md lists it. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { makeDirectory } from "../platform/node/directories.ts";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
 import { formatLine, keptOnResume, lineListener, parseLines, type RunLine } from "../report/lines.ts";
 import { eventFileName, eventsOf, fileStart } from "../report/tensorboard.ts";
@@ -70,7 +71,7 @@ export function tensorBoardListener(directory: string, now?: () => Date): Requir
   let path: string | undefined;
   return lineListener((line, description) => {
     if (path === undefined) {
-      mkdirSync(folder, { recursive: true });
+      makeDirectory(folder);
       const seconds = Date.parse(line.time) / 1000;
       const name = eventFileName(Math.max(seconds, newestIn(folder) + 1), hostname(), process.pid);
       writeFileSync(join(folder, name), fileStart(seconds, description.resumedFrom));

@@ -1,16 +1,22 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import pc from "picocolors";
 import { userError } from "../core/errors.ts";
+import { typedPath } from "../platform/node/paths.ts";
 import { readText } from "./files.ts";
+import type { Elsewhere } from "./flags.ts";
 import { memoryOption } from "./memory.ts";
+import { checkRunDirectory } from "./run-directory.ts";
 import { RUN_FILE } from "./run-files.ts";
 import { DEVICE_HELP } from "./runtime.ts";
+import { settingElsewhere } from "./settings/elsewhere.ts";
 import { parseSettings } from "./settings/file.ts";
 import { addSettings, typedSettings } from "./settings/options.ts";
+import { withFoundPaths } from "./settings/paths.ts";
 import { PRESET_NAMES } from "./settings/presets.ts";
 import { resolveSettings } from "./settings/resolve.ts";
-import type { TrainSettings } from "./settings/table.ts";
+import { flagName, type TrainSettings } from "./settings/table.ts";
 import { dryRun } from "./train/dry-run.ts";
 import { type RunOptions, runTraining } from "./train/run.ts";
 import { tuneOption } from "./tune.ts";
@@ -26,12 +32,16 @@ interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly tune?: boolean;
 }
 
+/** What is said of words that are none of this command's. */
+export const TRAIN_ELSEWHERE: Elsewhere = { flag: (name, value) => settingElsewhere(name, value, flagName) };
+
 export function trainCommand(): Command {
   const command = new Command("train")
     .description(
       "Train a GPT-2 on records or on one long text, from scratch or from a model; save it, and sample it. Options have " +
         "the names of transformers' TrainingArguments. See docs/training.md.",
     )
+    .argument("[files...]", "the same as --data")
     .addOption(new Option("--preset <name>", "a set of defaults").choices(PRESET_NAMES))
     .option("--config <file>", "settings in JSON, by their names with underscores; a run.json will do")
     .option("--resume <run>", "go on with a run from its newest good checkpoint, with its own settings")
@@ -40,19 +50,23 @@ export function trainCommand(): Command {
     .option("--device <name>", DEVICE_HELP)
     .addOption(memoryOption())
     .addOption(tuneOption());
-  return addSettings(command).action(async (flags: TrainFlags) => {
+  return addSettings(command).action(async (files: string[], flags: TrainFlags) => {
     const { device, outputDir, resume, memory } = flags;
-    const settings = settingsOf(flags);
-    if (outputDir !== undefined && existsSync(outputDir))
-      userError(`${outputDir}: exists already; choose another --output-dir, or go on with it: --resume ${outputDir}`);
+    const settings = settingsOf(files, flags);
+    if (resume === undefined) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
     const options: RunOptions = { device, outputDir, resume, memory, tune: flags.tune ?? false };
     if (flags.dryRun) await dryRun(settings, options);
     else await runTraining(settings, options);
   });
 }
 
-function settingsOf({ preset, config, resume, outputDir, tune, ...flags }: TrainFlags): TrainSettings {
-  const typed = typedSettings(flags);
+function settingsOf(
+  files: readonly string[],
+  { preset, config, resume, outputDir, tune, ...flags }: TrainFlags,
+): TrainSettings {
+  const typed = withFiles(typedSettings(flags), files);
+  if (resume !== undefined && files.length > 0)
+    userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`);
   if (resume === undefined) return resolveSettings({ preset, file: config ? readSettings(config) : {}, typed });
   for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
     if (value !== undefined) userError(`train: --resume goes on as its run began; leave out --${name}`);
@@ -61,7 +75,18 @@ function settingsOf({ preset, config, resume, outputDir, tune, ...flags }: Train
     userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);
   const file = join(resume, RUN_FILE);
   if (!existsSync(file)) userError(`${resume}: has no ${RUN_FILE}; is it the directory of a run?`);
-  return resolveSettings({ file: readSettings(file), typed });
+  const { data, evalData, model, ...recorded } = readSettings(file);
+  // What is said anew need not be where it was.
+  const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
+  const found = withFoundPaths(paths, resume, (line) => console.log(pc.yellow(line)));
+  return resolveSettings({ file: { ...recorded, ...found }, typed });
+}
+
+/** Files without a flag are data. */
+function withFiles(typed: Partial<TrainSettings>, files: readonly string[]): Partial<TrainSettings> {
+  return files.length === 0
+    ? typed
+    : { ...typed, data: [...files.map((file) => typedPath(file)), ...(typed.data ?? [])] };
 }
 
 function readSettings(path: string): Partial<TrainSettings> {

@@ -1,9 +1,9 @@
 import type { Tape } from "../autograd/tape.ts";
-import { userError } from "../core/errors.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeMode, type DecodeShape, decodeTape, type PromptShape, prefillTape } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { optionError } from "./option-error.ts";
 
 /** A sequence being continued. */
 export interface DecodeRow {
@@ -66,7 +66,9 @@ export function rowsThatFit(
   const widest = Math.max(3 * config.width, config.innerWidth);
   const limit = Math.min(Math.floor(most / (places * widest)), Math.floor(most / config.vocabSize));
   if (limit < 1)
-    userError(`generate: ${places} places do not fit the ${name}'s bindings; lower maxNewTokens or the prompt`);
+    optionError(
+      (o) => `generate: ${places} places do not fit the ${name}'s bindings; lower ${o("maxNewTokens")} or the prompt`,
+    );
   return limit;
 }
 

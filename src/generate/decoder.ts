@@ -6,6 +6,7 @@ import { type DecodeShape, decodeState } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import { disposeAll, type Program, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { type DecodeRow, decodePlansOf, decodeTapes, type Prompt, rowsThatFit } from "./decode-plans.ts";
+import { optionError } from "./option-error.ts";
 
 export type { DecodeRow } from "./decode-plans.ts";
 
@@ -177,8 +178,9 @@ async function readRows(runtime: Runtime, rows: readonly DecodeRow[], shape: Dec
 
 function checkFinished(finished: number, length: number): void {
   if (finished === FINISHED.allBanned) {
-    throw new UserError(
-      `after ${length} tokens no token is allowed; loosen badWordsIds, noRepeatNgramSize or minNewTokens`,
+    optionError(
+      (o) =>
+        `after ${length} tokens no token is allowed; loosen ${o("badWordsIds")}, ${o("noRepeatNgramSize")} or ${o("minNewTokens")}`,
     );
   }
   if (finished === FINISHED.notFinite)

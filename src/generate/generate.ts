@@ -5,6 +5,7 @@ import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { beamSearch, type Hypothesis } from "./beams.ts";
 import { createDecoder, type DecodeRow, type RowState } from "./decoder.ts";
+import { optionError } from "./option-error.ts";
 import { type GenerateOptions, type Generation, generationOptions } from "./options.ts";
 import { createTextStream, type TextStream } from "./text-stream.ts";
 
@@ -111,9 +112,10 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
 
   async function* stream(prompt: readonly number[], given: GenerateOptions, signal?: AbortSignal) {
     const options = generationOptions(given, config);
-    if (options.numBeams > 1) userError("numBeams: a search knows its words only at the end; use generate for beams");
+    if (options.numBeams > 1)
+      optionError((o) => `${o("numBeams")}: a search knows its words only at the end; use generate for beams`);
     if (options.numReturnSequences > 1)
-      userError("numReturnSequences: one sequence is streamed; use generate for more");
+      optionError((o) => `${o("numReturnSequences")}: one sequence is streamed; use generate for more`);
     const rows = decodeRows([prompt], options, config);
     const text = options.tokenizer && createTextStream(options.tokenizer, options.stopStrings);
     let sent = prompt.length;
@@ -152,8 +154,9 @@ export function decodeRows(
     checkPrompt(prompt, config);
     const total = (limit: Generation["most"]): number => limit.length + (limit.fromPrompt ? prompt.length : 0);
     if (total(most) <= prompt.length)
-      userError(
-        `maxLength is ${most.length}, the prompt has ${prompt.length} tokens already; raise it, or use maxNewTokens`,
+      optionError(
+        (o) =>
+          `${o("maxLength")} is ${most.length}, the prompt has ${prompt.length} tokens already; raise it, or use ${o("maxNewTokens")}`,
       );
     return { prompt, least: total(least), most: total(most) };
   });

@@ -1,3 +1,5 @@
+import type { Spell } from "./option-error.ts";
+
 /** Below it, logits over the temperature overflow float32. */
 export const LEAST_TEMPERATURE = 1e-3;
 
@@ -32,9 +34,105 @@ const OTHERS = [
 /** Every option's name. */
 export const OPTION_NAMES: readonly string[] = [...Object.keys(NUMBERS), ...OTHERS];
 
-/** Names that people bring along, and why they are not needed. */
-export const NOT_NEEDED: Readonly<Record<string, string>> = {
-  padTokenId: "leave it out: lengths are carried along, so no token means padding",
-  attentionMask: "leave it out: prompts may differ in length, and nothing is masked by id",
-  padSide: "leave it out: prompts may differ in length",
+/** What to do instead of an option that there is not. */
+export type Remedy = (spell: Spell) => string;
+
+const leaveOut =
+  (why: string): Remedy =>
+  () =>
+    `leave it out: ${why}`;
+const absent =
+  (instead: string): Remedy =>
+  () =>
+    `it is not to be had here, ${instead}`;
+const its =
+  (name: string): Remedy =>
+  (spell) =>
+    `it is ${spell(name)} here`;
+const thereIs =
+  (name: string): Remedy =>
+  (spell) =>
+    `it is not to be had here; there is ${spell(name)}`;
+const rules: Remedy = (o) =>
+  `it is not to be had here; there are ${o("temperature")}, ${o("topK")}, ${o("topP")} and ${o("minP")}`;
+const noEncoder = leaveOut("GPT-2 has no encoder");
+const alone = absent("every token is computed by the model itself");
+const cached = leaveOut("keys and values are always cached, in as many places as a request needs");
+const numbers: Remedy = (o) =>
+  `leave it out: a result has its ids, and with ${o("logProbabilities")} their log-probabilities`;
+const banned: Remedy = (o) => `it is not to be had here; ${o("badWordsIds")} bans words`;
+
+/** Names that people bring along from elsewhere, all of transformers' GenerationConfig among them. */
+export const ELSEWHERE: Readonly<Record<string, Remedy>> = {
+  padTokenId: leaveOut("lengths are carried along, so no token means padding"),
+  attentionMask: leaveOut("prompts may differ in length, and nothing is masked by id"),
+  padSide: leaveOut("prompts may differ in length"),
+  paddingSide: leaveOut("prompts may differ in length"),
+  bosTokenId: leaveOut("a text starts as the model's texts did in training"),
+  decoderStartTokenId: noEncoder,
+  encoderRepetitionPenalty: noEncoder,
+  encoderNoRepeatNgramSize: noEncoder,
+  forcedBosTokenId: leaveOut("begin the prompt with it"),
+  forcedEosTokenId: absent("a text that is cut off says so"),
+  maxTime: absent("a stream may be left at any time"),
+  useCache: cached,
+  cacheImplementation: cached,
+  cacheConfig: cached,
+  maxCacheLen: cached,
+  prefillChunkSize: cached,
+  lowMemory: cached,
+  compileConfig: leaveOut("all is compiled once, as a plan"),
+  disableCompile: leaveOut("all is compiled once, as a plan"),
+  continuousBatchingConfig: leaveOut("prompts of all lengths are computed together"),
+  topH: rules,
+  typicalP: rules,
+  epsilonCutoff: rules,
+  etaCutoff: rules,
+  penaltyAlpha: rules,
+  frequencyPenalty: thereIs("repetitionPenalty"),
+  presencePenalty: thereIs("repetitionPenalty"),
+  exponentialDecayLengthPenalty: thereIs("lengthPenalty"),
+  numBeamGroups: thereIs("numBeams"),
+  diversityPenalty: thereIs("numBeams"),
+  constraints: banned,
+  forceWordsIds: banned,
+  suppressTokens: banned,
+  beginSuppressTokens: banned,
+  sequenceBias: banned,
+  badWords: its("badWordsIds"),
+  renormalizeLogits: leaveOut("probabilities always sum to 1"),
+  removeInvalidValues: leaveOut("numbers that are not finite are an error"),
+  tokenHealing: absent("end the prompt at a word's end"),
+  guidanceScale: alone,
+  watermarkingConfig: alone,
+  isAssistant: alone,
+  numAssistantTokens: alone,
+  numAssistantTokensSchedule: alone,
+  assistantConfidenceThreshold: alone,
+  assistantEarlyExit: alone,
+  assistantLookbehind: alone,
+  assistantEnsembleWeight: alone,
+  targetLookbehind: alone,
+  speculationType: alone,
+  promptLookupNumTokens: alone,
+  maxMatchingNgramSize: alone,
+  dolaLayers: alone,
+  useMtp: alone,
+  outputAttentions: numbers,
+  outputHiddenStates: numbers,
+  outputScores: numbers,
+  outputLogits: numbers,
+  returnDictInGenerate: numbers,
+  FromModelConfig: leaveOut("it says nothing about a text"),
+  transformersVersion: leaveOut("it says nothing about a text"),
+  maxTokens: its("maxNewTokens"),
+  length: its("maxNewTokens"),
+  n: its("numReturnSequences"),
+  numSamples: its("numReturnSequences"),
+  beams: its("numBeams"),
+  numBeam: its("numBeams"),
+  stop: its("stopStrings"),
+  eos: its("eosTokenId"),
+  greedy: (o) => `give ${o("temperature")} 0`,
+  randomSeed: its("seed"),
 };

@@ -1,7 +1,7 @@
-import { userError } from "../core/errors.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { LEAST_TEMPERATURE, NOT_NEEDED, NUMBERS, OPTION_NAMES } from "./option-table.ts";
+import { optionError, type Spell } from "./option-error.ts";
+import { ELSEWHERE, LEAST_TEMPERATURE, NUMBERS, OPTION_NAMES } from "./option-table.ts";
 import type { NextTokenRules } from "./processors.ts";
 
 /** Options of generation by Hugging Face's names in camelCase, with its defaults; contradictions are errors. */
@@ -82,15 +82,15 @@ export function generationOptions(
     wrong(
       "numReturnSequences",
       numReturnSequences,
-      "without sampling all of them would be equal: set doSample, or numBeams",
+      (o) => `without sampling all of them would be equal: set ${o("doSample")}, or ${o("numBeams")}`,
     );
   if (numBeams > 1 && numReturnSequences > numBeams)
-    wrong("numReturnSequences", numReturnSequences, `there are only ${numBeams} beams: raise numBeams`);
+    wrong("numReturnSequences", numReturnSequences, (o) => `there are only ${numBeams} beams: raise ${o("numBeams")}`);
   const stopStrings = options.stopStrings ?? [];
   if (stopStrings.some((text) => text === ""))
     wrong("stopStrings", "an empty text", "it would stop everything: leave it out");
   if (stopStrings.length > 0 && !options.tokenizer)
-    wrong("stopStrings", stopStrings.join(", "), "texts need the tokenizer: give tokenizer too");
+    wrong("stopStrings", stopStrings.join(", "), (o) => `texts need the tokenizer: give ${o("tokenizer")} too`);
   const endIds = idsOf(options.eosTokenId === undefined ? config.eosTokenId : options.eosTokenId);
   for (const id of endIds) checkId("eosTokenId", id, config.vocabSize);
   const badWordsIds = (options.badWordsIds ?? []).filter((word) => !(word.length === 1 && endIds.includes(word[0]!)));
@@ -120,18 +120,22 @@ export function generationOptions(
   };
 }
 
-function wrong(name: string, got: unknown, remedy: string): never {
-  return userError(`${name} is ${String(got)}: ${remedy}`);
+function wrong(name: string, got: unknown, remedy: string | ((spell: Spell) => string)): never {
+  return optionError(
+    (spell) => `${spell(name)} is ${String(got)}: ${typeof remedy === "string" ? remedy : remedy(spell)}`,
+  );
 }
 
 function checkNames(options: object): void {
-  const known = OPTION_NAMES;
   for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
+    if (OPTION_NAMES.includes(name)) continue;
     const plain = name.replace(/[_-](.)/g, (_, letter: string) => letter.toUpperCase());
-    const remedy =
-      NOT_NEEDED[plain] ?? (known.includes(plain) ? `did you mean ${plain}?` : `there are ${known.join(", ")}`);
-    userError(`${name} is no option of generation; ${remedy}`);
+    const near = OPTION_NAMES.find((known) => known.toLowerCase() === plain.toLowerCase());
+    optionError((spell) => {
+      const remedy =
+        ELSEWHERE[plain]?.(spell) ?? (near ? `did you mean ${near}?` : `there are ${OPTION_NAMES.join(", ")}`);
+      return `${name} is no option of generation; ${remedy}`;
+    });
   }
 }
 
@@ -150,29 +154,36 @@ function samplingOf(options: GenerateOptions, numBeams: number): boolean {
   const given = SAMPLING_OPTIONS.filter((name) => options[name] !== undefined);
   const others = given.filter((name) => name !== "temperature");
   if (options.temperature === 0) {
-    if (options.doSample) wrong("temperature", 0, "that is greedy, but doSample is true: leave one of them out");
-    if (others[0]) wrong("temperature", 0, `that is greedy, and ${others[0]} is for sampling: leave one of them out`);
+    if (options.doSample)
+      wrong("temperature", 0, (o) => `that is greedy, but ${o("doSample")} is true: leave one of them out`);
+    if (others[0])
+      wrong("temperature", 0, (o) => `that is greedy, and ${o(others[0]!)} is for sampling: leave one of them out`);
     return false;
   }
   if (options.temperature !== undefined && options.temperature < LEAST_TEMPERATURE)
     wrong("temperature", options.temperature, `wanted 0, which is greedy, or ${LEAST_TEMPERATURE} and more`);
   if (options.doSample === false && given[0])
-    wrong("doSample", false, `${given[0]} is for sampling: leave doSample out, or ${given[0]}`);
+    wrong("doSample", false, (o) => `${o(given[0]!)} is for sampling: leave ${o("doSample")} out, or ${o(given[0]!)}`);
   const doSample = options.doSample ?? given.length > 0;
   if (doSample && numBeams > 1)
-    wrong("numBeams", numBeams, `beams are searched, not sampled: leave out ${given[0] ?? "doSample"}, or numBeams`);
+    wrong(
+      "numBeams",
+      numBeams,
+      (o) => `beams are searched, not sampled: leave out ${o(given[0] ?? "doSample")}, or ${o("numBeams")}`,
+    );
   return doSample;
 }
 
 function checkBeams(options: GenerateOptions, numBeams: number): void {
   if (numBeams > 1) {
-    if (options.stopStrings?.length) wrong("stopStrings", options.stopStrings, "not with beams: leave out numBeams");
+    if (options.stopStrings?.length)
+      wrong("stopStrings", options.stopStrings, (o) => `not with beams: leave out ${o("numBeams")}`);
     if (options.logProbabilities) wrong("logProbabilities", true, "beams have a score instead: leave one of them out");
     return;
   }
   for (const name of BEAM_OPTIONS)
     if (options[name] !== undefined)
-      wrong(name, options[name], "it is for beams: set numBeams to more than 1, or leave it out");
+      wrong(name, options[name], (o) => `it is for beams: set ${o("numBeams")} to more than 1, or leave it out`);
 }
 
 function lengthsOf({
@@ -185,13 +196,13 @@ function lengthsOf({
     wrong(
       "maxLength",
       maxLength,
-      `maxNewTokens is ${maxNewTokens} too: give one of them (maxLength counts the prompt)`,
+      (o) => `${o("maxNewTokens")} is ${maxNewTokens} too: give one of them (${o("maxLength")} counts the prompt)`,
     );
   if (minNewTokens !== undefined && minLength !== undefined)
     wrong(
       "minLength",
       minLength,
-      `minNewTokens is ${minNewTokens} too: give one of them (minLength counts the prompt)`,
+      (o) => `${o("minNewTokens")} is ${minNewTokens} too: give one of them (${o("minLength")} counts the prompt)`,
     );
   const most = { length: maxLength ?? maxNewTokens ?? 20, fromPrompt: maxLength === undefined };
   const least = { length: minLength ?? minNewTokens ?? 0, fromPrompt: minLength === undefined };

@@ -19,11 +19,26 @@ export interface Schedule {
   /** The highest rate, reached when the warm-up ends. */
   readonly learningRate: number;
   readonly warmupSteps: number;
+  /** The warm-up climbs from 1 / (warmupSteps + 1) of the rate instead of from 0, as nanogpt's always does. */
+  readonly firstStepLearns?: boolean;
   readonly maxSteps: number;
   /** Where cosine_with_min_lr, warmup_stable_decay and nanogpt end; 0 where absent. */
   readonly minLearningRate?: number;
   /** Steps at the end of warmup_stable_decay in which the rate falls; a fifth of the run where absent. */
   readonly decaySteps?: number;
+}
+
+/** Steps of the warm-up of a long run that nobody asked to warm up. */
+const USUAL_WARMUP = 50;
+
+/**
+ * The warm-up of a run that nobody asked to warm up: 50 steps, a tenth of the run where that is less. A long one climbs from
+ * 0, as transformers' do; of a short one no step is to be wasted. It leaves room for `decaySteps`.
+ */
+export function usualWarmup(maxSteps: number, decaySteps = 0): Pick<Schedule, "warmupSteps" | "firstStepLearns"> {
+  const short = maxSteps < 10 * USUAL_WARMUP;
+  const warmupSteps = Math.min(USUAL_WARMUP, Math.floor(maxSteps / 10), Math.max(0, maxSteps - decaySteps));
+  return { warmupSteps, ...(short ? { firstStepLearns: true } : {}) };
 }
 
 /**
@@ -40,7 +55,7 @@ export function learningRateAt(step: number, schedule: Schedule): number {
   if (type === "constant") return learningRate;
   if (step < warmupSteps) {
     if (type === "nanogpt") return (learningRate * (step + 1)) / (warmupSteps + 1);
-    const climbed = step / Math.max(1, warmupSteps);
+    const climbed = schedule.firstStepLearns ? (step + 1) / (warmupSteps + 1) : step / Math.max(1, warmupSteps);
     return learningRate * (type === "warmup_stable_decay" ? climbed * (1 - floor) + floor : climbed);
   }
   const progress = Math.min(1, (step - warmupSteps) / Math.max(1, maxSteps - warmupSteps));
@@ -69,12 +84,14 @@ function halfCosine(progress: number): number {
   return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
 }
 
-/** Throws `UserError` on a schedule that cannot be: a warm-up longer than the run, a floor above the top. */
-export function checkSchedule({ type, learningRate, warmupSteps, maxSteps, ...rest }: Schedule): void {
-  const { minLearningRate = 0, decaySteps = 0 } = rest;
+/** Throws `UserError` on a schedule that cannot be: a warm-up longer than the run, a floor above the top, no step that learns. */
+export function checkSchedule(schedule: Schedule): void {
+  const { type, learningRate, warmupSteps, maxSteps, minLearningRate = 0, decaySteps = 0 } = schedule;
   if (warmupSteps > maxSteps) userError(`warmup_steps is ${warmupSteps}; wanted at most max_steps, ${maxSteps}`);
   if (minLearningRate > learningRate)
     userError(`min_lr is ${minLearningRate}; wanted at most learning_rate, ${learningRate}`);
   if (type === "warmup_stable_decay" && warmupSteps + decaySteps > maxSteps)
     userError(`warmup_steps and decay_steps are ${warmupSteps + decaySteps}; wanted at most max_steps, ${maxSteps}`);
+  if (maxSteps === 1 && learningRate > 0 && learningRateAt(0, schedule) === 0)
+    userError("warmup_steps is 1 of max_steps 1: its learning rate is 0, and nothing is learnt; leave the warm-up out");
 }

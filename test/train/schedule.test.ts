@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkSchedule, learningRateAt, type Schedule } from "../../src/train/schedule.ts";
+import { checkSchedule, learningRateAt, SCHEDULES, type Schedule, usualWarmup } from "../../src/train/schedule.ts";
 import fixture from "./fixtures/transformers-schedules.json" with { type: "json" };
 
 describe("gives transformers' learning rates to the last digit of float32", () => {
@@ -37,4 +37,34 @@ test.each([
   [{ type: "warmup_stable_decay", warmupSteps: 6, decaySteps: 6 }, "are 12; wanted at most max_steps, 10"],
 ] as const)("a schedule that cannot be is refused: %o", (changes, message) => {
   expect(() => checkSchedule({ learningRate: 0.1, warmupSteps: 0, maxSteps: 10, ...changes })).toThrow(message);
+});
+
+test("of a run of any length that nobody asked to warm up every step learns; long ones climb from 0 in 50 steps, as ever", () => {
+  const idle: string[] = [];
+  for (const type of SCHEDULES)
+    for (const minLearningRate of [0, 1e-4])
+      for (let maxSteps = 1; maxSteps < 500; maxSteps++) {
+        const schedule = { type, learningRate: 1e-3, minLearningRate, maxSteps, ...usualWarmup(maxSteps) };
+        checkSchedule(schedule);
+        const rates = Array.from({ length: maxSteps }, (_, step) => learningRateAt(step, schedule));
+        if (!rates.every((rate) => rate > 0 && rate <= 1e-3)) idle.push(`${type} of ${maxSteps}`);
+        if (!rates.some((rate) => rate > 0.9e-3)) idle.push(`${type} of ${maxSteps} never reaches its top`);
+      }
+  expect(idle).toEqual([]);
+  expect([1, 9, 10, 400, 499].map((steps) => usualWarmup(steps).warmupSteps)).toEqual([0, 0, 1, 40, 49]);
+  for (const maxSteps of [500, 1000, 100_000]) expect(usualWarmup(maxSteps)).toEqual({ warmupSteps: 50 });
+});
+
+test("a warm-up that nobody asked for leaves room for a decay that was", () => {
+  const schedule = { type: "warmup_stable_decay", learningRate: 0.1, maxSteps: 100, decaySteps: 95 } as const;
+  expect(usualWarmup(100, 95).warmupSteps).toBe(5);
+  checkSchedule({ ...schedule, ...usualWarmup(100, 95) });
+});
+
+test("one step that was asked to warm up would learn nothing, as transformers' does: it is refused", () => {
+  const one = { learningRate: 0.1, warmupSteps: 1, maxSteps: 1 };
+  expect(() => checkSchedule(one)).toThrow("warmup_steps is 1 of max_steps 1: its learning rate is 0");
+  checkSchedule({ ...one, type: "nanogpt" });
+  checkSchedule({ ...one, type: "constant" });
+  checkSchedule({ ...one, learningRate: 0 });
 });

@@ -1,4 +1,6 @@
 import { userError } from "../../core/errors.ts";
+import { nearest } from "../nearest.ts";
+import { fieldElsewhere } from "./elsewhere.ts";
 import { BROUGHT, EITHER, fileName, SETTING_KEYS, SETTINGS, type SettingKey, type TrainSettings } from "./table.ts";
 
 const BY_NAME = new Map<string, SettingKey>(
@@ -13,8 +15,15 @@ export function settingsFromJson(json: unknown, where: string): Partial<TrainSet
   if (typeof json !== "object" || json === null || Array.isArray(json))
     userError(`${where}: wanted a JSON object of settings, such as {"learning_rate": 5e-5}`);
   const settings: Partial<Record<SettingKey, unknown>> = {};
+  const unknown: string[] = [];
   for (const [name, value] of Object.entries(json)) {
-    const key = BY_NAME.get(name) ?? unknownName(name, where);
+    const key = BY_NAME.get(name);
+    if (key === undefined) {
+      const elsewhere = fieldElsewhere(name, value);
+      if (elsewhere === undefined || !isSilent(value))
+        unknown.push(`${name} is not a setting; ${elsewhere ?? remedyFor(name)}`);
+      continue;
+    }
     if (value === null) continue;
     // A single file or prompt needs no list.
     const given = SETTINGS[key].wanted === "a list of texts" && typeof value === "string" ? [value] : value;
@@ -23,6 +32,7 @@ export function settingsFromJson(json: unknown, where: string): Partial<TrainSet
     if (Object.hasOwn(settings, key)) userError(`${where}: ${name} and ${fileName(key)} are the same; leave out one`);
     settings[key] = given;
   }
+  if (unknown.length > 0) userError(`${where}: ${unknown.join("; ")}`);
   return settings as Partial<TrainSettings>;
 }
 
@@ -54,21 +64,13 @@ export function settingsToJson(settings: TrainSettings): Record<string, unknown>
   );
 }
 
-function unknownName(name: string, where: string): never {
-  const near = [...BY_NAME.keys()].filter((known) => distance(known, name) <= Math.max(2, name.length / 4));
-  near.sort((a, b) => distance(a, name) - distance(b, name));
-  const hint = near[0] ? `did you mean ${near[0]}?` : "`gpt2 train --help` lists them";
-  return userError(`${where}: ${name} is not a setting; ${hint}`);
+/** Says nothing, as most of what a dump of another tool's settings has. */
+function isSilent(value: unknown): boolean {
+  const off = Array.isArray(value) ? (value.length > 1 ? value : (value[0] ?? "")) : value;
+  return off === null || off === false || off === "" || off === "no" || off === "none";
 }
 
-/** Edits that turn one word into another (Levenshtein 1966). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    row = next;
-  }
-  return row[b.length]!;
+function remedyFor(name: string): string {
+  const near = nearest(name, [...BY_NAME.keys()]);
+  return near ? `did you mean ${near}?` : "`gpt2 train --help` lists them";
 }

@@ -34,12 +34,12 @@ export function number<T extends number | undefined>(
   return { ...common(given, "<x>", wanted, accepts, readNumber), default: given.default as never };
 }
 
-/** A whole number, `least` or more. */
+/** A whole number, `least` or more; `besides` is for messages. */
 export function whole<T extends number | undefined>(
-  given: Described & { least: number; default: T },
+  given: Described & { least: number; default: T; besides?: string },
 ): Setting<T extends undefined ? number | undefined : number> {
   const accepts = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= given.least;
-  const wanted = `a whole number, ${given.least} or more`;
+  const wanted = `a whole number, ${given.least} or more${given.besides === undefined ? "" : `; ${given.besides}`}`;
   return { ...common(given, "<n>", wanted, accepts, readNumber), default: given.default as never };
 }
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { userError } from "../../core/errors.ts";
 import { fileName, flagName, SETTING_KEYS, SETTINGS, type SettingKey, type TrainSettings } from "./table.ts";
 
 /** Adds a flag for every setting to a command; what is not typed stays undefined, so that layers can tell. */
@@ -7,20 +8,22 @@ export function addSettings(command: Command): Command {
   return command;
 }
 
-/** The settings that were typed. Throws what commander throws where one was typed by two names. */
+/** The settings that were typed. Throws `UserError` where one was typed by two names. */
 export function typedSettings(flags: Readonly<Record<string, unknown>>): Partial<TrainSettings> {
   return Object.fromEntries(
     SETTING_KEYS.flatMap((key) => {
-      const names = [key, ...SETTINGS[key].aliases.map(camelCase)];
-      const given = names.map((name) => flags[name]).find((value) => value !== undefined);
-      return given === undefined ? [] : [[key, given]];
+      const names = [fileName(key), ...SETTINGS[key].aliases];
+      const given = names.filter((name) => flags[camelCase(name)] !== undefined);
+      if (given.length > 1)
+        userError(`train: ${given.map(flagOf).join(" and ")} are one setting by two names; leave out one`);
+      return given.map((name) => [key, flags[camelCase(name)]]);
     }),
   ) as Partial<TrainSettings>;
 }
 
 function optionsOf(key: SettingKey): Option[] {
   const setting = SETTINGS[key];
-  const names = [flagName(key), ...setting.aliases.map((alias) => `--${alias.replaceAll("_", "-")}`)];
+  const names = [flagName(key), ...setting.aliases.map(flagOf)];
   const value = setting.placeholder === undefined ? "" : ` ${setting.placeholder}`;
   const shown = setting.default === undefined || setting.default === false ? "" : `, default ${setting.default}`;
   const [first, ...rest] = names;
@@ -37,6 +40,10 @@ function optionsOf(key: SettingKey): Option[] {
       ? [new Option(`--no-${fileName(key).replaceAll("_", "-")}`, "without it").helpGroup(setting.group)]
       : [];
   return [make(first!, `${setting.help}${shown}${also}`), ...rest.map((name) => make(name, "").hideHelp()), ...off];
+}
+
+function flagOf(name: string): string {
+  return `--${name.replaceAll("_", "-")}`;
 }
 
 function camelCase(name: string): string {

@@ -26,10 +26,14 @@ export function resolveSettings({ preset, file = {}, typed }: SettingLayers): Tr
   for (const layer of [chosen === undefined ? {} : findPreset(chosen), file, typed]) settings = over(settings, layer);
   if (settings.maxSteps === undefined && settings.numTrainEpochs === undefined)
     settings = { ...settings, maxSteps: DEFAULT_STEPS };
-  // A preset's warm-up is for the preset's number of steps.
+  return said.warmupSteps === undefined ? withFittingWarmup(settings, said) : settings;
+}
+
+/** A preset's warm-up is for the preset's number of steps: of other runs it may be a tenth at most. */
+function withFittingWarmup(settings: TrainSettings, said: Partial<TrainSettings>): TrainSettings {
   const { warmupSteps = 0, maxSteps = Number.POSITIVE_INFINITY } = settings;
-  if (warmupSteps > maxSteps && said.warmupSteps === undefined) settings = { ...settings, warmupSteps: undefined };
-  return settings;
+  const fits = warmupSteps === 0 || (said.numTrainEpochs === undefined && warmupSteps <= maxSteps / 10);
+  return fits ? settings : { ...settings, warmupSteps: undefined };
 }
 
 function over(settings: TrainSettings, layer: Partial<TrainSettings>): TrainSettings {

@@ -93,7 +93,9 @@ export const SETTINGS = {
     group: OPTIMISATION,
     least: 0,
     default: undefined,
-    help: "steps up to the highest rate; default 50, at most a tenth of all",
+    // transformers 5 takes a number below 1 as a share.
+    besides: "a share of all steps is warmup_ratio",
+    help: "steps up to the highest rate, from 0; default 50, of short runs a tenth, whose first step learns, too",
   }),
   warmupRatio: number({
     group: OPTIMISATION,

@@ -5,7 +5,7 @@ import type { ParameterLayout } from "../../model/parameters.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { evenlyChosen } from "../../train/evaluate.ts";
 import { packedRows, type RowSource, recordRows, windowRows, windowsOf } from "../../train/rows.ts";
-import { checkSchedule } from "../../train/schedule.ts";
+import { checkSchedule, usualWarmup } from "../../train/schedule.ts";
 import type { TrainOptions } from "../../train/trainer.ts";
 import type { OpenData, TrainingData } from "../data/source.ts";
 import { type OpenModel, requireTokenizer } from "../model-source.ts";
@@ -106,14 +106,12 @@ function evaluationOf({ nPositions, maxEvalSamples }: TrainSettings, set: Traini
 }
 
 function optionsOf(settings: TrainSettings, maxSteps: number): TrainOptions {
-  const { warmupRatio, decaySteps } = settings;
+  const { decaySteps } = settings;
   return {
     type: settings.lrSchedulerType,
     learningRate: settings.learningRate,
     minLearningRate: settings.minLr,
-    warmupSteps:
-      settings.warmupSteps ??
-      Math.ceil(warmupRatio === undefined ? Math.min(50, maxSteps / 10) : maxSteps * warmupRatio),
+    ...warmupOf(settings, maxSteps),
     maxSteps,
     ...(decaySteps === undefined ? {} : { decaySteps }),
     batchSize: settings.perDeviceTrainBatchSize,
@@ -128,4 +126,11 @@ function optionsOf(settings: TrainSettings, maxSteps: number): TrainOptions {
     precision: settings.precision,
     labelSmoothing: settings.labelSmoothingFactor,
   };
+}
+
+/** One that was asked for is transformers', share and all. */
+function warmupOf({ warmupSteps, warmupRatio, decaySteps }: TrainSettings, maxSteps: number) {
+  if (warmupSteps !== undefined) return { warmupSteps };
+  if (warmupRatio !== undefined) return { warmupSteps: Math.ceil(maxSteps * warmupRatio) };
+  return usualWarmup(maxSteps, decaySteps);
 }

@@ -20,6 +20,7 @@ import { checkpointPath, type SavedCheckpoint, saveCheckpoint } from "../checkpo
 import { createPace, createProgress } from "../progress.ts";
 import { createRunFiles, TRAINER_STATE_FILE } from "../run-files.ts";
 import { settingsToJson } from "../settings/file.ts";
+import { withAbsolutePaths } from "../settings/paths.ts";
 import { version } from "../version.ts";
 import { divergedError, type LoopActions, type Progress } from "./loop.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
@@ -118,7 +119,7 @@ export async function createRecorder(
             ...resultFiles(session.runtime, layout, modelOf(plan)),
             optimizerFile(session.runtime, layout, step, options.precision),
             jsonFile(TRAINER_STATE_FILE, files.trainerState(place)),
-            jsonFile(SETTINGS_FILE, settingsToJson(settings)),
+            jsonFile(SETTINGS_FILE, settingsToJson(withAbsolutePaths(settings))),
             jsonFile(LOOP_FILE, loop),
           ],
           { limit: settings.saveTotalLimit, best: settings.loadBestModelAtEnd ? bestStep : undefined, notice: say },
@@ -161,7 +162,7 @@ export async function createRecorder(
 function describe(session: Session, plan: TrainPlan, resumedFrom: number): RunDescription {
   const parameters = parameterCount(plan.config);
   return {
-    settings: settingsToJson(plan.settings),
+    settings: settingsToJson(withAbsolutePaths(plan.settings)),
     config: { ...plan.config },
     adapter: session.runtime.name,
     parameters,
@@ -181,5 +182,5 @@ function reproduction(result: StepResult, { settings, source, tokenizer }: Train
   const { rows } = source.at(result.step - 1);
   const texts = rows.map((row) => row.map(({ ids }) => tokenizer.decode(Array.from(ids))));
   const numbers = { loss: String(result.loss), gradNorm: String(result.gradNorm) };
-  return { ...result, ...numbers, settings: settingsToJson(settings), rows: texts };
+  return { ...result, ...numbers, settings: settingsToJson(withAbsolutePaths(settings)), rows: texts };
 }

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import pc from "picocolors";
 import { userError } from "../../core/errors.ts";
 import { type Tuning, tuningFrom } from "../../kernels/tuning.ts";
 import { removeFolder, setAside } from "../../platform/node/durable.ts";
 import { acquireLock, type Lock } from "../../platform/node/lock.ts";
+import { runName } from "../../platform/node/paths.ts";
 import type { RunSummary } from "../../train/events.ts";
 import { checkFit } from "../../train/fit.ts";
 import { withRecovery } from "../../train/recovery.ts";
@@ -201,6 +202,5 @@ function rejectFinished(directory: string, { options }: TrainPlan): void {
 }
 
 function nameOf({ settings }: TrainPlan): string {
-  const [first = "run"] = settings.data ?? [];
-  return basename(first).replace(/\.[^.]*$/, "") || "run";
+  return runName(settings.data?.[0], existsSync);
 }

@@ -1,9 +1,10 @@
 /** Large things in the user's cache: folders that are there whole or not at all, and files in them that are read at any place. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { userError } from "../../core/errors.ts";
 import { cacheFolders } from "./cache.ts";
+import { makeDirectory } from "./directories.ts";
 import { systemError } from "./folder.ts";
 
 /** A folder for what can be made again; throws `UserError` where there is none that can be written. */
@@ -13,7 +14,7 @@ export async function cacheFolder(name: string, env: NodeJS.ProcessEnv = process
     const folder = join(root.path, name);
     try {
       await root.make();
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      makeDirectory(folder, 0o700);
       await access(folder, constants.W_OK);
       return folder;
     } catch (error) {
@@ -55,7 +56,7 @@ export async function writeCache<T>(path: string, fill: (append: AppendTo) => Pr
   try {
     await removeAbandoned(dirname(path));
     await rm(aside, { recursive: true, force: true });
-    await mkdir(aside, { recursive: true, mode: 0o700 });
+    makeDirectory(aside, 0o700);
     const result = await fill(async (name) => {
       const file = buffered(await open(join(aside, name), "wx"));
       files.push(file);

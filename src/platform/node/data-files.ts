@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { userError } from "../../core/errors.ts";
+import { isDirectory } from "./directories.ts";
 import { systemError } from "./folder.ts";
+import { mayBePattern, splitPattern, typedPath } from "./paths.ts";
 
 /** Bytes read at once: small, since what is made of a piece waits as garbage for the collector. */
 const PIECE = 1 << 16;
@@ -28,17 +30,17 @@ export interface DataSource {
 /** The files that are meant: patterns such as data/*.jsonl are expanded, in the order of names, where there is no file called so. */
 export async function expandPaths(paths: readonly string[]): Promise<string[]> {
   const all: string[] = [];
-  for (const path of paths) {
-    const pattern = path !== STDIN && /[*?[\]{}]/.test(path) && !(await stat(path).catch(() => undefined));
+  for (const path of paths.map((path) => typedPath(path))) {
+    const pattern = path !== STDIN && mayBePattern(path) && !(await stat(path).catch(() => undefined));
     if (!pattern) {
       all.push(path);
       continue;
     }
     const { glob } = await import("tinyglobby");
-    const windows = process.platform === "win32";
-    const found = await glob(windows ? path.replaceAll("\\", "/") : path, { expandDirectories: false });
+    const { folder, rest } = splitPattern(path, isDirectory);
+    const found = await glob(rest, { expandDirectories: false, cwd: folder || "." });
     if (found.length === 0) userError(`${path}: no file has such a name`);
-    all.push(...found.sort());
+    for (const name of found.sort()) all.push(`${folder}${name}`);
   }
   if (all.filter((path) => path === STDIN).length > 1) userError("standard input (-) was given twice");
   return all;

@@ -1,8 +1,9 @@
 /** Folders that are there whole or not at all, whenever the process is killed or the disk fails. */
 import { createHash, randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { userError } from "../../core/errors.ts";
+import { makeDirectory } from "./directories.ts";
 import { exists, openFile, systemError } from "./folder.ts";
 
 /** What a file must hold. */
@@ -31,7 +32,7 @@ export async function writeFolder(path: string, fill: (file: WriteFile) => Promi
   const aside = unique(path, "partial");
   try {
     if (await exists(path)) userError(`${path}: exists already`);
-    await mkdir(aside, { recursive: true });
+    makeDirectory(aside);
     await fill((name, contents) => writeVerified(join(aside, name), contents));
     await flushFolder(aside);
     await rename(aside, path);

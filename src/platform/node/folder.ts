@@ -81,6 +81,9 @@ export function systemError(path: string, error: unknown): never {
     EIO: "the disk gave an input/output error",
     EMFILE: "too many files are open",
     ENOTDIR: "a part of the path is a file, wanted a directory",
+    ENAMETOOLONG: "the name is too long",
+    ELOOP: "its links go in a circle",
+    EPERM: "not permitted",
   };
   if (code === undefined) throw error;
   return userError(`${path}: ${known[code] ?? code}`);

@@ -1,7 +1,8 @@
 /** The folder in which every Hugging Face tool keeps what it has downloaded of a model, in their common layout. */
-import { copyFile, mkdir, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { getHFHubCachePath, getRepoFolderName } from "@huggingface/hub";
+import { makeDirectory } from "./directories.ts";
 import { exists } from "./folder.ts";
 
 export interface RepoCache {
@@ -48,7 +49,7 @@ export function repoCache(name: string): RepoCache {
     },
     async link(hash, commit, file) {
       const path = join(snapshot(commit), file);
-      await mkdir(dirname(path), { recursive: true });
+      makeDirectory(dirname(path));
       try {
         await symlink(relative(dirname(path), blob(hash)), path);
       } catch (error) {
@@ -66,11 +67,11 @@ export function repoCache(name: string): RepoCache {
       );
     },
     async remember(revision, commit) {
-      await mkdir(join(folder, "blobs"), { recursive: true });
-      await mkdir(snapshot(commit), { recursive: true });
+      makeDirectory(join(folder, "blobs"));
+      makeDirectory(snapshot(commit));
       if (revision === commit) return;
       const ref = join(folder, "refs", revision);
-      await mkdir(dirname(ref), { recursive: true });
+      makeDirectory(dirname(ref));
       await writeFile(ref, commit);
     },
     filesOf: (commit) => readdir(snapshot(commit)).catch(() => []),

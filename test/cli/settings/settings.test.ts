@@ -4,7 +4,8 @@ import { parseSettings, settingsFromJson, settingsToJson } from "../../../src/cl
 import { addSettings, typedSettings } from "../../../src/cli/settings/options.ts";
 import { PRESET_NAMES } from "../../../src/cli/settings/presets.ts";
 import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
-import { DEFAULTS, SETTING_KEYS, SETTINGS, type TrainSettings } from "../../../src/cli/settings/table.ts";
+import { DEFAULTS, fileName, SETTING_KEYS, SETTINGS, type TrainSettings } from "../../../src/cli/settings/table.ts";
+import fields from "./transformers-fields.json" with { type: "json" };
 
 function typed(...words: string[]): Partial<TrainSettings> {
   const command = addSettings(new Command().exitOverride().configureOutput({ writeErr: () => {} }));
@@ -28,6 +29,12 @@ test("what is typed is told from what is not, in every kind of setting", () => {
     perDeviceTrainBatchSize: 4,
     recompute: true,
   });
+});
+
+test("one setting by two names is an error that names both", () => {
+  expect(() => typed("--n-positions", "16", "--block-size", "8")).toThrow(
+    "train: --n-positions and --block-size are one setting by two names; leave out one",
+  );
 });
 
 test.each([
@@ -61,13 +68,36 @@ describe("a configuration file", () => {
     ['{"learning_rate": "fast"}', 'c.json: learning_rate is "fast"; wanted a number, 0 or more'],
     ['{"max_steps": 1.5}', "c.json: max_steps is 1.5; wanted a whole number, 1 or more"],
     ['{"learning_rat": 1}', "c.json: learning_rat is not a setting; did you mean learning_rate?"],
-    ['{"deepspeed": "x"}', "c.json: deepspeed is not a setting; `gpt2 train --help` lists them"],
+    ['{"zeppelin": "x"}', "c.json: zeppelin is not a setting; `gpt2 train --help` lists them"],
+    ['{"deepspeed": "x"}', "c.json: deepspeed is not a setting; leave it out: one device trains"],
+    [
+      '{"lr": 1, "fp16": true}',
+      "c.json: lr is not a setting; it is learning_rate here; fp16 is not a setting; give precision f16",
+    ],
+    ['{"device": "cpu"}', "c.json: device is not a setting; say it on the command line: --device"],
     ['{"stream": 1}', "c.json: stream is 1; wanted true or false"],
     ['{"batch_size": 1, "per_device_train_batch_size": 2}', "are the same; leave out one"],
     ["[]", "c.json: wanted a JSON object of settings"],
     ["{", "c.json: is not valid JSON"],
   ])("%s is refused", (text, message) => {
     expect(() => parseSettings(text, "c.json")).toThrow(message);
+  });
+
+  test("a dump of transformers' TrainingArguments says only what it says; every other name has a remedy", () => {
+    const dump = {
+      learning_rate: 5e-5,
+      bf16: false,
+      eval_strategy: "no",
+      report_to: ["none"],
+      deepspeed: null,
+      fsdp: [],
+    };
+    expect(settingsFromJson(dump, "c.json")).toEqual({ learningRate: 5e-5 });
+    for (const name of fields.TrainingArguments) {
+      if (SETTING_KEYS.some((key) => [fileName(key), ...SETTINGS[key].aliases].includes(name))) continue;
+      expect(() => settingsFromJson({ [name]: 1 }, "c.json"), name).not.toThrow(/--help. lists them|did you mean/);
+      expect(() => settingsFromJson({ [name]: 1 }, "c.json"), name).toThrow(`c.json: ${name} is not a setting; `);
+    }
   });
 
   test.each([undefined, ...PRESET_NAMES])("what a run resolved from preset %s reads back the same", (preset) => {
@@ -119,6 +149,10 @@ describe("layers", () => {
   test("a preset's warm-up gives way to fewer steps; one that was asked for does not", () => {
     expect(resolveSettings({ preset: "emails", typed: { maxSteps: 10 } }).warmupSteps).toBe(undefined);
     expect(resolveSettings({ preset: "emails", typed: { maxSteps: 10, warmupSteps: 15 } }).warmupSteps).toBe(15);
+    expect(resolveSettings({ preset: "emails", typed: { maxSteps: 200 } }).warmupSteps).toBe(20);
+    expect(resolveSettings({ preset: "emails", typed: { maxSteps: 199 } }).warmupSteps).toBe(undefined);
+    expect(resolveSettings({ preset: "emails", typed: { numTrainEpochs: 0.1 } }).warmupSteps).toBe(undefined);
+    expect(resolveSettings({ preset: "finetune", typed: { numTrainEpochs: 0.1 } }).warmupSteps).toBe(0);
   });
 
   test.each<[Partial<TrainSettings>, string]>([

@@ -21,7 +21,18 @@ test.runIf(existsSync(text) && adapter !== undefined)(
     try {
       const run = join(folder, "run");
       const args = [GPT2, "train", "--preset", "nanogpt-char-cpu", "--data", text];
-      const short = ["--max-steps", "100", "--eval-steps", "100", "--samples", "0", "--device", adapter!];
+      const short = [
+        "--max-steps",
+        "100",
+        "--warmup-steps",
+        "100",
+        "--eval-steps",
+        "100",
+        "--samples",
+        "0",
+        "--device",
+        adapter!,
+      ];
       const env = { ...process.env, NODE_OPTIONS: "" };
       await promisify(execFile)(process.execPath, [...args, ...short, "--output-dir", run], { cwd: root, env });
       const lines = readFileSync(join(run, "metrics.jsonl"), "utf8").trimEnd().split("\n");

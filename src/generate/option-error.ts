@@ -1,0 +1,19 @@
+import { UserError } from "../core/errors.ts";
+
+/** How an option is spelt: `topP` in a program, `--top-p` on the command line. */
+export type Spell = (name: string) => string;
+
+/** A mistake in options that can be told in any spelling; its own message has the library's. */
+export class OptionError extends UserError {
+  readonly told: (spell: Spell) => string;
+
+  constructor(told: (spell: Spell) => string) {
+    super(told((name) => name));
+    this.told = told;
+  }
+}
+
+/** Throws an `OptionError`; `told` names options by `spell` alone, so that no other word is taken for one. */
+export function optionError(told: (spell: Spell) => string): never {
+  throw new OptionError(told);
+}
