@@ -1,5 +1,7 @@
 import { userError } from "../core/errors.ts";
+import { parseJsonLine } from "../data/jsonl.ts";
 import type { Scorer } from "../generate/score.ts";
+import { startedWith } from "../text/ids.ts";
 import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
 
 /** A beginning, several endings, and the number of the right one. */
@@ -23,13 +25,7 @@ export function parseChoices(text: string, path: string): Question[] {
   const questions = lines.flatMap((line, i): Question[] => {
     if (line.trim() === "") return [];
     const fail = (wanted: string): never => userError(`${path}, line ${i + 1}: wanted ${wanted}`);
-    let entry: unknown;
-    try {
-      entry = JSON.parse(line);
-    } catch {
-      fail("a JSON object");
-    }
-    const { ctx, endings, label } = (entry ?? {}) as Record<string, unknown>;
+    const { ctx, endings, label } = parseJsonLine(line, `${path}, line ${i + 1}`);
     if (typeof ctx !== "string") return fail('"ctx", the text that begins');
     if (
       !Array.isArray(endings) ||
@@ -56,7 +52,7 @@ export async function scoreChoices(
 ): Promise<ChoiceScores> {
   let [bySum, byMean] = [0, 0];
   for (const [i, { context, endings, label }] of questions.entries()) {
-    const start = [requireEndId(tokenizer), ...tokenizer.encode(context)];
+    const start = startedWith([requireEndId(tokenizer)], tokenizer.encode(context));
     const rows = endings.map((ending) => {
       const ids = [...tokenizer.encode(` ${ending}`)].slice(0, contextLength);
       return { ids: [...start, ...ids].slice(-(contextLength + 1)), count: ids.length };

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { describeFindings, endTextOf } from "../data/findings.ts";
 import { DATA_FORMATS, type DataFormat } from "../data/source.ts";
 import { recordWindows, streamWindows, type Windows } from "../generate/windows.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -37,7 +38,7 @@ export async function openScoredData(
   notice: (line: string) => void,
 ): Promise<ScoredData> {
   const { dataFormat: format, maskPrompt = false, ...columns } = flags;
-  const { train, close } = await openData(
+  const { train, report, close } = await openData(
     {
       files,
       format,
@@ -54,7 +55,12 @@ export async function openScoredData(
     tokenizer,
     { notice },
   );
+  const found = report.findings ? describeFindings(report.findings, endTextOf(tokenizer) ?? "", String) : [];
+  if (train.kind === "records" && found.length > 0) notice(`data: ${found.join(", ")}`);
   if (train.kind === "records") return { windows: recordWindows(train.sequences), unit: "records", close };
-  const before = tokenizer.endId === undefined ? [] : [tokenizer.endId];
+  // A text that begins with the end token itself is not begun twice.
+  const { endId } = tokenizer;
+  const begun = train.stream.length > 0 && train.stream.read(0, 1)[0] === endId;
+  const before = endId === undefined || begun ? [] : [endId];
   return { windows: streamWindows(train.stream, before, contextLength, stride), unit: "windows", close };
 }

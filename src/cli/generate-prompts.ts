@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
-import { userError } from "../core/errors.ts";
+import { UserError, userError } from "../core/errors.ts";
+import { delimiterOf } from "../data/delimiter.ts";
 import { readRecords } from "../data/read.ts";
 import { type DataFormat, formatOf } from "../data/source.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { openSource } from "../platform/node/data-files.ts";
+import { startedWith } from "../text/ids.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
 export interface PromptFlags {
@@ -13,24 +15,60 @@ export interface PromptFlags {
   readonly promptColumn?: string;
 }
 
-/** The texts to continue: each --prompt, each record of --prompt-file, all of standard input where one of them is "-". */
-export async function readPrompts(flags: PromptFlags): Promise<string[]> {
+/**
+ * The texts to continue: each --prompt, each row of --prompt-file, all of standard input where one of them is "-". `notice`
+ * hears what a person should know of the file, a line each.
+ */
+export async function readPrompts(flags: PromptFlags, notice: (line: string) => void): Promise<string[]> {
   const { prompt = [], promptFile } = flags;
-  const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags);
+  const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags, notice);
   const typed = prompt.map((text) => (text === "-" ? readStandardInput().replace(/\r?\n$/, "") : text));
   const all = [...typed, ...fromFile];
   return all.length === 0 ? [""] : all;
 }
 
-/** A prompt a line, or in the column `prompt` of JSON lines or a table. */
-async function readPromptFile(path: string, { promptFormat, promptColumn = "prompt" }: PromptFlags): Promise<string[]> {
+/** Rows without a prompt that are named; of more, how many they are. */
+const MOST_NAMED = 5;
+
+/**
+ * A prompt a line, or in the column `prompt`, or else `text`, of JSON lines or a table. A row without one, or with null, starts a new text, so
+ * that answers and rows go together.
+ */
+async function readPromptFile(
+  path: string,
+  { promptFormat, promptColumn }: PromptFlags,
+  notice: (line: string) => void,
+): Promise<string[]> {
   const format = formatOf(path, promptFormat);
   if (format === "bin") return userError(`${path}: holds ids; wanted prompts as text, JSON lines, CSV or Parquet`);
   const source = await openSource(path);
   try {
+    const columns = { promptColumn, promptsOnly: true };
+    if (format === "csv" || format === "tsv") {
+      const { notice: line } = await delimiterOf(source, columns, format);
+      if (line !== undefined) notice(line);
+    }
     const prompts: string[] = [];
-    for await (const { texts } of readRecords({ source, format }, { textColumn: promptColumn })) prompts.push(...texts);
+    const empty: string[] = [];
+    for await (const { texts, where } of readRecords({ source, format }, columns, { endText: null, keepEmpty: true })) {
+      for (const [i, text] of texts.entries()) {
+        prompts.push(text);
+        if (text === "") empty.push(where(i).replace(`${source.name}, `, ""));
+      }
+    }
+    // What is left of a file's last lines is no prompt.
+    while (format === "txt" && prompts.at(-1) === "") {
+      prompts.pop();
+      empty.pop();
+    }
     if (prompts.length === 0) userError(`${path}: has no lines; wanted one prompt a line`);
+    if (empty.length > 0) {
+      const more = empty.length > MOST_NAMED ? `, and ${empty.length - MOST_NAMED} more` : "";
+      const named = empty.slice(0, MOST_NAMED).join(", ") + more;
+      notice(
+        `${source.name}: ${empty.length} of ${prompts.length} prompts are empty: ${named}; each starts a new text`,
+      );
+    }
     return prompts;
   } finally {
     await source.close();
@@ -39,6 +77,18 @@ async function readPromptFile(path: string, { promptFormat, promptColumn = "prom
 
 function readStandardInput(): string {
   return readFileSync(0, "utf8");
+}
+
+/** Encodes prompts, naming the one that cannot be where there are several. */
+export function encodePrompts(prompts: readonly string[], encode: (text: string) => number[]): number[][] {
+  return prompts.map((prompt, i) => {
+    try {
+      return encode(prompt);
+    } catch (error) {
+      if (!(error instanceof UserError) || prompts.length === 1) throw error;
+      return userError(`prompt ${i + 1}: ${error.message}`);
+    }
+  });
 }
 
 export interface PromptModel {
@@ -55,7 +105,7 @@ export function encodePrompt(
   newTokens: number,
 ): number[] {
   const start = startToken || text === "" ? startOf(tokenizer) : [];
-  const ids = [...tokenizer.encode(text)];
+  const ids = startedWith(start, tokenizer.encode(text)).slice(start.length);
   const room = config.contextLength - start.length;
   if (!window || ids.length < room) return [...start, ...ids];
   // enough of the text's end that what is to be generated fits, but never less than half of the context

@@ -16,7 +16,7 @@ import {
   speltAsFlags,
 } from "./generate-flags.ts";
 import { interact, jsonLine, printStream, reportCut } from "./generate-print.ts";
-import { encodePrompt, type PromptFlags, readPrompts } from "./generate-prompts.ts";
+import { encodePrompt, encodePrompts, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { tuneOption } from "./tune.ts";
@@ -48,7 +48,7 @@ export function generateCommand(): Command {
     .addOption(
       new Option("--prompt-format <format>", "of --prompt-file, where its name does not say").choices(DATA_FORMATS),
     )
-    .option("--prompt-column <name>", "of --prompt-file; default prompt");
+    .option("--prompt-column <name>", "of --prompt-file; default prompt, or text");
   return addGenerationOptions(command)
     .option("--window", "of a prompt that does not fit the context, continue its end")
     .option("--interactive", "ask for prompts until the input ends")
@@ -80,8 +80,8 @@ async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<voi
   const options = optionsOfFlags(flags, tokenizer);
   const { most, numBeams, numReturnSequences } = generationOptions(options, config); // mistakes come before the wait
   const encode = (text: string): number[] => encodePrompt(text, model, tokenizer, flags.window === true, most.length);
-  const prompts = flags.interactive ? [] : await readPrompts(flags);
-  const encoded = prompts.map(encode);
+  const prompts = flags.interactive ? [] : await readPrompts(flags, (line) => console.error(line));
+  const encoded = encodePrompts(prompts, encode);
   const layout = layoutParameters(config);
   await withRuntime(flags.device, async (opened) => {
     const count = Math.max(1, prompts.length);

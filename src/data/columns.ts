@@ -1,10 +1,14 @@
 import { userError } from "../core/errors.ts";
+import { isBlank } from "./findings.ts";
+import type { RecordBatch } from "./source.ts";
 
 /** Which columns of a table the records are in, as far as it was said. */
 export interface Columns {
   readonly textColumn?: string | undefined;
   readonly promptColumn?: string | undefined;
   readonly completionColumn?: string | undefined;
+  /** Prompts alone are wanted: `promptColumn`, or else `prompt` or `text`. */
+  readonly promptsOnly?: boolean | undefined;
 }
 
 /** Which columns it is: one, or what is read and what is learnt after it. */
@@ -26,6 +30,7 @@ export function checkColumns({ textColumn, promptColumn, completionColumn }: Col
  * line or row that shows which columns there are.
  */
 export function mapColumns(given: Columns, present: readonly string[], where: string): Mapping {
+  if (given.promptsOnly) return mapPrompts(given, present, where);
   checkColumns(given);
   const { textColumn, promptColumn, completionColumn } = given;
   const pair = { prompt: promptColumn ?? "prompt", text: completionColumn ?? "completion" };
@@ -39,9 +44,33 @@ export function mapColumns(given: Columns, present: readonly string[], where: st
     );
   }
   const mapping: Mapping = textColumn !== undefined ? { text: textColumn } : pair;
-  for (const column of [mapping.prompt, mapping.text])
-    if (column !== undefined && !has(column)) noColumn(column, present, where);
+  for (const column of columnsOf(mapping)) if (!has(column)) noColumn(column, present, where);
   return mapping;
+}
+
+function mapPrompts({ promptColumn }: Columns, present: readonly string[], where: string): Mapping {
+  const found = (promptColumn === undefined ? ["prompt", "text"] : [promptColumn]).find((name) =>
+    present.includes(name),
+  );
+  if (found !== undefined) return { text: found };
+  const wanted = show(promptColumn ?? "prompt");
+  return userError(`${where}: no column ${wanted}; got ${listed(present)}; say which: --prompt-column`);
+}
+
+/** The columns that are read, in the order of a record. */
+export function columnsOf({ prompt, text }: Mapping): string[] {
+  return prompt === undefined ? [text] : [prompt, text];
+}
+
+/** Throws `UserError` where a column that is read is there twice: one of them would be left out without a word. */
+export function rejectTwice(mapping: Mapping, present: readonly string[], where: string): void {
+  for (const column of columnsOf(mapping)) {
+    const places = present.flatMap((name, i) => (name === column ? [i + 1] : []));
+    if (places.length > 1)
+      userError(
+        `${where}: ${places.length} columns are called ${show(column)}, numbers ${places.join(" and ")}; give each a name of its own`,
+      );
+  }
 }
 
 export function noColumn(column: string, present: readonly string[], where: string): never {
@@ -62,7 +91,7 @@ export function textOf(value: unknown, column: string, where: string): string {
   return userError(`${where}: column ${show(column)} is ${got}, wanted text; choose another with --text-column`);
 }
 
-function listed(columns: readonly string[]): string {
+export function listed(columns: readonly string[]): string {
   if (columns.length === 0) return "none";
   const most = 8;
   const more = columns.length > most ? `, and ${columns.length - most} more` : "";
@@ -70,31 +99,32 @@ function listed(columns: readonly string[]): string {
 }
 
 /** A name or value out of a file, on one line and short. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "nothing");
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }
 
-/** Collects the records of a batch, leaving out those without text. */
-export function createCollector(mapping: Mapping) {
+/** Collects the records of a batch, leaving out those without text unless `keepEmpty`. */
+export function createCollector(mapping: Mapping, keepEmpty = false) {
   const texts: string[] = [];
   const prompts: string[] = [];
   const places: number[] = [];
-  let empty = 0;
+  let [empty, blank] = [0, 0];
   return {
     /** `place`: the line or row, for messages. */
     add(prompt: string, text: string, place: number): void {
-      if (prompt === "" && text === "") {
-        empty++;
+      if (!keepEmpty && isBlank(prompt) && isBlank(text)) {
+        if (prompt === "" && text === "") empty++;
+        else blank++;
         return;
       }
       texts.push(text);
       if (mapping.prompt !== undefined) prompts.push(prompt);
       places.push(place);
     },
-    batch(where: (place: number) => string) {
+    batch(where: (place: number) => string): RecordBatch {
       const parts = mapping.prompt === undefined ? { texts } : { texts, prompts };
-      return { ...parts, empty, where: (index: number) => where(places[index]!) };
+      return { ...parts, empty, blank, where: (index: number) => where(places[index]!) };
     },
   };
 }

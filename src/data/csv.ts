@@ -1,14 +1,21 @@
 import Papa from "papaparse";
 import { userError } from "../core/errors.ts";
-import { type Columns, createCollector, type Mapping, mapColumns } from "./columns.ts";
+import { type Columns, createCollector, type Mapping, mapColumns, rejectTwice } from "./columns.ts";
+import { type Delimited, delimiterOf, nameOf } from "./delimiter.ts";
 import { LONGEST_LINE } from "./lines.ts";
 import type { ByteSource, RecordBatch } from "./source.ts";
 import { decodeText } from "./utf8.ts";
 
 /** A table whose first row names its columns, as RFC 4180 has it. Line ends inside quotes become \n; empty rows are left out. */
-export async function* readTable(source: ByteSource, columns: Columns, delimiter: string): AsyncGenerator<RecordBatch> {
+export async function* readTable(
+  source: ByteSource,
+  columns: Columns,
+  format: "csv" | "tsv",
+  keepEmpty = false,
+): AsyncGenerator<RecordBatch> {
   let header: { names: readonly string[]; mapping: Mapping } | undefined;
-  for await (const { rows, line } of readRows(source, delimiter)) {
+  const delimited = await delimiterOf(source, columns, format);
+  for await (const { rows, line } of readRows(source, delimited)) {
     const lineOf = (row: number): number => rows.slice(0, row).reduce((at, cells) => at + height(cells), line);
     const where = (row: number): string => `${source.name}, line ${lineOf(row)}`;
     let skip = 0;
@@ -17,19 +24,20 @@ export async function* readTable(source: ByteSource, columns: Columns, delimiter
       if (skip === 0) continue;
       const names = rows[skip - 1]!;
       header = { names, mapping: mapColumns(columns, names, where(skip - 1)) };
+      rejectTwice(header.mapping, names, where(skip - 1));
     }
     const { names, mapping } = header;
     const [prompt, text] = [
       mapping.prompt === undefined ? -1 : names.indexOf(mapping.prompt),
       names.indexOf(mapping.text),
     ];
-    const collected = createCollector(mapping);
+    const collected = createCollector(mapping, keepEmpty);
     for (let i = skip; i < rows.length; i++) {
       const row = rows[i]!;
       if (isBlank(row)) continue;
       if (row.length !== names.length)
         userError(
-          `${where(i)}: has ${row.length} fields, the first row ${names.length}; quote fields that hold ${delimiter === "\t" ? "tabs" : "commas"} or line ends`,
+          `${where(i)}: has ${row.length} fields, the first row ${names.length}; quote fields that hold ${nameOf(delimited.delimiter)} or line ends`,
         );
       collected.add(prompt < 0 ? "" : row[prompt]!, row[text]!, i);
     }
@@ -48,9 +56,14 @@ function height(row: readonly string[]): number {
 }
 
 /** Whole rows, some at a time; `line` is the number of the first one's first line. */
-async function* readRows(source: ByteSource, delimiter: string): AsyncGenerator<{ rows: string[][]; line: number }> {
+async function* readRows(
+  source: ByteSource,
+  { delimiter, declared }: Delimited,
+): AsyncGenerator<{ rows: string[][]; line: number }> {
   const parser = new Papa.Parser({ delimiter, newline: "\n" });
   let [rest, line, wanted, ended] = ["", 1, 0, false];
+  /** The line that says by what columns are separated is none of the table. */
+  let toSkip = declared;
   const parse = (text: string): string[][] => {
     const { data, errors, meta } = parser.parse(text, 0, !ended) as Papa.ParseResult<string[]>;
     const error = errors[0];
@@ -67,6 +80,11 @@ async function* readRows(source: ByteSource, delimiter: string): AsyncGenerator<
   };
   for await (const text of unixLineEnds(decodeText(source))) {
     rest += text;
+    if (toSkip) {
+      const end = rest.indexOf("\n");
+      if (end < 0) continue;
+      [rest, line, toSkip] = [rest.slice(end + 1), 2, false];
+    }
     // A field that is still open is looked at again when there is twice as much, not at every piece.
     if (rest.length < wanted) continue;
     const end = rest.lastIndexOf("\n") + 1;
@@ -83,7 +101,7 @@ async function* readRows(source: ByteSource, delimiter: string): AsyncGenerator<
       );
   }
   ended = true;
-  const rows = parse(rest);
+  const rows = parse(toSkip ? "" : rest);
   if (rows.length > 0) yield { rows, line };
 }
 

@@ -1,5 +1,6 @@
 import { UserError, userError } from "../core/errors.ts";
 import { END_OF_TEXT, requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import { endTextOf, type Findings, withoutEndTokens } from "./findings.ts";
 import type { RecordBatch } from "./source.ts";
 
 /** Records as ids, one after another. */
@@ -10,29 +11,33 @@ export interface EncodedRecords {
   /** Of these, how many stand before the text that is learnt: the end token and the prompt. Absent without prompts. */
   readonly prompts?: readonly number[];
   readonly empty: number;
+  /** What else was met. */
+  readonly findings?: Findings;
 }
 
 /** UTF-16 units that are encoded at once. */
 const AT_ONCE = 1 << 16;
 
 /**
- * Each record becomes end token, prompt, text, end token. Prompt and text are encoded apart, as the prompt is when it is
- * later continued. Throws `UserError` with the place of a record that cannot be encoded.
+ * Each record becomes end token, prompt, text, end token, of which those that its text has at its edges are none more. Prompt
+ * and text are encoded apart, as the prompt is when it is later continued. Throws `UserError` with the place of a record that
+ * cannot be encoded.
  */
-export function* encodeBatch(batch: RecordBatch, tokenizer: Tokenizer): Generator<EncodedRecords> {
+export function* encodeBatch(given: RecordBatch, tokenizer: Tokenizer): Generator<EncodedRecords> {
+  const { batch, findings } = withoutEndTokens(given, tokenizer);
   const { texts, prompts } = batch;
-  let { empty } = batch;
+  let told: Pick<EncodedRecords, "empty" | "findings"> = { empty: batch.empty, findings };
   for (let from = 0; from < texts.length; ) {
     let [to, units] = [from, 0];
     while (to < texts.length && units < AT_ONCE) {
       units += texts[to]!.length + (prompts?.[to] ?? "").length;
       to++;
     }
-    yield { ...encodeSome(batch, from, to, tokenizer), empty };
-    empty = 0;
+    yield { ...encodeSome(batch, from, to, tokenizer), ...told };
+    told = { empty: 0 };
     from = to;
   }
-  if (empty > 0) yield { ids: new Int32Array(0), lengths: [], ...(prompts ? { prompts: [] } : {}), empty };
+  if (told.findings) yield { ids: new Int32Array(0), lengths: [], ...(prompts ? { prompts: [] } : {}), ...told };
 }
 
 function encodeSome(batch: RecordBatch, from: number, to: number, tokenizer: Tokenizer) {
@@ -67,13 +72,15 @@ function encodeSome(batch: RecordBatch, from: number, to: number, tokenizer: Tok
 
 /**
  * Several texts in one call, between end tokens, which every tokenizer splits at first: thirty times as fast for short texts.
- * Undefined where that does not give as many texts again, since one holds the end token itself.
+ * Undefined where that does not give as many texts again, since one holds the end token itself, or not the same ids.
  */
 function encodeParts(parts: readonly string[], tokenizer: Tokenizer, endId: number): Int32Array[] | undefined {
   if (parts.length === 0) return [];
+  const endText = endTextOf(tokenizer)!;
+  if (!splitsPlainly(tokenizer, endText, endId)) return undefined;
   let joined: Int32Array;
   try {
-    joined = tokenizer.encode(parts.join(END_OF_TEXT));
+    joined = tokenizer.encode(parts.join(endText));
   } catch (error) {
     if (error instanceof UserError) return undefined; // one by one shows which it is
     throw error;
@@ -86,6 +93,14 @@ function encodeParts(parts: readonly string[], tokenizer: Tokenizer, endId: numb
   }
   encoded.push(joined.subarray(start));
   return encoded.length === parts.length ? encoded : undefined;
+}
+
+/** An end token of Hugging Face's may take in the white space around it, or count between words alone. */
+function splitsPlainly(tokenizer: Tokenizer, endText: string, endId: number): boolean {
+  if (tokenizer.kind !== "gpt2") return true;
+  const joined = tokenizer.encode(`a ${endText} b${endText}c`);
+  const apart = [...tokenizer.encode("a "), endId, ...tokenizer.encode(" b"), endId, ...tokenizer.encode("c")];
+  return joined.length === apart.length && apart.every((id, i) => joined[i] === id);
 }
 
 function encodeOneByOne(

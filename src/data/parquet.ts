@@ -1,7 +1,7 @@
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { UserError, userError } from "../core/errors.ts";
-import { type Columns, createCollector, mapColumns, textOf } from "./columns.ts";
+import { type Columns, columnsOf, createCollector, mapColumns, rejectTwice, textOf } from "./columns.ts";
 import type { ByteSource, RecordBatch } from "./source.ts";
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -13,7 +13,11 @@ const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes && DECODER.decod
  * The rows of a Parquet file, one row group at a time: the columns that are wanted of one group are in memory at once.
  * Pages may be compressed by snappy, gzip, zstd, brotli or LZ4. A row whose cell is null or empty is left out.
  */
-export async function* readParquet(source: ByteSource, columns: Columns): AsyncGenerator<RecordBatch> {
+export async function* readParquet(
+  source: ByteSource,
+  columns: Columns,
+  keepEmpty = false,
+): AsyncGenerator<RecordBatch> {
   const { name } = source;
   const file: AsyncBuffer = {
     byteLength: source.size,
@@ -23,7 +27,8 @@ export async function* readParquet(source: ByteSource, columns: Columns): AsyncG
   const metadata = await orNotParquet(name, () => parquetMetadataAsync(file));
   const present = parquetSchema(metadata).children.map(({ element }) => element.name);
   const mapping = mapColumns(columns, present, name);
-  const wanted = mapping.prompt === undefined ? [mapping.text] : [mapping.prompt, mapping.text];
+  rejectTwice(mapping, present, name);
+  const wanted = columnsOf(mapping);
   const where = (row: number): string => `${name}, row ${row}`;
   let first = 0;
   for (const group of metadata.row_groups) {
@@ -31,7 +36,7 @@ export async function* readParquet(source: ByteSource, columns: Columns): AsyncG
     const read = () =>
       parquetReadObjects({ file, metadata, columns: wanted, rowStart: first, rowEnd: end, compressors, parsers });
     const rows = await orNotParquet(`${name}, rows ${first + 1} to ${end}`, read);
-    const collected = createCollector(mapping);
+    const collected = createCollector(mapping, keepEmpty);
     rows.forEach((row, i) => {
       const cell = (column: string): string => textOf(row[column], column, where(first + i + 1));
       collected.add(mapping.prompt === undefined ? "" : cell(mapping.prompt), cell(mapping.text), first + i + 1);

@@ -2,6 +2,7 @@ import { userError } from "../core/errors.ts";
 import { END_OF_TEXT, type Tokenizer } from "../text/tokenizer.ts";
 import type { Columns } from "./columns.ts";
 import { type EncodedRecords, encodeBatch, safePieces } from "./encode.ts";
+import { endTextOf } from "./findings.ts";
 import { readJsonLines } from "./jsonl.ts";
 import { readLines } from "./lines.ts";
 import type { ByteSource, DataFormat, RecordBatch } from "./source.ts";
@@ -13,12 +14,23 @@ export interface DataFile {
   readonly format: Exclude<DataFormat, "bin">;
 }
 
+export interface ReadOptions {
+  /** Of text files: where a line is nothing but this end token, records lie between such lines; null: each line is one. */
+  readonly endText?: string | null;
+  /** Whether records without text count; default: they are left out. */
+  readonly keepEmpty?: boolean;
+}
+
 /** The records of a file, some at a time. Throws `UserError` with the file, the line or row, and what to do. */
-export async function* readRecords({ source, format }: DataFile, columns: Columns): AsyncGenerator<RecordBatch> {
-  if (format === "txt") yield* readLines(source);
-  else if (format === "jsonl") yield* readJsonLines(source, columns);
-  else if (format === "parquet") yield* (await import("./parquet.ts")).readParquet(source, columns);
-  else yield* (await import("./csv.ts")).readTable(source, columns, format === "csv" ? "," : "\t");
+export async function* readRecords(
+  { source, format }: DataFile,
+  columns: Columns,
+  { endText = END_OF_TEXT, keepEmpty = false }: ReadOptions = {},
+): AsyncGenerator<RecordBatch> {
+  if (format === "txt") yield* readLines(source, { endText: endText ?? undefined, keepEmpty });
+  else if (format === "jsonl") yield* readJsonLines(source, columns, keepEmpty);
+  else if (format === "parquet") yield* (await import("./parquet.ts")).readParquet(source, columns, keepEmpty);
+  else yield* (await import("./csv.ts")).readTable(source, columns, format, keepEmpty);
 }
 
 /** The records of some files as ids. */
@@ -28,8 +40,9 @@ export async function* encodeFiles(
   tokenizer: Tokenizer,
 ): AsyncGenerator<EncodedRecords> {
   let prompts: boolean | undefined;
+  const endText = endTextOf(tokenizer) ?? null;
   for (const file of files) {
-    for await (const batch of readRecords(file, columns)) {
+    for await (const batch of readRecords(file, columns, { endText })) {
       prompts ??= batch.prompts !== undefined;
       if (prompts !== (batch.prompts !== undefined))
         userError(
@@ -56,15 +69,20 @@ export async function* encodeAsStream(
   tokenizer: Tokenizer,
 ): AsyncGenerator<EncodedPiece> {
   let texts = 0;
+  /** Of what came before: one end token between two texts is enough, whoever wrote it. */
+  let last: number | undefined;
   for (const file of files) {
     if (file.format === "txt") {
       let begins = true;
       const { source } = file;
       for await (const piece of safePieces(decodeText(source), tokenizer, source.name)) {
-        if (begins && texts++ > 0 && tokenizer.endId !== undefined)
-          yield { ids: Int32Array.of(tokenizer.endId), text: false };
-        yield { ids: tokenizer.encode(piece), text: begins };
+        const ids = tokenizer.encode(piece);
+        const { endId } = tokenizer;
+        if (begins && texts++ > 0 && endId !== undefined && last !== endId && ids[0] !== endId)
+          yield { ids: Int32Array.of(endId), text: false };
+        yield { ids, text: begins };
         begins = false;
+        last = ids.at(-1);
       }
       continue;
     }
@@ -72,8 +90,9 @@ export async function* encodeAsStream(
       let at = 0;
       for (const length of lengths) {
         // A record is end token, text, end token; of the two, one between texts is enough.
-        yield { ids: ids.slice(texts++ > 0 ? at : at + 1, at + length - 1), text: true };
+        yield { ids: ids.slice(texts++ > 0 && last !== ids[at] ? at : at + 1, at + length - 1), text: true };
         at += length;
+        last = ids[at - 2];
       }
     }
   }
@@ -98,7 +117,9 @@ export async function alphabetOf(
       for await (const piece of safePieces(decodeText(source), undefined, source.name)) alphabet.add(piece);
       continue;
     }
-    for await (const { texts, prompts = [] } of readRecords(file, columns)) {
+    for await (const { texts, prompts = [] } of readRecords(file, columns, {
+      endText: endToken ? END_OF_TEXT : null,
+    })) {
       for (const text of texts) alphabet.add(text);
       for (const prompt of prompts) alphabet.add(prompt);
     }

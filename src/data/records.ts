@@ -1,5 +1,7 @@
 import { userError } from "../core/errors.ts";
-import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import { END_OF_TEXT, requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import { endTextOf, isBlank, isSeparator, withoutOwnEnds } from "./findings.ts";
+import { createLineRecords } from "./lines.ts";
 import { type DataReport, reportRecords } from "./report.ts";
 import type { Sequence } from "./sequence.ts";
 
@@ -9,23 +11,32 @@ export interface Dataset {
   readonly report: DataReport;
 }
 
-/** The non-empty lines of a text file, line ends of any system removed. */
-export function linesOf(text: string): string[] {
-  return text
-    .replace(/^\uFEFF/, "")
-    .split(/\r\n|\n|\r/)
-    .filter((line) => line !== "");
+/**
+ * The records of a text file, as `gpt2 train` reads it: each line with text on it, line ends of any system removed; or, where
+ * a line is nothing but the end token, what lies between such lines.
+ */
+export function linesOf(text: string, endText: string = END_OF_TEXT): string[] {
+  const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+  const records = createLineRecords(lines.some((line) => isSeparator(line, endText)) ? endText : undefined, false, "");
+  for (const [i, line] of lines.entries()) records.add(line, i + 1);
+  records.end();
+  return [...records.take().texts];
 }
 
 /**
  * Each record becomes end token, text, end token: the first is what a sample starts from, the last is what teaches the
- * model to stop, with loss on it. A record that does not fit `contextLength` places is cut and so ends without one.
+ * model to stop, with loss on it. Those that a text has at its edges are the record's own; one with no text besides is left
+ * out. A record that does not fit `contextLength` places is cut and so ends without one.
  */
 export function encodeRecords(records: readonly string[], tokenizer: Tokenizer, contextLength: number): Dataset {
   if (records.length === 0) userError("the data has no records: wanted a text file with one record a line");
   const endId = requireEndId(tokenizer);
+  const endText = endTextOf(tokenizer)!;
   const lengths = new Map<number, number>();
-  const sequences = records.map((record): Sequence => {
+  const texts = records
+    .map((record) => withoutOwnEnds(record, endText))
+    .filter(({ text, start, end }) => !((start || end) && isBlank(text)));
+  const sequences = texts.map(({ text: record }): Sequence => {
     const text = tokenizer.encode(record);
     // n ids have n - 1 places, since the last one is only predicted.
     const fits = text.length + 1 <= contextLength;

@@ -56,6 +56,10 @@ export interface RecordBatch {
   readonly prompts?: readonly string[];
   /** Records without any text, which were left out. */
   readonly empty: number;
+  /** Records of nothing but white space, which were left out; default 0. */
+  readonly blank?: number;
+  /** Lines of a text file that are only an end token, between records; default 0. */
+  readonly separators?: number;
   /** For messages: where record `index` of this batch stands, "data.jsonl, line 3". */
   where(index: number): string;
 }

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import type { Findings } from "./findings.ts";
 import { crc32 } from "./token-index.ts";
 
 /** How many records have each number of ids. */
@@ -16,6 +17,10 @@ export interface TokenMeta {
   readonly prompts: boolean;
   /** Records without text, which were left out. */
   readonly empty: number;
+  /** What else was met; absent for ids that were made elsewhere. */
+  readonly findings?: Findings;
+  /** Of ids, lengths, prompts and vocabulary: data with another digest is other data. */
+  readonly digest?: string;
   /** Records that are the same as an earlier one; undefined where there are too many records to know. */
   readonly duplicates?: number;
   /** Of records. */

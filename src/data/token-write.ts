@@ -1,4 +1,6 @@
+import { createDigest } from "./digest.ts";
 import type { EncodedRecords } from "./encode.ts";
+import { addFindings, NO_FINDINGS } from "./findings.ts";
 import { BLOCK_RECORDS, formatBlock } from "./token-index.ts";
 import type { TokenMeta } from "./token-meta.ts";
 
@@ -24,10 +26,14 @@ export function createTokenWriter(
   let prompts: number[] | undefined;
   const counts = { lengths: new Map<number, number>(), prompts: new Map<number, number>() };
   const seen = createHashSet();
+  let findings = NO_FINDINGS;
+  // Of their own, since where one batch ends and the next begins is nobody's business.
+  const digests = { ids: createDigest(), lengths: createDigest(), prompts: createDigest() };
 
   async function append(more: Int32Array): Promise<void> {
     if (more.length === 0) return;
     ids += more.length;
+    digests.ids.add(more);
     const typed = bytesPerId === 2 ? Uint16Array.from(more) : more;
     await out.ids(new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength));
   }
@@ -57,6 +63,9 @@ export function createTokenWriter(
       }
       records += batch.lengths.length;
       empty += batch.empty;
+      findings = addFindings(findings, batch.findings);
+      digests.lengths.add(batch.lengths);
+      if (batch.prompts) digests.prompts.add(batch.prompts);
       await append(batch.ids);
     },
     async addStream(more, text) {
@@ -73,6 +82,10 @@ export function createTokenWriter(
         records,
         prompts: prompts !== undefined,
         empty,
+        findings,
+        digest: Object.values(digests)
+          .map((digest) => digest.finish())
+          .join(""),
         ...(duplicates === undefined ? {} : { duplicates }),
         lengths: counts.lengths,
         promptLengths: counts.prompts,

@@ -43,6 +43,7 @@ const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 async function decode(source: ByteSource, bytes: Uint8Array, at: number): Promise<string> {
   const nul = bytes.indexOf(NUL);
   if (nul >= 0) {
+    if (isWide(bytes)) userError(`${source.name}: ${UTF16}`);
     const line = await lineOf(source, at + nul);
     return userError(
       `${source.name}, line ${line}: byte ${at + nul} is NUL; is it a binary file? wanted UTF-8 text, or say its --data-format`,
@@ -112,10 +113,20 @@ async function lineOf(source: ByteSource, offset: number): Promise<number> {
   return line;
 }
 
+const UTF16 = "is UTF-16; convert it: iconv -f UTF-16 -t UTF-8";
+
+/** Whether every second byte of the beginning is NUL: UTF-16 of a Western text, without a byte-order mark. */
+function isWide(bytes: Uint8Array): boolean {
+  const looked = bytes.subarray(0, 1024);
+  const share = (parity: number): number =>
+    looked.reduce((sum, byte, i) => sum + (i % 2 === parity && byte === NUL ? 1 : 0), 0) / (looked.length / 2);
+  return looked.length >= 8 && Math.max(share(0), share(1)) > 0.9;
+}
+
 /** First bytes of files that are no text, and what to do with them. */
 const SIGNATURES: readonly (readonly [bytes: readonly number[], what: string])[] = [
-  [[0xff, 0xfe], "is UTF-16; convert it: iconv -f UTF-16 -t UTF-8"],
-  [[0xfe, 0xff], "is UTF-16; convert it: iconv -f UTF-16 -t UTF-8"],
+  [[0xff, 0xfe], UTF16],
+  [[0xfe, 0xff], UTF16],
   [[0x1f, 0x8b], "is compressed by gzip; unpack it: gunzip"],
   [[0x28, 0xb5, 0x2f, 0xfd], "is compressed by zstd; unpack it: unzstd"],
   [[0x50, 0x4b, 0x03, 0x04], "is a zip file; unpack it"],

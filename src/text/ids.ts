@@ -1,3 +1,9 @@
+/** `ids` after what texts start with, which is not there twice where they begin with it themselves. */
+export function startedWith(start: readonly number[], ids: Int32Array): number[] {
+  const begun = start.length > 0 && start.every((id, i) => ids[i] === id);
+  return begun ? [...ids] : [...start, ...ids];
+}
+
 /** Token ids as they are found: an array that grows, four bytes an id. */
 export interface IdBuffer {
   push(id: number): void;

@@ -26,7 +26,8 @@ async function recordsOf(
   const texts = batches.flatMap((batch) => [...batch.texts]);
   const prompts = batches.flatMap((batch) => [...(batch.prompts ?? [])]);
   const places = batches.flatMap((batch) => batch.texts.map((_, i) => batch.where(i)));
-  return { texts, prompts, places, empty: batches.reduce((sum, batch) => sum + batch.empty, 0) };
+  const count = (name: "empty" | "blank" | "separators") => batches.reduce((sum, batch) => sum + (batch[name] ?? 0), 0);
+  return { texts, prompts, places, empty: count("empty"), blank: count("blank"), separators: count("separators") };
 }
 
 /** Texts with line ends, characters of every length in UTF-8, white space and end tokens. */
@@ -97,22 +98,35 @@ describe("text", () => {
   });
 });
 
-test("records encoded together are those encoded one by one, end tokens inside them or not", () => {
+/** A text without the end tokens that it begins, and ends, with. */
+const withoutFirst = (text: string) => text.replace(/^(?:[\p{White_Space}\uFEFF]*<\|endoftext\|>)+/u, "");
+const withoutLast = (text: string) => text.replace(/(?:<\|endoftext\|>[\p{White_Space}\uFEFF]*)+$/u, "");
+
+test("records encoded together are those encoded one by one, end tokens inside them or not, none at an edge doubled", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(anyText, anyText), { minLength: 1 }), fc.boolean(), (pairs, withPrompts) => {
       const texts = pairs.map(([text]) => text);
       const prompts = withPrompts ? { prompts: pairs.map(([, prompt]) => prompt) } : {};
       const [batch] = encodeBatch({ texts, ...prompts, empty: 3, where: String }, gpt2);
-      const expected = pairs.map(([text, prompt]) => [
+      const own = pairs
+        .map(([text, prompt]) =>
+          withPrompts && prompt !== "" ? [withoutFirst(prompt), text] : ["", withoutFirst(text)],
+        )
+        .map(([prompt, text]) => ({ prompt: prompt!, text: withoutLast(text!) }));
+      const kept = own.filter(({ prompt, text }, i) => {
+        const held = (withPrompts ? pairs[i]![1] : "") + pairs[i]![0];
+        return !held.includes("<|endoftext|>") || /[^\p{White_Space}\uFEFF]/u.test(prompt + text);
+      });
+      const expected = kept.map(({ text, prompt }) => [
         gpt2.endId!,
-        ...(withPrompts ? gpt2.encode(prompt) : []),
+        ...gpt2.encode(prompt),
         ...gpt2.encode(text),
         gpt2.endId!,
       ]);
       expect([...batch!.ids]).toEqual(expected.flat());
       expect(batch!.lengths).toEqual(expected.map((ids) => ids.length));
-      expect(batch!.empty).toBe(3);
-      if (withPrompts) expect(batch!.prompts).toEqual(pairs.map(([, prompt]) => 1 + gpt2.encode(prompt).length));
+      expect(batch!.empty).toBe(3 + own.length - kept.length);
+      if (withPrompts) expect(batch!.prompts).toEqual(kept.map(({ prompt }) => 1 + gpt2.encode(prompt).length));
     }),
   );
 });
@@ -154,10 +168,11 @@ describe("CSV and TSV", () => {
         async (rows, format, end, piece) => {
           const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
           const table = [["id", "text"], ...rows].map((row) => row.map(quoted).join(format === "csv" ? "," : "\t"));
-          const expected = rows.map(([, text]) => text.replaceAll("\r\n", "\n")).filter((text) => text !== "");
-          const { texts, empty } = await recordsOf(table.join(end) + end, format as "csv", {}, piece);
+          const expected = rows.map(([, text]) => text.replaceAll("\r\n", "\n")).filter((text) => text.trim() !== "");
+          const { texts, empty, blank } = await recordsOf(table.join(end) + end, format as "csv", {}, piece);
           expect(texts).toEqual(expected);
-          expect(empty).toBe(rows.length - expected.length);
+          expect(empty).toBe(rows.filter(([, text]) => text === "").length);
+          expect(empty + blank).toBe(rows.length - expected.length);
         },
       ),
     );

@@ -1,5 +1,6 @@
 /** Files of ids, as nanoGPT's prepare.py writes them: 16 bits an id, little-endian, nothing else. */
 import { userError } from "../../core/errors.ts";
+import { createDigest } from "../../data/digest.ts";
 import type { RandomBytes } from "../../data/token-read.ts";
 import { openRandom } from "../../platform/node/cache-files.ts";
 import type { DataSource } from "../../platform/node/data-files.ts";
@@ -22,7 +23,7 @@ export function openIdFiles(sources: readonly DataSource[], listener: DataListen
       );
     },
     async tokens(tokenizer: Tokenizer): Promise<OpenTokens> {
-      await checkIds(sources, tokenizer.vocabSize, listener);
+      const digest = await checkIds(sources, tokenizer.vocabSize, listener);
       const files = sources.map(({ path }) => openRandom(path));
       const ids = concatenated(files);
       const meta = {
@@ -32,6 +33,7 @@ export function openIdFiles(sources: readonly DataSource[], listener: DataListen
         records: sources.length,
         prompts: false,
         empty: 0,
+        digest,
         lengths: new Map(),
         promptLengths: new Map(),
       };
@@ -45,7 +47,9 @@ export function openIdFiles(sources: readonly DataSource[], listener: DataListen
   };
 }
 
-async function checkIds(sources: readonly DataSource[], vocabulary: number, listener: DataListener): Promise<void> {
+/** Gives the ids' digest. */
+async function checkIds(sources: readonly DataSource[], vocabulary: number, listener: DataListener): Promise<string> {
+  const digest = createDigest();
   const total = sources.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   for (const { name, pieces } of sources) {
@@ -58,11 +62,13 @@ async function checkIds(sources: readonly DataSource[], vocabulary: number, list
           userError(
             `${name}: id ${ids[i]} at index ${index + i}, wanted 0 to ${vocabulary - 1}; was it made with another tokenizer?`,
           );
+      digest.add(ids);
       index += ids.length;
       done += piece.length;
       listener.progress?.("tokenizing", done, total);
     }
   }
+  return digest.finish();
 }
 
 /** Several files as if they were one. */

@@ -1,4 +1,6 @@
 import { UserError } from "../../core/errors.ts";
+import { endTextOf, withoutOwnEnds } from "../../data/findings.ts";
+import type { Sequences } from "../../data/sequence.ts";
 import { openRecords, type Tokens } from "../../data/token-read.ts";
 import { hashOf } from "../../data/token-write.ts";
 import { requireEndId, type Tokenizer } from "../../text/tokenizer.ts";
@@ -11,8 +13,12 @@ export function createKnown(tokens: Tokens, tokenizer: Tokenizer): ((text: strin
   const { meta } = tokens;
   if (meta.kind === "stream" || meta.ids > MOST.ids || meta.records > MOST.records) return undefined;
   const all = openRecords(tokens, { contextLength: Number.MAX_SAFE_INTEGER, maskPrompt: false });
+  const endText = endTextOf(tokenizer)!;
+  if (meta.prompts) return createKnownPairs(all, tokenizer);
   let hashes: Map<number, number> | undefined;
-  return (text) => {
+  return (whole) => {
+    // A sample that was begun with the end token is the same text.
+    const { text } = withoutOwnEnds(whole, endText);
     if (!hashes) {
       hashes = new Map();
       for (let i = 0; i < meta.records; i++) {
@@ -26,6 +32,18 @@ export function createKnown(tokens: Tokens, tokenizer: Tokenizer): ((text: strin
     if (index === undefined) return false;
     const found = all.read(index).ids;
     return found.length === ids.length && ids.every((id, i) => id === found[i]);
+  };
+}
+
+/** Prompt and text of a pair are tokenised apart, so that a text in one piece may have other ids: texts are compared. */
+function createKnownPairs(all: Sequences, tokenizer: Tokenizer): (text: string) => boolean {
+  const endText = endTextOf(tokenizer)!;
+  let texts: Set<string> | undefined;
+  return (whole) => {
+    texts ??= new Set(
+      Array.from({ length: all.count }, (_, i) => tokenizer.decode(Array.from(all.read(i).ids).slice(1, -1))),
+    );
+    return texts.has(withoutOwnEnds(whole, endText).text);
   };
 }
 

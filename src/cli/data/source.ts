@@ -7,6 +7,9 @@
  */
 import { userError } from "../../core/errors.ts";
 import { checkColumns } from "../../data/columns.ts";
+import { delimiterOf } from "../../data/delimiter.ts";
+import { vocabularyDigest } from "../../data/digest.ts";
+import { addFindings, type Findings, hintsOf } from "../../data/findings.ts";
 import type { AlphabetOptions } from "../../data/read.ts";
 import { type DataReport, paddingShare, reportRecords, reportStream, withoutCounts } from "../../data/report.ts";
 import type { Sequences, TokenStream } from "../../data/sequence.ts";
@@ -59,6 +62,10 @@ export interface SourceReport extends DataReport {
   readonly empty: number;
   /** Records, of training and held out ones, that are the same as an earlier one; undefined where there are too many to know. */
   readonly duplicates?: number;
+  /** What else was met in all files; absent for ids that were made elsewhere. */
+  readonly findings?: Findings;
+  /** Of all ids and what they stand for: data with another digest is other data. */
+  readonly digest: string;
   readonly evaluation?: DataReport;
   /** The folder that the ids are kept in, if they are. */
   readonly cache?: string;
@@ -109,6 +116,10 @@ export async function openData(
     if (!options.shortStreams) checkParts(parts, options, train.name, held?.name ?? train.name);
     const { empty, duplicates } = tokens.meta;
     const { folder } = tokens;
+    const findings = tokens.meta.findings && addFindings(tokens.meta.findings, heldTokens?.meta.findings);
+    const records = tokens.meta.records + (heldTokens?.meta.records ?? 0);
+    if (findings && !train.stream)
+      for (const line of hintsOf(findings, records, known, train.lines)) listener.notice?.(line);
     const report: SourceReport = {
       ...parts.train.report,
       kind: parts.train.data.kind,
@@ -116,6 +127,10 @@ export async function openData(
       bytes: train.bytes + (held?.bytes ?? 0),
       empty: empty + (heldTokens?.meta.empty ?? 0),
       ...(duplicates === undefined ? {} : { duplicates }),
+      ...(findings ? { findings } : {}),
+      digest: [tokens.meta.digest, heldTokens?.meta.digest, vocabularyDigest(known)]
+        .filter((part) => part !== undefined)
+        .join("-"),
       ...(parts.evaluation ? { evaluation: parts.evaluation.report } : {}),
       ...(folder === undefined ? {} : { cache: folder }),
     };
@@ -149,6 +164,8 @@ interface FileSet {
   readonly files: number;
   readonly bytes: number;
   readonly stream: boolean;
+  /** Whether records are lines of text files. */
+  readonly lines: boolean;
   alphabet(options?: AlphabetOptions): Promise<string[]>;
   tokens(tokenizer: Tokenizer): Promise<OpenTokens>;
 }
@@ -167,7 +184,13 @@ async function openSet(
   const sources = await openSources(paths);
   opened.push(...sources);
   const bytes = sources.reduce((sum, { size }) => sum + size, 0);
-  const shared = { name: sources[0]!.name, files: sources.length, bytes };
+  const lines = formats.every((format) => format === "txt");
+  const shared = { name: sources[0]!.name, files: sources.length, bytes, lines };
+  for (const [i, format] of formats.entries()) {
+    if (format !== "csv" && format !== "tsv") continue;
+    const { notice } = await delimiterOf(sources[i]!, options, format);
+    if (notice !== undefined) listener.notice?.(notice);
+  }
   if (formats.includes("bin")) {
     const other = formats.findIndex((format) => format !== "bin");
     if (other >= 0) userError(`${sources[other]!.name}: is ${formats[other]}, others are .bin; give files of one kind`);

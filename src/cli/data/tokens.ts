@@ -15,7 +15,7 @@ import { exists } from "../../platform/node/folder.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 
 /** Part of every key: raise it with any change of what is written, or of how text becomes ids. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Bytes of text up to which nothing is cached: a second or two of work. */
 export const CACHED_FROM = 8 * 2 ** 20;
@@ -46,25 +46,29 @@ export interface OpenTokens extends Tokens {
 /** Reports how far the reading of files is. */
 function counted({ files }: TextSet, listener: DataListener, work: "hashing" | "alphabet" | "tokenizing"): DataFile[] {
   const total = files.reduce((sum, { source }) => sum + source.size, 0);
-  let done = 0;
-  const count = (bytes: number): void => {
-    done += bytes;
-    listener.progress?.(work, Math.min(done, total), total);
+  const done = files.map(() => 0);
+  const tell = (): void => {
+    const sum = done.reduce((all, bytes) => all + bytes, 0);
+    listener.progress?.(work, Math.min(sum, total), total);
   };
-  return files.map(({ source, format }) => ({
+  return files.map(({ source, format }, file) => ({
     format,
     source: {
       name: source.name,
       size: source.size,
       async *pieces() {
+        // A file may be gone through more than once.
+        done[file] = 0;
         for await (const piece of source.pieces()) {
           yield piece;
-          count(piece.length);
+          done[file]! += piece.length;
+          tell();
         }
       },
       async slice(start, end) {
         const bytes = await source.slice(start, end);
-        count(end - start);
+        done[file]! += end - start;
+        tell();
         return bytes;
       },
     },
@@ -185,9 +189,10 @@ function namesOf({ files }: TextSet): string {
   return others.length === 0 ? first! : `${first} and ${others.length} more`;
 }
 
-function whyEmpty({ files, stream }: TextSet, { empty }: TokenMeta): string {
+function whyEmpty({ files, stream }: TextSet, { empty, findings }: TokenMeta): string {
   if (files.every(({ source }) => source.size === 0)) return "is empty; wanted text";
-  if (empty > 0) return `has no records: all ${empty} are empty`;
+  const blank = findings?.blank ?? 0;
+  if (empty + blank > 0) return `has no records: all ${empty + blank} are empty${blank > 0 ? " or white space" : ""}`;
   return stream ? "has no text" : "has no records; wanted text with one record a line, or JSON lines, CSV or Parquet";
 }
 

@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import { sizeOf } from "../../core/shape.ts";
 import { byteSize } from "../../core/units.ts";
+import { describeFindings, endTextOf } from "../../data/findings.ts";
 import { parameterCount } from "../../model/config.ts";
 import { trainedEntries } from "../../model/parameters.ts";
 import { contextsFor } from "../../train/contexts.ts";
@@ -46,8 +47,8 @@ function describeParts({ config, layout }: TrainPlan): string[] {
   return [`trains    ${what}${rates.length > 0 ? `; of the learning rate: ${rates.join(", ")}` : ""}`];
 }
 
-function describeData({ data, settings, source, options }: TrainPlan): string {
-  const { records, tokens, ended, cut, longest, empty, duplicates = 0, kind, cache } = data.report;
+function describeData({ data, settings, source, options, tokenizer }: TrainPlan): string {
+  const { records, tokens, ended, cut, longest, empty, duplicates = 0, kind, cache, findings } = data.report;
   const kept = cache === undefined ? "" : `, kept in ${cache}`;
   if (kind === "stream")
     return `${grouped(tokens)} tokens in ${records === 1 ? "one text" : `${grouped(records)} texts`}${kept}`;
@@ -55,9 +56,11 @@ function describeData({ data, settings, source, options }: TrainPlan): string {
   const padding = settings.packing
     ? ""
     : `, ${Math.round(100 * data.padding(options.batchSize, (places) => contexts.find((c) => c >= places) ?? places))} % padding`;
+  const found = findings ? describeFindings(findings, endTextOf(tokenizer) ?? "", grouped) : [];
   return (
     `${grouped(records)} records, ${grouped(tokens)} tokens, ${grouped(ended)} end in the end token, ${grouped(cut)} cut, ` +
     `longest ${longest}${padding}${empty > 0 ? `, ${grouped(empty)} empty ones left out` : ""}` +
+    `${found.map((line) => `, ${line}`).join("")}` +
     `${duplicates > 0 ? `, ${grouped(duplicates)} duplicates` : ""}${kept}`
   );
 }

@@ -1,5 +1,6 @@
 import type { GenerateOptions } from "../../generate/options.ts";
 import { isWellFormedAddress } from "../../text/address.ts";
+import { startedWith } from "../../text/ids.ts";
 import type { SampleEntry } from "../../train/events.ts";
 import { startOf } from "../generate-prompts.ts";
 import { formatPassages, formatSamples } from "../samples.ts";
@@ -31,7 +32,7 @@ export function sampleRequest({ tokenizer, settings, data }: TrainPlan, count: n
   const texts = Array.from({ length: count }, (_, i) => given[i % given.length]!);
   // Records start after an end token, long texts anywhere.
   const start = data.train.kind === "records" ? startOf(tokenizer) : [];
-  const prompts = texts.map((text) => (text === "" ? startOf(tokenizer) : [...start, ...tokenizer.encode(text)]));
+  const prompts = texts.map((text) => (text === "" ? startOf(tokenizer) : startedWith(start, tokenizer.encode(text))));
   const sampling = temperature === 0 ? { temperature } : { temperature, topK };
   const options = { ...sampling, seed, maxNewTokens: sampleLength, eosTokenId: tokenizer.endId ?? null };
   return { texts, prompts, options };

@@ -70,7 +70,47 @@ const ids16 = (...ids: number[]) => new Uint8Array(Uint16Array.from(ids).buffer)
 describe("what is wrong with data is said in one line, with the place and the remedy", () => {
   test.each<[string, string | Uint8Array | ArrayBuffer, string, Partial<DataOptions>?]>([
     ["bad.jsonl", '{"text": "a"}\n{"text": \n', 'line 2: is not JSON: "{\\"text\\": "; wanted one whole object a line'],
-    ["list.jsonl", "[1]\n", "line 1: is JSON, but no object"],
+    ["list.jsonl", "[1]\n", "line 1: is a JSON array; write one object a line: jq -c '.[]' FILE > FILE.jsonl"],
+    ["pretty-list.jsonl", '[\n  {"text": "a"}\n]\n', "line 1: is a JSON array"],
+    ["pretty.jsonl", '{\n  "text": "a"\n}\n', "line 1: is JSON over several lines; write each object on one: jq -c ."],
+    ["word.jsonl", '"text"\n', "line 1: is JSON, but no object"],
+    ["python.jsonl", "{'text': 'a'}\n", "line 1: has single quotes, as Python prints a dict"],
+    [
+      "nan.jsonl",
+      '{"text": "NaN"}\n{"text": "a \\" NaN", "score": NaN}\n',
+      "line 2: has NaN, as Python writes it, which is no JSON; write null instead",
+    ],
+    ["infinity.jsonl", '{"text": "a", "x": [1, -Infinity]}\n', "line 1: has -Infinity, as Python writes it"],
+    ["torn-nan.jsonl", '{"text": NaN\n', "line 1: is not JSON"],
+    [
+      "twice.jsonl",
+      '{"text": "a", "x": {"text": "b"}}\n{"text": "a", "text": "b"}\n',
+      'line 2: 2 columns are called "text"',
+    ],
+    [
+      "twice.csv",
+      "text,n,text\na,1,b\n",
+      'line 1: 2 columns are called "text", numbers 1 and 3; give each a name of its own',
+    ],
+    [
+      "raw.csv",
+      "id;body;label\n1;a;x\n",
+      'line 1: is one column by commas, but 3 by semicolons: "id", "body", "label"; say which is the text: --text-column',
+      { textColumn: "id;body;label" },
+    ],
+    ["bars.csv", "id|body\n1|a\n", 'line 1: is one column by commas, but 2 by bars: "id", "body"'],
+    ["commas.tsv", "id,body\n1,a\n", 'line 1: is one column by tabs, but 2 by commas: "id", "body"'],
+    [
+      "ragged-semicolons.csv",
+      "id;text\n1;a;b\n",
+      "line 2: has 3 fields, the first row 2; quote fields that hold semicolons",
+    ],
+    [
+      "wide.txt",
+      Uint8Array.from([..."some text"].flatMap((c) => [c.charCodeAt(0), 0])),
+      "wide.txt: is UTF-16; convert it",
+    ],
+    ["spaces.txt", " \n\t\n\n", "spaces.txt: has no records: all 3 are empty or white space"],
     [
       "column.jsonl",
       '{"body": "a"}\n',
@@ -184,7 +224,8 @@ describe("records", () => {
         fc.integer({ min: 1, max: 20 }),
         fc.boolean(),
         async (lines, contextLength, cached) => {
-          const records = lines.map((characters) => characters.join(""));
+          const records = lines.map((characters) => characters.join("")).filter((record) => record.trim() !== "");
+          fc.pre(records.length > 0);
           const path = fileOf("random.txt", `${records.join("\n")}\n`);
           const tokenizer = charTokenizer(records.join(""));
           const expected = encodeRecords(records, tokenizer, contextLength);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { describeDataChange } from "../../../src/cli/train/changes.ts";
 
-const report = { records: 2100, tokens: 50000, longest: 40, cut: 0, learnt: 47900 };
+const report = { records: 2100, tokens: 50000, longest: 40, cut: 0, learnt: 47900, digest: "a-b" };
 
 test("data that changed since a run began is told of", () => {
   expect(describeDataChange({ ...report, records: 2000, tokens: 49000 }, report)).toBe(
@@ -10,6 +10,16 @@ test("data that changed since a run began is told of", () => {
   );
 });
 
-test.each([[report], [undefined], [null], [{}], [{ records: "many" }]])("nothing is said of %j", (recorded) => {
-  expect(describeDataChange(recorded, report)).toBe(undefined);
+test("data of other contents is told of, though nothing else of it has changed", () => {
+  expect(describeDataChange({ ...report, digest: "c-b" }, report)).toBe(
+    "the data is not what the run began with (as many records and tokens, but others): " +
+      "it goes on, but not as one that never stopped",
+  );
 });
+
+test.each([[report], [{ ...report, digest: undefined }], [undefined], [null], [{}], [{ records: "many" }]])(
+  "nothing is said of %j",
+  (recorded) => {
+    expect(describeDataChange(recorded, report)).toBe(undefined);
+  },
+);
