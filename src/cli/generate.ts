@@ -8,10 +8,11 @@ import type { Gpt2Config } from "../model/config.ts";
 import { decodeTape, prefillTape } from "../model/decode.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import { addGenerationOptions, type GenerationFlags, optionsOfFlags, speltAsFlags } from "./generate-flags.ts";
-import { interact, jsonLine, printStream, reportCut } from "./generate-print.ts";
+import { interact, printJson, printStream, reportCut } from "./generate-print.ts";
 import { encodePrompt, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { quietOption, terminal } from "./terminal.ts";
 import { tuneOption } from "./tune.ts";
 
 interface GenerateFlags extends GenerationFlags, PromptFlags {
@@ -22,6 +23,7 @@ interface GenerateFlags extends GenerationFlags, PromptFlags {
   readonly device?: string;
   readonly tune?: boolean;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 export function generateCommand(): Command {
@@ -42,6 +44,7 @@ export function generateCommand(): Command {
     .option("--device <name>", DEVICE_HELP)
     .addOption(tuneOption())
     .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
+    .addOption(quietOption())
     .action((flags: GenerateFlags) =>
       generate(flags).catch((error) => {
         throw speltAsFlags(error);
@@ -50,6 +53,7 @@ export function generateCommand(): Command {
 }
 
 async function generate(flags: GenerateFlags): Promise<void> {
+  terminal.begin({ quiet: flags.quiet === true });
   if (flags.interactive && (flags.prompt || flags.promptFile || flags.json))
     userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json");
   if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both");
@@ -91,7 +95,8 @@ async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<voi
     const samples = await generator.generate(encoded, options);
     samples.forEach((sample, i) => {
       const prompt = prompts[Math.floor(i / numReturnSequences)]!;
-      console.log(flags.json ? jsonLine(prompt, sample) : prompt + sample.text);
+      if (flags.json) printJson(prompt, sample);
+      else terminal.text(`${prompt}${sample.text}\n`);
     });
     if (!flags.json) reportCut(samples);
   });

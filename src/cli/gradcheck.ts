@@ -8,6 +8,7 @@ import { type Comparison, compareOp, needsHalves } from "../runtime/compare.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { type Line, terminal } from "./terminal.ts";
 
 /** Relative L2 distance allowed between the device's float32 and the CPU's float64. */
 const DEVICE_BOUND = 1e-5;
@@ -31,24 +32,26 @@ export function gradcheckCommand(): Command {
     .option("--device <name>", DEVICE_HELP)
     .option("--json", "print one JSON object an op")
     .action(async (names: string[], options: { device?: string; json?: boolean }) => {
+      terminal.begin({ lost: "go-on" });
       const ops = names.length === 0 ? OPS : names.map(findOp);
       await withRuntime(options.device, async (runtime) => {
         const { rtol, atol } = FINITE_DIFFERENCE_BOUND;
         if (!options.json) {
-          console.log(
+          terminal.result(
             `${runtime.name}: gradients by differences rtol ${rtol} atol ${atol}, device within ${DEVICE_BOUND}`,
           );
-          console.log(`  ${"op".padEnd(24)}cases  differences  device`);
+          terminal.result(row("op", "cases", "differences", "device", " ".repeat("passed".length)));
         }
         let failed = 0;
         for (const op of ops) {
           const report = await checkOne(op, runtime);
           const good = (report.differences ?? 0) <= 1 && report.device.error <= DEVICE_BOUND;
           if (!good) failed++;
-          console.log(options.json ? JSON.stringify({ ...report, passed: good }) : line(report, good));
+          if (options.json) terminal.json({ ...report, passed: good });
+          else terminal.result(line(report, good));
         }
         if (!options.json && !runtime.traits.f16)
-          console.log("  f16: this device has none (shader-f16); cases in f16 were checked by differences only");
+          terminal.result("  f16: this device has none (shader-f16); cases in f16 were checked by differences only");
         if (failed > 0) throw new UserError(`gradcheck: ${failed} of ${ops.length} ops failed`);
       });
     });
@@ -90,8 +93,18 @@ async function checkOne(op: AnyOp, runtime: Runtime): Promise<OpReport> {
   };
 }
 
-function line({ op, cases, differences, device, where }: OpReport, good: boolean): string {
+function line({ op, cases, differences, device, where }: OpReport, good: boolean): Line {
   const byDifferences = differences === undefined ? "-" : `${(differences * 100).toFixed(1)} %`;
   const verdict = good ? pc.green("passed") : pc.red(`FAILED ${where} ${device.tensor}`);
-  return `  ${op.padEnd(24)}${String(cases).padStart(5)}  ${byDifferences.padStart(11)}  ${device.error.toExponential(1)}  ${verdict}`;
+  return row(op, String(cases), byDifferences, device.error.toExponential(1), verdict);
+}
+
+function row(op: string, cases: string, differences: string, device: string, verdict: string): Line {
+  return [
+    `  ${op.padEnd(22)}`,
+    { text: cases.padStart(5), rank: 3 },
+    { text: differences.padStart(11), rank: 2 },
+    { text: device.padEnd(7), rank: 1 },
+    verdict,
+  ];
 }

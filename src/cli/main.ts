@@ -8,6 +8,7 @@ import { generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
 import { mergeCommand } from "./merge.ts";
 import { reportCommand } from "./report.ts";
+import { ReaderGoneError, terminal } from "./terminal.ts";
 import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 import { version } from "./version.ts";
@@ -18,7 +19,10 @@ function program(): Command {
     .description("Train, fine-tune and sample GPT-2 on WebGPU.")
     .version(version())
     .showHelpAfterError(false)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "gpt2: ")) });
+    .configureOutput({
+      writeOut: (text) => terminal.result(text.replace(/\n$/, "")),
+      outputError: (text) => terminal.error(text.replace(/^error: /, "").trimEnd()),
+    });
   const commands = [
     trainCommand(),
     generateCommand(),
@@ -45,26 +49,24 @@ function withHyphens(word: string): string {
   return word.replace(/^--[a-z][a-z0-9_]*(?==|$)/, (flag) => flag.replaceAll("_", "-"));
 }
 
-async function main(): Promise<void> {
+/** Gives the exit code, unless a command has set it. */
+async function main(): Promise<number | undefined> {
   const gpt2 = program().exitOverride();
   try {
     await gpt2.parseAsync(process.argv.map(withHyphens));
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode;
+      return error.exitCode;
     } else if (error instanceof UserError) {
-      console.error(`gpt2: ${error.message}`);
-      process.exitCode = 1;
-    } else {
-      throw error;
+      terminal.error(error.message);
+      return 1;
+    } else if (!(error instanceof ReaderGoneError)) {
+      terminal.error(`${(error instanceof Error && error.stack) || error}`);
+      return 1;
     }
   }
+  return undefined;
 }
 
-// A reader that went away, as in `gpt2 devices | head -1`, is no error; a training run, which watches for signals, goes on
-// without one.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  if (process.listenerCount("SIGHUP") === 0) process.exit(0);
-});
-await main();
+const code = await main();
+process.exitCode = await terminal.finish(code ?? Number(process.exitCode ?? 0));

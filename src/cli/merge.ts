@@ -7,6 +7,7 @@ import { createCpuRuntime } from "../runtime/cpu.ts";
 import { adapterFolder } from "./adapter-source.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
 import { saveModel } from "./save-model.ts";
+import { printable, terminal } from "./terminal.ts";
 
 interface MergeFlags {
   readonly model: string;
@@ -38,5 +39,5 @@ async function merge({ model: source, adapter, outputDir }: MergeFlags): Promise
   } finally {
     await model.close();
   }
-  console.log(`saved in ${pc.bold(outputDir)}`);
+  terminal.result(`saved in ${pc.bold(printable(outputDir))}`);
 }

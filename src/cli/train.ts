@@ -11,6 +11,7 @@ import { addSettings, typedSettings } from "./settings/options.ts";
 import { PRESET_NAMES } from "./settings/presets.ts";
 import { resolveSettings } from "./settings/resolve.ts";
 import type { TrainSettings } from "./settings/table.ts";
+import { quietOption, terminal } from "./terminal.ts";
 import { dryRun } from "./train/dry-run.ts";
 import { type RunOptions, runTraining } from "./train/run.ts";
 import { tuneOption } from "./tune.ts";
@@ -24,6 +25,8 @@ interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly memory?: number;
   readonly dryRun?: boolean;
   readonly tune?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 export function trainCommand(): Command {
@@ -39,9 +42,12 @@ export function trainCommand(): Command {
     .option("--dry-run", "say what would be done, how much memory and time it takes, and write nothing")
     .option("--device <name>", DEVICE_HELP)
     .addOption(memoryOption())
-    .addOption(tuneOption());
+    .addOption(tuneOption())
+    .option("--json", "print one JSON object an event on standard output, and words on standard error")
+    .addOption(quietOption());
   return addSettings(command).action(async (flags: TrainFlags) => {
-    const { device, outputDir, resume, memory } = flags;
+    const { device, outputDir, resume, memory, json = false, quiet = false } = flags;
+    terminal.begin({ words: "stdout", events: json, quiet, lost: "ignore" });
     const settings = settingsOf(flags);
     if (outputDir !== undefined && existsSync(outputDir))
       userError(`${outputDir}: exists already; choose another --output-dir, or go on with it: --resume ${outputDir}`);
