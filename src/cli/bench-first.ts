@@ -7,6 +7,7 @@ import { stepSize } from "../bench/step-sizes.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../platform/node.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
+import { terminal } from "./terminal.ts";
 
 const run = promisify(execFile);
 
@@ -24,7 +25,7 @@ export async function printFirstStep({ device, system = OURS }: FirstStepFlags):
   const gpu = await openGpu({ adapter: device });
   try {
     const [peer] = system === OURS ? [] : await openPeers(gpu, [system]);
-    console.log(JSON.stringify(await firstStep(gpu, stepSize("nanogpt", gpu.kind), peer)));
+    terminal.json(await firstStep(gpu, stepSize("nanogpt", gpu.kind), peer));
   } finally {
     releasePeers(gpu);
     gpu.close();

@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import { OURS, type Row } from "../bench/row.ts";
 import { byteSize, grouped } from "./numbers.ts";
+import { terminal } from "./terminal.ts";
 
 const WORK_WIDTH = 46;
 
@@ -10,9 +11,13 @@ export function printRow(row: Row): void {
   // An op of a step is said below that step.
   const name = typeof row.share_of_step === "number" ? `  ${row.work.split(": ").at(-1)}` : row.work;
   const work = `  ${name}${system}`.padEnd(WORK_WIDTH);
-  if (row.failed !== undefined) console.log(`${work} ${pc.red("FAILED")}: ${row.failed.split("\n")[0]}`);
-  else if (row.skipped !== undefined) console.log(`${work} ${pc.yellow("skipped")}: ${row.skipped}`);
-  else console.log([work, ...facts(row)].join("  "));
+  if (row.failed !== undefined) terminal.result(`${work} ${pc.red("FAILED")}: ${row.failed.split("\n")[0]}`);
+  else if (row.skipped !== undefined) terminal.result(`${work} ${pc.yellow("skipped")}: ${row.skipped}`);
+  else {
+    // Those that come first are what one measures for.
+    const fields = facts(row).map((text, i) => (i === 0 ? text : { text, rank: i }));
+    terminal.result([work, ...fields]);
+  }
 }
 
 /** What only some works have. */

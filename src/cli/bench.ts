@@ -21,6 +21,7 @@ import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import { byteSize } from "./numbers.ts";
+import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
 
 interface BenchFlags {
@@ -131,7 +132,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   yield* rows;
   const cold = process.env.MESA_SHADER_CACHE_DISABLE === "true";
   if (!flags.json)
-    console.log(
+    terminal.result(
       `  MESA_SHADER_CACHE_DISABLE is ${cold ? "" : "not "}true: Mesa compiles ${cold ? "all" : "what it has not kept"}`,
     );
   for (const name of named ? [named] : SIZES) {
@@ -183,12 +184,12 @@ async function withRows<F extends BenchFlags>(
   const gpu = await openGpu({ adapter: flags.device });
   const rows: Row[] = [];
   try {
-    if (!flags.json) console.log(gpu.driver);
+    if (!flags.json) terminal.result(gpu.driver);
     for await (const row of bench(gpu, flags)) {
       rows.push(row);
       // At every row: a run that is cut short keeps what it has measured.
       if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, gpu));
-      if (flags.json) console.log(JSON.stringify(row, fiveDigits));
+      if (flags.json) terminal.json(row, { replacer: fiveDigits });
       else printRow(row);
     }
   } finally {

@@ -2,6 +2,7 @@ import { availableParallelism, cpus } from "node:os";
 import { Command } from "commander";
 import pc from "picocolors";
 import { type AdapterReport, listAdapters } from "../platform/node.ts";
+import { terminal } from "./terminal.ts";
 
 const MIB = 1024 * 1024;
 
@@ -28,11 +29,11 @@ export function devicesCommand(): Command {
         threads: availableParallelism(),
       };
       if (options.json) {
-        console.log(JSON.stringify({ adapters, cpu }, null, 2));
+        terminal.json({ adapters, cpu }, { space: 2 });
         return;
       }
       const blocks = adapters.map(describeAdapter);
-      console.log([...blocks, `${pc.bold("cpu")}  ${cpu.driver}: slow, always there, --device cpu`].join("\n\n"));
+      terminal.result([...blocks, `${pc.bold("cpu")}  ${cpu.driver}: slow, always there, --device cpu`].join("\n\n"));
     });
 }
 

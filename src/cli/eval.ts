@@ -7,12 +7,13 @@ import { layoutParameters } from "../model/parameters.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts";
 import { addDataOptions, type DataFlags, openScoredData } from "./eval-data.ts";
-import { createEvalProgress, type EvalProgress } from "./eval-progress.ts";
 import { readText } from "./files.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { grouped, wholeNumber } from "./numbers.ts";
+import { createEvalProgress, type EvalProgress } from "./progress.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { quietOption, terminal } from "./terminal.ts";
 
 interface EvalFlags extends DataFlags {
   readonly model: string;
@@ -25,6 +26,7 @@ interface EvalFlags extends DataFlags {
   readonly limit?: number;
   readonly device?: string;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** How well a model predicts a text. */
@@ -77,10 +79,12 @@ export function evalCommand(): Command {
     .option("--limit <n>", "only this many windows, records or questions", wholeNumber(1))
     .option("--device <name>", DEVICE_HELP)
     .option("--json", "print one JSON object")
+    .addOption(quietOption())
     .action(evaluate);
 }
 
 async function evaluate(flags: EvalFlags): Promise<void> {
+  terminal.begin({ quiet: flags.quiet === true });
   const { data, choices, records, stride } = flags;
   if ((data === undefined) === (choices === undefined))
     userError("eval: wanted one of --data FILES and --choices JSONL");
@@ -104,7 +108,7 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags): Promise<void> 
     userError(`--stride is ${stride}: more than the context of ${config.contextLength} would leave tokens out`);
   const questions = choices === undefined ? undefined : parseChoices(readText(choices), choices);
   const windowing = { records, contextLength: config.contextLength, stride: stride ?? halfOf(config) };
-  const scored = data && (await openScoredData(data, flags, tokenizer, windowing, (line) => console.error(line)));
+  const scored = data && (await openScoredData(data, flags, tokenizer, windowing, terminal.warn));
   const layout = layoutParameters(config);
   try {
     await withRuntime(flags.device, async (runtime) => {
@@ -167,28 +171,28 @@ export async function scoreText(
 
 function printText(scores: TextScores, seconds: number, json: boolean): void {
   if (json) {
-    console.log(JSON.stringify({ ...scores, seconds }));
+    terminal.json({ ...scores, seconds });
     return;
   }
-  console.log(`loss           ${scores.loss.toFixed(4)} nats a token`);
-  console.log(`perplexity     ${scores.perplexity.toFixed(3)}`);
-  console.log(`bits per byte  ${scores.bitsPerByte.toFixed(4)}`);
+  terminal.result(`loss           ${scores.loss.toFixed(4)} nats a token`);
+  terminal.result(`perplexity     ${scores.perplexity.toFixed(3)}`);
+  terminal.result(`bits per byte  ${scores.bitsPerByte.toFixed(4)}`);
   const pace = grouped(scores.tokens / seconds);
-  console.log(
+  terminal.result(
     `${grouped(scores.tokens)} tokens, ${grouped(scores.bytes)} bytes in ${seconds.toFixed(1)} s, ${pace} tokens/s`,
   );
 }
 
 function printChoices(scores: ChoiceScores, seconds: number, json: boolean): void {
   if (json) {
-    console.log(JSON.stringify({ ...scores, seconds }));
+    terminal.json({ ...scores, seconds });
     return;
   }
   const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
   const error = 100 * Math.sqrt((scores.accuracyNorm * (1 - scores.accuracyNorm)) / scores.questions);
-  console.log(
+  terminal.result(
     `accuracy       ${percent(scores.accuracyNorm)} +- ${error.toFixed(2)}, by mean log-likelihood of a token`,
   );
-  console.log(`               ${percent(scores.accuracy)}, by the sum`);
-  console.log(`${grouped(scores.questions)} questions in ${seconds.toFixed(1)} s`);
+  terminal.result(`               ${percent(scores.accuracy)}, by the sum`);
+  terminal.result(`${grouped(scores.questions)} questions in ${seconds.toFixed(1)} s`);
 }

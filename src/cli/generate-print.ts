@@ -1,8 +1,8 @@
-import { createInterface } from "node:readline/promises";
 import pc from "picocolors";
 import type { Generated, Generator } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { showableLength } from "../generate/text-stream.ts";
+import { terminal } from "./terminal.ts";
 
 /** Writes one continuation to standard output as it comes, a word at a time, after its prompt. */
 export async function printStream(
@@ -15,9 +15,9 @@ export async function printStream(
   let shown = 0;
   let begun = false;
   const show = (text: string, most: number): void => {
-    if (!begun) process.stdout.write(prompt);
+    if (!begun) terminal.text(prompt);
     begun = true;
-    if (most > shown) process.stdout.write(text.slice(shown, most));
+    if (most > shown) terminal.text(text.slice(shown, most));
     shown = Math.max(shown, most);
   };
   const tokens = generator.stream(ids, options, signal);
@@ -30,14 +30,18 @@ export async function printStream(
       }
       if (value.text !== undefined) show(value.text, showableLength(value.text, options.stopStrings));
     }
+  } catch (error) {
+    // So that the device rests before it is closed.
+    await tokens.return(undefined as never).catch(() => {});
+    throw error;
   } finally {
-    if (begun) process.stdout.write("\n");
+    if (begun) terminal.text("\n");
   }
 }
 
 /** What `--json` prints of a sequence. */
-export function jsonLine(prompt: string, { text, ...rest }: Generated): string {
-  return JSON.stringify({ prompt, text: prompt + (text ?? ""), ...rest });
+export function printJson(prompt: string, { text, ...rest }: Generated): void {
+  terminal.json({ prompt, text: prompt + (text ?? ""), ...rest });
 }
 
 /** Tells on standard error how many did not end by themselves; nobody should take a cut text for a whole one. */
@@ -47,7 +51,7 @@ export function reportCut(samples: readonly Generated[]): void {
   const context = cut.filter(({ stopped }) => stopped === "context").length;
   const by =
     context === 0 ? "the length asked for" : context === cut.length ? "the model's context" : "length or context";
-  console.error(pc.dim(`${cut.length} of ${samples.length} were cut off, by ${by}`));
+  terminal.say(pc.dim(`${cut.length} of ${samples.length} were cut off, by ${by}`));
 }
 
 /**
@@ -57,16 +61,10 @@ export function reportCut(samples: readonly Generated[]): void {
 export async function interact(
   run: (text: string, turn: number, signal: AbortSignal) => Promise<Generated>,
 ): Promise<void> {
-  const terminal = process.stdin.isTTY === true;
-  const lines = createInterface({
-    input: process.stdin,
-    output: process.stderr,
-    terminal,
-    prompt: terminal ? "> " : "",
-  });
+  const lines = terminal.questions("> ");
   let writing: AbortController | undefined;
   lines.on("SIGINT", () => (writing ? writing.abort() : lines.close()));
-  if (terminal) console.error(pc.dim("a prompt a line; Ctrl-C stops a text, Ctrl-D leaves"));
+  if (lines.terminal) terminal.say(pc.dim("a prompt a line; Ctrl-C stops a text, Ctrl-D leaves"));
   lines.prompt();
   let turn = 0;
   for await (const line of lines) {
@@ -77,7 +75,7 @@ export async function interact(
       if (!writing.signal.aborted) {
         // a prompt that does not fit ends its turn, not the session
         if (!(error instanceof Error) || error.name !== "UserError") throw error;
-        console.error(`gpt2: ${error.message}`);
+        terminal.error(error.message);
       }
     }
     writing = undefined;

@@ -15,10 +15,11 @@ import {
   optionsOfFlags,
   speltAsFlags,
 } from "./generate-flags.ts";
-import { interact, jsonLine, printStream, reportCut } from "./generate-print.ts";
+import { interact, printJson, printStream, reportCut } from "./generate-print.ts";
 import { encodePrompt, encodePrompts, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { quietOption, terminal } from "./terminal.ts";
 import { tuneOption } from "./tune.ts";
 
 interface GenerateFlags extends GenerationFlags, PromptFlags {
@@ -29,6 +30,7 @@ interface GenerateFlags extends GenerationFlags, PromptFlags {
   readonly device?: string;
   readonly tune?: boolean;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** What is said of words that are none of this command's. */
@@ -55,6 +57,7 @@ export function generateCommand(): Command {
     .option("--device <name>", DEVICE_HELP)
     .addOption(tuneOption())
     .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
+    .addOption(quietOption())
     .action((flags: GenerateFlags) =>
       generate(flags).catch((error) => {
         throw speltAsFlags(error);
@@ -63,6 +66,7 @@ export function generateCommand(): Command {
 }
 
 async function generate(flags: GenerateFlags): Promise<void> {
+  terminal.begin({ quiet: flags.quiet === true });
   if (flags.interactive && (flags.prompt || flags.promptFile || flags.json))
     userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json");
   if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both");
@@ -80,7 +84,7 @@ async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<voi
   const options = optionsOfFlags(flags, tokenizer);
   const { most, numBeams, numReturnSequences } = generationOptions(options, config); // mistakes come before the wait
   const encode = (text: string): number[] => encodePrompt(text, model, tokenizer, flags.window === true, most.length);
-  const prompts = flags.interactive ? [] : await readPrompts(flags, (line) => console.error(line));
+  const prompts = flags.interactive ? [] : await readPrompts(flags, (line) => terminal.say(line));
   const encoded = encodePrompts(prompts, encode);
   const layout = layoutParameters(config);
   await withRuntime(flags.device, async (opened) => {
@@ -104,7 +108,8 @@ async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<voi
     const samples = await generator.generate(encoded, options);
     samples.forEach((sample, i) => {
       const prompt = prompts[Math.floor(i / numReturnSequences)]!;
-      console.log(flags.json ? jsonLine(prompt, sample) : prompt + sample.text);
+      if (flags.json) printJson(prompt, sample);
+      else terminal.text(`${prompt}${sample.text}\n`);
     });
     if (!flags.json) reportCut(samples);
   });

@@ -8,6 +8,7 @@ import { OPS } from "../kernels/index.ts";
 import type { AnyOp } from "../kernels/op.ts";
 import { checkOp, DEVICE_BOUND, type OpReport } from "../verify/check-op.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { type Line, terminal } from "./terminal.ts";
 
 export function gradcheckCommand(): Command {
   return new Command("gradcheck")
@@ -17,23 +18,25 @@ export function gradcheckCommand(): Command {
     .option("--device <name>", DEVICE_HELP)
     .option("--json", "print one JSON object an op")
     .action(async (names: string[], options: { device?: string; json?: boolean }) => {
+      terminal.begin({ lost: "go-on" });
       const ops = names.length === 0 ? OPS : (await Promise.all(names.map(findOps))).flat();
       await withRuntime(options.device, async (runtime) => {
         const { rtol, atol } = FINITE_DIFFERENCE_BOUND;
         if (!options.json) {
-          console.log(
+          terminal.result(
             `${runtime.name}: gradients by differences rtol ${rtol} atol ${atol}, device within ${DEVICE_BOUND}`,
           );
-          console.log(`  ${"op".padEnd(24)}cases  differences  device`);
+          terminal.result(row("op", "cases", "differences", "device", " ".repeat("passed".length)));
         }
         let failed = 0;
         for (const op of ops) {
           const report = await checkOp(runtime, op);
           if (!report.passed) failed++;
-          console.log(options.json ? JSON.stringify(report) : line(report));
+          if (options.json) terminal.json(report);
+          else terminal.result(line(report));
         }
         if (!options.json && !runtime.traits.f16)
-          console.log("  f16: this device has none (shader-f16); cases in f16 were checked by differences only");
+          terminal.result("  f16: this device has none (shader-f16); cases in f16 were checked by differences only");
         if (failed > 0) throw new UserError(`gradcheck: ${failed} of ${ops.length} ops failed`);
       });
     });
@@ -59,8 +62,18 @@ function isOp(value: unknown): value is AnyOp {
   return typeof op?.name === "string" && typeof op.cpu === "function" && Array.isArray(op.cases);
 }
 
-function line({ op, cases, differences, device, where, passed }: OpReport): string {
+function line({ op, cases, differences, device, where, passed }: OpReport): Line {
   const byDifferences = differences === undefined ? "-" : `${(differences * 100).toFixed(1)} %`;
   const verdict = passed ? pc.green("passed") : pc.red(`FAILED ${where} ${device.tensor}`);
-  return `  ${op.padEnd(24)}${String(cases).padStart(5)}  ${byDifferences.padStart(11)}  ${device.error.toExponential(1)}  ${verdict}`;
+  return row(op, String(cases), byDifferences, device.error.toExponential(1), verdict);
+}
+
+function row(op: string, cases: string, differences: string, device: string, verdict: string): Line {
+  return [
+    `  ${op.padEnd(22)}`,
+    { text: cases.padStart(5), rank: 3 },
+    { text: differences.padStart(11), rank: 2 },
+    { text: device.padEnd(7), rank: 1 },
+    verdict,
+  ];
 }

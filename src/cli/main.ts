@@ -9,6 +9,7 @@ import { GENERATE_ELSEWHERE, generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
 import { MERGE_ELSEWHERE, mergeCommand } from "./merge.ts";
 import { reportCommand } from "./report.ts";
+import { ReaderGoneError, terminal } from "./terminal.ts";
 import { TRAIN_ELSEWHERE, trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 import { version } from "./version.ts";
@@ -19,7 +20,10 @@ function program(): Command {
     .description("Train, fine-tune and sample GPT-2 on WebGPU.")
     .version(version())
     .showHelpAfterError(false)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "gpt2: ")) });
+    .configureOutput({
+      writeOut: (text) => terminal.result(text.replace(/\n$/, "")),
+      outputError: (text) => terminal.error(text.replace(/^error: /, "").trimEnd()),
+    });
   const commands = [
     trainCommand(),
     generateCommand(),
@@ -49,26 +53,24 @@ const ELSEWHERE = {
   merge: MERGE_ELSEWHERE,
 };
 
-async function main(): Promise<void> {
+/** Gives the exit code, unless a command has set it. */
+async function main(): Promise<number | undefined> {
   const gpt2 = program().exitOverride();
   try {
     await gpt2.parseAsync(readWords(process.argv.slice(2), gpt2, ELSEWHERE), { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode;
+      return error.exitCode;
     } else if (error instanceof UserError) {
-      console.error(`gpt2: ${error.message}`);
-      process.exitCode = 1;
-    } else {
-      throw error;
+      terminal.error(error.message);
+      return 1;
+    } else if (!(error instanceof ReaderGoneError)) {
+      terminal.error(`${(error instanceof Error && error.stack) || error}`);
+      return 1;
     }
   }
+  return undefined;
 }
 
-// A reader that went away, as in `gpt2 devices | head -1`, is no error; a training run, which watches for signals, goes on
-// without one.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  if (process.listenerCount("SIGHUP") === 0) process.exit(0);
-});
-await main();
+const code = await main();
+process.exitCode = await terminal.finish(code ?? Number(process.exitCode ?? 0));

@@ -10,6 +10,7 @@ import { adapterFolder } from "./adapter-source.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
 import { saveModel } from "./save-model.ts";
+import { printable, terminal } from "./terminal.ts";
 
 interface MergeFlags {
   readonly model: string;
@@ -48,5 +49,5 @@ async function merge({ model: source, adapter, outputDir }: MergeFlags): Promise
   } finally {
     await model.close();
   }
-  console.log(`saved in ${pc.bold(outputDir)}`);
+  terminal.result(`saved in ${pc.bold(printable(outputDir))}`);
 }

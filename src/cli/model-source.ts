@@ -20,8 +20,9 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { gpt2Tokenizer } from "../text/gpt2.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { adapterFolder, baseOf, openCorrections, requireAdapter } from "./adapter-source.ts";
-import { createDownloadBar } from "./download-bar.ts";
 import { readText } from "./files.ts";
+import { createDownloadBar } from "./progress.ts";
+import { terminal } from "./terminal.ts";
 
 export const MODEL_HELP =
   "a directory, a run of `gpt2 train`, a .safetensors file, gpt2 | gpt2-medium | gpt2-large | gpt2-xl, or owner/name[@revision] on the Hugging Face hub";
@@ -138,7 +139,7 @@ function hubName(source: string): { name: string; revision: string } {
 async function downloadModel({ name, revision }: { name: string; revision: string }): Promise<string> {
   // The hub's client is for those who name a model of the hub.
   const { hubSettings, openHubModel } = await import("../platform/node/hub.ts");
-  const model = await openHubModel(name, revision, hubSettings(), (line) => console.error(line));
+  const model = await openHubModel(name, revision, hubSettings(), terminal.warn);
   const bar = createDownloadBar(revision === "main" ? name : `${name}@${revision}`);
   try {
     const texts = [...model.files].filter((file) => isModelFile(file) && !file.endsWith(".safetensors"));

@@ -1,36 +1,6 @@
-import { SingleBar } from "cli-progress";
-import { duration } from "./numbers.ts";
-
-/** A progress bar on a terminal; nothing on a pipe or a file, where log lines carry the remaining time instead. */
-export interface Progress {
-  update(step: number, note: string): void;
-  /** Prints a line above the bar. */
-  log(line: string): void;
-  stop(): void;
-}
-
-export function createProgress(total: number): Progress {
-  if (!process.stdout.isTTY) return { update() {}, log: (line) => console.log(line), stop() {} };
-  const bar = new SingleBar({
-    format: "{bar} {value}/{total}  {note}",
-    barCompleteChar: "\u2588",
-    barIncompleteChar: "\u2591",
-    barsize: 30,
-    hideCursor: true,
-    clearOnComplete: true,
-    stream: process.stdout,
-    linewrap: null,
-  });
-  bar.start(total, 0, { note: "compiling" });
-  return {
-    update: (step, note) => bar.update(step, { note }),
-    log(line) {
-      process.stdout.write(`\r\u001b[K${line}\n`);
-      bar.render();
-    },
-    stop: () => bar.stop(),
-  };
-}
+/** How far a command is, and how long it still takes. */
+import { byteSize, duration } from "./numbers.ts";
+import { terminal } from "./terminal.ts";
 
 /** Seconds left, from the pace of the last steps: the first ones compile and say little. */
 export function createPace(total: number, window = 50) {
@@ -45,5 +15,63 @@ export function createPace(total: number, window = 50) {
       if (!first || !last || last.step === first.step) return "?";
       return duration(((last.at - first.at) / (last.step - first.step)) * (total - last.step));
     },
+  };
+}
+
+/** Of an evaluation: a bar, or a line every ten seconds where there is no terminal. */
+export interface EvalProgress {
+  update(done: number, note: string): void;
+  stop(): void;
+}
+
+const LINE_EVERY_MS = 10_000;
+
+export function createEvalProgress(total: number, unit: string): EvalProgress {
+  const pace = createPace(total);
+  pace.add(0, performance.now() / 1000);
+  const count = (done: number): string => `${done}/${total} ${unit}`;
+  const bar = terminal.bar({ total, count, note: [{ text: "compiling", rank: 1 }] });
+  let said = performance.now();
+  return {
+    update(done, note) {
+      pace.add(done, performance.now() / 1000);
+      const left = `${pace.remaining()} left`;
+      bar.update(done, [
+        { text: note, rank: 2 },
+        { text: left, rank: 1 },
+      ]);
+      if (terminal.columns !== undefined || performance.now() - said < LINE_EVERY_MS) return;
+      said = performance.now();
+      terminal.say(`${done} of ${total} ${unit}, ${note}, ${left}`);
+    },
+    stop: bar.stop,
+  };
+}
+
+/** Of a download: a bar, or a line at its start where there is no terminal. Nothing where all is there already. */
+export interface DownloadBar {
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+export function createDownloadBar(name: string): DownloadBar {
+  let began: { at: number; done: number } | undefined;
+  let bar: ReturnType<typeof terminal.bar> | undefined;
+  return {
+    update(done, total) {
+      if (!began) {
+        // What an earlier run had fetched says nothing of the pace.
+        began = { at: performance.now(), done };
+        if (terminal.columns === undefined) terminal.say(`downloading ${name}: ${byteSize(total)}`);
+        bar = terminal.bar({ total, label: name });
+      }
+      const seconds = (performance.now() - began.at) / 1000;
+      const pace = (done - began.done) / seconds;
+      bar?.update(done, [
+        { text: `${byteSize(done)} of ${byteSize(total)}`, rank: 2 },
+        ...(pace > 0 ? [{ text: `${duration((total - done) / pace)} left`, rank: 1 }] : []),
+      ]);
+    },
+    stop: () => bar?.stop(),
   };
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import pc from "picocolors";
+import stringWidth from "string-width";
 import { duration, grouped } from "../core/units.ts";
 import { systemError } from "../platform/node/folder.ts";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
@@ -9,6 +10,7 @@ import { reportPage } from "../report/page.ts";
 import { decimals } from "../report/page-parts.ts";
 import { lossChart } from "./loss-chart.ts";
 import { readRun } from "./run-read.ts";
+import { fitted, printable, terminal } from "./terminal.ts";
 
 const NONE = "\u2013";
 /** Damaged lines of a run that are named one by one. */
@@ -31,18 +33,18 @@ export function reportCommand(): Command {
       for (const { problems } of runs) tellProblems(problems);
       if (options.json) {
         const problems = runs.flatMap((run) => run.problems);
-        console.log(JSON.stringify({ runs: facts, differences, problems }, null, 2));
+        terminal.json({ runs: facts, differences, problems }, { space: 2 });
       } else {
-        console.log(formatRuns(facts));
-        const chart =
-          process.stdout.isTTY && histories.length === 1 && lossChart(histories[0]!, process.stdout.columns || 80);
-        if (chart) console.log(`\n${chart}`);
-        if (differences.length > 0) console.log(`\n${formatDifferences(facts, differences)}`);
-        else if (histories.length > 1) console.log("\nno settings differ");
+        terminal.result(formatRuns(facts, terminal.resultColumns));
+        const columns = terminal.resultColumns;
+        const chart = columns !== undefined && histories.length === 1 && lossChart(histories[0]!, columns);
+        if (chart) terminal.result(`\n${chart}`);
+        if (differences.length > 0) terminal.result(`\n${formatDifferences(facts, differences)}`);
+        else if (histories.length > 1) terminal.result("\nno settings differ");
       }
       if (options.out !== undefined) {
         writePage(options.out, histories);
-        console.error(`wrote ${pc.bold(options.out)}`);
+        terminal.say(`wrote ${pc.bold(printable(options.out))}`);
       }
     });
 }
@@ -54,8 +56,8 @@ function told(histories: readonly RunHistory[], paths: readonly string[]): RunHi
 }
 
 function tellProblems(problems: readonly string[]): void {
-  for (const problem of problems.slice(0, MOST_PROBLEMS)) console.error(pc.yellow(problem));
-  if (problems.length > MOST_PROBLEMS) console.error(pc.yellow(`and ${problems.length - MOST_PROBLEMS} more`));
+  for (const problem of problems.slice(0, MOST_PROBLEMS)) terminal.warn(problem);
+  if (problems.length > MOST_PROBLEMS) terminal.warn(`and ${problems.length - MOST_PROBLEMS} more`);
 }
 
 function writePage(path: string, histories: readonly RunHistory[]): void {
@@ -67,44 +69,64 @@ function writePage(path: string, histories: readonly RunHistory[]): void {
   }
 }
 
-/** A row a run. Losses in nats. */
-export function formatRuns(facts: readonly RunFacts[]): string {
-  const heads = ["run", "status", "steps", "loss", "lowest", "eval", "best", "at step", "perplexity", "tokens"];
-  const rows = facts.map((run) => [
-    run.name,
-    run.status,
-    run.max_steps === undefined ? grouped(run.step) : `${grouped(run.step)}/${grouped(run.max_steps)}`,
-    decimals(run.loss, 4),
-    decimals(run.lowest_loss, 4),
-    decimals(run.eval_loss, 4),
-    decimals(run.best_eval_loss, 4),
-    whole(run.best_step),
-    decimals(run.best_eval_perplexity, 2),
-    whole(run.num_input_tokens_seen),
-    whole(run.tokens_per_second),
-    duration(run.runtime),
-    whole(run.skipped_steps),
-  ]);
-  return table([...heads, "tokens/s", "time", "left out"], rows, 2);
+interface Column<T> {
+  readonly head: string;
+  readonly cell: (row: T) => string;
+  /** Columns of the highest rank are left out first where a table is too wide; those without one never. */
+  readonly rank?: number;
+  readonly align?: "left";
+}
+
+const RUN_COLUMNS: readonly Column<RunFacts>[] = [
+  { head: "run", cell: ({ name }) => name, align: "left" },
+  { head: "status", cell: ({ status }) => status, rank: 3, align: "left" },
+  {
+    head: "steps",
+    cell: ({ step, max_steps: most }) => (most === undefined ? grouped(step) : `${grouped(step)}/${grouped(most)}`),
+    rank: 1,
+  },
+  { head: "loss", cell: (run) => decimals(run.loss, 4) },
+  { head: "lowest", cell: (run) => decimals(run.lowest_loss, 4), rank: 10 },
+  { head: "eval", cell: (run) => decimals(run.eval_loss, 4), rank: 4 },
+  { head: "best", cell: (run) => decimals(run.best_eval_loss, 4), rank: 2 },
+  { head: "at step", cell: (run) => whole(run.best_step), rank: 8 },
+  { head: "perplexity", cell: (run) => decimals(run.best_eval_perplexity, 2), rank: 7 },
+  { head: "tokens", cell: (run) => whole(run.num_input_tokens_seen), rank: 9 },
+  { head: "tokens/s", cell: (run) => whole(run.tokens_per_second), rank: 6 },
+  { head: "time", cell: (run) => duration(run.runtime), rank: 5 },
+  { head: "left out", cell: (run) => whole(run.skipped_steps), rank: 11 },
+];
+
+/** A row a run. Losses in nats. `width`: of the window, where there is one. */
+export function formatRuns(facts: readonly RunFacts[], width?: number): string {
+  return table(RUN_COLUMNS, facts, width);
 }
 
 /** A row a setting. */
 export function formatDifferences(facts: readonly RunFacts[], differences: readonly Difference[]): string {
-  const rows = differences.map(({ setting, values }) => [setting, ...values.map((value) => value ?? NONE)]);
-  return table(["setting", ...facts.map(({ name }) => name)], rows, Number.POSITIVE_INFINITY);
+  const runs = facts.map(({ name }, i): Column<Difference> => {
+    return { head: name, cell: ({ values }) => values[i] ?? NONE, align: "left" };
+  });
+  return table([{ head: "setting", cell: ({ setting }) => setting, align: "left" }, ...runs], differences);
 }
 
 function whole(value: number | undefined): string {
   return value === undefined ? NONE : grouped(value);
 }
 
-/** Columns from `numbers` on are aligned to the right. */
-function table(heads: readonly string[], rows: readonly (readonly string[])[], numbers: number): string {
-  const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]!.length)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => (column >= numbers ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
-      .join("  ")
-      .trimEnd();
-  return [pc.bold(line(heads)), ...rows.map(line)].join("\n");
+function table<T>(columns: readonly Column<T>[], rows: readonly T[], width = Number.POSITIVE_INFINITY): string {
+  const padded = columns.map(({ head, cell, rank = 0, align }) => {
+    const cells = [head, ...rows.map((row) => printable(cell(row)).replaceAll("\n", " "))];
+    const most = cells.reduce((longest, text) => Math.max(longest, stringWidth(text)), 0);
+    const space = (text: string): string => " ".repeat(most - stringWidth(text));
+    return { rank, cells: cells.map((text) => (align === "left" ? text + space(text) : space(text) + text)) };
+  });
+  // All cells of a column are of one width, so that all lines leave out the same ones.
+  const lines = ["", ...rows].map((_, i) =>
+    fitted(
+      padded.map(({ rank, cells }) => ({ text: cells[i]!, rank })),
+      width,
+    ).trimEnd(),
+  );
+  return [pc.bold(lines[0]!), ...lines.slice(1)].join("\n");
 }

@@ -1,28 +1,42 @@
 import pc from "picocolors";
+import stringWidth from "string-width";
 import { isWellFormedAddress } from "../text/address.ts";
 import type { SampleEntry } from "../train/events.ts";
+import { printable } from "./terminal.ts";
 
 export interface JudgeOptions {
   /** Whether a text is one of the training data; undefined: nobody knows. */
   readonly has: ((text: string) => boolean) | undefined;
   /** Say of each sample whether it is a well-formed address. */
   readonly addresses: boolean;
+  /** Of the window, where there is one. */
+  readonly columns?: number | undefined;
 }
 
 /** Samples of records, a line each with what a person would ask of it, and a line that counts. */
-export function formatSamples(samples: SampleEntry["samples"], { has, addresses }: JudgeOptions): string {
+export function formatSamples(samples: SampleEntry["samples"], { has, addresses, columns }: JudgeOptions): string {
   const judged = samples.map(({ prompt, text, ended }) => {
     const whole = prompt + text;
     return { whole, ended, wellFormed: ended && isWellFormedAddress(whole), novel: has ? !has(whole) : undefined };
   });
-  const width = Math.max(...judged.map(({ whole }) => whole.length));
-  const lines = judged.map(({ whole, ended, wellFormed, novel }) => {
+  const rows = judged.map(({ whole, ended, wellFormed, novel }) => {
     const marks = [
       ...(addresses ? [wellFormed ? pc.green("well-formed") : pc.red("malformed  ")] : []),
       ended ? "ended by itself" : pc.yellow("cut off        "),
       ...(novel === undefined ? [] : [novel ? "new" : "in the data"]),
     ];
-    return `  ${whole.padEnd(width)}  ${marks.join("  ")}`;
+    const lines = printable(whole).split("\n");
+    return { above: lines.slice(0, -1), text: lines.at(-1)!, marks: marks.join("  ") };
+  });
+  const longest = (texts: readonly string[]): number =>
+    texts.reduce((most, text) => Math.max(most, stringWidth(text)), 0);
+  const room = (columns ?? Number.POSITIVE_INFINITY) - longest(rows.map(({ marks }) => marks)) - 4;
+  // What has no room beside its marks stands above them.
+  const width = longest(rows.map(({ text }) => text).filter((text) => stringWidth(text) <= room));
+  const lines = rows.flatMap(({ above, text, marks }) => {
+    const fits = stringWidth(text) <= room;
+    const [whole, beside] = fits ? [above, text] : [[...above, text], ""];
+    return [...whole.map((line) => `  ${line}`), `  ${beside}${" ".repeat(width - stringWidth(beside))}  ${marks}`];
   });
   const count = (test: (sample: (typeof judged)[number]) => boolean): number => judged.filter(test).length;
   const counts = [
@@ -35,5 +49,5 @@ export function formatSamples(samples: SampleEntry["samples"], { has, addresses 
 
 /** Samples of a model of one long text, which never end: each as it is, under a line. */
 export function formatPassages(samples: SampleEntry["samples"]): string {
-  return samples.map(({ prompt, text }) => `${pc.dim("---------------")}\n${prompt}${text}`).join("\n");
+  return samples.map(({ prompt, text }) => `${pc.dim("---------------")}\n${printable(prompt + text)}`).join("\n");
 }

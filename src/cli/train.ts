@@ -1,7 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { typedPath } from "../platform/node/paths.ts";
 import { readText } from "./files.ts";
@@ -17,6 +16,7 @@ import { withFoundPaths } from "./settings/paths.ts";
 import { PRESET_NAMES } from "./settings/presets.ts";
 import { resolveSettings } from "./settings/resolve.ts";
 import { flagName, type TrainSettings } from "./settings/table.ts";
+import { quietOption, terminal } from "./terminal.ts";
 import { dryRun } from "./train/dry-run.ts";
 import { type RunOptions, runTraining } from "./train/run.ts";
 import { tuneOption } from "./tune.ts";
@@ -30,6 +30,8 @@ interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly memory?: number;
   readonly dryRun?: boolean;
   readonly tune?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** What is said of words that are none of this command's. */
@@ -49,9 +51,12 @@ export function trainCommand(): Command {
     .option("--dry-run", "say what would be done, how much memory and time it takes, and write nothing")
     .option("--device <name>", DEVICE_HELP)
     .addOption(memoryOption())
-    .addOption(tuneOption());
+    .addOption(tuneOption())
+    .option("--json", "print one JSON object an event on standard output, and words on standard error")
+    .addOption(quietOption());
   return addSettings(command).action(async (files: string[], flags: TrainFlags) => {
-    const { device, outputDir, resume, memory } = flags;
+    const { device, outputDir, resume, memory, json = false, quiet = false } = flags;
+    terminal.begin({ words: "stdout", events: json, quiet, lost: "ignore" });
     const settings = settingsOf(files, flags);
     if (resume === undefined) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
     const options: RunOptions = { device, outputDir, resume, memory, tune: flags.tune ?? false };
@@ -78,7 +83,7 @@ function settingsOf(
   const { data, evalData, model, ...recorded } = readSettings(file);
   // What is said anew need not be where it was.
   const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
-  const found = withFoundPaths(paths, resume, (line) => console.log(pc.yellow(line)));
+  const found = withFoundPaths(paths, resume, terminal.warn);
   return resolveSettings({ file: { ...recorded, ...found }, typed });
 }
 

@@ -7,6 +7,7 @@ import { kernelsDigest, mergeTunings, NO_TUNING, type Tuning, tuningFrom } from 
 import { keepMeasurements, measurementKey, readMeasurements } from "../platform/node.ts";
 import { traitsOf } from "../runtime/gpu.ts";
 import { contestsOf, type TuningResult, tune } from "../runtime/tuner.ts";
+import { terminal } from "./terminal.ts";
 
 /** `--tune`. */
 export function tuneOption(): Option {
@@ -17,8 +18,8 @@ export function tuneOption(): Option {
 export async function keptTuning(gpu: Gpu): Promise<Tuning | undefined> {
   const { data, problem } = await readMeasurements(keyOf(gpu));
   const tuning = tuningFrom(data);
-  if (problem !== undefined) console.error(`gpt2: ${problem}`);
-  else if (data !== undefined && !tuning) console.error("gpt2: what was kept of --tune is damaged; ignored");
+  if (problem !== undefined) terminal.warn(problem);
+  else if (data !== undefined && !tuning) terminal.warn("what was kept of --tune is damaged; ignored");
   return tuning;
 }
 
@@ -28,13 +29,13 @@ export async function keptTuning(gpu: Gpu): Promise<Tuning | undefined> {
  */
 export async function measureTuning(gpu: Gpu, tapes: Iterable<Tape>): Promise<Tuning> {
   const contests = contestsOf(tapes, traitsOf(gpu));
-  console.error(`tuning ${contests.length} classes of sizes on ${gpu.driver}`);
+  terminal.say(`tuning ${contests.length} classes of sizes on ${gpu.driver}`);
   const measured = await tune(contests, deviceBench(gpu, printResult));
   const tuning = mergeTunings((await keptTuning(gpu)) ?? NO_TUNING, measured);
   try {
-    console.error(`kept in ${await keepMeasurements(keyOf(gpu), tuning)}`);
+    terminal.say(`kept in ${await keepMeasurements(keyOf(gpu), tuning)}`);
   } catch (reason) {
-    console.error(`gpt2: the tuning holds for this run only: ${(reason as Error).message}`);
+    terminal.warn(`the tuning holds for this run only: ${(reason as Error).message}`);
   }
   return tuning;
 }
@@ -49,5 +50,5 @@ function printResult({ contest, winner, best }: TuningResult): void {
   const chosen = contest.choices[winner]!;
   const name = typeof chosen === "string" ? chosen : `${chosen.variant}, ${chosen.splits} splits`;
   const gain = best[0] !== undefined && winner > 0 ? `, ${(best[0] / best[winner]!).toFixed(2)} times as fast` : "";
-  console.error(`  ${contest.kind} ${contest.class}: ${name}${winner === 0 ? " (the default)" : gain}`);
+  terminal.say(`  ${contest.kind} ${contest.class}: ${name}${winner === 0 ? " (the default)" : gain}`);
 }

@@ -13,6 +13,7 @@ import { verify } from "../verify/verify.ts";
 import { readDirectory, readText } from "./files.ts";
 import { byteSize } from "./numbers.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { printable, terminal } from "./terminal.ts";
 
 export function verifyCommand(): Command {
   return new Command("verify")
@@ -31,6 +32,7 @@ export function verifyCommand(): Command {
     .option("--all", "print every check, not only the worst of each kind")
     .option("--no-steps", "only loss and gradients, for a fixture of hashed parameters: a quarter of the memory")
     .action(async (options: VerifyFlags) => {
+      terminal.begin({ lost: "go-on" });
       await withRuntime(options.device, async (runtime) => {
         const { name, run } = await openFixture(options);
         if (options.precision === "f16" && !runtime.traits.f16)
@@ -39,7 +41,7 @@ export function verifyCommand(): Command {
         const checks = await run(runtime);
         const seconds = (performance.now() - start) / 1000;
         const failed = checks.filter((check) => !passed(check));
-        if (options.json) console.log(JSON.stringify({ runtime: runtime.name, fixture: name, seconds, checks }));
+        if (options.json) terminal.json({ runtime: runtime.name, fixture: name, seconds, checks });
         else print(runtime.name, name, checks, seconds, options.all === true);
         if (failed.length > 0) throw new UserError(`verify: ${failed.length} of ${checks.length} checks failed`);
       });
@@ -76,22 +78,23 @@ async function openFixture({ fixture: path, steps, json, precision }: VerifyFlag
   if (precision !== "f32") throw new UserError(`${path}: hashed parameters are verified in f32 only`);
   const hashed = parseHashedFixture(readText(path), path);
   const onPlan = (what: string, { stateBytes, transientBytes }: ProgramStats): void => {
-    if (!json) console.log(`${what}: ${byteSize(stateBytes)} of states and ${byteSize(transientBytes)} besides`);
+    if (!json) terminal.result(`${what}: ${byteSize(stateBytes)} of states and ${byteSize(transientBytes)} besides`);
   };
   return { name: path, run: (runtime: Runtime) => verifyHashed(runtime, hashed, { steps, onPlan }) };
 }
 
 function print(runtime: string, fixture: string, checks: readonly Check[], seconds: number, all: boolean): void {
-  console.log(`${fixture} on ${runtime}`);
+  terminal.result(`${printable(fixture)} on ${runtime}`);
   const shown = all ? checks : worstOfEachKind(checks);
   const width = Math.max(...shown.map(({ name }) => name.length));
   for (const check of shown) {
     const verdict = passed(check) ? pc.green("passed") : pc.red("FAILED");
     const error = `${check.measure} ${check.error.toExponential(2)}`.padEnd(22);
-    console.log(`  ${verdict}  ${check.name.padEnd(width)}  ${error}  bound ${check.bound.toExponential(0)}`);
+    const bound = { text: `bound ${check.bound.toExponential(0)}`, rank: 2 };
+    terminal.result([`  ${verdict}`, check.name.padEnd(width), { text: error, rank: 1 }, bound]);
   }
   const good = checks.filter(passed).length;
-  console.log(`${good} of ${checks.length} checks passed in ${seconds.toFixed(1)} s`);
+  terminal.result(`${good} of ${checks.length} checks passed in ${seconds.toFixed(1)} s`);
 }
 
 /** Checks of a kind differ in the tensor or step only: "grad wte.weight", "step 3 loss". Failed ones are all shown. */

@@ -10,6 +10,7 @@ import {
 import { defaultSystemAdapter, embeddedAdapter, type FoundAdapter, systemAdapters } from "./node/adapters.ts";
 import { embeddedDriverExists } from "./node/embedded.ts";
 import { politeWait } from "./node/poll.ts";
+import { withQuietStderr } from "./node/quiet.ts";
 import { whyRefused } from "./node/refusals.ts";
 
 export {
@@ -53,13 +54,14 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   if (!found) return userError(await nothingFits(wanted));
   const { adapter, driver, kind } = found;
   instances.add(found.instance);
-  return openGpuFromAdapter(adapter, {
+  const opened = {
     ...options,
     requiredLimits: options.requiredLimits ?? wantedLimits(),
     driver,
     kind,
     wait: politeWait(kind === "hardware" ? EAGER_HARDWARE_MS : EAGER_SOFTWARE_MS),
-  });
+  };
+  return withQuietStderr(() => openGpuFromAdapter(adapter, opened));
 }
 
 // An instance must outlive its devices and whatever of theirs Dawn still has to finish after they are closed; when the

@@ -1,15 +1,18 @@
-import { execFile } from "node:child_process";
-import { chmod, mkdtemp, readdir, rm, unlink } from "node:fs/promises";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { chmod, mkdtemp, readdir, readFile, rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { driverName } from "../../src/platform/node/adapters.ts";
+import { stockDawnPath } from "../../src/platform/node/dawn.ts";
 import { embeddedDawnPath } from "../../src/platform/node/embedded.ts";
+import { withoutDriverTalk } from "../../src/platform/node/quiet.ts";
 import { refusalsIn } from "../../src/platform/node/refusals.ts";
 import { listAdapters, openGpu } from "../../src/platform/node.ts";
 import { testAdapters } from "../support/gpu.ts";
+
+const DIST = new URL("../../dist/", import.meta.url);
 
 const node = fileURLToPath(new URL("../../src/platform/node.ts", import.meta.url));
 const embedded = testAdapters.includes("embedded");
@@ -76,17 +79,66 @@ describe.runIf(embedded)("a machine without Vulkan", () => {
   });
 });
 
-test.runIf(process.platform === "linux")(
-  "what Dawn prints while it looks for adapters stays out of a terminal",
-  async () => {
-    const script = "const gpu = await open(); gpu.close(); console.error('ours');";
-    const command = `'${process.execPath}' --import tsx --input-type=module -e "$SCRIPT" 2>&1 | cat`;
-    const SCRIPT = `import { openGpu as open } from ${JSON.stringify(node)};\n${script}`;
-    const env = { ...process.env, NODE_OPTIONS: "", SCRIPT };
-    const { stdout } = await promisify(execFile)("sh", ["-c", command], { env });
-    expect(stdout).toBe("ours\n");
-  },
-);
+describe.runIf(embedded)("what Dawn says while it looks for adapters", () => {
+  // Nothing to be found: Dawn then says so on standard error, on every machine.
+  const env = { ...process.env, NODE_OPTIONS: "", VK_ICD_FILENAMES: "/nonexistent.json", GPT2_ADAPTER: "" };
+  const open = `import { openGpu } from ${JSON.stringify(new URL("platform/node.js", DIST).href)};
+    (await openGpu()).close();`;
+  const node = (code: string) => [process.execPath, "--input-type=module", "-e", code] as const;
+
+  test("is said, where nobody stops it", () => {
+    const look = "require(process.argv[1]).create([]).requestAdapter().then(() => {}, () => {})";
+    const { stderr } = spawnSync(process.execPath, ["-e", look, stockDawnPath()], { env, encoding: "utf8" });
+    expect(stderr).toMatch(/^Warning: /);
+  });
+
+  test.each([
+    ["on the main thread", open],
+    [
+      "in a worker thread",
+      `import { Worker } from "node:worker_threads";
+       const worker = new Worker(new URL("data:text/javascript," + encodeURIComponent(${JSON.stringify(open)})));
+       await new Promise((resolve, reject) => worker.on("exit", resolve).on("error", reject));`,
+    ],
+    [
+      "in two worker threads at once",
+      `import { Worker } from "node:worker_threads";
+       const source = new URL("data:text/javascript," + encodeURIComponent(${JSON.stringify(open)}));
+       await Promise.all([1, 2].map(() => new Promise((resolve, reject) =>
+         new Worker(source).on("exit", resolve).on("error", reject))));`,
+    ],
+  ])("stays out of a socket, %s", (_, code) => {
+    const [command, ...args] = node(`${code}\nconsole.error("ours");`);
+    const { stderr, status } = spawnSync(command, args, { env, encoding: "utf8" });
+    expect({ stderr, status }).toEqual({ stderr: "ours\n", status: 0 });
+  });
+
+  test("stays out of a file, in which nothing is written over", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gpt2-stderr-"));
+    try {
+      const script = `console.log("one"); console.error("two"); ${open}; console.error("three"); console.log("four");`;
+      const [command, ...args] = node(script);
+      const line = `{ "$0" "$@"; echo five; } >'${folder}/log' 2>&1`;
+      spawnSync("sh", ["-c", line, command, ...args], { env });
+      expect(await readFile(join(folder, "log"), "utf8")).toBe("one\ntwo\nthree\nfour\nfive\n");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("stays out of a pipe", () => {
+    const [command, ...args] = node(`${open}\nconsole.error("ours");`);
+    expect(execFileSync("sh", ["-c", '"$0" "$@" 2>&1 | cat', command, ...args], { env, encoding: "utf8" })).toBe(
+      "ours\n",
+    );
+  });
+
+  test("is told from what others print meanwhile", () => {
+    const talk = "Warning: Vulkan x required.\n - While initializing\n    at InitializeImpl (a.cpp:257)\n";
+    const more = "error: XDG_RUNTIME_DIR is invalid or not set in the environment.\nMESA-INTEL: warning: y\n";
+    expect(withoutDriverTalk(`step 1\n${talk}step 2\n${more}  indented\nlast`)).toBe("step 1\nstep 2\nlast");
+  });
+});
 
 describe.runIf(embedded)("the embedded driver's cache", () => {
   test("several may fill it at once, and a file that went missing comes back", async () => {

@@ -1,5 +1,3 @@
-import { SingleBar } from "cli-progress";
-import pc from "picocolors";
 import { userError } from "../../core/errors.ts";
 import { byteTokenizer } from "../../text/byte.ts";
 import { charTokenizerOf } from "../../text/char.ts";
@@ -7,7 +5,9 @@ import { gpt2Tokenizer } from "../../text/gpt2.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { type OpenData, openData, type TokenizerOf } from "../data/source.ts";
 import type { DataListener } from "../data/tokens.ts";
+import { duration } from "../numbers.ts";
 import type { TrainSettings } from "../settings/table.ts";
+import { type Bar, terminal } from "../terminal.ts";
 
 /** Opens the data that settings name; `given`: the tokenizer of a model that is fine-tuned. */
 export async function openTrainingData(settings: TrainSettings, given: Tokenizer | undefined): Promise<OpenData> {
@@ -48,28 +48,22 @@ function tokenizerOf({ tokenizer, stream }: TrainSettings): TokenizerOf {
 
 /** A bar for each pass over the data that takes long enough to be seen. */
 function createBar(): { listener: DataListener; stop(): void } {
-  let bar: { work: string; shown: SingleBar } | undefined;
+  let shown: { work: string; bar: Bar; began: number } | undefined;
   const stop = (): void => {
-    bar?.shown.stop();
-    bar = undefined;
+    shown?.bar.stop();
+    shown = undefined;
   };
   const listener: DataListener = {
     progress(work, done, total) {
-      if (!process.stdout.isTTY) return;
-      if (bar?.work !== work) {
+      if (shown?.work !== work) {
         stop();
-        bar = {
-          work,
-          shown: new SingleBar({ format: `${work} {bar} {percentage}%  {eta_formatted} left`, clearOnComplete: true }),
-        };
-        bar.shown.start(total, 0);
+        shown = { work, bar: terminal.bar({ total, label: work }), began: performance.now() };
       }
-      bar.shown.update(done);
+      const seconds = (performance.now() - shown.began) / 1000;
+      const left = done > 0 ? [{ text: `${duration((seconds / done) * (total - done))} left`, rank: 1 }] : [];
+      shown.bar.update(done, left);
     },
-    notice(line) {
-      stop();
-      console.log(pc.yellow(line));
-    },
+    notice: terminal.warn,
   };
   return { listener, stop };
 }

@@ -1,8 +1,11 @@
 import { openModel } from "../model-source.ts";
 import { withRuntime } from "../runtime.ts";
 import type { TrainSettings } from "../settings/table.ts";
+import { terminal } from "../terminal.ts";
+import { planEvent } from "./json.ts";
 import { planTraining } from "./plan.ts";
 import { describeEstimate, describeMemory, describePlan } from "./print.ts";
+import { describe } from "./recorder.ts";
 import type { RunOptions } from "./run.ts";
 import { openSession } from "./session.ts";
 
@@ -15,14 +18,15 @@ export async function dryRun(settings: TrainSettings, options: RunOptions): Prom
   const plan = await planTraining(settings, model);
   try {
     await withRuntime(options.device, async (runtime) => {
-      for (const line of describePlan(plan, runtime.name)) console.log(line);
+      for (const line of describePlan(plan, runtime.name)) terminal.say(line);
       // One step at a time, so that each has a time of its own.
       const session = await openSession(runtime, plan, {
         checkpoint: undefined,
         pauseAfter: () => true,
         memory: options.memory,
       });
-      console.log(describeMemory(session));
+      terminal.say(describeMemory(session));
+      terminal.event(planEvent(describe(session, plan, 0)));
       const seconds: number[] = [];
       let since = performance.now();
       for await (const { step } of session.trainer.run()) {
@@ -32,7 +36,9 @@ export async function dryRun(settings: TrainSettings, options: RunOptions): Prom
         if (seconds.length === STEPS_MEASURED) break;
       }
       const median = seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)];
-      if (median !== undefined) console.log(describeEstimate(median, plan.options.maxSteps, seconds.length));
+      const { maxSteps } = plan.options;
+      if (median !== undefined) terminal.say(describeEstimate(median, maxSteps, seconds.length));
+      terminal.ending({ reason: "dry-run", ...(median === undefined ? {} : { seconds_per_step: median }) });
       await session.dispose();
     });
   } finally {

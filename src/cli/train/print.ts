@@ -7,6 +7,7 @@ import { trainedEntries } from "../../model/parameters.ts";
 import { contextsFor } from "../../train/contexts.ts";
 import type { LogEntry } from "../../train/events.ts";
 import { duration, grouped } from "../numbers.ts";
+import { type Field, printable } from "../terminal.ts";
 import type { TrainPlan } from "./plan.ts";
 import type { Session } from "./session.ts";
 
@@ -49,7 +50,7 @@ function describeParts({ config, layout }: TrainPlan): string[] {
 
 function describeData({ data, settings, source, options, tokenizer }: TrainPlan): string {
   const { records, tokens, ended, cut, longest, empty, duplicates = 0, kind, cache, findings } = data.report;
-  const kept = cache === undefined ? "" : `, kept in ${cache}`;
+  const kept = cache === undefined ? "" : `, kept in ${printable(cache)}`;
   if (kind === "stream")
     return `${grouped(tokens)} tokens in ${records === 1 ? "one text" : `${grouped(records)} texts`}${kept}`;
   const contexts = contextsFor(source.longest, settings.nPositions);
@@ -69,16 +70,18 @@ export function describeMemory({ deviceBytes, stats }: Session): string {
   return `memory    ${byteSize(deviceBytes)} on the device at most, ${stats.dispatches} dispatches a step`;
 }
 
-export function formatLog(entry: LogEntry, maxSteps: number, tail: string): string {
+/** `left`: where no bar says how long it still takes. */
+export function formatLog(entry: LogEntry, maxSteps: number, left?: string): Field[] {
   const step = String(entry.step).padStart(String(maxSteps).length);
   return [
-    `step ${step}/${maxSteps}`,
-    `loss ${entry.loss.toFixed(4)}`,
-    `grad_norm ${entry.grad_norm.toFixed(3)}`,
-    `learning_rate ${entry.learning_rate.toExponential(2)}`,
-    `epoch ${entry.epoch.toFixed(2)}`,
-    `${grouped(entry.tokens_per_second)} tokens/s${tail}`,
-  ].join("  ");
+    { text: `step ${step}/${maxSteps}` },
+    { text: `loss ${entry.loss.toFixed(4)}` },
+    { text: `grad_norm ${entry.grad_norm.toFixed(3)}`, rank: 3 },
+    { text: `learning_rate ${entry.learning_rate.toExponential(2)}`, rank: 4 },
+    { text: `epoch ${entry.epoch.toFixed(2)}`, rank: 2 },
+    { text: `${grouped(entry.tokens_per_second)} tokens/s`, rank: 1 },
+    ...(left === undefined ? [] : [{ text: `${left} left` }]),
+  ];
 }
 
 /** Of a dry run: what one would want to know before an evening's run. */

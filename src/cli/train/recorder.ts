@@ -7,7 +7,7 @@ import { trainedEntries } from "../../model/parameters.ts";
 import { writeWholeFile } from "../../platform/node/whole-file.ts";
 import { logHistoryOf } from "../../report/trainer-state.ts";
 import { jsonFile, optimizerFile, resultFiles } from "../../train/checkpoint.ts";
-import type { RunDescription, RunSummary } from "../../train/events.ts";
+import { listeners, type RunDescription, type RunSummary } from "../../train/events.ts";
 import {
   type BestEvaluation,
   type BestKeeper,
@@ -17,11 +17,13 @@ import {
 } from "../../train/health.ts";
 import type { StepResult } from "../../train/trainer.ts";
 import { checkpointPath, type SavedCheckpoint, saveCheckpoint } from "../checkpoints.ts";
-import { createPace, createProgress } from "../progress.ts";
+import { createPace } from "../progress.ts";
 import { createRunFiles, TRAINER_STATE_FILE } from "../run-files.ts";
 import { settingsToJson } from "../settings/file.ts";
 import { withAbsolutePaths } from "../settings/paths.ts";
+import { terminal } from "../terminal.ts";
 import { version } from "../version.ts";
+import { eventListener } from "./json.ts";
 import { divergedError, type LoopActions, type Progress } from "./loop.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
 import { formatLog } from "./print.ts";
@@ -61,9 +63,11 @@ export async function createRecorder(
   const state = checkpoint?.json(LOOP_FILE) as LoopState | undefined;
   const history = checkpoint ? logHistoryOf(checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
   const best = createBestKeeper(settings.earlyStoppingThreshold, state?.best);
-  const progress = createProgress(maxSteps);
+  const first = checkpoint?.step ?? 0;
+  const count = (done: number): string => `${done}/${maxSteps}`;
+  const bar = terminal.bar({ total: maxSteps, count, note: [{ text: "compiling", rank: 1 }] });
   const pace = createPace(maxSteps);
-  const say = (message: string): void => progress.log(pc.yellow(message));
+  const say = terminal.warn;
   const files = createRunFiles(
     directory,
     {
@@ -78,30 +82,35 @@ export async function createRecorder(
     say,
     history,
   );
-  const first = checkpoint?.step ?? 0;
-  await files.started(describe(session, plan, first));
-  if (first > 0) await files.noticed({ step: first, kind: "resumed", message: `went on from step ${first}` });
+  const told = listeners([files, eventListener(directory)]);
+  await told.started(describe(session, plan, first));
+  if (first > 0) await told.noticed({ step: first, kind: "resumed", message: `went on from step ${first}` });
   let divergence: { result: StepResult; dump: string } | undefined;
 
   const actions: LoopActions = {
     stepped({ step, loss }) {
       pace.add(step, performance.now() / 1000);
-      progress.update(step, `${pace.remaining()} left, loss ${loss.toFixed(4)}`);
+      bar.update(step, [
+        { text: `${pace.remaining()} left`, rank: 1 },
+        { text: `loss ${loss.toFixed(4)}`, rank: 2 },
+      ]);
     },
     async logged(entry) {
-      await files.logged(entry);
-      progress.log(formatLog(entry, maxSteps, process.stdout.isTTY ? "" : `  ${pace.remaining()} left`));
+      await told.logged(entry);
+      terminal.say(formatLog(entry, maxSteps, terminal.columns === undefined ? pace.remaining() : undefined));
     },
     async evaluated(entry) {
-      await files.evaluated(entry);
-      const mark = entry.best ? pc.green("  best so far") : "";
-      progress.log(
-        `step ${entry.step}  eval_loss ${entry.eval_loss.toFixed(4)}  perplexity ${entry.eval_perplexity.toFixed(2)}${mark}`,
-      );
+      await told.evaluated(entry);
+      terminal.say([
+        `step ${entry.step}`,
+        `eval_loss ${entry.eval_loss.toFixed(4)}`,
+        { text: `perplexity ${entry.eval_perplexity.toFixed(2)}`, rank: 2 },
+        ...(entry.best ? [{ text: pc.green("best so far"), rank: 1 }] : []),
+      ]);
     },
     async noticed(entry) {
       say(entry.message);
-      await files.noticed(entry);
+      await told.noticed(entry);
     },
     async save(step, counted) {
       const bestStep = best.best?.step;
@@ -112,7 +121,7 @@ export async function createRecorder(
       };
       const place = { step, epoch: counted.epoch, tokens: counted.tokens, bestModelCheckpoint };
       try {
-        await saveCheckpoint(
+        const path = await saveCheckpoint(
           directory,
           step,
           [
@@ -124,6 +133,7 @@ export async function createRecorder(
           ],
           { limit: settings.saveTotalLimit, best: settings.loadBestModelAtEnd ? bestStep : undefined, notice: say },
         );
+        terminal.event({ kind: "checkpoint", time: new Date().toISOString(), step, path });
       } catch (error) {
         // A full disk at midnight must not end the run: the next save may find room again.
         if (!(error instanceof UserError)) throw error;
@@ -131,7 +141,7 @@ export async function createRecorder(
       }
     },
     async sample(step) {
-      await files.sampled({ step, samples: await session.sample(samplesBetween(settings)) });
+      await told.sampled({ step, samples: await session.sample(samplesBetween(settings)) });
     },
     async diverged(result) {
       const dump = join(directory, `not-finite-step-${result.step}.json`);
@@ -151,15 +161,16 @@ export async function createRecorder(
     restored: state?.progress,
     async ended(summary) {
       const { step, reason } = summary;
-      if (reason === "interrupted") await files.noticed({ step, kind: reason, message: `stopped after step ${step}` });
-      await files.ended(summary);
+      if (reason === "interrupted") await told.noticed({ step, kind: reason, message: `stopped after step ${step}` });
+      await told.ended(summary);
     },
     failed: () => divergedError(divergence!.result, settings, divergence!.dump),
-    stop: () => progress.stop(),
+    stop: bar.stop,
   };
 }
 
-function describe(session: Session, plan: TrainPlan, resumedFrom: number): RunDescription {
+/** Everything that is known before the first step. */
+export function describe(session: Session, plan: TrainPlan, resumedFrom: number): RunDescription {
   const parameters = parameterCount(plan.config);
   return {
     settings: settingsToJson(withAbsolutePaths(plan.settings)),

@@ -29,6 +29,7 @@ import { readRun } from "../run-read.ts";
 import { type OpenRuntime, openRuntime } from "../runtime.ts";
 import { saveModel } from "../save-model.ts";
 import type { TrainSettings } from "../settings/table.ts";
+import { printable, terminal } from "../terminal.ts";
 import { describeDataChange } from "./changes.ts";
 import { pausesOf, runLoop } from "./loop.ts";
 import { fitRequest } from "./need.ts";
@@ -59,7 +60,7 @@ interface Home {
 /** Devices lost in a row without a new checkpoint, after which the run gives up. */
 const MOST_LOSSES = 3;
 
-const warn = (message: string): void => console.log(pc.yellow(message));
+const { warn } = terminal;
 
 /** Trains as the settings say, in a new run's directory or in that of a run that is gone on with. */
 export async function runTraining(settings: TrainSettings, options: RunOptions): Promise<void> {
@@ -83,7 +84,7 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
         return runtime;
       },
       async use(runtime, losses) {
-        if (losses === 0) for (const line of describePlan(plan, runtime.name)) console.log(line);
+        if (losses === 0) for (const line of describePlan(plan, runtime.name)) terminal.say(line);
         const checkpoint = home && (await checkpointOf(home.directory));
         const session = await openSession(runtime, plan, {
           checkpoint,
@@ -132,7 +133,7 @@ export async function trainSession(
   interrupt: Interrupt,
 ): Promise<void> {
   const { settings, options, layout } = plan;
-  console.log(describeMemory(session));
+  terminal.say(describeMemory(session));
   const recorder = await createRecorder(session, plan, directory, checkpoint);
   const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
   const began = performance.now();
@@ -150,7 +151,7 @@ export async function trainSession(
   await recorder.ended(summary);
   if (summary.reason === "failed") recorder.failed();
   if (summary.reason === "interrupted") {
-    console.log(`stopped after step ${summary.step}; go on with: gpt2 train --resume ${directory}`);
+    terminal.result(`stopped after step ${summary.step}; go on with: gpt2 train --resume ${printable(directory)}`);
     process.exitCode = interrupt.exitCode;
     return;
   }
@@ -160,14 +161,17 @@ export async function trainSession(
   const before = existsSync(path) ? await setAside(path) : undefined;
   await saveModel(session.runtime, layout, modelOf(plan), path);
   if (before !== undefined) await removeFolder(before);
-  console.log(
-    `trained in ${duration(summary.train_runtime)}, saved in ${pc.bold(path)}; ${join(directory, REPORT_FILE)} shows it`,
+  terminal.ending({ model: path });
+  const shown = printable(join(directory, REPORT_FILE));
+  terminal.result(
+    `trained in ${duration(summary.train_runtime)}, saved in ${pc.bold(printable(path))}; ${shown} shows it`,
   );
   await session.endTraining();
-  if (settings.samples > 0) printSamples(await session.sample(settings.samples), plan);
-  const chart = process.stdout.isTTY && lossChart(readRun(directory).history, process.stdout.columns || 80);
-  if (chart) console.log(chart);
-  console.log(`more: gpt2 generate --model ${path} --num-return-sequences 20`);
+  if (settings.samples > 0) printSamples({ step: summary.step, samples: await session.sample(settings.samples) }, plan);
+  const { columns } = terminal;
+  const chart = columns !== undefined && lossChart(readRun(directory).history, columns);
+  if (chart) terminal.say({ verbatim: chart });
+  terminal.say(`more: gpt2 generate --model ${printable(path)} --num-return-sequences 20`);
   await session.dispose();
 }
 
@@ -176,7 +180,7 @@ async function loadBest(session: Session, { layout }: TrainPlan, directory: stri
   const path = checkpointPath(directory, best);
   if (!existsSync(path)) return warn(`${path}: is not there, so that the model is the last one and not the best`);
   await (await openCheckpointFolder(path)).restore(session.runtime, layout);
-  console.log(`the model is that of step ${best}, the best one`);
+  terminal.say(`the model is that of step ${best}, the best one`);
 }
 
 async function enter(directory: string): Promise<Home> {

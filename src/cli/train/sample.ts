@@ -5,6 +5,7 @@ import type { SampleEntry } from "../../train/events.ts";
 import { startOf } from "../generate-prompts.ts";
 import { formatPassages, formatSamples } from "../samples.ts";
 import type { TrainSettings } from "../settings/table.ts";
+import { terminal } from "../terminal.ts";
 import type { TrainPlan } from "./plan.ts";
 
 /** Records that are looked at to find out of what kind they are. */
@@ -39,9 +40,11 @@ export function sampleRequest({ tokenizer, settings, data }: TrainPlan, count: n
 }
 
 /** Prints samples as befits the data: judged line by line, or as passages. */
-export function printSamples(samples: SampleEntry["samples"], plan: TrainPlan): void {
-  if (plan.data.train.kind === "stream") console.log(`\n${formatPassages(samples)}`);
-  else console.log(`\n${formatSamples(samples, { has: plan.data.has, addresses: areAddresses(plan) })}`);
+export function printSamples({ samples, step }: SampleEntry, plan: TrainPlan): void {
+  terminal.event({ kind: "samples", time: new Date().toISOString(), step, samples });
+  const stream = plan.data.train.kind === "stream";
+  const judge = { has: plan.data.has, addresses: areAddresses(plan), columns: terminal.columns };
+  terminal.say({ verbatim: `\n${stream ? formatPassages(samples) : formatSamples(samples, judge)}` });
 }
 
 function areAddresses({ data, tokenizer }: TrainPlan): boolean {
