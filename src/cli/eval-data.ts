@@ -3,6 +3,7 @@ import { DATA_FORMATS, type DataFormat } from "../data/source.ts";
 import { recordWindows, streamWindows, type Windows } from "../generate/windows.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { openData } from "./data/source.ts";
+import type { DataListener } from "./data/tokens.ts";
 
 /** How the texts to score are written; as `gpt2 train` has them. */
 export interface DataFlags {
@@ -34,7 +35,7 @@ export async function openScoredData(
   flags: DataFlags,
   tokenizer: Tokenizer,
   { records, contextLength, stride }: { records: boolean; contextLength: number; stride: number },
-  notice: (line: string) => void,
+  listener: DataListener,
 ): Promise<ScoredData> {
   const { dataFormat: format, maskPrompt = false, ...columns } = flags;
   const { train, close } = await openData(
@@ -52,7 +53,7 @@ export async function openScoredData(
       shortStreams: true,
     },
     tokenizer,
-    { notice },
+    listener,
   );
   if (train.kind === "records") return { windows: recordWindows(train.sequences), unit: "records", close };
   const before = tokenizer.endId === undefined ? [] : [tokenizer.endId];

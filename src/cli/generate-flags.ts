@@ -123,5 +123,5 @@ export function speltAsFlags(error: unknown): unknown {
     if (name === "badWordsIds") return "--bad-words";
     return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   };
-  return new UserError(error.message.replace(names, flag));
+  return new UserError(error.message.replace(names, flag), { cause: error.cause, kind: error.kind });
 }

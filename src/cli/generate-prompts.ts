@@ -14,19 +14,23 @@ export interface PromptFlags {
 }
 
 /** The texts to continue: each --prompt, each record of --prompt-file, all of standard input where one of them is "-". */
-export async function readPrompts(flags: PromptFlags): Promise<string[]> {
+export async function readPrompts(flags: PromptFlags, signal?: AbortSignal): Promise<string[]> {
   const { prompt = [], promptFile } = flags;
-  const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags);
+  const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags, signal);
   const typed = prompt.map((text) => (text === "-" ? readStandardInput().replace(/\r?\n$/, "") : text));
   const all = [...typed, ...fromFile];
   return all.length === 0 ? [""] : all;
 }
 
 /** A prompt a line, or in the column `prompt` of JSON lines or a table. */
-async function readPromptFile(path: string, { promptFormat, promptColumn = "prompt" }: PromptFlags): Promise<string[]> {
+async function readPromptFile(
+  path: string,
+  { promptFormat, promptColumn = "prompt" }: PromptFlags,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   const format = formatOf(path, promptFormat);
   if (format === "bin") return userError(`${path}: holds ids; wanted prompts as text, JSON lines, CSV or Parquet`);
-  const source = await openSource(path);
+  const source = await openSource(path, signal);
   try {
     const prompts: string[] = [];
     for await (const { texts } of readRecords({ source, format }, { textColumn: promptColumn })) prompts.push(...texts);

@@ -7,7 +7,8 @@ import type { AnyOp } from "../kernels/op.ts";
 import { type Comparison, compareOp, needsHalves } from "../runtime/compare.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import type { Interrupt } from "./interrupt.ts";
+import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
 
 /** Relative L2 distance allowed between the device's float32 and the CPU's float64. */
 const DEVICE_BOUND = 1e-5;
@@ -23,7 +24,7 @@ interface OpReport {
   readonly unchecked: number;
 }
 
-export function gradcheckCommand(): Command {
+export function gradcheckCommand(interrupt: Interrupt): Command {
   return new Command("gradcheck")
     .description("Check every op: gradients against finite differences in float64, then this device against the CPU.")
     .argument("[ops...]", "names of ops; all of them if left out")
@@ -32,7 +33,9 @@ export function gradcheckCommand(): Command {
     .option("--json", "print one JSON object an op")
     .action(async (names: string[], options: { device?: string; json?: boolean }) => {
       const ops = names.length === 0 ? OPS : names.map(findOp);
-      await withRuntime(options.device, async (runtime) => {
+      interrupt.watch();
+      const { signal } = interrupt;
+      const use = async (runtime: OpenRuntime): Promise<void> => {
         const { rtol, atol } = FINITE_DIFFERENCE_BOUND;
         if (!options.json) {
           console.log(
@@ -42,7 +45,7 @@ export function gradcheckCommand(): Command {
         }
         let failed = 0;
         for (const op of ops) {
-          const report = await checkOne(op, runtime);
+          const report = await checkOne(op, runtime, signal);
           const good = (report.differences ?? 0) <= 1 && report.device.error <= DEVICE_BOUND;
           if (!good) failed++;
           console.log(options.json ? JSON.stringify({ ...report, passed: good }) : line(report, good));
@@ -50,22 +53,23 @@ export function gradcheckCommand(): Command {
         if (!options.json && !runtime.traits.f16)
           console.log("  f16: this device has none (shader-f16); cases in f16 were checked by differences only");
         if (failed > 0) throw new UserError(`gradcheck: ${failed} of ${ops.length} ops failed`);
-      });
+      };
+      await withRuntime(options.device, use, { signal });
     });
 }
 
 function findOp(name: string): AnyOp {
   const op = OPS.find((candidate) => candidate.name === name);
-  return op ?? userError(`there is no op "${name}"; there are ${OPS.map((known) => known.name).join(", ")}`);
+  return op ?? userError(`there is no op "${name}"; there are ${OPS.map((known) => known.name).join(", ")}`, "usage");
 }
 
-async function checkOne(op: AnyOp, runtime: Runtime): Promise<OpReport> {
+async function checkOne(op: AnyOp, runtime: Runtime, signal: AbortSignal): Promise<OpReport> {
   let differences: number | undefined;
   let device: Comparison = { error: 0, tensor: "" };
   let where = "";
   let unchecked = 0;
   for (const check of op.cases) {
-    const reference = createCpuRuntime({ precision: "float64" });
+    const reference = createCpuRuntime({ precision: "float64", signal });
     if (op.vjp) {
       const opTape = traceOp(op, check);
       const program = await reference.compile(opTape.tape);

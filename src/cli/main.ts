@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from "commander";
-import { UserError } from "../core/errors.ts";
+import { Command } from "commander";
 import { benchCommand } from "./bench.ts";
 import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
+import { EXIT_CODES_HELP, endOf } from "./exit-codes.ts";
 import { generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
+import { createInterrupt, type Interrupt } from "./interrupt.ts";
 import { mergeCommand } from "./merge.ts";
 import { reportCommand } from "./report.ts";
 import { trainCommand } from "./train.ts";
@@ -13,22 +14,23 @@ import { verifyCommand } from "./verify.ts";
 import { version } from "./version.ts";
 
 /** Every command of `gpt2`; each is one file beside this one. */
-function program(): Command {
+function program(interrupt: Interrupt): Command {
   const gpt2 = new Command("gpt2")
     .description("Train, fine-tune and sample GPT-2 on WebGPU.")
     .version(version())
     .showHelpAfterError(false)
+    .addHelpText("after", EXIT_CODES_HELP)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "gpt2: ")) });
   const commands = [
-    trainCommand(),
-    generateCommand(),
-    evalCommand(),
-    mergeCommand(),
+    trainCommand(interrupt),
+    generateCommand(interrupt),
+    evalCommand(interrupt),
+    mergeCommand(interrupt),
     reportCommand(),
-    verifyCommand(),
-    gradcheckCommand(),
+    verifyCommand(interrupt),
+    gradcheckCommand(interrupt),
     devicesCommand(),
-    benchCommand(),
+    benchCommand(interrupt),
   ];
   for (const command of commands) gpt2.addCommand(withSettingsOf(gpt2, command));
   return gpt2;
@@ -45,26 +47,29 @@ function withHyphens(word: string): string {
   return word.replace(/^--[a-z][a-z0-9_]*(?==|$)/, (flag) => flag.replaceAll("_", "-"));
 }
 
-async function main(): Promise<void> {
-  const gpt2 = program().exitOverride();
+/** What still goes on by then after an interrupted command has cleaned up, such as a driver's work, is not waited for. */
+const LINGER_MS = 3_000;
+
+async function main(interrupt: Interrupt): Promise<void> {
+  const gpt2 = program(interrupt).exitOverride();
   try {
     await gpt2.parseAsync(process.argv.map(withHyphens));
   } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode;
-    } else if (error instanceof UserError) {
-      console.error(`gpt2: ${error.message}`);
-      process.exitCode = 1;
-    } else {
-      throw error;
-    }
+    const end = endOf(error);
+    if (!end) throw error;
+    if (end.line !== undefined) console.error(`gpt2: ${end.line}`);
+    process.exitCode = end.code;
+  } finally {
+    if (interrupt.requested) setTimeout(() => interrupt.end(), LINGER_MS).unref();
   }
 }
 
-// A reader that went away, as in `gpt2 devices | head -1`, is no error; a training run, which watches for signals, goes on
-// without one.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  if (process.listenerCount("SIGHUP") === 0) process.exit(0);
-});
-await main();
+const interrupt = createInterrupt();
+// A reader that went away, as in `gpt2 devices | head -1`, is no error, and changes nothing of how a command ends; a terminal
+// that is gone, which answers EIO, is as good as the signal that says so.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EIO") interrupt.request("SIGHUP");
+  });
+}
+await main(interrupt);

@@ -1,6 +1,9 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 
+/** Where runs go that nobody gave a directory. */
+export const NEW_RUNS = "runs";
+
 /** Makes the directory of a run: the one asked for, or `runs/<name>-<n>` with the first number that is free. */
 export function newRunDirectory(asked: string | undefined, name: string): string {
   if (asked !== undefined) {
@@ -8,9 +11,9 @@ export function newRunDirectory(asked: string | undefined, name: string): string
     return asked;
   }
   for (let n = 1; ; n++) {
-    const directory = join("runs", `${name}-${n}`);
+    const directory = join(NEW_RUNS, `${name}-${n}`);
     if (existsSync(directory)) continue;
-    mkdirSync("runs", { recursive: true });
+    mkdirSync(NEW_RUNS, { recursive: true });
     try {
       mkdirSync(directory);
       return directory;

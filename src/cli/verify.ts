@@ -11,10 +11,11 @@ import { readGenerationFixture, verifyGeneration } from "../verify/generation.ts
 import { parseHashedFixture, verifyHashed } from "../verify/hashed.ts";
 import { verify } from "../verify/verify.ts";
 import { readDirectory, readText } from "./files.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { byteSize } from "./numbers.ts";
-import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
 
-export function verifyCommand(): Command {
+export function verifyCommand(interrupt: Interrupt): Command {
   return new Command("verify")
     .description("Compare this machine's results with known ones: logits, loss, gradients and optimiser steps.")
     .option(
@@ -31,10 +32,13 @@ export function verifyCommand(): Command {
     .option("--all", "print every check, not only the worst of each kind")
     .option("--no-steps", "only loss and gradients, for a fixture of hashed parameters: a quarter of the memory")
     .action(async (options: VerifyFlags) => {
-      await withRuntime(options.device, async (runtime) => {
+      interrupt.watch();
+      const use = async (runtime: OpenRuntime): Promise<void> => {
         const { name, run } = await openFixture(options);
         if (options.precision === "f16" && !runtime.traits.f16)
-          throw new UserError(`--precision f16: ${runtime.name} has no f16 (shader-f16); leave it out`);
+          throw new UserError(`--precision f16: ${runtime.name} has no f16 (shader-f16); leave it out`, {
+            kind: "device",
+          });
         const start = performance.now();
         const checks = await run(runtime);
         const seconds = (performance.now() - start) / 1000;
@@ -42,7 +46,8 @@ export function verifyCommand(): Command {
         if (options.json) console.log(JSON.stringify({ runtime: runtime.name, fixture: name, seconds, checks }));
         else print(runtime.name, name, checks, seconds, options.all === true);
         if (failed.length > 0) throw new UserError(`verify: ${failed.length} of ${checks.length} checks failed`);
-      });
+      };
+      await withRuntime(options.device, use, { signal: interrupt.signal });
     });
 }
 
@@ -73,7 +78,8 @@ async function openFixture({ fixture: path, steps, json, precision }: VerifyFlag
     ];
     return { name: path, run };
   }
-  if (precision !== "f32") throw new UserError(`${path}: hashed parameters are verified in f32 only`);
+  if (precision !== "f32")
+    throw new UserError(`${path}: hashed parameters are verified in f32 only`, { kind: "usage" });
   const hashed = parseHashedFixture(readText(path), path);
   const onPlan = (what: string, { stateBytes, transientBytes }: ProgramStats): void => {
     if (!json) console.log(`${what}: ${byteSize(stateBytes)} of states and ${byteSize(transientBytes)} besides`);

@@ -66,7 +66,10 @@ export function rowsThatFit(
   const widest = Math.max(3 * config.width, config.innerWidth);
   const limit = Math.min(Math.floor(most / (places * widest)), Math.floor(most / config.vocabSize));
   if (limit < 1)
-    userError(`generate: ${places} places do not fit the ${name}'s bindings; lower maxNewTokens or the prompt`);
+    userError(
+      `generate: ${places} places do not fit the ${name}'s bindings; lower maxNewTokens or the prompt`,
+      "device",
+    );
   return limit;
 }
 

@@ -111,9 +111,10 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
 
   async function* stream(prompt: readonly number[], given: GenerateOptions, signal?: AbortSignal) {
     const options = generationOptions(given, config);
-    if (options.numBeams > 1) userError("numBeams: a search knows its words only at the end; use generate for beams");
+    if (options.numBeams > 1)
+      userError("numBeams: a search knows its words only at the end; use generate for beams", "usage");
     if (options.numReturnSequences > 1)
-      userError("numReturnSequences: one sequence is streamed; use generate for more");
+      userError("numReturnSequences: one sequence is streamed; use generate for more", "usage");
     const rows = decodeRows([prompt], options, config);
     const text = options.tokenizer && createTextStream(options.tokenizer, options.stopStrings);
     let sent = prompt.length;
@@ -154,6 +155,7 @@ export function decodeRows(
     if (total(most) <= prompt.length)
       userError(
         `maxLength is ${most.length}, the prompt has ${prompt.length} tokens already; raise it, or use maxNewTokens`,
+        "usage",
       );
     return { prompt, least: total(least), most: total(most) };
   });

@@ -121,7 +121,7 @@ export function generationOptions(
 }
 
 function wrong(name: string, got: unknown, remedy: string): never {
-  return userError(`${name} is ${String(got)}: ${remedy}`);
+  return userError(`${name} is ${String(got)}: ${remedy}`, "usage");
 }
 
 function checkNames(options: object): void {
@@ -131,7 +131,7 @@ function checkNames(options: object): void {
     const plain = name.replace(/[_-](.)/g, (_, letter: string) => letter.toUpperCase());
     const remedy =
       NOT_NEEDED[plain] ?? (known.includes(plain) ? `did you mean ${plain}?` : `there are ${known.join(", ")}`);
-    userError(`${name} is no option of generation; ${remedy}`);
+    userError(`${name} is no option of generation; ${remedy}`, "usage");
   }
 }
 

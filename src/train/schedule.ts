@@ -72,9 +72,13 @@ function halfCosine(progress: number): number {
 /** Throws `UserError` on a schedule that cannot be: a warm-up longer than the run, a floor above the top. */
 export function checkSchedule({ type, learningRate, warmupSteps, maxSteps, ...rest }: Schedule): void {
   const { minLearningRate = 0, decaySteps = 0 } = rest;
-  if (warmupSteps > maxSteps) userError(`warmup_steps is ${warmupSteps}; wanted at most max_steps, ${maxSteps}`);
+  if (warmupSteps > maxSteps)
+    userError(`warmup_steps is ${warmupSteps}; wanted at most max_steps, ${maxSteps}`, "usage");
   if (minLearningRate > learningRate)
-    userError(`min_lr is ${minLearningRate}; wanted at most learning_rate, ${learningRate}`);
+    userError(`min_lr is ${minLearningRate}; wanted at most learning_rate, ${learningRate}`, "usage");
   if (type === "warmup_stable_decay" && warmupSteps + decaySteps > maxSteps)
-    userError(`warmup_steps and decay_steps are ${warmupSteps + decaySteps}; wanted at most max_steps, ${maxSteps}`);
+    userError(
+      `warmup_steps and decay_steps are ${warmupSteps + decaySteps}; wanted at most max_steps, ${maxSteps}`,
+      "usage",
+    );
 }

@@ -60,6 +60,7 @@ async function checkIds(sources: readonly DataSource[], vocabulary: number, list
           );
       index += ids.length;
       done += piece.length;
+      listener.signal?.throwIfAborted();
       listener.progress?.("tokenizing", done, total);
     }
   }

@@ -26,6 +26,8 @@ export interface DataListener {
   progress?(work: "hashing" | "alphabet" | "tokenizing", done: number, total: number): void;
   /** Something that the person should know: one line. */
   notice?(line: string): void;
+  /** Ends the work, which then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is tokenised together. */
@@ -48,6 +50,7 @@ function counted({ files }: TextSet, listener: DataListener, work: "hashing" | "
   const total = files.reduce((sum, { source }) => sum + source.size, 0);
   let done = 0;
   const count = (bytes: number): void => {
+    listener.signal?.throwIfAborted();
     done += bytes;
     listener.progress?.(work, Math.min(done, total), total);
   };

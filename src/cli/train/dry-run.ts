@@ -1,7 +1,9 @@
+import type { Interrupt } from "../interrupt.ts";
 import { openModel } from "../model-source.ts";
 import { withRuntime } from "../runtime.ts";
 import type { TrainSettings } from "../settings/table.ts";
-import { planTraining } from "./plan.ts";
+import { checkDisk } from "./disk.ts";
+import { planTraining, type TrainPlan } from "./plan.ts";
 import { describeEstimate, describeMemory, describePlan } from "./print.ts";
 import type { RunOptions } from "./run.ts";
 import { openSession } from "./session.ts";
@@ -10,19 +12,37 @@ import { openSession } from "./session.ts";
 const STEPS_MEASURED = 5;
 
 /** Prints what a run would be, with the time that a few of its steps took. Nothing is written. */
-export async function dryRun(settings: TrainSettings, options: RunOptions): Promise<void> {
-  const model = settings.model === undefined ? undefined : await openModel(settings.model);
-  const plan = await planTraining(settings, model);
+export async function dryRun(settings: TrainSettings, options: RunOptions, interrupt: Interrupt): Promise<void> {
+  interrupt.watch();
+  const { signal } = interrupt;
+  const model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });
   try {
-    await withRuntime(options.device, async (runtime) => {
+    const plan = await planTraining(settings, model, signal);
+    try {
+      await measure(plan, options, signal);
+    } finally {
+      await plan.data.close();
+    }
+  } finally {
+    await model?.close();
+  }
+}
+
+async function measure(plan: TrainPlan, options: RunOptions, signal: AbortSignal): Promise<void> {
+  const disk = await checkDisk(plan, options);
+  await withRuntime(
+    options.device,
+    async (runtime) => {
       for (const line of describePlan(plan, runtime.name)) console.log(line);
       // One step at a time, so that each has a time of its own.
       const session = await openSession(runtime, plan, {
         checkpoint: undefined,
         pauseAfter: () => true,
         memory: options.memory,
+        signal,
       });
       console.log(describeMemory(session));
+      console.log(disk);
       const seconds: number[] = [];
       let since = performance.now();
       for await (const { step } of session.trainer.run()) {
@@ -34,9 +54,7 @@ export async function dryRun(settings: TrainSettings, options: RunOptions): Prom
       const median = seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)];
       if (median !== undefined) console.log(describeEstimate(median, plan.options.maxSteps, seconds.length));
       await session.dispose();
-    });
-  } finally {
-    await plan.data.close();
-    await model?.close();
-  }
+    },
+    { signal },
+  );
 }

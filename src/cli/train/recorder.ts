@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import pc from "picocolors";
-import { UserError } from "../../core/errors.ts";
+import { DeviceLostError, UserError } from "../../core/errors.ts";
 import { sizeOf } from "../../core/shape.ts";
 import { parameterCount } from "../../model/config.ts";
 import { trainedEntries } from "../../model/parameters.ts";
@@ -17,6 +17,7 @@ import {
 } from "../../train/health.ts";
 import type { StepResult } from "../../train/trainer.ts";
 import { checkpointPath, type SavedCheckpoint, saveCheckpoint } from "../checkpoints.ts";
+import { Interrupted } from "../interrupt.ts";
 import { createPace, createProgress } from "../progress.ts";
 import { createRunFiles, TRAINER_STATE_FILE } from "../run-files.ts";
 import { settingsToJson } from "../settings/file.ts";
@@ -43,17 +44,21 @@ export interface Recorder {
   readonly spikes: SpikeDetector;
   readonly restored: Progress | undefined;
   ended(summary: RunSummary): Promise<void>;
+  /** Tells the run's files that it ends by an error, at the step that it had come to. */
+  broken(error: unknown): Promise<void>;
   /** Throws what the person should hear of a run that diverged. */
   failed(): never;
   /** Takes the progress bar away. */
   stop(): void;
 }
 
+/** `lost`: what was said of the device that was lost before, where this session goes on for it. */
 export async function createRecorder(
   session: Session,
   plan: TrainPlan,
   directory: string,
   checkpoint: SavedCheckpoint | undefined,
+  lost?: string,
 ): Promise<Recorder> {
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
@@ -79,11 +84,17 @@ export async function createRecorder(
   );
   const first = checkpoint?.step ?? 0;
   await files.started(describe(session, plan, first));
+  // Told at the step that the run goes on from: later ones are void, and are trained again.
+  if (lost !== undefined) await files.noticed({ step: first, kind: "device-lost", message: lost });
   if (first > 0) await files.noticed({ step: first, kind: "resumed", message: `went on from step ${first}` });
+  const began = performance.now();
+  let last = first;
+  let end: RunSummary["reason"] | undefined;
   let divergence: { result: StepResult; dump: string } | undefined;
 
   const actions: LoopActions = {
     stepped({ step, loss }) {
+      last = step;
       pace.add(step, performance.now() / 1000);
       progress.update(step, `${pace.remaining()} left, loss ${loss.toFixed(4)}`);
     },
@@ -129,8 +140,8 @@ export async function createRecorder(
         await actions.noticed({ step, kind: "checkpoint", message: error.message });
       }
     },
-    async sample(step) {
-      await files.sampled({ step, samples: await session.sample(samplesBetween(settings)) });
+    async sample(step, signal) {
+      await files.sampled({ step, samples: await session.sample(samplesBetween(settings), signal) });
     },
     async diverged(result) {
       const dump = join(directory, `not-finite-step-${result.step}.json`);
@@ -151,7 +162,19 @@ export async function createRecorder(
     async ended(summary) {
       const { step, reason } = summary;
       if (reason === "interrupted") await files.noticed({ step, kind: reason, message: `stopped after step ${step}` });
+      if (reason === "time-limit")
+        await files.noticed({ step, kind: reason, message: `--max-hours were over after step ${step}` });
       await files.ended(summary);
+      end = reason;
+    },
+    async broken(error) {
+      // What has been told stays so, unless the model that was to come of it could not be saved.
+      if (end !== undefined && end !== "finished" && end !== "early-stop") return;
+      const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof DeviceLostError) await files.noticed({ step: last, kind: "device-lost", message });
+      const reason = error instanceof Interrupted ? "interrupted" : "failed";
+      const train_runtime = (performance.now() - began) / 1000;
+      await files.ended({ step: last, train_loss: Number.NaN, train_runtime, reason });
     },
     failed: () => divergedError(divergence!.result, settings, divergence!.dump),
     stop: () => progress.stop(),
