@@ -24,7 +24,10 @@ interface Peers {
  */
 export async function openPeers(gpu: Gpu, only?: readonly string[]): Promise<Peer[]> {
   if (!existsSync(fileURLToPath(new URL("index.mjs", FOLDER)))) {
-    userError("--peers wants a checkout of the repository, whose bench/peers/ has the libraries to compare with");
+    userError(
+      "--peers wants a checkout of the repository, whose bench/peers/ has the libraries to compare with",
+      "usage",
+    );
   }
   if (!existsSync(fileURLToPath(new URL("node_modules", FOLDER)))) {
     userError(`--peers wants the libraries to compare with: ${INSTALL}`);

@@ -16,11 +16,12 @@ import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { layoutParameters } from "../model/parameters.ts";
-import { openGpu } from "../platform/node.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { byteSize } from "./numbers.ts";
+import { openAbortableGpu } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
 
@@ -35,13 +36,13 @@ interface BenchFlags {
 
 const DEVICE_HELP = "auto, hardware, system, embedded, or part of an adapter's name; see `gpt2 devices`";
 
-export function benchCommand(): Command {
+export function benchCommand(interrupt: Interrupt): Command {
   return new Command("bench")
     .description("Measure this machine: kernels, a training step, generation, each beside what the adapter can do.")
     .addCommand(
       part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.")
         .option("--only <text>", "works with this in their name: matmul, nanogpt")
-        .action((flags: KernelFlags) => withRows(flags, kernels)),
+        .action((flags: KernelFlags) => withRows(flags, kernels, interrupt)),
     )
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
@@ -50,13 +51,13 @@ export function benchCommand(): Command {
           new Option("--precision <type>", "of matrices and activations").choices(["f32", "f16"]).default("f32"),
         )
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, steps)),
+        .action((flags: StepFlags) => withRows(flags, steps, interrupt)),
     )
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, samples)),
+        .action((flags: StepFlags) => withRows(flags, samples, interrupt)),
     )
     .addCommand(
       new Command("first-step")
@@ -107,7 +108,7 @@ const LONGEST_STEP_MS = 5000;
 
 function sizeNamed({ size }: StepFlags): StepSizeName | undefined {
   const named = SIZES.find((name) => name === size);
-  return named || size === "all" ? named : userError(`--size is ${size}; wanted ${SIZES.join(", ")} or all`);
+  return named || size === "all" ? named : userError(`--size is ${size}; wanted ${SIZES.join(", ")} or all`, "usage");
 }
 
 async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
@@ -154,7 +155,10 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
 
 function requireHalves({ driver, features }: Gpu, precision: FloatDType): void {
   if (precision === "f16" && !features.has("shader-f16"))
-    userError(`--precision f16: ${driver} has no f16 (shader-f16); use f32, or another adapter (gpt2 devices)`);
+    userError(
+      `--precision f16: ${driver} has no f16 (shader-f16); use f32, or another adapter (gpt2 devices)`,
+      "device",
+    );
 }
 
 /** What users of this machine get: what is measured now, or was before. */
@@ -180,12 +184,17 @@ function whyNot(gpu: Gpu, size: StepSize, peak: Peak, quick: boolean): string | 
 async function withRows<F extends BenchFlags>(
   flags: F,
   bench: (gpu: Gpu, flags: F) => AsyncGenerator<Row, void>,
+  interrupt: Interrupt,
 ): Promise<void> {
-  const gpu = await openGpu({ adapter: flags.device });
+  interrupt.watch();
+  const { signal } = interrupt;
+  const gpu = await openAbortableGpu(flags.device, signal);
   const rows: Row[] = [];
   try {
     if (!flags.json) terminal.result(gpu.driver);
     for await (const row of bench(gpu, flags)) {
+      // Work that was left is no work that failed.
+      signal.throwIfAborted();
       rows.push(row);
       // At every row: a run that is cut short keeps what it has measured.
       if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, gpu));

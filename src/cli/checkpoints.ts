@@ -198,7 +198,7 @@ async function unlessRefused<T>(notice: Notice, act: () => Promise<T>): Promise<
 function notSaved(step: number, error: unknown): never {
   if (!(error instanceof UserError)) throw error;
   const message = `checkpoint-${step} was not saved: ${error.message}; earlier checkpoints are as they were`;
-  throw error instanceof NotFiniteError ? new NotFiniteError(message) : new UserError(message);
+  throw error instanceof NotFiniteError ? new NotFiniteError(message) : new UserError(message, { kind: error.kind });
 }
 
 /** Messages of what lies in a folder, with the folder's path before them. */
@@ -207,6 +207,6 @@ function within<T>(path: string, act: () => T): T {
     return act();
   } catch (error) {
     if (!(error instanceof UserError) || error.message.startsWith(path)) throw error;
-    return userError(`${path}: ${error.message}`);
+    return userError(`${path}: ${error.message}`, error.kind);
   }
 }

@@ -4,6 +4,7 @@ import { DATA_FORMATS, type DataFormat } from "../data/source.ts";
 import { recordWindows, streamWindows, type Windows } from "../generate/windows.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { openData } from "./data/source.ts";
+import type { DataListener } from "./data/tokens.ts";
 
 /** How the texts to score are written; as `gpt2 train` has them. */
 export interface DataFlags {
@@ -35,7 +36,7 @@ export async function openScoredData(
   flags: DataFlags,
   tokenizer: Tokenizer,
   { records, contextLength, stride }: { records: boolean; contextLength: number; stride: number },
-  notice: (line: string) => void,
+  listener: DataListener,
 ): Promise<ScoredData> {
   const { dataFormat: format, maskPrompt = false, ...columns } = flags;
   const { train, report, close } = await openData(
@@ -53,10 +54,10 @@ export async function openScoredData(
       shortStreams: true,
     },
     tokenizer,
-    { notice },
+    listener,
   );
   const found = report.findings ? describeFindings(report.findings, endTextOf(tokenizer) ?? "", String) : [];
-  if (train.kind === "records" && found.length > 0) notice(`data: ${found.join(", ")}`);
+  if (train.kind === "records" && found.length > 0) listener.notice?.(`data: ${found.join(", ")}`);
   if (train.kind === "records") return { windows: recordWindows(train.sequences), unit: "records", close };
   // A text that begins with the end token itself is not begun twice.
   const { endId } = tokenizer;

@@ -9,10 +9,11 @@ import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts
 import { addDataOptions, type DataFlags, openScoredData } from "./eval-data.ts";
 import { readText } from "./files.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
 import { grouped, wholeNumber } from "./numbers.ts";
 import { createEvalProgress, type EvalProgress } from "./progress.ts";
-import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
 import { quietOption, terminal } from "./terminal.ts";
 
 interface EvalFlags extends DataFlags {
@@ -63,7 +64,7 @@ const EVAL_FLAGS: Readonly<Record<string, string>> = {
   dtype: "leave it out: scores are computed in f32",
 };
 
-export function evalCommand(): Command {
+export function evalCommand(interrupt: Interrupt): Command {
   const command = new Command("eval")
     .description("Measure a model: loss, perplexity and bits per byte on a text, or accuracy on labelled choices.")
     .requiredOption("--model <source>", MODEL_HELP)
@@ -80,38 +81,49 @@ export function evalCommand(): Command {
     .option("--device <name>", DEVICE_HELP)
     .option("--json", "print one JSON object")
     .addOption(quietOption())
-    .action(evaluate);
+    .action((flags: EvalFlags) => evaluate(flags, interrupt));
 }
 
-async function evaluate(flags: EvalFlags): Promise<void> {
+async function evaluate(flags: EvalFlags, interrupt: Interrupt): Promise<void> {
   terminal.begin({ quiet: flags.quiet === true });
   const { data, choices, records, stride } = flags;
   if ((data === undefined) === (choices === undefined))
-    userError("eval: wanted one of --data FILES and --choices JSONL");
+    userError("eval: wanted one of --data FILES and --choices JSONL", "usage");
   if (choices !== undefined && (records !== undefined || stride !== undefined))
-    userError("--records and --stride are for --data");
-  if (records && stride !== undefined) userError("--stride moves a window along one text: leave it out, or --records");
-  const model = await openModel(flags.model, flags);
+    userError("--records and --stride are for --data", "usage");
+  if (records && stride !== undefined)
+    userError("--stride moves a window along one text: leave it out, or --records", "usage");
+  interrupt.watch();
+  const { signal } = interrupt;
+  const model = await openModel(flags.model, { ...flags, signal });
   try {
-    await evaluateModel(model, flags);
+    await evaluateModel(model, flags, signal);
   } finally {
     await model.close();
   }
 }
 
-async function evaluateModel(model: OpenModel, flags: EvalFlags): Promise<void> {
+async function evaluateModel(model: OpenModel, flags: EvalFlags, signal: AbortSignal): Promise<void> {
   const { data, choices, stride, limit } = flags;
   const { config } = model;
   const records = flags.records ?? (model.startToken && stride === undefined);
   const tokenizer = requireTokenizer(model);
   if (stride !== undefined && stride > config.contextLength)
-    userError(`--stride is ${stride}: more than the context of ${config.contextLength} would leave tokens out`);
+    userError(
+      `--stride is ${stride}: more than the context of ${config.contextLength} would leave tokens out`,
+      "usage",
+    );
   const questions = choices === undefined ? undefined : parseChoices(readText(choices), choices);
   const windowing = { records, contextLength: config.contextLength, stride: stride ?? halfOf(config) };
-  const scored = data && (await openScoredData(data, flags, tokenizer, windowing, terminal.warn));
+  const scored =
+    data &&
+    (await openScoredData(data, flags, tokenizer, windowing, {
+      notice: terminal.warn,
+      signal,
+    }));
   const layout = layoutParameters(config);
   try {
-    await withRuntime(flags.device, async (runtime) => {
+    const use = async (runtime: OpenRuntime): Promise<void> => {
       await model.load(runtime, layout);
       const scorer = createScorer(runtime, config, layout);
       const started = performance.now();
@@ -119,20 +131,21 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags): Promise<void> 
       if (questions) {
         const chosen = questions.slice(0, limit);
         const progress = createEvalProgress(chosen.length, "questions");
-        const scores = await scoreChoices(scorer, tokenizer, chosen, config.contextLength, progress.update);
-        progress.stop();
+        const scores = await scoreChoices(scorer, tokenizer, chosen, config.contextLength, progress.update).finally(
+          progress.stop,
+        );
         printChoices(scores, seconds(), flags.json === true);
       } else if (scored) {
         const { windows, unit } = scored;
         if (windows.count === 0) userError(`${data!.join(", ")}: has one token; wanted two or more, to predict one`);
         const chosen = { count: Math.min(windows.count, limit ?? windows.count), at: windows.at };
         const progress = createEvalProgress(chosen.count, unit);
-        const scores = await scoreText(scorer, tokenizer, chosen, flags.batchSize, progress);
-        progress.stop();
+        const scores = await scoreText(scorer, tokenizer, chosen, flags.batchSize, progress).finally(progress.stop);
         printText(scores, seconds(), flags.json === true);
       }
       scorer.dispose();
-    });
+    };
+    await withRuntime(flags.device, use, { signal });
   } finally {
     await scored?.close();
   }

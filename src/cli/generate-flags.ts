@@ -118,7 +118,9 @@ function idsOfWord(word: string, tokenizer: Tokenizer): number[][] {
 
 /** A mistake in options as the command line spells them. */
 export function speltAsFlags(error: unknown): unknown {
-  return error instanceof OptionError ? new UserError(error.told(flagOf)) : error;
+  return error instanceof OptionError
+    ? new UserError(error.told(flagOf), { cause: error.cause, kind: error.kind })
+    : error;
 }
 
 /** `--top-p` of `topP`. */

@@ -56,15 +56,21 @@ export function reportCut(samples: readonly Generated[]): void {
 
 /**
  * Reads prompts from the terminal, one a line, and continues each until the input ends. Ctrl-C stops a text that is being
- * written, and leaves where none is. Each text has the next seed.
+ * written, and leaves where none is. Each text has the next seed. Rejects with the reason of `ended` once it is aborted.
  */
 export async function interact(
   run: (text: string, turn: number, signal: AbortSignal) => Promise<Generated>,
+  ended: AbortSignal,
 ): Promise<void> {
   const lines = terminal.questions("> ");
   let writing: AbortController | undefined;
   lines.on("SIGINT", () => (writing ? writing.abort() : lines.close()));
   if (lines.terminal) terminal.say(pc.dim("a prompt a line; Ctrl-C stops a text, Ctrl-D leaves"));
+  const end = (): void => {
+    writing?.abort();
+    lines.close();
+  };
+  ended.addEventListener("abort", end);
   lines.prompt();
   let turn = 0;
   for await (const line of lines) {
@@ -79,6 +85,8 @@ export async function interact(
       }
     }
     writing = undefined;
-    lines.prompt();
+    if (!ended.aborted) lines.prompt();
   }
+  ended.removeEventListener("abort", end);
+  ended.throwIfAborted();
 }

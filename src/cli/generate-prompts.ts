@@ -17,11 +17,15 @@ export interface PromptFlags {
 
 /**
  * The texts to continue: each --prompt, each row of --prompt-file, all of standard input where one of them is "-". `notice`
- * hears what a person should know of the file, a line each.
+ * hears what a person should know of the file, a line each; `signal` leaves off.
  */
-export async function readPrompts(flags: PromptFlags, notice: (line: string) => void): Promise<string[]> {
+export async function readPrompts(
+  flags: PromptFlags,
+  notice: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<string[]> {
   const { prompt = [], promptFile } = flags;
-  const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags, notice);
+  const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags, notice, signal);
   const typed = prompt.map((text) => (text === "-" ? readStandardInput().replace(/\r?\n$/, "") : text));
   const all = [...typed, ...fromFile];
   return all.length === 0 ? [""] : all;
@@ -38,10 +42,11 @@ async function readPromptFile(
   path: string,
   { promptFormat, promptColumn }: PromptFlags,
   notice: (line: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const format = formatOf(path, promptFormat);
   if (format === "bin") return userError(`${path}: holds ids; wanted prompts as text, JSON lines, CSV or Parquet`);
-  const source = await openSource(path);
+  const source = await openSource(path, signal);
   try {
     const columns = { promptColumn, promptsOnly: true };
     if (format === "csv" || format === "tsv") {

@@ -17,8 +17,9 @@ import {
 } from "./generate-flags.ts";
 import { interact, printJson, printStream, reportCut } from "./generate-print.ts";
 import { encodePrompt, encodePrompts, type PromptFlags, readPrompts } from "./generate-prompts.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
-import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
 import { quietOption, terminal } from "./terminal.ts";
 import { tuneOption } from "./tune.ts";
 
@@ -39,7 +40,7 @@ export const GENERATE_ELSEWHERE: Elsewhere = {
   flag: generationElsewhere,
 };
 
-export function generateCommand(): Command {
+export function generateCommand(interrupt: Interrupt): Command {
   const command = new Command("generate")
     .description("Continue texts with a model; options have their Hugging Face names. See docs/generation.md.")
     .requiredOption("--model <source>", MODEL_HELP)
@@ -59,35 +60,37 @@ export function generateCommand(): Command {
     .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
     .addOption(quietOption())
     .action((flags: GenerateFlags) =>
-      generate(flags).catch((error) => {
+      generate(flags, interrupt).catch((error) => {
         throw speltAsFlags(error);
       }),
     );
 }
 
-async function generate(flags: GenerateFlags): Promise<void> {
+async function generate(flags: GenerateFlags, interrupt: Interrupt): Promise<void> {
   terminal.begin({ quiet: flags.quiet === true });
   if (flags.interactive && (flags.prompt || flags.promptFile || flags.json))
-    userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json");
-  if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both");
-  const model = await openModel(flags.model, flags);
+    userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json", "usage");
+  if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both", "usage");
+  interrupt.watch();
+  const { signal } = interrupt;
+  const model = await openModel(flags.model, { ...flags, signal });
   try {
-    await generateWith(model, flags);
+    await generateWith(model, flags, signal);
   } finally {
     await model.close();
   }
 }
 
-async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<void> {
+async function generateWith(model: OpenModel, flags: GenerateFlags, signal: AbortSignal): Promise<void> {
   const { config } = model;
   const tokenizer = requireTokenizer(model);
   const options = optionsOfFlags(flags, tokenizer);
   const { most, numBeams, numReturnSequences } = generationOptions(options, config); // mistakes come before the wait
   const encode = (text: string): number[] => encodePrompt(text, model, tokenizer, flags.window === true, most.length);
-  const prompts = flags.interactive ? [] : await readPrompts(flags, (line) => terminal.say(line));
+  const prompts = flags.interactive ? [] : await readPrompts(flags, (line) => terminal.say(line), signal);
   const encoded = encodePrompts(prompts, encode);
   const layout = layoutParameters(config);
-  await withRuntime(flags.device, async (opened) => {
+  const use = async (opened: OpenRuntime): Promise<void> => {
     const count = Math.max(1, prompts.length);
     const longest = Math.max(1, ...encoded.map(({ length }) => length));
     const sizes = { rows: count * Math.max(numBeams, numReturnSequences), prompts: count, prompt: longest };
@@ -95,24 +98,25 @@ async function generateWith(model: OpenModel, flags: GenerateFlags): Promise<voi
     await model.load(runtime, layout);
     const generator = createGenerator(runtime, config, layout);
     if (flags.interactive) {
-      await interact((text, turn, signal) => {
+      await interact((text, turn, stopped) => {
         const seed = (options.seed ?? 0) + turn;
-        return printStream(generator, text, encode(text), { ...options, seed }, signal);
-      });
+        return printStream(generator, text, encode(text), { ...options, seed }, stopped);
+      }, signal);
       return;
     }
     if (prompts.length === 1 && numBeams === 1 && numReturnSequences === 1 && !flags.json) {
-      reportCut([await printStream(generator, prompts[0]!, encoded[0]!, options)]);
+      reportCut([await printStream(generator, prompts[0]!, encoded[0]!, options, signal)]);
       return;
     }
-    const samples = await generator.generate(encoded, options);
+    const samples = await generator.generate(encoded, options, signal);
     samples.forEach((sample, i) => {
       const prompt = prompts[Math.floor(i / numReturnSequences)]!;
       if (flags.json) printJson(prompt, sample);
       else terminal.text(`${prompt}${sample.text}\n`);
     });
     if (!flags.json) reportCut(samples);
-  });
+  };
+  await withRuntime(flags.device, use, { signal });
 }
 
 /** What a request computes, as far as the sizes of its products go. */

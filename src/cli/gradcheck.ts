@@ -7,10 +7,11 @@ import { UserError, userError } from "../core/errors.ts";
 import { OPS } from "../kernels/index.ts";
 import type { AnyOp } from "../kernels/op.ts";
 import { checkOp, DEVICE_BOUND, type OpReport } from "../verify/check-op.ts";
-import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import type { Interrupt } from "./interrupt.ts";
+import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
 import { type Line, terminal } from "./terminal.ts";
 
-export function gradcheckCommand(): Command {
+export function gradcheckCommand(interrupt: Interrupt): Command {
   return new Command("gradcheck")
     .description("Check every op: gradients against finite differences in float64, then this device against the CPU.")
     .argument("[ops...]", "names of ops, or modules (./my-op.js) that export ops of your own; all of ours if left out")
@@ -20,7 +21,9 @@ export function gradcheckCommand(): Command {
     .action(async (names: string[], options: { device?: string; json?: boolean }) => {
       terminal.begin({ lost: "go-on" });
       const ops = names.length === 0 ? OPS : (await Promise.all(names.map(findOps))).flat();
-      await withRuntime(options.device, async (runtime) => {
+      interrupt.watch();
+      const { signal } = interrupt;
+      const use = async (runtime: OpenRuntime): Promise<void> => {
         const { rtol, atol } = FINITE_DIFFERENCE_BOUND;
         if (!options.json) {
           terminal.result(
@@ -30,7 +33,7 @@ export function gradcheckCommand(): Command {
         }
         let failed = 0;
         for (const op of ops) {
-          const report = await checkOp(runtime, op);
+          const report = await checkOp(runtime, op, signal);
           if (!report.passed) failed++;
           if (options.json) terminal.json(report);
           else terminal.result(line(report));
@@ -38,14 +41,15 @@ export function gradcheckCommand(): Command {
         if (!options.json && !runtime.traits.f16)
           terminal.result("  f16: this device has none (shader-f16); cases in f16 were checked by differences only");
         if (failed > 0) throw new UserError(`gradcheck: ${failed} of ${ops.length} ops failed`);
-      });
+      };
+      await withRuntime(options.device, use, { signal });
     });
 }
 
 async function findOps(name: string): Promise<AnyOp[]> {
   if (/\.[cm]?[jt]s$/.test(name)) return opsIn(name);
   const op = OPS.find((candidate) => candidate.name === name);
-  return [op ?? userError(`there is no op "${name}"; there are ${OPS.map((known) => known.name).join(", ")}`)];
+  return [op ?? userError(`there is no op "${name}"; there are ${OPS.map((known) => known.name).join(", ")}`, "usage")];
 }
 
 /** What a module exports that `defineOp` made. */

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from "commander";
-import { UserError } from "../core/errors.ts";
+import { Command } from "commander";
 import { benchCommand } from "./bench.ts";
 import { devicesCommand } from "./devices.ts";
 import { EVAL_ELSEWHERE, evalCommand } from "./eval.ts";
+import { EXIT_CODES_HELP, endOf } from "./exit-codes.ts";
 import { readWords } from "./flags.ts";
 import { GENERATE_ELSEWHERE, generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
+import { createInterrupt, type Interrupt } from "./interrupt.ts";
 import { MERGE_ELSEWHERE, mergeCommand } from "./merge.ts";
 import { reportCommand } from "./report.ts";
 import { ReaderGoneError, terminal } from "./terminal.ts";
@@ -15,25 +16,26 @@ import { verifyCommand } from "./verify.ts";
 import { version } from "./version.ts";
 
 /** Every command of `gpt2`; each is one file beside this one. */
-function program(): Command {
+function program(interrupt: Interrupt): Command {
   const gpt2 = new Command("gpt2")
     .description("Train, fine-tune and sample GPT-2 on WebGPU.")
     .version(version())
     .showHelpAfterError(false)
+    .addHelpText("after", EXIT_CODES_HELP)
     .configureOutput({
       writeOut: (text) => terminal.result(text.replace(/\n$/, "")),
       outputError: (text) => terminal.error(text.replace(/^error: /, "").trimEnd()),
     });
   const commands = [
-    trainCommand(),
-    generateCommand(),
-    evalCommand(),
-    mergeCommand(),
+    trainCommand(interrupt),
+    generateCommand(interrupt),
+    evalCommand(interrupt),
+    mergeCommand(interrupt),
     reportCommand(),
-    verifyCommand(),
-    gradcheckCommand(),
+    verifyCommand(interrupt),
+    gradcheckCommand(interrupt),
     devicesCommand(),
-    benchCommand(),
+    benchCommand(interrupt),
   ];
   for (const command of commands) gpt2.addCommand(withSettingsOf(gpt2, command));
   return gpt2;
@@ -53,24 +55,36 @@ const ELSEWHERE = {
   merge: MERGE_ELSEWHERE,
 };
 
+/** What still goes on by then after an interrupted command has cleaned up, such as a driver's work, is not waited for. */
+const LINGER_MS = 3_000;
+
 /** Gives the exit code, unless a command has set it. */
-async function main(): Promise<number | undefined> {
-  const gpt2 = program().exitOverride();
+async function main(interrupt: Interrupt): Promise<number | undefined> {
+  const gpt2 = program(interrupt).exitOverride();
   try {
     await gpt2.parseAsync(readWords(process.argv.slice(2), gpt2, ELSEWHERE), { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) {
-      return error.exitCode;
-    } else if (error instanceof UserError) {
-      terminal.error(error.message);
-      return 1;
-    } else if (!(error instanceof ReaderGoneError)) {
+    if (error instanceof ReaderGoneError) return undefined;
+    const end = endOf(error);
+    if (!end) {
+      // A bug: where it happened is what one needs.
       terminal.error(`${(error instanceof Error && error.stack) || error}`);
       return 1;
     }
+    if (end.line !== undefined) terminal.error(end.line);
+    return end.code;
+  } finally {
+    if (interrupt.requested) setTimeout(() => interrupt.end(), LINGER_MS).unref();
   }
   return undefined;
 }
 
-const code = await main();
+const interrupt = createInterrupt();
+// A terminal that is gone answers EIO, which is as good as the signal that says so.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EIO") interrupt.request("SIGHUP");
+  });
+}
+const code = await main(interrupt);
 process.exitCode = await terminal.finish(code ?? Number(process.exitCode ?? 0));

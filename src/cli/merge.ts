@@ -8,6 +8,7 @@ import { checkWritable, isEmptyDirectory } from "../platform/node/directories.ts
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { adapterFolder } from "./adapter-source.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
 import { saveModel } from "./save-model.ts";
 import { printable, terminal } from "./terminal.ts";
@@ -21,7 +22,7 @@ interface MergeFlags {
 /** What is said of words that are none of this command's. */
 export const MERGE_ELSEWHERE: Elsewhere = { word: modelOr((word) => `give a model with --model ${word}`) };
 
-export function mergeCommand(): Command {
+export function mergeCommand(interrupt: Interrupt): Command {
   return new Command("merge")
     .description(
       "Add the corrections of a PEFT directory (LoRA) to the model that they are of, and save it as a whole model.",
@@ -29,19 +30,21 @@ export function mergeCommand(): Command {
     .requiredOption("--model <source>", `${MODEL_HELP}; or a PEFT directory that names its model`)
     .option("--adapter <directory>", "a PEFT directory, or a run that trained LoRA")
     .requiredOption("--output-dir <directory>", "where to save; must be empty, or not there yet")
-    .action(merge);
+    .action((flags: MergeFlags) => merge(flags, interrupt));
 }
 
-async function merge({ model: source, adapter, outputDir }: MergeFlags): Promise<void> {
+async function merge({ model: source, adapter, outputDir }: MergeFlags, interrupt: Interrupt): Promise<void> {
   const empty = existsSync(outputDir) && isEmptyDirectory(outputDir);
-  if (existsSync(outputDir) && !empty) userError(`${outputDir}: exists already; choose another --output-dir`);
+  if (existsSync(outputDir) && !empty) userError(`${outputDir}: exists already; choose another --output-dir`, "usage");
   checkWritable(dirname(resolve(outputDir)));
   if (adapter === undefined && adapterFolder(source) === undefined)
     userError(`${source}: is no PEFT directory; give one with --adapter`);
-  const model = await openModel(source, { adapter });
+  interrupt.watch();
+  const { signal } = interrupt;
+  const model = await openModel(source, { adapter, signal });
   try {
     // Nothing is computed here, so that no device is needed.
-    const [runtime, layout] = [createCpuRuntime(), layoutParameters(model.config)];
+    const [runtime, layout] = [createCpuRuntime({ signal }), layoutParameters(model.config)];
     await model.load(runtime, layout);
     // A whole directory is renamed to it.
     if (empty) rmdirSync(outputDir);

@@ -43,6 +43,8 @@ export interface OpenModelOptions {
   readonly config?: string | undefined;
   /** A PEFT directory with corrections to it. */
   readonly adapter?: string | undefined;
+  /** Ends a download. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -79,7 +81,7 @@ async function openBase(folder: string, options: OpenModelOptions): Promise<Open
 }
 
 async function openPlain(source: string, options: OpenModelOptions): Promise<OpenModel> {
-  const { folder, weights, base } = await findModel(source);
+  const { folder, weights, base } = await findModel(source, options.signal);
   const { files, close } = await openFolder(folder, isModelFile);
   try {
     const config = options.config === undefined ? undefined : readText(options.config);
@@ -103,7 +105,10 @@ export function requireTokenizer({ tokenizer, path }: OpenModel): Tokenizer {
   return tokenizer ?? userError(`${path}: has no tokenizer.json, nor vocab.json and merges.txt`);
 }
 
-async function findModel(source: string): Promise<{ folder: string; weights?: string; base: BaseModel }> {
+async function findModel(
+  source: string,
+  signal: AbortSignal | undefined,
+): Promise<{ folder: string; weights?: string; base: BaseModel }> {
   const info = statSync(source, { throwIfNoEntry: false });
   if (info?.isDirectory()) {
     // A run keeps its model in a folder of its own; naming the run is enough.
@@ -119,7 +124,7 @@ async function findModel(source: string): Promise<{ folder: string; weights?: st
   }
   const { name, revision } = hubName(source);
   const base = { name, revision: revision === "main" ? undefined : revision };
-  return { folder: await downloadModel({ name, revision }), base };
+  return { folder: await downloadModel({ name, revision }, signal), base };
 }
 
 /** `gpt2` is `openai-community/gpt2`, at its branch main unless `@` says otherwise. */
@@ -136,10 +141,13 @@ function hubName(source: string): { name: string; revision: string } {
   return { name, revision };
 }
 
-async function downloadModel({ name, revision }: { name: string; revision: string }): Promise<string> {
+async function downloadModel(
+  { name, revision }: { name: string; revision: string },
+  signal: AbortSignal | undefined,
+): Promise<string> {
   // The hub's client is for those who name a model of the hub.
   const { hubSettings, openHubModel } = await import("../platform/node/hub.ts");
-  const model = await openHubModel(name, revision, hubSettings(), terminal.warn);
+  const model = await openHubModel(name, revision, { ...hubSettings(), signal }, terminal.warn);
   const bar = createDownloadBar(revision === "main" ? name : `${name}@${revision}`);
   try {
     const texts = [...model.files].filter((file) => isModelFile(file) && !file.endsWith(".safetensors"));

@@ -9,8 +9,8 @@ import {
   makeDirectory,
 } from "../platform/node/directories.ts";
 
-/** Where runs go that were not told where. */
-const RUNS = "runs";
+/** Where runs go that nobody gave a directory. */
+export const NEW_RUNS = "runs";
 
 /**
  * Throws a `UserError` where a run cannot be kept in the directory asked for, or in `runs/`: before anything is computed.
@@ -19,14 +19,17 @@ const RUNS = "runs";
 export function checkRunDirectory(asked: string | undefined, { dry }: { readonly dry: boolean }): void {
   try {
     if (asked !== undefined && existsSync(asked)) {
-      if (!isDirectory(asked)) userError(`${asked}: is a file; choose another --output-dir`);
+      if (!isDirectory(asked)) userError(`${asked}: is a file; choose another --output-dir`, "usage");
       if (!isEmptyDirectory(asked))
-        userError(`${asked}: exists already; choose another --output-dir, or go on with it: --resume ${asked}`);
+        userError(
+          `${asked}: exists already; choose another --output-dir, or go on with it: --resume ${asked}`,
+          "usage",
+        );
     }
-    if (dry) requireRoom(asked ?? RUNS);
-    else checkWritable(asked ?? RUNS);
+    if (dry) requireRoom(asked ?? NEW_RUNS);
+    else checkWritable(asked ?? NEW_RUNS);
   } catch (error) {
-    cannotMake(asked ?? RUNS, error);
+    cannotMake(asked ?? NEW_RUNS, error);
   }
 }
 
@@ -47,12 +50,12 @@ export function newRunDirectory(asked: string | undefined, name: string): string
       makeDirectory(asked);
       return asked;
     }
-    makeDirectory(RUNS);
+    makeDirectory(NEW_RUNS);
   } catch (error) {
-    return cannotMake(asked ?? RUNS, error);
+    return cannotMake(asked ?? NEW_RUNS, error);
   }
   for (let n = 1; ; n++) {
-    const directory = join(RUNS, `${name}-${n}`);
+    const directory = join(NEW_RUNS, `${name}-${n}`);
     if (existsSync(directory)) continue;
     try {
       mkdirSync(directory);

@@ -17,6 +17,8 @@ import { listeners, type RunListener } from "../train/events.ts";
 import { REPORT_FILE, reportListener } from "./report-page.ts";
 
 export const RUN_FILE = "run.json";
+/** Names the process that is at work on the run. */
+export const LOCK_FILE = "lock";
 export const METRICS_FILE = "metrics.jsonl";
 export const TRAINER_STATE_FILE = "trainer_state.json";
 export const TENSORBOARD_FOLDER = "tensorboard";

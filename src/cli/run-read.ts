@@ -2,11 +2,12 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { userError } from "../core/errors.ts";
 import { systemError } from "../platform/node/folder.ts";
+import { isLocked } from "../platform/node/lock.ts";
 import { historyOf, type RunHistory } from "../report/history.ts";
 import { parseLines } from "../report/lines.ts";
 import type { RunDescription } from "../train/events.ts";
 import { readText } from "./files.ts";
-import { METRICS_FILE, RUN_FILE } from "./run-files.ts";
+import { LOCK_FILE, METRICS_FILE, RUN_FILE } from "./run-files.ts";
 
 /** What a run's directory says of it, and what is wrong with its files, one sentence each. */
 export interface ReadRun {
@@ -22,7 +23,7 @@ export function readRun(directory: string): ReadRun {
   const { lines, problems } = parseLines(readText(metrics), metrics);
   const { description, problem } = readDescription(join(directory, RUN_FILE));
   return {
-    history: historyOf(basename(resolve(directory)), lines, description),
+    history: historyOf(basename(resolve(directory)), lines, description, isLocked(join(directory, LOCK_FILE))),
     problems: problem === undefined ? problems : [problem, ...problems],
   };
 }

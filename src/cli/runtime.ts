@@ -13,15 +13,42 @@ export const DEVICE_HELP =
 export interface RuntimeOptions {
   /** What a run that is gone on with was computed with (`null`: the defaults). Left out: what was measured here before. */
   readonly tuning?: Tuning | null | undefined;
+  /** Once it is aborted, whatever waits for the device rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Opens what `--device` names; `close` it when done, so that the process ends. */
 export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
-  if (device === "cpu") return untuned(createCpuRuntime());
-  if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64" }));
-  const gpu = await openGpu({ adapter: device });
+  const { signal } = options;
+  signal?.throwIfAborted();
+  if (device === "cpu") return untuned(createCpuRuntime({ signal }));
+  if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64", signal }));
+  const gpu = await openAbortableGpu(device, signal);
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
-  return runtimeOn(gpu, tuning);
+  return runtimeOn(gpu, tuning, signal);
+}
+
+/** Opens an adapter's device, which nobody waits for any more once `signal` is aborted. */
+export async function openAbortableGpu(adapter: string | undefined, signal: AbortSignal | undefined): Promise<Gpu> {
+  const gpu = await openGpu({ adapter });
+  return signal ? { ...gpu, wait: (start) => orAborted(() => gpu.wait(start), signal) } : gpu;
+}
+
+/** As the promise, but rejects as soon as `signal` is aborted; then nobody hears what becomes of the promise. */
+async function orAborted<T>(start: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let stop: () => void = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop);
+  });
+  const work = start();
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 /** A runtime that the command line has opened. */
@@ -33,14 +60,14 @@ export interface OpenRuntime extends Runtime {
 }
 
 /** A runtime on a device that is closed with it. */
-export function runtimeOn(gpu: Gpu, tuning?: Tuning): OpenRuntime {
+export function runtimeOn(gpu: Gpu, tuning?: Tuning, signal?: AbortSignal): OpenRuntime {
   const runtime = createGpuRuntime(gpu, { tuning });
   return {
     ...runtime,
     tuning: tuning ?? null,
     async tuned(tapes) {
       runtime.close();
-      return runtimeOn(gpu, await measureTuning(gpu, tapes));
+      return runtimeOn(gpu, await measureTuning(gpu, tapes, signal), signal);
     },
     close() {
       runtime.close();

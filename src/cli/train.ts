@@ -1,13 +1,16 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { userError } from "../core/errors.ts";
 import { typedPath } from "../platform/node/paths.ts";
 import { readText } from "./files.ts";
 import type { Elsewhere } from "./flags.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { memoryOption } from "./memory.ts";
+import { numberBetween } from "./numbers.ts";
+import { REPORT_FILE } from "./report-page.ts";
 import { checkRunDirectory } from "./run-directory.ts";
-import { RUN_FILE } from "./run-files.ts";
+import { LOCK_FILE, METRICS_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "./run-files.ts";
 import { DEVICE_HELP } from "./runtime.ts";
 import { settingElsewhere } from "./settings/elsewhere.ts";
 import { parseSettings } from "./settings/file.ts";
@@ -18,13 +21,14 @@ import { resolveSettings } from "./settings/resolve.ts";
 import { flagName, type TrainSettings } from "./settings/table.ts";
 import { quietOption, terminal } from "./terminal.ts";
 import { dryRun } from "./train/dry-run.ts";
+import { isRun } from "./train/going-on.ts";
 import { type RunOptions, runTraining } from "./train/run.ts";
 import { tuneOption } from "./tune.ts";
 
 interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly preset?: string;
   readonly config?: string;
-  readonly resume?: string;
+  readonly resume?: string | undefined;
   readonly outputDir?: string;
   readonly device?: string;
   readonly memory?: number;
@@ -32,12 +36,14 @@ interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly tune?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
+  readonly resumeIfExists?: boolean;
+  readonly maxHours?: number;
 }
 
 /** What is said of words that are none of this command's. */
 export const TRAIN_ELSEWHERE: Elsewhere = { flag: (name, value) => settingElsewhere(name, value, flagName) };
 
-export function trainCommand(): Command {
+export function trainCommand(interrupt: Interrupt): Command {
   const command = new Command("train")
     .description(
       "Train a GPT-2 on records or on one long text, from scratch or from a model; save it, and sample it. Options have " +
@@ -47,7 +53,16 @@ export function trainCommand(): Command {
     .addOption(new Option("--preset <name>", "a set of defaults").choices(PRESET_NAMES))
     .option("--config <file>", "settings in JSON, by their names with underscores; a run.json will do")
     .option("--resume <run>", "go on with a run from its newest good checkpoint, with its own settings")
+    .option(
+      "--resume-if-exists",
+      "go on with the run of --output-dir, or begin it there; of a finished one, say so and exit 0",
+    )
     .option("--output-dir <directory>", "where to save; default: a new directory in runs/")
+    .addOption(
+      new Option("--max-hours <x>", "save and end, with exit code 0, after so many hours of this process").argParser(
+        numberBetween(0, Number.POSITIVE_INFINITY),
+      ),
+    )
     .option("--dry-run", "say what would be done, how much memory and time it takes, and write nothing")
     .option("--device <name>", DEVICE_HELP)
     .addOption(memoryOption())
@@ -55,26 +70,46 @@ export function trainCommand(): Command {
     .option("--json", "print one JSON object an event on standard output, and words on standard error")
     .addOption(quietOption());
   return addSettings(command).action(async (files: string[], flags: TrainFlags) => {
-    const { device, outputDir, resume, memory, json = false, quiet = false } = flags;
+    const { device, outputDir, resumeIfExists = false, memory, maxHours, json = false, quiet = false } = flags;
     terminal.begin({ words: "stdout", events: json, quiet, lost: "ignore" });
-    const settings = settingsOf(files, flags);
-    if (resume === undefined) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
-    const options: RunOptions = { device, outputDir, resume, memory, tune: flags.tune ?? false };
-    if (flags.dryRun) await dryRun(settings, options);
-    else await runTraining(settings, options);
+    if (resumeIfExists && outputDir === undefined)
+      userError("train: --resume-if-exists looks for the run in --output-dir; give that, too", "usage");
+    if (resumeIfExists && flags.resume !== undefined)
+      userError("train: --resume and --resume-if-exists exclude each other; leave out one", "usage");
+    const going = resumeIfExists && outputDir !== undefined && isRun(outputDir);
+    const resume = going ? outputDir : flags.resume;
+    const settings = settingsOf(files, { ...flags, resume }, going);
+    const unbegun = resumeIfExists && outputDir !== undefined && isUnbegun(outputDir);
+    if (resume === undefined && !unbegun) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
+    const options: RunOptions = {
+      device,
+      outputDir,
+      resume,
+      mayBeFinished: going,
+      memory,
+      tune: flags.tune ?? false,
+      deadline: maxHours === undefined ? undefined : maxHours * MS_PER_HOUR,
+    };
+    if (flags.dryRun) await dryRun(settings, options, interrupt);
+    else await runTraining(settings, options, interrupt);
   });
 }
 
+const MS_PER_HOUR = 3_600_000;
+
+/** `again`: the command line is that by which the run began. */
 function settingsOf(
   files: readonly string[],
   { preset, config, resume, outputDir, tune, ...flags }: TrainFlags,
+  again: boolean,
 ): TrainSettings {
   const typed = withFiles(typedSettings(flags), files);
-  if (resume !== undefined && files.length > 0)
-    userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`);
+  if (resume !== undefined && files.length > 0 && !again)
+    userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`, "usage");
   if (resume === undefined) return resolveSettings({ preset, file: config ? readSettings(config) : {}, typed });
   for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
-    if (value !== undefined) userError(`train: --resume goes on as its run began; leave out --${name}`);
+    if (value !== undefined && !again)
+      userError(`train: --resume goes on as its run began; leave out --${name}`, "usage");
   }
   if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory())
     userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);
@@ -92,6 +127,16 @@ function withFiles(typed: Partial<TrainSettings>, files: readonly string[]): Par
   return files.length === 0
     ? typed
     : { ...typed, data: [...files.map((file) => typedPath(file)), ...(typed.data ?? [])] };
+}
+
+/** Whether a run can begin in a directory: it is not there, or holds no more than one that was killed before its first step. */
+function isUnbegun(directory: string): boolean {
+  if (!existsSync(directory)) return true;
+  if (!statSync(directory).isDirectory()) return false;
+  const early = [LOCK_FILE, METRICS_FILE, REPORT_FILE, TENSORBOARD_FOLDER];
+  return readdirSync(directory).every((name) =>
+    early.some((known) => name === known || name.startsWith(`${known}.partial-`)),
+  );
 }
 
 function readSettings(path: string): Partial<TrainSettings> {

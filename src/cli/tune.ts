@@ -25,12 +25,17 @@ export async function keptTuning(gpu: Gpu): Promise<Tuning | undefined> {
 
 /**
  * Measures every class of sizes that the tapes have, keeps it for later runs beside what was known of others, and gives
- * both. Says on standard error what it chose.
+ * both. Says on standard error what it chose. Rejects with the reason of `signal` once it is aborted, and keeps nothing.
  */
-export async function measureTuning(gpu: Gpu, tapes: Iterable<Tape>): Promise<Tuning> {
+export async function measureTuning(gpu: Gpu, tapes: Iterable<Tape>, signal?: AbortSignal): Promise<Tuning> {
   const contests = contestsOf(tapes, traitsOf(gpu));
   terminal.say(`tuning ${contests.length} classes of sizes on ${gpu.driver}`);
-  const measured = await tune(contests, deviceBench(gpu, printResult));
+  const told = (result: TuningResult): void => {
+    // Of what was left nothing is right, so that the default has won.
+    signal?.throwIfAborted();
+    printResult(result);
+  };
+  const measured = await tune(contests, deviceBench(gpu, told));
   const tuning = mergeTunings((await keptTuning(gpu)) ?? NO_TUNING, measured);
   try {
     terminal.say(`kept in ${await keepMeasurements(keyOf(gpu), tuning)}`);

@@ -11,11 +11,12 @@ import { readGenerationFixture, verifyGeneration } from "../verify/generation.ts
 import { parseHashedFixture, verifyHashed } from "../verify/hashed.ts";
 import { verify } from "../verify/verify.ts";
 import { readDirectory, readText } from "./files.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { byteSize } from "./numbers.ts";
-import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
 import { printable, terminal } from "./terminal.ts";
 
-export function verifyCommand(): Command {
+export function verifyCommand(interrupt: Interrupt): Command {
   return new Command("verify")
     .description("Compare this machine's results with known ones: logits, loss, gradients and optimiser steps.")
     .option(
@@ -33,10 +34,13 @@ export function verifyCommand(): Command {
     .option("--no-steps", "only loss and gradients, for a fixture of hashed parameters: a quarter of the memory")
     .action(async (options: VerifyFlags) => {
       terminal.begin({ lost: "go-on" });
-      await withRuntime(options.device, async (runtime) => {
+      interrupt.watch();
+      const use = async (runtime: OpenRuntime): Promise<void> => {
         const { name, run } = await openFixture(options);
         if (options.precision === "f16" && !runtime.traits.f16)
-          throw new UserError(`--precision f16: ${runtime.name} has no f16 (shader-f16); leave it out`);
+          throw new UserError(`--precision f16: ${runtime.name} has no f16 (shader-f16); leave it out`, {
+            kind: "device",
+          });
         const start = performance.now();
         const checks = await run(runtime);
         const seconds = (performance.now() - start) / 1000;
@@ -44,7 +48,8 @@ export function verifyCommand(): Command {
         if (options.json) terminal.json({ runtime: runtime.name, fixture: name, seconds, checks });
         else print(runtime.name, name, checks, seconds, options.all === true);
         if (failed.length > 0) throw new UserError(`verify: ${failed.length} of ${checks.length} checks failed`);
-      });
+      };
+      await withRuntime(options.device, use, { signal: interrupt.signal });
     });
 }
 
@@ -75,7 +80,8 @@ async function openFixture({ fixture: path, steps, json, precision }: VerifyFlag
     ];
     return { name: path, run };
   }
-  if (precision !== "f32") throw new UserError(`${path}: hashed parameters are verified in f32 only`);
+  if (precision !== "f32")
+    throw new UserError(`${path}: hashed parameters are verified in f32 only`, { kind: "usage" });
   const hashed = parseHashedFixture(readText(path), path);
   const onPlan = (what: string, { stateBytes, transientBytes }: ProgramStats): void => {
     if (!json) terminal.result(`${what}: ${byteSize(stateBytes)} of states and ${byteSize(transientBytes)} besides`);

@@ -62,17 +62,21 @@ export function normalPair(a: number, b: number): [number, number] {
   return [radius * Math.cos(angle), radius * Math.sin(angle)];
 }
 
-/** Fills `into` with normal numbers of this standard deviation; element i depends on (seed, stream, item, i) alone. */
+/**
+ * Fills `into` with normal numbers of this standard deviation; element i depends on (seed, stream, item, from + i) alone.
+ * `from`: a multiple of 4, for one who fills a long tensor in pieces.
+ */
 export function fillNormal(
   into: { [index: number]: number; readonly length: number },
   deviation: number,
   seed: number,
   stream: number,
   item = 0,
+  from = 0,
 ): void {
   const key = keyOf(seed);
   for (let i = 0; i < into.length; i += 4) {
-    const [a, b, c, d] = philox([i / 4, item, stream, 0], key);
+    const [a, b, c, d] = philox([(from + i) / 4, item, stream, 0], key);
     const normals = [...normalPair(a, b), ...normalPair(c, d)];
     for (let j = 0; j < 4 && i + j < into.length; j++) into[i + j] = normals[j]! * deviation;
   }

@@ -68,6 +68,7 @@ export function rowsThatFit(
   if (limit < 1)
     optionError(
       (o) => `generate: ${places} places do not fit the ${name}'s bindings; lower ${o("maxNewTokens")} or the prompt`,
+      "device",
     );
   return limit;
 }

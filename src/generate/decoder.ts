@@ -184,5 +184,7 @@ function checkFinished(finished: number, length: number): void {
     );
   }
   if (finished === FINISHED.notFinite)
-    throw new UserError("the model's logits are not finite: its weights are damaged, or training diverged");
+    throw new UserError("the model's logits are not finite: its weights are damaged, or training diverged", {
+      kind: "diverged",
+    });
 }

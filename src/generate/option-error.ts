@@ -1,4 +1,4 @@
-import { UserError } from "../core/errors.ts";
+import { type ErrorKind, UserError } from "../core/errors.ts";
 
 /** How an option is spelt: `topP` in a program, `--top-p` on the command line. */
 export type Spell = (name: string) => string;
@@ -7,13 +7,16 @@ export type Spell = (name: string) => string;
 export class OptionError extends UserError {
   readonly told: (spell: Spell) => string;
 
-  constructor(told: (spell: Spell) => string) {
-    super(told((name) => name));
+  constructor(told: (spell: Spell) => string, kind: ErrorKind = "usage") {
+    super(
+      told((name) => name),
+      { kind },
+    );
     this.told = told;
   }
 }
 
 /** Throws an `OptionError`; `told` names options by `spell` alone, so that no other word is taken for one. */
-export function optionError(told: (spell: Spell) => string): never {
-  throw new OptionError(told);
+export function optionError(told: (spell: Spell) => string, kind?: ErrorKind): never {
+  throw new OptionError(told, kind);
 }

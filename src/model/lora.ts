@@ -23,9 +23,11 @@ export const LORA_DEFAULTS: LoraOptions = { rank: 8, alpha: 8, dropout: 0, targe
 
 /** Throws `UserError` naming the option that is wrong. */
 export function checkLora({ rank, alpha, dropout }: LoraOptions): void {
-  if (!(Number.isInteger(rank) && rank >= 1)) userError(`lora: the rank is ${rank}; wanted a whole number from 1`);
-  if (!(alpha > 0 && Number.isFinite(alpha))) userError(`lora: alpha is ${alpha}; wanted a number above 0`);
-  if (!(dropout >= 0 && dropout < 1)) userError(`lora: dropout is ${dropout}; wanted 0 or more and less than 1`);
+  if (!(Number.isInteger(rank) && rank >= 1))
+    userError(`lora: the rank is ${rank}; wanted a whole number from 1`, "usage");
+  if (!(alpha > 0 && Number.isFinite(alpha))) userError(`lora: alpha is ${alpha}; wanted a number above 0`, "usage");
+  if (!(dropout >= 0 && dropout < 1))
+    userError(`lora: dropout is ${dropout}; wanted 0 or more and less than 1`, "usage");
 }
 
 /** A linear layer that is corrected: y = x W + b + alpha / rank x A^T B^T. */
@@ -53,8 +55,9 @@ export function loraLayers(config: Gpt2Config, { targets }: LoraOptions): LoraLa
   if (idle !== undefined)
     userError(
       `lora: the target module "${idle}" names no linear layer; wanted c_attn, c_proj, c_fc, or the end of a name such as mlp.c_proj`,
+      "usage",
     );
-  if (targets.length === 0) userError("lora: no target modules; wanted c_attn, c_proj or c_fc");
+  if (targets.length === 0) userError("lora: no target modules; wanted c_attn, c_proj or c_fc", "usage");
   return all.filter(({ name }) => targets.some((target) => names(target, name)));
 }
 

@@ -80,7 +80,8 @@ export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}
   const frozen = (name: string): boolean =>
     (lora !== undefined && own.has(name)) || freeze.some((pattern) => matchesPattern(pattern, name));
   const trained = names.filter((name) => !frozen(name));
-  if (trained.length === 0) userError(`freeze: ${freeze.join(", ")} names every parameter; nothing would train`);
+  if (trained.length === 0)
+    userError(`freeze: ${freeze.join(", ")} names every parameter; nothing would train`, "usage");
   checkRateFactors(rateFactors, trained);
   const groupOf = (name: string): RateFactor | undefined =>
     rateFactors.findLast(({ pattern }) => matchesPattern(pattern, name));
@@ -156,27 +157,35 @@ export function initialParameters(
   seed: number,
 ): Float32Array<ArrayBuffer> {
   const arena = new Float32Array(layout.size);
+  for (const { offset, data } of initialPieces(config, layout, seed)) arena.set(data, offset);
+  return arena;
+}
+
+/** Elements of a piece of initial weights: some ten milliseconds of work. */
+const INITIAL_PIECE = 2 ** 16;
+
+/** The same in pieces, for one who has more to do meanwhile; places that no piece holds are zero. */
+export function* initialPieces(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  seed: number,
+): Generator<{ readonly offset: number; readonly data: Float32Array<ArrayBuffer> }> {
   // Numbered by the model alone, so that the same weights come out whatever the layout.
   const items = new Map(layoutParameters(config).entries.map(({ name }, item) => [name, item]));
-  layout.entries.forEach(({ name, shape, offset }) => {
+  for (const { name, shape, offset } of layout.entries) {
     const item = items.get(name);
-    const part = arena.subarray(offset, offset + sizeOf(shape));
-    if (item === undefined) return;
-    if (shape.length > 1) {
-      const residual = name.endsWith("c_proj.weight");
-      fillNormal(
-        part,
-        residual ? DEVIATION / Math.sqrt(2 * config.layers) : DEVIATION,
-        seed,
-        STREAM.initialisation,
-        item,
-      );
-    } else if (name.endsWith("weight")) {
-      part.fill(1);
+    if (item === undefined) continue;
+    const residual = name.endsWith("c_proj.weight");
+    const deviation = residual ? DEVIATION / Math.sqrt(2 * config.layers) : DEVIATION;
+    const size = sizeOf(shape);
+    for (let at = 0; at < size; at += INITIAL_PIECE) {
+      const data = new Float32Array(Math.min(INITIAL_PIECE, size - at));
+      if (shape.length > 1) fillNormal(data, deviation, seed, STREAM.initialisation, item, at);
+      else if (name.endsWith("weight")) data.fill(1);
+      yield { offset: offset + at, data };
     }
-  });
-  for (const { offset, data } of initialCorrections(layout, seed)) arena.set(data, offset);
-  return arena;
+  }
+  yield* initialCorrections(layout, seed);
 }
 
 /** How LoRA's matrices start, as stretches of the arena: for a model whose own weights come from elsewhere. */

@@ -16,5 +16,6 @@ export function requireMatches(option: string, patterns: readonly string[], name
   const some = names.slice(0, 4).join(", ");
   userError(
     `${option}: "${idle}" names no parameter; wanted names like ${some}, or a part of one up to a dot, or with *`,
+    "usage",
   );
 }

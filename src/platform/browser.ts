@@ -11,10 +11,11 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   if (!gpu) {
     const why =
       globalThis.isSecureContext === false ? "this page is not on https or localhost" : "this browser has none";
-    return userError(`WebGPU is missing: ${why}; a current Chrome, Edge, Safari or Firefox has it, on https`);
+    return userError(`WebGPU is missing: ${why}; a current Chrome, Edge, Safari or Firefox has it, on https`, "device");
   }
   const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
-  if (!adapter) return userError("WebGPU has no adapter here; is the browser's graphics acceleration switched off?");
+  if (!adapter)
+    return userError("WebGPU has no adapter here; is the browser's graphics acceleration switched off?", "device");
   const { vendor, architecture, device, description } = infoOf(adapter.info);
   const name = description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed GPU";
   return openGpuFromAdapter(adapter, {

@@ -51,7 +51,7 @@ const INSTALL =
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const wanted = wantedAdapter(options.adapter);
   const found = await chooseAdapter(wanted);
-  if (!found) return userError(await nothingFits(wanted));
+  if (!found) return userError(await nothingFits(wanted), "device");
   const { adapter, driver, kind } = found;
   instances.add(found.instance);
   const opened = {
@@ -105,7 +105,7 @@ function wantedLimits(): GpuLimits | undefined {
   if (wanted === "adapter") return undefined;
   return wanted === "default"
     ? {}
-    : userError(`GPT2_LIMITS is ${wanted}; wanted default, or adapter for all that it has`);
+    : userError(`GPT2_LIMITS is ${wanted}; wanted default, or adapter for all that it has`, "usage");
 }
 
 function wantedAdapter(option: string | undefined): string {

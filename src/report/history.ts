@@ -22,12 +22,15 @@ export interface RunHistory {
   readonly time: string | undefined;
   /** Of the last line that tells one. */
   readonly step: number;
+  /** Whether a process was at work on it when this was read. */
+  readonly alive: boolean;
 }
 
 export function historyOf(
   name: string,
   lines: readonly RunLine[],
   description: RunDescription | undefined,
+  alive = true,
 ): RunHistory {
   const timed = withSeconds(lines);
   const of = <K extends RunLine["kind"]>(kind: K): Timed<Extract<RunLine, { kind: K }>>[] =>
@@ -46,14 +49,16 @@ export function historyOf(
     seconds: last?.seconds ?? 0,
     time: last?.time,
     step: timed.reduce((most, { step }) => Math.max(most, step), 0),
+    alive,
   };
 }
 
-export type RunStatus = "running" | "finished" | "interrupted" | "early-stop" | "failed";
+/** `killed`: its process is gone, and has not told of an end. */
+export type RunStatus = "running" | "killed" | EndLine["reason"];
 
-/** A run without an end is running, or its process was killed: the file alone does not tell. */
-export function statusOf({ end }: RunHistory): RunStatus {
-  return end?.reason ?? "running";
+/** Of a run without an end the files alone do not tell whether it is running: `alive` says whether its process is there. */
+export function statusOf({ end, alive }: Pick<RunHistory, "end" | "alive">): RunStatus {
+  return end?.reason ?? (alive ? "running" : "killed");
 }
 
 /** A process that took up the run is a notice, whether or not it said so itself. */

@@ -3,14 +3,16 @@
  * lines. A number that is not finite is null in JSON, and NaN here.
  */
 import { z } from "zod";
-import type {
-  EvaluationEntry,
-  LogEntry,
-  NoticeEntry,
-  RunDescription,
-  RunListener,
-  RunSummary,
-  SampleEntry,
+import {
+  END_REASONS,
+  type EvaluationEntry,
+  type LogEntry,
+  NOTICE_KINDS,
+  type NoticeEntry,
+  type RunDescription,
+  type RunListener,
+  type RunSummary,
+  type SampleEntry,
 } from "../train/events.ts";
 
 /** `time`: ISO 8601. */
@@ -103,16 +105,7 @@ const LINE = z.discriminatedUnion("kind", [
   z.looseObject({
     kind: z.literal("notice"),
     ...base,
-    notice: z.enum([
-      "skipped",
-      "loss-scale",
-      "spike",
-      "device-lost",
-      "checkpoint",
-      "resumed",
-      "early-stop",
-      "interrupted",
-    ]),
+    notice: z.enum(NOTICE_KINDS),
     message: z.string(),
   }),
   z.looseObject({
@@ -120,7 +113,7 @@ const LINE = z.discriminatedUnion("kind", [
     ...base,
     train_loss: number,
     train_runtime: number,
-    reason: z.enum(["finished", "interrupted", "early-stop", "failed"]),
+    reason: z.enum(END_REASONS),
   }),
 ]);
 

@@ -38,6 +38,10 @@ export interface PlanMemory {
 /** The device had less memory than a plan wants. Nothing that was made for the plan is left. */
 export class OutOfMemory extends UserError {
   override name = "OutOfMemory";
+
+  constructor(message: string) {
+    super(message, { kind: "memory" });
+  }
 }
 
 /** Makes what a layout wants, or nothing: where the device runs out of memory, throws `OutOfMemory`. */

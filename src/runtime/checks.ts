@@ -43,7 +43,7 @@ export function checkDispatch(
 /** Tensors in f16 want an adapter that has it. */
 export function checkTypes(tensors: readonly TensorType[], { f16 }: Traits): void {
   if (!f16 && tensors.some(({ dtype }) => dtype === "f16"))
-    userError("tensors in f16 want an adapter with shader-f16, which this one lacks; compute in f32");
+    userError("tensors in f16 want an adapter with shader-f16, which this one lacks; compute in f32", "device");
 }
 
 /** No buffer may be larger than the adapter's largest. */
@@ -53,7 +53,10 @@ export function checkBuffer(place: Place, { maxBufferBytes }: Traits): void {
     place.kind === "state"
       ? [`"${place.name}"`, "use a smaller model or another adapter"]
       : ["a tensor of a step", "use a smaller batch or another adapter"];
-  userError(`${what} needs a buffer of ${place.bytes} bytes, the adapter allows ${maxBufferBytes}; ${remedy}`);
+  userError(
+    `${what} needs a buffer of ${place.bytes} bytes, the adapter allows ${maxBufferBytes}; ${remedy}`,
+    "device",
+  );
 }
 
 /** What is not understood of a text of one's own is left to WebGPU, whose words then have to do. */

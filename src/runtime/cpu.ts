@@ -2,6 +2,7 @@ import type { Node, Tape } from "../autograd/tape.ts";
 import { updatedInput } from "../autograd/tape.ts";
 import { allocate, type NumericArray, type Precision, roundStored } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
+import { createTurns } from "../core/turns.ts";
 import type { CpuTensor, Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { DEFAULT_TRAITS } from "../kernels/traits.ts";
@@ -19,34 +20,99 @@ const CPU_TRAITS: Traits = {
   f16: true,
 };
 
-/** The reference: interprets a tape op by op with each op's own `cpu` loop, in float32 or in float64. */
-export function createCpuRuntime(options: { precision?: Precision; traits?: Traits } = {}): Runtime {
+export interface CpuRuntimeOptions {
+  readonly precision?: Precision;
+  readonly traits?: Traits;
+  /** Runs, between two ops, and reads reject with its reason once it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The reference: interprets a tape op by op with each op's own `cpu` loop, in float32 or in float64. As on a device, runs and
+ * what is done to states happen in the order of the calls; between ops the event loop gets its turn.
+ */
+export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
   const precision = options.precision ?? "float32";
   const states = createStates((type) => allocate(type.dtype, sizeOf(type.shape), precision));
+  const queue = createQueue(options.signal);
   return {
     name: `CPU ${precision}`,
     traits: options.traits ?? CPU_TRAITS,
     async compile(tape) {
-      return interpret(tape, precision, states);
+      return interpret(tape, precision, states, queue);
     },
     forecast: () => createCpuForecast(precision),
     predict: (tapes) => predictMemory(createCpuForecast(precision), tapes),
     writeState(name, data, offset = 0) {
-      states.get(name, offset, data.length).set(data, offset);
+      const state = states.get(name, offset, data.length);
+      if (queue.idle()) state.set(data, offset);
+      else {
+        const copy = Float64Array.from(data);
+        void queue.add(async () => state.set(copy, offset)).catch(() => {});
+      }
     },
     clearState(name) {
-      states.get(name).fill(0);
+      const state = states.get(name);
+      if (queue.idle()) state.fill(0);
+      else void queue.add(async () => state.fill(0)).catch(() => {});
     },
     async readState(name, offset = 0, length) {
-      return states.get(name, offset, length ?? 0).slice(offset, length === undefined ? undefined : offset + length);
+      options.signal?.throwIfAborted();
+      const state = states.get(name, offset, length ?? 0);
+      return queue.add(async () => state.slice(offset, length === undefined ? undefined : offset + length));
     },
-    close() {},
+    close: queue.close,
   };
 }
 
 type StatesOf = ReturnType<typeof createStates<NumericArray>>;
 
-function interpret(tape: Tape, precision: Precision, states: StatesOf): Program {
+/** Work that is done in the order in which it was added, one after another. */
+interface Queue {
+  /** Whether all of it is done. */
+  idle(): boolean;
+  /** `work` may give the event loop a turn with `turn`; it begins at once where nothing is before it. */
+  add<T>(work: (turn: () => Promise<void> | undefined) => Promise<T>): Promise<T>;
+  /** What has not been done by the next turn rejects. */
+  close(): void;
+}
+
+function createQueue(signal: AbortSignal | undefined): Queue {
+  const turns = createTurns();
+  let closed = false;
+  let waiting = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  const checkOpen = (): void => {
+    if (closed) throw new Error("the runtime was closed");
+  };
+  const turn = (): Promise<void> | undefined => {
+    signal?.throwIfAborted();
+    return turns()?.then(() => {
+      signal?.throwIfAborted();
+      checkOpen();
+    });
+  };
+  return {
+    idle: () => waiting === 0,
+    add(work) {
+      const before = waiting++ === 0 ? undefined : last;
+      const result = before
+        ? before.then(() => {
+            checkOpen();
+            return work(turn);
+          })
+        : work(turn);
+      const done = (): void => void waiting--;
+      last = result.then(done, done);
+      return result;
+    },
+    close() {
+      closed = true;
+    },
+  };
+}
+
+function interpret(tape: Tape, precision: Precision, states: StatesOf, queue: Queue): Program {
   const roots = new Map<Value, NumericArray>();
   let transientBytes = 0;
   for (const value of tape.values) {
@@ -79,17 +145,29 @@ function interpret(tape: Tape, precision: Precision, states: StatesOf): Program 
   return {
     stats: { stateBytes: states.bytes(), transientBytes, dispatches: 0, pipelines: 0 },
     async run(inputs) {
-      for (const [value, data] of checkInputs(tape, inputs)) {
-        const input = tensorOf(value).data;
-        input.set(data);
-        roundStored(value.dtype, input);
-      }
-      for (const node of tape.nodes) execute(node);
-      const results: Record<string, NumericArray> = {};
-      for (const [name, value] of tape.outputs) results[name] = tensorOf(value).data.slice();
-      return results;
+      const given = checkInputs(tape, inputs);
+      // The caller may use its arrays again as soon as this returns.
+      const kept = queue.idle() ? given : given.map(([value, data]) => [value, data.slice()] as const);
+      return queue.add(async (turn) => {
+        for (const [value, data] of kept) {
+          const input = tensorOf(value).data;
+          input.set(data);
+          roundStored(value.dtype, input);
+        }
+        for (const node of tape.nodes) {
+          const due = turn();
+          if (due) await due;
+          execute(node);
+        }
+        const results: Record<string, NumericArray> = {};
+        for (const [name, value] of tape.outputs) results[name] = tensorOf(value).data.slice();
+        return results;
+      });
     },
-    dispose: () => roots.clear(),
+    dispose() {
+      if (queue.idle()) roots.clear();
+      else void queue.add(async () => roots.clear()).catch(() => {});
+    },
   };
 }
 

@@ -31,6 +31,8 @@ const SCALER_TENSOR = "loss_scaler";
 /** A file whose bytes are told from first to last when they are asked for. */
 export interface PlannedFile {
   readonly name: string;
+  /** Bytes. */
+  readonly size: number;
   /** Rejects with `NotFiniteError` where a number of it is not finite. */
   write(write: (bytes: Uint8Array) => Promise<void>): Promise<void>;
 }
@@ -58,8 +60,8 @@ export function modelFiles(
     return options.anyNumber ? piece : finite(piece, parameter);
   };
   return [
-    ...[...plan.files].map(([name, bytes]): PlannedFile => ({ name, write: (write) => write(bytes) })),
-    { name: plan.weights.name, write: (write) => streamWeights(plan, read, write) },
+    ...[...plan.files].map(bytesFile),
+    { name: plan.weights.name, size: plan.weights.fileSize, write: (write) => streamWeights(plan, read, write) },
   ];
 }
 
@@ -88,11 +90,10 @@ export function adapterFiles(
   const specs = new Map(entries.map((entry) => [storedCorrection(entry.name), { ...entry, dtype: "F32" as const }]));
   const plan = planSafetensors(specs, { format: "pt" });
   return [
-    ...[...texts, [ADAPTER_CONFIG, config] as const].map(
-      ([name, bytes]): PlannedFile => ({ name, write: (write) => write(bytes) }),
-    ),
+    ...[...texts, [ADAPTER_CONFIG, config] as const].map(bytesFile),
     {
       name: ADAPTER_WEIGHTS,
+      size: plan.fileSize,
       async write(write) {
         await write(plan.header);
         for (const [stored, { shape }] of plan.tensors) {
@@ -127,6 +128,7 @@ export function optimizerFile(
   const plan = planSafetensors(specs, { format: "pt", step: String(step) });
   return {
     name: OPTIMIZER,
+    size: plan.fileSize,
     async write(write) {
       await write(plan.header);
       for (const [stored, { shape }] of plan.tensors) {
@@ -148,8 +150,11 @@ export function optimizerFile(
 
 /** A value as indented JSON. */
 export function jsonFile(name: string, value: unknown): PlannedFile {
-  const bytes = new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
-  return { name, write: (write) => write(bytes) };
+  return bytesFile([name, new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)]);
+}
+
+function bytesFile([name, bytes]: readonly [string, Uint8Array]): PlannedFile {
+  return { name, size: bytes.length, write: (write) => write(bytes) };
 }
 
 /**

@@ -18,8 +18,8 @@ export interface Evaluation {
 }
 
 export interface Evaluator {
-  /** The loss of the parameters that the runtime holds now, without dropout. */
-  evaluate(): Promise<Evaluation>;
+  /** The loss of the parameters that the runtime holds now, without dropout. Rejects with the reason of `signal` once it is aborted. */
+  evaluate(signal?: AbortSignal): Promise<Evaluation>;
   /** Settles when the plans' memory is free. */
   dispose(): Promise<void>;
 }
@@ -61,10 +61,11 @@ export function createEvaluator(
   }
 
   return {
-    async evaluate() {
+    async evaluate(signal) {
       let [sum, labels] = [0, 0];
       const queue: Awaited<ReturnType<typeof start>>[] = [];
       for (let first = 0; first < sequences.count || queue.length > 0; first += batchSize) {
+        signal?.throwIfAborted();
         if (first < sequences.count) queue.push(await start(first));
         if (queue.length < BATCHES_IN_FLIGHT && first + batchSize < sequences.count) continue;
         const done = queue.shift()!;

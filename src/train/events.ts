@@ -66,20 +66,31 @@ export interface SampleEntry {
   readonly samples: readonly { readonly prompt: string; readonly text: string; readonly ended: boolean }[];
 }
 
-/** Something that the person should see: a step left out, a loss scale that overflowed, a spike of the loss, a lost device, a checkpoint. */
+/**
+ * What a notice is about: a step left out, a loss scale that overflowed, a spike of the loss, a lost device, a checkpoint that
+ * could not be saved, a run that went on, and why one ended before its last step.
+ */
+export const NOTICE_KINDS = [
+  "skipped",
+  "loss-scale",
+  "spike",
+  "device-lost",
+  "checkpoint",
+  "resumed",
+  "early-stop",
+  "interrupted",
+  "time-limit",
+] as const;
+
+/** Something that the person should see. */
 export interface NoticeEntry {
   readonly step: number;
-  readonly kind:
-    | "skipped"
-    | "loss-scale"
-    | "spike"
-    | "device-lost"
-    | "checkpoint"
-    | "resumed"
-    | "early-stop"
-    | "interrupted";
+  readonly kind: (typeof NOTICE_KINDS)[number];
   readonly message: string;
 }
+
+/** Why a run's process ended in order: all steps done; a signal; its time; no better evaluations; an error. */
+export const END_REASONS = ["finished", "interrupted", "time-limit", "early-stop", "failed"] as const;
 
 export interface RunSummary {
   readonly step: number;
@@ -87,7 +98,7 @@ export interface RunSummary {
   readonly train_loss: number;
   /** Seconds of this process. */
   readonly train_runtime: number;
-  readonly reason: "finished" | "interrupted" | "early-stop" | "failed";
+  readonly reason: (typeof END_REASONS)[number];
 }
 
 /** Each call is awaited before the run goes on. */

@@ -84,9 +84,12 @@ export function checkFit(request: FitRequest): Pick<MemoryNeed, "bytes"> {
   if (!budget || need.bytes <= budget.bytes) return need;
   const refusal = `training needs ${byteSize(need.bytes)} of memory, ${byteSize(budget.bytes)} is what ${budget.because}`;
   const found = fitting(request, budget.bytes).map((choice) => describe(request, choice));
-  if (found.length > 0) userError(`${refusal}; what fits: ${found.join(", or ")}`);
+  if (found.length > 0) userError(`${refusal}; what fits: ${found.join(", or ")}`, "memory");
   const least = { batchSize: 1, accumulationSteps: 1, recompute: true };
-  return userError(`${refusal}, and ${describe(request, least)} would not fit; use a smaller model or shorter records`);
+  return userError(
+    `${refusal}, and ${describe(request, least)} would not fit; use a smaller model or shorter records`,
+    "memory",
+  );
 }
 
 /**
@@ -106,7 +109,7 @@ export async function prepareWithin<T>(
     const less = lesser(wanted).map((choice) => describe(request, choice));
     const remedy =
       less.length > 0 ? `what takes less: ${less.join(", or ")}` : "use a smaller model or shorter records";
-    userError(`training needs ${byteSize(need.bytes)} of memory, more than ${device} has; ${remedy}`);
+    userError(`training needs ${byteSize(need.bytes)} of memory, more than ${device} has; ${remedy}`, "memory");
   }
 }
 

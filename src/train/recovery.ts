@@ -11,6 +11,8 @@ export interface RecoveryOptions<S extends { close(): void }, T> {
   readonly mostLosses: number;
   /** Told of each loss. */
   notice(message: string): void | Promise<void>;
+  /** Once it is aborted no other device is waited for or opened. */
+  readonly signal?: AbortSignal | undefined;
   /** Milliseconds before a device is opened again, doubled at each loss in a row; 1,000 where absent. */
   readonly pause?: number;
 }
@@ -30,7 +32,7 @@ export async function withRecovery<S extends { close(): void }, T>(options: Reco
     } catch (error) {
       // A driver that starts again may have no adapter for a while.
       const reopening = session === undefined && losses > 0;
-      if (!reopening && !(error instanceof DeviceLostError)) throw error;
+      if (options.signal?.aborted || (!reopening && !(error instanceof DeviceLostError))) throw error;
       const now = options.saved();
       inRow = now > saved ? 1 : inRow + 1;
       saved = now;
@@ -41,6 +43,13 @@ export async function withRecovery<S extends { close(): void }, T>(options: Reco
     } finally {
       session?.close();
     }
-    await new Promise((resolve) => setTimeout(resolve, pause * 2 ** (inRow - 1)));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pause * 2 ** (inRow - 1));
+      options.signal?.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      if (options.signal?.aborted) resolve();
+    });
   }
 }

@@ -87,11 +87,12 @@ function halfCosine(progress: number): number {
 /** Throws `UserError` on a schedule that cannot be: a warm-up longer than the run, a floor above the top, no step that learns. */
 export function checkSchedule(schedule: Schedule): void {
   const { type, learningRate, warmupSteps, maxSteps, minLearningRate = 0, decaySteps = 0 } = schedule;
-  if (warmupSteps > maxSteps) userError(`warmup_steps is ${warmupSteps}; wanted at most max_steps, ${maxSteps}`);
+  const wrong = (message: string): never => userError(message, "usage");
+  if (warmupSteps > maxSteps) wrong(`warmup_steps is ${warmupSteps}; wanted at most max_steps, ${maxSteps}`);
   if (minLearningRate > learningRate)
-    userError(`min_lr is ${minLearningRate}; wanted at most learning_rate, ${learningRate}`);
+    wrong(`min_lr is ${minLearningRate}; wanted at most learning_rate, ${learningRate}`);
   if (type === "warmup_stable_decay" && warmupSteps + decaySteps > maxSteps)
-    userError(`warmup_steps and decay_steps are ${warmupSteps + decaySteps}; wanted at most max_steps, ${maxSteps}`);
+    wrong(`warmup_steps and decay_steps are ${warmupSteps + decaySteps}; wanted at most max_steps, ${maxSteps}`);
   if (maxSteps === 1 && learningRate > 0 && learningRateAt(0, schedule) === 0)
-    userError("warmup_steps is 1 of max_steps 1: its learning rate is 0, and nothing is learnt; leave the warm-up out");
+    wrong("warmup_steps is 1 of max_steps 1: its learning rate is 0, and nothing is learnt; leave the warm-up out");
 }

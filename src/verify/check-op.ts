@@ -23,16 +23,16 @@ export interface OpReport {
 
 /**
  * The two-step truth for one op, on its own `cases`: every entry of its Jacobian against central differences in float64 on the
- * CPU; then outputs and gradients of `runtime` against the CPU in float64. An op without cases is an error.
+ * CPU; then outputs and gradients of `runtime` against the CPU in float64. An op without cases is an error. Rejects with the reason of `signal` once it is aborted.
  */
-export async function checkOp(runtime: Runtime, op: AnyOp): Promise<OpReport> {
+export async function checkOp(runtime: Runtime, op: AnyOp, signal?: AbortSignal): Promise<OpReport> {
   if (op.cases.length === 0) throw new Error(`${op.name}: has no cases to be checked on`);
   let differences: number | undefined;
   let device: Comparison = { error: 0, tensor: "" };
   let where = "";
   let unchecked = 0;
   for (const check of op.cases) {
-    const reference = createCpuRuntime({ precision: "float64" });
+    const reference = createCpuRuntime({ precision: "float64", signal });
     if (op.vjp) {
       const opTape = traceOp(op, check);
       const program = await reference.compile(opTape.tape);

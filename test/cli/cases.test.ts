@@ -96,7 +96,7 @@ describe.runIf(hasCase("end-token-in-lines"))("records that carry end tokens", (
     const options = { records: true, contextLength: 64, stride: 32 };
     const [own, plain] = await Promise.all(
       [lines + name, fileOf("scored.txt", "big house\nred star\nsmall fox\n")].map((path) =>
-        openScoredData([path], {}, byte, options, (line) => said.push(line)),
+        openScoredData([path], {}, byte, options, { notice: (line) => said.push(line) }),
       ),
     );
     for (const i of [0, 1, 2]) expect(own!.windows.at(i)).toEqual(plain!.windows.at(i));
@@ -128,7 +128,7 @@ describe("texts that begin with the end token", () => {
     await plan.data.close();
     const options = { records: false, contextLength: 8, stride: 4 };
     for (const text of [`${END}abc`, "abc"]) {
-      const scored = await openScoredData([fileOf("one.txt", text)], {}, byte, options, () => {});
+      const scored = await openScoredData([fileOf("one.txt", text)], {}, byte, options, {});
       expect(scored.windows.at(0).ids).toEqual([256, 97, 98, 99]);
       await scored.close();
     }

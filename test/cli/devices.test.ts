@@ -21,7 +21,7 @@ describe("gpt2", () => {
     "%s %s: one line and not 0",
     async (...args) => {
       const { code, stdout, stderr } = await gpt2(...args);
-      expect(code).toBe(1);
+      expect(code).toBe(2);
       expect(stdout).toBe("");
       expect(stderr).toMatch(/^gpt2: .*\n$/);
     },

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { EVAL_ELSEWHERE, evalCommand } from "../../src/cli/eval.ts";
 import { readWords } from "../../src/cli/flags.ts";
 import { GENERATE_ELSEWHERE, generateCommand } from "../../src/cli/generate.ts";
+import { createInterrupt } from "../../src/cli/interrupt.ts";
 import { TRAIN_ELSEWHERE, trainCommand } from "../../src/cli/train.ts";
 import fields from "./settings/transformers-fields.json" with { type: "json" };
 
@@ -13,7 +14,8 @@ function read(...typed: string[]): string[] | string {
   let said = "";
   const quiet = { writeErr: (text: string) => (said += text) };
   const gpt2 = new Command("gpt2").exitOverride().configureOutput(quiet);
-  for (const command of [trainCommand(), generateCommand(), evalCommand()])
+  const interrupt = createInterrupt();
+  for (const command of [trainCommand(interrupt), generateCommand(interrupt), evalCommand(interrupt)])
     gpt2.addCommand(command.copyInheritedSettings(gpt2).exitOverride());
   try {
     return readWords(typed, gpt2, ELSEWHERE);

@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
 import { expect, test } from "vitest";
+import { createInterrupt, Interrupted } from "../../src/cli/interrupt.ts";
 
 const program = `
-  import { watchInterrupts } from ${JSON.stringify(new URL("../../src/cli/interrupt.ts", import.meta.url).href)};
-  const interrupt = watchInterrupts((line) => console.log(line));
+  import { createInterrupt } from ${JSON.stringify(new URL("../../src/cli/interrupt.ts", import.meta.url).href)};
+  const interrupt = createInterrupt();
+  interrupt.watch((by) => console.log(by + ": stopping"));
+  interrupt.beforeEnd(() => console.log("cleaned up"));
   console.log("working");
   while (!interrupt.requested) await new Promise((resolve) => setTimeout(resolve, 5));
   await new Promise((resolve) => setTimeout(resolve, process.argv[1] === "slow" ? 60_000 : 20));
@@ -12,8 +15,8 @@ const program = `
   process.exitCode = interrupt.exitCode;
 `;
 
-/** Runs the program and sends it `signals`, each after its last line. */
-function run(kind: "quick" | "slow", signals: NodeJS.Signals[]): Promise<{ code: number | null; lines: string[] }> {
+/** Runs the program and sends it `signals`, each after its last line and `pause` milliseconds. */
+function run(kind: "quick" | "slow", signals: NodeJS.Signals[], pause = 0) {
   const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program, kind], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -22,22 +25,42 @@ function run(kind: "quick" | "slow", signals: NodeJS.Signals[]): Promise<{ code:
   child.stdout.on("data", (data: Buffer) => {
     text += data;
     const next = left.shift();
-    if (next) child.kill(next);
+    if (next) setTimeout(() => child.kill(next), pause);
   });
-  return new Promise((resolve) => child.on("close", (code) => resolve({ code, lines: text.trim().split("\n") })));
+  return new Promise<{ code: number | null; signal: string | null; lines: string[] }>((resolve) =>
+    child.on("close", (code, signal) => resolve({ code, signal, lines: text.trim().split("\n") })),
+  );
 }
 
 test.each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
   ["SIGHUP", 129],
-] as const)("%s: the work is finished and saved, the exit code is %i", async (signal, code) => {
-  const line = `${signal}: stopping after this step and saving; once more stops at once`;
-  expect(await run("quick", [signal])).toEqual({ code, lines: ["working", line, "saved"] });
+] as const)("%s: the work is finished and saved, the exit code is %i", async (by, code) => {
+  expect(await run("quick", [by])).toEqual({ code, signal: null, lines: ["working", `${by}: stopping`, "saved"] });
 });
 
-test("the second signal ends the process at once", async () => {
-  const { code, lines } = await run("slow", ["SIGINT", "SIGINT"]);
+test("the second signal cleans up and ends the process at once, by its usual meaning", async () => {
+  const { signal, lines } = await run("slow", ["SIGINT", "SIGTERM"], 400);
+  expect(signal).toBe("SIGTERM");
+  expect(lines).toEqual(["working", "SIGINT: stopping", "cleaned up"]);
+});
+
+test("what npm and timeout(1) pass on of a signal that has come already is no second one", async () => {
+  const { code, lines } = await run("quick", ["SIGINT", "SIGINT"]);
   expect(code).toBe(130);
-  expect(lines).not.toContain("saved");
+  expect(lines).toContain("saved");
+});
+
+test("who learns otherwise that the terminal is gone asks for the same", () => {
+  const interrupt = createInterrupt();
+  const told: string[] = [];
+  interrupt.watch((by) => void told.push(by));
+  expect(interrupt.exitCode).toBe(0);
+  interrupt.request("SIGHUP");
+  interrupt.request("SIGINT");
+  interrupt.dispose();
+  expect(told).toEqual(["SIGHUP"]);
+  expect(interrupt).toMatchObject({ requested: true, exitCode: 129 });
+  expect(interrupt.signal.reason).toBeInstanceOf(Interrupted);
 });

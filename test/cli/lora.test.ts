@@ -127,7 +127,7 @@ test.each<[string[], string]>([
   "%j is refused in one line",
   async (flags, message) => {
     const { code, stderr } = await train("wrong", "--data", at("data.txt"), ...flags);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stderr).toContain(message);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
     expect(existsSync(at("wrong"))).toBe(false);

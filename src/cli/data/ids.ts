@@ -65,6 +65,7 @@ async function checkIds(sources: readonly DataSource[], vocabulary: number, list
       digest.add(ids);
       index += ids.length;
       done += piece.length;
+      listener.signal?.throwIfAborted();
       listener.progress?.("tokenizing", done, total);
     }
   }

@@ -152,9 +152,11 @@ export async function openData(
 
 function checkOptions(options: DataOptions): void {
   const { files, evalFiles, evalSplit } = options;
-  if (files.length === 0) userError("no data: wanted --data FILE");
-  if (evalFiles && evalSplit > 0) userError("--eval-data and --eval-split were both given: leave one of them out");
-  if (!(evalSplit >= 0 && evalSplit < 1)) userError(`--eval-split is ${evalSplit}: wanted a share from 0 to 1`);
+  if (files.length === 0) userError("no data: wanted --data FILE", "usage");
+  if (evalFiles && evalSplit > 0)
+    userError("--eval-data and --eval-split were both given: leave one of them out", "usage");
+  if (!(evalSplit >= 0 && evalSplit < 1))
+    userError(`--eval-split is ${evalSplit}: wanted a share from 0 to 1`, "usage");
   checkColumns(options);
 }
 
@@ -181,7 +183,7 @@ async function openSet(
   const paths = await expandPaths(patterns);
   // Formats come first: a file that cannot be one of ours need not be opened.
   const formats = paths.map((path) => formatOf(path, options.format));
-  const sources = await openSources(paths);
+  const sources = await openSources(paths, listener.signal);
   opened.push(...sources);
   const bytes = sources.reduce((sum, { size }) => sum + size, 0);
   const lines = formats.every((format) => format === "txt");

@@ -26,6 +26,8 @@ export interface DataListener {
   progress?(work: "hashing" | "alphabet" | "tokenizing", done: number, total: number): void;
   /** Something that the person should know: one line. */
   notice?(line: string): void;
+  /** Ends the work, which then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is tokenised together. */

@@ -82,5 +82,5 @@ const PRESETS: Readonly<Record<string, Partial<TrainSettings>>> = {
 export const PRESET_NAMES = Object.keys(PRESETS);
 
 export function findPreset(name: string): Partial<TrainSettings> {
-  return PRESETS[name] ?? userError(`there is no preset "${name}"; there are ${PRESET_NAMES.join(", ")}`);
+  return PRESETS[name] ?? userError(`there is no preset "${name}"; there are ${PRESET_NAMES.join(", ")}`, "usage");
 }

@@ -48,13 +48,13 @@ function over(settings: TrainSettings, layer: Partial<TrainSettings>): TrainSett
 function rejectContradictions(layer: Partial<TrainSettings>): void {
   for (const [a, b] of EITHER) {
     if (layer[a] !== undefined && layer[b] !== undefined)
-      userError(`train: ${flagName(a)} and ${flagName(b)} say the same in two ways; leave out one`);
+      userError(`train: ${flagName(a)} and ${flagName(b)} say the same in two ways; leave out one`, "usage");
   }
   if ((layer.promptColumn === undefined) !== (layer.completionColumn === undefined))
-    userError("train: --prompt-column and --completion-column go together; give both, or --text-column");
+    userError("train: --prompt-column and --completion-column go together; give both, or --text-column", "usage");
   if (layer.textColumn !== undefined && layer.promptColumn !== undefined)
-    userError("train: --text-column and --prompt-column exclude each other; leave out one");
-  if (layer.stream && layer.packing) userError("train: --stream has no records to pack; leave out --packing");
+    userError("train: --text-column and --prompt-column exclude each other; leave out one", "usage");
+  if (layer.stream && layer.packing) userError("train: --stream has no records to pack; leave out --packing", "usage");
 }
 
 function rejectBrought(said: Partial<TrainSettings>): void {
@@ -63,5 +63,6 @@ function rejectBrought(said: Partial<TrainSettings>): void {
   if (extra)
     userError(
       `train: --model ${said.model} brings its own tokenizer and sizes; leave out ${flagName(extra)}, or --model`,
+      "usage",
     );
 }

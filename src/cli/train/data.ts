@@ -9,9 +9,13 @@ import { duration } from "../numbers.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import { type Bar, terminal } from "../terminal.ts";
 
-/** Opens the data that settings name; `given`: the tokenizer of a model that is fine-tuned. */
-export async function openTrainingData(settings: TrainSettings, given: Tokenizer | undefined): Promise<OpenData> {
-  const files = settings.data ?? userError("train: wanted --data FILES, or --preset emails, which has some");
+/** Opens the data that settings name; `given`: the tokenizer of a model that is fine-tuned. `signal` gives up. */
+export async function openTrainingData(
+  settings: TrainSettings,
+  given: Tokenizer | undefined,
+  signal?: AbortSignal,
+): Promise<OpenData> {
+  const files = settings.data ?? userError("train: wanted --data FILES, or --preset emails, which has some", "usage");
   const bar = createBar();
   try {
     return await openData(
@@ -29,7 +33,7 @@ export async function openTrainingData(settings: TrainSettings, given: Tokenizer
         contextLength: settings.nPositions,
       },
       given ?? tokenizerOf(settings),
-      bar.listener,
+      { ...bar.listener, signal },
     );
   } finally {
     bar.stop();

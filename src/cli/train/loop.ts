@@ -5,6 +5,7 @@ import type { BestKeeper, SpikeDetector } from "../../train/health.ts";
 import type { StepResult } from "../../train/trainer.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import type { Session } from "./session.ts";
+import type { Stop } from "./stop.ts";
 
 /** What a loop does besides stepping; each is awaited before the next step is queued. */
 export interface LoopActions {
@@ -14,7 +15,8 @@ export interface LoopActions {
   noticed(entry: NoticeEntry): Promise<void>;
   /** The states of the device are those after this step. */
   save(step: number, progress: Progress): Promise<void>;
-  sample(step: number): Promise<void>;
+  /** Rejects with the signal's reason once it is aborted. */
+  sample(step: number, signal: AbortSignal): Promise<void>;
   /** Called with what was not finite in too many steps in a row; the run then stops. */
   diverged(result: StepResult): Promise<void>;
 }
@@ -24,6 +26,8 @@ export interface Progress {
   readonly epoch: number;
   readonly tokens: number;
   readonly skippedInARow: number;
+  /** The step's evaluation was given up: who goes on makes it first, as a run that was never stopped has made it. */
+  readonly evaluationDue?: boolean | undefined;
 }
 
 export interface LoopOptions {
@@ -33,8 +37,8 @@ export interface LoopOptions {
   readonly restored: Progress | undefined;
   readonly best: BestKeeper;
   readonly spikes: SpikeDetector;
-  /** Whether somebody asked the run to stop. */
-  readonly interrupted: () => boolean;
+  /** What may end the run before its last step. */
+  readonly stop: Pick<Stop, "reason" | "signal">;
 }
 
 /** When a loop pauses: the trainer must know, so that it queues nothing past that step. */
@@ -57,21 +61,61 @@ export async function runLoop(
   actions: LoopActions,
   options: LoopOptions,
 ): Promise<Omit<RunSummary, "train_runtime">> {
-  const { settings, maxSteps, startStep, best, spikes } = options;
+  const { settings, maxSteps, startStep, best, spikes, stop } = options;
+  const { evaluator } = session;
+  const patience = settings.earlyStoppingPatience;
   let { tokens, skippedInARow, epoch } = options.restored ?? { tokens: 0, skippedInARow: 0, epoch: 0 };
   let [lossSum, applied, step] = [0, 0, startStep];
   let interval: StepResult[] = [];
+  let since = performance.now();
   const summary = (reason: RunSummary["reason"]) => ({
     step,
     train_loss: applied === 0 ? 0 : lossSum / applied,
     reason,
   });
+  const log = async (): Promise<void> => {
+    const now = performance.now();
+    if (interval.length > 0) await actions.logged(summarise(interval, (now - since) / 1000, tokens));
+    interval = [];
+    since = now;
+  };
 
-  if (settings.evalOnStart && startStep === 0 && session.evaluator) {
-    await evaluation(session, { step: 0, epoch: 0 }, actions, best);
-    if (settings.loadBestModelAtEnd) await actions.save(0, { epoch, tokens, skippedInARow });
+  /** What is due after a step, of which the device has the states: evaluation, checkpoint, samples. Says why the run ends here. */
+  async function pause(evaluate: boolean): Promise<RunSummary["reason"] | undefined> {
+    const began = performance.now();
+    const evaluated = evaluate ? await evaluation(session, { step, epoch }, actions, best, stop.signal) : undefined;
+    const evaluationDue = evaluate && evaluated === undefined;
+    const stale = evaluated !== undefined && patience > 0 && best.waited >= patience;
+    // After the last step only what was given up is left to do; all else ends by itself.
+    const stopped = () => (step < maxSteps || evaluationDue ? stop.reason : undefined);
+    let saved = false;
+    const save = async (): Promise<void> => {
+      // So that no step is in no line; those after it are summed up by the process that goes on.
+      if (stopped() !== undefined) await log();
+      await actions.save(step, { epoch, tokens, skippedInARow, ...(evaluationDue ? { evaluationDue } : {}) });
+      saved = true;
+    };
+    const keepBest = evaluated?.better === true && settings.loadBestModelAtEnd;
+    if ((step > startStep && pauses.saveAfter(step)) || keepBest || stale || stopped() !== undefined) await save();
+    if (evaluated && step > 0 && settings.samples > 0)
+      await unlessStopped(actions.sample(step, stop.signal), stop.signal);
+    if (stopped() !== undefined && !saved) await save();
+    since += performance.now() - began;
+    if (!stale) return stopped();
+    const message = `no evaluation in ${patience} was better than ${best.best?.loss.toFixed(4)} at step ${best.best?.step}`;
+    await actions.noticed({ step, kind: "early-stop", message });
+    return "early-stop";
   }
-  let since = performance.now();
+
+  // The process before this one was killed when only its model was left to save.
+  if (options.restored && evaluator && patience > 0 && best.waited >= patience) return summary("early-stop");
+
+  const evaluateFirst = options.restored?.evaluationDue || (settings.evalOnStart && startStep === 0);
+  if (evaluateFirst && evaluator) {
+    const ended = await pause(true);
+    if (ended !== undefined) return summary(ended);
+  }
+  since = performance.now();
   for await (const result of session.trainer.run()) {
     step = result.step;
     epoch = result.epoch;
@@ -91,52 +135,30 @@ export async function runLoop(
     const spike = spikes.add(result.loss);
     if (spike) await actions.noticed({ step, kind: "spike", message: spiked(result, spike) });
     actions.stepped(result);
-    if (step % settings.loggingSteps === 0 || step === maxSteps) {
-      const now = performance.now();
-      await actions.logged(summarise(interval, (now - since) / 1000, tokens));
-      interval = [];
-      since = now;
-    }
+    if (step % settings.loggingSteps === 0 || step === maxSteps) await log();
     if (skippedInARow >= settings.maxSkippedSteps) {
       await actions.diverged(result);
       return summary("failed");
     }
     if (!result.settled) continue;
-
-    const paused = performance.now();
-    // So that no step is in no line; those after it are summed up by the process that goes on.
-    if (options.interrupted() && interval.length > 0) {
-      await actions.logged(summarise(interval, (paused - since) / 1000, tokens));
-      interval = [];
-    }
-    const evaluate = pauses.evaluateAfter(step);
-    const better = evaluate && (await evaluation(session, result, actions, best));
-    const patience = settings.earlyStoppingPatience;
-    const stale = evaluate && patience > 0 && best.waited >= patience;
-    const interrupted = options.interrupted() && step < maxSteps;
-    const keepBest = better && settings.loadBestModelAtEnd;
-    if (pauses.saveAfter(step) || keepBest || interrupted || stale)
-      await actions.save(step, { epoch, tokens, skippedInARow });
-    if (evaluate && settings.samples > 0) await actions.sample(step);
-    since += performance.now() - paused;
-    if (interrupted) return summary("interrupted");
-    if (stale) {
-      const message = `no evaluation in ${patience} was better than ${best.best?.loss.toFixed(4)} at step ${best.best?.step}`;
-      await actions.noticed({ step, kind: "early-stop", message });
-      return summary("early-stop");
-    }
+    const ended = await pause(evaluator !== undefined && pauses.evaluateAfter(step));
+    if (ended !== undefined) return summary(ended);
   }
   return summary("finished");
 }
 
+/** Whether an evaluation was the best so far; undefined where it was given up. */
 async function evaluation(
   { evaluator }: Session,
   { step, epoch }: Pick<StepResult, "step" | "epoch">,
   actions: LoopActions,
   best: BestKeeper,
-): Promise<boolean> {
+  signal: AbortSignal,
+): Promise<{ readonly better: boolean } | undefined> {
   const began = performance.now();
-  const { loss, records, batches } = await evaluator!.evaluate();
+  const evaluated = await unlessStopped(evaluator!.evaluate(signal), signal);
+  if (evaluated === undefined) return undefined;
+  const { loss, records, batches } = evaluated;
   const seconds = (performance.now() - began) / 1000;
   const better = best.add(step, loss);
   await actions.evaluated({
@@ -149,7 +171,17 @@ async function evaluation(
     eval_steps_per_second: batches / seconds,
     best: better,
   });
-  return better;
+  return { better };
+}
+
+/** What a promise gives; undefined where it rejected since `signal` was aborted. */
+export async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return undefined;
+    throw error;
+  }
 }
 
 function summarise(interval: readonly StepResult[], seconds: number, seen: number): LogEntry {
@@ -199,5 +231,6 @@ export function divergedError(result: StepResult, settings: TrainSettings, dump:
   return userError(
     `${settings.maxSkippedSteps} steps in a row were not finite, the last one ${step} (loss ${loss}, grad_norm ${gradNorm}, ` +
       `learning_rate ${learningRate}, seed ${settings.seed}); its texts are in ${dump}; try a lower --learning-rate`,
+    "diverged",
   );
 }

@@ -22,10 +22,12 @@ export function layoutFor(
 function loraOf(settings: TrainSettings, model: Pick<OpenModel, "path" | "base"> | undefined): LoraOptions | undefined {
   const { loraRank: rank, loraAlpha: alpha, loraDropout: dropout, loraTargetModules } = settings;
   if (rank === undefined) {
-    if (loraTargetModules) userError("train: --lora-target-modules is for LoRA; give --lora-rank as well, such as 8");
+    if (loraTargetModules)
+      userError("train: --lora-target-modules is for LoRA; give --lora-rank as well, such as 8", "usage");
     return undefined;
   }
-  if (!model) return userError("train: --lora-rank corrects a model that has been trained; give it with --model");
+  if (!model)
+    return userError("train: --lora-rank corrects a model that has been trained; give it with --model", "usage");
   if (!model.base)
     userError(
       `${model.path}: has corrections already; make it one model first: gpt2 merge --model ${model.path} --output-dir DIR`,
@@ -42,6 +44,6 @@ function rateFactor(text: string): RateFactor {
   const [pattern = "", factor = "", ...rest] = text.split("=");
   const number = factor.trim() === "" || rest.length > 0 ? Number.NaN : Number(factor);
   const flag = flagName("lrScale" satisfies SettingKey);
-  if (Number.isNaN(number)) userError(`${flag}: got ${text}; wanted a pattern and a factor, such as wte=0.1`);
+  if (Number.isNaN(number)) userError(`${flag}: got ${text}; wanted a pattern and a factor, such as wte=0.1`, "usage");
   return { pattern: pattern.trim(), factor: number };
 }

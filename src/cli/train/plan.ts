@@ -29,9 +29,13 @@ export interface TrainPlan {
 }
 
 /** Opens the data and settles what depends on it: the vocabulary, the number of steps. Close `plan.data` at the end. */
-export async function planTraining(given: TrainSettings, model: OpenModel | undefined): Promise<TrainPlan> {
+export async function planTraining(
+  given: TrainSettings,
+  model: OpenModel | undefined,
+  signal?: AbortSignal,
+): Promise<TrainPlan> {
   const settings = model ? withSizesOf(model, given) : { ...given, dropout: given.dropout ?? 0 };
-  const data = await openTrainingData(settings, model && requireTokenizer(model));
+  const data = await openTrainingData(settings, model && requireTokenizer(model), signal);
   try {
     const { tokenizer } = data;
     const config = configOf(settings, tokenizer, model?.config);

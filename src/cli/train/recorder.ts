@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import pc from "picocolors";
-import { UserError } from "../../core/errors.ts";
+import { DeviceLostError, UserError } from "../../core/errors.ts";
 import { sizeOf } from "../../core/shape.ts";
 import { parameterCount } from "../../model/config.ts";
 import { trainedEntries } from "../../model/parameters.ts";
@@ -17,6 +17,7 @@ import {
 } from "../../train/health.ts";
 import type { StepResult } from "../../train/trainer.ts";
 import { checkpointPath, type SavedCheckpoint, saveCheckpoint } from "../checkpoints.ts";
+import { Interrupted } from "../interrupt.ts";
 import { createPace } from "../progress.ts";
 import { createRunFiles, TRAINER_STATE_FILE } from "../run-files.ts";
 import { settingsToJson } from "../settings/file.ts";
@@ -46,17 +47,21 @@ export interface Recorder {
   readonly spikes: SpikeDetector;
   readonly restored: Progress | undefined;
   ended(summary: RunSummary): Promise<void>;
+  /** Tells the run's files that it ends by an error, at the step that it had come to. */
+  broken(error: unknown): Promise<void>;
   /** Throws what the person should hear of a run that diverged. */
   failed(): never;
   /** Takes the progress bar away. */
   stop(): void;
 }
 
+/** `lost`: what was said of the device that was lost before, where this session goes on for it. */
 export async function createRecorder(
   session: Session,
   plan: TrainPlan,
   directory: string,
   checkpoint: SavedCheckpoint | undefined,
+  lost?: string,
 ): Promise<Recorder> {
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
@@ -84,11 +89,17 @@ export async function createRecorder(
   );
   const told = listeners([files, eventListener(directory)]);
   await told.started(describe(session, plan, first));
+  // Told at the step that the run goes on from: later ones are void, and are trained again.
+  if (lost !== undefined) await told.noticed({ step: first, kind: "device-lost", message: lost });
   if (first > 0) await told.noticed({ step: first, kind: "resumed", message: `went on from step ${first}` });
+  const began = performance.now();
+  let last = first;
+  let end: RunSummary["reason"] | undefined;
   let divergence: { result: StepResult; dump: string } | undefined;
 
   const actions: LoopActions = {
     stepped({ step, loss }) {
+      last = step;
       pace.add(step, performance.now() / 1000);
       bar.update(step, [
         { text: `${pace.remaining()} left`, rank: 1 },
@@ -140,8 +151,8 @@ export async function createRecorder(
         await actions.noticed({ step, kind: "checkpoint", message: error.message });
       }
     },
-    async sample(step) {
-      await told.sampled({ step, samples: await session.sample(samplesBetween(settings)) });
+    async sample(step, signal) {
+      await told.sampled({ step, samples: await session.sample(samplesBetween(settings), signal) });
     },
     async diverged(result) {
       const dump = join(directory, `not-finite-step-${result.step}.json`);
@@ -162,7 +173,19 @@ export async function createRecorder(
     async ended(summary) {
       const { step, reason } = summary;
       if (reason === "interrupted") await told.noticed({ step, kind: reason, message: `stopped after step ${step}` });
+      if (reason === "time-limit")
+        await told.noticed({ step, kind: reason, message: `--max-hours were over after step ${step}` });
       await told.ended(summary);
+      end = reason;
+    },
+    async broken(error) {
+      // What has been told stays so, unless the model that was to come of it could not be saved.
+      if (end !== undefined && end !== "finished" && end !== "early-stop") return;
+      const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof DeviceLostError) await told.noticed({ step: last, kind: "device-lost", message });
+      const reason = error instanceof Interrupted ? "interrupted" : "failed";
+      const train_runtime = (performance.now() - began) / 1000;
+      await told.ended({ step: last, train_loss: Number.NaN, train_runtime, reason });
     },
     failed: () => divergedError(divergence!.result, settings, divergence!.dump),
     stop: bar.stop,

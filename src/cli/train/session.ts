@@ -1,9 +1,10 @@
 import type { Tape } from "../../autograd/tape.ts";
 import type { FloatDType } from "../../core/dtype.ts";
 import { userError } from "../../core/errors.ts";
+import { createTurns } from "../../core/turns.ts";
 import { createGenerator, type Generator } from "../../generate/generate.ts";
 import { ARENA, writeArena } from "../../model/arena.ts";
-import { initialCorrections, initialParameters } from "../../model/parameters.ts";
+import { initialCorrections, initialPieces } from "../../model/parameters.ts";
 import type { ProgramStats } from "../../runtime/runtime.ts";
 import { contextsFor } from "../../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../../train/evaluate.ts";
@@ -25,8 +26,8 @@ export interface Session {
   readonly stats: ProgramStats;
   /** The most that the run will hold on its device, as predicted. */
   readonly deviceBytes: number;
-  /** Continues the prompts of the settings, `count` of them in turn. */
-  sample(count: number): Promise<SampleEntry["samples"]>;
+  /** Continues the prompts of the settings, `count` of them in turn; rejects with the reason of `signal` once it is aborted. */
+  sample(count: number, signal?: AbortSignal): Promise<SampleEntry["samples"]>;
   /** Frees what training and evaluation hold, but for weights: room for the last samples. */
   endTraining(): Promise<void>;
   dispose(): Promise<void>;
@@ -38,13 +39,15 @@ export interface SessionOptions {
   readonly pauseAfter: (step: number) => boolean;
   /** GiB; undefined: what the machine says. */
   readonly memory: number | undefined;
+  /** Gives up before the first step. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Compiles what a run needs, refusing one that does not fit, and brings its weights to the device. */
 export async function openSession(
   runtime: OpenRuntime,
   plan: TrainPlan,
-  { checkpoint, pauseAfter, memory }: SessionOptions,
+  { checkpoint, pauseAfter, memory, signal }: SessionOptions,
 ): Promise<Session> {
   const { config, layout, source, options, settings, model } = plan;
   requirePrecision(runtime, options.precision);
@@ -60,9 +63,14 @@ export async function openSession(
   if (checkpoint) {
     await checkpoint.restore(runtime, layout, options.precision);
   } else {
-    if (!model) writeArena(runtime, layout, ARENA.parameters, initialParameters(config, layout, settings.seed));
-    for (const { offset, data } of model ? initialCorrections(layout, settings.seed) : [])
+    const turn = createTurns();
+    const { seed } = settings;
+    for (const { offset, data } of model ? initialCorrections(layout, seed) : initialPieces(config, layout, seed)) {
+      signal?.throwIfAborted();
+      const due = turn();
+      if (due) await due;
       writeArena(runtime, layout, ARENA.parameters, data, offset);
+    }
     resetOptimizer(runtime, layout, options.precision);
   }
   const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
@@ -78,9 +86,9 @@ export async function openSession(
     evaluator,
     stats,
     deviceBytes: request.need(request.wanted).deviceBytes,
-    async sample(count) {
+    async sample(count, signal) {
       generator ??= createGenerator(runtime, config, layout);
-      return sampleWith(generator, plan, count);
+      return sampleWith(generator, plan, count, signal);
     },
     endTraining,
     async dispose() {
@@ -95,6 +103,7 @@ export function requirePrecision({ name, traits }: OpenRuntime, precision: Float
   if (precision === "f16" && !traits.f16)
     userError(
       `--precision f16: ${name} has no f16 (shader-f16); use --precision f32, or another adapter (gpt2 devices)`,
+      "device",
     );
 }
 
@@ -106,9 +115,14 @@ export function tapesOf({ config, layout, source, options }: TrainPlan): Tape[] 
   return trainerTapes(config, layout, shape, options, { accumulationSteps, batchSize, recompute });
 }
 
-async function sampleWith(generator: Generator, plan: TrainPlan, count: number): Promise<SampleEntry["samples"]> {
+async function sampleWith(
+  generator: Generator,
+  plan: TrainPlan,
+  count: number,
+  signal: AbortSignal | undefined,
+): Promise<SampleEntry["samples"]> {
   const { texts, prompts, options } = sampleRequest(plan, count);
-  const generated = await generator.generate(prompts, options);
+  const generated = await generator.generate(prompts, options, signal);
   return generated.map(({ ids, stopped }, i) => {
     return { prompt: texts[i]!, text: plan.tokenizer.decode(ids), ended: stopped === "end" };
   });

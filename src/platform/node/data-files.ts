@@ -46,30 +46,35 @@ export async function expandPaths(paths: readonly string[]): Promise<string[]> {
   return all;
 }
 
-/** Opens a file of data; standard input and pipes are copied to a temporary file first, since they are read more than once. */
-export async function openSource(path: string): Promise<DataSource> {
+/**
+ * Opens a file of data; standard input and pipes are copied to a temporary file first, since they are read more than once.
+ * `signal` ends the copying, of which nothing stays.
+ */
+export async function openSource(path: string, signal?: AbortSignal): Promise<DataSource> {
   try {
-    if (path === STDIN) return await copied(process.stdin, "standard input");
+    signal?.throwIfAborted();
+    if (path === STDIN) return await copied(process.stdin, "standard input", signal);
     const info = await stat(path);
     if (info.isDirectory()) userError(`${path}: is a directory; name its files, for example '${join(path, "*.txt")}'`);
     if (info.isFile()) return await openAt(path, path, async () => {});
     const handle = await open(path, "r");
-    return await copied(handle.createReadStream(), path);
+    return await copied(handle.createReadStream(), path, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") userError(`${path}: does not exist`);
     return systemError(path, error);
   }
 }
 
-async function copied(from: NodeJS.ReadableStream, name: string): Promise<DataSource> {
+async function copied(from: NodeJS.ReadableStream, name: string, signal: AbortSignal | undefined): Promise<DataSource> {
   const folder = await mkdtemp(join(tmpdir(), "gpt2-data-"));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const path = join(folder, "data");
-    await pipeline(from, createWriteStream(path));
+    await pipeline(from, createWriteStream(path), { ...(signal ? { signal } : {}) });
     return await openAt(path, name, remove);
   } catch (error) {
     await remove();
+    signal?.throwIfAborted();
     return systemError(folder, error);
   }
 }
@@ -117,10 +122,10 @@ async function openAt(path: string, name: string, closed: () => Promise<void>): 
 }
 
 /** Opens several, all or none. */
-export async function openSources(paths: readonly string[]): Promise<DataSource[]> {
+export async function openSources(paths: readonly string[], signal?: AbortSignal): Promise<DataSource[]> {
   const opened: DataSource[] = [];
   try {
-    for (const path of paths) opened.push(await openSource(path));
+    for (const path of paths) opened.push(await openSource(path, signal));
     return opened;
   } catch (error) {
     await Promise.allSettled(opened.map((source) => source.close()));

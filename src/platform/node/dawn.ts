@@ -39,6 +39,9 @@ export function loadDawn(path: string): Dawn {
     return require(path);
   } catch (reason) {
     const why = reason instanceof Error ? reason.message.split("\n")[0] : reason;
-    userError(`WebGPU does not load on ${process.platform} ${process.arch}: ${why}; --device cpu works without it`);
+    userError(
+      `WebGPU does not load on ${process.platform} ${process.arch}: ${why}; --device cpu works without it`,
+      "device",
+    );
   }
 }

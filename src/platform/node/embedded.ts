@@ -26,6 +26,7 @@ export async function embeddedDawnPath(env: NodeJS.ProcessEnv = process.env): Pr
   if (!embeddedDriverExists()) {
     userError(
       `the embedded driver exists for Linux x64 only, this is ${process.platform} ${process.arch}; use --device cpu`,
+      "device",
     );
   }
   const dawn = installedPackage("webgpu");

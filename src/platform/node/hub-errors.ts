@@ -14,6 +14,7 @@ interface Asked {
   readonly endpoint: string;
   readonly token: string | undefined;
   readonly retryMs: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Requests made in all before a server that is busy or broken is given up. */
@@ -23,20 +24,27 @@ const TRIES = 4;
 export function checkedFetch(asked: Asked): typeof fetch {
   return async (input, init) => {
     for (let tries = 1; ; tries++) {
-      const response = await reach(asked, () => fetch(input, init));
+      const response = await reach(asked, () => fetch(input, withSignal(init, asked.signal)));
       if (response.ok) return response;
       const passing = response.status === 429 || response.status >= 500;
       if (!passing || tries === TRIES) return refused(asked, response);
       await response.body?.cancel();
       await sleep(asked.retryMs * 2 ** (tries - 1));
+      asked.signal?.throwIfAborted();
     }
   };
 }
 
-async function reach({ endpoint }: Asked, request: () => Promise<Response>): Promise<Response> {
+/** Who has a signal of its own ends it with this one. */
+function withSignal(init: RequestInit = {}, signal: AbortSignal | undefined): RequestInit {
+  return signal && !init.signal ? { ...init, signal } : init;
+}
+
+async function reach({ endpoint, signal }: Asked, request: () => Promise<Response>): Promise<Response> {
   try {
     return await request();
   } catch (error) {
+    signal?.throwIfAborted();
     const { cause } = error as { cause?: { code?: string; message?: string } };
     const why = cause?.code ?? cause?.message ?? (error instanceof Error ? error.message : String(error));
     throw new UserError(`${endpoint} cannot be reached (${why})`, { cause: UNREACHABLE });

@@ -1,7 +1,7 @@
 /** Models of the Hugging Face hub, downloaded into the cache that its other tools use. */
-import { statfs } from "node:fs/promises";
 import { fileDownloadInfo, HUB_URL, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { userError } from "../../core/errors.ts";
+import { freeOnDisk } from "./disk.ts";
 import { systemError } from "./folder.ts";
 import { type RepoCache, repoCache } from "./hub-cache.ts";
 import { checkedFetch, isUnreachable } from "./hub-errors.ts";
@@ -14,6 +14,8 @@ export interface HubSettings {
   readonly offline: boolean;
   /** Before the first repeat of a request that failed; doubled each time. */
   readonly retryMs: number;
+  /** Ends what is on its way; what has come of a file stays, to go on from. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
@@ -85,8 +87,8 @@ async function cached(name: string, revision: string, cache: RepoCache, missing:
 }
 
 async function online(name: string, revision: string, settings: HubSettings, cache: RepoCache): Promise<HubModel> {
-  const { endpoint, token, retryMs } = settings;
-  const fetch = checkedFetch({ name, revision, endpoint, token, retryMs });
+  const { endpoint, token, retryMs, signal: ended } = settings;
+  const fetch = checkedFetch({ name, revision, endpoint, token, retryMs, signal: ended });
   const access = { hubUrl: endpoint, fetch, ...(token === undefined ? {} : { accessToken: token }) };
   const { sha: commit } = await modelInfo({ ...access, name, revision, additionalFields: ["sha"] });
   const entries = new Map<string, ListFileEntry>();
@@ -120,6 +122,7 @@ async function online(name: string, revision: string, settings: HubSettings, cac
             }),
         },
         retryMs,
+        ended,
       );
       await cache.keep(hash.digest);
     }
@@ -161,11 +164,11 @@ function hashOf(entry: ListFileEntry, name: string) {
 
 async function checkSpace(root: string, bytes: number): Promise<void> {
   if (bytes === 0) return;
-  const { bavail, bsize } = await statfs(root);
-  if (bavail * bsize < bytes) {
+  const free = await freeOnDisk(root);
+  if (free !== undefined && free < bytes) {
     const gigabytes = (count: number): string => `${(count / 1e9).toFixed(1)} GB`;
     userError(
-      `${root}: has ${gigabytes(bavail * bsize)} left, the download takes ${gigabytes(bytes)}; make room or set HF_HOME to another disk`,
+      `${root}: has ${gigabytes(free)} left, the download takes ${gigabytes(bytes)}; make room or set HF_HOME to another disk`,
     );
   }
 }

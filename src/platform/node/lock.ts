@@ -1,6 +1,6 @@
 /** A lock on a folder that a killed process cannot leave behind. */
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { link, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +9,15 @@ import { systemError } from "./folder.ts";
 
 export interface Lock {
   release(): Promise<void>;
+  /** The same for a process that has no time to wait. */
+  releaseNow(): void;
+}
+
+/** Whether a process that is alive, as far as can be known, holds the lock at `path`. */
+export function isLocked(path: string): boolean {
+  const holder = parse(attempt(() => readFileSync(path, "utf8")) ?? "");
+  const touched = attempt(() => statSync(path).mtimeMs);
+  return holder !== undefined && touched !== undefined && isAlive(holder, Date.now() - touched);
 }
 
 /** Who holds a lock, as its file says. */
@@ -67,6 +76,10 @@ export async function acquireLock(path: string, notice: (message: string) => voi
       clearInterval(beat);
       const text = await readFile(path, "utf8").catch(() => "");
       if (parse(text)?.nonce === own.nonce) await rm(path, { force: true }).catch(() => undefined);
+    },
+    releaseNow() {
+      clearInterval(beat);
+      if (parse(attempt(() => readFileSync(path, "utf8")) ?? "")?.nonce === own.nonce) rmSync(path, { force: true });
     },
   };
 }

@@ -28,8 +28,11 @@ const MOST_FAILURES = 5;
 const SILENCE_MS = 30_000;
 const READ_BYTES = 2 ** 20;
 
-/** Leaves the whole file at `partial`, flushed. Two processes may do so at once: both write the same bytes. */
-export async function download(file: Download, retryMs: number): Promise<void> {
+/**
+ * Leaves the whole file at `partial`, flushed. Two processes may do so at once: both write the same bytes. `ended`: leaves off,
+ * with what has come so far.
+ */
+export async function download(file: Download, retryMs: number, ended?: AbortSignal): Promise<void> {
   const handle = await open(file.partial, constants.O_RDWR | constants.O_CREAT);
   let damaged = false;
   try {
@@ -37,9 +40,10 @@ export async function download(file: Download, retryMs: number): Promise<void> {
     for (let failures = 0; state.done < file.size; ) {
       const before = state.done;
       try {
-        await receive(file, handle, state);
+        await receive(file, handle, state, ended);
         if (state.done < file.size) throw new Error("the connection ended early");
       } catch (error) {
+        ended?.throwIfAborted();
         if (error instanceof UserError && !isUnreachable(error)) throw error;
         if ((error as NodeJS.ErrnoException).syscall === "write") systemError(file.partial, error);
         failures = state.done > before ? 1 : failures + 1;
@@ -91,8 +95,16 @@ async function resume(file: Download, handle: FileHandle): Promise<State> {
 }
 
 /** Takes in one answer. `state` is kept up to date also when the connection breaks, so that nothing comes twice. */
-async function receive(file: Download, handle: FileHandle, state: State): Promise<void> {
+async function receive(
+  file: Download,
+  handle: FileHandle,
+  state: State,
+  ended: AbortSignal | undefined,
+): Promise<void> {
+  ended?.throwIfAborted();
   const silence = new AbortController();
+  const end = (): void => silence.abort(ended?.reason);
+  ended?.addEventListener("abort", end);
   const timer = setTimeout(() => silence.abort(new Error("no bytes for 30 s")), SILENCE_MS);
   try {
     const response = await file.fetch(state.done, silence.signal);
@@ -115,5 +127,6 @@ async function receive(file: Download, handle: FileHandle, state: State): Promis
     }
   } finally {
     clearTimeout(timer);
+    ended?.removeEventListener("abort", end);
   }
 }

@@ -84,8 +84,8 @@ describe.each(testAdapters)("%s", (adapter) => {
       const pauseAfter = (step: number): boolean => step % 4 === 0;
       const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, memory: undefined });
       const directory = join(folder, `${adapter} ${name.slice(0, 12)}`);
-      const interrupt = { requested: false, exitCode: 0, dispose() {} };
-      await trainSession(session, plan, directory, undefined, interrupt);
+      const stop = { reason: undefined, signal: new AbortController().signal, exitCode: 0, dispose() {} };
+      await trainSession(session, plan, directory, undefined, stop);
       expect(session.deviceBytes / peak()).toBeGreaterThan(0.95);
       expect(session.deviceBytes / peak()).toBeLessThan(1.05);
       expect(log.mock.calls.join("\n")).toContain(`${plan.settings.samples} samples: `);

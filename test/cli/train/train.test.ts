@@ -125,7 +125,7 @@ test("--dry-run tells steps, memory and time, and writes nothing", async () => {
 test("a run that does not fit is refused before it begins, with what fits", async () => {
   const run = join(folder, "large");
   const { code, stderr } = await gpt2(...tiny(), "--memory", "0.00001", "--output-dir", run);
-  expect(code).toBe(1);
+  expect(code).toBe(3);
   const refusals = stderr.split("\n").filter((line) => line.startsWith("gpt2: "));
   expect(refusals).toEqual([
     expect.stringMatching(
@@ -179,9 +179,11 @@ test.each([
   [["--resume", "src"], "src: has no run.json; is it the directory of a run?"],
   [["--resume", "src", "--preset", "emails"], "train: --resume goes on as its run began; leave out --preset"],
   [[], "train: wanted --data FILES, or --preset emails, which has some"],
+  [["--resume-if-exists"], "train: --resume-if-exists looks for the run in --output-dir; give that, too"],
 ])("gpt2 train %j says what is wrong", async (args, message) => {
   expect(await gpt2("train", "--device", "cpu", ...args)).toEqual({
-    code: 1,
+    // A run that is not there is an input, the rest is the command line.
+    code: /^(nowhere|src):/.test(message) ? 1 : 2,
     stdout: "",
     stderr: `gpt2: ${message}\n`,
   });
