@@ -9,6 +9,7 @@ import { createCpuRuntime } from "../runtime/cpu.ts";
 import { adapterFolder } from "./adapter-source.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
+import { modelOfRun } from "./run-model.ts";
 import { saveModel } from "./save-model.ts";
 
 interface MergeFlags {
@@ -31,7 +32,8 @@ export function mergeCommand(): Command {
     .action(merge);
 }
 
-async function merge({ model: source, adapter, outputDir }: MergeFlags): Promise<void> {
+async function merge({ model: named, adapter, outputDir }: MergeFlags): Promise<void> {
+  const source = await modelOfRun(named, (line) => console.error(pc.yellow(line)));
   const empty = existsSync(outputDir) && isEmptyDirectory(outputDir);
   if (existsSync(outputDir) && !empty) userError(`${outputDir}: exists already; choose another --output-dir`);
   checkWritable(dirname(resolve(outputDir)));

@@ -1,6 +1,7 @@
 /** What `--model` names: a directory, a run of `gpt2 train`, a .safetensors file, or a model of the Hugging Face hub. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import pc from "picocolors";
 import { createTape } from "../autograd/tape.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { BaseModel } from "../io/adapter.ts";
@@ -16,12 +17,14 @@ import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
 import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
 import { openFolder } from "../platform/node/folder.ts";
+import { typedPath } from "../platform/node/paths.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { gpt2Tokenizer } from "../text/gpt2.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { adapterFolder, baseOf, openCorrections, requireAdapter } from "./adapter-source.ts";
 import { createDownloadBar } from "./download-bar.ts";
 import { readText } from "./files.ts";
+import { modelOfRun } from "./run-model.ts";
 
 export const MODEL_HELP =
   "a directory, a run of `gpt2 train`, a .safetensors file, gpt2 | gpt2-medium | gpt2-large | gpt2-xl, or owner/name[@revision] on the Hugging Face hub";
@@ -48,7 +51,11 @@ export interface OpenModelOptions {
  * Opens what `source` names, downloading it first where it is a name; `close` it when loaded. A PEFT directory is the model
  * that it names, with its corrections added to the weights as they are loaded.
  */
-export async function openModel(source: string, options: OpenModelOptions = {}): Promise<OpenModel> {
+export async function openModel(named: string, given: OpenModelOptions = {}): Promise<OpenModel> {
+  const notice = (line: string): void => console.error(pc.yellow(line));
+  const source = await modelOfRun(typedPath(named), notice);
+  const { adapter } = given;
+  const options = adapter === undefined ? given : { ...given, adapter: await modelOfRun(typedPath(adapter), notice) };
   const folder = options.adapter === undefined ? adapterFolder(source) : requireAdapter(options.adapter);
   if (folder === undefined) return openPlain(source, options);
   const model = await (options.adapter === undefined ? openBase(folder, options) : openPlain(source, options));

@@ -17,8 +17,9 @@ export interface RuntimeOptions {
 
 /** Opens what `--device` names; `close` it when done, so that the process ends. */
 export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
-  if (device === "cpu") return untuned(createCpuRuntime());
-  if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64" }));
+  const wanted = device ?? process.env.GPT2_ADAPTER;
+  if (wanted === "cpu") return untuned(createCpuRuntime());
+  if (wanted === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64" }));
   const gpu = await openGpu({ adapter: device });
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
   return runtimeOn(gpu, tuning);

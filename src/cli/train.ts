@@ -9,6 +9,7 @@ import type { Elsewhere } from "./flags.ts";
 import { memoryOption } from "./memory.ts";
 import { checkRunDirectory } from "./run-directory.ts";
 import { RUN_FILE } from "./run-files.ts";
+import { modelOfRun } from "./run-model.ts";
 import { DEVICE_HELP } from "./runtime.ts";
 import { settingElsewhere } from "./settings/elsewhere.ts";
 import { parseSettings } from "./settings/file.ts";
@@ -52,7 +53,7 @@ export function trainCommand(): Command {
     .addOption(tuneOption());
   return addSettings(command).action(async (files: string[], flags: TrainFlags) => {
     const { device, outputDir, resume, memory } = flags;
-    const settings = settingsOf(files, flags);
+    const settings = await withModel(settingsOf(files, flags));
     if (resume === undefined) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
     const options: RunOptions = { device, outputDir, resume, memory, tune: flags.tune ?? false };
     if (flags.dryRun) await dryRun(settings, options);
@@ -80,6 +81,14 @@ function settingsOf(
   const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
   const found = withFoundPaths(paths, resume, (line) => console.log(pc.yellow(line)));
   return resolveSettings({ file: { ...recorded, ...found }, typed });
+}
+
+/** Of a run that is not done, the checkpoint that is its newest now: later there may be others. */
+async function withModel(settings: TrainSettings): Promise<TrainSettings> {
+  const { model } = settings;
+  return model === undefined
+    ? settings
+    : { ...settings, model: await modelOfRun(typedPath(model), (line) => console.log(pc.yellow(line))) };
 }
 
 /** Files without a flag are data. */

@@ -131,6 +131,35 @@ describe("layers", () => {
     });
   });
 
+  test.each([
+    [{ nEmbd: 128 }, 4],
+    [{ nEmbd: 64 }, 4],
+    [{ nEmbd: 256 }, 4],
+    [{ nEmbd: 384 }, 6],
+    [{ nEmbd: 512 }, 8],
+    [{ nEmbd: 768 }, 12],
+    [{ nEmbd: 1600 }, 25],
+    [{ nEmbd: 300 }, 5],
+    [{ nEmbd: 10 }, 1],
+    [{ nEmbd: 2 }, 1],
+    [{ nEmbd: 768, nHead: 6 }, 6],
+    [{ preset: "nanogpt-char", nEmbd: 192 }, 6],
+    [{ preset: "nanogpt-char", nEmbd: 768 }, 12],
+    [{ preset: "emails" }, 4],
+  ])("%j has %i heads", ({ preset, ...typed }: { preset?: string; nEmbd?: number; nHead?: number }, heads) => {
+    expect(resolveSettings({ preset, typed }).nHead).toBe(heads);
+  });
+
+  test.each<[Partial<TrainSettings>, string]>([
+    [{ nEmbd: 257 }, "train: --n-embd 257 cannot be cut into heads; give a multiple of 64, or --n-head too"],
+    [{ nEmbd: 768, nHead: 4 }, "--n-embd 768 by --n-head 4 makes heads of 192 columns, at most 128 are possible"],
+    [{ nEmbd: 10, nHead: 4 }, "train: --n-embd is 10, no multiple of --n-head 4; change one of them"],
+    [{ nHead: 3 }, "train: --n-embd is 128, no multiple of --n-head 3; change one of them"],
+  ])("%j is refused before anything is read", (typed, message) => {
+    expect(() => resolveSettings({ typed })).toThrow(message);
+    expect(() => resolveSettings({ file: typed, typed: {} })).toThrow(message);
+  });
+
   test("of two ways to say the same, the later one counts", () => {
     expect(resolveSettings({ typed: { model: "gpt2", maxSteps: 5 } })).toMatchObject({
       maxSteps: 5,
