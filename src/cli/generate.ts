@@ -65,6 +65,9 @@ export function generateCommand(): Command {
 async function generate(flags: GenerateFlags): Promise<void> {
   if (flags.interactive && (flags.prompt || flags.promptFile || flags.json))
     userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json");
+  for (const name of ["promptFormat", "promptColumn"] as const)
+    if (flags[name] !== undefined && flags.promptFile === undefined)
+      userError(`--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --prompt-file: give both`);
   if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both");
   const model = await openModel(flags.model, flags);
   try {

@@ -13,6 +13,7 @@ import { modelOfRun } from "./run-model.ts";
 import { DEVICE_HELP } from "./runtime.ts";
 import { settingElsewhere } from "./settings/elsewhere.ts";
 import { parseSettings } from "./settings/file.ts";
+import { idleSettings } from "./settings/idle.ts";
 import { addSettings, typedSettings } from "./settings/options.ts";
 import { withFoundPaths } from "./settings/paths.ts";
 import { PRESET_NAMES } from "./settings/presets.ts";
@@ -53,7 +54,10 @@ export function trainCommand(): Command {
     .addOption(tuneOption());
   return addSettings(command).action(async (files: string[], flags: TrainFlags) => {
     const { device, outputDir, resume, memory } = flags;
-    const settings = await withModel(settingsOf(files, flags));
+    const { settings: resolved, said } = settingsOf(files, flags);
+    for (const line of idleSettings(resolved, said)) console.log(pc.yellow(line));
+    if (flags.tune && flags.dryRun) console.log(pc.yellow("--tune does nothing with --dry-run, which keeps nothing"));
+    const settings = await withModel(resolved);
     if (resume === undefined) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
     const options: RunOptions = { device, outputDir, resume, memory, tune: flags.tune ?? false };
     if (flags.dryRun) await dryRun(settings, options);
@@ -61,17 +65,21 @@ export function trainCommand(): Command {
   });
 }
 
+/** The settings of the run, and what a person said of them now. */
 function settingsOf(
   files: readonly string[],
   { preset, config, resume, outputDir, tune, ...flags }: TrainFlags,
-): TrainSettings {
+): { settings: TrainSettings; said: Partial<TrainSettings> } {
   const typed = withFiles(typedSettings(flags), files);
-  if (resume !== undefined && files.length > 0)
-    userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`);
-  if (resume === undefined) return resolveSettings({ preset, file: config ? readSettings(config) : {}, typed });
+  if (resume === undefined) {
+    const file = config ? readSettings(config) : {};
+    return { settings: resolveSettings({ preset, file, typed }), said: { ...file, ...typed } };
+  }
   for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
     if (value !== undefined) userError(`train: --resume goes on as its run began; leave out --${name}`);
   }
+  if (files.length > 0)
+    userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`);
   if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory())
     userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);
   const file = join(resume, RUN_FILE);
@@ -80,7 +88,7 @@ function settingsOf(
   // What is said anew need not be where it was.
   const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
   const found = withFoundPaths(paths, resume, (line) => console.log(pc.yellow(line)));
-  return resolveSettings({ file: { ...recorded, ...found }, typed });
+  return { settings: resolveSettings({ file: { ...recorded, ...found }, typed }), said: typed };
 }
 
 /** Of a run that is not done, the checkpoint that is its newest now: later there may be others. */

@@ -10,7 +10,11 @@ import type { DataListener } from "../data/tokens.ts";
 import type { TrainSettings } from "../settings/table.ts";
 
 /** Opens the data that settings name; `given`: the tokenizer of a model that is fine-tuned. */
-export async function openTrainingData(settings: TrainSettings, given: Tokenizer | undefined): Promise<OpenData> {
+export async function openTrainingData(
+  settings: TrainSettings,
+  given: Tokenizer | undefined,
+  { dry }: { readonly dry: boolean },
+): Promise<OpenData> {
   const files = settings.data ?? userError("train: wanted --data FILES, or --preset emails, which has some");
   const bar = createBar();
   try {
@@ -27,6 +31,7 @@ export async function openTrainingData(settings: TrainSettings, given: Tokenizer
         evalSplit: settings.evalSplit,
         seed: settings.seed,
         contextLength: settings.nPositions,
+        dry,
       },
       given ?? tokenizerOf(settings),
       bar.listener,

@@ -28,10 +28,17 @@ export interface TrainPlan {
   readonly model: OpenModel | undefined;
 }
 
-/** Opens the data and settles what depends on it: the vocabulary, the number of steps. Close `plan.data` at the end. */
-export async function planTraining(given: TrainSettings, model: OpenModel | undefined): Promise<TrainPlan> {
+/**
+ * Opens the data and settles what depends on it: the vocabulary, the number of steps. Close `plan.data` at the end. `dry`:
+ * nothing is written that stays.
+ */
+export async function planTraining(
+  given: TrainSettings,
+  model: OpenModel | undefined,
+  { dry = false }: { readonly dry?: boolean } = {},
+): Promise<TrainPlan> {
   const settings = model ? withSizesOf(model, given) : { ...given, dropout: given.dropout ?? 0 };
-  const data = await openTrainingData(settings, model && requireTokenizer(model));
+  const data = await openTrainingData(settings, model && requireTokenizer(model), { dry });
   try {
     const { tokenizer } = data;
     const config = configOf(settings, tokenizer, model?.config);
