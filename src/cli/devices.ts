@@ -21,7 +21,7 @@ export function devicesCommand(): Command {
   return new Command("devices")
     .description("List the adapters of this machine, their limits, and which one is used and why.")
     .option("--json", "print everything as JSON")
-    .addHelpText("after", "\nGPT2_ADAPTER=auto|hardware|system|embedded|<part of a name> chooses another one.")
+    .addHelpText("after", "\nGPT2_ADAPTER=auto|hardware|system|embedded|<part of a name>|cpu chooses another one.")
     .action(async (options: { json?: boolean }) => {
       const adapters = await listAdapters();
       const cpu = {
@@ -33,7 +33,10 @@ export function devicesCommand(): Command {
         return;
       }
       const blocks = adapters.map(describeAdapter);
-      terminal.result([...blocks, `${pc.bold("cpu")}  ${cpu.driver}: slow, always there, --device cpu`].join("\n\n"));
+      const asked = process.env.GPT2_ADAPTER?.startsWith("cpu") ? `\n  ${pc.green("chosen")}: asked for` : "";
+      terminal.result(
+        [...blocks, `${pc.bold("cpu")}  ${cpu.driver}: slow, always there, --device cpu${asked}`].join("\n\n"),
+      );
     });
 }
 

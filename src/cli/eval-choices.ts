@@ -42,26 +42,47 @@ export function parseChoices(text: string, path: string): Question[] {
   return questions;
 }
 
+export interface ChoiceOptions {
+  readonly contextLength: number;
+  /** Questions whose endings are computed together. */
+  readonly batchSize: number;
+}
+
 /** Scores each ending after its context, a space in between. A context that does not fit loses its beginning. */
 export async function scoreChoices(
   scorer: Scorer,
   tokenizer: Tokenizer,
   questions: readonly Question[],
-  contextLength: number,
+  { contextLength, batchSize }: ChoiceOptions,
   update: (done: number, note: string) => void,
 ): Promise<ChoiceScores> {
-  let [bySum, byMean] = [0, 0];
-  for (const [i, { context, endings, label }] of questions.entries()) {
-    const start = startedWith([requireEndId(tokenizer)], tokenizer.encode(context));
-    const rows = endings.map((ending) => {
-      const ids = [...tokenizer.encode(` ${ending}`)].slice(0, contextLength);
-      return { ids: [...start, ...ids].slice(-(contextLength + 1)), count: ids.length };
+  let [bySum, byMean, done] = [0, 0, 0];
+  // As many rows each time, so that one plan serves questions with few endings and with many.
+  const most = questions.reduce((most, { endings }) => Math.max(most, endings.length), 0);
+  const rowsTogether = most * Math.min(batchSize, questions.length);
+  for (let at = 0; at < questions.length; at += batchSize) {
+    const batch = questions.slice(at, at + batchSize).map(({ context, endings, label }) => {
+      const start = startedWith([requireEndId(tokenizer)], tokenizer.encode(context));
+      const rows = endings.map((ending) => {
+        const ids = [...tokenizer.encode(` ${ending}`)].slice(0, contextLength);
+        return { ids: [...start, ...ids].slice(-(contextLength + 1)), count: ids.length };
+      });
+      return { rows, label };
     });
-    const scores = await scorer.score(rows.map(({ ids }) => ids));
-    const sums = scores.map((row, r) => row.subarray(row.length - rows[r]!.count).reduce((sum, x) => sum + x, 0));
-    if (placeOfBest(sums) === label) bySum++;
-    if (placeOfBest(sums.map((sum, r) => sum / rows[r]!.count)) === label) byMean++;
-    update(i + 1, `accuracy ${((100 * byMean) / (i + 1)).toFixed(1)} %`);
+    const sequences = batch.flatMap(({ rows }) => rows.map(({ ids }) => ids));
+    const filling = new Array<readonly number[]>(rowsTogether - sequences.length).fill(sequences[0]!.slice(0, 2));
+    const scores = await scorer.score([...sequences, ...filling]);
+    let row = 0;
+    for (const { rows, label } of batch) {
+      const sums = rows.map(({ count }) => {
+        const all = scores[row++]!;
+        return all.subarray(all.length - count).reduce((sum, x) => sum + x, 0);
+      });
+      if (placeOfBest(sums) === label) bySum++;
+      if (placeOfBest(sums.map((sum, r) => sum / rows[r]!.count)) === label) byMean++;
+    }
+    done += batch.length;
+    update(done, `accuracy ${((100 * byMean) / done).toFixed(1)} %`);
   }
   const n = questions.length;
   return { questions: n, accuracy: bySum / n, accuracyNorm: byMean / n };

@@ -15,6 +15,15 @@ export interface DataFlags {
   readonly maskPrompt?: boolean;
 }
 
+/** All of them. */
+export const DATA_FLAGS = [
+  "dataFormat",
+  "textColumn",
+  "promptColumn",
+  "completionColumn",
+  "maskPrompt",
+] as const satisfies readonly (keyof DataFlags)[];
+
 export function addDataOptions(command: Command): Command {
   return command
     .addOption(new Option("--data-format <format>", "where the names do not say").choices(DATA_FORMATS))

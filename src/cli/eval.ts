@@ -6,7 +6,7 @@ import type { Gpt2Config } from "../model/config.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts";
-import { addDataOptions, type DataFlags, openScoredData } from "./eval-data.ts";
+import { addDataOptions, DATA_FLAGS, type DataFlags, openScoredData } from "./eval-data.ts";
 import { readText } from "./files.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
@@ -91,6 +91,12 @@ async function evaluate(flags: EvalFlags, interrupt: Interrupt): Promise<void> {
     userError("eval: wanted one of --data FILES and --choices JSONL", "usage");
   if (choices !== undefined && (records !== undefined || stride !== undefined))
     userError("--records and --stride are for --data", "usage");
+  const about = DATA_FLAGS.find((name) => flags[name] !== undefined);
+  if (choices !== undefined && about !== undefined)
+    userError(
+      `--${about.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --data; leave it out`,
+      "usage",
+    );
   if (records && stride !== undefined)
     userError("--stride moves a window along one text: leave it out, or --records", "usage");
   interrupt.watch();
@@ -131,9 +137,8 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags, signal: AbortSi
       if (questions) {
         const chosen = questions.slice(0, limit);
         const progress = createEvalProgress(chosen.length, "questions");
-        const scores = await scoreChoices(scorer, tokenizer, chosen, config.contextLength, progress.update).finally(
-          progress.stop,
-        );
+        const batch = { contextLength: config.contextLength, batchSize: flags.batchSize };
+        const scores = await scoreChoices(scorer, tokenizer, chosen, batch, progress.update).finally(progress.stop);
         printChoices(scores, seconds(), flags.json === true);
       } else if (scored) {
         const { windows, unit } = scored;

@@ -70,6 +70,12 @@ async function generate(flags: GenerateFlags, interrupt: Interrupt): Promise<voi
   terminal.begin({ quiet: flags.quiet === true });
   if (flags.interactive && (flags.prompt || flags.promptFile || flags.json))
     userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json", "usage");
+  for (const name of ["promptFormat", "promptColumn"] as const)
+    if (flags[name] !== undefined && flags.promptFile === undefined)
+      userError(
+        `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --prompt-file: give both`,
+        "usage",
+      );
   if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both", "usage");
   interrupt.watch();
   const { signal } = interrupt;

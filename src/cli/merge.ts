@@ -10,6 +10,7 @@ import { adapterFolder } from "./adapter-source.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
+import { modelOfRun } from "./run-model.ts";
 import { saveModel } from "./save-model.ts";
 import { printable, terminal } from "./terminal.ts";
 
@@ -33,7 +34,8 @@ export function mergeCommand(interrupt: Interrupt): Command {
     .action((flags: MergeFlags) => merge(flags, interrupt));
 }
 
-async function merge({ model: source, adapter, outputDir }: MergeFlags, interrupt: Interrupt): Promise<void> {
+async function merge({ model: named, adapter, outputDir }: MergeFlags, interrupt: Interrupt): Promise<void> {
+  const source = await modelOfRun(named, terminal.warn);
   const empty = existsSync(outputDir) && isEmptyDirectory(outputDir);
   if (existsSync(outputDir) && !empty) userError(`${outputDir}: exists already; choose another --output-dir`, "usage");
   checkWritable(dirname(resolve(outputDir)));

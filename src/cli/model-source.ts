@@ -16,12 +16,14 @@ import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
 import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
 import { openFolder } from "../platform/node/folder.ts";
+import { typedPath } from "../platform/node/paths.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { gpt2Tokenizer } from "../text/gpt2.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { adapterFolder, baseOf, openCorrections, requireAdapter } from "./adapter-source.ts";
 import { readText } from "./files.ts";
 import { createDownloadBar } from "./progress.ts";
+import { modelOfRun } from "./run-model.ts";
 import { terminal } from "./terminal.ts";
 
 export const MODEL_HELP =
@@ -51,7 +53,11 @@ export interface OpenModelOptions {
  * Opens what `source` names, downloading it first where it is a name; `close` it when loaded. A PEFT directory is the model
  * that it names, with its corrections added to the weights as they are loaded.
  */
-export async function openModel(source: string, options: OpenModelOptions = {}): Promise<OpenModel> {
+export async function openModel(named: string, given: OpenModelOptions = {}): Promise<OpenModel> {
+  const notice = terminal.warn;
+  const source = await modelOfRun(typedPath(named), notice);
+  const { adapter } = given;
+  const options = adapter === undefined ? given : { ...given, adapter: await modelOfRun(typedPath(adapter), notice) };
   const folder = options.adapter === undefined ? adapterFolder(source) : requireAdapter(options.adapter);
   if (folder === undefined) return openPlain(source, options);
   const model = await (options.adapter === undefined ? openBase(folder, options) : openPlain(source, options));

@@ -21,8 +21,9 @@ export interface RuntimeOptions {
 export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
   const { signal } = options;
   signal?.throwIfAborted();
-  if (device === "cpu") return untuned(createCpuRuntime({ signal }));
-  if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64", signal }));
+  const wanted = device ?? process.env.GPT2_ADAPTER;
+  if (wanted === "cpu") return untuned(createCpuRuntime({ signal }));
+  if (wanted === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64", signal }));
   const gpu = await openAbortableGpu(device, signal);
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
   return runtimeOn(gpu, tuning, signal);

@@ -11,9 +11,11 @@ import { numberBetween } from "./numbers.ts";
 import { REPORT_FILE } from "./report-page.ts";
 import { checkRunDirectory } from "./run-directory.ts";
 import { LOCK_FILE, METRICS_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "./run-files.ts";
+import { modelOfRun } from "./run-model.ts";
 import { DEVICE_HELP } from "./runtime.ts";
 import { settingElsewhere } from "./settings/elsewhere.ts";
 import { parseSettings } from "./settings/file.ts";
+import { idleSettings } from "./settings/idle.ts";
 import { addSettings, typedSettings } from "./settings/options.ts";
 import { withFoundPaths } from "./settings/paths.ts";
 import { PRESET_NAMES } from "./settings/presets.ts";
@@ -78,7 +80,10 @@ export function trainCommand(interrupt: Interrupt): Command {
       userError("train: --resume and --resume-if-exists exclude each other; leave out one", "usage");
     const going = resumeIfExists && outputDir !== undefined && isRun(outputDir);
     const resume = going ? outputDir : flags.resume;
-    const settings = settingsOf(files, { ...flags, resume }, going);
+    const { settings: resolved, said } = settingsOf(files, { ...flags, resume }, going);
+    for (const line of idleSettings(resolved, said)) terminal.warn(line);
+    if (flags.tune && flags.dryRun) terminal.warn("--tune does nothing with --dry-run, which keeps nothing");
+    const settings = await withModel(resolved);
     const unbegun = resumeIfExists && outputDir !== undefined && isUnbegun(outputDir);
     if (resume === undefined && !unbegun) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
     const options: RunOptions = {
@@ -97,20 +102,23 @@ export function trainCommand(interrupt: Interrupt): Command {
 
 const MS_PER_HOUR = 3_600_000;
 
-/** `again`: the command line is that by which the run began. */
+/** The settings of the run, and what a person said of them now. `again`: the command line is that by which the run began. */
 function settingsOf(
   files: readonly string[],
   { preset, config, resume, outputDir, tune, ...flags }: TrainFlags,
   again: boolean,
-): TrainSettings {
+): { settings: TrainSettings; said: Partial<TrainSettings> } {
   const typed = withFiles(typedSettings(flags), files);
-  if (resume !== undefined && files.length > 0 && !again)
-    userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`, "usage");
-  if (resume === undefined) return resolveSettings({ preset, file: config ? readSettings(config) : {}, typed });
+  if (resume === undefined) {
+    const file = config ? readSettings(config) : {};
+    return { settings: resolveSettings({ preset, file, typed }), said: { ...file, ...typed } };
+  }
   for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
     if (value !== undefined && !again)
       userError(`train: --resume goes on as its run began; leave out --${name}`, "usage");
   }
+  if (files.length > 0 && !again)
+    userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`, "usage");
   if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory())
     userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);
   const file = join(resume, RUN_FILE);
@@ -119,7 +127,13 @@ function settingsOf(
   // What is said anew need not be where it was.
   const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
   const found = withFoundPaths(paths, resume, terminal.warn);
-  return resolveSettings({ file: { ...recorded, ...found }, typed });
+  return { settings: resolveSettings({ file: { ...recorded, ...found }, typed }), said: typed };
+}
+
+/** Of a run that is not done, the checkpoint that is its newest now: later there may be others. */
+async function withModel(settings: TrainSettings): Promise<TrainSettings> {
+  const { model } = settings;
+  return model === undefined ? settings : { ...settings, model: await modelOfRun(typedPath(model), terminal.warn) };
 }
 
 /** Files without a flag are data. */

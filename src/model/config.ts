@@ -31,6 +31,9 @@ export interface Gpt2Config {
 /** Far past any GPT-2; a file that claims more would make a list of names that fills the memory. */
 const MAX_LAYERS = 4096;
 
+/** Columns of a head that the attention kernels keep in registers. */
+export const MAX_HEAD_WIDTH = 128;
+
 /** What `gpt2Config` cannot guess. */
 type Sizes = Pick<Gpt2Config, "vocabSize" | "contextLength" | "width" | "layers" | "heads">;
 
@@ -77,6 +80,10 @@ export function validateConfig(config: Gpt2Config): void {
   }
   if (config.width % config.heads !== 0) {
     wrong("width", config.width, `a multiple of heads (${config.heads}), so that each head is as wide as the next`);
+  }
+  if (config.width / config.heads > MAX_HEAD_WIDTH) {
+    const wanted = `${Math.ceil(config.width / MAX_HEAD_WIDTH)} or more, so that none is wider than ${MAX_HEAD_WIDTH} columns`;
+    wrong("heads", config.heads, wanted);
   }
   if (config.activation !== "gelu_new" && config.activation !== "gelu") {
     wrong("activation", config.activation, '"gelu_new" or "gelu"');

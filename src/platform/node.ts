@@ -50,6 +50,8 @@ const INSTALL =
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const wanted = wantedAdapter(options.adapter);
+  if (REFERENCES.includes(wanted))
+    userError(`${wanted} is no adapter but the reference executor (createCpuRuntime); choose an adapter: gpt2 devices`);
   const found = await chooseAdapter(wanted);
   if (!found) return userError(await nothingFits(wanted), "device");
   const { adapter, driver, kind } = found;
@@ -100,6 +102,11 @@ export async function listAdapters(options: { adapter?: string | undefined } = {
   return [...usable, ...refused];
 }
 
+/** What $GPT2_ADAPTER may name besides adapters. */
+const REFERENCES = ["cpu", "cpu-float64"];
+/** What other tools call a GPU. */
+const OTHER_NAMES = /^(cuda|mps|xpu|rocm|hip|gpu|metal|vulkan|webgpu)(:\d+)?$/i;
+
 function wantedLimits(): GpuLimits | undefined {
   const wanted = process.env.GPT2_LIMITS || "adapter";
   if (wanted === "adapter") return undefined;
@@ -132,6 +139,7 @@ async function allAdapters(): Promise<FoundAdapter[]> {
 
 function fits({ kind, driver, info }: FoundAdapter, wanted: string): boolean {
   if (wanted === "auto") return true;
+  if (REFERENCES.includes(wanted)) return false;
   if (wanted === "hardware" || wanted === "embedded") return kind === wanted;
   if (wanted === "system") return kind !== "embedded";
   return `${driver}\n${info.vendor}\n${info.device}\n${info.description}`.toLowerCase().includes(wanted.toLowerCase());
@@ -149,6 +157,8 @@ function selector({ kind, driver }: FoundAdapter): string {
 
 async function nothingFits(wanted: string): Promise<string> {
   const all = (await allAdapters()).map((found) => found.driver);
+  if (all.length > 0 && OTHER_NAMES.test(wanted))
+    return `no adapter is called "${wanted}"; any GPU is "hardware", and used by itself; this machine has: ${all.join(", ")}`;
   if (all.length > 0) return `no adapter is "${wanted}"; this machine has: ${all.join(", ")}; or use --device cpu`;
   const refused = await whyRefused();
   const why = refused.length > 0 ? ` (refused: ${refused[0]})` : "";

@@ -172,6 +172,20 @@ describe("gpt2 eval", () => {
     writeFileSync(file, `${JSON.stringify({ ctx: "ab", endings: [...others, ending], label: others.length })}\n`);
     const [scores] = json((await gpt2(["eval", "--choices", file, "--json"])).stdout);
     expect(scores).toMatchObject({ questions: 1, accuracy: 1, accuracyNorm: 1 });
+    const questions = ["a", "ab", "abc", "c", "cab"].map((ctx, i) => ({
+      ctx,
+      endings: ["ab", "ca", "bc"].slice(i % 2),
+      label: i % 2,
+    }));
+    writeFileSync(file, questions.map((question) => `${JSON.stringify(question)}\n`).join(""));
+    const together = ["1", "2", "5", "64"].map((size) =>
+      gpt2(["eval", "--choices", file, "--json", "--batch-size", size]),
+    );
+    const results = (await Promise.all(together)).map(({ stdout }) => ({ ...json(stdout)[0], seconds: 0 }));
+    expect(results[0]).toMatchObject({ questions: 5 });
+    for (const result of results) expect(result).toEqual(results[0]);
+    const misled = await gpt2(["eval", "--choices", file, "--text-column", "ctx"]);
+    expect(misled).toMatchObject({ code: 1, stderr: "gpt2: --text-column is for --data; leave it out\n" });
     writeFileSync(file, '{"ctx": "a", "endings": ["b", "c"]}\n');
     const { code, stderr } = await gpt2(["eval", "--choices", file]);
     expect(code).toBe(1);

@@ -55,6 +55,7 @@ describe("a config that is wrong names the field, what was got and what was want
     [{ innerWidth: -1 }, /innerWidth is -1/],
     [{ width: Number.NaN }, /width is null; wanted/],
     [{ heads: 3 }, /width is 128; wanted a multiple of heads \(3\)/],
+    [{ width: 129, heads: 1 }, /heads is 1; wanted 2 or more, so that none is wider than 128 columns/],
     [{ activation: "relu" as never }, /activation is "relu"; wanted "gelu_new" or "gelu"/],
     [{ layerNormEpsilon: 0 }, /layerNormEpsilon is 0; wanted/],
     [{ bias: "no" as never }, /bias is "no"; wanted true or false/],

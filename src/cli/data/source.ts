@@ -46,6 +46,8 @@ export interface DataOptions {
   readonly shortStreams?: boolean | undefined;
   /** Bytes of text from which on ids are cached on the disk. */
   readonly cachedFrom?: number | undefined;
+  /** Nothing is written that stays. */
+  readonly dry?: boolean | undefined;
 }
 
 export type TrainingData =
@@ -199,8 +201,8 @@ async function openSet(
     return { ...shared, stream: true, ...openIdFiles(sources, listener) };
   }
   const files = sources.map((source, i) => ({ source, format: formats[i] as Exclude<DataFormat, "bin"> }));
-  const { stream, cachedFrom = CACHED_FROM } = options;
-  return { ...shared, stream, ...createTextTokens({ files, columns: options, stream, cachedFrom }, listener) };
+  const { stream, cachedFrom = CACHED_FROM, dry } = options;
+  return { ...shared, stream, ...createTextTokens({ files, columns: options, stream, cachedFrom, dry }, listener) };
 }
 
 /** Evaluation's characters too: a model that cannot read them could not be evaluated. */

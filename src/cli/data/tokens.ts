@@ -1,7 +1,8 @@
 /** Text to ids: in memory where there is little of it, else once into a folder of the user's cache. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { readFileSync, rmSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError, userError } from "../../core/errors.ts";
 import type { Columns } from "../../data/columns.ts";
@@ -9,7 +10,7 @@ import { type AlphabetOptions, alphabetOf, type DataFile, encodeAsStream, encode
 import { formatMeta, parseMeta, type TokenMeta } from "../../data/token-meta.ts";
 import { checkTokens, memoryBytes, type Tokens } from "../../data/token-read.ts";
 import { type Append, createTokenWriter } from "../../data/token-write.ts";
-import { cacheFolder, openRandom, writeCache } from "../../platform/node/cache-files.ts";
+import { cacheFolder, cacheFoldersOf, openRandom, writeCache } from "../../platform/node/cache-files.ts";
 import type { DataSource } from "../../platform/node/data-files.ts";
 import { exists } from "../../platform/node/folder.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
@@ -37,6 +38,8 @@ export interface TextSet {
   readonly stream: boolean;
   /** Bytes of text from which on the ids are cached; default `CACHED_FROM`. */
   readonly cachedFrom: number;
+  /** Reads the cache and leaves nothing behind. */
+  readonly dry?: boolean | undefined;
 }
 
 export interface OpenTokens extends Tokens {
@@ -114,6 +117,12 @@ export function createTextTokens(set: TextSet, listener: DataListener) {
     async alphabet(options: AlphabetOptions = {}): Promise<string[]> {
       const find = () => alphabetOf(counted(set, listener, "alphabet"), set.columns, set.stream, options);
       if (!cached) return find();
+      if (set.dry) {
+        const name = `${await key()}-${options.endToken === false ? "characters" : "alphabet"}`;
+        const kept = cacheFoldersOf("data").map((folder) => readAlphabet(join(folder, name)));
+        const known = kept.find((characters) => characters !== undefined);
+        return known ?? find();
+      }
       const path = join(
         await cacheFolder("data"),
         `${await key()}-${options.endToken === false ? "characters" : "alphabet"}`,
@@ -131,6 +140,7 @@ export function createTextTokens(set: TextSet, listener: DataListener) {
 
     async tokens(tokenizer: Tokenizer): Promise<OpenTokens> {
       if (!cached) return inMemory(set, tokenizer, listener);
+      if (set.dry) return dryTokens(set, tokenizer, listener, `${await key()}-${tokenizerKey(tokenizer)}`);
       const path = join(await cacheFolder("data"), `${await key()}-${tokenizerKey(tokenizer)}`);
       if (await exists(path)) {
         try {
@@ -148,6 +158,47 @@ export function createTextTokens(set: TextSet, listener: DataListener) {
       return openCached(path);
     },
   };
+}
+
+/** Text up to which a dry run keeps the ids in memory: some GiB of them. */
+const MOST_IN_MEMORY = 2 ** 30;
+
+/** Ids out of the cache where it has them; else in memory, or in a folder that goes when they are closed. */
+async function dryTokens(
+  set: TextSet,
+  tokenizer: Tokenizer,
+  listener: DataListener,
+  name: string,
+): Promise<OpenTokens> {
+  for (const path of cacheFoldersOf("data").map((folder) => join(folder, name))) {
+    try {
+      return openCached(path);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error; // none, or damaged
+    }
+  }
+  if (set.files.reduce((sum, { source }) => sum + source.size, 0) <= MOST_IN_MEMORY)
+    return inMemory(set, tokenizer, listener);
+  const scratch = await mkdtemp(join(tmpdir(), "gpt2-dry-"));
+  const remove = (): void => rmSync(scratch, { recursive: true, force: true });
+  try {
+    const path = join(scratch, "ids");
+    await writeCache(path, async (append) => {
+      const meta = await write(set, tokenizer, listener, await append("ids.bin"), await append("index.bin"));
+      await (await append("meta.json"))(formatMeta(meta));
+    });
+    const { folder: _, close, ...tokens } = openCached(path);
+    return {
+      ...tokens,
+      close() {
+        close();
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }
 
 function readAlphabet(path: string): string[] | undefined {

@@ -1,4 +1,5 @@
 import { userError } from "../../core/errors.ts";
+import { MAX_HEAD_WIDTH } from "../../model/config.ts";
 import { findPreset } from "./presets.ts";
 import { BROUGHT, DEFAULTS, EITHER, flagName, type TrainSettings } from "./table.ts";
 
@@ -26,7 +27,8 @@ export function resolveSettings({ preset, file = {}, typed }: SettingLayers): Tr
   for (const layer of [chosen === undefined ? {} : findPreset(chosen), file, typed]) settings = over(settings, layer);
   if (settings.maxSteps === undefined && settings.numTrainEpochs === undefined)
     settings = { ...settings, maxSteps: DEFAULT_STEPS };
-  return said.warmupSteps === undefined ? withFittingWarmup(settings, said) : settings;
+  if (said.warmupSteps === undefined) settings = withFittingWarmup(settings, said);
+  return said.model === undefined ? withHeads(settings, said) : settings;
 }
 
 /** A preset's warm-up is for the preset's number of steps: of other runs it may be a tenth at most. */
@@ -34,6 +36,39 @@ function withFittingWarmup(settings: TrainSettings, said: Partial<TrainSettings>
   const { warmupSteps = 0, maxSteps = Number.POSITIVE_INFINITY } = settings;
   const fits = warmupSteps === 0 || (said.numTrainEpochs === undefined && warmupSteps <= maxSteps / 10);
   return fits ? settings : { ...settings, warmupSteps: undefined };
+}
+
+/** As wide as GPT-2's. */
+const USUAL_HEAD = 64;
+const LEAST_HEAD = 8;
+
+/**
+ * Heads that were not said are as many as the default or the preset has, unless the width is said and they would be wider
+ * than 64 columns: then as near to 64 as the width can be cut.
+ */
+function withHeads(settings: TrainSettings, said: Partial<TrainSettings>): TrainSettings {
+  const { nEmbd, nHead } = settings;
+  const [width, heads] = [flagName("nEmbd"), flagName("nHead")];
+  const even = nEmbd % nHead === 0;
+  if (said.nHead === undefined) {
+    if (even && (said.nEmbd === undefined || nEmbd / nHead <= USUAL_HEAD)) return settings;
+    const usual = usualHeads(nEmbd);
+    if (usual !== undefined) return { ...settings, nHead: usual };
+    userError(`train: ${width} ${nEmbd} cannot be cut into heads; give a multiple of ${USUAL_HEAD}, or ${heads} too`);
+  }
+  if (!even) userError(`train: ${width} is ${nEmbd}, no multiple of ${heads} ${nHead}; change one of them`);
+  if (nEmbd / nHead > MAX_HEAD_WIDTH)
+    userError(
+      `train: ${width} ${nEmbd} by ${heads} ${nHead} makes heads of ${nEmbd / nHead} columns, at most ${MAX_HEAD_WIDTH} are possible; ` +
+        `give more heads, or leave ${heads} out`,
+    );
+  return settings;
+}
+
+function usualHeads(width: number): number | undefined {
+  const sizes = Array.from({ length: MAX_HEAD_WIDTH }, (_, i) => i + 1).filter((size) => width % size === 0);
+  const [best = 0] = sizes.sort((a, b) => Math.abs(a - USUAL_HEAD) - Math.abs(b - USUAL_HEAD));
+  return best < Math.min(LEAST_HEAD, width) ? undefined : width / best;
 }
 
 function over(settings: TrainSettings, layer: Partial<TrainSettings>): TrainSettings {

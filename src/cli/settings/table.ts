@@ -44,7 +44,12 @@ export const SETTINGS = {
   }),
   nEmbd: whole({ group: MODEL, least: 1, default: 128, help: "width" }),
   nLayer: whole({ group: MODEL, least: 1, default: 4, help: "blocks" }),
-  nHead: whole({ group: MODEL, least: 1, default: 4, help: "attention heads" }),
+  nHead: whole({
+    group: MODEL,
+    least: 1,
+    default: 4,
+    help: "attention heads; of a wider model that says no more, heads of 64 columns",
+  }),
   nPositions: whole({
     group: MODEL,
     least: 2,

@@ -9,11 +9,11 @@ import { duration } from "../numbers.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import { type Bar, terminal } from "../terminal.ts";
 
-/** Opens the data that settings name; `given`: the tokenizer of a model that is fine-tuned. `signal` gives up. */
+/** Opens the data that settings name; `given`: the tokenizer of a model that is fine-tuned. `signal` gives up; `dry`: nothing is written that stays. */
 export async function openTrainingData(
   settings: TrainSettings,
   given: Tokenizer | undefined,
-  signal?: AbortSignal,
+  { dry, signal }: { readonly dry: boolean; readonly signal: AbortSignal | undefined },
 ): Promise<OpenData> {
   const files = settings.data ?? userError("train: wanted --data FILES, or --preset emails, which has some", "usage");
   const bar = createBar();
@@ -31,6 +31,7 @@ export async function openTrainingData(
         evalSplit: settings.evalSplit,
         seed: settings.seed,
         contextLength: settings.nPositions,
+        dry,
       },
       given ?? tokenizerOf(settings),
       { ...bar.listener, signal },

@@ -20,7 +20,7 @@ export async function dryRun(settings: TrainSettings, options: RunOptions, inter
   const { signal } = interrupt;
   const model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });
   try {
-    const plan = await planTraining(settings, model, signal);
+    const plan = await planTraining(settings, model, { dry: true, signal });
     try {
       await measure(plan, options, signal);
     } finally {

@@ -28,14 +28,17 @@ export interface TrainPlan {
   readonly model: OpenModel | undefined;
 }
 
-/** Opens the data and settles what depends on it: the vocabulary, the number of steps. Close `plan.data` at the end. */
+/**
+ * Opens the data and settles what depends on it: the vocabulary, the number of steps. Close `plan.data` at the end. `dry`:
+ * nothing is written that stays; `signal` gives up.
+ */
 export async function planTraining(
   given: TrainSettings,
   model: OpenModel | undefined,
-  signal?: AbortSignal,
+  { dry = false, signal }: { readonly dry?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<TrainPlan> {
   const settings = model ? withSizesOf(model, given) : { ...given, dropout: given.dropout ?? 0 };
-  const data = await openTrainingData(settings, model && requireTokenizer(model), signal);
+  const data = await openTrainingData(settings, model && requireTokenizer(model), { dry, signal });
   try {
     const { tokenizer } = data;
     const config = configOf(settings, tokenizer, model?.config);

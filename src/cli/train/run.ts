@@ -95,7 +95,7 @@ export async function runTraining(
     const model =
       settings.model === undefined ? undefined : await openModel(settings.model, { signal: progress.preparing });
     try {
-      const plan = await planTraining(settings, model, progress.preparing);
+      const plan = await planTraining(settings, model, { signal: progress.preparing });
       try {
         await runPlan(plan, options, interrupt, stop, progress);
       } finally {

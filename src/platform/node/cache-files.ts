@@ -24,6 +24,11 @@ export async function cacheFolder(name: string, env: NodeJS.ProcessEnv = process
   return userError(`no folder for cached data: ${problems.join("; ")}; set GPT2_CACHE to one that can be written`);
 }
 
+/** Where `cacheFolder` would have put things, without making any folder. */
+export function cacheFoldersOf(name: string, env: NodeJS.ProcessEnv = process.env): string[] {
+  return cacheFolders(env).map(({ path }) => join(path, name));
+}
+
 /** A file that is read at any place, at once: the system keeps in memory what is read often, so that nothing here does. */
 export function openRandom(path: string) {
   const file = openSync(path, "r");

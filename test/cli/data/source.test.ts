@@ -336,6 +336,25 @@ test("ids of nanoGPT's kind are a stream, several files one after another", asyn
 });
 
 describe("the cache", () => {
+  test("a dry run reads it and writes nothing, whether it has the data or not", async () => {
+    const file = fileOf("dry.txt", "abc\ncab\n");
+    const listed = () => readdirSync(folder, { recursive: true }).map(String).sort();
+    const before = listed();
+    const dry = optionsFor(file, { cachedFrom: 0, dry: true });
+    const fresh = await openData(dry, charOf);
+    expect(fresh.report).toMatchObject({ records: 2 });
+    expect(fresh.report).not.toHaveProperty("cache");
+    await fresh.close();
+    expect(listed()).toEqual(before);
+
+    await (await openData(optionsFor(file, { cachedFrom: 0 }), charOf)).close();
+    const kept = listed();
+    const known = await openData(dry, charOf);
+    expect(known.report.cache).toContain(cache);
+    await known.close();
+    expect(listed()).toEqual(kept);
+  });
+
   const lines = Array.from({ length: 3000 }, (_, i) => `line ${i % 1000}`);
   const path = () => fileOf("cached.txt", lines.join("\n"));
   const work: string[] = [];

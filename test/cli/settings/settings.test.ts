@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { describe, expect, test } from "vitest";
 import { parseSettings, settingsFromJson, settingsToJson } from "../../../src/cli/settings/file.ts";
+import { idleSettings } from "../../../src/cli/settings/idle.ts";
 import { addSettings, typedSettings } from "../../../src/cli/settings/options.ts";
 import { PRESET_NAMES } from "../../../src/cli/settings/presets.ts";
 import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
@@ -131,6 +132,35 @@ describe("layers", () => {
     });
   });
 
+  test.each([
+    [{ nEmbd: 128 }, 4],
+    [{ nEmbd: 64 }, 4],
+    [{ nEmbd: 256 }, 4],
+    [{ nEmbd: 384 }, 6],
+    [{ nEmbd: 512 }, 8],
+    [{ nEmbd: 768 }, 12],
+    [{ nEmbd: 1600 }, 25],
+    [{ nEmbd: 300 }, 5],
+    [{ nEmbd: 10 }, 1],
+    [{ nEmbd: 2 }, 1],
+    [{ nEmbd: 768, nHead: 6 }, 6],
+    [{ preset: "nanogpt-char", nEmbd: 192 }, 6],
+    [{ preset: "nanogpt-char", nEmbd: 768 }, 12],
+    [{ preset: "emails" }, 4],
+  ])("%j has %i heads", ({ preset, ...typed }: { preset?: string; nEmbd?: number; nHead?: number }, heads) => {
+    expect(resolveSettings({ preset, typed }).nHead).toBe(heads);
+  });
+
+  test.each<[Partial<TrainSettings>, string]>([
+    [{ nEmbd: 257 }, "train: --n-embd 257 cannot be cut into heads; give a multiple of 64, or --n-head too"],
+    [{ nEmbd: 768, nHead: 4 }, "--n-embd 768 by --n-head 4 makes heads of 192 columns, at most 128 are possible"],
+    [{ nEmbd: 10, nHead: 4 }, "train: --n-embd is 10, no multiple of --n-head 4; change one of them"],
+    [{ nHead: 3 }, "train: --n-embd is 128, no multiple of --n-head 3; change one of them"],
+  ])("%j is refused before anything is read", (typed, message) => {
+    expect(() => resolveSettings({ typed })).toThrow(message);
+    expect(() => resolveSettings({ file: typed, typed: {} })).toThrow(message);
+  });
+
   test("of two ways to say the same, the later one counts", () => {
     expect(resolveSettings({ typed: { model: "gpt2", maxSteps: 5 } })).toMatchObject({
       maxSteps: 5,
@@ -164,6 +194,49 @@ describe("layers", () => {
     expect(() => resolveSettings({ typed: given })).toThrow(message);
     expect(() => resolveSettings({ file: given, typed: {} })).toThrow(message);
   });
+});
+
+describe("settings that do nothing", () => {
+  const lines = (typed: Partial<TrainSettings>, preset?: string): string[] =>
+    idleSettings(resolveSettings({ preset, typed }), typed);
+
+  test.each<[Partial<TrainSettings>, string]>([
+    [
+      { loadBestModelAtEnd: true },
+      "train: --load-best-model-at-end wants something to evaluate on: give --eval-split 0.1",
+    ],
+    [{ earlyStoppingPatience: 3 }, "train: --early-stopping-patience wants something to evaluate on"],
+    [
+      { lrSchedulerType: "constant", warmupRatio: 0.1 },
+      "--warmup-ratio does nothing with --lr-scheduler-type constant",
+    ],
+    [{ minLr: 1e-5 }, "--min-lr is for --lr-scheduler-type cosine_with_min_lr, warmup_stable_decay, nanogpt"],
+    [{ decaySteps: 5 }, "--decay-steps is for --lr-scheduler-type warmup_stable_decay"],
+    [{ loraAlpha: 16 }, "--lora-alpha is for LoRA; give --lora-rank as well, such as 8"],
+    [{ maskPrompt: true, stream: true }, "--mask-prompt does nothing with --stream"],
+    [{ textColumn: "body", data: ["a.txt"] }, "--text-column is for tables and JSON lines; this data has no columns"],
+  ])("%j would be another run than was asked for", (typed, message) => {
+    expect(() => lines(typed)).toThrow(message);
+  });
+
+  test("others are said in a line", () => {
+    expect(lines({ evalSteps: 10, maxEvalSamples: 5 })).toEqual([
+      "--eval-steps, --max-eval-samples does nothing without --eval-split or --eval-data",
+    ]);
+    expect(lines({ saveSteps: 0, saveTotalLimit: 3 })).toEqual(["--save-total-limit does nothing with --save-steps 0"]);
+    expect(lines({ samples: 0, sampleLength: 5 })).toEqual(["--sample-length does nothing with --samples 0"]);
+    expect(lines({ temperature: 0, topK: 5 })).toEqual(["--top-k does nothing with --temperature 0, which is greedy"]);
+  });
+
+  test.each<[Partial<TrainSettings>, string | undefined]>([
+    [{}, undefined],
+    [{ evalSteps: DEFAULTS.evalSteps, warmupSteps: 0, lrSchedulerType: "constant", minLr: 0, loraAlpha: 8 }, undefined],
+    [{ evalSplit: 0.1, loadBestModelAtEnd: true, earlyStoppingPatience: 3, evalSteps: 5 }, undefined],
+    [{ lrSchedulerType: "constant_with_warmup", warmupRatio: 0.1 }, undefined],
+    [{ textColumn: "body", data: ["a.jsonl", "-"] }, undefined],
+    [{ lrSchedulerType: "linear" }, "nanogpt-char"],
+    [{}, "emails"],
+  ])("%j with preset %s says nothing", (typed, preset) => expect(lines(typed, preset)).toEqual([]));
 });
 
 test("every default is one that its own setting accepts", () => {
