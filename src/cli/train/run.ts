@@ -29,7 +29,7 @@ import { type OpenRuntime, openRuntime } from "../runtime.ts";
 import { saveModel } from "../save-model.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import { describeDataChange } from "./changes.ts";
-import { pausesOf, runLoop } from "./loop.ts";
+import { type LoopActions, pausesOf, runLoop } from "./loop.ts";
 import { fitRequest } from "./need.ts";
 import { modelOf, planTraining, type TrainPlan } from "./plan.ts";
 import { describeMemory, describePlan } from "./print.ts";
@@ -90,7 +90,7 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
           memory: options.memory,
         });
         home ??= await enter(newRunDirectory(options.outputDir, nameOf(plan)));
-        await trainSession(session, plan, home.directory, checkpoint, interrupt);
+        await trainSession(session, plan, home.directory, checkpoint, interrupt, home.lock);
       },
       saved: () => (home ? (findCheckpoints(home.directory)[0]?.step ?? 0) : 0),
       mostLosses: MOST_LOSSES,
@@ -122,20 +122,23 @@ function pauseAfter({ settings, options, evaluation }: TrainPlan, interrupt: Int
   return (step) => interrupt.requested || pauses.evaluateAfter(step) || pauses.saveAfter(step) || step === maxSteps;
 }
 
-/** Trains one session to its end, and saves what came out. */
+/** Trains one session to its end, and saves what came out. Without its lock it writes nothing more, and throws. */
 export async function trainSession(
   session: Session,
   plan: TrainPlan,
   directory: string,
   checkpoint: SavedCheckpoint | undefined,
   interrupt: Interrupt,
+  lock: Pick<Lock, "check"> | undefined = undefined,
 ): Promise<void> {
   const { settings, options, layout } = plan;
   console.log(describeMemory(session));
+  await lock?.check();
   const recorder = await createRecorder(session, plan, directory, checkpoint);
+  const actions = lock ? whileHeld(lock, recorder.actions) : recorder.actions;
   const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
   const began = performance.now();
-  const summary: RunSummary = await runLoop(session, pauses, recorder.actions, {
+  const summary: RunSummary = await runLoop(session, pauses, actions, {
     settings,
     maxSteps: options.maxSteps,
     startStep: checkpoint?.step ?? 0,
@@ -146,6 +149,7 @@ export async function trainSession(
   })
     .then((ended) => ({ ...ended, train_runtime: (performance.now() - began) / 1000 }))
     .finally(recorder.stop);
+  await lock?.check();
   await recorder.ended(summary);
   if (summary.reason === "failed") recorder.failed();
   if (summary.reason === "interrupted") {
@@ -155,6 +159,7 @@ export async function trainSession(
   }
   if (settings.loadBestModelAtEnd) await loadBest(session, plan, directory, recorder.best.best?.step ?? summary.step);
   const path = join(directory, "model");
+  await lock?.check();
   // A run that was finished once, and then asked for more steps, has a model already.
   const before = existsSync(path) ? await setAside(path) : undefined;
   await saveModel(session.runtime, layout, modelOf(plan), path);
@@ -168,6 +173,25 @@ export async function trainSession(
   if (chart) console.log(chart);
   console.log(`more: gpt2 generate --model ${path} --num-return-sequences 20`);
   await session.dispose();
+}
+
+/** What a loop writes, each only while the run's lock is held: a machine that slept may find that another goes on with it. */
+function whileHeld(lock: Pick<Lock, "check">, actions: LoopActions): LoopActions {
+  const held =
+    <A extends readonly unknown[]>(act: (...args: A) => Promise<void>) =>
+    async (...args: A): Promise<void> => {
+      await lock.check();
+      await act(...args);
+    };
+  return {
+    stepped: actions.stepped,
+    logged: held(actions.logged),
+    evaluated: held(actions.evaluated),
+    noticed: held(actions.noticed),
+    save: held(actions.save),
+    sample: held(actions.sample),
+    diverged: held(actions.diverged),
+  };
 }
 
 /** Brings back the weights of the best evaluation, unless they could not be saved then. */
