@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import pc from "picocolors";
+import { largest } from "../core/extremes.ts";
 import { duration, grouped } from "../core/units.ts";
 import { systemError } from "../platform/node/folder.ts";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
@@ -100,7 +101,12 @@ function whole(value: number | undefined): string {
 
 /** Columns from `numbers` on are aligned to the right. */
 function table(heads: readonly string[], rows: readonly (readonly string[])[], numbers: number): string {
-  const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]!.length)));
+  const widths = heads.map((head, column) =>
+    largest(
+      rows.map((row) => row[column]!.length),
+      head.length,
+    ),
+  );
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => (column >= numbers ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))

@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { largest } from "../core/extremes.ts";
 import { isWellFormedAddress } from "../text/address.ts";
 import type { SampleEntry } from "../train/events.ts";
 
@@ -15,7 +16,7 @@ export function formatSamples(samples: SampleEntry["samples"], { has, addresses 
     const whole = prompt + text;
     return { whole, ended, wellFormed: ended && isWellFormedAddress(whole), novel: has ? !has(whole) : undefined };
   });
-  const width = Math.max(...judged.map(({ whole }) => whole.length));
+  const width = largest(judged.map(({ whole }) => whole.length));
   const lines = judged.map(({ whole, ended, wellFormed, novel }) => {
     const marks = [
       ...(addresses ? [wellFormed ? pc.green("well-formed") : pc.red("malformed  ")] : []),

@@ -38,7 +38,7 @@ export async function expandPaths(paths: readonly string[]): Promise<string[]> {
     const windows = process.platform === "win32";
     const found = await glob(windows ? path.replaceAll("\\", "/") : path, { expandDirectories: false });
     if (found.length === 0) userError(`${path}: no file has such a name`);
-    all.push(...found.sort());
+    for (const name of found.sort()) all.push(name);
   }
   if (all.filter((path) => path === STDIN).length > 1) userError("standard input (-) was given twice");
   return all;
