@@ -169,7 +169,7 @@ function traceWork(
         seeds,
         wanted.map(([, value]) => value),
       );
-      results.push(...wanted.map(([name], j): [string, Value | undefined] => [`d${name}`, gradients[j]]));
+      for (const [j, [name]] of wanted.entries()) results.push([`d${name}`, gradients[j]]);
     }
     for (const [output, input] of Object.entries(op.updates ?? {})) {
       // An op in place goes on from what it left.

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { largest } from "../core/extremes.ts";
 import { parseJsonLine } from "../data/jsonl.ts";
 import type { Scorer } from "../generate/score.ts";
 import { startedWith } from "../text/ids.ts";
@@ -89,5 +90,5 @@ export async function scoreChoices(
 }
 
 function placeOfBest(values: readonly number[]): number {
-  return values.indexOf(Math.max(...values));
+  return values.indexOf(largest(values));
 }

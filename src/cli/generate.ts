@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
+import { largest } from "../core/extremes.ts";
 import { DATA_FORMATS } from "../data/source.ts";
 import { createGenerator } from "../generate/generate.ts";
 import { generationOptions } from "../generate/options.ts";
@@ -98,7 +99,10 @@ async function generateWith(model: OpenModel, flags: GenerateFlags, signal: Abor
   const layout = layoutParameters(config);
   const use = async (opened: OpenRuntime): Promise<void> => {
     const count = Math.max(1, prompts.length);
-    const longest = Math.max(1, ...encoded.map(({ length }) => length));
+    const longest = largest(
+      encoded.map(({ length }) => length),
+      1,
+    );
     const sizes = { rows: count * Math.max(numBeams, numReturnSequences), prompts: count, prompt: longest };
     const runtime = flags.tune ? await opened.tuned(generationTapes(config, layout, sizes)) : opened;
     await model.load(runtime, layout);

@@ -1,5 +1,6 @@
 import pc from "picocolors";
 import plot from "simple-ascii-chart";
+import { largest, smallest } from "../core/extremes.ts";
 import { grouped } from "../core/units.ts";
 import type { RunHistory } from "../report/history.ts";
 
@@ -22,7 +23,7 @@ export function lossChart(history: RunHistory, columns: number): string | undefi
   const lines = [resampled(training, width)];
   if (pc.isColorSupported && evaluation.length > 1) lines.push(resampled(evaluation, width));
   const all = lines.flat();
-  const [low, high] = [Math.min(...all.map(([, loss]) => loss)), Math.max(...all.map(([, loss]) => loss))];
+  const [low, high] = [smallest(all.map(([, loss]) => loss)), largest(all.map(([, loss]) => loss))];
   const chart = plot(
     lines.map((line) => line.map(([step, loss]) => [step, loss] as [number, number])),
     {

@@ -1,7 +1,8 @@
 /** What a run writes into its directory while it goes on, besides models and checkpoints; docs/runs.md lists it. */
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { type Append, createAppender } from "../platform/node/append.ts";
 import { makeDirectory } from "../platform/node/directories.ts";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
 import { formatLine, keptOnResume, lineListener, parseLines, type RunLine } from "../report/lines.ts";
@@ -55,31 +56,33 @@ export function createRunFiles(
 /** `run.json` and a line of `metrics.jsonl` for each event; where the run goes on, void lines are dropped first. */
 export function metricsListener(directory: string, now?: () => Date): Required<RunListener> {
   const path = join(directory, METRICS_FILE);
-  let begun = false;
+  let append: Append | undefined;
   return lineListener((line, description) => {
-    if (!begun) {
+    if (!append) {
       writeWholeFile(join(directory, RUN_FILE), `${JSON.stringify(description, null, 2)}\n`);
       const before = existsSync(path) ? readFileSync(path, "utf8") : "";
       writeWholeFile(path, keptOnResume(before, description.resumedFrom));
-      begun = true;
+      append = createAppender(path);
     }
-    appendFileSync(path, formatLine(line));
+    append(formatLine(line));
   }, now);
 }
 
 /** An event file of this process; it voids what those of the processes before it have of the steps that it trains again. */
 export function tensorBoardListener(directory: string, now?: () => Date): Required<RunListener> {
   const folder = join(directory, TENSORBOARD_FOLDER);
-  let path: string | undefined;
+  let append: Append | undefined;
+  let begun = false;
   return lineListener((line, description) => {
-    if (path === undefined) {
+    const seconds = Date.parse(line.time) / 1000;
+    if (!append) {
       makeDirectory(folder);
-      const seconds = Date.parse(line.time) / 1000;
       const name = eventFileName(Math.max(seconds, newestIn(folder) + 1), hostname(), process.pid);
-      writeFileSync(join(folder, name), fileStart(seconds, description.resumedFrom));
-      path = join(folder, name);
+      append = createAppender(join(folder, name));
     }
-    appendFileSync(path, eventsOf(line, description));
+    if (!begun) append(fileStart(seconds, description.resumedFrom));
+    begun = true;
+    append(eventsOf(line, description));
   }, now);
 }
 
@@ -106,7 +109,7 @@ function earlierLines(directory: string): RunLine[] {
 /** The newest event file's time, since files are read in the order of their names; seconds. */
 function newestIn(folder: string): number {
   const times = readdirSync(folder).map((name) => Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0));
-  return Math.max(0, ...times);
+  return times.reduce((newest, time) => Math.max(newest, time), 0);
 }
 
 /** A listener whose failures are told, once for each way to fail, and otherwise passed over. */

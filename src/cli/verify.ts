@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import pc from "picocolors";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
+import { largest } from "../core/extremes.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { builtInFixture } from "../verify/built-in.ts";
 import { readFixture } from "../verify/directory.ts";
@@ -92,7 +93,7 @@ async function openFixture({ fixture: path, steps, json, precision }: VerifyFlag
 function print(runtime: string, fixture: string, checks: readonly Check[], seconds: number, all: boolean): void {
   terminal.result(`${printable(fixture)} on ${runtime}`);
   const shown = all ? checks : worstOfEachKind(checks);
-  const width = Math.max(...shown.map(({ name }) => name.length));
+  const width = largest(shown.map(({ name }) => name.length));
   for (const check of shown) {
     const verdict = passed(check) ? pc.green("passed") : pc.red("FAILED");
     const error = `${check.measure} ${check.error.toExponential(2)}`.padEnd(22);

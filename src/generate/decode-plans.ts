@@ -1,4 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
+import { largest } from "../core/extremes.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeMode, type DecodeShape, decodeTape, type PromptShape, prefillTape } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
@@ -37,7 +38,7 @@ export function decodePlansOf(
 ): DecodePlans {
   const shape: DecodeShape = { rows: rows.length, places: placesFor(rows, contextLength), settings: settings ?? 0 };
   const prompts = distinctPrompts(rows);
-  const longest = Math.max(...prompts.map(({ ids }) => ids.length));
+  const longest = largest(prompts.map(({ ids }) => ids.length));
   const prompt = { prompts: prompts.length, length: Math.min(shape.places, roomFor(longest, contextLength)) };
   return { shape, prompts, prompt, mode: settings === undefined ? "logits" : "sample" };
 }
@@ -74,7 +75,7 @@ export function rowsThatFit(
 }
 
 function placesFor(rows: readonly DecodeRow[], contextLength: number): number {
-  return roomFor(Math.max(...rows.map(({ most }) => most)), contextLength);
+  return roomFor(largest(rows.map(({ most }) => most)), contextLength);
 }
 
 /** A few sizes serve all lengths: powers of two up to the context. */

@@ -1,5 +1,6 @@
 import type { Tape } from "../autograd/tape.ts";
 import { UserError } from "../core/errors.ts";
+import { largest } from "../core/extremes.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, type SampleSettings } from "../kernels/sample-settings.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeShape, decodeState } from "../model/decode.ts";
@@ -72,7 +73,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
 
   async function* sample(rows: readonly DecodeRow[], rules: Partial<SampleSettings>, signal?: AbortSignal) {
     const { shape, step } = await start(rows, packSettings(rules));
-    const needed = Math.max(...rows.map(({ prompt, most }) => Math.min(most, shape.places) - prompt.length));
+    const needed = largest(rows.map(({ prompt, most }) => Math.min(most, shape.places) - prompt.length));
     let queued = 1;
     let burst = 1;
     let pending = readRows(runtime, rows, shape);

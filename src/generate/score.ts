@@ -1,4 +1,5 @@
 import { createTape, type Tape } from "../autograd/tape.ts";
+import { largest } from "../core/extremes.ts";
 import { attention } from "../kernels/attention.ts";
 import { crossEntropyOp, IGNORED_LABEL } from "../kernels/cross-entropy.ts";
 import { matmul } from "../kernels/matmul.ts";
@@ -37,7 +38,7 @@ export function createScorer(runtime: Runtime, config: Gpt2Config, layout: Param
 
   return {
     async score(sequences) {
-      const longest = Math.max(...sequences.map((ids) => ids.length - 1));
+      const longest = largest(sequences.map((ids) => ids.length - 1));
       if (longest > config.contextLength)
         throw new Error(`score: a sequence has ${longest} places, the context ${config.contextLength}`);
       const places = Math.min(config.contextLength, Math.ceil(longest / ROW_STEP) * ROW_STEP);

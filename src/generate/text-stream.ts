@@ -1,3 +1,4 @@
+import { largest, smallest } from "../core/extremes.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
 /** Turns the ids of one sequence into its text as they come. */
@@ -18,13 +19,16 @@ export function createTextStream(tokenizer: Pick<Tokenizer, "bytes">, stopString
   function append(more: string): void {
     if (stopped) return;
     // A stop string may have begun in what came before.
-    const longest = Math.max(0, ...stopStrings.map((stop) => stop.length));
+    const longest = largest(
+      stopStrings.map((stop) => stop.length),
+      0,
+    );
     const searchFrom = Math.max(0, text.length - longest + 1);
     text += more;
     const found = stopStrings.map((stop) => text.indexOf(stop, searchFrom)).filter((at) => at >= 0);
     if (found.length === 0) return;
     stopped = true;
-    text = text.slice(0, Math.min(...found));
+    text = text.slice(0, smallest(found));
   }
   return {
     get text() {

@@ -1,4 +1,5 @@
 /** What the charts of a page draw: plain columns of numbers, fit for JSON. */
+import { largest } from "../core/extremes.ts";
 import type { RunHistory, Timed } from "./history.ts";
 import type { LogLine } from "./lines.ts";
 
@@ -96,7 +97,7 @@ function mean(values: readonly number[]): number | null {
 }
 
 function highest(values: readonly number[]): number | null {
-  return values.every(Number.isFinite) ? round(Math.max(...values)) : null;
+  return values.every(Number.isFinite) ? round(largest(values)) : null;
 }
 
 /** Six digits are more than a chart shows, and a third of the bytes. */

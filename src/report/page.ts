@@ -1,4 +1,5 @@
 /** The report of a run, or of several, as one page that needs no other file and no network. */
+import { largest } from "../core/extremes.ts";
 import { curvesOf } from "./curves.ts";
 import { differencesOf, factsOf } from "./facts.ts";
 import type { RunHistory } from "./history.ts";
@@ -42,7 +43,7 @@ function stateOf(run: RunHistory): Html {
 }
 
 function chartsPart(entriesPerPoint: readonly number[]): Html {
-  const most = Math.max(...entriesPerPoint);
+  const most = largest(entriesPerPoint);
   return html`<section><h2>Curves</h2>
 <form class="controls"><fieldset><legend>against</legend>
 <label><input type="radio" name="x" value="step" checked> steps</label>

@@ -5,7 +5,7 @@
 import type { RunDescription } from "../train/events.ts";
 import { maskedCrc32c } from "./crc32c.ts";
 import type { RunLine } from "./lines.ts";
-import { doubleField, floatField, integerField, join, lengthField } from "./protobuf.ts";
+import { doubleField, floatField, integerField, join, joinAll, lengthField } from "./protobuf.ts";
 
 /** SessionLog.SessionStatus.START: whatever an earlier file has of this step and later ones is void. */
 const SESSION_START = 1;
@@ -29,7 +29,7 @@ export function fileStart(seconds: number, resumedFrom: number): Uint8Array<Arra
 
 /** Values of one step as one record. `seconds`: since 1970. */
 export function summaryRecord(seconds: number, step: number, values: readonly SummaryValue[]): Uint8Array<ArrayBuffer> {
-  const summary = join(...values.map((value) => lengthField(1, summaryValue(value))));
+  const summary = joinAll(values.map((value) => lengthField(1, summaryValue(value))));
   return record(event(seconds, step, lengthField(5, summary)));
 }
 

@@ -1,7 +1,9 @@
 /** A training run's states as files, written and read some megabytes at a time, with every bit kept. */
+
 import { createTape } from "../autograd/tape.ts";
 import { type FloatDType, type NumericArray, WORD_BYTES } from "../core/dtype.ts";
 import { NotFiniteError, userError } from "../core/errors.ts";
+import { largest } from "../core/extremes.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import {
   ADAPTER_CONFIG,
@@ -67,7 +69,7 @@ export function modelFiles(
 
 /** Bytes of the piece that a file is written through, on the device. */
 export function savingBytes({ entries }: ParameterLayout): number {
-  return WORD_BYTES * Math.min(WRITE_PIECE, Math.max(...entries.map(({ shape }) => sizeOf(shape))));
+  return WORD_BYTES * Math.min(WRITE_PIECE, largest(entries.map(({ shape }) => sizeOf(shape))));
 }
 
 /** What a PEFT directory says besides its tensors. */

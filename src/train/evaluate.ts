@@ -1,4 +1,5 @@
 import type { FloatDType } from "../core/dtype.ts";
+import { largest } from "../core/extremes.ts";
 import { type Sequence, type Sequences, sequencesOf } from "../data/sequence.ts";
 import { packStep } from "../kernels/step.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -50,7 +51,10 @@ export function createEvaluator(
   async function start(first: number): Promise<{ pending: Promise<Tensors>; labels: number }> {
     const chosen: Sequence[] = [];
     for (let i = first; i < first + batchSize; i++) chosen.push(i < sequences.count ? sequences.read(i) : { ids: [] });
-    const places = Math.max(1, ...chosen.map((sequence) => placesOf([sequence])));
+    const places = largest(
+      chosen.map((sequence) => placesOf([sequence])),
+      1,
+    );
     const context = contextFor(contexts, places);
     const { inputs, labelCount } = collate(chosen, context, config.vocabSize);
     const step = packStep({ seed: 0, step: 1, learningRate: 0, lossScale: 1 / Math.max(1, labelCount) });

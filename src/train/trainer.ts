@@ -1,4 +1,5 @@
 import type { FloatDType } from "../core/dtype.ts";
+import { largest } from "../core/extremes.ts";
 import { HEALTHY, NORM, SCALE } from "../kernels/gradient-norm.ts";
 import { INITIAL_SCALER } from "../kernels/loss-scaler.ts";
 import { MOST_MICRO_BATCHES, packStep } from "../kernels/step.ts";
@@ -108,7 +109,7 @@ export function createTrainer(
   function batchOf(rows: readonly Row[]): Batch {
     // The last batch of an epoch is filled up with empty rows, so that it runs on the same plan.
     const filled = [...rows, ...Array.from({ length: batchSize - rows.length }, (): Row => [])];
-    const places = Math.max(1, ...rows.map(placesOf));
+    const places = largest(rows.map(placesOf), 1);
     return collateRows(filled, contextFor(contexts, places), config.vocabSize, packed);
   }
 

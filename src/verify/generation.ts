@@ -1,5 +1,6 @@
 import { createTape } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
+import { largest } from "../core/extremes.ts";
 import { createDecoder } from "../generate/decoder.ts";
 import { createGenerator, type Generated } from "../generate/generate.ts";
 import { type GenerateOptions, generationOptions } from "../generate/options.ts";
@@ -69,11 +70,11 @@ export async function verifyGeneration(
     const { first } = await decoder.logits(rows);
     for (const { options, probabilities } of fixture.filters) {
       const rules = generationOptions({ topK: 0, ...optionsOf(options) }, config);
-      const error = Math.max(
-        ...probabilities.map((wanted, row) => {
+      const error = largest(
+        probabilities.map((wanted, row) => {
           const logits = Array.prototype.slice.call(first, row * config.vocabSize, (row + 1) * config.vocabSize);
           const got = nextTokenDistribution(logits, rows[row]!.prompt, rules);
-          return Math.max(...got.map((p, id) => Math.abs(p - (wanted[id] ?? 0))));
+          return largest(got.map((p, id) => Math.abs(p - (wanted[id] ?? 0))));
         }),
       );
       const name = `filter ${JSON.stringify(options)}`;
@@ -130,9 +131,7 @@ function compareCase(request: Case, prompts: readonly (readonly number[])[], got
     },
   ];
   if (request.sequences_scores) {
-    const error = Math.max(
-      ...request.sequences_scores.map((score, i) => Math.abs(score - (got[i]?.score ?? Number.NaN))),
-    );
+    const error = largest(request.sequences_scores.map((score, i) => Math.abs(score - (got[i]?.score ?? Number.NaN))));
     checks.push({
       name: `scores ${request.name}`,
       error: Number.isNaN(error) ? Number.POSITIVE_INFINITY : error,

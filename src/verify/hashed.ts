@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { largest } from "../core/extremes.ts";
 import { sizeOf } from "../core/shape.ts";
 import { IGNORED_LABEL } from "../kernels/cross-entropy.ts";
 import { NORM } from "../kernels/gradient-norm.ts";
@@ -160,7 +161,7 @@ async function compareLogits(logits: Tensors[string], fixture: HashedFixture): P
   const last = logits.subarray((fixture.context - 1) * vocabulary);
   const errors = fixture.logits_last_first8.map((wanted, i) => Math.abs(last[i]! - wanted));
   return [
-    { name: "logits, first 8 of a last place", error: Math.max(...errors), bound: BOUNDS.logit, measure: "absolute" },
+    { name: "logits, first 8 of a last place", error: largest(errors), bound: BOUNDS.logit, measure: "absolute" },
     relative("logits, norm", normOf(logits), fixture.logits_norm, BOUNDS.relative),
   ];
 }

@@ -75,3 +75,24 @@ test("files that cannot be written do not end the run, and are told once each", 
     "trainer_state.json could not be written",
   ]);
 });
+
+test("a line or a record that a full disk cut off does not swallow the next", async () => {
+  const folder = newFolder("torn");
+  const [metrics, events] = [metricsListener(folder, clock()), tensorBoardListener(folder, clock())];
+  await tell(metrics, 0, 20);
+  await tell(events, 0, 20);
+  const path = join(folder, "metrics.jsonl");
+  const records = join(folder, "tensorboard", readdirSync(join(folder, "tensorboard"))[0]!);
+  appendFileSync(path, '{"kind":"log","time":"2026-');
+  appendFileSync(records, readFileSync(records).subarray(0, 21));
+  const notice = { step: 20, kind: "spike" as const, message: "after" };
+  metrics.noticed(notice);
+  events.noticed(notice);
+  const { lines, problems } = parseLines(readFileSync(path, "utf8"), path);
+  expect(problems).toEqual([]);
+  expect(lines.at(-1)).toMatchObject({ kind: "notice", message: "after" });
+  expect(readEvents(readFileSync(records)).at(-1)).toMatchObject({
+    step: 20,
+    values: [{ tag: "notices/spike/text_summary" }],
+  });
+});

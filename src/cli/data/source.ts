@@ -186,7 +186,7 @@ async function openSet(
   // Formats come first: a file that cannot be one of ours need not be opened.
   const formats = paths.map((path) => formatOf(path, options.format));
   const sources = await openSources(paths, listener.signal);
-  opened.push(...sources);
+  for (const source of sources) opened.push(source);
   const bytes = sources.reduce((sum, { size }) => sum + size, 0);
   const lines = formats.every((format) => format === "txt");
   const shared = { name: sources[0]!.name, files: sources.length, bytes, lines };

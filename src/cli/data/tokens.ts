@@ -1,7 +1,7 @@
 /** Text to ids: in memory where there is little of it, else once into a folder of the user's cache. */
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError, userError } from "../../core/errors.ts";
@@ -131,7 +131,8 @@ export function createTextTokens(set: TextSet, listener: DataListener) {
       if (known) return known;
       const characters = await find();
       await checkUnchanged(set);
-      await writeCache(path, async (append) => {
+      const isGood = (found: string): boolean => readAlphabet(found) !== undefined;
+      await writeCache(path, isGood, async (append) => {
         const json = new TextEncoder().encode(JSON.stringify([digest(characters), characters]));
         await (await append("alphabet.json"))(json);
       });
@@ -142,20 +143,21 @@ export function createTextTokens(set: TextSet, listener: DataListener) {
       if (!cached) return inMemory(set, tokenizer, listener);
       if (set.dry) return dryTokens(set, tokenizer, listener, `${await key()}-${tokenizerKey(tokenizer)}`);
       const path = join(await cacheFolder("data"), `${await key()}-${tokenizerKey(tokenizer)}`);
-      if (await exists(path)) {
+      for (let written = 0; ; written++) {
+        if (written > MOST_WRITTEN)
+          userError(`${path}: is taken away whenever it is written; set GPT2_CACHE to another folder`);
         try {
-          return openCached(path);
+          if (await exists(path)) return openCached(path);
         } catch (error) {
-          if (!(error instanceof UserError)) throw error;
-          listener.notice?.(`${path}: ${error.message}; the data is tokenised again`);
-          await rm(path, { recursive: true, force: true });
+          // Another process may have taken the damaged one away by now, or put a good one there just after it.
+          if (!(error instanceof UserError) || written === MOST_WRITTEN) throw error;
+          if (await exists(path)) listener.notice?.(`${path}: ${error.message}; the data is tokenised again`);
         }
+        await writeCache(path, isCached, async (append) => {
+          const meta = await write(set, tokenizer, listener, await append("ids.bin"), await append("index.bin"));
+          await (await append("meta.json"))(formatMeta(meta));
+        });
       }
-      await writeCache(path, async (append) => {
-        const meta = await write(set, tokenizer, listener, await append("ids.bin"), await append("index.bin"));
-        await (await append("meta.json"))(formatMeta(meta));
-      });
-      return openCached(path);
     },
   };
 }
@@ -183,7 +185,7 @@ async function dryTokens(
   const remove = (): void => rmSync(scratch, { recursive: true, force: true });
   try {
     const path = join(scratch, "ids");
-    await writeCache(path, async (append) => {
+    await writeCache(path, isCached, async (append) => {
       const meta = await write(set, tokenizer, listener, await append("ids.bin"), await append("index.bin"));
       await (await append("meta.json"))(formatMeta(meta));
     });
@@ -198,6 +200,18 @@ async function dryTokens(
   } catch (error) {
     remove();
     throw error;
+  }
+}
+
+/** Times that the same ids are written before what is found in their place is an error. */
+const MOST_WRITTEN = 5;
+
+function isCached(path: string): boolean {
+  try {
+    openCached(path).close();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -24,7 +24,7 @@ import { printable, terminal } from "../terminal.ts";
 import { describeDataChange } from "./changes.ts";
 import { checkDisk } from "./disk.ts";
 import { checkpointToGoOnFrom, whyFinished } from "./going-on.ts";
-import { pausesOf, runLoop, unlessStopped } from "./loop.ts";
+import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
 import { planTraining, type TrainPlan } from "./plan.ts";
 import { describeMemory, describePlan } from "./print.ts";
@@ -161,6 +161,7 @@ async function runPlan(
         progress.at = "training";
         await trainSession(session, plan, home.directory, checkpoint, stop, {
           lost,
+          lock: home.lock,
           begun(made) {
             recorder = made;
           },
@@ -178,7 +179,12 @@ async function runPlan(
       signal: interrupt.signal,
     });
   } catch (error) {
-    await recorder?.broken(error);
+    // Where another process goes on with the run by now, its files are not ours to write.
+    const held = await home?.lock.check().then(
+      () => true,
+      () => false,
+    );
+    if (held) await recorder?.broken(error);
     throw error;
   } finally {
     await home?.lock.release();
@@ -205,6 +211,8 @@ function pauseAfter({ settings, options, evaluation }: TrainPlan, stop: Stop): (
 }
 
 interface TrainingOptions {
+  /** Of the run, without which nothing more is written. */
+  readonly lock?: Pick<Lock, "check">;
   /** What was said of the device that was lost before. */
   readonly lost?: string | undefined;
   /** Given who tells the run's files of it. */
@@ -213,24 +221,26 @@ interface TrainingOptions {
   readonly ending?: () => void;
 }
 
-/** Trains one session to its end, and saves what came out. */
+/** Trains one session to its end, and saves what came out. Without its lock it writes nothing more, and throws. */
 export async function trainSession(
   session: Session,
   plan: TrainPlan,
   directory: string,
   checkpoint: SavedCheckpoint | undefined,
   stop: Stop,
-  { lost, begun, ending }: TrainingOptions = {},
+  { lock, lost, begun, ending }: TrainingOptions = {},
 ): Promise<void> {
   const { settings, options } = plan;
   terminal.say(describeMemory(session));
+  await lock?.check();
   const recorder = await createRecorder(session, plan, directory, checkpoint, lost);
   begun?.(recorder);
+  const actions = lock ? whileHeld(lock, recorder.actions) : recorder.actions;
   const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
   const began = performance.now();
   let summary: RunSummary;
   try {
-    const ended = await runLoop(session, pauses, recorder.actions, {
+    const ended = await runLoop(session, pauses, actions, {
       settings,
       maxSteps: options.maxSteps,
       startStep: checkpoint?.step ?? 0,
@@ -244,6 +254,7 @@ export async function trainSession(
     recorder.stop();
   }
   ending?.();
+  await lock?.check();
   await recorder.ended(summary);
   if (summary.reason === "failed") recorder.failed();
   if (summary.reason === "interrupted" || summary.reason === "time-limit") {
@@ -252,6 +263,7 @@ export async function trainSession(
     return;
   }
   if (settings.loadBestModelAtEnd) await loadBest(session, plan, directory, recorder.best.best?.step ?? summary.step);
+  await lock?.check();
   const path = await saveResult(session, plan, directory);
   terminal.ending({ model: path });
   const shown = printable(join(directory, REPORT_FILE));
@@ -295,6 +307,25 @@ function describeStop({ step, reason }: RunSummary, directory: string): string {
   return step === 0
     ? `${why} before the first step; ${how}`
     : `${why} after step ${step}, which is not saved; ${how}, ${from}`;
+}
+
+/** What a loop writes, each only while the run's lock is held: a machine that slept may find that another goes on with it. */
+function whileHeld(lock: Pick<Lock, "check">, actions: LoopActions): LoopActions {
+  const held =
+    <A extends readonly unknown[]>(act: (...args: A) => Promise<void>) =>
+    async (...args: A): Promise<void> => {
+      await lock.check();
+      await act(...args);
+    };
+  return {
+    stepped: actions.stepped,
+    logged: held(actions.logged),
+    evaluated: held(actions.evaluated),
+    noticed: held(actions.noticed),
+    save: held(actions.save),
+    sample: held(actions.sample),
+    diverged: held(actions.diverged),
+  };
 }
 
 /** Brings back the weights of the best evaluation, unless they could not be saved then. */

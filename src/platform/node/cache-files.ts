@@ -1,4 +1,5 @@
 /** Large things in the user's cache: folders that are there whole or not at all, and files in them that are read at any place. */
+import { randomBytes } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { access, type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -54,13 +55,23 @@ export type AppendTo = (name: string) => Promise<(bytes: Uint8Array) => Promise<
 /** Bytes that wait until they are worth a write. */
 const BUFFER = 1 << 20;
 
-/** Makes a folder of files: aside, each flushed to the disk, then renamed. One that is there already is replaced. */
-export async function writeCache<T>(path: string, fill: (append: AppendTo) => Promise<T>): Promise<T> {
-  const aside = `${path}.partial-${process.pid}`;
+/** A name that no other process takes: containers that share a cache may have equal process numbers. */
+function unique(path: string, kind: "partial" | "trash"): string {
+  return `${path}.${kind}-${process.pid}-${randomBytes(6).toString("hex")}`;
+}
+
+/** Whether a folder holds what it should; never rejects. */
+export type IsGood = (path: string) => boolean | Promise<boolean>;
+
+/**
+ * Makes a folder of files: aside, each flushed to the disk, then renamed. One that another process has put there meanwhile
+ * stays if it is good; one that is not is replaced.
+ */
+export async function writeCache<T>(path: string, isGood: IsGood, fill: (append: AppendTo) => Promise<T>): Promise<T> {
+  const aside = unique(path, "partial");
   const files: ReturnType<typeof buffered>[] = [];
   try {
     await removeAbandoned(dirname(path));
-    await rm(aside, { recursive: true, force: true });
     makeDirectory(aside, 0o700);
     const result = await fill(async (name) => {
       const file = buffered(await open(join(aside, name), "wx"));
@@ -70,11 +81,7 @@ export async function writeCache<T>(path: string, fill: (append: AppendTo) => Pr
     // Closed before the folder is renamed, which Windows wants.
     for (const file of files) await file.finish();
     for (const file of files.splice(0)) await file.close();
-    await rm(path, { recursive: true, force: true });
-    await rename(aside, path).catch(async (error: NodeJS.ErrnoException) => {
-      // Another process made the same one meanwhile.
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST" && error.code !== "EPERM") throw error;
-    });
+    await putFolder(aside, path, isGood);
     return result;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOSPC")
@@ -84,6 +91,42 @@ export async function writeCache<T>(path: string, fill: (append: AppendTo) => Pr
     for (const file of files) await file.close();
     await rm(aside, { recursive: true, force: true });
   }
+}
+
+/** What systems say of a folder that is renamed to where there is one with files in it. */
+const TAKEN = ["ENOTEMPTY", "EEXIST", "EPERM", "EACCES"];
+/** Folders that are not good, met in a row, after which something else is wrong. */
+const MOST_REPLACED = 5;
+
+/**
+ * Renames a folder that is whole to `path`. What is there stays where it is good, and the new one is the caller's to remove.
+ * Where it is not, it is renamed away whole, and never emptied in its place: others may be opening files in it.
+ */
+export async function putFolder(fresh: string, path: string, isGood: IsGood): Promise<void> {
+  for (let replaced = 0; ; replaced++) {
+    try {
+      return await rename(fresh, path);
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (!TAKEN.includes(code) || replaced === MOST_REPLACED) throw error;
+      if (await isGood(path)) return;
+      await takeAway(path, isGood);
+    }
+  }
+}
+
+/** Looks again at what it has taken: another process may have put a good one there in between, which goes back. */
+async function takeAway(path: string, isGood: IsGood): Promise<void> {
+  const trash = unique(path, "trash");
+  try {
+    await rename(path, trash);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  // Where yet another stands by now, this one goes.
+  if (await isGood(trash)) await rename(trash, path).catch(() => undefined);
+  await rm(trash, { recursive: true, force: true });
 }
 
 function buffered(handle: FileHandle) {
@@ -114,14 +157,14 @@ function buffered(handle: FileHandle) {
 
 const ABANDONED_MS = 24 * 3600 * 1000;
 
-/** Removes what processes that were killed had begun, a day after they last wrote. */
+/** Removes what processes that were killed had begun, a day after they last wrote. Several may do so at once. */
 async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
-    if (!/\.partial-\d+$/.test(name)) continue;
+    if (!/\.(partial|trash)-[\w-]+$/.test(name)) continue;
     const path = join(folder, name);
     const written = (await readdir(path).catch(() => [])).map((file) => join(path, file));
     const infos = await Promise.all([path, ...written].map((file) => stat(file).catch(() => undefined)));
-    const last = Math.max(...infos.map((info) => info?.mtimeMs ?? 0));
-    if (last < Date.now() - ABANDONED_MS) await rm(path, { recursive: true, force: true });
+    const last = infos.reduce((latest, info) => Math.max(latest, info?.mtimeMs ?? 0), 0);
+    if (last < Date.now() - ABANDONED_MS) await rm(path, { recursive: true, force: true }).catch(() => undefined);
   }
 }

@@ -1,4 +1,4 @@
-import { access, constants, copyFile, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, constants, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
@@ -6,6 +6,7 @@ import { brotliDecompress } from "node:zlib";
 import { extract } from "tar-stream";
 import { userError } from "../../core/errors.ts";
 import { cacheFolders } from "./cache.ts";
+import { putFolder } from "./cache-files.ts";
 import { installedPackage, stockDawnPath } from "./dawn.ts";
 
 const DRIVER = "libvk_swiftshader.so";
@@ -54,12 +55,7 @@ async function fill(folder: string, archive: string): Promise<void> {
   try {
     await writeFile(join(fresh, "libvulkan.so.1"), await archiveEntry(archive, DRIVER));
     await copyFile(stockDawnPath(), join(fresh, "dawn.node"), constants.COPYFILE_FICLONE);
-    await rename(fresh, folder).catch(async (reason: unknown) => {
-      if (await isComplete(folder)) return; // another process was faster
-      if ((reason as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw reason;
-      await rm(folder, { recursive: true, force: true }); // something cleaned a file away
-      await rename(fresh, folder);
-    });
+    await putFolder(fresh, folder, isComplete);
   } finally {
     await rm(fresh, { recursive: true, force: true });
   }

@@ -1,9 +1,10 @@
 /** The folder in which every Hugging Face tool keeps what it has downloaded of a model, in their common layout. */
-import { copyFile, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rename, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { getHFHubCachePath, getRepoFolderName } from "@huggingface/hub";
 import { makeDirectory } from "./directories.ts";
 import { exists } from "./folder.ts";
+import { writeWholeFile } from "./whole-file.ts";
 
 export interface RepoCache {
   /** The folder of all repositories: $HF_HUB_CACHE, or hub/ in $HF_HOME, or ~/.cache/huggingface/hub. */
@@ -72,7 +73,8 @@ export function repoCache(name: string): RepoCache {
       if (revision === commit) return;
       const ref = join(folder, "refs", revision);
       makeDirectory(dirname(ref));
-      await writeFile(ref, commit);
+      // Another process may be reading it.
+      writeWholeFile(ref, commit);
     },
     filesOf: (commit) => readdir(snapshot(commit)).catch(() => []),
   };

@@ -1,13 +1,16 @@
 /** A lock on a folder that a killed process cannot leave behind. */
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
-import { link, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { userError } from "../../core/errors.ts";
 import { systemError } from "./folder.ts";
 
 export interface Lock {
+  /** Throws `UserError` where the lock is this process's no longer, who then must write no more. */
+  check(): Promise<void>;
   release(): Promise<void>;
   /** The same for a process that has no time to wait. */
   releaseNow(): void;
@@ -38,6 +41,8 @@ const SILENCE_MS = 300_000;
 const UNWRITTEN_MS = 2_000;
 /** Taking over takes less: who has claimed a lock for longer was killed. */
 const CLAIMED_MS = 10_000;
+/** Asking for a lock takes far less. */
+const ABANDONED_MS = 600_000;
 const RETRY_MS = 20;
 
 /**
@@ -66,12 +71,21 @@ export async function acquireLock(path: string, notice: (message: string) => voi
   } catch (error) {
     systemError(path, error);
   }
-  const beat = setInterval(() => {
+  await removeAbandoned(path);
+  const beat = setInterval(async () => {
+    // That of another who has taken over must not look alive for it.
+    if ((await holderOf(path, own)) !== own) return clearInterval(beat);
     const now = new Date();
-    utimes(path, now, now).catch(() => undefined);
+    await utimes(path, now, now).catch(() => undefined);
   }, BEAT_MS);
   beat.unref();
   return {
+    async check() {
+      const holder = await holderOf(path, own);
+      if (holder === own) return;
+      const who = holder ? `process ${holder.pid} has taken it over` : "it was removed";
+      userError(`${path}: is the lock of this process no longer, ${who}; stopped, so that no two write one run`);
+    },
     async release() {
       clearInterval(beat);
       const text = await readFile(path, "utf8").catch(() => "");
@@ -84,12 +98,38 @@ export async function acquireLock(path: string, notice: (message: string) => voi
   };
 }
 
+/** Who holds the lock: `own` also where its file cannot be read just now, since a disk far away may be out of reach. */
+async function holderOf(path: string, own: Holder): Promise<Holder | undefined> {
+  try {
+    const holder = parse(await readFile(path, "utf8"));
+    return holder?.nonce === own.nonce ? own : holder;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : own;
+  }
+}
+
+/**
+ * Files beside a lock that serve to make one and to take one over. Nothing that `removeLeftovers` removes is called so: a
+ * holder that tidies its folder would take them from those that are at work with them.
+ */
+const aside = (path: string, kind: "new" | "claim" | "old", id: string): string => `${path}.${kind}-${id}`;
+
+/** Removes what processes that were killed while they asked for the lock left beside it. */
+async function removeAbandoned(path: string): Promise<void> {
+  const name = new RegExp(`^${basename(path).replaceAll(".", "\\.")}\\.(new|claim|old)-[0-9a-f]+$`);
+  for (const file of (await readdir(dirname(path)).catch(() => [])).filter((found) => name.test(found))) {
+    const found = join(dirname(path), file);
+    const info = await stat(found).catch(() => undefined);
+    if (info && Date.now() - info.mtimeMs > ABANDONED_MS) await rm(found, { force: true }).catch(() => undefined);
+  }
+}
+
 /** Makes the lock's file with its contents in one step; false where there is one. */
 async function create(path: string, own: Holder): Promise<boolean> {
-  const aside = `${path}.partial-${process.pid}-${own.nonce}`;
+  const made = aside(path, "new", own.nonce);
   try {
-    await writeFile(aside, JSON.stringify(own), { flag: "wx" });
-    await link(aside, path);
+    await writeFile(made, JSON.stringify(own), { flag: "wx" });
+    await link(made, path);
     return true;
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
@@ -101,16 +141,18 @@ async function create(path: string, own: Holder): Promise<boolean> {
       (reason: NodeJS.ErrnoException) => (reason.code === "EEXIST" ? false : Promise.reject(reason)),
     );
   } finally {
-    await rm(aside, { force: true });
+    await rm(made, { force: true });
   }
 }
 
 /**
  * Removes the lock whose text is `text`. Of all that find it dead one may, who makes a file named after it first: else one
- * could remove the lock that another has made meanwhile.
+ * could remove the lock that another has made meanwhile. Should that happen all the same, since the claim of one that was
+ * taken for dead was removed, it is put back: what was renamed is looked at once more.
  */
 async function takeAway(path: string, text: string): Promise<boolean> {
-  const claim = `${path}.partial-${createHash("sha256").update(text).digest("hex").slice(0, 16)}`;
+  const claim = aside(path, "claim", createHash("sha256").update(text).digest("hex").slice(0, 16));
+  const taken = aside(path, "old", randomBytes(8).toString("hex"));
   try {
     await writeFile(claim, "", { flag: "wx" });
   } catch (error) {
@@ -122,9 +164,15 @@ async function takeAway(path: string, text: string): Promise<boolean> {
   }
   try {
     if ((await readFile(path, "utf8").catch(() => undefined)) !== text) return false;
-    await rm(path, { force: true });
-    return true;
+    const renamed = await rename(path, taken).then(
+      () => true,
+      () => false,
+    );
+    if (!renamed || (await readFile(taken, "utf8")) === text) return renamed;
+    await link(taken, path).catch(() => undefined);
+    return false;
   } finally {
+    await rm(taken, { force: true });
     await rm(claim, { force: true });
   }
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Gpu } from "../../gpu/device.ts";
 import { cacheFolders } from "./cache.ts";
+import { writeWholeFile } from "./whole-file.ts";
 
 /** Something measured on an adapter and kept, or why it is not used. */
 export interface KeptMeasurements {
@@ -45,10 +46,7 @@ export async function keepMeasurements(
     const path = join(root.path, fileName(key));
     try {
       await root.make();
-      // Whole or not at all, whoever else writes it.
-      const aside = `${path}.${process.pid}.new`;
-      await writeFile(aside, `${JSON.stringify({ key, data }, null, 2)}\n`);
-      await rename(aside, path);
+      writeWholeFile(path, `${JSON.stringify({ key, data }, null, 2)}\n`);
       return path;
     } catch (reason) {
       problems.push(reason instanceof Error ? reason.message : String(reason));

@@ -1,0 +1,57 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test, vi } from "vitest";
+import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
+import { runTraining } from "../../../src/cli/train/run.ts";
+import { parseLines } from "../../../src/report/lines.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "gpt2-lost-lock-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const data = join(folder, "names.txt");
+writeFileSync(data, "ab\nba\naab\nbba\nabab\nb\n");
+
+/** A run of ten tiny steps whose terminal is `said`. */
+async function train(options: { outputDir?: string; resume?: string }, more: object, said: (line: string) => void) {
+  const log = vi.spyOn(console, "log").mockImplementation((line) => said(String(line)));
+  const sizes = { nEmbd: 8, nLayer: 1, nHead: 2, nPositions: 8, tokenizer: "byte" as const };
+  const typed = { data: [data], maxSteps: 10, loggingSteps: 1, saveSteps: 5, samples: 0, ...sizes, ...more };
+  try {
+    const { outputDir, resume } = options;
+    const rest = { device: "cpu", memory: undefined, tune: false };
+    await runTraining(resolveSettings({ typed }), { outputDir, resume, ...rest });
+  } finally {
+    log.mockRestore();
+  }
+}
+
+test("a run whose lock another process has taken stops, and writes nothing more", async () => {
+  const run = join(folder, "run");
+  const lock = join(run, "lock");
+  let other = "";
+  const training = train({ outputDir: run }, {}, (line) => {
+    if (!/^step +7\//.test(line)) return;
+    other = JSON.stringify({ ...JSON.parse(readFileSync(lock, "utf8")), pid: 4711, nonce: "0123456789abcdef" });
+    writeFileSync(lock, other);
+  });
+  await expect(training).rejects.toThrow(/lock: is the lock of this process no longer, process 4711 has taken it over/);
+  const { lines } = parseLines(readFileSync(join(run, "metrics.jsonl"), "utf8"), "metrics.jsonl");
+  expect(lines.at(-1)).toMatchObject({ kind: "log", step: 7 });
+  expect(readdirSync(run).filter((name) => name.startsWith("checkpoint"))).toEqual(["checkpoint-5"]);
+  expect(existsSync(join(run, "model"))).toBe(false);
+  expect(readFileSync(lock, "utf8")).toBe(other);
+});
+
+test("a resumed run says that its data has other contents, though all counts are the same", async () => {
+  const run = join(folder, "changed");
+  const before: string[] = [];
+  await train({ outputDir: run }, { maxSteps: 5 }, (line) => before.push(line));
+  const lines: string[] = [];
+  writeFileSync(data, "ab\nba\naab\nbba\nabab\na\n");
+  await train({ resume: run }, {}, (line) => lines.push(line));
+  expect(lines[0]).toBe(
+    "the data is not what the run began with (as many records and tokens, but others): it goes on, but not as one that never stopped",
+  );
+  expect(before.concat(lines.slice(1)).filter((line) => line.includes("not what the run began with"))).toEqual([]);
+});
