@@ -150,7 +150,8 @@ export async function trainSession(
   await recorder.ended(summary);
   if (summary.reason === "failed") recorder.failed();
   if (summary.reason === "interrupted") {
-    terminal.result(`stopped after step ${summary.step}; go on with: gpt2 train --resume ${printable(directory)}`);
+    const next = `gpt2 train --resume ${printable(directory)}`;
+    terminal.result({ verbatim: `stopped after step ${summary.step}; go on with: ${next}` });
     process.exitCode = interrupt.exitCode;
     return;
   }
@@ -170,7 +171,7 @@ export async function trainSession(
   const { columns } = terminal;
   const chart = columns !== undefined && lossChart(readRun(directory).history, columns);
   if (chart) terminal.say({ verbatim: chart });
-  terminal.say(`more: gpt2 generate --model ${printable(path)} --num-return-sequences 20`);
+  terminal.say({ verbatim: `more: gpt2 generate --model ${printable(path)} --num-return-sequences 20` });
   await session.dispose();
 }
 
