@@ -2,7 +2,7 @@ import pc from "picocolors";
 import stringWidth from "string-width";
 import { isWellFormedAddress } from "../text/address.ts";
 import type { SampleEntry } from "../train/events.ts";
-import { printable } from "./terminal.ts";
+import { folded, printable } from "./terminal.ts";
 
 export interface JudgeOptions {
   /** Whether a text is one of the training data; undefined: nobody knows. */
@@ -44,7 +44,8 @@ export function formatSamples(samples: SampleEntry["samples"], { has, addresses,
     `${count(({ ended }) => ended)} ended by themselves`,
     ...(has ? [`${count(({ novel }) => novel === true)} not in the data`] : []),
   ];
-  return [...lines, `${judged.length} samples: ${counts.join(", ")}`].join("\n");
+  const total = `${judged.length} samples: ${counts.join(", ")}`;
+  return [...lines, folded(total, columns ?? Number.POSITIVE_INFINITY)].join("\n");
 }
 
 /** Samples of a model of one long text, which never end: each as it is, under a line. */

@@ -2,7 +2,9 @@
  * All that the command line prints goes through here: lines and one bar below them, on a terminal of any size, a pipe or a file.
  * Writing never throws out of a run: what cannot be written is known to `finish`.
  */
+import { closeSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline/promises";
+import { isatty } from "node:tty";
 import { stripVTControlCharacters } from "node:util";
 import { Option } from "commander";
 import pc from "picocolors";
@@ -234,6 +236,17 @@ function openOutput(name: "stdout" | "stderr", failed: (error: NodeJS.ErrnoExcep
   };
 }
 
+/**
+ * Node aborts where it cannot give a terminal its settings back at the end (ResetStdio in node.cc), as when the window was
+ * closed, and the exit code is lost. A descriptor that is closed it passes over.
+ */
+function forgetClosedTerminals(): void {
+  const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
+  process.once("exit", () => {
+    for (const descriptor of terminals) if (!isatty(descriptor)) closeSync(descriptor);
+  });
+}
+
 /** The terminal of this process; nothing is touched before the first line. */
 export function createTerminal(): Terminal {
   let mode = DEFAULT_MODE;
@@ -245,6 +258,7 @@ export function createTerminal(): Terminal {
   const output = (name: "stdout" | "stderr"): Output => {
     const known = opened.get(name);
     if (known) return known;
+    if (opened.size === 0) forgetClosedTerminals();
     const fresh = openOutput(name, (error) => {
       // The one line that says why the others are missing.
       if (mode.lost === "ignore" && name === "stdout")

@@ -258,7 +258,7 @@ export async function trainSession(
   await recorder.ended(summary);
   if (summary.reason === "failed") recorder.failed();
   if (summary.reason === "interrupted" || summary.reason === "time-limit") {
-    terminal.result(describeStop(summary, directory));
+    terminal.result({ verbatim: describeStop(summary, directory) });
     if (summary.reason === "interrupted") process.exitCode = stop.exitCode;
     return;
   }
@@ -272,7 +272,7 @@ export async function trainSession(
   );
   await showResult(session, plan, { directory, step: summary.step }, stop);
   if (stop.reason === "interrupted") process.exitCode = stop.exitCode;
-  else terminal.say(`more: gpt2 generate --model ${printable(path)} --num-return-sequences 20`);
+  else terminal.say({ verbatim: `more: gpt2 generate --model ${printable(path)} --num-return-sequences 20` });
 }
 
 /** Samples and a chart of a run whose model is saved: nothing that goes wrong here may train it again. */

@@ -1,0 +1,94 @@
+/** A command on a real pseudo terminal, and the screen that a terminal emulator makes of what it prints. */
+import * as pty from "@lydell/node-pty";
+import xterm from "@xterm/headless";
+
+export interface ScreenOptions {
+  readonly columns: number;
+  readonly rows: number;
+  /** Lines that are on the screen already. */
+  readonly before?: number;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Looks at the screen after each piece of output. */
+  readonly onFrame?: (lines: string[]) => void;
+}
+
+export interface Screen {
+  /** All lines, those that have scrolled away first; without what stood there before. */
+  lines(): string[];
+  /** Waits for a line. */
+  until(line: RegExp): Promise<void>;
+  type(keys: string): void;
+  resize(columns: number, rows: number): void;
+  /** As if the window was closed. */
+  hangUp(): void;
+  /** The exit code, once all that was printed is on the screen. */
+  readonly ended: Promise<number>;
+}
+
+/** Runs `node ...args`. */
+export function openScreen(args: readonly string[], options: ScreenOptions): Screen {
+  const { columns, rows, before = 0, onFrame } = options;
+  const emulator = new xterm.Terminal({ cols: columns, rows, scrollback: 1000, allowProposedApi: true });
+  const lines = (): string[] => {
+    const { active } = emulator.buffer;
+    const all = Array.from({ length: active.length }, (_, y) => active.getLine(y)!.translateToString(true));
+    while (all.at(-1) === "") all.pop();
+    const first = all.lastIndexOf(`before ${before}`) + 1;
+    return all.slice(first);
+  };
+  const waiting = new Set<() => void>();
+  const show = (text: string): Promise<void> =>
+    new Promise((resolve) => {
+      emulator.write(text, () => {
+        onFrame?.(lines());
+        for (const look of waiting) look();
+        resolve();
+      });
+    });
+  let shown = show(Array.from({ length: before }, (_, i) => `before ${i + 1}\r\n`).join(""));
+  const { NO_COLOR, CI, FORCE_COLOR, ...inherited } = process.env;
+  const child = pty.spawn(process.execPath, [...args], {
+    cols: columns,
+    rows,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...inherited, NODE_OPTIONS: "", TERM: "xterm-256color", ...options.env },
+  });
+  child.onData((text) => {
+    shown = show(text);
+  });
+  const ended = new Promise<number>((resolve) => {
+    // What was printed last may come after the news of the end.
+    child.onExit(({ exitCode, signal }) =>
+      setTimeout(() => void shown.then(() => resolve(signal ? 128 + signal : exitCode)), 50),
+    );
+  });
+  return {
+    lines,
+    until: (line) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (!lines().some((text) => line.test(text))) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+        void ended.then(() => {
+          look();
+          if (waiting.has(look)) reject(new Error(`it ended without ${line}:\n${lines().join("\n")}`));
+        });
+      }),
+    type: (keys) => child.write(keys),
+    resize(width, height) {
+      emulator.resize(width, height);
+      child.resize(width, height);
+    },
+    hangUp() {
+      // The system sends the signal, as to everyone; the package would add one of its own.
+      Object.assign(child, { kill: () => {} });
+      (child as unknown as { destroy(): void }).destroy();
+    },
+    ended,
+  };
+}
