@@ -1,6 +1,7 @@
 import { userError } from "../core/errors.ts";
 import type { Scorer } from "../generate/score.ts";
-import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { startOf } from "./generate-prompts.ts";
 
 /** A beginning, several endings, and the number of the right one. */
 export interface Question {
@@ -56,7 +57,7 @@ export async function scoreChoices(
 ): Promise<ChoiceScores> {
   let [bySum, byMean] = [0, 0];
   for (const [i, { context, endings, label }] of questions.entries()) {
-    const start = [requireEndId(tokenizer), ...tokenizer.encode(context)];
+    const start = [...startOf(tokenizer), ...tokenizer.encode(context)];
     const rows = endings.map((ending) => {
       const ids = [...tokenizer.encode(` ${ending}`)].slice(0, contextLength);
       return { ids: [...start, ...ids].slice(-(contextLength + 1)), count: ids.length };

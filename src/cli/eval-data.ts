@@ -28,7 +28,7 @@ export interface ScoredData {
   close(): Promise<void>;
 }
 
-/** The windows of some files: each record, or a window that slides along one text, read after the end token if there is one. */
+/** The windows of some files: each record, or a window that slides along one text, read after the start token if there is one. */
 export async function openScoredData(
   files: readonly string[],
   flags: DataFlags,
@@ -55,6 +55,5 @@ export async function openScoredData(
     { notice },
   );
   if (train.kind === "records") return { windows: recordWindows(train.sequences), unit: "records", close };
-  const before = tokenizer.endId === undefined ? [] : [tokenizer.endId];
-  return { windows: streamWindows(train.stream, before, contextLength, stride), unit: "windows", close };
+  return { windows: streamWindows(train.stream, tokenizer.startIds, contextLength, stride), unit: "windows", close };
 }

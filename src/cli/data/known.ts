@@ -33,7 +33,7 @@ export function createKnown(tokens: Tokens, tokenizer: Tokenizer): ((text: strin
 function recordOf(text: string, tokenizer: Tokenizer): number[] | undefined {
   try {
     const endId = requireEndId(tokenizer);
-    return [endId, ...tokenizer.encode(text), endId];
+    return [...tokenizer.startIds, ...tokenizer.encode(text), endId];
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;

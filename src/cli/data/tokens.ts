@@ -15,7 +15,7 @@ import { exists } from "../../platform/node/folder.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 
 /** Part of every key: raise it with any change of what is written, or of how text becomes ids. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Bytes of text up to which nothing is cached: a second or two of work. */
 export const CACHED_FROM = 8 * 2 ** 20;
