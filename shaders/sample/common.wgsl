@@ -11,7 +11,8 @@ const REPETITION_PENALTY = 8u;
 const NGRAM_SIZE = 9u;
 const ENDS = 10u;
 const WORDS = 11u;
-const LISTS = 12u;
+const VOCABULARY = 12u;
+const LISTS = 13u;
 
 // Columns of the rows' state.
 const TOKEN = 0u;

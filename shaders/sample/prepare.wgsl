@@ -1,4 +1,4 @@
-// scores[b] = logits[b] with the repetition penalty, then the bans of n-grams, of bad words and of an early end.
+// scores[b] = logits[b] with the repetition penalty, then the bans of n-grams, of bad words, of an early end and of rows that no token has.
 // logits, scores: [B, V]; history: [B, T]; rows: [5, ROW_STRIDE]. A workgroup takes a row. Several invocations may write
 // one score, the same value, hence the atomics.
 
@@ -66,4 +66,5 @@ fn prepare(
   if (count < rows[LEAST * u.ROW_STRIDE + row]) {
     for (var i = lane; i < ends; i += LANES) { set_score(row, settings[LISTS + i], BANNED); }
   }
+  for (var id = min(settings[VOCABULARY], u.V) + lane; id < u.V; id += LANES) { set_score(row, id, BANNED); }
 }

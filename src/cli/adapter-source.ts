@@ -45,7 +45,7 @@ export function baseOf(folder: string): string {
   return base.revision === undefined ? base.name : `${base.name}@${base.revision}`;
 }
 
-export interface Corrections extends Pick<Adapter, "tokenizer" | "startToken" | "lora"> {
+export interface Corrections extends Pick<Adapter, "tokenizer" | "startToken" | "generationConfig" | "lora"> {
   /** Adds the corrections to a piece of a parameter of the model. */
   readonly merge: ParameterSink;
 }

@@ -3,7 +3,8 @@ import { largest } from "../core/extremes.ts";
 import { parseJsonLine } from "../data/jsonl.ts";
 import type { Scorer } from "../generate/score.ts";
 import { startedWith } from "../text/ids.ts";
-import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { startOf } from "./generate-prompts.ts";
 
 /** A beginning, several endings, and the number of the right one. */
 export interface Question {
@@ -63,7 +64,7 @@ export async function scoreChoices(
   const rowsTogether = most * Math.min(batchSize, questions.length);
   for (let at = 0; at < questions.length; at += batchSize) {
     const batch = questions.slice(at, at + batchSize).map(({ context, endings, label }) => {
-      const start = startedWith([requireEndId(tokenizer)], tokenizer.encode(context));
+      const start = startedWith(startOf(tokenizer), tokenizer.encode(context));
       const rows = endings.map((ending) => {
         const ids = [...tokenizer.encode(` ${ending}`)].slice(0, contextLength);
         return { ids: [...start, ...ids].slice(-(contextLength + 1)), count: ids.length };

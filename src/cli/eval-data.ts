@@ -39,7 +39,7 @@ export interface ScoredData {
   close(): Promise<void>;
 }
 
-/** The windows of some files: each record, or a window that slides along one text, read after the end token if there is one. */
+/** The windows of some files: each record, or a window that slides along one text, read after the start token if there is one. */
 export async function openScoredData(
   files: readonly string[],
   flags: DataFlags,
@@ -68,9 +68,10 @@ export async function openScoredData(
   const found = report.findings ? describeFindings(report.findings, endTextOf(tokenizer) ?? "", String) : [];
   if (train.kind === "records" && found.length > 0) listener.notice?.(`data: ${found.join(", ")}`);
   if (train.kind === "records") return { windows: recordWindows(train.sequences), unit: "records", close };
-  // A text that begins with the end token itself is not begun twice.
-  const { endId } = tokenizer;
-  const begun = train.stream.length > 0 && train.stream.read(0, 1)[0] === endId;
-  const before = endId === undefined || begun ? [] : [endId];
+  // A text that begins with the start token itself is not begun twice.
+  const { startIds } = tokenizer;
+  const length = Math.min(startIds.length, train.stream.length);
+  const begun = length === startIds.length && startIds.every((id, i) => train.stream.read(0, length)[i] === id);
+  const before = begun ? [] : startIds;
   return { windows: streamWindows(train.stream, before, contextLength, stride), unit: "windows", close };
 }

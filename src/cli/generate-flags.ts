@@ -81,8 +81,12 @@ function earlyStopping(text: string): boolean | "never" {
   throw new InvalidArgumentError("Wanted true, false or never.");
 }
 
-/** What was typed as the library's options. Without a word about it, the command samples. */
-export function optionsOfFlags(flags: GenerationFlags, tokenizer: Tokenizer): GenerateOptions {
+/** What was typed as the library's options. Without a word about it, the command samples. `endIds`: the model's own. */
+export function optionsOfFlags(
+  flags: GenerationFlags,
+  tokenizer: Tokenizer,
+  endIds: readonly number[],
+): GenerateOptions {
   const { badWords, stopStrings, doSample, maxNewTokens, seed = 42 } = flags;
   const greedy = flags.temperature === 0 || (flags.numBeams ?? 1) > 1;
   return {
@@ -98,7 +102,7 @@ export function optionsOfFlags(flags: GenerationFlags, tokenizer: Tokenizer): Ge
     repetitionPenalty: flags.repetitionPenalty,
     noRepeatNgramSize: flags.noRepeatNgramSize,
     badWordsIds: badWords?.flatMap((word) => idsOfWord(word, tokenizer)),
-    eosTokenId: flags.eosTokenId,
+    eosTokenId: flags.eosTokenId ?? endIds,
     numBeams: flags.numBeams,
     numReturnSequences: flags.numReturnSequences,
     lengthPenalty: flags.lengthPenalty,

@@ -101,7 +101,7 @@ export interface PromptModel {
   readonly startToken: boolean;
 }
 
-/** The ids of a prompt. A text starts after the end token where the model was trained so, or where there is no text. */
+/** The ids of a prompt. A text starts after the start token where the model was trained so, or where there is no text. */
 export function encodePrompt(
   text: string,
   { config, startToken }: PromptModel,
@@ -118,9 +118,9 @@ export function encodePrompt(
   return [...start, ...ids.slice(-kept)];
 }
 
-/** What a new text starts from: the end token; where there is none, a line's end or else the first character. */
+/** What a new text starts from: the start token; where there is none, a line's end or else the first character. */
 export function startOf(tokenizer: Tokenizer): number[] {
-  if (tokenizer.endId !== undefined) return [tokenizer.endId];
+  if (tokenizer.startIds.length > 0) return [...tokenizer.startIds];
   try {
     return [...tokenizer.encode("\n")];
   } catch {

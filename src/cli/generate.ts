@@ -91,7 +91,7 @@ async function generate(flags: GenerateFlags, interrupt: Interrupt): Promise<voi
 async function generateWith(model: OpenModel, flags: GenerateFlags, signal: AbortSignal): Promise<void> {
   const { config } = model;
   const tokenizer = requireTokenizer(model);
-  const options = optionsOfFlags(flags, tokenizer);
+  const options = optionsOfFlags(flags, tokenizer, model.endIds);
   const { most, numBeams, numReturnSequences } = generationOptions(options, config); // mistakes come before the wait
   const encode = (text: string): number[] => encodePrompt(text, model, tokenizer, flags.window === true, most.length);
   const prompts = flags.interactive ? [] : await readPrompts(flags, (line) => terminal.say(line), signal);

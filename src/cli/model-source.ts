@@ -11,7 +11,8 @@ import {
   type ParameterSink,
   streamParameters,
 } from "../io/checkpoint.ts";
-import { INDEX, parseIndex, weightFileNames } from "../io/weight-files.ts";
+import { endIdsOf } from "../io/generation-config.ts";
+import { INDEX, PICKLE_ADVICE, parseIndex, weightFileNames } from "../io/weight-files.ts";
 import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
 import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
@@ -62,10 +63,12 @@ export async function openModel(named: string, given: OpenModelOptions = {}): Pr
   if (folder === undefined) return openPlain(source, options);
   const model = await (options.adapter === undefined ? openBase(folder, options) : openPlain(source, options));
   try {
-    const { tokenizer, startToken, merge } = await openCorrections(folder, model.config);
+    const { tokenizer, startToken, generationConfig, merge } = await openCorrections(folder, model.config);
+    const said = generationConfig ?? model.generationConfig;
     return {
       ...model,
-      ...(tokenizer ? { tokenizer, startToken } : {}),
+      ...(tokenizer ? { tokenizer, startToken, generationConfig: said } : {}),
+      ...(tokenizer ? { endIds: endIdsOf(model.config, said, tokenizer) } : {}),
       path: folder,
       base: undefined,
       load: (runtime, layout) => load(model, runtime, layout, merge),
@@ -92,9 +95,12 @@ async function openPlain(source: string, options: OpenModelOptions): Promise<Ope
   try {
     const config = options.config === undefined ? undefined : readText(options.config);
     const checkpoint = await openCheckpoint(files, { ...(weights === undefined ? {} : { weights }), config });
+    for (const line of checkpoint.notices) console.error(`${source}: ${line}`);
+    const tokenizer = checkpoint.tokenizer ?? (await usualTokenizer(checkpoint));
     return {
       ...checkpoint,
-      tokenizer: checkpoint.tokenizer ?? (await usualTokenizer(checkpoint)),
+      tokenizer,
+      endIds: endIdsOf(checkpoint.config, checkpoint.generationConfig, tokenizer),
       path: weights === undefined ? folder : join(folder, weights),
       base,
       load: (runtime, layout) => load(checkpoint, runtime, layout),
@@ -126,7 +132,8 @@ async function findModel(
   if (info) {
     const folder = dirname(source);
     if (source.endsWith(".safetensors")) return { folder, weights: basename(source), base: { name: resolve(folder) } };
-    return userError(`${source}: wanted a directory or a .safetensors file`);
+    const advice = /\.(bin|pth?|ckpt)$/.test(source) ? `. ${PICKLE_ADVICE}` : "";
+    return userError(`${source}: wanted a directory or a .safetensors file${advice}`);
   }
   const { name, revision } = hubName(source);
   const base = { name, revision: revision === "main" ? undefined : revision };

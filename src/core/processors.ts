@@ -1,6 +1,6 @@
 /**
  * What `generate()` of Hugging Face's transformers does to the scores of the next token, in its order, as plain loops in
- * float64: repetition penalty, n-gram ban, bad words, least length; then, when sampling, temperature, top-k, top-p and
+ * float64: repetition penalty, n-gram ban, bad words, least length, and rows that no token has; then, when sampling, temperature, top-k, top-p and
  * min-p. A banned token's score is -Infinity.
  */
 
@@ -16,6 +16,8 @@ export interface ScoreRules {
   readonly endIds: readonly number[];
   /** No end before this many ids, prompt included. */
   readonly minLength: number;
+  /** Ids from here on are never drawn: rows of a padded embedding that no token has. Default: all may be. */
+  readonly vocabulary?: number;
 }
 
 /** What sampling keeps of the distribution. */
@@ -36,6 +38,7 @@ export function applyScoreRules(scores: Float64Array, ids: readonly number[], ru
   banRepeatedNgrams(scores, ids, rules.noRepeatNgramSize);
   banWords(scores, ids, rules.badWordsIds);
   if (ids.length < rules.minLength) for (const id of rules.endIds) ban(scores, id);
+  scores.fill(Number.NEGATIVE_INFINITY, rules.vocabulary ?? scores.length);
 }
 
 function ban(scores: Float64Array, id: number): void {

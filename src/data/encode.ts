@@ -1,6 +1,7 @@
 import { UserError, userError } from "../core/errors.ts";
+import { addedTokens, specialToken } from "../text/added-tokens.ts";
 import { END_OF_TEXT, requireEndId, type Tokenizer } from "../text/tokenizer.ts";
-import { endTextOf, type Findings, withoutEndTokens } from "./findings.ts";
+import { type Findings, withoutEndTokens } from "./findings.ts";
 import type { RecordBatch } from "./source.ts";
 
 /** Records as ids, one after another. */
@@ -8,7 +9,7 @@ export interface EncodedRecords {
   readonly ids: Int32Array;
   /** Ids of each record. */
   readonly lengths: readonly number[];
-  /** Of these, how many stand before the text that is learnt: the end token and the prompt. Absent without prompts. */
+  /** Of these, how many stand before the text that is learnt: the start token and the prompt. Absent without prompts. */
   readonly prompts?: readonly number[];
   readonly empty: number;
   /** What else was met. */
@@ -19,7 +20,7 @@ export interface EncodedRecords {
 const AT_ONCE = 1 << 16;
 
 /**
- * Each record becomes end token, prompt, text, end token, of which those that its text has at its edges are none more. Prompt
+ * Each record becomes start token, prompt, text, end token, of which those that its text has at its edges are none more. Prompt
  * and text are encoded apart, as the prompt is when it is later continued. Throws `UserError` with the place of a record that
  * cannot be encoded.
  */
@@ -47,17 +48,19 @@ function encodeSome(batch: RecordBatch, from: number, to: number, tokenizer: Tok
     if (batch.prompts) parts.push(batch.prompts[i]!);
     parts.push(batch.texts[i]!);
   }
+  const begin = tokenizer.startIds;
   const encoded = encodeParts(parts, tokenizer, endId) ?? encodeOneByOne(parts, batch, from, tokenizer);
   const partsEach = batch.prompts ? 2 : 1;
   const count = to - from;
-  const total = encoded.reduce((sum, ids) => sum + ids.length, 2 * count);
+  const total = encoded.reduce((sum, ids) => sum + ids.length, (begin.length + 1) * count);
   const ids = new Int32Array(total);
   const lengths = new Array<number>(count);
   const prompts = new Array<number>(batch.prompts ? count : 0);
   let at = 0;
   for (let record = 0; record < count; record++) {
     const start = at;
-    ids[at++] = endId;
+    ids.set(begin, at);
+    at += begin.length;
     for (let part = 0; part < partsEach; part++) {
       if (part === 1) prompts[record] = at - start;
       const piece = encoded[record * partsEach + part]!;
@@ -76,11 +79,10 @@ function encodeSome(batch: RecordBatch, from: number, to: number, tokenizer: Tok
  */
 function encodeParts(parts: readonly string[], tokenizer: Tokenizer, endId: number): Int32Array[] | undefined {
   if (parts.length === 0) return [];
-  const endText = endTextOf(tokenizer)!;
-  if (!splitsPlainly(tokenizer, endText, endId)) return undefined;
+  if (tokenizer.separator === undefined) return undefined;
   let joined: Int32Array;
   try {
-    joined = tokenizer.encode(parts.join(endText));
+    joined = tokenizer.encode(parts.join(tokenizer.separator));
   } catch (error) {
     if (error instanceof UserError) return undefined; // one by one shows which it is
     throw error;
@@ -93,14 +95,6 @@ function encodeParts(parts: readonly string[], tokenizer: Tokenizer, endId: numb
   }
   encoded.push(joined.subarray(start));
   return encoded.length === parts.length ? encoded : undefined;
-}
-
-/** An end token of Hugging Face's may take in the white space around it, or count between words alone. */
-function splitsPlainly(tokenizer: Tokenizer, endText: string, endId: number): boolean {
-  if (tokenizer.kind !== "gpt2") return true;
-  const joined = tokenizer.encode(`a ${endText} b${endText}c`);
-  const apart = [...tokenizer.encode("a "), endId, ...tokenizer.encode(" b"), endId, ...tokenizer.encode("c")];
-  return joined.length === apart.length && apart.every((id, i) => joined[i] === id);
 }
 
 function encodeOneByOne(
@@ -132,10 +126,12 @@ export async function* safePieces(
   tokenizer: Tokenizer | undefined,
   name: string,
 ): AsyncGenerator<string> {
+  const added = tokenizer ?? addedTokens([specialToken(END_OF_TEXT, 0)]);
   let rest = "";
   for await (const text of texts) {
     const all = rest + text;
-    const cut = tokenizer?.kind === "gpt2" ? beforeWhiteSpace(all) : beforeEndToken(all);
+    const divides = (at: number): boolean => added.divides(all, at);
+    const cut = tokenizer?.kind === "gpt2" ? beforeWhiteSpace(all, divides) : beforeAddedToken(all, divides);
     if (cut > 0) yield all.slice(0, cut);
     rest = all.slice(cut);
     if (rest.length > LONGEST_PIECE)
@@ -147,20 +143,19 @@ export async function* safePieces(
 }
 
 /** The last place before white space that does not follow white space; a line end if there is one. 0 if there is none. */
-function beforeWhiteSpace(text: string): number {
+function beforeWhiteSpace(text: string, divides: (at: number) => boolean): number {
   for (let at = text.lastIndexOf("\n"); at > 0; at = text.lastIndexOf("\n", at - 1))
-    if (!/\p{White_Space}/u.test(text[at - 1]!)) return at;
+    if (!/\p{White_Space}/u.test(text[at - 1]!) && divides(at)) return at;
   for (let at = text.length - 1; at > 0; at--)
-    if (/\p{White_Space}/u.test(text[at]!) && !/\p{White_Space}/u.test(text[at - 1]!)) return at;
+    if (/\p{White_Space}/u.test(text[at]!) && !/\p{White_Space}/u.test(text[at - 1]!) && divides(at)) return at;
   return 0;
 }
 
-/** The last place that splits neither an end token nor a surrogate pair. */
-function beforeEndToken(text: string): number {
-  let cut = text.length - END_OF_TEXT.length + 1;
-  if (cut <= 0) return 0;
-  const token = text.lastIndexOf(END_OF_TEXT, cut);
-  if (token >= 0 && token + END_OF_TEXT.length > cut) cut = token;
-  const before = text.charCodeAt(cut - 1);
-  return before >= 0xd800 && before < 0xdc00 ? cut - 1 : cut;
+/** The last place that splits neither an added token nor a surrogate pair. */
+function beforeAddedToken(text: string, divides: (at: number) => boolean): number {
+  for (let at = text.length; at > 0; at--) {
+    const before = text.charCodeAt(at - 1);
+    if (!(before >= 0xd800 && before < 0xdc00) && divides(at)) return at;
+  }
+  return 0;
 }

@@ -1,5 +1,5 @@
 import { userError } from "../core/errors.ts";
-import { END_OF_TEXT, type Tokenizer } from "../text/tokenizer.ts";
+import { END_OF_TEXT, requireEndId, type Tokenizer } from "../text/tokenizer.ts";
 import type { Columns } from "./columns.ts";
 import { type EncodedRecords, encodeBatch, safePieces } from "./encode.ts";
 import { endTextOf } from "./findings.ts";
@@ -89,13 +89,23 @@ export async function* encodeAsStream(
     for await (const { ids, lengths } of encodeFiles([file], columns, tokenizer)) {
       let at = 0;
       for (const length of lengths) {
-        // A record is end token, text, end token; of the two, one between texts is enough.
-        yield { ids: ids.slice(texts++ > 0 && last !== ids[at] ? at : at + 1, at + length - 1), text: true };
+        // A record is start token, text, end token; between texts one end token is enough.
+        const text = ids.subarray(at + tokenizer.startIds.length, at + length - 1);
+        const endId = requireEndId(tokenizer);
+        const begun = texts++ > 0 && last !== endId ? joined(endId, text) : text.slice();
+        yield { ids: begun, text: true };
         at += length;
-        last = ids[at - 2];
+        last = begun.at(-1) ?? last;
       }
     }
   }
+}
+
+function joined(first: number, rest: Int32Array): Int32Array {
+  const all = new Int32Array(1 + rest.length);
+  all[0] = first;
+  all.set(rest, 1);
+  return all;
 }
 
 export interface AlphabetOptions {

@@ -24,14 +24,16 @@ export function linesOf(text: string, endText: string = END_OF_TEXT): string[] {
 }
 
 /**
- * Each record becomes end token, text, end token: the first is what a sample starts from, the last is what teaches the
- * model to stop, with loss on it. Those that a text has at its edges are the record's own; one with no text besides is left
- * out. A record that does not fit `contextLength` places is cut and so ends without one.
+ * Each record becomes start token, text, end token, of which the first is the end token too, as in GPT-2, unless the tokenizer
+ * has one of its own: the first is what a sample starts from, the last is what teaches the model to stop, with loss on it.
+ * Those that a text has at its edges are the record's own; one with no text besides is left out. A record that does not fit
+ * `contextLength` places is cut and so ends without one.
  */
 export function encodeRecords(records: readonly string[], tokenizer: Tokenizer, contextLength: number): Dataset {
   if (records.length === 0) userError("the data has no records: wanted a text file with one record a line");
   const endId = requireEndId(tokenizer);
   const endText = endTextOf(tokenizer)!;
+  const start = tokenizer.startIds;
   const lengths = new Map<number, number>();
   const texts = records
     .map((record) => withoutOwnEnds(record, endText))
@@ -39,9 +41,9 @@ export function encodeRecords(records: readonly string[], tokenizer: Tokenizer, 
   const sequences = texts.map(({ text: record }): Sequence => {
     const text = tokenizer.encode(record);
     // n ids have n - 1 places, since the last one is only predicted.
-    const fits = text.length + 1 <= contextLength;
-    const ids = fits ? [endId, ...text, endId] : [endId, ...text.subarray(0, contextLength)];
-    lengths.set(text.length + 2, (lengths.get(text.length + 2) ?? 0) + 1);
+    const whole = [...start, ...text, endId];
+    const ids = whole.slice(0, contextLength + 1);
+    lengths.set(whole.length, (lengths.get(whole.length) ?? 0) + 1);
     return { ids };
   });
   return { sequences, report: reportRecords(lengths, new Map(), contextLength) };

@@ -36,7 +36,8 @@ export interface GenerateOptions {
   readonly earlyStopping?: boolean | "never" | undefined;
   /** Texts that end a sequence; what comes from there on is left out. Wants `tokenizer`. */
   readonly stopStrings?: readonly string[] | undefined;
-  readonly tokenizer?: Pick<Tokenizer, "bytes"> | undefined;
+  /** For texts; and ids that it lacks are never drawn: a model may have more rows than there are tokens. */
+  readonly tokenizer?: GenerationTokenizer | undefined;
   /** Equal seeds give equal texts. Default 0. */
   readonly seed?: number | undefined;
   /** Also give each new token's log-probability under the model, before any rule changed it. */
@@ -53,10 +54,13 @@ export interface Generation extends Omit<NextTokenRules, "minLength"> {
   readonly lengthPenalty: number;
   readonly earlyStopping: boolean | "never";
   readonly stopStrings: readonly string[];
-  readonly tokenizer: Pick<Tokenizer, "bytes"> | undefined;
+  readonly tokenizer: GenerationTokenizer | undefined;
   readonly seed: number;
   readonly logProbabilities: boolean;
 }
+
+/** As much of a tokenizer as generation needs. */
+export type GenerationTokenizer = Pick<Tokenizer, "bytes"> & Partial<Pick<Tokenizer, "vocabSize" | "missingIds">>;
 
 const SAMPLING_OPTIONS = ["temperature", "topK", "topP", "minP"] as const;
 const BEAM_OPTIONS = ["lengthPenalty", "earlyStopping"] as const;
@@ -91,7 +95,10 @@ export function generationOptions(
     wrong("stopStrings", "an empty text", "it would stop everything: leave it out");
   if (stopStrings.length > 0 && !options.tokenizer)
     wrong("stopStrings", stopStrings.join(", "), (o) => `texts need the tokenizer: give ${o("tokenizer")} too`);
-  const endIds = idsOf(options.eosTokenId === undefined ? config.eosTokenId : options.eosTokenId);
+  const vocabulary = Math.min(config.vocabSize, options.tokenizer?.vocabSize ?? config.vocabSize);
+  const missingIds = options.tokenizer?.missingIds ?? [];
+  const usual = idsOf(config.eosTokenId).filter((id) => id < vocabulary && !missingIds.includes(id));
+  const endIds = options.eosTokenId === undefined ? usual : idsOf(options.eosTokenId);
   for (const id of endIds) checkId("eosTokenId", id, config.vocabSize);
   const badWordsIds = (options.badWordsIds ?? []).filter((word) => !(word.length === 1 && endIds.includes(word[0]!)));
   for (const word of badWordsIds) {
@@ -107,7 +114,8 @@ export function generationOptions(
     minP: options.minP ?? 0,
     repetitionPenalty: options.repetitionPenalty ?? 1,
     noRepeatNgramSize: options.noRepeatNgramSize ?? 0,
-    badWordsIds,
+    badWordsIds: [...badWordsIds, ...missingIds.filter((id) => id < vocabulary).map((id) => [id])],
+    vocabulary,
     endIds,
     numBeams,
     numReturnSequences,

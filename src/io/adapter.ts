@@ -5,7 +5,6 @@ import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { checkLora, type LoraOptions, loraShapes } from "../model/lora.ts";
 import { hasTokenizer, loadTokenizer } from "../text/load.ts";
-import { hasStartToken } from "../text/start.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import {
   type CheckpointTensor,
@@ -16,6 +15,7 @@ import {
   rejectForeignTokenizer,
   streamParameters,
 } from "./checkpoint.ts";
+import { GENERATION_CONFIG, type GenerationConfig, parseGenerationConfig } from "./generation-config.ts";
 import { quote } from "./json.ts";
 import { storedName } from "./parameter-names.ts";
 
@@ -37,6 +37,8 @@ export interface Adapter extends AdapterConfig {
   /** The directory's own, if it has one. */
   readonly tokenizer?: Tokenizer | undefined;
   readonly startToken: boolean;
+  /** `generation_config.json` as it is. */
+  readonly generationConfig?: GenerationConfig | undefined;
   /** By the names of `loraShapes`. */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
 }
@@ -174,7 +176,14 @@ export async function openAdapter(files: ReadonlyMap<string, FileSource>, config
     userError(`${ADAPTER_WEIGHTS}: tensor ${quote(unknown)} is none of the target modules' of ${ADAPTER_CONFIG}`);
   const tokenizer = hasTokenizer(texts) ? loadTokenizer(texts) : undefined;
   rejectForeignTokenizer(config, tokenizer);
-  return { ...stated, tokenizer, startToken: hasStartToken(texts), tensors };
+  const generation = texts.get(GENERATION_CONFIG);
+  return {
+    ...stated,
+    tokenizer,
+    startToken: tokenizer?.startsTexts ?? false,
+    ...(generation ? { generationConfig: parseGenerationConfig(new TextDecoder().decode(generation)) } : {}),
+    tensors,
+  };
 }
 
 /** The corrections themselves, in f32: they are small. */

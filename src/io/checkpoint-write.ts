@@ -2,9 +2,10 @@
 import { userError } from "../core/errors.ts";
 import { type Gpt2Config, parameterShapes, validateConfig } from "../model/config.ts";
 import { withStartToken } from "../text/start.ts";
-import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import { rejectForeignTokenizer } from "./checkpoint.ts";
 import { formatConfig } from "./config-json.ts";
+import { GENERATION_CONFIG } from "./generation-config.ts";
 import { storedName } from "./parameter-names.ts";
 import { planSafetensors } from "./safetensors-write.ts";
 import { WEIGHTS } from "./weight-files.ts";
@@ -12,8 +13,10 @@ import { WEIGHTS } from "./weight-files.ts";
 /** What a directory says of a model besides its weights. */
 export interface ModelDescription {
   readonly config: Gpt2Config;
+  /** What the model's own `config.json` said: its other fields are kept. */
+  readonly configJson?: Readonly<Record<string, unknown>> | undefined;
   readonly tokenizer?: Tokenizer | undefined;
-  /** Whether the tokenizer's files shall say that texts start with the end token. */
+  /** Whether the tokenizer's files shall say that texts start with its `startIds`. */
   readonly startToken?: boolean | undefined;
   readonly generationConfig?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -45,7 +48,7 @@ export interface ModelPlan {
  * Throws `UserError` on a config that is none, and on a tokenizer with more ids than the model.
  */
 export function planModelDirectory(model: ModelDescription): ModelPlan {
-  const { config, tokenizer, startToken, generationConfig } = model;
+  const { config, configJson, tokenizer, startToken, generationConfig } = model;
   validateConfig(config);
   rejectForeignTokenizer(config, tokenizer);
   const own = parameterShapes(config);
@@ -56,12 +59,12 @@ export function planModelDirectory(model: ModelDescription): ModelPlan {
     const { name } = named.get(stored)!;
     return { parameter: own.has(name) ? name : undefined, elements: (end - begin) / 4, begin };
   });
-  const files = new Map([["config.json", encode(formatConfig(config))]]);
+  const files = new Map([["config.json", encode(formatConfig(config, configJson))]]);
   const texts = tokenizer?.files(config.contextLength) ?? new Map<string, Uint8Array>();
-  const told = tokenizer && startToken ? withStartToken(texts, requireEndId(tokenizer)) : texts;
+  const told = tokenizer && startToken ? withStartToken(texts, tokenizer) : texts;
   for (const [name, bytes] of told) files.set(name, bytes);
   if (generationConfig !== undefined) {
-    files.set("generation_config.json", encode(`${JSON.stringify(generationConfig, null, 2)}\n`));
+    files.set(GENERATION_CONFIG, encode(`${JSON.stringify(generationConfig, null, 2)}\n`));
   }
   return { files, weights: { name: WEIGHTS, header, tensors: planned, fileSize } };
 }

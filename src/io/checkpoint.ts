@@ -2,15 +2,16 @@
 import { userError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { hasTokenizer, loadTokenizer } from "../text/load.ts";
-import { hasStartToken } from "../text/start.ts";
+import { readObject } from "../text/json-files.ts";
+import { hasTokenizer, loadTokenizer, TOKENIZER_FILES } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { parseConfig } from "./config-json.ts";
+import { endIdsOf, GENERATION_CONFIG, type GenerationConfig, parseGenerationConfig } from "./generation-config.ts";
 import { guessConfig } from "./guess-config.ts";
-import { isBias, matchParameters, parameterName } from "./parameter-names.ts";
+import { describeOtherHeads, HEAD_COUNTS, isBias, matchParameters, storedHead } from "./parameter-names.ts";
 import { DTYPE_BYTES, headerBytesNeeded, parseHeader, type TensorInfo } from "./safetensors.ts";
 import { decodeFloat32Into } from "./tensor-data.ts";
-import { INDEX, joinTensors, parseIndex, WEIGHTS, weightFileNames } from "./weight-files.ts";
+import { INDEX, joinTensors, parseIndex, rejectPointer, WEIGHTS, weightFileNames } from "./weight-files.ts";
 
 /** A file of known size, wherever it lies: on a disk, behind HTTP, in memory. */
 export interface FileSource {
@@ -28,11 +29,17 @@ export interface CheckpointTensor extends TensorInfo {
 
 export interface Checkpoint {
   readonly config: Gpt2Config;
+  /** `config.json` as it is. */
+  readonly configJson?: Readonly<Record<string, unknown>> | undefined;
   readonly tokenizer?: Tokenizer | undefined;
-  /** Whether texts start with the end token, by the tokenizer's files. */
+  /** Whether texts start with the tokenizer's `startIds`, by its files. */
   readonly startToken: boolean;
   /** `generation_config.json` as it is. */
-  readonly generationConfig?: Readonly<Record<string, unknown>> | undefined;
+  readonly generationConfig?: GenerationConfig | undefined;
+  /** The ids at which generation stops, by all these files. */
+  readonly endIds: readonly number[];
+  /** What the person should know of the files: a line each. */
+  readonly notices: readonly string[];
   /** By Hugging Face name without `transformer.`, in the model's order. */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
 }
@@ -52,16 +59,7 @@ const PIECE = 2 ** 20;
 
 /** Far more than GPT-2's tokenizer.json (3.5 MB); what is read whole must not fill the memory. */
 const MAX_TEXT_BYTES = 64 * 2 ** 20;
-const TEXTS = [
-  "config.json",
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "vocab.json",
-  "merges.txt",
-  "added_tokens.json",
-  INDEX,
-];
+const TEXTS = ["config.json", GENERATION_CONFIG, ...TOKENIZER_FILES, INDEX];
 
 /** The files of a model that are worth having: texts, and the weights that `isWeights` finds. */
 export function isModelFile(name: string): boolean {
@@ -83,14 +81,30 @@ export async function openCheckpoint(
   const names = options.weights === undefined ? weightFileNames(new Set(files.keys()), index) : [options.weights];
   const stored = joinTensors(await readHeaders(files, names), index);
   const where = names[0] ?? WEIGHTS;
-  const stated = configText === undefined ? await guessed(stored, where) : parseConfig(configText);
+  const said = configText === undefined ? guessConfig(stored, where) : parseConfig(configText);
+  const stated = await withHeadFound(said, configText === undefined, stored);
   const config = await withBiasesFound(stated, stored);
   const wanted = new Map([...stored].filter(([name]) => config.bias || !isBias(name)));
   const tensors = matchParameters(wanted, config, where);
   const tokenizer = hasTokenizer(texts) ? loadTokenizer(texts) : undefined;
   rejectForeignTokenizer(config, tokenizer);
-  const generationConfig = parseObject(text("generation_config.json"));
-  return { config, tokenizer, startToken: hasStartToken(texts), generationConfig, tensors };
+  const generationText = text(GENERATION_CONFIG);
+  const generationConfig = generationText === undefined ? undefined : parseGenerationConfig(generationText);
+  const otherHeads = describeOtherHeads(stored);
+  return {
+    config,
+    configJson: configText === undefined ? undefined : JSON.parse(configText),
+    tokenizer,
+    // Weights without a tokenizer may have settings of one.
+    startToken: tokenizer?.startsTexts ?? readObject(texts, "tokenizer_config.json").add_bos_token === true,
+    generationConfig,
+    endIds: endIdsOf(config, generationConfig, tokenizer),
+    notices: [
+      ...(said.tieWordEmbeddings && !config.tieWordEmbeddings ? [HEAD_COUNTS] : []),
+      ...(otherHeads === undefined ? [] : [otherHeads]),
+    ],
+    tensors,
+  };
 }
 
 /** Tells `sink` every parameter, widened or rounded to f32, a piece at a time and in the order of the files. */
@@ -129,7 +143,9 @@ export async function readTexts(
     const file = files.get(name);
     if (!file) continue;
     if (file.size > MAX_TEXT_BYTES) userError(`${name}: ${file.size} bytes; wanted at most ${MAX_TEXT_BYTES}`);
-    texts.set(name, await readAll(file, file.size));
+    const bytes = await readAll(file, file.size);
+    rejectPointer(bytes, file.size, name);
+    texts.set(name, bytes);
   }
   return texts;
 }
@@ -139,7 +155,9 @@ export async function readHeaders(files: ReadonlyMap<string, FileSource>, names:
   const parsed = new Map<string, { file: FileSource; parsed: ReturnType<typeof parseHeader> }>();
   for (const name of names) {
     const file = files.get(name) ?? userError(`${name}: is not there`);
-    const needed = headerBytesNeeded(await readAll(file, Math.min(8, file.size)), file.size, name);
+    const start = await readAll(file, Math.min(1024, file.size));
+    rejectPointer(start, file.size, name);
+    const needed = headerBytesNeeded(start, file.size, name);
     parsed.set(name, { file, parsed: parseHeader(await readAll(file, needed), file.size, name) });
   }
   return parsed;
@@ -151,25 +169,38 @@ async function readAll(file: FileSource, length: number): Promise<Uint8Array> {
   return bytes;
 }
 
-/** A guess that takes a classifier that repeats the embedding for tied, as Hugging Face stores some. */
-async function guessed(stored: ReadonlyMap<string, CheckpointTensor>, where: string): Promise<Gpt2Config> {
-  const config = guessConfig(stored, where);
-  const named = (wanted: string) => [...stored].find(([name]) => parameterName(name) === wanted)?.[1];
-  const [head, embedding] = [named("lm_head.weight"), named("wte.weight")];
-  if (!head || !embedding || head.dtype !== embedding.dtype) return config;
-  return { ...config, tieWordEmbeddings: await sameBytes(head, embedding) };
+/**
+ * Where the classifier is said to be tied, or where nothing is said, it is if the stored one, if any, is the embedding again:
+ * transformers keeps both where they differ, and Hugging Face stores some twice.
+ */
+async function withHeadFound(
+  config: Gpt2Config,
+  guessed: boolean,
+  stored: ReadonlyMap<string, CheckpointTensor>,
+): Promise<Gpt2Config> {
+  const both = storedHead(stored);
+  if (!both || !(guessed || config.tieWordEmbeddings)) return config;
+  return { ...config, tieWordEmbeddings: await sameElements(both.head, both.embedding) };
 }
 
-async function sameBytes(a: CheckpointTensor, b: CheckpointTensor): Promise<boolean> {
-  if (a.end - a.begin !== b.end - b.begin) return false;
-  for (let at = 0; at < a.end - a.begin; at += PIECE) {
-    const count = Math.min(PIECE, a.end - a.begin - at);
-    const [left, right] = [new Uint8Array(count), new Uint8Array(count)];
-    await a.file.read(a.begin + at, left);
-    await b.file.read(b.begin + at, right);
-    if (left.some((byte, i) => byte !== right[i])) return false;
+async function sameElements(a: CheckpointTensor, b: CheckpointTensor): Promise<boolean> {
+  const total = sizeOf(a.shape);
+  if (a.shape.length !== b.shape.length || a.shape.some((size, i) => size !== b.shape[i])) return false;
+  for (let at = 0; at < total; at += PIECE) {
+    const count = Math.min(PIECE, total - at);
+    const [left, right] = [await readBits(a, at, count), await readBits(b, at, count)];
+    for (let i = 0; i < count; i++) if (left[i] !== right[i]) return false;
   }
   return true;
+}
+
+/** Some elements as f32, by their bits, so that a NaN is equal to itself. */
+async function readBits({ file, begin, dtype, where }: CheckpointTensor, at: number, count: number) {
+  const raw = new Uint8Array(count * DTYPE_BYTES[dtype]);
+  await file.read(begin + at * DTYPE_BYTES[dtype], raw);
+  const values = new Float32Array(count);
+  decodeFloat32Into(raw, dtype, values, `${where}: a tensor`);
+  return new Uint32Array(values.buffer);
 }
 
 /** A model written without biases comes back without them, unless someone has trained them since. */
@@ -190,16 +221,4 @@ export function rejectForeignTokenizer(config: Gpt2Config, tokenizer: Tokenizer 
   if (tokenizer !== undefined && tokenizer.vocabSize > config.vocabSize) {
     userError(`tokenizer: ${tokenizer.vocabSize} tokens, but the model's vocabulary has ${config.vocabSize}`);
   }
-}
-
-function parseObject(text: string | undefined): Record<string, unknown> | undefined {
-  if (text === undefined) return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return userError("generation_config.json: not valid JSON");
-  }
-  if (typeof json !== "object" || json === null) return userError("generation_config.json: not a JSON object");
-  return json as Record<string, unknown>;
 }

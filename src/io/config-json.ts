@@ -24,7 +24,7 @@ const ACTIVATIONS: Readonly<Record<string, Gpt2Config["activation"]>> = {
  */
 export function parseConfig(text: string, where = "config.json"): Gpt2Config {
   const json = parseObject(text, where);
-  const { number, boolean, tokenId, wrong } = fieldsOf(json, where);
+  const { number, boolean, tokenIds, wrong } = fieldsOf(json, where);
   const activationName = String(json.activation_function ?? "gelu_new");
   const activation = Object.hasOwn(ACTIVATIONS, activationName) ? ACTIVATIONS[activationName] : undefined;
   if ((json.model_type ?? "gpt2") !== "gpt2") wrong("model_type", '"gpt2"');
@@ -51,19 +51,37 @@ export function parseConfig(text: string, where = "config.json"): Gpt2Config {
       attention: number("attn_pdrop", 0.1),
       residual: number("resid_pdrop", 0.1),
     },
-    bosTokenId: tokenId("bos_token_id", endId),
-    eosTokenId: tokenId("eos_token_id", endId),
+    bosTokenId: first(tokenIds("bos_token_id", endId).filter((id) => id < vocabSize)),
+    eosTokenId: oneOrAll(tokenIds("eos_token_id", endId).filter((id) => id < vocabSize)),
   });
 }
 
-/** The text of a `config.json` that transformers loads as GPT2LMHeadModel. */
-export function formatConfig(config: Gpt2Config): string {
+function first(ids: readonly number[]): number | null {
+  return ids[0] ?? null;
+}
+
+function oneOrAll(ids: readonly number[]): number | readonly number[] | null {
+  return ids.length > 1 ? ids : first(ids);
+}
+
+/** Fields that would not be true of what is written. */
+function keptField([field, value]: [string, unknown]): [string, unknown][] {
+  if (field === "torch_dtype" || field === "dtype") return [[field, "float32"]];
+  return field === "auto_map" || field === "quantization_config" ? [] : [[field, value]];
+}
+
+/**
+ * The text of a `config.json` that transformers loads as GPT2LMHeadModel. `before`: what the model's own said, whose other
+ * fields are kept.
+ */
+export function formatConfig(config: Gpt2Config, before?: Json): string {
   const json = {
+    ...Object.fromEntries(Object.entries(before ?? {}).flatMap(keptField)),
     model_type: "gpt2",
     architectures: ["GPT2LMHeadModel"],
     vocab_size: config.vocabSize,
     n_positions: config.contextLength,
-    n_ctx: config.contextLength,
+    ...(before === undefined || "n_ctx" in before ? { n_ctx: config.contextLength } : {}),
     n_embd: config.width,
     n_layer: config.layers,
     n_head: config.heads,
@@ -77,7 +95,7 @@ export function formatConfig(config: Gpt2Config): string {
     bos_token_id: config.bosTokenId,
     eos_token_id: config.eosTokenId,
     // Hugging Face always has biases and keeps a key that it does not know: zeros there, none here.
-    ...(config.bias ? {} : { bias: false }),
+    bias: config.bias ? undefined : false,
   };
   return `${JSON.stringify(json, null, 2)}\n`;
 }
@@ -107,11 +125,12 @@ function fieldsOf(json: Json, where: string) {
       const got = json[field] ?? absent;
       return typeof got === "boolean" ? got : wrong(field, "true or false");
     },
-    /** Null says that there is none. */
-    tokenId(field: string, absent: number | null): number | null {
+    /** One id, a list, or null for none. Those beyond the vocabulary, left from another model, are the caller's to drop. */
+    tokenIds(field: string, absent: number | null): readonly number[] {
       const given = json[field] === undefined ? absent : json[field];
-      const got = Array.isArray(given) && given.length === 1 ? given[0] : given;
-      return got === null || typeof got === "number" ? got : wrong(field, "one token id, or null");
+      const ids: unknown[] = given === null ? [] : Array.isArray(given) ? given : [given];
+      const isId = (id: unknown): id is number => typeof id === "number" && Number.isInteger(id) && id >= 0;
+      return ids.every(isId) ? ids : wrong(field, "a token id, a list of them, or null");
     },
   };
 }

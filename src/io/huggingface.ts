@@ -7,10 +7,11 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { rejectForeignTokenizer } from "./checkpoint.ts";
 import { planModelDirectory } from "./checkpoint-write.ts";
 import { formatConfig, parseConfig } from "./config-json.ts";
-import { isBias, matchParameters } from "./parameter-names.ts";
+import { endIdsOf, GENERATION_CONFIG, type GenerationConfig, parseGenerationConfig } from "./generation-config.ts";
+import { describeOtherHeads, HEAD_COUNTS, isBias, matchParameters, storedHead } from "./parameter-names.ts";
 import { parseSafetensors, type TensorInfo } from "./safetensors.ts";
 import { toFloat32 } from "./tensor-data.ts";
-import { INDEX, joinTensors, parseIndex, WEIGHTS, weightFileNames } from "./weight-files.ts";
+import { INDEX, joinTensors, parseIndex, rejectPointer, WEIGHTS, weightFileNames } from "./weight-files.ts";
 
 export { formatConfig, parseConfig };
 
@@ -21,8 +22,16 @@ export interface ModelDirectory {
   /** Row-major, by Hugging Face name without `transformer.`, in the order of `parameterShapes`. */
   readonly parameters: ReadonlyMap<string, Float32Array>;
   readonly tokenizer?: Tokenizer | undefined;
+  /** Whether texts start with the tokenizer's `startIds`, by its files. */
+  readonly startToken?: boolean | undefined;
+  /** `config.json` as it is; what of it is no `config` is written again. */
+  readonly configJson?: Readonly<Record<string, unknown>> | undefined;
   /** `generation_config.json` as it is. */
-  readonly generationConfig?: Readonly<Record<string, unknown>> | undefined;
+  readonly generationConfig?: GenerationConfig | undefined;
+  /** The ids at which generation stops, by all these files. */
+  readonly endIds?: readonly number[] | undefined;
+  /** What one should know of the files: a line each. */
+  readonly notices?: readonly string[] | undefined;
 }
 
 /** A tensor and the file, one of perhaps several, that it is in. */
@@ -32,8 +41,11 @@ interface StoredTensor extends TensorInfo {
 
 /** Every parameter of `files` as f32, its config and, if there, its tokenizer. Throws `UserError` naming the file at fault. */
 export function readModelDirectory(files: Files): ModelDirectory {
-  const stated = parseConfig(requireText(files, "config.json"));
+  for (const [name, bytes] of files) rejectPointer(bytes, bytes.length, name);
+  const configText = requireText(files, "config.json");
+  const said = parseConfig(configText);
   const tensors = storedTensors(files);
+  const stated = withHeadFound(said, tensors);
   const config = withBiasesFound(stated, tensors);
   const named = [...tensors].filter(([name]) => config.bias || !isBias(name));
   const parameters = new Map<string, Float32Array>();
@@ -42,8 +54,23 @@ export function readModelDirectory(files: Files): ModelDirectory {
   }
   const tokenizer = hasTokenizer(files) ? loadTokenizer(files) : undefined;
   rejectForeignTokenizer(config, tokenizer);
-  const generation = files.has("generation_config.json") ? readJson(files, "generation_config.json") : undefined;
-  return { config, parameters, tokenizer, generationConfig: generation };
+  const generationConfig = files.has(GENERATION_CONFIG)
+    ? parseGenerationConfig(requireText(files, GENERATION_CONFIG))
+    : undefined;
+  const otherHeads = describeOtherHeads(tensors);
+  return {
+    config,
+    configJson: JSON.parse(configText),
+    parameters,
+    tokenizer,
+    startToken: tokenizer?.startsTexts ?? false,
+    generationConfig,
+    endIds: endIdsOf(config, generationConfig, tokenizer),
+    notices: [
+      ...(said.tieWordEmbeddings && !config.tieWordEmbeddings ? [HEAD_COUNTS] : []),
+      ...(otherHeads === undefined ? [] : [otherHeads]),
+    ],
+  };
 }
 
 /**
@@ -82,6 +109,18 @@ function storedTensors(files: Files): Map<string, StoredTensor> {
   return joinTensors(new Map(parsed), index);
 }
 
+/** As in `openCheckpoint`: a classifier that is said to be tied is, unless the file has another one. */
+function withHeadFound(config: Gpt2Config, tensors: ReadonlyMap<string, StoredTensor>): Gpt2Config {
+  const both = storedHead(tensors);
+  if (!both || !config.tieWordEmbeddings) return config;
+  const [head, embedding] = [both.head, both.embedding].map((tensor) => {
+    const values = toFloat32(tensor.file, tensor, `${WEIGHTS}: lm_head.weight`);
+    return new Uint32Array(values.buffer, values.byteOffset, values.length);
+  }) as [Uint32Array, Uint32Array];
+  const same = head.length === embedding.length && head.every((bits, i) => bits === embedding[i]);
+  return { ...config, tieWordEmbeddings: same };
+}
+
 /** A model written without biases comes back without them, unless someone has trained them since. */
 function withBiasesFound(config: Gpt2Config, tensors: ReadonlyMap<string, StoredTensor>): Gpt2Config {
   if (config.bias) return config;
@@ -96,15 +135,4 @@ function requireText(files: Files, name: string): string {
     return userError(`model directory: got ${[...files.keys()].join(", ") || "no files"}; wanted ${name}`);
   }
   return new TextDecoder().decode(bytes);
-}
-
-function readJson(files: Files, name: string): Record<string, unknown> {
-  let json: unknown;
-  try {
-    json = JSON.parse(requireText(files, name));
-  } catch {
-    return userError(`${name}: not valid JSON`);
-  }
-  if (typeof json !== "object" || json === null) return userError(`${name}: not a JSON object`);
-  return json as Record<string, unknown>;
 }

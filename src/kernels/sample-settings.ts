@@ -26,10 +26,12 @@ export function rowStride(B: number): number {
 
 /** Places in the settings; shaders/sample/common.wgsl names the same. Floats are stored as their float32 bits. */
 const [SEED_LOW, SEED_HIGH, FIRST_ROW, DO_SAMPLE, TEMPERATURE, TOP_K] = [0, 1, 2, 3, 4, 5];
-const [TOP_P, LOG_MIN_P, PENALTY, NGRAM_SIZE, ENDS, WORDS, LISTS] = [6, 7, 8, 9, 10, 11, 12];
+const [TOP_P, LOG_MIN_P, PENALTY, NGRAM_SIZE, ENDS, WORDS, VOCABULARY, LISTS] = [6, 7, 8, 9, 10, 11, 12, 13];
 
 /** Settings come in lengths that are multiples of this, so that few plans serve all of them. */
 const UNIT = 64;
+/** More than any vocabulary. */
+const ALL = 0xffffffff;
 /** The logarithm of no min-p. */
 const NONE = -3e38;
 
@@ -41,7 +43,7 @@ export interface SampleSettings extends ScoreRules, SamplingRules {
 }
 
 /**
- * Everything about choosing tokens that is the same for all rows, u32 [S]: twelve words, the ids that end a sequence, then
+ * Everything about choosing tokens that is the same for all rows, u32 [S]: thirteen words, the ids that end a sequence, then
  * for each bad word where its ids are and how many. What is left out changes nothing.
  */
 export function packSettings(rules: Partial<SampleSettings>): Uint32Array<ArrayBuffer> {
@@ -61,6 +63,7 @@ export function packSettings(rules: Partial<SampleSettings>): Uint32Array<ArrayB
   words[NGRAM_SIZE] = rules.noRepeatNgramSize ?? 0;
   words[ENDS] = endIds.length;
   words[WORDS] = badWordsIds.length;
+  words[VOCABULARY] = rules.vocabulary ?? ALL;
   words.set(endIds, LISTS);
   let at = idsAt;
   badWordsIds.forEach((word, i) => {
@@ -91,6 +94,7 @@ export function unpackSettings(data: NumericArray) {
       const [start = 0, length = 0] = words.subarray(LISTS + ends + 2 * i, LISTS + ends + 2 * i + 2);
       return Array.from(words.subarray(start, start + length));
     }),
+    vocabulary: words[VOCABULARY]!,
     minLength: 0,
   };
 }

@@ -25,7 +25,8 @@ export interface Gpt2Config {
   /** Probabilities of zeroing an element while training, in [0, 1). */
   readonly dropout: { readonly embedding: number; readonly attention: number; readonly residual: number };
   readonly bosTokenId: number | null;
-  readonly eosTokenId: number | null;
+  /** One id or several: generation stops at any of them. */
+  readonly eosTokenId: number | readonly number[] | null;
 }
 
 /** Far past any GPT-2; a file that claims more would make a list of names that fills the memory. */
@@ -99,9 +100,11 @@ export function validateConfig(config: Gpt2Config): void {
     if (!(got >= 0 && got < 1)) wrong(`dropout.${part}`, got, "a probability, 0 or more and less than 1");
   }
   for (const field of ["bosTokenId", "eosTokenId"] as const) {
-    const got = config[field];
-    if (got !== null && !(Number.isInteger(got) && got >= 0 && got < config.vocabSize)) {
-      wrong(field, got, `null or an id from 0 to ${config.vocabSize - 1} (vocabSize - 1)`);
+    const given: unknown = config[field];
+    const ids: readonly unknown[] = field === "eosTokenId" && Array.isArray(given) ? given : [given];
+    for (const got of ids) {
+      if (got !== null && !(Number.isInteger(got) && Number(got) >= 0 && Number(got) < config.vocabSize))
+        wrong(field, got, `null or an id from 0 to ${config.vocabSize - 1} (vocabSize - 1)`);
     }
   }
 }

@@ -2,8 +2,8 @@
 import { userError } from "../core/errors.ts";
 
 export interface Bpe {
-  /** The bytes of each id. */
-  readonly tokens: readonly Uint8Array[];
+  /** The bytes of each id; undefined where none has it. */
+  readonly tokens: readonly (Uint8Array | undefined)[];
   /** The id of each single byte. */
   readonly byteIds: Int32Array;
   /** Rank of the merge of two ids, under `left * tokens.length + right`: the lowest is applied first. */
@@ -14,10 +14,10 @@ export interface Bpe {
 }
 
 /** A BPE with no merges yet. Throws `UserError` unless all 256 single bytes are tokens. */
-export function emptyBpe(tokens: readonly Uint8Array[]): Bpe {
+export function emptyBpe(tokens: readonly (Uint8Array | undefined)[]): Bpe {
   const byteIds = new Int32Array(256).fill(-1);
   tokens.forEach((bytes, id) => {
-    if (bytes.length === 1 && byteIds[bytes[0]!] === -1) byteIds[bytes[0]!] = id;
+    if (bytes?.length === 1 && byteIds[bytes[0]!] === -1) byteIds[bytes[0]!] = id;
   });
   const missing = byteIds.indexOf(-1);
   if (missing >= 0) userError(`vocabulary: no token for byte ${missing}; wanted all 256 single bytes`);

@@ -1,5 +1,6 @@
 import { userError } from "../core/errors.ts";
-import { idBuffer, splitSpecials } from "./ids.ts";
+import { type AddedToken, addedTokens, specialToken } from "./added-tokens.ts";
+import { createTokenizer, type TokenizerParts } from "./create.ts";
 import { END_OF_TEXT, type Tokenizer } from "./tokenizer.ts";
 import { tokenizerConfigJson, tokenizerJson } from "./tokenizer-json.ts";
 
@@ -21,7 +22,7 @@ export function charTokenizer(text: string, options: CharTokenizerOptions = {}):
   const plain = (run: string) => {
     for (const character of run) characters.add(character);
   };
-  splitSpecials(text, new Map(options.endToken === false ? [] : [[END_OF_TEXT, 0]]), plain, () => {});
+  addedTokens(options.endToken === false ? [] : [specialToken(END_OF_TEXT, 0)]).split(text, plain, () => {});
   if (characters.size === 0) userError("char tokenizer: the text is empty; wanted at least one character");
   return charTokenizerOf(
     [...characters].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!),
@@ -38,52 +39,54 @@ export function charTokenizerOf(
   const odd = characters.find((character, id) => ids.get(character) !== id || [...character].length !== 1);
   if (odd !== undefined) userError(`char tokenizer: ${describe(odd)} in the vocabulary; wanted each character once`);
   const endId = endToken ? characters.length : undefined;
-  const specials = new Map(endId === undefined ? [] : [[END_OF_TEXT, endId]]);
+  const ends = endId === undefined ? [] : [specialToken(END_OF_TEXT, endId)];
   const texts = endToken ? [...characters, END_OF_TEXT] : [...characters];
-  const textOf = (id: number): string =>
-    texts[id] ?? userError(`char tokenizer: id ${id}; wanted 0 to ${texts.length - 1}`);
-
-  return {
-    kind: "char",
-    vocabSize: texts.length,
+  return charTokenizerWith(ids, {
+    tokens: texts.map((text) => new TextEncoder().encode(text)),
+    added: addedTokens(ends),
     endId,
-    encode(text) {
-      const out = idBuffer();
-      const plain = (run: string, start: number) => {
-        let at = start;
-        for (const character of run) {
-          out.push(ids.get(character) ?? unknown(character, text, at, characters.length));
-          at += character.length;
-        }
-      };
-      splitSpecials(text, specials, plain, out.push);
-      return out.finish();
+    files: (contextLength) => charFiles(texts, ends, contextLength),
+  });
+}
+
+/** As `charTokenizerOf`, with other tokens than the end's beside the characters. `ids`: of each character. */
+export function charTokenizerWith(
+  ids: ReadonlyMap<string, number>,
+  parts: Omit<TokenizerParts, "kind" | "name" | "encodeRun">,
+): Tokenizer {
+  return createTokenizer({
+    ...parts,
+    kind: "char",
+    name: "char tokenizer",
+    encodeRun(run, out, start, text) {
+      let at = start;
+      for (const character of run) {
+        out.push(ids.get(character) ?? unknown(character, text, at, ids.size));
+        at += character.length;
+      }
     },
-    decode: (given) => Array.from(given, textOf).join(""),
-    bytes: (id) => new TextEncoder().encode(textOf(id)),
-    files: (contextLength) => charFiles(texts, specials, contextLength),
-  };
+  });
 }
 
 /** Word level, so that an unknown character is an error there too: a BPE without merges would drop it. */
 function charFiles(
   texts: readonly string[],
-  specials: ReadonlyMap<string, number>,
+  ends: readonly AddedToken[],
   contextLength: number | undefined,
 ): Map<string, Uint8Array> {
-  const vocab = Object.fromEntries(texts.map((text, id) => [text, id]));
   return new Map([
     [
       "tokenizer.json",
-      tokenizerJson(specials, {
+      tokenizerJson(ends, {
         pre_tokenizer: { type: "Split", pattern: { Regex: ANY_CHARACTER }, behavior: "Isolated", invert: false },
         decoder: { type: "Fuse" },
-        model: { type: "WordLevel", vocab, unk_token: "<|unknown|>" },
+        model: { type: "WordLevel", unk_token: "<|unknown|>" },
+        vocab: texts,
       }),
     ],
     [
       "tokenizer_config.json",
-      tokenizerConfigJson("PreTrainedTokenizerFast", contextLength, specials.size > 0 ? END_OF_TEXT : null),
+      tokenizerConfigJson("PreTrainedTokenizerFast", contextLength, ends.length > 0 ? END_OF_TEXT : null),
     ],
   ]);
 }

@@ -1,8 +1,9 @@
 import { userError } from "../core/errors.ts";
+import { addedTokens, specialToken } from "./added-tokens.ts";
 import { addMerge, type Bpe, emptyBpe, mergeBytes, recoverMerges } from "./bpe.ts";
-import { visibleToBytes } from "./byte-level.ts";
+import { createTokenizer, type TokenizerParts } from "./create.ts";
 import { gpt2Files } from "./gpt2-files.ts";
-import { decodeUtf8, type IdBuffer, idBuffer, splitSpecials } from "./ids.ts";
+import type { IdBuffer } from "./ids.ts";
 import { END_OF_TEXT, type Tokenizer } from "./tokenizer.ts";
 
 /**
@@ -25,30 +26,25 @@ const UTF8 = new TextEncoder();
 export async function gpt2Tokenizer(): Promise<Tokenizer> {
   const { default: ranks } = await import("gpt-tokenizer/bpeRanks/r50k_base");
   const tokens = ranks.map((token) => (typeof token === "string" ? UTF8.encode(token) : Uint8Array.from(token)));
-  return bpeTokenizer(recoverMerges(tokens), new Map([[END_OF_TEXT, tokens.length]]), END_OF_TEXT);
+  const bpe = recoverMerges(tokens);
+  const end = specialToken(END_OF_TEXT, tokens.length);
+  return bpeTokenizer(bpe, {
+    tokens: [...tokens, UTF8.encode(END_OF_TEXT)],
+    added: addedTokens([end]),
+    endId: end.id,
+    files: (contextLength) => gpt2Files(bpe, end, contextLength),
+  });
 }
 
 /**
- * A byte-level BPE from the contents of `vocab.json` and `merges.txt`. `specials`: text and id of each added token, in the
- * vocabulary or after it. `end`: the text of the token that ends a record. Throws `UserError` when they do not agree.
+ * The byte-level BPE of the contents of `vocab.json` and `merges.txt`. `tokens`: the bytes of each entry, by id.
+ * Throws `UserError` when they do not agree.
  */
-export function bpeFromVocabulary(
+export function bpeOf(
   vocab: ReadonlyMap<string, number>,
+  tokens: readonly (Uint8Array | undefined)[],
   merges: readonly (readonly [left: string, right: string])[],
-  specials: ReadonlyMap<string, number>,
-  end: string,
-): Tokenizer {
-  const tokens: Uint8Array[] = [];
-  for (const [content, id] of specials) tokens[id] = UTF8.encode(content);
-  for (const [entry, id] of vocab) {
-    const bytes = specials.has(entry) ? UTF8.encode(entry) : visibleToBytes(entry);
-    tokens[id] =
-      bytes ?? userError(`vocabulary: token ${id}, ${quoted(entry)}, is not written in GPT-2's byte characters`);
-  }
-  for (let id = 0; id < tokens.length; id++) {
-    if (tokens[id] === undefined)
-      userError(`vocabulary: no token has id ${id}; wanted every id below ${tokens.length}`);
-  }
+): Bpe {
   const bpe = emptyBpe(tokens);
   for (const [rank, [left, right]] of merges.entries()) {
     const [a, b, ab] = [vocab.get(left), vocab.get(right), vocab.get(left + right)];
@@ -59,40 +55,24 @@ export function bpeFromVocabulary(
     }
     addMerge(bpe, a, b, ab);
   }
-  return bpeTokenizer(bpe, specials, end);
+  return bpe;
 }
 
-function bpeTokenizer(bpe: Bpe, specials: ReadonlyMap<string, number>, end: string): Tokenizer {
-  const tokens = [...bpe.tokens];
-  for (const [content, id] of specials) tokens[id] = UTF8.encode(content);
-  const endId = specials.get(end);
-  if (endId === undefined) return userError(`tokenizer: no token ${quoted(end)} to end a record`);
+export function bpeTokenizer(bpe: Bpe, parts: Omit<TokenizerParts, "kind" | "name" | "encodeRun">): Tokenizer {
   const known = createPieces();
-
-  const encodeRun = (run: string, out: IdBuffer) => {
-    for (const piece of pieces(run)) {
-      if (known.push(piece, out)) continue;
-      const ids = mergeBytes(bpe, UTF8.encode(piece));
-      if (piece.length <= CACHED_LENGTH) known.add(piece, ids);
-      out.pushAll(ids);
-    }
-  };
-  const bytes = (id: number): Uint8Array =>
-    tokens[id] ?? userError(`tokenizer: id ${id} is outside the vocabulary, 0 to ${tokens.length - 1}`);
-
-  return {
+  return createTokenizer({
+    ...parts,
     kind: "gpt2",
-    vocabSize: tokens.length,
-    endId,
-    encode(text) {
-      const out = idBuffer();
-      splitSpecials(text, specials, (run) => encodeRun(run, out), out.push);
-      return out.finish();
+    name: "tokenizer",
+    encodeRun(run, out) {
+      for (const piece of pieces(run)) {
+        if (known.push(piece, out)) continue;
+        const ids = mergeBytes(bpe, UTF8.encode(piece));
+        if (piece.length <= CACHED_LENGTH) known.add(piece, ids);
+        out.pushAll(ids);
+      }
     },
-    decode: (ids) => decodeUtf8(Array.from(ids, bytes)),
-    bytes,
-    files: (contextLength) => gpt2Files(bpe, specials, end, contextLength),
-  };
+  });
 }
 
 /** Ids of the pieces seen last, in one array: an array for each would be larger than what is in it. */

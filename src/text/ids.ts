@@ -34,32 +34,6 @@ export function idBuffer(): IdBuffer {
   };
 }
 
-/**
- * Walks `text`, giving the runs between special tokens to `plain` and the special tokens' ids to `special`.
- * Where two special tokens match at one place the longer one is taken, as Hugging Face's tokenizers do.
- */
-export function splitSpecials(
-  text: string,
-  specials: ReadonlyMap<string, number>,
-  plain: (run: string, start: number) => void,
-  special: (id: number) => void,
-): void {
-  const longestFirst = [...specials.keys()].sort((a, b) => b.length - a.length).map(escapeRegExp);
-  let end = 0;
-  // An empty pattern would match everywhere.
-  const matches = longestFirst.length > 0 ? text.matchAll(new RegExp(longestFirst.join("|"), "g")) : [];
-  for (const match of matches) {
-    if (match.index > end) plain(text.slice(end, match.index), end);
-    special(specials.get(match[0])!);
-    end = match.index + match[0].length;
-  }
-  if (end < text.length) plain(end === 0 ? text : text.slice(end), end);
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-}
-
 /** The text of byte strings joined. A leading byte-order mark is text like any other. */
 export function decodeUtf8(parts: readonly Uint8Array[]): string {
   let length = 0;

@@ -54,6 +54,19 @@ test("token ids that are not said are none where the vocabulary is too small for
   expect(parseConfig('{"eos_token_id": [7]}').eosTokenId).toBe(7);
 });
 
+test("several end tokens are a list, and ids that another vocabulary left behind are none", () => {
+  expect(parseConfig('{"eos_token_id": [7, 5]}').eosTokenId).toEqual([7, 5]);
+  const left = '{"vocab_size": 65, "bos_token_id": 50256, "eos_token_id": [50256, 7]}';
+  expect(parseConfig(left)).toMatchObject({ bosTokenId: null, eosTokenId: 7 });
+});
+
+test("what a model's own config says besides is kept, but for what would not be true of what is written", () => {
+  const before = { pad_token_id: 3, torch_dtype: "bfloat16", auto_map: { AutoModel: "code.Model" }, n_embd: 1 };
+  const json = JSON.parse(formatConfig(parseConfig('{"n_embd": 24}'), before));
+  expect(json).toMatchObject({ pad_token_id: 3, torch_dtype: "float32", n_embd: 24, model_type: "gpt2" });
+  expect(json).not.toHaveProperty("auto_map");
+});
+
 test("PyTorch's name for the tanh approximation is known", () => {
   expect(parseConfig('{"activation_function": "gelu_pytorch_tanh"}').activation).toBe("gelu_new");
 });
@@ -72,7 +85,7 @@ describe("what this engine cannot compute is refused in one line", () => {
     ['{"activation_function": "toString"}', /activation_function is "toString"/],
     ['{"scale_attn_weights": false}', /scale_attn_weights is false; wanted true/],
     ['{"scale_attn_by_inverse_layer_idx": true}', /scale_attn_by_inverse_layer_idx is true; wanted false/],
-    ['{"eos_token_id": [1, 2]}', /eos_token_id is \[1,2\]; wanted one token id, or null/],
+    ['{"eos_token_id": [1, "2"]}', /eos_token_id is \[1,"2"\]; wanted a token id, a list of them, or null/],
     ['{"n_layer": 1e15}', /layers is 1000000000000000; wanted a whole number from 1 to 4096/],
   ];
   test.each(cases)("%s", (text, message) => {

@@ -53,7 +53,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Which packages may be imported where; in the folders that are not listed, none. They must work in a browser. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  text: ["gpt-tokenizer"],
+  text: ["gpt-tokenizer", "jsonc-parser"],
   io: ["zod"],
   report: ["zod"],
   data: ["papaparse", "hyparquet", "hyparquet-compressors"],

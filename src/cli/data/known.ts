@@ -51,7 +51,7 @@ function createKnownPairs(all: Sequences, tokenizer: Tokenizer): (text: string) 
 function recordOf(text: string, tokenizer: Tokenizer): number[] | undefined {
   try {
     const endId = requireEndId(tokenizer);
-    return [endId, ...tokenizer.encode(text), endId];
+    return [...tokenizer.startIds, ...tokenizer.encode(text), endId];
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 import { userError } from "../../core/errors.ts";
 import type { Sequences } from "../../data/sequence.ts";
+import { trainedGenerationConfig } from "../../io/generation-config.ts";
 import { type Gpt2Config, gpt2Config } from "../../model/config.ts";
 import type { ParameterLayout } from "../../model/parameters.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
@@ -55,10 +56,11 @@ export async function planTraining(
   }
 }
 
-/** What is saved of a model besides its weights: a new one's texts start after the end token where it learnt records. */
+/** What is saved of a model besides its weights: its texts start after the start token where it learnt records. */
 export function modelOf({ model, config, tokenizer, data }: TrainPlan) {
   const startToken = data.train.kind === "records" && tokenizer.endId !== undefined;
-  return { ...model, config, tokenizer, startToken };
+  const generationConfig = trainedGenerationConfig(model?.generationConfig, config);
+  return { ...model, config, tokenizer, startToken, generationConfig };
 }
 
 /** A model that is fine-tuned keeps its sizes; its dropout, too, unless it was said. */
@@ -90,9 +92,16 @@ function configOf(settings: TrainSettings, tokenizer: Tokenizer, base: Gpt2Confi
     bias: settings.bias,
     activation: settings.activationFunction,
     dropout: { embedding: dropout, attention: dropout, residual: dropout },
-    bosTokenId: tokenizer.endId ?? null,
-    eosTokenId: tokenizer.endId ?? null,
+    bosTokenId: tokenizer.startIds.at(-1) ?? null,
+    eosTokenId: endsOf(tokenizer, base),
   });
+}
+
+/** What is trained is the tokenizer's end token; a model that stops at others too goes on to do so. */
+function endsOf({ endId }: Tokenizer, base: Gpt2Config | undefined): Gpt2Config["eosTokenId"] {
+  const before = base?.eosTokenId ?? null;
+  if (endId === undefined) return null;
+  return typeof before === "object" && before !== null && before.includes(endId) ? before : endId;
 }
 
 function rowsOf(settings: TrainSettings, set: TrainingData): RowSource {

@@ -27,15 +27,15 @@ export interface SampleRequest {
 }
 
 /** Continuations of the settings' prompts in turn. */
-export function sampleRequest({ tokenizer, settings, data }: TrainPlan, count: number): SampleRequest {
+export function sampleRequest({ config, tokenizer, settings, data }: TrainPlan, count: number): SampleRequest {
   const { temperature, topK, seed, sampleLength } = settings;
   const given = settings.samplePrompts ?? [""];
   const texts = Array.from({ length: count }, (_, i) => given[i % given.length]!);
-  // Records start after an end token, long texts anywhere.
+  // Records start after a start token, long texts anywhere.
   const start = data.train.kind === "records" ? startOf(tokenizer) : [];
   const prompts = texts.map((text) => (text === "" ? startOf(tokenizer) : startedWith(start, tokenizer.encode(text))));
   const sampling = temperature === 0 ? { temperature } : { temperature, topK };
-  const options = { ...sampling, seed, maxNewTokens: sampleLength, eosTokenId: tokenizer.endId ?? null };
+  const options = { ...sampling, seed, maxNewTokens: sampleLength, eosTokenId: config.eosTokenId, tokenizer };
   return { texts, prompts, options };
 }
 
@@ -51,5 +51,7 @@ function areAddresses({ data, tokenizer }: TrainPlan): boolean {
   if (data.train.kind !== "records") return false;
   const { sequences } = data.train;
   const looked = Array.from({ length: Math.min(RECORDS_LOOKED_AT, sequences.count) }, (_, i) => sequences.read(i));
-  return looked.every(({ ids }) => isWellFormedAddress(tokenizer.decode(Array.from(ids).slice(1, -1))));
+  return looked.every(({ ids }) =>
+    isWellFormedAddress(tokenizer.decode(Array.from(ids).slice(tokenizer.startIds.length, -1))),
+  );
 }
