@@ -74,11 +74,16 @@ fn cached_attention(
     sum *= shrink;
     highest = next;
     if (part < PARTS) {
+      // what LANES positions add, apart from what came before: fewer roundings in a row
+      var run_total = 0.0;
+      var run = 0.0;
       for (var j = part; j < count; j += PARTS) {
         let weight = exp(scores[j] - highest);
-        total += weight;
-        sum += weight * values[((cache_rows[j] * u.H + head) * u.T + start + j) * D + channel];
+        run_total += weight;
+        run += weight * values[((cache_rows[j] * u.H + head) * u.T + start + j) * D + channel];
       }
+      total += run_total;
+      sum += run;
     }
     workgroupBarrier();
   }

@@ -26,9 +26,13 @@ fn column_sum(
     return;
   }
   let column = at % u.N;
-  var sum = 0.0;
-  for (var m = stretch * u.ROWS; m < min(u.M, (stretch + 1u) * u.ROWS); m++) {
-    sum += f32(x[m * u.N + column]);
+  let end = min(u.M, (stretch + 1u) * u.ROWS);
+  var sum = Sum();
+  for (var begin = stretch * u.ROWS; begin < end; begin += RUN) {
+    var run = 0.0;
+    let run_end = min(begin + RUN, end);
+    for (var m = begin; m < run_end; m++) { run += f32(x[m * u.N + column]); }
+    add_run(&sum, run);
   }
-  y[u.FIRST * u.N + at] = sum;
+  y[u.FIRST * u.N + at] = sum_of(sum);
 }

@@ -35,13 +35,20 @@ fn embedding_backward(
   if (place > 0u && ids[order[place - 1u]] == id) {
     return;
   }
-  var sum = Pack();
-  for (var at = place; at < u.N; at++) {
-    let n = order[at];
-    if (ids[n] != id) {
-      break;
+  var sum = Sum();
+  var more = true;
+  for (var begin = place; more && begin < u.N; begin += RUN) {
+    var run = Pack();
+    let end = min(begin + RUN, u.N);
+    for (var at = begin; at < end; at++) {
+      let n = order[at];
+      more = ids[n] == id;
+      if (!more) {
+        break;
+      }
+      run += dy[n * packs + column];
     }
-    sum += dy[n * packs + column];
+    add_run(&sum, run);
   }
-  dtable[(id - u.FIRST) * packs + column] += sum;
+  dtable[(id - u.FIRST) * packs + column] += sum_of(sum);
 }

@@ -22,13 +22,18 @@ struct Uniforms {
 
 @compute @workgroup_size(ROW_WORKGROUP)
 fn finish(@builtin(local_invocation_index) local: u32) {
-  var sum = 0.0;
+  var sum = Sum();
   var bad = 0.0;
-  for (var i = row_part(local); i < u.PARTS; i += ROW_SHARE) {
-    sum += parts[2u * i];
-    bad += parts[2u * i + 1u];
+  for (var begin = row_part(local); begin < u.PARTS; begin += RUN * ROW_SHARE) {
+    var run = 0.0;
+    let end = min(begin + RUN * ROW_SHARE, u.PARTS);
+    for (var i = begin; i < end; i += ROW_SHARE) {
+      run += parts[2u * i];
+      bad += parts[2u * i + 1u];
+    }
+    add_run(&sum, run);
   }
-  let own = row_total(sum, local);
+  let own = row_total(sum_of(sum), local);
   var bads = row_total(bad, local);
   if (local == 0u) {
     var scale = 1.0;

@@ -17,16 +17,21 @@ fn parts_of(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  var sum = Pack();
+  var sum = Sum();
   var bad = Pack();
   let row = row_of(group.x, local);
-  for (var i = row * ROW_SHARE + row_part(local); i < u.N; i += u.STRIDE) {
-    let bits = gradients[i];
-    let value = bitcast<Pack>(bits);
-    sum += value * value;
-    bad += select(Pack(), Pack(1.0), (bits & PackBits(MAGNITUDE_BITS)) > PackBits(LARGEST_BITS));
+  for (var begin = row * ROW_SHARE + row_part(local); begin < u.N; begin += RUN * u.STRIDE) {
+    var run = Pack();
+    let end = min(begin + RUN * u.STRIDE, u.N);
+    for (var i = begin; i < end; i += u.STRIDE) {
+      let bits = gradients[i];
+      let value = bitcast<Pack>(bits);
+      run += value * value;
+      bad += select(Pack(), Pack(1.0), (bits & PackBits(MAGNITUDE_BITS)) > PackBits(LARGEST_BITS));
+    }
+    add_run(&sum, run);
   }
-  let sums = row_total(pack_sum(sum), local);
+  let sums = row_total(pack_sum(sum_of(sum)), local);
   let bads = row_total(pack_sum(bad), local);
   if (row_leader(local)) {
     parts[2u * (u.FIRST + row)] = sums;

@@ -31,20 +31,32 @@ fn forward(
   let packs = u.C / PACK;
   let start = row * packs;
 
-  var sum = Pack();
-  for (var c = row_part(local); c < packs; c += ROW_SHARE) { sum += x[start + c]; }
-  let average = row_total(pack_sum(sum), local) / f32(u.C);
+  var sum = Sum();
+  for (var begin = row_part(local); begin < packs; begin += RUN * ROW_SHARE) {
+    var run = Pack();
+    let end = min(begin + RUN * ROW_SHARE, packs);
+    for (var c = begin; c < end; c += ROW_SHARE) { run += x[start + c]; }
+    add_run(&sum, run);
+  }
+  let average = row_total(pack_sum(sum_of(sum)), local) / f32(u.C);
 
   // A large mean has lost its last digits to rounding: what is left of it shows in the centred values.
-  var rest = Pack();
-  var square = Pack();
-  for (var c = row_part(local); c < packs; c += ROW_SHARE) {
-    let centred = x[start + c] - average;
-    rest += centred;
-    square += centred * centred;
+  var rest = Sum();
+  var square = Sum();
+  for (var begin = row_part(local); begin < packs; begin += RUN * ROW_SHARE) {
+    var run_rest = Pack();
+    var run_square = Pack();
+    let end = min(begin + RUN * ROW_SHARE, packs);
+    for (var c = begin; c < end; c += ROW_SHARE) {
+      let centred = x[start + c] - average;
+      run_rest += centred;
+      run_square += centred * centred;
+    }
+    add_run(&rest, run_rest);
+    add_run(&square, run_square);
   }
-  let left = row_total(pack_sum(rest), local) / f32(u.C);
-  let variance = row_total(pack_sum(square), local) / f32(u.C) - left * left;
+  let left = row_total(pack_sum(sum_of(rest)), local) / f32(u.C);
+  let variance = row_total(pack_sum(sum_of(square)), local) / f32(u.C) - left * left;
   let scale = inverseSqrt(max(variance, 0.0) + u.EPSILON);
 
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {

@@ -33,15 +33,22 @@ fn backward(
   let average = mean[u.FIRST + row];
   let scale = rstd[u.FIRST + row];
 
-  var sum = Pack();
-  var along = Pack();
-  for (var c = row_part(local); c < packs; c += ROW_SHARE) {
-    let dn = Pack(dy[start + c]) * gain[c];
-    sum += dn;
-    along += dn * ((x[start + c] - average) * scale);
+  var sum = Sum();
+  var along = Sum();
+  for (var begin = row_part(local); begin < packs; begin += RUN * ROW_SHARE) {
+    var run = Pack();
+    var run_along = Pack();
+    let end = min(begin + RUN * ROW_SHARE, packs);
+    for (var c = begin; c < end; c += ROW_SHARE) {
+      let dn = Pack(dy[start + c]) * gain[c];
+      run += dn;
+      run_along += dn * ((x[start + c] - average) * scale);
+    }
+    add_run(&sum, run);
+    add_run(&along, run_along);
   }
-  let sum_mean = row_total(pack_sum(sum), local) / f32(u.C);
-  let along_mean = row_total(pack_sum(along), local) / f32(u.C);
+  let sum_mean = row_total(pack_sum(sum_of(sum)), local) / f32(u.C);
+  let along_mean = row_total(pack_sum(sum_of(along)), local) / f32(u.C);
 
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {
     let n = (x[start + c] - average) * scale;

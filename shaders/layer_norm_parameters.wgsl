@@ -55,7 +55,14 @@ fn total(
   let packs = u.C / PACK;
   let c = linear_group(group, groups) * 64u + local;
   if (c >= packs) { return; }
-  var sum = Pack();
-  for (var chunk = 0u; chunk < u.CHUNKS; chunk++) { sum += parts[(u.SIDE * u.CHUNKS + chunk) * packs + c]; }
-  gradient[c] = sum;
+  var sum = Sum();
+  for (var begin = 0u; begin < u.CHUNKS; begin += RUN) {
+    var run = Pack();
+    let end = min(begin + RUN, u.CHUNKS);
+    for (var chunk = begin; chunk < end; chunk++) {
+      run += parts[(u.SIDE * u.CHUNKS + chunk) * packs + c];
+    }
+    add_run(&sum, run);
+  }
+  gradient[c] = sum_of(sum);
 }

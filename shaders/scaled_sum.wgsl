@@ -13,11 +13,14 @@ struct Uniforms {
 
 @compute @workgroup_size(ROW_WORKGROUP)
 fn scaled_sum(@builtin(local_invocation_index) local: u32) {
-  var part = 0.0;
-  for (var i = row_part(local); i < u.N; i += ROW_SHARE) {
-    part += x[i];
+  var sum = Sum();
+  for (var begin = row_part(local); begin < u.N; begin += RUN * ROW_SHARE) {
+    var run = 0.0;
+    let end = min(begin + RUN * ROW_SHARE, u.N);
+    for (var i = begin; i < end; i += ROW_SHARE) { run += x[i]; }
+    add_run(&sum, run);
   }
-  let total = row_total(part, local);
+  let total = row_total(sum_of(sum), local);
   if (local == 0u) {
     y[0] = total * bitcast<f32>(step[STEP_LOSS_SCALE]);
   }

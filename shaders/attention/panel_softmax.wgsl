@@ -31,11 +31,16 @@ fn panel_softmax(
   }
   let top = max(max(highest.x, highest.y), max(highest.z, highest.w));
   var parts = vec4f();
-  for (var quad = begin; quad < last; quad++) {
-    let allowed = seen(i, first, quad * 4u);
-    let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] * u.SCALE - top, allowed)), allowed);
-    parts += p;
-    scores[at + quad] = p;
+  for (var start = begin; start < last; start += RUN) {
+    var run = vec4f();
+    let run_end = min(start + RUN, last);
+    for (var quad = start; quad < run_end; quad++) {
+      let allowed = seen(i, first, quad * 4u);
+      let p = select(vec4f(), exp(select(vec4f(LOWEST), scores[at + quad] * u.SCALE - top, allowed)), allowed);
+      run += p;
+      scores[at + quad] = p;
+    }
+    parts += run;
   }
   let total = (parts.x + parts.y) + (parts.z + parts.w);
   for (var quad = begin; quad < end; quad++) {

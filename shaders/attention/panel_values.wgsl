@@ -21,12 +21,19 @@ fn panel_values(
   let row = panel_row();
   var low = Four();
   var high = Four();
-  for (var quad = first_quad(item, i); quad < end; quad++) {
-    let places = x_at(item, rows_from(quad * 4u));
-    let values = four(Pack(x[places.x]), Pack(x[places.y]), Pack(x[places.z]), Pack(x[places.w]));
-    let at = panel_at(item.head, i, quad);
-    low += four_weigh(values, mat4x4f(p[at], p[at + row], p[at + 2u * row], p[at + 3u * row]));
-    high += four_weigh(values, mat4x4f(p[at + 4u * row], p[at + 5u * row], p[at + 6u * row], p[at + 7u * row]));
+  for (var begin = first_quad(item, i); begin < end; begin += RUN) {
+    var run_low = Four();
+    var run_high = Four();
+    let run_end = min(begin + RUN, end);
+    for (var quad = begin; quad < run_end; quad++) {
+      let places = x_at(item, rows_from(quad * 4u));
+      let values = four(Pack(x[places.x]), Pack(x[places.y]), Pack(x[places.z]), Pack(x[places.w]));
+      let at = panel_at(item.head, i, quad);
+      run_low += four_weigh(values, mat4x4f(p[at], p[at + row], p[at + 2u * row], p[at + 3u * row]));
+      run_high += four_weigh(values, mat4x4f(p[at + 4u * row], p[at + 5u * row], p[at + 6u * row], p[at + 7u * row]));
+    }
+    low += run_low;
+    high += run_high;
   }
   put(item, i, low, false);
   put(item, i + 4u, high, false);

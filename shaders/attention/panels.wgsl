@@ -29,6 +29,8 @@ struct Uniforms {
 // below every score, and finite: the maximum starts here
 const LOWEST = -3.0e38;
 const FOUR = vec4u(0u, 1u, 2u, 3u);
+// so many fours of keys are summed before they join what came before: fewer roundings in a row
+const RUN = 16u;
 
 // Which head, and which of its work items.
 struct Item {

@@ -33,16 +33,23 @@ fn cross_entropy(
     largest = max(largest, f32(logits[start + j]));
   }
   let maximum = row_maximum(largest, local);
-  var part = 0.0;
-  var below = 0.0;
-  for (var j = row_part(local); j < u.V; j += ROW_SHARE) {
-    let logit = f32(logits[start + j]) - maximum;
-    part += exp(logit);
-    if (u.SMOOTHING > 0.0) { below += logit; }
+  var exponentials = Sum();
+  var below = Sum();
+  for (var begin = row_part(local); begin < u.V; begin += RUN * ROW_SHARE) {
+    var run = 0.0;
+    var run_below = 0.0;
+    let end = min(begin + RUN * ROW_SHARE, u.V);
+    for (var j = begin; j < end; j += ROW_SHARE) {
+      let logit = f32(logits[start + j]) - maximum;
+      run += exp(logit);
+      if (u.SMOOTHING > 0.0) { run_below += logit; }
+    }
+    add_run(&exponentials, run);
+    add_run(&below, run_below);
   }
-  let log_total = log(row_total(part, local));
+  let log_total = log(row_total(sum_of(exponentials), local));
   var mean = 0.0;
-  if (u.SMOOTHING > 0.0) { mean = row_total(below, local) / f32(u.V); }
+  if (u.SMOOTHING > 0.0) { mean = row_total(sum_of(below), local) / f32(u.V); }
   if (row_part(local) == 0u) {
     let label = labels[u.FIRST + row];
     log_sum_exp[u.FIRST + row] = maximum + log_total;

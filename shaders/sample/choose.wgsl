@@ -46,12 +46,17 @@ fn share_of(score: f32, top: f32, unit: f32) -> u32 {
 
 // UNIT over the sum of the weights of the scores whose order is at least `least`.
 fn unit_of(row: u32, least: u32, top: f32, lane: u32) -> f32 {
-  var sum = 0.0;
-  for (var id = lane; id < u.V; id += LANES) {
-    let score = scaled(row, id);
-    if (order_of(score) >= least) { sum += weight_of(score, top); }
+  var sum = Sum();
+  for (var begin = lane; begin < u.V; begin += RUN * LANES) {
+    var run = 0.0;
+    let end = min(begin + RUN * LANES, u.V);
+    for (var id = begin; id < end; id += LANES) {
+      let score = scaled(row, id);
+      if (order_of(score) >= least) { run += weight_of(score, top); }
+    }
+    add_run(&sum, run);
   }
-  return UNIT / total_of(sum, lane);
+  return UNIT / total_of(sum_of(sum), lane);
 }
 
 // The largest order such that the scores of at least that order reach `wanted`: in number, or in shares where unit > 0.
@@ -201,15 +206,21 @@ fn choose(
     if (lane == 0u) { rows[FINISHED * u.ROW_STRIDE + row] = ALL_BANNED; }
     return;
   }
-  var sum = 0.0;
-  for (var id = lane; id < u.V; id += LANES) { sum += exp(logits[row * u.V + id] - top); }
-  let log_sum = top + log(total_of(sum, lane));
+  var sum = Sum();
+  for (var begin = lane; begin < u.V; begin += RUN * LANES) {
+    var run = 0.0;
+    let end = min(begin + RUN * LANES, u.V);
+    for (var id = begin; id < end; id += LANES) { run += exp(logits[row * u.V + id] - top); }
+    add_run(&sum, run);
+  }
+  let log_sum = log(total_of(sum_of(sum), lane));
 
   var id = 0u;
   if (settings[DO_SAMPLE] != 0u) { id = sampled(row, count, lane); } else { id = best(row, lane); }
   if (lane == 0u) {
     history[row * u.T + count] = id;
-    log_probabilities[row * u.T + count] = logits[row * u.V + id] - log_sum;
+    // measured from the maximum: of large logits, log_sum plus it would have lost digits
+    log_probabilities[row * u.T + count] = (logits[row * u.V + id] - top) - log_sum;
     rows[TOKEN * u.ROW_STRIDE + row] = id;
     rows[POSITION * u.ROW_STRIDE + row] = count;
     var finished = select(0u, CONTEXT_FULL, count + 1u >= u.T);

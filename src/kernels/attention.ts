@@ -66,11 +66,13 @@ export const attentionOp = defineOp({
       const highest = scores.reduce((a, b) => Math.max(a, b));
       const total = scores.reduce((sum, s) => sum + Math.exp(s - highest), 0);
       logSumExp.data[row.number] = highest + Math.log(total);
+      const sums = new Float64Array(D);
       scores.forEach((s, n) => {
         const j = row.start + n;
         const p = (Math.exp(s - highest) / total) * kept(j);
-        for (let d = 0; d < D; d++) addTo(y, row.y + d, p * qkv.data[(row.b * T + j) * 3 * C + 2 * C + row.h * D + d]!);
+        for (let d = 0; d < D; d++) sums[d]! += p * qkv.data[(row.b * T + j) * 3 * C + 2 * C + row.h * D + d]!;
       });
+      y.data.set(sums, row.y);
     });
   },
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
@@ -113,6 +115,7 @@ export const attentionBackwardOp = defineOp({
   },
   cpu: ({ qkv, lengths, step, starts, y, logSumExp, dy }, { dqkv }, attrs) => {
     const { T, D, C, scale } = sizesOf("attentionBackward", { qkv, lengths, step, starts }, attrs);
+    const sums = new Float64Array(dqkv.data.length);
     eachRow({ qkv, lengths, step, starts }, attrs, (row, scores, kept) => {
       let delta = 0;
       for (let d = 0; d < D; d++) delta += dy.data[row.y + d]! * y.data[row.y + d]!;
@@ -124,12 +127,13 @@ export const attentionBackwardOp = defineOp({
         for (let d = 0; d < D; d++) dp += dy.data[row.y + d]! * qkv.data[k + C + d]!;
         const ds = p * (dp * kept(j) - delta) * scale;
         for (let d = 0; d < D; d++) {
-          addTo(dqkv, row.q + d, ds * qkv.data[k + d]!);
-          addTo(dqkv, k + d, ds * qkv.data[row.q + d]!);
-          addTo(dqkv, k + C + d, p * kept(j) * dy.data[row.y + d]!);
+          sums[row.q + d]! += ds * qkv.data[k + d]!;
+          sums[k + d]! += ds * qkv.data[row.q + d]!;
+          sums[k + C + d]! += p * kept(j) * dy.data[row.y + d]!;
         }
       });
     });
+    dqkv.data.set(sums);
   },
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
@@ -247,10 +251,6 @@ function eachRow(
       }
     }
   }
-}
-
-function addTo(tensor: CpuTensor, i: number, value: number): void {
-  tensor.data[i] = tensor.data[i]! + value;
 }
 
 function u32(...values: number[]) {

@@ -90,7 +90,7 @@ function columnSums(
   // Without rows one empty stretch is left, which writes zeros.
   const stretches = Math.max(1, Math.ceil(M / rows));
   return {
-    shader: ["lib/grid", "column_sum"],
+    shader: ["lib/grid", "lib/pack1", "lib/sum", "column_sum"],
     entry: "column_sum",
     types: { X: storedType(dtype, 1) },
     uniforms: { M, N, ROWS: rows, STRETCHES: stretches, FIRST: first },

@@ -61,7 +61,11 @@ export const crossEntropyOp = defineOp({
     return spansOf(sizeOf(logits.shape), traits, v, [logits.dtype]).map((span) => {
       const rows = span.length / v;
       return {
-        shader: ["lib/grid", traits.software ? "lib/row_alone" : "lib/row_group", "cross_entropy/forward"] as const,
+        shader: [
+          ...(["lib/grid", "lib/pack1", "lib/sum"] as const),
+          traits.software ? ("lib/row_alone" as const) : ("lib/row_group" as const),
+          "cross_entropy/forward" as const,
+        ],
         entry: "cross_entropy",
         types: { LOGITS: storedType(logits.dtype, 1) },
         uniforms: { R: rows, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },

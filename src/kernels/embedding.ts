@@ -89,9 +89,11 @@ export const embeddingBackwardOp = defineOp({
   },
   cpu: ({ dy, ids }, { dtable }) => {
     const c = dy.shape[1]!;
+    const sums = Float64Array.from(dtable.data);
     for (let n = 0; n < ids.data.length; n++) {
-      for (let j = 0; j < c; j++) dtable.data[ids.data[n]! * c + j]! += dy.data[n * c + j]!;
+      for (let j = 0; j < c; j++) sums[ids.data[n]! * c + j]! += dy.data[n * c + j]!;
     }
+    dtable.data.set(sums);
   },
   gpu: ({ dy, into }, { dtable }, _attrs, traits) =>
     tableSpans(dtable, traits).flatMap((span) => {
@@ -104,7 +106,7 @@ export const embeddingBackwardOp = defineOp({
         grid: grid1d(span.length, WORKGROUP, traits),
       };
       const sum = {
-        shader: ["lib/grid", packOf(dy).shader, "embedding_backward"] as const,
+        shader: ["lib/grid", packOf(dy).shader, "lib/sum", "embedding_backward"] as const,
         entry: "embedding_backward",
         uniforms: { N: n, C: c, ...rowsOf(span, dtable) },
         bind: [read("dy"), read("ids"), read("order"), write("dtable", span)],

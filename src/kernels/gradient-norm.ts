@@ -56,7 +56,7 @@ export const gradientNormOp = defineOp({
   gpu: ({ gradients, scaler, before }, _outputs, { maxNorm }, traits) => [
     ...partialSums(gradients, traits),
     {
-      shader: ["lib/bits", sumsOf(traits).lib, "gradient_norm"],
+      shader: ["lib/bits", "lib/pack1", "lib/sum", sumsOf(traits).lib, "gradient_norm"],
       entry: "finish",
       uniforms: {
         PARTS: partsOf(gradients, traits),
@@ -127,7 +127,7 @@ function partialSums(gradients: TensorType, traits: Traits): Dispatch[] {
     next += groups * parts;
     const pack = span.length % 4 === 0 ? 4 : 1;
     return {
-      shader: ["lib/bits", pack === 4 ? "lib/pack4" : "lib/pack1", lib, "gradient_norm_parts"],
+      shader: ["lib/bits", pack === 4 ? "lib/pack4" : "lib/pack1", "lib/sum", lib, "gradient_norm_parts"],
       entry: "parts_of",
       uniforms: { N: span.length / pack, STRIDE: groups * parts * share, FIRST: first },
       bind: [read("gradients", span), write("parts")],

@@ -1,17 +1,7 @@
 import type { DType, FloatDType } from "../core/dtype.ts";
 import { rowsAndColumns, sizeOf } from "../core/shape.ts";
 import { type Dispatch, grid1d, gridOf, read, type Span, spansOf, storedType, storeShader, write } from "./dispatch.ts";
-import {
-  type CpuTensor,
-  defineOp,
-  expectFloat,
-  expectType,
-  f16,
-  f32,
-  type OpCase,
-  type TensorType,
-  type Value,
-} from "./op.ts";
+import { defineOp, expectFloat, expectType, f16, f32, type OpCase, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 
 export interface LayerNormAttrs {
@@ -63,7 +53,7 @@ export const layerNormOp = defineOp({
     rowSpans(x, [y.dtype], traits).map(({ span, rows, first, columns }) => {
       const { pack, row, grid } = rowShaders(variant, rows, columns, traits);
       return {
-        shader: ["lib/grid", `lib/pack${pack}`, row, storeShader(y.dtype, pack), "layer_norm"],
+        shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", row, storeShader(y.dtype, pack), "layer_norm"],
         entry: "forward",
         uniforms: { ROWS: rows, FIRST: first, C: columns, EPSILON: epsilon, HAS_BIAS: bias ? 1 : 0 },
         bind: [
@@ -139,7 +129,7 @@ export const layerNormBackwardOp = defineOp({
       const { pack, row, grid } = rowShaders(variant, rows, columns, traits);
       const inputs = [read("x", span), read("gain"), read("mean"), read("rstd"), read("dy", span)];
       return {
-        shader: ["lib/grid", `lib/pack${pack}`, row, "layer_norm_backward"],
+        shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", row, "layer_norm_backward"],
         types: { DY: storedType(dy.dtype, pack), RESIDUAL: storedType((residual ?? dy).dtype, pack) },
         entry: "backward",
         uniforms: { ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },
@@ -186,13 +176,16 @@ export const layerNormParametersOp = defineOp({
   },
   cpu: ({ x, mean, rstd, dy }, { dgain, dbias }) => {
     const [rows, columns] = rowsAndColumns(x.shape);
+    const [gains, biases] = [new Float64Array(columns), new Float64Array(columns)];
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) {
         const i = r * columns + c;
-        addTo(dgain, c, dy.data[i]! * (x.data[i]! - mean.data[r]!) * rstd.data[r]!);
-        addTo(dbias, c, dy.data[i]!);
+        gains[c]! += dy.data[i]! * (x.data[i]! - mean.data[r]!) * rstd.data[r]!;
+        biases[c]! += dy.data[i]!;
       }
     }
+    dgain.data.set(gains);
+    dbias.data.set(biases);
   },
   scratch: ({ x, dy }, _attrs, traits) => {
     const { chunks } = chunksOf(x, dy, traits);
@@ -202,7 +195,7 @@ export const layerNormParametersOp = defineOp({
     const { spans, chunks, columns } = chunksOf(x, dy, traits);
     const pack = columns % 4 === 0 ? 4 : 1;
     const common = {
-      shader: ["lib/grid", `lib/pack${pack}`, "layer_norm_parameters"],
+      shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "layer_norm_parameters"],
       types: { DY: storedType(dy.dtype, pack) },
     } as const;
     const partial = spans.map(({ span, rows, first, firstChunk }) => ({
@@ -235,10 +228,6 @@ export function layerNorm(x: Value, gain: Value, bias?: Value, attrs: Partial<La
 
 /** Rows that one invocation sums before the parts are added up. */
 const CHUNK = 32;
-
-function addTo(tensor: CpuTensor, i: number, value: number): void {
-  tensor.data[i] = tensor.data[i]! + value;
-}
 
 /** `dtypes`: of tensors besides x that are cut alike. */
 function rowSpans(

@@ -82,7 +82,10 @@ export const sampleTokenOp = defineOp({
       },
       {
         ...common,
-        shader: ["lib/grid", "lib/bits", "lib/philox", "sample/common", "sample/reduce", "sample/choose"],
+        shader: [
+          ...(["lib/grid", "lib/bits", "lib/philox", "lib/pack1", "lib/sum"] as const),
+          ...(["sample/common", "sample/reduce", "sample/choose"] as const),
+        ],
         entry: "choose",
         sizes: { LANES, STREAM: STREAM.sampling },
         bind: [

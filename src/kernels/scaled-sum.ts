@@ -27,7 +27,11 @@ export const scaledSumOp = defineOp({
   },
   gpu: ({ x }, _outputs, _attrs, { software }) => [
     {
-      shader: ["lib/step", software && sizeOf(x.shape) <= FEW ? "lib/row_alone" : "lib/row_group", "scaled_sum"],
+      shader: [
+        ...(["lib/step", "lib/pack1", "lib/sum"] as const),
+        software && sizeOf(x.shape) <= FEW ? "lib/row_alone" : "lib/row_group",
+        "scaled_sum",
+      ],
       entry: "scaled_sum",
       uniforms: { N: sizeOf(x.shape) },
       bind: [read("x"), read("step"), write("y")],

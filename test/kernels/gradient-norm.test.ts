@@ -33,12 +33,12 @@ test.each(testAdapters.flatMap((adapter) => poisons.map((poison) => [adapter, po
 
 // WGSL lets a driver take a result that is not finite for any other number: then only the count of bad values tells.
 test.each(testAdapters)("%s: a gradient that is not finite is found where its square is lost", async (adapter) => {
-  const square = "sum += value * value;";
+  const square = "run += value * value;";
   const finite = "(bits & PackBits(MAGNITUDE_BITS)) <= PackBits(LARGEST_BITS)";
   let rewritten = 0;
   const lossy = withShaders(await openTestGpu(adapter), (code) => {
     if (code.includes(square)) rewritten++;
-    return code.replace(square, `sum += select(Pack(), value * value, ${finite});`);
+    return code.replace(square, `run += select(Pack(), value * value, ${finite});`);
   });
   for (const software of [true, false]) {
     const runtime = createGpuRuntime(lossy, { software });
