@@ -35,7 +35,12 @@ export { type ByteSource, type DataFormat, formatOf, type RecordBatch } from "./
 export { splitRecords } from "./data/split.ts";
 /** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */
 export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
-export { type GenerateOptions, type Generation, generationOptions } from "./generate/options.ts";
+export {
+  type GenerateOptions,
+  type Generation,
+  type GenerationTokenizer,
+  generationOptions,
+} from "./generate/options.ts";
 export { type NextTokenRules, nextTokenDistribution } from "./generate/processors.ts";
 /** How likely a model finds texts that exist. */
 export { createScorer, type Scorer } from "./generate/score.ts";
@@ -46,6 +51,7 @@ export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits } from "./gpu/
 /** PEFT directories, read and written. */
 export { type Adapter, openAdapter, readCorrections } from "./io/adapter.ts";
 /** GPT-2 directories as Hugging Face has them, read from and written to maps of file names and bytes. */
+export { endIdsOf } from "./io/generation-config.ts";
 export { type ModelDirectory, readModelDirectory, writeModelDirectory } from "./io/huggingface.ts";
 /** safetensors files, checked against every rule of the format. */
 export { parseSafetensors, type Safetensors, type SafetensorsDtype, type TensorInfo } from "./io/safetensors.ts";
@@ -172,7 +178,7 @@ export type { Program, ProgramStats, Runtime, Tensors } from "./runtime/runtime.
 export { byteTokenizer } from "./text/byte.ts";
 export { charTokenizer } from "./text/char.ts";
 export { gpt2Tokenizer } from "./text/gpt2.ts";
-export { loadTokenizer } from "./text/load.ts";
+export { type LoadedTokenizer, loadTokenizer } from "./text/load.ts";
 export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
 /** Batches of records of any lengths; padding is known by length, never by id. */
 export { type Batch, collate, collateRows, makeBatch } from "./train/batch.ts";

@@ -1,5 +1,6 @@
 /** A model whose files are read piece by piece, so that none needs to fit in memory. */
 import { userError } from "../core/errors.ts";
+import { MOST_POINTER_BYTES, rejectPointer } from "../core/lfs.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { readObject } from "../text/json-files.ts";
@@ -11,7 +12,7 @@ import { guessConfig } from "./guess-config.ts";
 import { describeOtherHeads, HEAD_COUNTS, isBias, matchParameters, storedHead } from "./parameter-names.ts";
 import { DTYPE_BYTES, headerBytesNeeded, parseHeader, type TensorInfo } from "./safetensors.ts";
 import { decodeFloat32Into } from "./tensor-data.ts";
-import { INDEX, joinTensors, parseIndex, rejectPointer, WEIGHTS, weightFileNames } from "./weight-files.ts";
+import { INDEX, joinTensors, parseIndex, WEIGHTS, weightFileNames } from "./weight-files.ts";
 
 /** A file of known size, wherever it lies: on a disk, behind HTTP, in memory. */
 export interface FileSource {
@@ -155,7 +156,7 @@ export async function readHeaders(files: ReadonlyMap<string, FileSource>, names:
   const parsed = new Map<string, { file: FileSource; parsed: ReturnType<typeof parseHeader> }>();
   for (const name of names) {
     const file = files.get(name) ?? userError(`${name}: is not there`);
-    const start = await readAll(file, Math.min(1024, file.size));
+    const start = await readAll(file, Math.min(MOST_POINTER_BYTES, file.size));
     rejectPointer(start, file.size, name);
     const needed = headerBytesNeeded(start, file.size, name);
     parsed.set(name, { file, parsed: parseHeader(await readAll(file, needed), file.size, name) });

@@ -1,5 +1,6 @@
 /** A Hugging Face GPT-2 directory, as a map of its files: read from the hub, and written for transformers to load. */
 import { userError } from "../core/errors.ts";
+import { rejectPointer } from "../core/lfs.ts";
 import { formatShape } from "../core/shape.ts";
 import { type Gpt2Config, parameterShapes } from "../model/config.ts";
 import { hasTokenizer, loadTokenizer } from "../text/load.ts";
@@ -11,7 +12,7 @@ import { endIdsOf, GENERATION_CONFIG, type GenerationConfig, parseGenerationConf
 import { describeOtherHeads, HEAD_COUNTS, isBias, matchParameters, storedHead } from "./parameter-names.ts";
 import { parseSafetensors, type TensorInfo } from "./safetensors.ts";
 import { toFloat32 } from "./tensor-data.ts";
-import { INDEX, joinTensors, parseIndex, rejectPointer, WEIGHTS, weightFileNames } from "./weight-files.ts";
+import { INDEX, joinTensors, parseIndex, WEIGHTS, weightFileNames } from "./weight-files.ts";
 
 export { formatConfig, parseConfig };
 

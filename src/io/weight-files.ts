@@ -52,21 +52,6 @@ export function weightFileNames(there: ReadonlySet<string>, index: ReadonlyMap<s
 export const PICKLE_ADVICE =
   "Load and save it once with transformers to get one: AutoModelForCausalLM.from_pretrained(path).save_pretrained(path)";
 
-/** How Git LFS begins the file that stands for one that was not fetched (its spec, version 1). */
-const POINTER = "version https://git-lfs.github.com/spec/";
-/** Bytes of a pointer at most, by the same. */
-const MOST_POINTER_BYTES = 1024;
-
-/** Throws `UserError` where a file is not itself but Git LFS's pointer to it. `start`: its first bytes, or all. */
-export function rejectPointer(start: Uint8Array, size: number, where: string): void {
-  if (size > MOST_POINTER_BYTES || start.length < POINTER.length) return;
-  const text = new TextDecoder().decode(start);
-  if (!text.startsWith(POINTER)) return;
-  const bytes = /^size (\d+)$/m.exec(text)?.[1];
-  const what = bytes === undefined ? "" : `, which has ${bytes} bytes`;
-  userError(`${where}: is a Git LFS pointer, not the file itself${what}; fetch it with: git lfs pull`);
-}
-
 /** The tensors of all files together, each with the file it is in. `files`: what each one holds, by its name. */
 export function joinTensors<F>(
   files: ReadonlyMap<string, { readonly file: F; readonly parsed: Safetensors }>,

@@ -76,6 +76,30 @@ test.each(everywhere)(
   },
 );
 
+test.each(everywhere)(
+  "%s: ids that the tokenizer lacks are never drawn, whichever way they are chosen",
+  async (adapter) => {
+    // The model has 11 rows, the tokenizer 7 ids, one of which stands for nothing.
+    const tokenizer = { bytes: () => new Uint8Array(0), vocabSize: 7, missingIds: [4] };
+    await withGenerator(adapter, async (generator) => {
+      const prompts = [[1], [2, 3], [5]];
+      const ways = [{}, { doSample: true, topK: 0, seed: 3 }, { doSample: true, topK: 4, seed: 4 }, { numBeams: 3 }];
+      for (const way of ways) {
+        const options = { ...way, maxNewTokens: 12, eosTokenId: null };
+        const all = (found: Generated[]): number[] => found.flatMap(({ ids }) => [...ids]);
+        const ids = all(await generator.generate(prompts, { ...options, tokenizer }));
+        expect(ids).toHaveLength(36);
+        expect(ids.every((id) => id < 7 && id !== 4)).toBe(true);
+        const without = all(await generator.generate(prompts, options));
+        expect(without.some((id) => id >= 7 || id === 4)).toBe(true);
+      }
+      // An end token among them ends nothing.
+      const [one] = await generator.generate([[1]], { maxNewTokens: 12, tokenizer });
+      expect(one).toMatchObject({ stopped: "length" });
+    });
+  },
+);
+
 test("the same seed gives the same text on the CPU and on every driver", async () => {
   const prompts = [[1], [2, 3, 4], [5], [END]];
   const options = { ...sampling, topP: 0.95, temperature: 0.9, repetitionPenalty: 1.1, numReturnSequences: 3 };

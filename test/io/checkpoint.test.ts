@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { type CheckpointOptions, type FileSource, openCheckpoint, streamParameters } from "../../src/io/checkpoint.ts";
 import { planModelDirectory, streamWeights } from "../../src/io/checkpoint-write.ts";
 import { readModelDirectory } from "../../src/io/huggingface.ts";
+import { parseSafetensors } from "../../src/io/safetensors.ts";
+import { type TensorData, writeSafetensors } from "../../src/io/safetensors-write.ts";
 import { parameterShapes } from "../../src/model/config.ts";
 import {
   bitsOf,
@@ -168,5 +170,125 @@ describe("what is no model is refused in one line", () => {
     );
     await openCheckpoint(sources);
     expect(read).toBeLessThan(8192);
+  });
+});
+
+describe("what other programs make of a model", () => {
+  const whole = modelFiles();
+  const renamed = (rename: (name: string) => string, more: Record<string, Float32Array> = {}): Files => {
+    const file = whole.get("model.safetensors")!;
+    const tensors = new Map<string, TensorData>();
+    for (const [name, { shape, begin, end }] of parseSafetensors(file).tensors)
+      tensors.set(rename(name), { dtype: "F32", shape, data: file.slice(begin, end) });
+    for (const [name, data] of Object.entries(more)) tensors.set(name, { dtype: "F32", shape: [data.length], data });
+    return new Map(whole).set("model.safetensors", writeSafetensors(tensors));
+  };
+
+  test.each([
+    ["torch.compile", (name: string) => `_orig_mod.${name}`],
+    ["DataParallel", (name: string) => `module.${name}`],
+    ["both, and a model in a model", (name: string) => `module._orig_mod.model.${name}`],
+    ["a compiled body", (name: string) => name.replace("transformer.", "transformer._orig_mod.")],
+    ["FSDP, without transformer.", (name: string) => name.replace("transformer.", "_fsdp_wrapped_module.")],
+  ])("names by %s are understood", async (_title, rename) => {
+    const { parameters } = await load(renamed(rename));
+    expect(bitsOf(parameters)).toEqual(bitsOf(parametersOf(smallConfig)));
+    expect(bitsOf(readModelDirectory(renamed(rename)).parameters)).toEqual(bitsOf(parametersOf(smallConfig)));
+  });
+
+  test("a prefix that nobody knows is named", async () => {
+    await expect(load(renamed((name) => name.replace("transformer.", "gpt.")))).rejects.toThrow(
+      /tensor "gpt\.h\.0\..*" is no parameter of a GPT-2 with 2 layers; rename it without "gpt\."$/,
+    );
+  });
+
+  test("two names for one parameter are refused", async () => {
+    const twice = renamed((name) => name, { "module.ln_f.bias": new Float32Array(64) });
+    await expect(load(twice)).rejects.toThrow(/tensor "(module|transformer)\.ln_f\.bias" is "\S+ln_f\.bias" again/);
+  });
+
+  test("heads that language modelling does not need are passed over with a line, and make no biases", async () => {
+    const heads = { "score.bias": Float32Array.of(1), "module.multiple_choice_head.summary.bias": Float32Array.of(1) };
+    const bare = { ...smallConfig, bias: false };
+    for (const files of [renamed((name) => name, heads), renamed((name) => `module.${name}`, heads)]) {
+      const { parameters, notices } = await load(files);
+      expect(bitsOf(parameters)).toEqual(bitsOf(parametersOf(smallConfig)));
+      expect(notices).toEqual([
+        'passed over: "module.multiple_choice_head.summary.bias" and 1 more, a head that language modelling does not need',
+      ]);
+      expect(readModelDirectory(files).notices).toEqual(notices);
+    }
+    const file = modelFiles(bare);
+    const classifier = withTensors(file, (tensor) => tensor);
+    const { tensors } = parseSafetensors(file.get("model.safetensors")!);
+    const all = new Map<string, TensorData>([
+      ["classifier.bias", { dtype: "F32", shape: [1], data: Float32Array.of(2) }],
+    ]);
+    for (const [name, { shape, begin, end }] of tensors)
+      all.set(name, { dtype: "F32", shape, data: file.get("model.safetensors")!.slice(begin, end) });
+    const { config } = await load(classifier.set("model.safetensors", writeSafetensors(all)));
+    expect(config.bias).toBe(false);
+  });
+
+  test("a head that differs from the embedding counts, whatever the config says, and is saved untied", async () => {
+    const untied = modelFiles({ ...smallConfig, tieWordEmbeddings: false });
+    const said = (tied: boolean, files: Files): Files => {
+      const json = JSON.parse(Buffer.from(files.get("config.json")!).toString());
+      return new Map(files).set("config.json", Buffer.from(JSON.stringify({ ...json, tie_word_embeddings: tied })));
+    };
+    const model = await load(said(true, untied));
+    expect(model.config.tieWordEmbeddings).toBe(false);
+    expect(model.notices).toEqual([
+      expect.stringMatching(/^lm_head\.weight differs from the embedding, .* saved untied$/),
+    ]);
+    expect(bitsOf(model.parameters)).toEqual(bitsOf(parametersOf(model.config)));
+    expect(readModelDirectory(said(true, untied))).toMatchObject({ config: model.config, notices: model.notices });
+    const saved = await save(model);
+    expect(JSON.parse(Buffer.from(saved.get("config.json")!).toString()).tie_word_embeddings).toBe(false);
+    expect(bitsOf((await load(saved)).parameters)).toEqual(bitsOf(model.parameters));
+
+    // One that repeats the embedding, NaN and all, is tied; where the config says that it is its own, it is.
+    const wte = model.parameters.get("wte.weight")!;
+    const same = withTensors(untied, (tensor, name) => (name === "lm_head.weight" ? { ...tensor, data: wte } : tensor));
+    expect(await load(said(true, same))).toMatchObject({ config: { tieWordEmbeddings: true }, notices: [] });
+    expect(await load(said(false, same))).toMatchObject({ config: { tieWordEmbeddings: false }, notices: [] });
+  });
+
+  test.each(["model.safetensors", "tokenizer.json", "config.json"])(
+    "a Git LFS pointer for %s is named",
+    async (name) => {
+      const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"ab".repeat(32)}\nsize 497774208\n`;
+      const files = new Map(whole).set(name, Buffer.from(pointer));
+      const message = `${name}: is a Git LFS pointer, not the file itself, which has 497774208 bytes; fetch it with: git lfs pull`;
+      await expect(load(files)).rejects.toThrow(message);
+      expect(() => readModelDirectory(files)).toThrow(message);
+    },
+  );
+});
+
+describe("what ends and starts texts, by a model's files", () => {
+  const json = (value: object) => Buffer.from(JSON.stringify(value));
+  const open = (more: Record<string, object>) =>
+    openCheckpoint(
+      sourcesOf(new Map([...modelFiles(), ...Object.entries(more).map(([k, v]) => [k, json(v)] as const)])),
+    );
+  const config = JSON.parse(Buffer.from(modelFiles().get("config.json")!).toString());
+
+  test.each<[title: string, files: Record<string, object>, ends: number[]]>([
+    ["config.json", {}, [9]],
+    [
+      "a list of config.json, and the tokenizer's own",
+      { "config.json": { ...config, eos_token_id: [3, 4] } },
+      [3, 4, 9],
+    ],
+    ["generation_config.json before config.json", { "generation_config.json": { eos_token_id: [2, 9] } }, [2, 9]],
+    ["ids that no token has are none", { "generation_config.json": { eos_token_id: 50256 } }, [9]],
+    [
+      "nor are those of rows that the tokenizer lacks",
+      { "config.json": { ...config, vocab_size: 10, eos_token_id: [50256] } },
+      [9],
+    ],
+  ])("%s", async (_title, files, ends) => {
+    expect((await open(files)).endIds).toEqual(ends);
   });
 });

@@ -43,6 +43,11 @@ checkOp(sampleTokenOp, {
     // the best is what one row's own history forbids
     apart(sampleCase({ badWordsIds: [[4], [6, 5]] }, best(5, 3))),
     apart(sampleCase({ noRepeatNgramSize: 1 }, best(6, 0, 3))),
+    // the best of each row is one that no token has, and some of those that are likely are
+    sampleCase({ vocabulary: 5, repetitionPenalty: 1.5 }, best(5, 8, 6)),
+    sampleCase({ vocabulary: 5, doSample: true, topK: 3, seed: 11 }, best(5, 8, 3)),
+    sampleCase({ vocabulary: 1, doSample: true, seed: 12 }),
+    sampleCase({ vocabulary: 9 }),
     // the best lies behind the end of two rows, where nothing has been said yet
     sampleCase({ noRepeatNgramSize: 1 }, best(1, 3)),
     // all but one of the vocabulary banned, and then all of it
@@ -66,10 +71,24 @@ describe("as on a hardware GPU, folded grids", () => {
 });
 
 test("settings survive packing", () => {
-  const given = { seed: 2 ** 50 + 3, endIds: [5, 6], badWordsIds: [[1], [2, 3, 4]], topK: 4, noRepeatNgramSize: 2 };
+  const given = {
+    seed: 2 ** 50 + 3,
+    endIds: [5, 6],
+    badWordsIds: [[1], [2, 3, 4]],
+    topK: 4,
+    noRepeatNgramSize: 2,
+    vocabulary: 9,
+  };
   const { key, ...rest } = unpackSettings(packSettings(given));
   expect(key).toEqual([3, 2 ** 18]);
-  expect(rest).toMatchObject({ endIds: [5, 6], badWordsIds: [[1], [2, 3, 4]], topK: 4, minP: 0, topP: 1 });
+  expect(rest).toMatchObject({
+    endIds: [5, 6],
+    badWordsIds: [[1], [2, 3, 4]],
+    topK: 4,
+    minP: 0,
+    topP: 1,
+    vocabulary: 9,
+  });
 });
 
 /** 100,000 rows that share their logits draw one token each; their numbers are their own. */

@@ -63,6 +63,30 @@ test.each(freezes)("freezing %s: those stay to the last bit, the rest moves", as
   }
 });
 
+test.each(testAdapters)(
+  "%s: an untied classifier and the embedding have gradients of their own, those of float64",
+  async (adapter) => {
+    const layout = layoutParameters(untied);
+    const gradients = async (runtime: Runtime) => {
+      const { shape, inputs, labelCount } = collate([sequences.read(1), sequences.read(0)], 6, untied.vocabSize);
+      const step = packStep({ seed: 0, step: 1, learningRate: 0, lossScale: 1 / labelCount });
+      const program = await runtime.compile(gradientTape(untied, layout, shape, false));
+      runtime.writeState(ARENA.parameters, initialParameters(untied, layout, 1));
+      await program.run({ ...inputs, step });
+      const arena = await runtime.readState(ARENA.gradients);
+      runtime.close();
+      return (name: string): number[] => {
+        const { offset, shape } = layout.entries.find((entry) => entry.name === name)!;
+        return Array.from(arena.slice(offset, offset + sizeOf(shape)));
+      };
+    };
+    const wanted = await gradients(createCpuRuntime({ precision: "float64" }));
+    const got = await gradients(createGpuRuntime(await openTestGpu(adapter)));
+    for (const { name } of layout.entries) expect(relativeL2(got(name), wanted(name)), name).toBeLessThan(1e-5);
+    expect(relativeL2(wanted("lm_head.weight"), wanted("wte.weight"))).toBeGreaterThan(0.1);
+  },
+);
+
 test.each(freezes)("freezing %s: what trains has the gradients that it has without", async (_, of, freeze) => {
   const gradientsOf = async (layout: ParameterLayout) => {
     const runtime = createCpuRuntime({ precision: "float64" });

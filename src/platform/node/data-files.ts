@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { userError } from "../../core/errors.ts";
+import { MOST_POINTER_BYTES, rejectPointer } from "../../core/lfs.ts";
 import { isDirectory } from "./directories.ts";
 import { systemError } from "./folder.ts";
 import { mayBePattern, splitPattern, typedPath } from "./paths.ts";
@@ -92,6 +93,16 @@ async function openAt(path: string, name: string, closed: () => Promise<void>): 
     }
   }
 
+  if (size <= MOST_POINTER_BYTES) {
+    try {
+      const bytes = new Uint8Array(size);
+      await read(bytes, 0);
+      rejectPointer(bytes, size, name);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
   return {
     name,
     size,
