@@ -70,9 +70,10 @@ export function readWords(typed: readonly string[], program: Command, elsewhere:
       words.push(...switched(command, option, flag, said));
     }
   }
-  rejectUnknown(command, unknown, elsewhere[command.name()]);
+  const own = command.parent === program ? elsewhere[command.name()] : undefined;
+  rejectUnknown(command, unknown, own);
   if (command.commands.length > 0) rejectCommand(command, loose[0]);
-  else rejectLoose(command, loose, elsewhere[command.name()]);
+  else rejectLoose(command, loose, own);
   return words;
 }
 

@@ -3,8 +3,11 @@ import { describe, expect, test } from "vitest";
 import { EVAL_ELSEWHERE, evalCommand } from "../../src/cli/eval.ts";
 import { readWords } from "../../src/cli/flags.ts";
 import { GENERATE_ELSEWHERE, generateCommand } from "../../src/cli/generate.ts";
+import { speltAsFlags } from "../../src/cli/generate-flags.ts";
 import { createInterrupt } from "../../src/cli/interrupt.ts";
 import { TRAIN_ELSEWHERE, trainCommand } from "../../src/cli/train.ts";
+import { userError } from "../../src/core/errors.ts";
+import { generationOptions } from "../../src/generate/options.ts";
 import fields from "./settings/transformers-fields.json" with { type: "json" };
 
 const ELSEWHERE = { train: TRAIN_ELSEWHERE, generate: GENERATE_ELSEWHERE, eval: EVAL_ELSEWHERE };
@@ -77,6 +80,23 @@ describe("flags and values", () => {
       "file:///a",
     ]);
   });
+});
+
+test("mistakes in options are spelt as flags, and nothing else is taken for one", () => {
+  const config = { vocabSize: 11, eosTokenId: 10 };
+  const told = (act: () => unknown): string => {
+    try {
+      act();
+      return "";
+    } catch (error) {
+      return (speltAsFlags(error) as Error).message;
+    }
+  };
+  expect(told(() => generationOptions({ temperature: 0, topK: 4 }, config))).toBe(
+    "--temperature is 0: that is greedy, and --top-k is for sampling: leave one of them out",
+  );
+  expect(told(() => userError("temperature.txt: does not exist"))).toBe("temperature.txt: does not exist");
+  expect(told(() => userError("topK/minP.jsonl: is empty"))).toBe("topK/minP.jsonl: is empty");
 });
 
 describe("names that other tools have", () => {

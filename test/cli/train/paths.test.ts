@@ -1,0 +1,73 @@
+import { execFile } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checkRunDirectory } from "../../../src/cli/run-directory.ts";
+import { GPT2 } from "../../support/build.ts";
+
+const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", GPT2_ADAPTER: "cpu" };
+let folder = "";
+
+beforeAll(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "paths-")));
+  for (const name of ["started", "elsewhere", "empty", "full/run"]) mkdirSync(join(folder, name), { recursive: true });
+  for (const name of ["x1.txt", "x2.txt"]) writeFileSync(join(folder, "started", name), "abc\ncab\nbca\n");
+  writeFileSync(join(folder, "file"), "");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function gpt2(cwd: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [GPT2, ...args], { env, cwd: join(folder, cwd) }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+test("one step of files without a flag learns, is named after their pattern, and goes on from another directory", async () => {
+  const sizes = "--n-embd 8 --n-layer 1 --n-head 1 --n-positions 8 --batch-size 2 --samples 0".split(" ");
+  const begun = await gpt2("started", "train", "x*.txt", ...sizes, "--max-steps", "1");
+  expect(begun).toMatchObject({ code: 0, stderr: "" });
+  expect(begun.stdout).toContain("adapter   CPU float32");
+  const run = join(folder, "started/runs/x-1");
+  const logs = (): { learning_rate: number }[] => {
+    const lines = readFileSync(join(run, "metrics.jsonl"), "utf8").trimEnd().split("\n");
+    return lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "log");
+  };
+  expect(logs()).toMatchObject([{ learning_rate: 1e-3 }]);
+  expect(JSON.parse(readFileSync(join(run, "run.json"), "utf8")).settings.data).toEqual([
+    join(folder, "started/x*.txt"),
+  ]);
+
+  const further = await gpt2("elsewhere", "train", "--resume", "../started/runs/x-1", "--max-steps", "2");
+  expect(further).toMatchObject({ code: 0, stderr: "" });
+  expect(logs()).toHaveLength(2);
+  expect(readdirSync(join(folder, "elsewhere"))).toEqual([]);
+}, 60_000);
+
+describe("where a run is to be kept", () => {
+  test.each([true, false])("may be empty or not there yet, and stays so until it begins (dry: %s)", (dry) => {
+    for (const name of ["empty", "new/deep"]) checkRunDirectory(join(folder, name), { dry });
+    expect(readdirSync(join(folder, "empty"))).toEqual([]);
+    expect(existsSync(join(folder, "new"))).toBe(false);
+  });
+
+  test.each<[string, string]>([
+    ["full", "exists already; choose another --output-dir, or go on with it: --resume"],
+    ["file", "is a file; choose another --output-dir"],
+    ["file/run", "no directory can be made (a part of the path is a file); choose another"],
+    ["x".repeat(300), "no directory can be made (a part of its name is too long); choose another"],
+  ])("%s is refused", (name, message) => {
+    for (const dry of [true, false]) expect(() => checkRunDirectory(join(folder, name), { dry })).toThrow(message);
+  });
+});
