@@ -55,7 +55,7 @@ async function main(interrupt: Interrupt): Promise<void> {
   try {
     await gpt2.parseAsync(process.argv.map(withHyphens));
   } catch (error) {
-    const end = endOf(error);
+    const end = endOf(error, interrupt.signal.reason);
     if (!end) throw error;
     if (end.line !== undefined) console.error(`gpt2: ${end.line}`);
     process.exitCode = end.code;

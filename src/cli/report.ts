@@ -1,13 +1,16 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
 import { duration, grouped } from "../core/units.ts";
 import { systemError } from "../platform/node/folder.ts";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
 import { type Difference, differencesOf, factsOf, type RunFacts } from "../report/facts.ts";
-import type { RunHistory } from "../report/history.ts";
+import { type RunHistory, statusOf } from "../report/history.ts";
 import { reportPage } from "../report/page.ts";
 import { decimals } from "../report/page-parts.ts";
 import { lossChart } from "./loss-chart.ts";
+import { REPORT_FILE } from "./report-page.ts";
 import { readRun } from "./run-read.ts";
 
 const NONE = "\u2013";
@@ -29,6 +32,9 @@ export function reportCommand(): Command {
       const facts = histories.map(factsOf);
       const differences = histories.length > 1 ? differencesOf(histories) : [];
       for (const { problems } of runs) tellProblems(problems);
+      runs.forEach(({ history }, i) => {
+        if (statusOf(history) === "killed") bringUpToDate(join(directories[i]!, REPORT_FILE), history);
+      });
       if (options.json) {
         const problems = runs.flatMap((run) => run.problems);
         console.log(JSON.stringify({ runs: facts, differences, problems }, null, 2));
@@ -56,6 +62,13 @@ function told(histories: readonly RunHistory[], paths: readonly string[]): RunHi
 function tellProblems(problems: readonly string[]): void {
   for (const problem of problems.slice(0, MOST_PROBLEMS)) console.error(pc.yellow(problem));
   if (problems.length > MOST_PROBLEMS) console.error(pc.yellow(`and ${problems.length - MOST_PROBLEMS} more`));
+}
+
+/** The page of a run that was killed says that it is running; where it cannot be written it stays so. */
+function bringUpToDate(path: string, history: RunHistory): void {
+  try {
+    if (existsSync(path)) writeWholeFile(path, reportPage([history]));
+  } catch {}
 }
 
 function writePage(path: string, histories: readonly RunHistory[]): void {
