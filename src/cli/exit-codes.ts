@@ -16,8 +16,14 @@ Exit codes: 0 done (also what --help says, and a run that --max-hours ended), 1 
 2 the command line, 3 out of memory, 4 diverged, 5 no such device or one that was lost, 128+n ended by signal n
 (130 Ctrl-C, 143 SIGTERM, 129 a closed terminal).`;
 
-/** How a command ended that threw `error`, and the line to print, if it has not been said; undefined: a bug. */
-export function endOf(error: unknown): { readonly code: number; readonly line?: string } | undefined {
+/**
+ * How a command ended that threw `error`, and the line to print, if it has not been said; undefined: a bug. `stopped`: why it
+ * was to end, if it was; what breaks where work is left off for that is no bug.
+ */
+export function endOf(
+  error: unknown,
+  stopped?: unknown,
+): { readonly code: number; readonly line?: string } | undefined {
   // Commander has printed what was wrong, or the help that was asked for.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : EXIT_CODES.usage };
   if (error instanceof Interrupted) return { code: error.exitCode, line: error.message };
@@ -27,5 +33,5 @@ export function endOf(error: unknown): { readonly code: number; readonly line?: 
     const line = `this machine has not enough memory (${error.message}); use a smaller model, batch or context`;
     return { code: EXIT_CODES.memory, line };
   }
-  return undefined;
+  return stopped instanceof Interrupted ? endOf(stopped) : undefined;
 }

@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { StoppedError } from "../core/errors.ts";
 
 /** Ctrl-C, `kill`, and a terminal that was closed. */
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
@@ -12,7 +13,7 @@ const SIGNALS: readonly StopSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 const SAME_MS = 250;
 
 /** Somebody asked the process to end, and work that can be left was left. */
-export class Interrupted extends Error {
+export class Interrupted extends StoppedError {
   override name = "Interrupted";
   readonly by: StopSignal;
   readonly exitCode: number;

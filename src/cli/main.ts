@@ -65,7 +65,7 @@ async function main(interrupt: Interrupt): Promise<number | undefined> {
     await gpt2.parseAsync(readWords(process.argv.slice(2), gpt2, ELSEWHERE), { from: "user" });
   } catch (error) {
     if (error instanceof ReaderGoneError) return undefined;
-    const end = endOf(error);
+    const end = endOf(error, interrupt.signal.reason);
     if (!end) {
       // A bug: where it happened is what one needs.
       terminal.error(`${(error instanceof Error && error.stack) || error}`);

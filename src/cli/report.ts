@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
 import stringWidth from "string-width";
@@ -5,10 +7,11 @@ import { duration, grouped } from "../core/units.ts";
 import { systemError } from "../platform/node/folder.ts";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
 import { type Difference, differencesOf, factsOf, type RunFacts } from "../report/facts.ts";
-import type { RunHistory } from "../report/history.ts";
+import { type RunHistory, statusOf } from "../report/history.ts";
 import { reportPage } from "../report/page.ts";
 import { decimals } from "../report/page-parts.ts";
 import { lossChart } from "./loss-chart.ts";
+import { REPORT_FILE } from "./report-page.ts";
 import { readRun } from "./run-read.ts";
 import { fitted, printable, terminal } from "./terminal.ts";
 
@@ -31,6 +34,9 @@ export function reportCommand(): Command {
       const facts = histories.map(factsOf);
       const differences = histories.length > 1 ? differencesOf(histories) : [];
       for (const { problems } of runs) tellProblems(problems);
+      runs.forEach(({ history }, i) => {
+        if (statusOf(history) === "killed") bringUpToDate(join(directories[i]!, REPORT_FILE), history);
+      });
       if (options.json) {
         const problems = runs.flatMap((run) => run.problems);
         terminal.json({ runs: facts, differences, problems }, { space: 2 });
@@ -58,6 +64,13 @@ function told(histories: readonly RunHistory[], paths: readonly string[]): RunHi
 function tellProblems(problems: readonly string[]): void {
   for (const problem of problems.slice(0, MOST_PROBLEMS)) terminal.warn(problem);
   if (problems.length > MOST_PROBLEMS) terminal.warn(`and ${problems.length - MOST_PROBLEMS} more`);
+}
+
+/** The page of a run that was killed says that it is running; where it cannot be written it stays so. */
+function bringUpToDate(path: string, history: RunHistory): void {
+  try {
+    if (existsSync(path)) writeWholeFile(path, reportPage([history]));
+  } catch {}
 }
 
 function writePage(path: string, histories: readonly RunHistory[]): void {

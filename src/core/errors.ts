@@ -37,6 +37,11 @@ export class DeviceLostError extends Error {
   override name = "DeviceLostError";
 }
 
+/** Somebody asked for the work to end: the reason of an `AbortSignal`. Whoever explains errors passes it on as it is. */
+export class StoppedError extends Error {
+  override name = "StoppedError";
+}
+
 /** Throws a `UserError` whose message says where it happened, what was got, what was wanted and what to do. */
 export function userError(message: string, kind: ErrorKind = "input"): never {
   throw new UserError(message, { kind });

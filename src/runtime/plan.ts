@@ -1,5 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
-import { DeviceLostError } from "../core/errors.ts";
+import { DeviceLostError, StoppedError } from "../core/errors.ts";
 import type { Region } from "../gpu/buffers.ts";
 import { scoped } from "../gpu/device.ts";
 import { type PipelineSpec, type Pipelines, UNIFORMS_BINDING } from "../gpu/pipelines.ts";
@@ -39,7 +39,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   const compiling = new Map<Dispatch, Promise<GPUComputePipeline>>();
   const layout = layOut(tape, context.traits, (dispatch, { op }) => {
     const pipeline = pipelines.get(specOf(dispatch)).catch((error: unknown) => {
-      if (error instanceof DeviceLostError) throw error;
+      if (error instanceof DeviceLostError || error instanceof StoppedError) throw error;
       throw new Error(`${op.name}: ${(error as Error).message}`);
     });
     pipeline.catch(() => {}); // nobody awaits it where the plan fails before

@@ -105,7 +105,7 @@ describe.skipIf(!there)("a model that transformers loaded and saved again", () =
         expect(encodePrompt(prompt, model, tokenizer, false, 1)).toEqual(prompt_ids);
         expect(await greedyWith(model, runtime, prompt, greedy_ids.length)).toEqual(greedy_ids);
         const windowing = { records: true, contextLength: model.config.contextLength, stride: 1 };
-        const data = await openScoredData([file], {}, tokenizer, windowing, () => {});
+        const data = await openScoredData([file], {}, tokenizer, windowing, {});
         const records = Array.from({ length: data.windows.count }, (_, i) => data.windows.at(i).ids);
         const { loss, tokens } = await meanLoss(model, runtime, records);
         expect(tokens).toBe(first_100_lines.tokens);

@@ -48,7 +48,7 @@ describe("gpt2 report", () => {
       [
         "run     status      steps    loss  lowest    eval    best  at step  perplexity  tokens  tokens/s  time  left out",
         "whole   finished  100/100  3.0000  3.0000  3.5000  3.5000      100       33.12  12,000     1,060  0:21         0",
-        "killed  running    60/100  3.4000  3.4000  3.9000  3.9000       60       49.40   7,200     1,040  0:12         0",
+        "killed  killed     60/100  3.4000  3.4000  3.9000  3.9000       60       49.40   7,200     1,040  0:12         0",
         "",
         "setting       whole  killed",
         "learningRate  0.001  0.0003",
@@ -64,7 +64,7 @@ describe("gpt2 report", () => {
     const { runs: facts, differences, problems } = JSON.parse(stdout);
     expect(facts).toMatchObject([
       { name: "whole", status: "finished", best_eval_loss: 3.5, runtime: 21, device_bytes: 5 * 2 ** 20 },
-      { name: "killed", status: "running", step: 60 },
+      { name: "killed", status: "killed", step: 60 },
     ]);
     expect(differences).toEqual([{ setting: "learningRate", values: ["0.001", "0.0003"] }]);
     expect(problems).toHaveLength(1);

@@ -174,13 +174,22 @@ async function evaluation(
   return { better };
 }
 
-/** What a promise gives; undefined where it rejected since `signal` was aborted. */
+/** What a promise gives; undefined as soon as `signal` is aborted, whatever then becomes of the promise. */
 export async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  let stop: () => void = () => {};
+  const stopped = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop);
+  });
   try {
-    return await work;
+    return await Promise.race([work, stopped]);
   } catch (error) {
     if (signal.aborted && error === signal.reason) return undefined;
     throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    work.catch(() => {});
   }
 }
 

@@ -152,7 +152,9 @@ export async function createRecorder(
       }
     },
     async sample(step, signal) {
-      await told.sampled({ step, samples: await session.sample(samplesBetween(settings), signal) });
+      const samples = await session.sample(samplesBetween(settings), signal);
+      // Of a run that has ended meanwhile nothing more is told.
+      if (!signal.aborted) await told.sampled({ step, samples });
     },
     async diverged(result) {
       const dump = join(directory, `not-finite-step-${result.step}.json`);

@@ -1,0 +1,256 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createInterrupt, Interrupted } from "../../../src/cli/interrupt.ts";
+import { readRun } from "../../../src/cli/run-read.ts";
+import { parseSettings } from "../../../src/cli/settings/file.ts";
+import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
+import type { TrainSettings } from "../../../src/cli/settings/table.ts";
+import { checkDisk, diskNeed } from "../../../src/cli/train/disk.ts";
+import { planTraining } from "../../../src/cli/train/plan.ts";
+import { runTraining, trainSession } from "../../../src/cli/train/run.ts";
+import { openSession } from "../../../src/cli/train/session.ts";
+import { DeviceLostError } from "../../../src/core/errors.ts";
+import { factsOf } from "../../../src/report/facts.ts";
+import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
+
+let folder = "";
+let lines: string[] = [];
+/** Called with each line that is printed. */
+let heard: (line: string) => void = () => {};
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "going-on-"));
+  const records = Array.from({ length: 24 }, (_, i) => "abcdef".repeat(3).slice(i % 5, 6 + (i % 6)));
+  writeFileSync(join(folder, "data.txt"), `${records.join("\n")}\n`);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+beforeEach(() => {
+  lines = [];
+  heard = () => {};
+  vi.spyOn(console, "log").mockImplementation((line: string) => {
+    lines.push(line);
+    heard(line);
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+const at = (name: string): string => join(folder, name);
+
+function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
+  const typed: Partial<TrainSettings> = {
+    ...{ data: [at("data.txt")], nEmbd: 8, nLayer: 1, nHead: 2, nPositions: 16, maxSteps: 8, loggingSteps: 1 },
+    ...{ perDeviceTrainBatchSize: 4, evalSplit: 0.3, evalSteps: 4, saveSteps: 3, samples: 0 },
+    ...more,
+  };
+  return resolveSettings({ file: {}, typed });
+}
+
+const device = { device: "cpu", memory: undefined, tune: false };
+const begin = (name: string, more?: Partial<TrainSettings>, interrupt = createInterrupt(), deadline?: number) =>
+  runTraining(settingsOf(more), { ...device, outputDir: at(name), resume: undefined, deadline }, interrupt);
+const goOn = (name: string, typed: Partial<TrainSettings> = {}, mayBeFinished = false) => {
+  const file = parseSettings(readFileSync(join(at(name), "run.json"), "utf8"), "run.json");
+  const settings = resolveSettings({ file, typed });
+  return runTraining(settings, { ...device, outputDir: undefined, resume: at(name), mayBeFinished });
+};
+const model = (name: string): Buffer => readFileSync(join(at(name), "model", "model.safetensors"));
+const linesOf = (name: string): { kind: string; step: number; [field: string]: unknown }[] =>
+  readFileSync(join(at(name), "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+const told = (name: string, ...kinds: string[]) =>
+  linesOf(name)
+    .filter(({ kind }) => kinds.includes(kind))
+    .map(({ kind, step, loss, eval_loss, best }) => ({ kind, step, loss, eval_loss, best }));
+
+/** An interrupt that comes when a line is printed. */
+function interruptAt(pattern: RegExp) {
+  const interrupt = createInterrupt();
+  heard = (line) => pattern.test(line) && interrupt.request("SIGTERM");
+  return interrupt;
+}
+
+describe("a run that is interrupted", () => {
+  test("at an evaluation saves first; the evaluation is made when it goes on, and all bits are those of one never stopped", async () => {
+    const more = { loadBestModelAtEnd: true, learningRate: 0.05 };
+    await begin("whole", more);
+    const interrupt = interruptAt(/^step 4\/8 /);
+    await begin("stopped", more, interrupt);
+    interrupt.dispose();
+    expect(process.exitCode).toBe(143);
+    expect(told("stopped", "evaluation")).toEqual([]);
+    expect(linesOf("stopped").at(-1)).toMatchObject({ kind: "end", reason: "interrupted", step: 4 });
+    expect(readdirSync(at("stopped"))).toContain("checkpoint-4");
+    expect(existsSync(join(at("stopped"), "lock"))).toBe(false);
+
+    await goOn("stopped");
+    expect(told("stopped", "log", "evaluation")).toEqual(told("whole", "log", "evaluation"));
+    expect(model("stopped").equals(model("whole"))).toBe(true);
+  });
+
+  test("at its last evaluation has that to do, and then its model to save", async () => {
+    const interrupt = interruptAt(/^step 8\/8 /);
+    await begin("last", {}, interrupt);
+    interrupt.dispose();
+    expect(existsSync(join(at("last"), "model"))).toBe(false);
+    await goOn("last");
+    expect(told("last", "evaluation").map(({ step }) => step)).toEqual([4, 8]);
+    expect(existsSync(join(at("last"), "model"))).toBe(true);
+  });
+
+  test("before its first step leaves nothing behind", async () => {
+    const interrupt = interruptAt(/^model /);
+    await expect(begin("early", {}, interrupt)).rejects.toBeInstanceOf(Interrupted);
+    interrupt.dispose();
+    expect(existsSync(at("early"))).toBe(false);
+  });
+
+  test("when its model is saved leaves out samples, and is finished", async () => {
+    const interrupt = interruptAt(/^trained in /);
+    await begin("samples", { samples: 2, evalSplit: 0 }, interrupt);
+    interrupt.dispose();
+    expect(process.exitCode).toBe(143);
+    expect(lines.join("\n")).not.toContain("2 samples: ");
+    expect(linesOf("samples").at(-1)).toMatchObject({ kind: "end", reason: "finished" });
+  });
+});
+
+test("--max-hours saves and ends in order, with exit code 0 and its reason; a step is made in any case", async () => {
+  await begin("whole-hours");
+  await begin("hours", {}, createInterrupt(), performance.now());
+  expect(process.exitCode).toBe(undefined);
+  const { step } = linesOf("hours").at(-1)!;
+  expect(linesOf("hours").at(-1)).toMatchObject({ kind: "end", reason: "time-limit" });
+  expect(step).toBeGreaterThan(0);
+  expect(linesOf("hours").at(-2)).toMatchObject({ kind: "notice", notice: "time-limit" });
+  expect(lines.at(-1)).toBe(
+    `--max-hours are over: stopped after step ${step}; go on with: gpt2 train --resume ${at("hours")}`,
+  );
+  await goOn("hours");
+  expect(model("hours").equals(model("whole-hours"))).toBe(true);
+});
+
+describe("a run that has its model", () => {
+  test("and no checkpoint, since none was wanted, is not begun again", async () => {
+    await begin("unsaved", { saveSteps: 0 });
+    const before = model("unsaved");
+    await expect(goOn("unsaved")).rejects.toThrow(/: all 8 steps are done; ask for more/);
+    await expect(goOn("unsaved", { maxSteps: 12 })).rejects.toThrow(
+      /: has its model and no checkpoint to go on from; train on/,
+    );
+    await goOn("unsaved", {}, true);
+    expect(lines.at(-1)).toBe(`${at("unsaved")}: all 8 steps are done`);
+    // What told that it is finished is gone, too.
+    rmSync(join(at("unsaved"), "metrics.jsonl"));
+    await expect(goOn("unsaved")).rejects.toThrow(/: has its model and no checkpoint to go on from/);
+    expect(model("unsaved").equals(before)).toBe(true);
+    expect(existsSync(join(at("unsaved"), "lock"))).toBe(false);
+  });
+
+  test("keeps it where its checkpoints were deleted or are damaged; without a model they are not thrown away either", async () => {
+    await begin("damaged");
+    const before = model("damaged");
+    const checkpoints = readdirSync(at("damaged")).filter((name) => name.startsWith("checkpoint-"));
+    rmSync(join(at("damaged"), checkpoints.at(-1)!), { recursive: true });
+    await expect(goOn("damaged")).rejects.toThrow(/all 8 steps are done/);
+    for (const name of checkpoints.slice(0, -1)) truncateSync(join(at("damaged"), name, "model.safetensors"), 100);
+    const kept = readdirSync(at("damaged")).sort();
+    await expect(goOn("damaged", { maxSteps: 12 })).rejects.toThrow(/: has its model and no checkpoint that is whole/);
+    expect(model("damaged").equals(before)).toBe(true);
+    expect(readdirSync(at("damaged")).sort()).toEqual(kept);
+    rmSync(join(at("damaged"), "model"), { recursive: true });
+    await expect(goOn("damaged", { maxSteps: 12 })).rejects.toThrow(/damaged; to train anew: gpt2 train --config /);
+    expect(linesOf("damaged").length).toBeGreaterThan(8);
+  });
+
+  test("and was asked for more keeps the old one until the new one is there", async () => {
+    await begin("more");
+    await goOn("more", { maxSteps: 10 });
+    expect(lines.join("\n")).toContain(`saved in ${join(at("more"), "model")}`);
+    expect(readdirSync(at("more")).filter((name) => name.startsWith("model"))).toEqual(["model"]);
+  });
+});
+
+test("a device that was lost, and an end by an error, are in the run's files; a killed run is told from one at work", async () => {
+  const plan = await planTraining(settingsOf({ evalSplit: 0 }), undefined);
+  const cpu = createCpuRuntime();
+  const runtime = { ...cpu, tuning: null, tuned: () => Promise.reject() };
+  const session = await openSession(runtime, plan, {
+    checkpoint: undefined,
+    pauseAfter: () => true,
+    memory: undefined,
+  });
+  const stop = { reason: undefined, signal: new AbortController().signal, exitCode: 0, dispose() {} };
+  const directory = mkdtempSync(join(folder, "lost-"));
+  let broken: ((error: unknown) => Promise<void>) | undefined;
+  heard = (line) => /^step 3\//.test(line) && cpu.close();
+  await expect(
+    trainSession(session, plan, directory, undefined, stop, {
+      lost: "the device was lost (unknown); going on from the start (1 of 3)",
+      begun: (recorder) => {
+        broken = recorder.broken;
+      },
+    }),
+  ).rejects.toThrow("the runtime was closed");
+  const name = directory.slice(folder.length + 1);
+  expect(linesOf(name)[1]).toMatchObject({ kind: "notice", notice: "device-lost", step: 0 });
+  expect(factsOf(readRun(directory).history)).toMatchObject({ status: "killed", step: 3 });
+  const { machine, started } = await lockOfThisProcess();
+  writeFileSync(join(directory, "lock"), JSON.stringify({ pid: process.pid, started, machine, nonce: "0" }));
+  expect(factsOf(readRun(directory).history).status).toBe("running");
+  await broken!(new DeviceLostError("the device was lost (destroyed): again"));
+  expect(linesOf(name).slice(-2)).toMatchObject([
+    { kind: "notice", notice: "device-lost", step: 3 },
+    { kind: "end", reason: "failed", step: 3 },
+  ]);
+  expect(factsOf(readRun(directory).history).status).toBe("failed");
+  await plan.data.close();
+
+  async function lockOfThisProcess(): Promise<{ machine: string; started: string }> {
+    const { acquireLock } = await import("../../../src/platform/node/lock.ts");
+    const lock = await acquireLock(join(folder, "own"), () => {});
+    const told = JSON.parse(readFileSync(join(folder, "own"), "utf8"));
+    lock.releaseNow();
+    expect(existsSync(join(folder, "own"))).toBe(false);
+    return told;
+  }
+});
+
+describe("the disk", () => {
+  test("is asked for what the run will have on it at most, before the first step", async () => {
+    const plan = await planTraining(settingsOf({ saveTotalLimit: 2 }), undefined);
+    const need = diskNeed(plan, 0);
+    // Three saves, so that two checkpoints are kept and one is written.
+    expect(need.checkpoints).toBe(3);
+    expect(need.bytes).toBe(3 * need.checkpointBytes);
+    expect(diskNeed(plan, 2).bytes).toBe(Math.max(need.checkpointBytes, need.modelBytes));
+    const none = { ...plan, settings: { ...plan.settings, saveSteps: 0 } };
+    expect(diskNeed(none, 0)).toMatchObject({ checkpoints: 1, bytes: need.checkpointBytes });
+    const place = { outputDir: at("big"), resume: undefined };
+    await expect(checkDisk(plan, place, async () => need.bytes - 1)).rejects.toThrow(
+      /big: what the run saves takes up to .* \(3 checkpoints of .*, and a model of .*\), .* are free on its disk; make room, lower --save-total-limit, or/,
+    );
+    expect(await checkDisk(plan, place, async () => need.bytes)).toMatch(/^disk {6}.* at most: .*; .* are free$/);
+    expect(await checkDisk(plan, place, async () => undefined)).not.toContain("free");
+    await plan.data.close();
+  });
+
+  test("what is foreseen is what checkpoints take", async () => {
+    await begin("sizes");
+    const plan = await planTraining(settingsOf(), undefined);
+    const { checkpointBytes, modelBytes } = diskNeed(plan, 0);
+    const bytesOf = (path: string): number =>
+      readdirSync(path).reduce((sum, name) => sum + readFileSync(join(path, name)).length, 0);
+    expect(bytesOf(join(at("sizes"), "model"))).toBe(modelBytes);
+    const checkpoint = bytesOf(join(at("sizes"), "checkpoint-8"));
+    expect(checkpoint).toBeLessThanOrEqual(checkpointBytes);
+    expect(checkpoint).toBeGreaterThan(checkpointBytes - 25_000);
+    await plan.data.close();
+  });
+});
