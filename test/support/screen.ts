@@ -16,6 +16,8 @@ export interface ScreenOptions {
 export interface Screen {
   /** All lines, those that have scrolled away first; without what stood there before. */
   lines(): string[];
+  /** What was printed, as it was. */
+  raw(): string;
   /** Waits for a line. */
   until(line: RegExp): Promise<void>;
   type(keys: string): void;
@@ -46,6 +48,7 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
         resolve();
       });
     });
+  let printed = "";
   let shown = show(Array.from({ length: before }, (_, i) => `before ${i + 1}\r\n`).join(""));
   const { NO_COLOR, CI, FORCE_COLOR, ...inherited } = process.env;
   const child = pty.spawn(process.execPath, [...args], {
@@ -55,6 +58,7 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
     env: { ...inherited, NODE_OPTIONS: "", TERM: "xterm-256color", ...options.env },
   });
   child.onData((text) => {
+    printed += text;
     shown = show(text);
   });
   const ended = new Promise<number>((resolve) => {
@@ -65,6 +69,7 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
   });
   return {
     lines,
+    raw: () => printed,
     until: (line) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
