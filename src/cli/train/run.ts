@@ -59,7 +59,7 @@ interface Home {
 /** Devices lost in a row without a new checkpoint, after which the run gives up. */
 const MOST_LOSSES = 3;
 
-const { warn } = terminal;
+const warn = (message: string): void => terminal.warn(message);
 
 /** Trains as the settings say, in a new run's directory or in that of a run that is gone on with. */
 export async function runTraining(settings: TrainSettings, options: RunOptions): Promise<void> {
