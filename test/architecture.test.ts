@@ -17,6 +17,17 @@ test("src/ keeps to its layers: no arrow upwards, no cycle, Node only at the edg
   expect(violationsIn(files)).toEqual([]);
 });
 
+test("one file writes to standard output and error, and nothing ends the process by itself", () => {
+  const writers = [...sourcesIn("src")].filter(([path, text]) => {
+    const code = text.replace(/^\s*(\/\/|\/?\*).*$/gm, "");
+    return (
+      /\bconsole\.|\bprocess\.(stdout|stderr|abort)\b/.test(code) ||
+      (/\bprocess\.exit\(/.test(code) && path !== "src/cli/interrupt.ts")
+    );
+  });
+  expect(writers.map(([path]) => path)).toEqual(["src/cli/terminal.ts"]);
+});
+
 describe("the checker", () => {
   const shape = ["src/core/shape.ts", "export const x = 1;\n"] as const;
   const add = ["src/kernels/add.ts", 'import { x } from "../core/shape.ts";\n'] as const;

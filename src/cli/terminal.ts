@@ -381,8 +381,9 @@ export function createTerminal(): Terminal {
         const failure = mode.lost === "ignore" ? undefined : output("stdout").failure();
         return failure && failure.code !== "EPIPE" ? exitCode || 1 : exitCode;
       };
-      if (mode.events && ending) {
-        const { reason = "finished", ...rest } = ending as { reason?: string };
+      if (mode.events) {
+        const usual = exitCode === 0 ? "finished" : exitCode > 128 ? "interrupted" : "error";
+        const { reason = usual, ...rest }: { reason?: string } = ending ?? {};
         const last = { kind: "end", time: new Date().toISOString(), reason, exit_code: code(), ...rest };
         write(output("stdout"), `${jsonText(last)}\n`);
       }

@@ -151,7 +151,7 @@ export function decodeRows(
   config: Gpt2Config,
 ): DecodeRow[] {
   return prompts.map((prompt, i) => {
-    const name = prompts.length === 1 ? "the prompt" : `prompt ${i + 1}`;
+    const name = prompts.length === 1 ? "the prompt" : `prompt ${i + 1}: the prompt`;
     checkPrompt(prompt, name, config);
     const total = (limit: Generation["most"]): number => limit.length + (limit.fromPrompt ? prompt.length : 0);
     if (total(most) <= prompt.length)

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openModel } from "../../src/cli/model-source.ts";
 import { saveModel } from "../../src/cli/save-model.ts";
+import { terminal } from "../../src/cli/terminal.ts";
 import { layoutParameters, unpackParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { type FakeHub, type FakeHubOptions, startHub } from "../support/hub.ts";
@@ -26,7 +27,8 @@ beforeEach(() => {
     vi.stubEnv(variable, undefined);
   }
   vi.stubEnv("HF_HOME", folder);
-  vi.spyOn(console, "error").mockImplementation((line) => void notes.push(String(line)));
+  for (const method of ["say", "warn"] as const)
+    vi.spyOn(terminal, method).mockImplementation((line: unknown) => void notes.push(String(line)));
 });
 afterEach(() => {
   vi.unstubAllEnvs();

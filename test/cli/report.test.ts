@@ -2,10 +2,13 @@ import { execFile } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatRuns } from "../../src/cli/report.ts";
 import { reportListener } from "../../src/cli/report-page.ts";
 import { createRunFiles, metricsListener } from "../../src/cli/run-files.ts";
 import { readRun } from "../../src/cli/run-read.ts";
+import { factsOf } from "../../src/report/facts.ts";
 import { clock, description, log, tell } from "../report/run.ts";
 import { GPT2 } from "../support/build.ts";
 
@@ -134,4 +137,18 @@ describe("report.html while a run goes on", () => {
     expect(curves.logs.step).toEqual([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
     expect(curves.notices).toMatchObject([{ step: 40, kind: "resumed" }]);
   });
+});
+
+test("in a window a table has the columns that fit, the same in each line, and names as they may be shown", () => {
+  const { history } = readRun(join(runs, "whole"));
+  const facts = ["one", "\u001b[2Jtwo"].map((name) => ({ ...factsOf(history), name }));
+  const plain = (width?: number): string[] => stripVTControlCharacters(formatRuns(facts, width)).split("\n");
+  expect(plain()[0]).toMatch(/^run .*lowest.*left out$/);
+  for (const width of [40, 60, 80, 130]) {
+    const [head, ...rows] = plain(width);
+    expect(rows.map((row) => row.length)).toEqual([head!.length, head!.length]);
+    expect(head!.length).toBeLessThanOrEqual(width);
+    expect(head).toMatch(/^run .*loss/);
+    expect(rows[1]).toMatch(/^\\x1b\[2Jtwo /);
+  }
 });

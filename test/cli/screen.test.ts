@@ -92,7 +92,8 @@ trained in 0:00, saved in run/model; run/report.html shows it
 3 samples: 0 well-formed, 2 ended by themselves, 3 not in the data
 loss: training, evaluation`;
 
-describe.skipIf(process.platform === "win32")("the screen of a terminal", () => {
+// Each starts processes of its own, up to three.
+describe.skipIf(process.platform === "win32")("the screen of a terminal", { timeout: 180_000 }, () => {
   // In the middle of the screen, scrolled to its end, and a window of few rows.
   test.each([
     [60, 24, 9],
@@ -145,7 +146,7 @@ describe.skipIf(process.platform === "win32")("the screen of a terminal", () => 
       before: 4,
     });
     await first.until(/^step +6\/100000 .*learning_rate/);
-    first.resize(60, 12);
+    await first.resize(60, 12);
     await first.until(/^step +\d+\/100000 {2}loss \S+ {2}epoch \S+ {2}\S+ tokens\/s$/);
     first.type("\u0003");
     expect(await first.ended).toBe(130);

@@ -16,10 +16,13 @@ export interface ScreenOptions {
 export interface Screen {
   /** All lines, those that have scrolled away first; without what stood there before. */
   lines(): string[];
+  /** What was printed, as it was. */
+  raw(): string;
   /** Waits for a line. */
   until(line: RegExp): Promise<void>;
   type(keys: string): void;
-  resize(columns: number, rows: number): void;
+  /** While the command is stopped: what it prints for a window that is not there any more belongs nowhere. */
+  resize(columns: number, rows: number): Promise<void>;
   /** As if the window was closed. */
   hangUp(): void;
   /** The exit code, once all that was printed is on the screen. */
@@ -37,15 +40,21 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
     const first = all.lastIndexOf(`before ${before}`) + 1;
     return all.slice(first);
   };
+  let broken: unknown;
   const waiting = new Set<() => void>();
   const show = (text: string): Promise<void> =>
     new Promise((resolve) => {
       emulator.write(text, () => {
-        onFrame?.(lines());
+        try {
+          onFrame?.(lines());
+        } catch (error) {
+          broken ??= error;
+        }
         for (const look of waiting) look();
         resolve();
       });
     });
+  let printed = "";
   let shown = show(Array.from({ length: before }, (_, i) => `before ${i + 1}\r\n`).join(""));
   const { NO_COLOR, CI, FORCE_COLOR, ...inherited } = process.env;
   const child = pty.spawn(process.execPath, [...args], {
@@ -55,16 +64,21 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
     env: { ...inherited, NODE_OPTIONS: "", TERM: "xterm-256color", ...options.env },
   });
   child.onData((text) => {
+    printed += text;
     shown = show(text);
   });
-  const ended = new Promise<number>((resolve) => {
+  const ended = new Promise<number>((resolve, reject) => {
     // What was printed last may come after the news of the end.
-    child.onExit(({ exitCode, signal }) =>
-      setTimeout(() => void shown.then(() => resolve(signal ? 128 + signal : exitCode)), 50),
-    );
+    child.onExit(({ exitCode, signal }) => {
+      const end = (): void => (broken === undefined ? resolve(signal ? 128 + signal : exitCode) : reject(broken));
+      setTimeout(() => void shown.then(end), 50);
+    });
   });
+  // Whoever waits hears of it; nobody may be waiting any more.
+  ended.catch(() => {});
   return {
     lines,
+    raw: () => printed,
     until: (line) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
@@ -77,12 +91,16 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
         void ended.then(() => {
           look();
           if (waiting.has(look)) reject(new Error(`it ended without ${line}:\n${lines().join("\n")}`));
-        });
+        }, reject);
       }),
     type: (keys) => child.write(keys),
-    resize(width, height) {
+    async resize(width, height) {
+      process.kill(child.pid, "SIGSTOP");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await shown;
       emulator.resize(width, height);
       child.resize(width, height);
+      process.kill(child.pid, "SIGCONT");
     },
     hangUp() {
       // The system sends the signal, as to everyone; the package would add one of its own.

@@ -59,7 +59,7 @@ interface Home {
 /** Devices lost in a row without a new checkpoint, after which the run gives up. */
 const MOST_LOSSES = 3;
 
-const { warn } = terminal;
+const warn = (message: string): void => terminal.warn(message);
 
 /** What a run is at, which decides what a signal does. */
 interface Progress {

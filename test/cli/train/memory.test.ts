@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runtimeOn } from "../../../src/cli/runtime.ts";
 import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
 import type { TrainSettings } from "../../../src/cli/settings/table.ts";
+import { terminal } from "../../../src/cli/terminal.ts";
 import { runNeed } from "../../../src/cli/train/need.ts";
 import { planTraining, type TrainPlan } from "../../../src/cli/train/plan.ts";
 import { runTraining, trainSession } from "../../../src/cli/train/run.ts";
@@ -66,7 +67,7 @@ const cases: readonly [string, Partial<TrainSettings>][] = [
 
 describe.each(testAdapters)("%s", (adapter) => {
   test("a run that does not fit is refused before --tune measures for it", async () => {
-    const said = vi.spyOn(console, "error").mockImplementation(() => {});
+    const said = vi.spyOn(terminal, "say").mockImplementation(() => {});
     const outputDir = join(folder, "refused");
     const options = { device: adapter, outputDir, resume: undefined, memory: 1e-5, tune: true };
     await expect(runTraining(settingsOf(), options)).rejects.toThrow(/^training needs .* is what --memory allows/);
@@ -76,7 +77,9 @@ describe.each(testAdapters)("%s", (adapter) => {
   });
 
   test.each(cases)("a run takes what was predicted, within 5 %: %s", async (name, settings) => {
-    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    const [log, result] = (["say", "result"] as const).map((name) =>
+      vi.spyOn(terminal, name).mockImplementation(() => {}),
+    );
     const { gpu, peak } = counting(shareGpu(await openTestGpu(adapter)));
     const runtime = runtimeOn(gpu);
     const plan = await planOf(settings);
@@ -88,9 +91,10 @@ describe.each(testAdapters)("%s", (adapter) => {
       await trainSession(session, plan, directory, undefined, stop);
       expect(session.deviceBytes / peak()).toBeGreaterThan(0.95);
       expect(session.deviceBytes / peak()).toBeLessThan(1.05);
-      expect(log.mock.calls.join("\n")).toContain(`${plan.settings.samples} samples: `);
+      expect(JSON.stringify(log!.mock.calls)).toContain(`${plan.settings.samples} samples: `);
     } finally {
-      log.mockRestore();
+      log!.mockRestore();
+      result!.mockRestore();
       runtime.close();
       await plan.data.close();
     }
