@@ -80,11 +80,7 @@ async function main(interrupt: Interrupt): Promise<number | undefined> {
 }
 
 const interrupt = createInterrupt();
-// A terminal that is gone answers EIO, which is as good as the signal that says so.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EIO") interrupt.request("SIGHUP");
-  });
-}
+// A terminal that is gone, which answers EIO, is as good as the signal that says so.
+terminal.onGone(() => interrupt.request("SIGHUP"));
 const code = await main(interrupt);
 process.exitCode = await terminal.finish(code ?? Number(process.exitCode ?? 0));

@@ -67,6 +67,8 @@ export interface Terminal {
   bar(options: BarOptions): Bar;
   /** Reads lines from standard input; on a terminal each is asked for, and edited, on standard error. */
   questions(prompt: string): Interface;
+  /** `listener` hears that the terminal is gone: its window was closed. */
+  onGone(listener: () => void): void;
   /** Waits for all that was printed, and gives the exit code: `exitCode`, or 1 where a result could not be written. */
   finish(exitCode: number): Promise<number>;
 }
@@ -253,6 +255,7 @@ export function createTerminal(): Terminal {
   let [midLine, held] = [false, ""];
   let shown: { readonly draw: () => void } | undefined;
   let ending: object | undefined;
+  let gone: (() => void) | undefined;
   const opened = new Map<string, Output>();
 
   const output = (name: "stdout" | "stderr"): Output => {
@@ -260,6 +263,7 @@ export function createTerminal(): Terminal {
     if (known) return known;
     if (opened.size === 0) forgetClosedTerminals();
     const fresh = openOutput(name, (error) => {
+      if (error.code === "EIO") gone?.();
       // The one line that says why the others are missing.
       if (mode.lost === "ignore" && name === "stdout")
         output("stderr").write(`gpt2: ${whyNot(error)}; going on without it\n`);
@@ -375,6 +379,9 @@ export function createTerminal(): Terminal {
         terminal: isTTY,
         prompt: isTTY ? prompt : "",
       });
+    },
+    onGone(listener) {
+      gone = listener;
     },
     async finish(exitCode) {
       const code = (): number => {

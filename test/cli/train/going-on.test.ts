@@ -7,6 +7,7 @@ import { readRun } from "../../../src/cli/run-read.ts";
 import { parseSettings } from "../../../src/cli/settings/file.ts";
 import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
 import type { TrainSettings } from "../../../src/cli/settings/table.ts";
+import { type Line, terminal } from "../../../src/cli/terminal.ts";
 import { checkDisk, diskNeed } from "../../../src/cli/train/disk.ts";
 import { planTraining } from "../../../src/cli/train/plan.ts";
 import { runTraining, trainSession } from "../../../src/cli/train/run.ts";
@@ -20,6 +21,12 @@ let lines: string[] = [];
 /** Called with each line that is printed. */
 let heard: (line: string) => void = () => {};
 
+function textOf(line: Line): string {
+  if (typeof line === "string") return line;
+  if ("verbatim" in line) return line.verbatim;
+  return line.map((field) => (typeof field === "string" ? field : field.text)).join("  ");
+}
+
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "going-on-"));
   const records = Array.from({ length: 24 }, (_, i) => "abcdef".repeat(3).slice(i % 5, 6 + (i % 6)));
@@ -29,10 +36,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 beforeEach(() => {
   lines = [];
   heard = () => {};
-  vi.spyOn(console, "log").mockImplementation((line: string) => {
-    lines.push(line);
-    heard(line);
-  });
+  const hear = (line: Line): void => {
+    const text = textOf(line);
+    lines.push(text);
+    heard(text);
+  };
+  for (const method of ["say", "warn", "result"] as const) vi.spyOn(terminal, method).mockImplementation(hear);
 });
 afterEach(() => {
   vi.restoreAllMocks();
