@@ -11,7 +11,7 @@ import {
   type ParameterSink,
   streamParameters,
 } from "../io/checkpoint.ts";
-import { endIdsOf } from "../io/generation-config.ts";
+import { endIdsOf, type GenerationConfig, trainedGenerationConfig } from "../io/generation-config.ts";
 import { INDEX, PICKLE_ADVICE, parseIndex, weightFileNames } from "../io/weight-files.ts";
 import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
@@ -64,11 +64,9 @@ export async function openModel(named: string, given: OpenModelOptions = {}): Pr
   const model = await (options.adapter === undefined ? openBase(folder, options) : openPlain(source, options));
   try {
     const { tokenizer, startToken, generationConfig, merge } = await openCorrections(folder, model.config);
-    const said = generationConfig ?? model.generationConfig;
     return {
       ...model,
-      ...(tokenizer ? { tokenizer, startToken, generationConfig: said } : {}),
-      ...(tokenizer ? { endIds: endIdsOf(model.config, said, tokenizer) } : {}),
+      ...(tokenizer ? { startToken, ...trainedWith(model, generationConfig, tokenizer) } : {}),
       path: folder,
       base: undefined,
       load: (runtime, layout) => load(model, runtime, layout, merge),
@@ -77,6 +75,16 @@ export async function openModel(named: string, given: OpenModelOptions = {}): Pr
     await model.close();
     throw error;
   }
+}
+
+/** What a model is whose corrections were trained with a tokenizer of their own: that one's end token is the one trained. */
+function trainedWith(model: OpenModel, own: GenerationConfig | undefined, tokenizer: Tokenizer) {
+  const { endId = null, startIds } = tokenizer;
+  const before = model.config.eosTokenId;
+  const listed = typeof before === "object" && before !== null && endId !== null && before.includes(endId);
+  const config = { ...model.config, bosTokenId: startIds.at(-1) ?? null, eosTokenId: listed ? before : endId };
+  const generationConfig = trainedGenerationConfig(own ?? model.generationConfig, config);
+  return { tokenizer, config, generationConfig, endIds: endIdsOf(config, generationConfig, tokenizer) };
 }
 
 async function openBase(folder: string, options: OpenModelOptions): Promise<OpenModel> {

@@ -14,6 +14,7 @@ import {
 } from "../io/adapter.ts";
 import type { FileSource } from "../io/checkpoint.ts";
 import { type ModelDescription, planModelDirectory, streamWeights } from "../io/checkpoint-write.ts";
+import { GENERATION_CONFIG } from "../io/generation-config.ts";
 import { storedName } from "../io/parameter-names.ts";
 import { headerBytesNeeded, parseHeader } from "../io/safetensors.ts";
 import { planSafetensors, type TensorSpec } from "../io/safetensors-write.ts";
@@ -86,7 +87,10 @@ export function adapterFiles(
 ): PlannedFile[] {
   const { lora } = layout;
   if (!lora) throw new Error("adapterFiles: the layout has no corrections");
-  const texts = [...planModelDirectory(model).files].filter(([name]) => name !== "config.json");
+  const texts = [...planModelDirectory(model).files].filter(
+    // PEFT's directories have neither.
+    ([name]) => name !== "config.json" && name !== GENERATION_CONFIG,
+  );
   const config = new TextEncoder().encode(formatAdapterConfig({ lora, base: model.base }));
   const entries = layout.entries.filter(({ name }) => isCorrection(name));
   const specs = new Map(entries.map((entry) => [storedCorrection(entry.name), { ...entry, dtype: "F32" as const }]));
