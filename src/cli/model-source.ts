@@ -103,7 +103,7 @@ async function openPlain(source: string, options: OpenModelOptions): Promise<Ope
   try {
     const config = options.config === undefined ? undefined : readText(options.config);
     const checkpoint = await openCheckpoint(files, { ...(weights === undefined ? {} : { weights }), config });
-    for (const line of checkpoint.notices) console.error(`${source}: ${line}`);
+    for (const line of checkpoint.notices) terminal.warn(`${source}: ${line}`);
     const tokenizer = checkpoint.tokenizer ?? (await usualTokenizer(checkpoint));
     return {
       ...checkpoint,
