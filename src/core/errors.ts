@@ -16,6 +16,11 @@ export class DeviceLostError extends Error {
   override name = "DeviceLostError";
 }
 
+/** What was asked for, or was still awaited, when the runtime or its device was closed by whoever owns it. */
+export class ClosedError extends Error {
+  override name = "ClosedError";
+}
+
 /** Throws a `UserError` whose message says where it happened, what was got, what was wanted and what to do. */
 export function userError(message: string): never {
   throw new UserError(message);

@@ -1,4 +1,4 @@
-import { DeviceLostError } from "../core/errors.ts";
+import { ClosedError, DeviceLostError } from "../core/errors.ts";
 import type { Gpu } from "./device.ts";
 
 /**
@@ -84,7 +84,7 @@ export function createPipelines(gpu: Gpu): Pipelines {
         }),
       );
     } catch (error) {
-      if (error instanceof DeviceLostError) throw error;
+      if (error instanceof DeviceLostError || error instanceof ClosedError) throw error;
       const info = await gpu.wait(() => module.getCompilationInfo());
       const messages = info.messages.map((message) => `${message.lineNum}:${message.linePos} ${message.message}`);
       throw new Error(`shader entry ${spec.entry}: ${[(error as Error).message, ...messages].join("\n")}`);

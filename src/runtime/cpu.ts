@@ -1,6 +1,7 @@
 import type { Node, Tape } from "../autograd/tape.ts";
 import { updatedInput } from "../autograd/tape.ts";
 import { allocate, type NumericArray, type Precision, roundStored } from "../core/dtype.ts";
+import { ClosedError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { CpuTensor, Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
@@ -23,24 +24,50 @@ const CPU_TRAITS: Traits = {
 export function createCpuRuntime(options: { precision?: Precision; traits?: Traits } = {}): Runtime {
   const precision = options.precision ?? "float32";
   const states = createStates((type) => allocate(type.dtype, sizeOf(type.shape), precision));
+  let closed = false;
+  const requireOpen = (): void => {
+    if (closed) throw new ClosedError("the runtime was closed");
+  };
   return {
     name: `CPU ${precision}`,
     traits: options.traits ?? CPU_TRAITS,
     async compile(tape) {
-      return interpret(tape, precision, states);
+      requireOpen();
+      const program = interpret(tape, precision, states);
+      return {
+        ...program,
+        async run(inputs) {
+          requireOpen();
+          const results = await program.run(inputs);
+          requireOpen();
+          return results;
+        },
+      };
     },
     forecast: () => createCpuForecast(precision),
     predict: (tapes) => predictMemory(createCpuForecast(precision), tapes),
-    writeState(name, data, offset = 0) {
-      states.get(name, offset, data.length).set(data, offset);
+    declareState(name, type) {
+      requireOpen();
+      states.ensure(name, type);
     },
+    writeState(name, data, offset = 0) {
+      requireOpen();
+      states.get(name, offset, data.length).set(data, offset);
+      states.wrote(name);
+    },
+    isWritten: states.isWritten,
     clearState(name) {
+      requireOpen();
       states.get(name).fill(0);
     },
     async readState(name, offset = 0, length) {
+      requireOpen();
       return states.get(name, offset, length ?? 0).slice(offset, length === undefined ? undefined : offset + length);
     },
-    close() {},
+    close() {
+      closed = true;
+      states.forgetAll();
+    },
   };
 }
 

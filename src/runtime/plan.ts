@@ -1,5 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
-import { DeviceLostError } from "../core/errors.ts";
+import { ClosedError, DeviceLostError } from "../core/errors.ts";
 import type { Region } from "../gpu/buffers.ts";
 import { type PipelineSpec, type Pipelines, UNIFORMS_BINDING } from "../gpu/pipelines.ts";
 import { type Dispatch, hasUniforms, shaderSource } from "../kernels/dispatch.ts";
@@ -38,7 +38,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   const compiling = new Map<Dispatch, Promise<GPUComputePipeline>>();
   const layout = layOut(tape, context.traits, (dispatch, { op }) => {
     const pipeline = pipelines.get(specOf(dispatch)).catch((error: unknown) => {
-      if (error instanceof DeviceLostError) throw error;
+      if (error instanceof DeviceLostError || error instanceof ClosedError) throw error;
       throw new Error(`${op.name}: ${(error as Error).message}`);
     });
     pipeline.catch(() => {}); // nobody awaits it where the plan fails before
@@ -72,7 +72,13 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     }
   }
 
+  let disposed = false;
+  function requireHeld(): void {
+    if (disposed) throw new ClosedError("run: the program was disposed of; compile its tape again");
+  }
+
   const profile = async (inputs: Tensors): Promise<DispatchTime[]> => {
+    requireHeld();
     writeInputs(inputs);
     const timed = steps.map((step) => ({ ...step, encode: (pass: GPUComputePassEncoder) => encode(pass, [step]) }));
     return timeSteps(gpu, buffers, timed);
@@ -86,6 +92,8 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       pipelines: pipelines.count,
     },
     async run(inputs) {
+      gpu.checkErrors();
+      requireHeld();
       writeInputs(inputs);
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
@@ -98,6 +106,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     },
     ...(gpu.features.has("timestamp-query") ? { profile } : {}),
     dispose() {
+      disposed = true;
       memory.release();
       readback.dispose();
     },
