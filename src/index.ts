@@ -6,16 +6,24 @@
 /** Reverse-mode differentiation: appends the gradients of seeds to their tape. */
 export { backward, type Seed } from "./autograd/backward.ts";
 /** Compares every entry of an op's Jacobian with central differences, in float64. */
-export { checkJacobian, drawOpInputs, type GradientError, type OpTape, traceOp } from "./autograd/gradcheck.ts";
+export {
+  checkJacobian,
+  drawOpInputs,
+  FINITE_DIFFERENCE_BOUND,
+  type GradientError,
+  type OpTape,
+  relativeL2,
+  traceOp,
+} from "./autograd/gradcheck.ts";
 /** A tape: the straight-line program of ops that model code records and a runtime compiles. */
 export { createTape, type Node, type Origin, type Tape } from "./autograd/tape.ts";
 /** Element types, and the arrays that hold them on the CPU. */
-export type { DType, NumericArray, Precision } from "./core/dtype.ts";
+export type { DType, FloatDType, NumericArray, Precision } from "./core/dtype.ts";
 /** A mistake that the user can mend; its message says how. A device that went away. Any other error is a bug. */
 export { DeviceLostError, NotFiniteError, UserError } from "./core/errors.ts";
 /** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
-export { fillNormal, permutation } from "./core/philox.ts";
-export type { Shape } from "./core/shape.ts";
+export { fillNormal, permutation, philox, uniform24 } from "./core/philox.ts";
+export { formatShape, formatType, rowsAndColumns, type Shape, sameShape, sizeOf } from "./core/shape.ts";
 /** Files of many formats, read in pieces, as records and as ids. */
 export { alphabetOf, type DataFile, encodeAsStream, encodeFiles, readRecords } from "./data/read.ts";
 /** A text's lines as records that begin and end in the end token. */
@@ -51,8 +59,25 @@ export { add } from "./kernels/add.ts";
 export { attention } from "./kernels/attention.ts";
 export { columnSum } from "./kernels/column-sum.ts";
 export { crossEntropy, IGNORED_LABEL } from "./kernels/cross-entropy.ts";
-/** What a kernel is to a GPU, as plain data, and helpers that make it. */
-export { type Binding, type Dispatch, grid1d, gridOf, read, spansOf, write } from "./kernels/dispatch.ts";
+/** What a kernel is to a GPU, as plain data, and helpers that make it; its text may be a shader of ours or WGSL of one's own. */
+export {
+  type Binding,
+  type Dispatch,
+  type Extension,
+  grid1d,
+  gridOf,
+  read,
+  type Scratch,
+  type Shader,
+  type ShaderName,
+  type Span,
+  type StoredType,
+  spansOf,
+  storedType,
+  storeShader,
+  type Wgsl,
+  write,
+} from "./kernels/dispatch.ts";
 export { dropout } from "./kernels/dropout.ts";
 export { embedding, sortedOrder } from "./kernels/embedding.ts";
 export { gelu } from "./kernels/gelu.ts";
@@ -65,19 +90,25 @@ export { matmul } from "./kernels/matmul.ts";
 /** The contract of an op: define one, and the tape, both executors and the checkers take it. */
 export {
   type AnyOp,
+  type CaseInput,
+  type CpuTensor,
   defineOp,
+  expectFloat,
   expectType,
+  f16,
   f32,
   type Op,
   type OpCase,
   type OpSpec,
+  type Recorder,
   shapeError,
   type TensorType,
   type Value,
+  type VjpContext,
 } from "./kernels/op.ts";
 export { scaledSum } from "./kernels/scaled-sum.ts";
 /** The scalars that change from step to step: seed, step number, learning rate, loss scale. */
-export { packStep, STEP, type StepScalars } from "./kernels/step.ts";
+export { packStep, STEP, type StepScalars, unpackStep } from "./kernels/step.ts";
 /** What kernels may know of an adapter. */
 export { DEFAULT_TRAITS, type Traits } from "./kernels/traits.ts";
 /** Where parameters, gradients and moments lie: one arena each, in several states where it is large. */
@@ -131,7 +162,7 @@ export {
   type TrainerStatePlan,
 } from "./report/trainer-state.ts";
 /** Runs one op on a runtime, and how far two runtimes are apart on it. */
-export { compareTensors, runOp } from "./runtime/compare.ts";
+export { type Comparison, compareOp, compareTensors, needsHalves, runOp } from "./runtime/compare.ts";
 /** The CPU reference, in float32 or float64. */
 export { createCpuRuntime } from "./runtime/cpu.ts";
 /** Runs tapes on a GPU. */
@@ -178,6 +209,8 @@ export {
 export { createTrainer, resetOptimizer, type StepResult, type Trainer, type TrainOptions } from "./train/trainer.ts";
 /** Compares a runtime's logits, loss, gradients and optimiser steps with what a fixture expects. */
 export { builtInFixture } from "./verify/built-in.ts";
+/** Checks an op on its cases: its gradient by differences, then a runtime against the CPU. */
+export { checkOp, DEVICE_BOUND, type OpReport } from "./verify/check-op.ts";
 export { readFixture } from "./verify/directory.ts";
 export { type Check, type Fixture, passed } from "./verify/fixture.ts";
 export { verify } from "./verify/verify.ts";

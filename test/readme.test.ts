@@ -53,6 +53,7 @@ test("docs/adding-an-op.md shows `add` as it is", () => {
   const shown = blocks(page, "ts");
   expect(op.slice(op.indexOf("/** y = a + b"))).toBe(shown[0]);
   expect(read("test/kernels/add.test.ts")).toBe(shown[1]);
+  expect(blocks(page, "js")).toEqual([read("examples/relu-squared.js")]);
 });
 
 test.each(["README.md", "docs/architecture.md", "docs/adding-an-op.md", "docs/performance.md"])(

@@ -1,6 +1,6 @@
 import { allocate, isFloat, type NumericArray, roundStored } from "../core/dtype.ts";
 import { fillNormal } from "../core/philox.ts";
-import { formatShape, sizeOf } from "../core/shape.ts";
+import { formatType, sizeOf } from "../core/shape.ts";
 import type { AnyOp, OpCase, Value } from "../kernels/op.ts";
 import { backward } from "./backward.ts";
 import { drawInputs } from "./cases.ts";
@@ -20,10 +20,11 @@ export interface OpTape {
 /** Records `op` on inputs like the case's, followed by its gradients. */
 export function traceOp(op: AnyOp, check: OpCase): OpTape {
   const tape = createTape();
+  // A runtime shares states by name, and cases differ in their types: each type is a state of its own.
   const states = new Map<string, string>();
   for (const name of Object.values(op.updates ?? {})) {
     const input = name === undefined ? undefined : check.inputs[name];
-    if (name !== undefined && input) states.set(name, `${name} ${formatShape(input.shape)}`);
+    if (name !== undefined && input) states.set(name, `${name} ${formatType(input)}`);
   }
   const inputs: Record<string, Value> = {};
   for (const [name, input] of Object.entries(check.inputs)) {

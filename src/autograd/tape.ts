@@ -1,5 +1,5 @@
 import { bytesPerElement, type NumericArray } from "../core/dtype.ts";
-import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
+import { formatShape, formatType, type Shape, sizeOf } from "../core/shape.ts";
 import type { AnyOp, Recorder, TensorType, Value } from "../kernels/op.ts";
 
 /** One recorded op. */
@@ -136,7 +136,7 @@ export function createTape(): Tape {
         }
         checkUsable(op.name, name, value);
         if (value.dtype === "f16" && !op.halves?.includes(name))
-          throw new Error(`${op.name}: ${name} is f16 ${formatShape(value.shape)}, wanted f32; cast it?`);
+          throw new Error(`${op.name}: ${name} is ${formatType(value)}, wanted f32; cast it?`);
         inputs[name] = value;
       }
       const types = op.shapes(inputs, attrs);
@@ -162,22 +162,23 @@ export function createTape(): Tape {
     state: (name, type) => newNamed("state", name, type),
     constant(type, data) {
       if (data.length !== sizeOf(type.shape))
-        throw new Error(`constant: ${data.length} elements for ${describe(type)}`);
+        throw new Error(`constant: ${data.length} elements for ${formatType(type)}`);
       return newValue(type, { kind: "constant", data });
     },
     buffer: (type) => newValue(type, { kind: "buffer" }),
     view(base, offset, shape) {
       if (offset < 0 || offset + sizeOf(shape) > sizeOf(base.shape)) {
-        throw new Error(`view: ${formatShape(shape)} at ${offset} is outside ${formatShape(base.shape)}`);
+        throw new Error(`view: ${formatShape(shape)} at ${offset} is outside ${formatType(base)}`);
       }
       checkAlignment("view", base, offset);
       return newValue({ dtype: base.dtype, shape }, { kind: "view", base, offset });
     },
     place(value, target, offset) {
       const { root } = storage(value);
-      if (origin(root).kind !== "node") throw new Error(`place: ${describe(value)} is not computed by this tape`);
+      if (origin(root).kind !== "node") throw new Error(`place: ${formatType(value)} is not computed by this tape`);
       if (sizeOf(root.shape) !== sizeOf(value.shape)) throw new Error("place: the value is part of a larger one");
-      if (value.dtype !== target.dtype) throw new Error(`place: ${describe(value)} into ${describe(target)}; cast it?`);
+      if (value.dtype !== target.dtype)
+        throw new Error(`place: ${formatType(value)} into ${formatType(target)}; cast it?`);
       if (!["state", "buffer"].includes(origin(target).kind))
         throw new Error("place: the target is no state or buffer");
       checkAlignment("place", target, offset);
@@ -205,10 +206,6 @@ function checkAlignment(what: string, { dtype }: TensorType, offset: number): vo
   if (offset % elements !== 0) throw new Error(`${what}: offset ${offset} is not a multiple of ${elements}`);
 }
 
-function describe(type: TensorType): string {
-  return `${type.dtype} ${formatShape(type.shape)}`;
-}
-
 function print(tape: Tape): string {
   const refer = (value: Value): string => {
     const from = tape.origin(value);
@@ -218,8 +215,8 @@ function print(tape: Tape): string {
   const lines: string[] = [];
   for (const value of tape.values) {
     const from = tape.origin(value);
-    if (from.kind === "input" || from.kind === "state") lines.push(`${from.kind} ${from.name}: ${describe(value)}`);
-    if (from.kind === "constant") lines.push(`constant %${value.id}: ${describe(value)}`);
+    if (from.kind === "input" || from.kind === "state") lines.push(`${from.kind} ${from.name}: ${formatType(value)}`);
+    if (from.kind === "constant") lines.push(`constant %${value.id}: ${formatType(value)}`);
   }
   tape.nodes.forEach(({ op, attrs, inputs, outputs }, at) => {
     for (const { name, start } of tape.sections) if (start === at) lines.push(`# ${name}`);

@@ -1,37 +1,23 @@
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Command } from "commander";
 import pc from "picocolors";
-import { checkJacobian, FINITE_DIFFERENCE_BOUND, traceOp } from "../autograd/gradcheck.ts";
+import { FINITE_DIFFERENCE_BOUND } from "../autograd/gradcheck.ts";
 import { UserError, userError } from "../core/errors.ts";
 import { OPS } from "../kernels/index.ts";
 import type { AnyOp } from "../kernels/op.ts";
-import { type Comparison, compareOp, needsHalves } from "../runtime/compare.ts";
-import { createCpuRuntime } from "../runtime/cpu.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { checkOp, DEVICE_BOUND, type OpReport } from "../verify/check-op.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
-
-/** Relative L2 distance allowed between the device's float32 and the CPU's float64. */
-const DEVICE_BOUND = 1e-5;
-
-interface OpReport {
-  readonly op: string;
-  readonly cases: number;
-  /** Worst error by differences over its allowance; undefined for an op without a gradient. */
-  readonly differences?: number;
-  readonly device: Comparison;
-  readonly where: string;
-  /** Cases in f16, which this device does not have: by differences only. */
-  readonly unchecked: number;
-}
 
 export function gradcheckCommand(): Command {
   return new Command("gradcheck")
     .description("Check every op: gradients against finite differences in float64, then this device against the CPU.")
-    .argument("[ops...]", "names of ops; all of them if left out")
+    .argument("[ops...]", "names of ops, or modules (./my-op.js) that export ops of your own; all of ours if left out")
     .option("--all", "all ops (the default)")
     .option("--device <name>", DEVICE_HELP)
     .option("--json", "print one JSON object an op")
     .action(async (names: string[], options: { device?: string; json?: boolean }) => {
-      const ops = names.length === 0 ? OPS : names.map(findOp);
+      const ops = names.length === 0 ? OPS : (await Promise.all(names.map(findOps))).flat();
       await withRuntime(options.device, async (runtime) => {
         const { rtol, atol } = FINITE_DIFFERENCE_BOUND;
         if (!options.json) {
@@ -42,10 +28,9 @@ export function gradcheckCommand(): Command {
         }
         let failed = 0;
         for (const op of ops) {
-          const report = await checkOne(op, runtime);
-          const good = (report.differences ?? 0) <= 1 && report.device.error <= DEVICE_BOUND;
-          if (!good) failed++;
-          console.log(options.json ? JSON.stringify({ ...report, passed: good }) : line(report, good));
+          const report = await checkOp(runtime, op);
+          if (!report.passed) failed++;
+          console.log(options.json ? JSON.stringify(report) : line(report));
         }
         if (!options.json && !runtime.traits.f16)
           console.log("  f16: this device has none (shader-f16); cases in f16 were checked by differences only");
@@ -54,44 +39,28 @@ export function gradcheckCommand(): Command {
     });
 }
 
-function findOp(name: string): AnyOp {
+async function findOps(name: string): Promise<AnyOp[]> {
+  if (/\.[cm]?[jt]s$/.test(name)) return opsIn(name);
   const op = OPS.find((candidate) => candidate.name === name);
-  return op ?? userError(`there is no op "${name}"; there are ${OPS.map((known) => known.name).join(", ")}`);
+  return [op ?? userError(`there is no op "${name}"; there are ${OPS.map((known) => known.name).join(", ")}`)];
 }
 
-async function checkOne(op: AnyOp, runtime: Runtime): Promise<OpReport> {
-  let differences: number | undefined;
-  let device: Comparison = { error: 0, tensor: "" };
-  let where = "";
-  let unchecked = 0;
-  for (const check of op.cases) {
-    const reference = createCpuRuntime({ precision: "float64" });
-    if (op.vjp) {
-      const opTape = traceOp(op, check);
-      const program = await reference.compile(opTape.tape);
-      const worst = await checkJacobian(opTape, check, (inputs) => program.run(inputs));
-      if (worst.ratio > 1) where = worst.where;
-      differences = Math.max(differences ?? 0, worst.ratio);
-    }
-    if (needsHalves(op, check) && !runtime.traits.f16) {
-      unchecked++;
-      continue;
-    }
-    const comparison = await compareOp(runtime, reference, op, check);
-    if (comparison.error > device.error) device = comparison;
-  }
-  return {
-    op: op.name,
-    cases: op.cases.length,
-    ...(differences === undefined ? {} : { differences }),
-    device,
-    where,
-    unchecked,
-  };
+/** What a module exports that `defineOp` made. */
+async function opsIn(file: string): Promise<AnyOp[]> {
+  const module: Record<string, unknown> = await import(pathToFileURL(resolve(file)).href).catch((error: Error) =>
+    userError(`${file}: cannot be loaded as a module: ${error.message.split("\n")[0]}`),
+  );
+  const ops = Object.values(module).filter(isOp);
+  return ops.length > 0 ? ops : userError(`${file}: exports no op; export what defineOp gives`);
 }
 
-function line({ op, cases, differences, device, where }: OpReport, good: boolean): string {
+function isOp(value: unknown): value is AnyOp {
+  const op = value as Partial<AnyOp> | undefined | null;
+  return typeof op?.name === "string" && typeof op.cpu === "function" && Array.isArray(op.cases);
+}
+
+function line({ op, cases, differences, device, where, passed }: OpReport): string {
   const byDifferences = differences === undefined ? "-" : `${(differences * 100).toFixed(1)} %`;
-  const verdict = good ? pc.green("passed") : pc.red(`FAILED ${where} ${device.tensor}`);
+  const verdict = passed ? pc.green("passed") : pc.red(`FAILED ${where} ${device.tensor}`);
   return `  ${op.padEnd(24)}${String(cases).padStart(5)}  ${byDifferences.padStart(11)}  ${device.error.toExponential(1)}  ${verdict}`;
 }

@@ -17,6 +17,11 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
+/** `f32 [2, 3]`: a tensor's type in errors, since types of one shape may differ in their elements. */
+export function formatType({ dtype, shape }: { readonly dtype: string; readonly shape: Shape }): string {
+  return `${dtype} ${formatShape(shape)}`;
+}
+
 /** The last dimension (the row length of row-wise ops) and how many rows there are. */
 export function rowsAndColumns(shape: Shape): [rows: number, columns: number] {
   const columns = shape.at(-1) ?? 1;

@@ -168,6 +168,27 @@ export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAda
   };
 }
 
+/**
+ * Does `make` and catches what WebGPU has against it. Scopes are a stack of the device's, which all plans share: so `make`
+ * is called at once and may not wait, and no other's errors come in between. Errors of other kinds go where they went before.
+ */
+export function scoped<T>(
+  gpu: Gpu,
+  filter: GPUErrorFilter,
+  make: () => T,
+): { readonly value: T; readonly refused: Promise<GPUError | null> } {
+  let refused: Promise<GPUError | null>;
+  let value: T;
+  gpu.device.pushErrorScope(filter);
+  try {
+    value = make();
+  } finally {
+    refused = gpu.wait(() => gpu.device.popErrorScope());
+    refused.catch(() => {}); // of a device that is lost, which whoever waits hears of
+  }
+  return { value, refused };
+}
+
 /** A plain copy of WebGPU's limits object, whose values are getters of its prototype. */
 export function limitsOf(limits: GPUSupportedLimits): GpuLimits {
   const copy: Record<string, number> = {};

@@ -1,11 +1,13 @@
 import { ClosedError, DeviceLostError } from "../core/errors.ts";
-import type { Gpu } from "./device.ts";
+import { type Gpu, scoped } from "./device.ts";
 
 /**
  * What a compute pipeline is made of. `access` has one letter a binding: r for read-only storage, w for read-write,
  * and at the end u for uniforms, which are `@binding(UNIFORMS_BINDING)`.
  */
 export interface PipelineSpec {
+  /** What the shader is called, for debuggers and errors; equal sources have equal names. */
+  readonly name: string;
   readonly source: string;
   readonly entry: string;
   readonly constants: Readonly<Record<string, number>>;
@@ -30,9 +32,15 @@ const EMBEDDED_AT_ONCE = 2;
 
 /** What was made of one text. */
 interface Shader {
-  module: GPUShaderModule | undefined;
+  module: ShaderModule | undefined;
   /** By all else that a spec has. */
   readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
+}
+
+interface ShaderModule {
+  readonly module: GPUShaderModule;
+  /** What WebGPU has against it: nothing, in the end, for nearly all. */
+  readonly refused: Promise<GPUError | null>;
 }
 
 /** Makes each shader module, bind group layout and pipeline of a device once; pipelines compile concurrently. */
@@ -52,9 +60,15 @@ export function createPipelines(gpu: Gpu): Pipelines {
     return shader;
   }
 
-  function moduleOf(source: string): GPUShaderModule {
+  function moduleOf({ name, source }: PipelineSpec): ShaderModule {
     const shader = shaderOf(source);
-    shader.module ??= device.createShaderModule({ code: source });
+    if (!shader.module) {
+      // A scope of its own: an error that nobody catches is told to whoever waits next, which may be another plan.
+      const { value, refused } = scoped(gpu, "validation", () =>
+        device.createShaderModule({ label: name, code: source }),
+      );
+      shader.module = { module: value, refused };
+    }
     return shader.module;
   }
 
@@ -62,6 +76,7 @@ export function createPipelines(gpu: Gpu): Pipelines {
     let layout = layouts.get(access);
     if (!layout) {
       layout = device.createBindGroupLayout({
+        label: access,
         entries: [...access].map((letter, binding) => ({
           binding: letter === "u" ? UNIFORMS_BINDING : binding,
           visibility: 4, // GPUShaderStage.COMPUTE; the constant's global is missing in Node
@@ -74,20 +89,24 @@ export function createPipelines(gpu: Gpu): Pipelines {
   }
 
   async function create(spec: PipelineSpec): Promise<GPUComputePipeline> {
-    const module = moduleOf(spec.source);
-    const layout = device.createPipelineLayout({ bindGroupLayouts: [layoutOf(spec.access)] });
+    const { module, refused } = moduleOf(spec);
+    const { value: layout, refused: layoutRefused } = scoped(gpu, "validation", () =>
+      device.createPipelineLayout({ label: spec.access, bindGroupLayouts: [layoutOf(spec.access)] }),
+    );
     try {
       return await gpu.wait(() =>
         device.createComputePipelineAsync({
+          label: `${spec.name}: ${spec.entry}`,
           layout,
           compute: { module, entryPoint: spec.entry, constants: { ...spec.constants } },
         }),
       );
     } catch (error) {
       if (error instanceof DeviceLostError || error instanceof ClosedError) throw error;
+      const reported = (await refused) ?? (await layoutRefused) ?? (error as Error);
       const info = await gpu.wait(() => module.getCompilationInfo());
-      const messages = info.messages.map((message) => `${message.lineNum}:${message.linePos} ${message.message}`);
-      throw new Error(`shader entry ${spec.entry}: ${[(error as Error).message, ...messages].join("\n")}`);
+      const messages = info.messages.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}`);
+      throw new Error(`shader ${spec.name}, entry ${spec.entry}: ${[reported.message.trim(), ...messages].join("\n")}`);
     }
   }
 

@@ -5,6 +5,14 @@ import type { Traits } from "./traits.ts";
 /** The path of a shader under shaders/, without ".wgsl". */
 export type ShaderName = keyof typeof SHADERS;
 
+/** WGSL text that is not in shaders/: of an op of one's own. Its name is what errors and GPU debuggers call it. */
+export interface Wgsl {
+  readonly name: string;
+  readonly code: string;
+}
+
+export type Shader = ShaderName | Wgsl;
+
 /** What a shader may have to enable, besides f16, which is seen from its types. */
 export type Extension = "subgroups" | "chromium_experimental_subgroup_matrix";
 
@@ -39,8 +47,8 @@ export function storeShader(dtype: DType, pack: 1 | 4): ShaderName {
 
 /** One dispatch of one entry point, as plain data. */
 export interface Dispatch {
-  /** Shaders joined in this order by plain concatenation; libraries first. */
-  readonly shader: readonly ShaderName[];
+  /** Shaders, or texts of one's own, joined in this order by plain concatenation; libraries first. */
+  readonly shader: readonly Shader[];
   readonly entry: string;
   /** WGSL extensions that the shaders use; the op checks in the traits that the adapter has them. */
   readonly enable?: readonly Extension[];
@@ -92,10 +100,40 @@ const knownSources = new Map<string, string>();
 
 function joined(dispatch: ShaderParts): string {
   const types = Object.entries(dispatch.types ?? {}).map(([name, type]) => `alias ${name} = ${type};\n`);
-  const halves = [...types, ...dispatch.shader].some((text) => /\bf16/.test(text) || text.includes("_f16"));
-  const enables = [...(halves ? ["f16"] : []), ...(dispatch.enable ?? [])].map((name) => `enable ${name};\n`);
+  const texts = dispatch.shader.map(codeOf);
+  const halves = [...types, ...texts].some((text) => /\bf16\b/.test(withoutComments(text)));
+  const enables = [...(halves ? ["f16"] : []), ...(dispatch.enable ?? [])].map((name) => `enable ${name};`);
+  // WGSL wants them before everything else
+  const directives = texts.flatMap((text) => withoutComments(text).match(DIRECTIVE) ?? []).map((line) => line.trim());
+  const first = [...new Set([...enables, ...directives])].map((line) => `${line}\n`);
   const sizes = Object.entries(dispatch.sizes ?? {}).map(([name, value]) => `const ${name}: u32 = ${value}u;\n`);
-  return [...enables, ...types, ...sizes, ...dispatch.shader.map((name) => SHADERS[name])].join("");
+  const rest = texts.map((text) => (withoutComments(text).match(DIRECTIVE) ? text.replace(DIRECTIVE, "") : text));
+  return [...first, ...types, ...sizes, ...rest].join("");
+}
+
+const DIRECTIVE = /^[ \t]*(?:enable|requires|diagnostic)\b[^;{}]*;/gm;
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+}
+
+/** The text of a shader; one of one's own without the indentation of the code that it stands in, and with an end of line. */
+function codeOf(shader: Shader): string {
+  if (typeof shader === "string") return SHADERS[shader] ?? unknownShader(shader);
+  const lines = shader.code.split(/\r?\n/);
+  const indents = lines.filter((line) => line.trim() !== "").map((line) => /^[ \t]*/.exec(line)![0].length);
+  const indent = Math.min(...indents, Number.POSITIVE_INFINITY);
+  return `${lines.map((line) => line.slice(indent)).join("\n")}\n`;
+}
+
+function unknownShader(name: string): never {
+  throw new Error(`there is no shader "${name}"; WGSL of one's own is given as { name, code }`);
+}
+
+/** What errors and debuggers call the shaders of a dispatch: the last, which has the entry point. */
+export function shaderName({ shader }: Pick<Dispatch, "shader">): string {
+  const last = shader.at(-1) ?? "";
+  return typeof last === "string" ? last : last.name;
 }
 
 /**
@@ -107,14 +145,16 @@ export function uniformBytes({
   uniforms = {},
 }: Pick<Dispatch, "shader" | "uniforms">): Uint8Array<ArrayBuffer> | undefined {
   const fields = shader.flatMap(uniformFields);
+  const names = (): string => shader.map((one) => (typeof one === "string" ? one : one.name)).join(", ");
   const unknown = Object.keys(uniforms).find((name) => !fields.some((field) => field.name === name));
-  if (unknown) throw new Error(`the shaders ${shader.join(", ")} have no uniform ${unknown}`);
+  if (unknown) throw new Error(`the shaders ${names()} have no uniform ${unknown}`);
   if (fields.length === 0) return undefined;
   const view = new DataView(new ArrayBuffer(4 * fields.length));
   fields.forEach(({ name, type }, i) => {
     const value = uniforms[name];
-    if (value === undefined) throw new Error(`the shaders ${shader.join(", ")} want the uniform ${name}`);
+    if (value === undefined) throw new Error(`the shaders ${names()} want the uniform ${name}`);
     if (type === "f32") view.setFloat32(4 * i, value, true);
+    else if (type === "i32") view.setInt32(4 * i, value, true);
     else view.setUint32(4 * i, value, true);
   });
   return new Uint8Array(view.buffer);
@@ -126,22 +166,33 @@ export function hasUniforms({ shader }: Pick<Dispatch, "shader">): boolean {
 }
 
 // A plan of thousands of dispatches asks for the fields of a few dozen shaders.
-const knownFields = new Map<ShaderName, readonly UniformField[]>();
+const knownFields = new Map<string, readonly UniformField[]>();
 
 interface UniformField {
   readonly name: string;
   readonly type: string;
 }
 
-function uniformFields(shader: ShaderName): readonly UniformField[] {
-  let fields = knownFields.get(shader);
+function uniformFields(shader: Shader): readonly UniformField[] {
+  const key = typeof shader === "string" ? shader : shader.code;
+  let fields = knownFields.get(key);
   if (!fields) {
-    const body = /^struct Uniforms \{\n([^}]*)\}/m.exec(SHADERS[shader])?.[1] ?? "";
-    fields = Array.from(body.matchAll(/^ {2}(\w+): (u32|f32),/gm), ([, name = "", type = ""]) => ({ name, type }));
-    knownFields.set(shader, fields);
+    const body = /\bstruct\s+Uniforms\s*\{([^}]*)\}/.exec(withoutComments(codeOf(shader)))?.[1] ?? "";
+    fields = body.split(",").flatMap((field) => {
+      const [, name, type] = /^\s*(\w+)\s*:\s*([\s\S]+?)\s*$/.exec(field) ?? [];
+      if (name === undefined || type === undefined) return [];
+      if (!UNIFORM_TYPES.has(type))
+        throw new Error(
+          `the uniform ${name} of ${shaderName({ shader: [shader] })} is ${type}, wanted u32, i32 or f32`,
+        );
+      return [{ name, type }];
+    });
+    knownFields.set(key, fields);
   }
   return fields;
 }
+
+const UNIFORM_TYPES: ReadonlySet<string> = new Set(["u32", "i32", "f32"]);
 
 /**
  * Workgroups for `count` of them in a row, folded into y where x would pass the limit.

@@ -1,5 +1,5 @@
 import { type DType, type FloatDType, isFloat, type NumericArray } from "../core/dtype.ts";
-import { formatShape, type Shape, sameShape } from "../core/shape.ts";
+import { formatShape, formatType, type Shape, sameShape } from "../core/shape.ts";
 import type { Dispatch, Scratch } from "./dispatch.ts";
 import type { Traits } from "./traits.ts";
 
@@ -165,7 +165,7 @@ export function expectType(op: string, name: string, got: TensorType, dtype: DTy
   const open = wanted.length === got.shape.length && wanted.every((d, i) => d === -1 || d === got.shape[i]);
   if (got.dtype !== dtype || !(open || sameShape(got.shape, wanted))) {
     const shape = formatShape(wanted).replaceAll("-1", "any");
-    shapeError(op, `${name} is ${got.dtype} ${formatShape(got.shape)}, wanted ${dtype} ${shape}`);
+    shapeError(op, `${name} is ${formatType(got)}, wanted ${dtype} ${shape}`);
   }
 }
 

@@ -1,7 +1,8 @@
 import { UserError } from "../core/errors.ts";
+import { formatType } from "../core/shape.ts";
 import { byteSize } from "../core/units.ts";
 import type { BufferPool, Region } from "../gpu/buffers.ts";
-import type { Gpu } from "../gpu/device.ts";
+import { type Gpu, scoped } from "../gpu/device.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Layout } from "./layout.ts";
 import type { Place, PlacedRegion } from "./places.ts";
@@ -54,24 +55,21 @@ export async function allocateLayout(layout: Layout, context: MemoryContext): Pr
     if (place.kind === "slot") return slots[place.number]!;
     if (place.kind === "uniforms") return ownBuffer(buffers.createUniforms("uniforms", place.bytes));
     if (place.kind === "input") return create(`input ${place.name}`, place.bytes);
-    if (place.kind === "constant") return create("constant", place.bytes);
+    if (place.kind === "constant") return create(`constant ${formatType(place.type)}`, place.bytes);
     if (!states.has(place.name)) made.push(place.name);
     return states.ensure(place.name, place.type);
   };
   // WebGPU does not say how much memory there is, only that a buffer could not be had.
-  gpu.device.pushErrorScope("out-of-memory");
-  const taken = context.slots.take(layout.slots);
+  const { value: taken, refused } = scoped(gpu, "out-of-memory", () => {
+    const slots = context.slots.take(layout.slots);
+    for (const place of layout.places) found.set(place, ofPlace(place, slots.buffers));
+    return slots;
+  });
   const release = (): void => {
     for (const buffer of own) buffers.destroy(buffer);
     taken.release();
   };
-  let refused: Promise<GPUError | null>;
-  try {
-    for (const place of layout.places) found.set(place, ofPlace(place, taken.buffers));
-  } finally {
-    refused = gpu.device.popErrorScope();
-  }
-  if (await gpu.wait(() => refused)) {
+  if (await refused) {
     const wanted = layout.places.reduce((sum, { bytes }) => sum + bytes, 0);
     release();
     for (const name of made) {
@@ -104,7 +102,7 @@ export async function allocateLayout(layout: Layout, context: MemoryContext): Pr
  */
 function clear(fresh: readonly GPUBuffer[], { device }: Gpu): void {
   if (fresh.length === 0) return;
-  const encoder = device.createCommandEncoder();
+  const encoder = device.createCommandEncoder({ label: "first use of memory" });
   for (const buffer of fresh) encoder.clearBuffer(buffer);
   device.queue.submit([encoder.finish()]);
 }

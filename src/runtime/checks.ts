@@ -17,7 +17,7 @@ export function checkDispatch(
   };
   const limit = traits.maxGroupsPerDimension;
   if (dispatch.grid.some((groups) => groups > limit)) fail(`dispatches ${dispatch.grid} groups, the limit is ${limit}`);
-  const { invocations, bytes } = workgroupOf(dispatch);
+  const { invocations, bytes } = knownWorkgroup(dispatch);
   if (invocations > traits.maxInvocations)
     fail(`has workgroups of ${invocations} invocations, the limit is ${traits.maxInvocations}`);
   if (bytes > traits.maxWorkgroupBytes)
@@ -54,6 +54,16 @@ export function checkBuffer(place: Place, { maxBufferBytes }: Traits): void {
       ? [`"${place.name}"`, "use a smaller model or another adapter"]
       : ["a tensor of a step", "use a smaller batch or another adapter"];
   userError(`${what} needs a buffer of ${place.bytes} bytes, the adapter allows ${maxBufferBytes}; ${remedy}`);
+}
+
+/** What is not understood of a text of one's own is left to WebGPU, whose words then have to do. */
+function knownWorkgroup(dispatch: Dispatch): { invocations: number; bytes: number } {
+  if (dispatch.shader.every((shader) => typeof shader === "string")) return workgroupOf(dispatch);
+  try {
+    return workgroupOf(dispatch);
+  } catch {
+    return { invocations: 0, bytes: 0 };
+  }
 }
 
 /** Invocations of a workgroup, and bytes of its shared variables, as the dispatch's shaders declare them. */
@@ -97,11 +107,11 @@ interface Declarations {
 const known = new Map<string, Declarations>();
 
 function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): Declarations {
-  const key = [...shader, entry].join(" ");
+  const key = JSON.stringify([shader, entry]);
   let found = known.get(key);
   if (!found) {
     const text = shaderSource({ shader }).replace(/\/\/.*$/gm, "");
-    const size = new RegExp(`@workgroup_size\\(([^)]*)\\)\\s*fn ${entry}\\b`).exec(text)?.[1];
+    const size = new RegExp(`@workgroup_size\\(([^)]*)\\)(?:\\s*@compute)?\\s*fn\\s+${entry}\\b`).exec(text)?.[1];
     if (size === undefined) throw new Error(`${entry}: its shaders have no entry point of this name`);
     const constants = text.matchAll(/^(?:const|override) (\w+)(?:: \w+)? = ([^;]+);/gm);
     const shared = text.matchAll(/^var<workgroup> \w+: ([^;]+);/gm);
@@ -117,7 +127,7 @@ function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): 
 
 /** "array<vec4f, DEPTH * SIDE>" as "vec4f", "DEPTH * SIDE" of them. */
 function sharedSize(type: string): { element: string; count: string } {
-  const array = /^array<(.+), ([^,]+)>$/.exec(type);
+  const array = /^array<(.+),\s*([^,]+?)\s*,?>$/.exec(type);
   return array ? { element: array[1]!, count: array[2]! } : { element: type, count: "1" };
 }
 

@@ -63,16 +63,18 @@ export function createGpuRuntime(opened: Gpu, overrides: Partial<Traits> = {}): 
     predict: (tapes, runsInFlight) => predictMemory(createForecast(traits), tapes, runsInFlight),
     declareState(name, type) {
       gpu.checkErrors();
-      const there = states.has(name);
+      if (states.has(name)) {
+        states.ensure(name, type); // which compares the types
+        return;
+      }
       gpu.device.pushErrorScope("out-of-memory");
-      let refusal: Promise<GPUError | null>;
+      let refused: Promise<boolean>;
       try {
         states.ensure(name, type);
       } finally {
-        refusal = gpu.device.popErrorScope();
+        refused = popsError(gpu);
       }
-      if (there) return;
-      declared.push({ name, bytes: byteLength(type.dtype, sizeOf(type.shape)), refused: isRefused(gpu, refusal) });
+      declared.push({ name, bytes: byteLength(type.dtype, sizeOf(type.shape)), refused });
     },
     writeState(name, data, offset = 0) {
       gpu.checkErrors();
@@ -83,7 +85,7 @@ export function createGpuRuntime(opened: Gpu, overrides: Partial<Traits> = {}): 
     isWritten: states.isWritten,
     clearState(name) {
       gpu.checkErrors();
-      const encoder = gpu.device.createCommandEncoder();
+      const encoder = gpu.device.createCommandEncoder({ label: `clear state ${name}` });
       encoder.clearBuffer(states.get(name).buffer);
       gpu.device.queue.submit([encoder.finish()]);
     },
@@ -125,19 +127,17 @@ function untilClosed(gpu: Gpu, closed: () => boolean): Gpu {
   };
 }
 
-/** Whether an error scope caught something. Errors of what was done with the buffer since do not come before that. */
-async function isRefused(gpu: Gpu, scope: Promise<GPUError | null>): Promise<boolean> {
-  let refused = false;
+/** Whether the innermost error scope caught something; what was done with a buffer that is none is no other error. */
+async function popsError(gpu: Gpu): Promise<boolean> {
+  let caught = false;
   try {
-    await gpu.wait(() =>
-      scope.then((error) => {
-        refused = error !== null;
-      }),
-    );
+    await gpu.wait(async () => {
+      caught = (await gpu.device.popErrorScope()) !== null;
+    });
   } catch {
     // whoever awaits the device next hears of it
   }
-  return refused;
+  return caught;
 }
 
 /** Where element `offset` of a state lies, in bytes. */
@@ -157,7 +157,7 @@ async function readBuffer(
   const staging = buffers.createReadback("state read-back", Math.min(bytes.length, READ_CHUNK_BYTES));
   for (let at = 0; at < bytes.length; at += READ_CHUNK_BYTES) {
     const count = Math.min(READ_CHUNK_BYTES, bytes.length - at);
-    const encoder = gpu.device.createCommandEncoder();
+    const encoder = gpu.device.createCommandEncoder({ label: `read ${buffer.label}` });
     encoder.copyBufferToBuffer(buffer, start + at, staging, 0, count);
     gpu.device.queue.submit([encoder.finish()]);
     await gpu.wait(() => staging.mapAsync(1 /* GPUMapMode.READ */, 0, count));

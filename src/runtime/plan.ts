@@ -1,8 +1,9 @@
 import type { Tape } from "../autograd/tape.ts";
 import { ClosedError, DeviceLostError } from "../core/errors.ts";
 import type { Region } from "../gpu/buffers.ts";
+import { scoped } from "../gpu/device.ts";
 import { type PipelineSpec, type Pipelines, UNIFORMS_BINDING } from "../gpu/pipelines.ts";
-import { type Dispatch, hasUniforms, shaderSource } from "../kernels/dispatch.ts";
+import { type Dispatch, hasUniforms, shaderName, shaderSource } from "../kernels/dispatch.ts";
 import type { Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { allocateLayout, type MemoryContext } from "./allocate.ts";
@@ -46,25 +47,38 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   });
   const memory = await allocateLayout(layout, context);
 
-  async function stepOf({ node, dispatch, regions, uniforms }: PlacedDispatch): Promise<Step> {
-    const bindGroup = gpu.device.createBindGroup({
+  function bindGroupOf({ node, dispatch, regions, uniforms }: PlacedDispatch): GPUBindGroup {
+    return gpu.device.createBindGroup({
+      label: `${node.op.name}: ${dispatch.entry}`,
       layout: pipelines.layoutOf(accessOf(dispatch)),
       entries: [
         ...regions.map((region, binding) => ({ binding, resource: memory.regionOf(region) })),
         ...(uniforms ? [{ binding: UNIFORMS_BINDING, resource: memory.regionOf(uniforms) }] : []),
       ],
     });
+  }
+
+  async function stepOf({ node, dispatch }: PlacedDispatch, bindGroup: GPUBindGroup): Promise<Step> {
     const pipeline = await compiling.get(dispatch)!;
     return { op: node.op.name, entry: dispatch.entry, pipeline, bindGroup, grid: dispatch.grid };
   }
 
-  const steps = await Promise.all(layout.dispatches.map(stepOf)).catch((error: unknown) => {
+  async function stepsOf(dispatches: readonly PlacedDispatch[]): Promise<Step[]> {
+    const { value: groups, refused } = scoped(gpu, "validation", () => dispatches.map(bindGroupOf));
+    const made = await Promise.all(dispatches.map((dispatch, i) => stepOf(dispatch, groups[i]!)));
+    const error = await refused;
+    if (error) throw new Error(`WebGPU: ${error.message.trim()}`);
+    return made;
+  }
+
+  const steps = await stepsOf(layout.dispatches).catch((error: unknown) => {
     memory.release();
     throw error;
   });
   const regionOf = (value: Value): Region => memory.regionOf(layout.regionOf(value));
   const results = [...tape.outputs].map(([name, value]) => ({ name, value, region: regionOf(value) }));
   const readback = createReadback(gpu, buffers, results);
+  const label = `run of ${results.map(({ name }) => name).join(", ") || "a tape without outputs"}`;
   function writeInputs(inputs: Tensors): void {
     for (const [value, data] of checkInputs(tape, inputs)) {
       const { buffer, offset } = regionOf(value);
@@ -95,8 +109,8 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       gpu.checkErrors();
       requireHeld();
       writeInputs(inputs);
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
+      const encoder = gpu.device.createCommandEncoder({ label });
+      const pass = encoder.beginComputePass({ label });
       encode(pass, steps);
       pass.end();
       const slot = readback.encode(encoder);
@@ -115,7 +129,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
 
 function specOf(dispatch: Dispatch): PipelineSpec {
   const { entry, constants = {} } = dispatch;
-  return { source: shaderSource(dispatch), entry, constants, access: accessOf(dispatch) };
+  return { name: shaderName(dispatch), source: shaderSource(dispatch), entry, constants, access: accessOf(dispatch) };
 }
 
 function accessOf(dispatch: Dispatch): string {

@@ -25,14 +25,14 @@ export async function timeSteps(gpu: Gpu, buffers: BufferPool, steps: readonly T
 
 async function timeSome(gpu: Gpu, buffers: BufferPool, steps: readonly TimedStep[]): Promise<DispatchTime[]> {
   const { device } = gpu;
-  const queries = device.createQuerySet({ type: "timestamp", count: 2 * steps.length });
+  const queries = device.createQuerySet({ label: "timestamps", type: "timestamp", count: 2 * steps.length });
   const bytes = 2 * steps.length * TICK_BYTES;
   const resolved = buffers.createQueryTarget("timestamps", bytes);
   const staging = buffers.createReadback("timestamps", bytes);
-  const encoder = device.createCommandEncoder();
+  const encoder = device.createCommandEncoder({ label: "profile" });
   steps.forEach((step, i) => {
     const timestampWrites = { querySet: queries, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
-    const pass = encoder.beginComputePass({ timestampWrites });
+    const pass = encoder.beginComputePass({ label: `${step.op} ${step.entry}`, timestampWrites });
     step.encode(pass);
     pass.end();
   });

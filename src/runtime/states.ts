@@ -1,5 +1,5 @@
 import { byteLength } from "../core/dtype.ts";
-import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import { formatShape, formatType, sameShape, sizeOf } from "../core/shape.ts";
 import type { TensorType } from "../kernels/op.ts";
 
 /** The named states of a runtime, each made once and then shared by every program that names it. */
@@ -16,7 +16,7 @@ export function createStates<T>(make: (type: TensorType, name: string) => T) {
       }
       if (!sameShape(existing.type.shape, type.shape) || existing.type.dtype !== type.dtype) {
         throw new Error(
-          `state "${name}" is ${formatShape(existing.type.shape)} already, another tape wants ${formatShape(type.shape)}`,
+          `state "${name}" is ${formatType(existing.type)} already, another tape wants ${formatType(type)}`,
         );
       }
       return existing.storage;
