@@ -18,7 +18,7 @@ function program(): Command {
     .description("Train, fine-tune and sample GPT-2 on WebGPU.")
     .version(version())
     .showHelpAfterError(false)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "gpt2: ")) });
+    .configureOutput({ outputError: (text, write) => write(`gpt2: ${oneLine(text)}\n`) });
   const commands = [
     trainCommand(),
     generateCommand(),
@@ -32,6 +32,14 @@ function program(): Command {
   ];
   for (const command of commands) gpt2.addCommand(withSettingsOf(gpt2, command));
   return gpt2;
+}
+
+/** Commander puts what was perhaps meant into a second line. */
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, "")
+    .replace(/\s*\n\(Did you mean (.*?)\?\)/, "; did you mean $1?")
+    .trimEnd();
 }
 
 /** Commands made elsewhere take over how the program reports errors. */

@@ -24,10 +24,11 @@ export async function keptTuning(gpu: Gpu): Promise<Tuning | undefined> {
 
 /**
  * Measures every class of sizes that the tapes have, keeps it for later runs beside what was known of others, and gives
- * both. Says on standard error what it chose.
+ * both. Says on standard error what it chose. $GPT2_TUNE_ONLY leaves out classes without it in their name, as printed.
  */
 export async function measureTuning(gpu: Gpu, tapes: Iterable<Tape>): Promise<Tuning> {
-  const contests = contestsOf(tapes, traitsOf(gpu));
+  const { GPT2_TUNE_ONLY: only = "" } = process.env;
+  const contests = contestsOf(tapes, traitsOf(gpu)).filter((one) => `${one.kind} ${one.class}`.includes(only));
   console.error(`tuning ${contests.length} classes of sizes on ${gpu.driver}`);
   const measured = await tune(contests, deviceBench(gpu, printResult));
   const tuning = mergeTunings((await keptTuning(gpu)) ?? NO_TUNING, measured);

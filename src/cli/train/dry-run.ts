@@ -12,7 +12,10 @@ const STEPS_MEASURED = 5;
 /** Prints what a run would be, with the time that a few of its steps took. Nothing is written. */
 export async function dryRun(settings: TrainSettings, options: RunOptions): Promise<void> {
   const model = settings.model === undefined ? undefined : await openModel(settings.model);
-  const plan = await planTraining(settings, model);
+  const plan = await planTraining(settings, model).catch(async (error: unknown) => {
+    await model?.close();
+    throw error;
+  });
   try {
     await withRuntime(options.device, async (runtime) => {
       for (const line of describePlan(plan, runtime.name)) console.log(line);

@@ -63,7 +63,10 @@ const warn = (message: string): void => console.log(pc.yellow(message));
 /** Trains as the settings say, in a new run's directory or in that of a run that is gone on with. */
 export async function runTraining(settings: TrainSettings, options: RunOptions): Promise<void> {
   const model = settings.model === undefined ? undefined : await openModel(settings.model);
-  const plan = await planTraining(settings, model);
+  const plan = await planTraining(settings, model).catch(async (error: unknown) => {
+    await model?.close();
+    throw error;
+  });
   const interrupt = watchInterrupts(warn);
   let home: Home | undefined;
   try {
