@@ -178,16 +178,17 @@ function table(cases: readonly Case[], adapter: string | undefined, device: stri
     const takes = device !== undefined && !/^(merge|report|devices) /.test(`${one.line} `);
     return takes ? { ...one, line: `${one.line} --device ${device}` } : one;
   });
+  const ending = new AbortController();
   let folder = "";
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "commands-"));
     fillFolder(folder);
-    await runCommands(given, folder, adapter, (result, command) => {
-      results.set(command, result);
-      if (process.env.SHOW) console.log(result.cpuSeconds.toFixed(2), command.line);
-    });
-  }, 300_000);
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+    await runCommands(given, folder, adapter, (result, command) => results.set(command, result), ending.signal);
+  }, 600_000);
+  afterAll(() => {
+    ending.abort();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   test.each(given.map((one) => [one.line, one] as const))("gpt2 %s", (_, one) => {
     const { code, stdout, stderr } = results.get(one) ?? NOTHING;
@@ -223,6 +224,7 @@ describe("on the CPU", () => {
 describe("what is wrong is said in one line", () => {
   let folder = "";
   const results: CommandResult[] = [];
+  const ending = new AbortController();
   const MADE = 2;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "commands-"));
@@ -235,12 +237,15 @@ describe("what is wrong is said in one line", () => {
       const takes = /^(train|generate|eval|verify|gradcheck) /.test(line) && !line.includes("--device");
       return { line: takes ? `${line} --device cpu` : line };
     });
-    await runCommands(onCpu, folder, undefined, (result) => results.push(result));
+    await runCommands(onCpu, folder, undefined, (result) => results.push(result), ending.signal);
     expect(results.slice(0, MADE).map(({ code, stderr }) => ({ code, stderr }))).toEqual(
       made.map(() => ({ code: 0, stderr: "" })),
     );
-  }, 120_000);
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  }, 300_000);
+  afterAll(() => {
+    ending.abort();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   test.each(WRONG.map(([line, says], i) => [line, says, i] as const))("gpt2 %s", (_, says, i) => {
     const { code, stderr } = results[MADE + i] ?? NOTHING;

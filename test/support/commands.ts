@@ -36,13 +36,14 @@ export function wordsOf(line: string): string[] {
 
 /**
  * Runs commands one after another in `folder`; `told` hears of each as it ends. `adapter`: what GPT2_ADAPTER is. What is kept
- * between commands (measurements, the embedded driver) is kept in the folder, too.
+ * between commands (measurements, the embedded driver) is kept in the folder, too. `signal` ends the process.
  */
 export async function runCommands(
   commands: readonly Command[],
   folder: string,
   adapter: string | undefined,
   told: (result: CommandResult, command: Command) => void,
+  signal?: AbortSignal,
 ): Promise<void> {
   const cache = join(folder, "cache");
   mkdirSync(cache, { recursive: true });
@@ -50,6 +51,7 @@ export async function runCommands(
   const bindings = adapter === "embedded" ? [stockDawnPath(), await embeddedDawnPath(env)] : [stockDawnPath()];
   const script = fileURLToPath(new URL("run-commands.mjs", import.meta.url));
   const child = fork(script, [], { cwd: folder, env, execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  signal?.addEventListener("abort", () => child.kill("SIGKILL"));
   let done = 0;
   let rest = "";
   for (const stream of [child.stdout, child.stderr]) {
