@@ -36,6 +36,8 @@ function nothing(): Runtime & { written(): number } {
     }),
     predict: () => ({ stateBytes: 0, transientBytes: 0, bytes: 0 }),
     forecast: () => createForecast(DEFAULT_TRAITS),
+    declareState() {},
+    isWritten: () => written > 0,
     writeState: (_name, data) => {
       written += data.length;
     },

@@ -19,8 +19,8 @@ export {
 export { createTape, type Node, type Origin, type Tape } from "./autograd/tape.ts";
 /** Element types, and the arrays that hold them on the CPU. */
 export type { DType, FloatDType, NumericArray, Precision } from "./core/dtype.ts";
-/** A mistake that the user can mend; its message says how. A device that went away. Any other error is a bug. */
-export { DeviceLostError, NotFiniteError, UserError } from "./core/errors.ts";
+/** A mistake that the user can mend; its message says how. A device that went away, or was closed. Any other error is a bug. */
+export { ClosedError, DeviceLostError, NotFiniteError, UserError } from "./core/errors.ts";
 /** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
 export { fillNormal, permutation, philox, uniform24 } from "./core/philox.ts";
 export { formatShape, formatType, rowsAndColumns, type Shape, sameShape, sizeOf } from "./core/shape.ts";
@@ -179,7 +179,7 @@ export { byteTokenizer } from "./text/byte.ts";
 export { charTokenizer } from "./text/char.ts";
 export { gpt2Tokenizer } from "./text/gpt2.ts";
 export { type LoadedTokenizer, loadTokenizer } from "./text/load.ts";
-export { END_OF_TEXT, type Tokenizer } from "./text/tokenizer.ts";
+export { END_OF_TEXT, requireEndId, type Tokenizer } from "./text/tokenizer.ts";
 /** Batches of records of any lengths; padding is known by length, never by id. */
 export { type Batch, collate, collateRows, makeBatch } from "./train/batch.ts";
 /** Weights and moments as files, written and read piece by piece with every bit kept. */

@@ -18,7 +18,7 @@ test("src/ keeps to its layers: no arrow upwards, no cycle, Node only at the edg
 });
 
 test("one file writes to standard output and error, and nothing ends the process by itself", () => {
-  const writers = [...sourcesIn("src")].filter(([path, text]) => {
+  const writers = [...sourcesIn("src")].filter(([, text]) => {
     const code = text.replace(/^\s*(\/\/|\/?\*).*$/gm, "");
     return /\bconsole\.|\bprocess\.(stdout|stderr|abort)\b/.test(code) || /\bprocess\.exit\(/.test(code);
   });

@@ -13,7 +13,8 @@ export interface StepSize {
   readonly precision?: FloatDType;
 }
 
-export type StepSizeName = "nanogpt" | "gpt2";
+/** "tiny" shows that measuring works, and measures nothing. */
+export type StepSizeName = "tiny" | "nanogpt" | "gpt2";
 
 const noDropout = { embedding: 0, attention: 0, residual: 0 } as const;
 
@@ -33,6 +34,12 @@ const NANOGPT: StepSize = {
   shape: { batch: 12, context: 64 },
 };
 
+const TINY: StepSize = {
+  name: "tiny L1 H2 C32 V65 B2 T16",
+  config: gpt2Config({ vocabSize: 65, contextLength: 16, width: 32, layers: 1, heads: 2, dropout: noDropout }),
+  shape: { batch: 2, context: 16 },
+};
+
 /** nanoGPT's optimiser. */
 export const STEP_OPTIONS: StepOptions = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
 export const LEARNING_RATE = 1e-3;
@@ -40,7 +47,10 @@ export const LEARNING_RATE = 1e-3;
 /** GPT-2 124M as people train it on a GPU, and with one short record where a CPU does the work. */
 export function stepSize(name: StepSizeName, kind: Gpu["kind"], precision: FloatDType = "f32"): StepSize {
   const suffix = precision === "f32" ? "" : `, ${precision}`;
-  if (name === "nanogpt") return { ...NANOGPT, name: `${NANOGPT.name}${suffix}`, precision };
+  if (name !== "gpt2") {
+    const small = name === "tiny" ? TINY : NANOGPT;
+    return { ...small, name: `${small.name}${suffix}`, precision };
+  }
   const shape = kind === "hardware" ? { batch: 4, context: 1024 } : { batch: 1, context: 64 };
   return {
     name: `gpt2 124M B${shape.batch} T${shape.context}${suffix}`,

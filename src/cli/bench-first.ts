@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { type FirstStep, firstStep, firstStepRows } from "../bench/first-step.ts";
 import { messageOf } from "../bench/peers.ts";
 import { OURS, type Row } from "../bench/row.ts";
-import { stepSize } from "../bench/step-sizes.ts";
+import { type StepSizeName, stepSize } from "../bench/step-sizes.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../platform/node.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
@@ -18,14 +18,15 @@ export const FIRST_STEP_SYSTEMS: readonly string[] = [OURS, PEER];
 export interface FirstStepFlags {
   readonly device?: string;
   readonly system?: string;
+  readonly size?: StepSizeName;
 }
 
 /** Takes one first step and prints it as JSON, for `firstSteps` to read. */
-export async function printFirstStep({ device, system = OURS }: FirstStepFlags): Promise<void> {
+export async function printFirstStep({ device, system = OURS, size = "nanogpt" }: FirstStepFlags): Promise<void> {
   const gpu = await openGpu({ adapter: device });
   try {
     const [peer] = system === OURS ? [] : await openPeers(gpu, [system]);
-    terminal.json(await firstStep(gpu, stepSize("nanogpt", gpu.kind), peer));
+    terminal.json(await firstStep(gpu, stepSize(size, gpu.kind), peer));
   } finally {
     releasePeers(gpu);
     gpu.close();

@@ -36,6 +36,8 @@ interface BenchFlags {
 
 const DEVICE_HELP = "auto, hardware, system, embedded, or part of an adapter's name; see `gpt2 devices`";
 
+const SIZE_HELP = "nanogpt, gpt2 (124M), or all that fit; tiny to see that it works";
+
 export function benchCommand(interrupt: Interrupt): Command {
   return new Command("bench")
     .description("Measure this machine: kernels, a training step, generation, each beside what the adapter can do.")
@@ -46,7 +48,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     )
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
-        .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
+        .option("--size <name>", SIZE_HELP, "all")
         .addOption(
           new Option("--precision <type>", "of matrices and activations").choices(["f32", "f16"]).default("f32"),
         )
@@ -55,7 +57,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     )
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
-        .option("--size <name>", "nanogpt, gpt2 (124M), or all that fit", "all")
+        .option("--size <name>", SIZE_HELP, "all")
         .addOption(tuneOption())
         .action((flags: StepFlags) => withRows(flags, samples, interrupt)),
     )
@@ -68,6 +70,7 @@ export function benchCommand(interrupt: Interrupt): Command {
             .choices(FIRST_STEP_SYSTEMS)
             .default(OURS),
         )
+        .addOption(new Option("--size <name>", "of the model").choices(["tiny", "nanogpt"]).default("nanogpt"))
         .action(printFirstStep),
     );
 }
@@ -107,8 +110,9 @@ const SIZES: readonly StepSizeName[] = ["nanogpt", "gpt2"];
 const LONGEST_STEP_MS = 5000;
 
 function sizeNamed({ size }: StepFlags): StepSizeName | undefined {
-  const named = SIZES.find((name) => name === size);
-  return named || size === "all" ? named : userError(`--size is ${size}; wanted ${SIZES.join(", ")} or all`, "usage");
+  const names: readonly StepSizeName[] = ["tiny", ...SIZES];
+  const named = names.find((name) => name === size);
+  return named || size === "all" ? named : userError(`--size is ${size}; wanted ${names.join(", ")} or all`, "usage");
 }
 
 async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {

@@ -24,7 +24,7 @@ function program(interrupt: Interrupt): Command {
     .addHelpText("after", EXIT_CODES_HELP)
     .configureOutput({
       writeOut: (text) => terminal.result(text.replace(/\n$/, "")),
-      outputError: (text) => terminal.error(text.replace(/^error: /, "").trimEnd()),
+      outputError: (text) => terminal.error(oneLine(text)),
     });
   const commands = [
     trainCommand(interrupt),
@@ -39,6 +39,14 @@ function program(interrupt: Interrupt): Command {
   ];
   for (const command of commands) gpt2.addCommand(withSettingsOf(gpt2, command));
   return gpt2;
+}
+
+/** Commander puts what was perhaps meant into a second line. */
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, "")
+    .replace(/\s*\n\(Did you mean (.*?)\?\)/, "; did you mean $1?")
+    .trimEnd();
 }
 
 /** Commands made elsewhere take over how the program reports errors. */

@@ -1,7 +1,6 @@
 /** What `--model` names: a directory, a run of `gpt2 train`, a .safetensors file, or a model of the Hugging Face hub. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { createTape } from "../autograd/tape.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { BaseModel } from "../io/adapter.ts";
 import {
@@ -15,7 +14,7 @@ import { endIdsOf, type GenerationConfig, trainedGenerationConfig } from "../io/
 import { INDEX, PICKLE_ADVICE, parseIndex, weightFileNames } from "../io/weight-files.ts";
 import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
-import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
+import type { ParameterLayout } from "../model/parameters.ts";
 import { openFolder } from "../platform/node/folder.ts";
 import { typedPath } from "../platform/node/paths.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -196,9 +195,6 @@ async function load(
   layout: ParameterLayout,
   change?: ParameterSink,
 ): Promise<void> {
-  const tape = createTape();
-  declareParameters(tape, layout);
-  (await runtime.compile(tape)).dispose();
   const offsets = new Map(layout.entries.map(({ name, offset }) => [name, offset]));
   let written = 0;
   await streamParameters(checkpoint, async (name, at, piece) => {

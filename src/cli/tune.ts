@@ -25,10 +25,12 @@ export async function keptTuning(gpu: Gpu): Promise<Tuning | undefined> {
 
 /**
  * Measures every class of sizes that the tapes have, keeps it for later runs beside what was known of others, and gives
- * both. Says on standard error what it chose. Rejects with the reason of `signal` once it is aborted, and keeps nothing.
+ * both. Says on standard error what it chose. $GPT2_TUNE_ONLY leaves out classes without it in their name, as printed. Rejects
+ * with the reason of `signal` once it is aborted, and keeps nothing.
  */
 export async function measureTuning(gpu: Gpu, tapes: Iterable<Tape>, signal?: AbortSignal): Promise<Tuning> {
-  const contests = contestsOf(tapes, traitsOf(gpu));
+  const { GPT2_TUNE_ONLY: only = "" } = process.env;
+  const contests = contestsOf(tapes, traitsOf(gpu)).filter((one) => `${one.kind} ${one.class}`.includes(only));
   terminal.say(`tuning ${contests.length} classes of sizes on ${gpu.driver}`);
   const told = (result: TuningResult): void => {
     // Of what was left nothing is right, so that the default has won.

@@ -42,6 +42,11 @@ export class StoppedError extends Error {
   override name = "StoppedError";
 }
 
+/** What was asked for, or was still awaited, when the runtime or its device was closed by whoever owns it. */
+export class ClosedError extends Error {
+  override name = "ClosedError";
+}
+
 /** Throws a `UserError` whose message says where it happened, what was got, what was wanted and what to do. */
 export function userError(message: string, kind: ErrorKind = "input"): never {
   throw new UserError(message, { kind });

@@ -72,25 +72,38 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
   }
 
   async function* sample(rows: readonly DecodeRow[], rules: Partial<SampleSettings>, signal?: AbortSignal) {
+    signal?.throwIfAborted();
     const { shape, step } = await start(rows, packSettings(rules));
     const needed = largest(rows.map(({ prompt, most }) => Math.min(most, shape.places) - prompt.length));
     let queued = 1;
     let burst = 1;
-    let pending = readRows(runtime, rows, shape);
-    for (;;) {
-      signal?.throwIfAborted();
-      const began = performance.now();
-      // The device works on these while the host waits for the ones before.
-      for (let i = 0; i < burst && queued < needed; i++, queued++) await step.run({});
-      const states = await pending;
-      for (const { finished, ids } of states) checkFinished(finished, ids.length);
-      yield states;
-      if (states.every(({ finished }) => finished !== FINISHED.no)) return;
-      pending = readRows(runtime, rows, shape);
-      const took = performance.now() - began;
-      if (took < FAST_MS) burst = Math.min(MOST_QUEUED, 2 * burst);
-      else if (took > SLOW_MS) burst = Math.max(1, burst >> 1);
+    let pending = look(rows, shape);
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        const began = performance.now();
+        // The device works on these while the host waits for the ones before.
+        for (let i = 0; i < burst && queued < needed; i++, queued++) await step.run({});
+        const states = await pending;
+        for (const { finished, ids } of states) checkFinished(finished, ids.length);
+        yield states;
+        if (states.every(({ finished }) => finished !== FINISHED.no)) return;
+        pending = look(rows, shape);
+        const took = performance.now() - began;
+        if (took < FAST_MS) burst = Math.min(MOST_QUEUED, 2 * burst);
+        else if (took > SLOW_MS) burst = Math.max(1, burst >> 1);
+      }
+    } finally {
+      // Whoever stops reading may close the device next.
+      await pending.catch(() => {});
     }
+  }
+
+  /** Begins to read the rows; who awaits it hears of a failure, and until then it does not count as unhandled. */
+  function look(rows: readonly DecodeRow[], shape: DecodeShape): Promise<RowState[]> {
+    const reading = readRows(runtime, rows, shape);
+    reading.catch(() => {});
+    return reading;
   }
 
   return {

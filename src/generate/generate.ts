@@ -1,5 +1,6 @@
 import { userError } from "../core/errors.ts";
 import { FINISHED } from "../kernels/sample-settings.ts";
+import { requireWeights } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -35,17 +36,20 @@ export interface Token {
 
 export interface Generator {
   /**
-   * Continues each prompt, which holds at least one id, `numReturnSequences` times; sequence i of all of them draws from
+   * Continues each prompt, the ids of a text (`tokenizer.encode`; at least one), `numReturnSequences` times; sequence i of all of them draws from
    * stream i of the seed, whatever is beside it. Throws `UserError` on options that contradict one another, and on a
    * prompt that leaves no place in the context.
    */
   generate(
-    prompts: readonly (readonly number[])[],
-    options: GenerateOptions,
+    prompts: readonly ArrayLike<number>[],
+    options?: GenerateOptions,
     signal?: AbortSignal,
   ): Promise<Generated[]>;
-  /** Continues one prompt, giving each token as it comes, and the whole at the end. Not for beams. */
-  stream(prompt: readonly number[], options: GenerateOptions, signal?: AbortSignal): AsyncGenerator<Token, Generated>;
+  /**
+   * Continues one prompt, giving each token as it comes, and the whole at the end. Not for beams. Once it has ended, by itself, by
+   * leaving the loop or by `signal`, nothing of it is on the device any more.
+   */
+  stream(prompt: ArrayLike<number>, options?: GenerateOptions, signal?: AbortSignal): AsyncGenerator<Token, Generated>;
   dispose(): void;
 }
 
@@ -75,12 +79,13 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
   }
 
   async function generate(
-    prompts: readonly (readonly number[])[],
-    given: GenerateOptions,
+    prompts: readonly ArrayLike<number>[],
+    given: GenerateOptions = {},
     signal?: AbortSignal,
   ): Promise<Generated[]> {
     const options = generationOptions(given, config);
-    const rows = decodeRows(prompts, options, config);
+    const rows = decodeRows(idsOf(prompts), options, config);
+    requireWeights(runtime, layout, "generate");
     const perPrompt = options.numBeams > 1 ? options.numBeams : options.numReturnSequences;
     const all = rows.flatMap((row) => new Array<DecodeRow>(perPrompt).fill(row));
     const results: Generated[] = [];
@@ -110,13 +115,15 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     }
   }
 
-  async function* stream(prompt: readonly number[], given: GenerateOptions, signal?: AbortSignal) {
-    const options = generationOptions(given, config);
+  async function* stream(given: ArrayLike<number>, wanted: GenerateOptions = {}, signal?: AbortSignal) {
+    const options = generationOptions(wanted, config);
     if (options.numBeams > 1)
       optionError((o) => `${o("numBeams")}: a search knows its words only at the end; use generate for beams`);
     if (options.numReturnSequences > 1)
       optionError((o) => `${o("numReturnSequences")}: one sequence is streamed; use generate for more`);
+    const [prompt] = idsOf([given]) as [readonly number[]];
     const rows = decodeRows([prompt], options, config);
+    requireWeights(runtime, layout, "generate");
     const text = options.tokenizer && createTextStream(options.tokenizer, options.stopStrings);
     let sent = prompt.length;
     begin();
@@ -142,6 +149,24 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
   }
 
   return { generate, stream, dispose: () => decoder.dispose() };
+}
+
+/** Prompts as lists of ids; a text, or a list that is not one of lists, is the usual mistake. */
+function idsOf(prompts: readonly ArrayLike<number>[]): (readonly number[])[] {
+  const given: unknown = prompts;
+  if (!Array.isArray(given) || given.some((prompt) => typeof prompt === "number")) {
+    const got = typeof given === "string" ? "a text" : Array.isArray(given) ? "one list of ids" : typeof given;
+    return userError(
+      `generate: the prompts are ${got}; wanted a list of prompts, each its ids: [tokenizer.encode(text)]`,
+    );
+  }
+  return prompts.map((prompt, i) => {
+    const one: unknown = prompt;
+    if (Array.isArray(one)) return one;
+    if (ArrayBuffer.isView(one) && !(one instanceof DataView)) return Array.from(prompt);
+    const got = typeof one === "string" ? "a text" : String(one);
+    return userError(`generate: prompt ${i} is ${got}; wanted its ids, as tokenizer.encode(text) gives them`);
+  });
 }
 
 /** What is to be continued, and how far. Throws `UserError` on a prompt that leaves no place. */

@@ -1,9 +1,11 @@
 import { createTape, type Tape } from "../autograd/tape.ts";
+import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { attention } from "../kernels/attention.ts";
 import { crossEntropyOp, IGNORED_LABEL } from "../kernels/cross-entropy.ts";
 import { matmul } from "../kernels/matmul.ts";
 import { f32, type TensorType } from "../kernels/op.ts";
+import { requireWeights } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { gpt2Classifier, gpt2TrunkWith } from "../model/gpt2.ts";
 import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
@@ -15,7 +17,7 @@ export interface Scorer {
    * For each sequence of n ids (2 or more, at most the context length + 1), the log-probability of each but the first,
    * n - 1 natural logarithms, given those before it.
    */
-  score(sequences: readonly (readonly number[])[]): Promise<Float64Array[]>;
+  score(sequences: readonly ArrayLike<number>[]): Promise<Float64Array[]>;
   dispose(): void;
 }
 
@@ -37,10 +39,11 @@ export function createScorer(runtime: Runtime, config: Gpt2Config, layout: Param
   }
 
   return {
-    async score(sequences) {
+    async score(given) {
+      if (given.length === 0) return [];
+      const sequences = given.map((ids, i) => checkedIds(ids, i, config));
+      requireWeights(runtime, layout, "score");
       const longest = largest(sequences.map((ids) => ids.length - 1));
-      if (longest > config.contextLength)
-        throw new Error(`score: a sequence has ${longest} places, the context ${config.contextLength}`);
       const places = Math.min(config.contextLength, Math.ceil(longest / ROW_STEP) * ROW_STEP);
       const [batch, n] = [sequences.length, sequences.length * places];
       const [tokens, labels] = [new Uint32Array(n), new Int32Array(n).fill(IGNORED_LABEL)];
@@ -64,6 +67,22 @@ export function createScorer(runtime: Runtime, config: Gpt2Config, layout: Param
       plans.clear();
     },
   };
+}
+
+/** No kernel checks ids. */
+function checkedIds(given: ArrayLike<number>, index: number, { vocabSize, contextLength }: Gpt2Config): number[] {
+  if (typeof given !== "object")
+    userError(
+      `score: sequence ${index} is ${typeof given === "string" ? "a text" : given}; wanted its ids: tokenizer.encode(text)`,
+    );
+  const ids = Array.from(given);
+  if (ids.length < 2 || ids.length > contextLength + 1)
+    userError(
+      `score: sequence ${index} has ${ids.length} ids; wanted 2 to ${contextLength + 1}, the context and one to predict`,
+    );
+  const bad = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+  if (bad !== undefined) userError(`score: sequence ${index} has id ${bad}; wanted ids from 0 to ${vocabSize - 1}`);
+  return ids;
 }
 
 /** The cross-entropy [B T] of each label. Inputs: tokens, positions u32 [B T], labels i32 [B T], lengths u32 [B]. */

@@ -1,4 +1,4 @@
-import { DeviceLostError } from "../core/errors.ts";
+import { ClosedError, DeviceLostError } from "../core/errors.ts";
 
 /** How the adapter does its work: a GPU, a software driver that the system has, or the software driver shipped with us. */
 export type AdapterKind = "hardware" | "software" | "embedded";
@@ -114,7 +114,7 @@ export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAda
   const waiting = new Set<(reason: Error) => void>();
   void lost.then(({ reason, message }) => {
     loss = closed
-      ? new Error("the device was closed")
+      ? new ClosedError("the device was closed")
       : new DeviceLostError(`the device was lost (${reason}): ${message.trim()}`);
     for (const reject of waiting) reject(loss);
   });

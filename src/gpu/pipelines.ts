@@ -1,4 +1,4 @@
-import { DeviceLostError, StoppedError } from "../core/errors.ts";
+import { ClosedError, DeviceLostError, StoppedError } from "../core/errors.ts";
 import { type Gpu, scoped } from "./device.ts";
 
 /**
@@ -102,7 +102,8 @@ export function createPipelines(gpu: Gpu): Pipelines {
         }),
       );
     } catch (error) {
-      if (error instanceof DeviceLostError || error instanceof StoppedError) throw error;
+      if (error instanceof DeviceLostError || error instanceof ClosedError || error instanceof StoppedError)
+        throw error;
       const reported = (await refused) ?? (await layoutRefused) ?? (error as Error);
       const info = await gpu.wait(() => module.getCompilationInfo());
       const messages = info.messages.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}`);

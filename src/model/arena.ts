@@ -1,7 +1,8 @@
 /** Arenas: all parameters one after another, and at the same offsets their gradients, sums of gradients, and moments. */
 import type { Tape } from "../autograd/tape.ts";
 import { type NumericArray, WORD_BYTES } from "../core/dtype.ts";
-import { f32, type Value } from "../kernels/op.ts";
+import { userError } from "../core/errors.ts";
+import { f32, type TensorType, type Value } from "../kernels/op.ts";
 
 /** Names of the states that hold the arenas; `accumulated` is there only where a step has several micro-batches. */
 export const ARENA = {
@@ -46,6 +47,8 @@ export interface ArenaState {
 
 /** What can hold states: a runtime. */
 export interface StateStore {
+  declareState(name: string, type: TensorType): void;
+  isWritten(name: string): boolean;
   writeState(name: string, data: ArrayLike<number>, offset?: number): void;
   readState(name: string, offset?: number, length?: number): Promise<NumericArray>;
 }
@@ -100,15 +103,22 @@ export function declareArena(tape: Tape, layout: ArenaLayout, arena: Arena): Val
   return statesOf(layout, arena).map(({ name, size }) => tape.state(name, f32([size])));
 }
 
-/** Sets an arena, or the part of it that starts at `offset` elements. Its states must exist (some tape compiled). */
+/** Makes the states of an arena where they are not there yet. */
+export function declareStates(store: Pick<StateStore, "declareState">, states: readonly ArenaState[]): void {
+  for (const { name, size } of states) store.declareState(name, f32([size]));
+}
+
+/** Sets an arena, or the part of it that starts at `offset` elements; what is never written is zero. */
 export function writeArena(
-  store: Pick<StateStore, "writeState">,
+  store: Pick<StateStore, "declareState" | "writeState">,
   layout: ArenaLayout,
   arena: Arena,
   data: Float32Array | Float64Array,
   offset = 0,
 ): void {
-  writeStates(store, statesOf(layout, arena), data, offset);
+  const states = statesOf(layout, arena);
+  declareStates(store, states);
+  writeStates(store, states, data, offset);
 }
 
 /** Reads an arena, or `length` elements of it from `offset` on. */
@@ -144,4 +154,14 @@ export function writeStates(
 ): void {
   for (const { part, offset: at, length, from } of stretchesOf(states, offset, data.length))
     store.writeState(states[part]!.name, data.subarray(from, from + length), at);
+}
+
+/** Throws a `UserError` where nobody has brought weights: a model of zeros computes without a word. */
+export function requireWeights(store: Pick<StateStore, "isWritten">, layout: ArenaLayout, who: string): void {
+  const empty = statesOf(layout, ARENA.parameters).find(({ name }) => !store.isWritten(name));
+  if (empty)
+    userError(
+      `${who}: the runtime has no weights yet ("${empty.name}" was never written); bring a model's with ` +
+        "writeArena(runtime, layout, ARENA.parameters, packParameters(layout, model.parameters)), or initialParameters(config, layout, seed)",
+    );
 }

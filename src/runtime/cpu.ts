@@ -1,6 +1,7 @@
 import type { Node, Tape } from "../autograd/tape.ts";
 import { updatedInput } from "../autograd/tape.ts";
 import { allocate, type NumericArray, type Precision, roundStored } from "../core/dtype.ts";
+import { ClosedError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { createTurns } from "../core/turns.ts";
 import type { CpuTensor, Value } from "../kernels/op.ts";
@@ -39,29 +40,42 @@ export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
     name: `CPU ${precision}`,
     traits: options.traits ?? CPU_TRAITS,
     async compile(tape) {
+      queue.requireOpen();
       return interpret(tape, precision, states, queue);
     },
     forecast: () => createCpuForecast(precision),
     predict: (tapes) => predictMemory(createCpuForecast(precision), tapes),
+    declareState(name, type) {
+      queue.requireOpen();
+      states.ensure(name, type);
+    },
     writeState(name, data, offset = 0) {
+      queue.requireOpen();
       const state = states.get(name, offset, data.length);
       if (queue.idle()) state.set(data, offset);
       else {
         const copy = Float64Array.from(data);
         void queue.add(async () => state.set(copy, offset)).catch(() => {});
       }
+      states.wrote(name);
     },
+    isWritten: states.isWritten,
     clearState(name) {
+      queue.requireOpen();
       const state = states.get(name);
       if (queue.idle()) state.fill(0);
       else void queue.add(async () => state.fill(0)).catch(() => {});
     },
     async readState(name, offset = 0, length) {
+      queue.requireOpen();
       options.signal?.throwIfAborted();
       const state = states.get(name, offset, length ?? 0);
       return queue.add(async () => state.slice(offset, length === undefined ? undefined : offset + length));
     },
-    close: queue.close,
+    close() {
+      queue.close();
+      states.forgetAll();
+    },
   };
 }
 
@@ -73,7 +87,9 @@ interface Queue {
   idle(): boolean;
   /** `work` may give the event loop a turn with `turn`; it begins at once where nothing is before it. */
   add<T>(work: (turn: () => Promise<void> | undefined) => Promise<T>): Promise<T>;
-  /** What has not been done by the next turn rejects. */
+  /** Throws `ClosedError` once it was closed. */
+  requireOpen(): void;
+  /** What has not been done by the next turn rejects with `ClosedError`. */
   close(): void;
 }
 
@@ -82,28 +98,33 @@ function createQueue(signal: AbortSignal | undefined): Queue {
   let closed = false;
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
-  const checkOpen = (): void => {
-    if (closed) throw new Error("the runtime was closed");
+  const requireOpen = (): void => {
+    if (closed) throw new ClosedError("the runtime was closed");
   };
   const turn = (): Promise<void> | undefined => {
     signal?.throwIfAborted();
     return turns()?.then(() => {
       signal?.throwIfAborted();
-      checkOpen();
+      requireOpen();
     });
   };
   return {
     idle: () => waiting === 0,
+    requireOpen,
     add(work) {
       const before = waiting++ === 0 ? undefined : last;
-      const result = before
+      const done = before
         ? before.then(() => {
-            checkOpen();
+            requireOpen();
             return work(turn);
           })
         : work(turn);
-      const done = (): void => void waiting--;
-      last = result.then(done, done);
+      const result = done.then((value) => {
+        requireOpen();
+        return value;
+      });
+      const settle = (): void => void waiting--;
+      last = result.then(settle, settle);
       return result;
     },
     close() {
@@ -145,6 +166,7 @@ function interpret(tape: Tape, precision: Precision, states: StatesOf, queue: Qu
   return {
     stats: { stateBytes: states.bytes(), transientBytes, dispatches: 0, pipelines: 0 },
     async run(inputs) {
+      queue.requireOpen();
       const given = checkInputs(tape, inputs);
       // The caller may use its arrays again as soon as this returns.
       const kept = queue.idle() ? given : given.map(([value, data]) => [value, data.slice()] as const);

@@ -1,11 +1,13 @@
 import { byteLength, bytesPerElement } from "../core/dtype.ts";
+import { ClosedError, DeviceLostError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
+import { byteSize } from "../core/units.ts";
 import { type BufferPool, createBuffers } from "../gpu/buffers.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { createPipelines } from "../gpu/pipelines.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
-import type { StateBuffers } from "./allocate.ts";
+import { OutOfMemory, type StateBuffers } from "./allocate.ts";
 import { createForecast, predictMemory } from "./need.ts";
 import { compilePlan } from "./plan.ts";
 import type { Runtime } from "./runtime.ts";
@@ -22,7 +24,9 @@ interface State {
 const READ_CHUNK_BYTES = 64 * 1024 * 1024;
 
 /** Runs tapes on a GPU: each is compiled once into a plan, then re-encoded at every run. */
-export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Runtime {
+export function createGpuRuntime(opened: Gpu, overrides: Partial<Traits> = {}): Runtime {
+  let closed = false;
+  const gpu = untilClosed(opened, () => closed);
   const traits = { ...traitsOf(gpu), ...overrides };
   const pipelines = createPipelines(gpu);
   const buffers = createBuffers(gpu);
@@ -31,32 +35,109 @@ export function createGpuRuntime(gpu: Gpu, overrides: Partial<Traits> = {}): Run
     return { buffer: buffers.create(`state ${name}`, byteLength(type.dtype, sizeOf(type.shape))), type };
   });
   const stateBuffers: StateBuffers = { ...states, ensure: (name, type) => states.ensure(name, type).buffer };
+  /** States declared without waiting to hear whether there was memory for them. */
+  const declared: { readonly name: string; readonly bytes: number; readonly refused: Promise<boolean> }[] = [];
+
+  /** Throws where a declared state could not be had. */
+  async function settle(): Promise<void> {
+    for (let next = declared.shift(); next; next = declared.shift()) {
+      const { name, bytes, refused } = next;
+      if (!(await refused)) continue;
+      buffers.destroy(states.get(name).buffer);
+      states.drop(name);
+      throw new OutOfMemory(
+        `${gpu.driver} is out of memory: ${byteSize(bytes)} were wanted for "${name}"; use a smaller model, or close another`,
+      );
+    }
+  }
 
   return {
     name: gpu.driver,
     traits,
-    compile: (tape) => compilePlan(tape, { gpu, traits, pipelines, buffers, slots, states: stateBuffers }),
+    async compile(tape) {
+      gpu.checkErrors();
+      if (declared.length > 0) await settle();
+      return compilePlan(tape, { gpu, traits, pipelines, buffers, slots, states: stateBuffers });
+    },
     forecast: () => createForecast(traits),
     predict: (tapes, runsInFlight) => predictMemory(createForecast(traits), tapes, runsInFlight),
+    declareState(name, type) {
+      gpu.checkErrors();
+      if (states.has(name)) {
+        states.ensure(name, type); // which compares the types
+        return;
+      }
+      gpu.device.pushErrorScope("out-of-memory");
+      let refused: Promise<boolean>;
+      try {
+        states.ensure(name, type);
+      } finally {
+        refused = popsError(gpu);
+      }
+      declared.push({ name, bytes: byteLength(type.dtype, sizeOf(type.shape)), refused });
+    },
     writeState(name, data, offset = 0) {
+      gpu.checkErrors();
       const { buffer, type } = states.get(name, offset, data.length);
       gpu.device.queue.writeBuffer(buffer, startOf(type, offset), gpuArray(type, data));
+      states.wrote(name);
     },
+    isWritten: states.isWritten,
     clearState(name) {
+      gpu.checkErrors();
       const encoder = gpu.device.createCommandEncoder({ label: `clear state ${name}` });
       encoder.clearBuffer(states.get(name).buffer);
       gpu.device.queue.submit([encoder.finish()]);
     },
     async readState(name, offset = 0, length = states.length(name) - offset) {
+      gpu.checkErrors();
+      if (declared.length > 0) await settle();
       const { buffer, type } = states.get(name, offset, length);
       const bytes = new Uint8Array(byteLength(type.dtype, length));
       await readBuffer(gpu, buffers, buffer, startOf(type, offset), bytes);
       return fromGpu(type.dtype, bytes, length);
     },
     close() {
+      closed = true;
       buffers.destroyAll();
     },
   };
+}
+
+/** The device as one runtime has it: closing the runtime ends what it waits for, and leaves the device to others. */
+function untilClosed(gpu: Gpu, closed: () => boolean): Gpu {
+  const requireOpen = (): void => {
+    if (closed()) throw new ClosedError("the runtime was closed");
+  };
+  return {
+    ...gpu,
+    checkErrors() {
+      requireOpen();
+      gpu.checkErrors();
+    },
+    async wait(start) {
+      requireOpen();
+      const result = await gpu.wait(start).catch((error: unknown) => {
+        if (!(error instanceof DeviceLostError)) requireOpen();
+        throw error;
+      });
+      requireOpen();
+      return result;
+    },
+  };
+}
+
+/** Whether the innermost error scope caught something; what was done with a buffer that is none is no other error. */
+async function popsError(gpu: Gpu): Promise<boolean> {
+  let caught = false;
+  try {
+    await gpu.wait(async () => {
+      caught = (await gpu.device.popErrorScope()) !== null;
+    });
+  } catch {
+    // whoever awaits the device next hears of it
+  }
+  return caught;
 }
 
 /** Where element `offset` of a state lies, in bytes. */

@@ -1,5 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
-import { DeviceLostError, StoppedError } from "../core/errors.ts";
+import { ClosedError, DeviceLostError, StoppedError } from "../core/errors.ts";
 import type { Region } from "../gpu/buffers.ts";
 import { scoped } from "../gpu/device.ts";
 import { type PipelineSpec, type Pipelines, UNIFORMS_BINDING } from "../gpu/pipelines.ts";
@@ -39,7 +39,8 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   const compiling = new Map<Dispatch, Promise<GPUComputePipeline>>();
   const layout = layOut(tape, context.traits, (dispatch, { op }) => {
     const pipeline = pipelines.get(specOf(dispatch)).catch((error: unknown) => {
-      if (error instanceof DeviceLostError || error instanceof StoppedError) throw error;
+      if (error instanceof DeviceLostError || error instanceof ClosedError || error instanceof StoppedError)
+        throw error;
       throw new Error(`${op.name}: ${(error as Error).message}`);
     });
     pipeline.catch(() => {}); // nobody awaits it where the plan fails before
@@ -86,7 +87,13 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     }
   }
 
+  let disposed = false;
+  function requireHeld(): void {
+    if (disposed) throw new ClosedError("run: the program was disposed of; compile its tape again");
+  }
+
   const profile = async (inputs: Tensors): Promise<DispatchTime[]> => {
+    requireHeld();
     writeInputs(inputs);
     const timed = steps.map((step) => ({ ...step, encode: (pass: GPUComputePassEncoder) => encode(pass, [step]) }));
     return timeSteps(gpu, buffers, timed);
@@ -100,6 +107,8 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       pipelines: pipelines.count,
     },
     async run(inputs) {
+      gpu.checkErrors();
+      requireHeld();
       writeInputs(inputs);
       const encoder = gpu.device.createCommandEncoder({ label });
       const pass = encoder.beginComputePass({ label });
@@ -112,6 +121,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     },
     ...(gpu.features.has("timestamp-query") ? { profile } : {}),
     dispose() {
+      disposed = true;
       memory.release();
       readback.dispose();
     },

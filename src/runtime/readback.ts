@@ -1,4 +1,5 @@
 import { byteLength, type NumericArray } from "../core/dtype.ts";
+import { ClosedError, DeviceLostError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { BufferPool, Region } from "../gpu/buffers.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -23,11 +24,18 @@ export interface Readback {
 export function createReadback(gpu: Gpu, buffers: BufferPool, results: readonly Result[]): Readback {
   const ring: GPUBuffer[] = [];
   const free: GPUBuffer[] = [];
+  let disposed = false;
   const bytesOf = ({ dtype, shape }: Value): number => byteLength(dtype, sizeOf(shape));
   const total = results.reduce((sum, { value }) => sum + bytesOf(value), 0);
 
   async function read(staging: GPUBuffer): Promise<Tensors> {
-    await gpu.wait(() => staging.mapAsync(1 /* GPUMapMode.READ */));
+    await gpu
+      .wait(() => staging.mapAsync(1 /* GPUMapMode.READ */))
+      .catch((error: unknown) => {
+        if (disposed && !(error instanceof DeviceLostError || error instanceof ClosedError))
+          throw new ClosedError("run: the program was disposed of before its results were read");
+        throw error;
+      });
     gpu.checkErrors();
     const mapped = new Uint8Array(staging.getMappedRange());
     const tensors: Record<string, NumericArray> = {};
@@ -63,6 +71,7 @@ export function createReadback(gpu: Gpu, buffers: BufferPool, results: readonly 
       return { read: () => read(chosen) };
     },
     dispose() {
+      disposed = true;
       for (const buffer of ring) buffers.destroy(buffer);
     },
   };

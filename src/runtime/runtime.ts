@@ -1,5 +1,6 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { NumericArray } from "../core/dtype.ts";
+import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import type { Forecast, MemoryNeed } from "./need.ts";
 
@@ -58,11 +59,19 @@ export interface Runtime {
   predict(tapes: Iterable<Tape>, runsInFlight?: number): MemoryNeed;
   /** Counts what this runtime would hold if it were asked for what the forecast is asked for, from nothing on. */
   forecast(): Forecast;
-  /** Sets a state, or the part of it that starts at `offset` elements. The state must exist (some tape compiled). */
+  /**
+   * Makes a state of zeros where there is none of this name, as compiling a tape that has it does. Where the device has no
+   * memory for it, the next call that is awaited says so.
+   */
+  declareState(name: string, type: TensorType): void;
+  /** Sets a state, or the part of it that starts at `offset` elements. The state must exist: declared, or some tape's. */
   writeState(name: string, data: ArrayLike<number>, offset?: number): void;
+  /** Whether anything was ever written to a state: one that only tapes have is zeros until they run. */
+  isWritten(name: string): boolean;
   /** Sets all of a state to zero. */
   clearState(name: string): void;
   /** Reads a state, or `length` elements of it from `offset` on. */
   readState(name: string, offset?: number, length?: number): Promise<NumericArray>;
+  /** Frees everything, at any time and as often as one likes; what is still awaited rejects with `ClosedError`. */
   close(): void;
 }

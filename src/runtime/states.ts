@@ -5,6 +5,7 @@ import type { TensorType } from "../kernels/op.ts";
 /** The named states of a runtime, each made once and then shared by every program that names it. */
 export function createStates<T>(make: (type: TensorType, name: string) => T) {
   const states = new Map<string, { type: TensorType; storage: T }>();
+  const written = new Set<string>();
   return {
     ensure(name: string, type: TensorType): T {
       const existing = states.get(name);
@@ -23,7 +24,7 @@ export function createStates<T>(make: (type: TensorType, name: string) => T) {
     /** The storage of a state, after checking that `length` elements from `offset` on lie inside it. */
     get(name: string, offset = 0, length = 0): T {
       const state = states.get(name);
-      if (!state) throw new Error(`there is no state "${name}"; compile a tape that has it first`);
+      if (!state) throw new Error(missing(name, [...states.keys()]));
       if (offset < 0 || offset + length > sizeOf(state.type.shape)) {
         throw new Error(
           `state "${name}": ${length} elements at ${offset} are outside ${formatShape(state.type.shape)}`,
@@ -34,9 +35,20 @@ export function createStates<T>(make: (type: TensorType, name: string) => T) {
     has(name: string): boolean {
       return states.has(name);
     },
+    wrote(name: string): void {
+      written.add(name);
+    },
+    isWritten(name: string): boolean {
+      return written.has(name);
+    },
     /** Forgets a state; whoever asks for it next gets a new one. */
     drop(name: string): void {
       states.delete(name);
+      written.delete(name);
+    },
+    forgetAll(): void {
+      states.clear();
+      written.clear();
     },
     length(name: string): number {
       return sizeOf(states.get(name)?.type.shape ?? []);
@@ -50,4 +62,10 @@ export function createStates<T>(make: (type: TensorType, name: string) => T) {
       return [...states.values()].map(({ storage }) => storage);
     },
   };
+}
+
+/** Arenas are written and read by functions that know their sizes, and so make them. */
+function missing(name: string, known: readonly string[]): string {
+  const there = known.length === 0 ? "it has none yet" : `it has ${known.join(", ")}`;
+  return `the runtime has no state "${name}" (${there}); writeArena makes a model's, declareState or compiling a tape any other`;
 }

@@ -1,6 +1,5 @@
 /** A training run's states as files, written and read some megabytes at a time, with every bit kept. */
 
-import { createTape } from "../autograd/tape.ts";
 import { type FloatDType, type NumericArray, WORD_BYTES } from "../core/dtype.ts";
 import { NotFiniteError, userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
@@ -20,8 +19,7 @@ import { headerBytesNeeded, parseHeader } from "../io/safetensors.ts";
 import { planSafetensors, type TensorSpec } from "../io/safetensors-write.ts";
 import { WEIGHTS } from "../io/weight-files.ts";
 import { INITIAL_SCALER, SCALER } from "../kernels/loss-scaler.ts";
-import { f32, type TensorType } from "../kernels/op.ts";
-import { ARENA, type Arena, type ArenaState, readArena, statesOf, writeStates } from "../model/arena.ts";
+import { ARENA, type Arena, type ArenaState, declareStates, readArena, statesOf, writeStates } from "../model/arena.ts";
 import { isCorrection } from "../model/lora.ts";
 import { type ParameterLayout, trainedEntries } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -196,7 +194,7 @@ async function restoreScaler(runtime: Runtime, files: ReadonlyMap<string, FileSo
     await restoreTensors(runtime, { entries, states }, files, { file: OPTIMIZER, storedName: (name) => name });
     return;
   }
-  await declareState(runtime, LOSS_SCALER, SCALER);
+  runtime.declareState(LOSS_SCALER, SCALER);
   runtime.writeState(LOSS_SCALER, INITIAL_SCALER);
 }
 
@@ -220,7 +218,7 @@ export async function restoreTensors(
   place: TensorPlace,
 ): Promise<void> {
   const { file, tensors } = await headerOf(files, place.file);
-  for (const { name, size } of layout.states) await declareState(runtime, name, f32([size]));
+  declareStates(runtime, layout.states);
   let unwaited = 0;
   for (const { name, shape, offset } of layout.entries) {
     const stored = place.storedName(name);
@@ -249,13 +247,6 @@ async function headerOf(files: ReadonlyMap<string, FileSource>, name: string) {
   const header = new Uint8Array(headerBytesNeeded(start, file.size, name));
   await file.read(0, header);
   return { file, tensors: parseHeader(header, file.size, name).tensors };
-}
-
-/** A state exists once a tape that has it was compiled. */
-async function declareState(runtime: Runtime, name: string, type: TensorType): Promise<void> {
-  const tape = createTape();
-  tape.state(name, type);
-  (await runtime.compile(tape)).dispose();
 }
 
 function offsetsOf(layout: ParameterLayout): Map<string, number> {

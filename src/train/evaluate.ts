@@ -2,6 +2,7 @@ import type { FloatDType } from "../core/dtype.ts";
 import { largest } from "../core/extremes.ts";
 import { type Sequence, type Sequences, sequencesOf } from "../data/sequence.ts";
 import { packStep } from "../kernels/step.ts";
+import { requireWeights } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Forecast, ForecastPlan } from "../runtime/need.ts";
@@ -66,6 +67,7 @@ export function createEvaluator(
 
   return {
     async evaluate(signal) {
+      requireWeights(runtime, layout, "evaluate");
       let [sum, labels] = [0, 0];
       const queue: Awaited<ReturnType<typeof start>>[] = [];
       for (let first = 0; first < sequences.count || queue.length > 0; first += batchSize) {

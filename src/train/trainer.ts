@@ -1,9 +1,9 @@
 import type { FloatDType } from "../core/dtype.ts";
 import { largest } from "../core/extremes.ts";
 import { HEALTHY, NORM, SCALE } from "../kernels/gradient-norm.ts";
-import { INITIAL_SCALER } from "../kernels/loss-scaler.ts";
+import { INITIAL_SCALER, SCALER } from "../kernels/loss-scaler.ts";
 import { MOST_MICRO_BATCHES, packStep } from "../kernels/step.ts";
-import { ARENA, statesOf } from "../model/arena.ts";
+import { ARENA, declareStates, requireWeights, statesOf } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import { disposeAll, type Program, type ProgramStats, type Runtime, type Tensors } from "../runtime/runtime.ts";
@@ -130,13 +130,17 @@ export function createTrainer(
         betas: [options.beta1, options.beta2],
       });
     const runs: Promise<Tensors>[] = [];
+    // Whoever awaits them hears of a failure; until then, and where a later batch fails first, it must not count as unhandled.
+    const queue = (run: Promise<Tensors>): void => {
+      run.catch(() => {});
+      runs.push(run);
+    };
     for (const [microBatch, batch] of batches.entries()) {
       const plan = await planFor(batch.shape.context);
-      runs.push(plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }));
+      queue(plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }));
     }
-    if (accumulation > 1) runs.push((await update()).run({ step: scalarsOf(0) }));
+    if (accumulation > 1) queue((await update()).run({ step: scalarsOf(0) }));
     const pending = Promise.all(runs).then((results) => results.at(-1)!);
-    // Whoever awaits it hears of a failure; until then it must not count as unhandled.
     pending.catch(() => {});
     const tokens = batches.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
     const places = batches.reduce((sum, { shape }) => sum + shape.batch * shape.context, 0);
@@ -149,6 +153,7 @@ export function createTrainer(
       return accumulation === 1 ? longest.stats : combine(longest.stats, (await update()).stats, accumulation);
     },
     async *run() {
+      requireWeights(runtime, layout, "trainer");
       const queue: Awaited<ReturnType<typeof start>>[] = [];
       let next = startStep;
       let draining = false;
@@ -207,6 +212,12 @@ function combine(first: ProgramStats, last: ProgramStats, times: number): Progra
 
 /** Fresh moments for parameters that are about to be trained, and a fresh loss scale in mixed precision. */
 export function resetOptimizer(runtime: Runtime, layout: ParameterLayout, precision: FloatDType = "f32"): void {
-  for (const moment of [ARENA.m, ARENA.v]) for (const { name } of statesOf(layout, moment)) runtime.clearState(name);
-  if (precision === "f16") runtime.writeState(LOSS_SCALER, INITIAL_SCALER);
+  for (const moment of [ARENA.m, ARENA.v]) {
+    const states = statesOf(layout, moment);
+    declareStates(runtime, states);
+    for (const { name } of states) runtime.clearState(name);
+  }
+  if (precision !== "f16") return;
+  runtime.declareState(LOSS_SCALER, SCALER);
+  runtime.writeState(LOSS_SCALER, INITIAL_SCALER);
 }

@@ -71,6 +71,7 @@ test("what is written over the ends of parts is read over them", async () => {
   const layout = layoutParameters(config, { partBytes: 8192 });
   const states = new Map(statesOf(layout, ARENA.parameters).map(({ name, size }) => [name, new Float32Array(size)]));
   const store = {
+    declareState() {},
     writeState: (name: string, data: ArrayLike<number>, offset = 0) => states.get(name)!.set(data, offset),
     readState: async (name: string, offset = 0, length = 0) => states.get(name)!.slice(offset, offset + length),
   };

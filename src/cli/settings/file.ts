@@ -42,7 +42,7 @@ export function parseSettings(text: string, where: string): Partial<TrainSetting
   try {
     json = JSON.parse(text);
   } catch (error) {
-    return userError(`${where}: is not valid JSON (${(error as Error).message})`);
+    return userError(`${where}: is not valid JSON (${(error as Error).message.replace(/\s+/g, " ")})`);
   }
   // run.json and training_args.json of a run can be given as they are.
   const inner = typeof json === "object" && json !== null && "settings" in json ? json.settings : json;
