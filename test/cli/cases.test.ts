@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { openData } from "../../src/cli/data/source.ts";
 import { openScoredData } from "../../src/cli/eval-data.ts";
 import { encodePrompt, encodePrompts, type PromptFlags, readPrompts } from "../../src/cli/generate-prompts.ts";
@@ -16,6 +16,7 @@ import { gpt2Config } from "../../src/model/config.ts";
 import { byteTokenizer } from "../../src/text/byte.ts";
 import { gpt2Tokenizer } from "../../src/text/gpt2.ts";
 import { CASES, hasCase } from "../support/cases.ts";
+import { hearTerminal } from "../support/terminal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gpt2-cases-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -31,7 +32,8 @@ function fileOf(name: string, text: string): string {
 
 /** What `gpt2 train` would learn from a file, what it says of it, and its plan. */
 async function planned(path: string, more: Partial<TrainSettings> = {}) {
-  const said = vi.spyOn(console, "log").mockImplementation(() => {});
+  const said: string[] = [];
+  const restore = hearTerminal((line) => said.push(line));
   try {
     const typed = { data: [path], tokenizer: "byte" as const, nEmbd: 8, nLayer: 1, nHead: 2, nPositions: 64, ...more };
     const plan = await planTraining(resolveSettings({ typed }), undefined);
@@ -43,10 +45,10 @@ async function planned(path: string, more: Partial<TrainSettings> = {}) {
       return byte.decode(ids.slice(1, -1));
     });
     const data = describePlan(plan, "adapter").find((line) => line.startsWith("data"))!;
-    const notices = said.mock.calls.map(([line]) => String(line).replaceAll(CASES, "").replaceAll(`${folder}/`, ""));
+    const notices = said.map((line) => line.replaceAll(CASES, "").replaceAll(`${folder}/`, ""));
     return { texts, data, notices, plan };
   } finally {
-    said.mockRestore();
+    restore();
   }
 }
 

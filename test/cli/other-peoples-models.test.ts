@@ -17,6 +17,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { GPT2 } from "../support/build.ts";
 import { openTestGpu, type TestAdapter, testAdapters } from "../support/gpu.ts";
+import { hearTerminal } from "../support/terminal.ts";
 
 const folder = fileURLToPath(new URL("../../../shared/cases/", import.meta.url));
 const there = existsSync(folder);
@@ -28,9 +29,9 @@ const everywhere = ["CPU", ...testAdapters] as const;
 const scratch = mkdtempSync(join(tmpdir(), "other-peoples-models-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** What is said on standard error while a model is opened. */
+/** What is said while a model is opened. */
 const said = vi.fn();
-beforeEach(() => void vi.spyOn(console, "error").mockImplementation(said));
+beforeEach(() => void hearTerminal(said));
 afterEach(() => {
   vi.restoreAllMocks();
   said.mockClear();

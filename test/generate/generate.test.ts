@@ -58,11 +58,12 @@ test.each(everywhere)(
     const all = [sequences[0]!, ...sequences];
     const wanted = await Promise.all(all.map(({ ids }) => uncachedLogits(runtime, ids)));
     let logits = session.first;
-    let worst = 0;
+    let [worst, compared] = [0, 0];
     for (let step = 0; step < T; step++) {
       all.forEach(({ prompt }, row) => {
         const at = prompt.length + step;
         if (at > T) return;
+        compared++;
         const got = Array.prototype.slice.call(logits, row * V, (row + 1) * V);
         worst = Math.max(worst, relativeL2(got, Array.prototype.slice.call(wanted[row]!, (at - 1) * V, at * V)));
       });
@@ -71,7 +72,9 @@ test.each(everywhere)(
       logits = await session.next(tokens, Uint32Array.from(position));
     }
     expect(worst).toBeLessThanOrEqual(2e-6);
-    expect(worst).toBeGreaterThan(0);
+    expect(compared).toBe(all.reduce((sum, { prompt }) => sum + T - prompt.length + 1, 0));
+    // On a device they are other kernels, which round in another order; the CPU sums both in float64.
+    if (adapter !== "CPU") expect(worst).toBeGreaterThan(0);
     runtime.close();
   },
 );

@@ -7,7 +7,6 @@ import { readRun } from "../../../src/cli/run-read.ts";
 import { parseSettings } from "../../../src/cli/settings/file.ts";
 import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
 import type { TrainSettings } from "../../../src/cli/settings/table.ts";
-import { type Line, terminal } from "../../../src/cli/terminal.ts";
 import { checkDisk, diskNeed } from "../../../src/cli/train/disk.ts";
 import { planTraining } from "../../../src/cli/train/plan.ts";
 import { runTraining, trainSession } from "../../../src/cli/train/run.ts";
@@ -15,17 +14,12 @@ import { openSession } from "../../../src/cli/train/session.ts";
 import { DeviceLostError } from "../../../src/core/errors.ts";
 import { factsOf } from "../../../src/report/facts.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
+import { hearTerminal } from "../../support/terminal.ts";
 
 let folder = "";
 let lines: string[] = [];
 /** Called with each line that is printed. */
 let heard: (line: string) => void = () => {};
-
-function textOf(line: Line): string {
-  if (typeof line === "string") return line;
-  if ("verbatim" in line) return line.verbatim;
-  return line.map((field) => (typeof field === "string" ? field : field.text)).join("  ");
-}
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "going-on-"));
@@ -36,12 +30,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 beforeEach(() => {
   lines = [];
   heard = () => {};
-  const hear = (line: Line): void => {
-    const text = textOf(line);
-    lines.push(text);
-    heard(text);
-  };
-  for (const method of ["say", "warn", "result"] as const) vi.spyOn(terminal, method).mockImplementation(hear);
+  hearTerminal((line) => {
+    lines.push(line);
+    heard(line);
+  });
 });
 afterEach(() => {
   vi.restoreAllMocks();

@@ -1,10 +1,11 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test, vi } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
 import { runTraining } from "../../../src/cli/train/run.ts";
 import { parseLines } from "../../../src/report/lines.ts";
+import { hearTerminal } from "../../support/terminal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gpt2-lost-lock-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -14,7 +15,7 @@ writeFileSync(data, "ab\nba\naab\nbba\nabab\nb\n");
 
 /** A run of ten tiny steps whose terminal is `said`. */
 async function train(options: { outputDir?: string; resume?: string }, more: object, said: (line: string) => void) {
-  const log = vi.spyOn(console, "log").mockImplementation((line) => said(String(line)));
+  const restore = hearTerminal(said);
   const sizes = { nEmbd: 8, nLayer: 1, nHead: 2, nPositions: 8, tokenizer: "byte" as const };
   const typed = { data: [data], maxSteps: 10, loggingSteps: 1, saveSteps: 5, samples: 0, ...sizes, ...more };
   try {
@@ -22,7 +23,7 @@ async function train(options: { outputDir?: string; resume?: string }, more: obj
     const rest = { device: "cpu", memory: undefined, tune: false };
     await runTraining(resolveSettings({ typed }), { outputDir, resume, ...rest });
   } finally {
-    log.mockRestore();
+    restore();
   }
 }
 
