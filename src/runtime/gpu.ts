@@ -38,16 +38,18 @@ export function createGpuRuntime(opened: Gpu, overrides: Partial<Traits> = {}): 
   /** States declared without waiting to hear whether there was memory for them. */
   const declared: { readonly name: string; readonly bytes: number; readonly refused: Promise<boolean> }[] = [];
 
-  /** Throws where a declared state could not be had. */
+  /** Throws where a declared state could not be had, or the runtime was closed meanwhile. */
   async function settle(): Promise<void> {
     for (let next = declared.shift(); next; next = declared.shift()) {
       const { name, bytes, refused } = next;
-      if (!(await refused)) continue;
-      buffers.destroy(states.get(name).buffer);
-      states.drop(name);
-      throw new OutOfMemory(
-        `${gpu.driver} is out of memory: ${byteSize(bytes)} were wanted for "${name}"; use a smaller model, or close another`,
-      );
+      if (await refused) {
+        buffers.destroy(states.get(name).buffer);
+        states.drop(name);
+        throw new OutOfMemory(
+          `${gpu.driver} is out of memory: ${byteSize(bytes)} were wanted for "${name}"; use a smaller model, or close another`,
+        );
+      }
+      gpu.checkErrors();
     }
   }
 

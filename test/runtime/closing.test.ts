@@ -15,7 +15,8 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { createEvaluator } from "../../src/train/evaluate.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { createTrainer, resetOptimizer } from "../../src/train/trainer.ts";
-import { testAdapters } from "../support/gpu.ts";
+import { withDevice } from "../support/device.ts";
+import { openTestGpu, testAdapters } from "../support/gpu.ts";
 import { smallConfig as config, smallLayout as layout } from "../support/small-model.ts";
 
 const sequences = sequencesOf([{ ids: [10, 1, 2, 10] }, { ids: [10, 3, 4, 10] }]);
@@ -125,6 +126,23 @@ describe.each(testAdapters)("on %s", (adapter) => {
     gpu.close();
   });
 });
+
+test.each(testAdapters)(
+  "%s: a state that there is no memory for is told of by what is awaited next",
+  async (adapter) => {
+    const gpu = await openTestGpu(adapter);
+    const refusing = withDevice(gpu, {
+      popErrorScope: async () => {
+        await gpu.device.popErrorScope();
+        return { message: "no memory" } as GPUError;
+      },
+    });
+    const runtime = createGpuRuntime(refusing);
+    bringWeights(runtime);
+    await expect(runtime.readState(ARENA.parameters)).rejects.toThrow(/out of memory: .* were wanted for "parameters"/);
+    runtime.close();
+  },
+);
 
 test("a CPU runtime that was closed says so", async () => {
   const runtime = createCpuRuntime();
