@@ -76,7 +76,7 @@ export function peakWorks(
   const hardware = kind === "hardware";
   const invocations = hardware ? 2 ** 20 : 2 ** 14;
   // Enough for some milliseconds: about 100 GFLOP on hardware, 0.5 on a CPU.
-  const budget = (hardware ? 1e11 : 5e8) / (quick ? 4 : 1);
+  const budget = (hardware ? 1e11 : 5e8) / (quick ? 16 : 1);
   const fma = CHAINS.flatMap((chains) =>
     [true, false].map((fused): OpWork => {
       const steps = Math.max(1, Math.round(budget / (2 * LANES * chains * UNROLLED * invocations)));
@@ -90,7 +90,7 @@ export function peakWorks(
   );
   const most = Math.min(limits.maxStorageBufferBindingSize ?? DEFAULT_TRAITS.maxBindingBytes, 2 ** 30);
   // Past the caches of the machine, unless that takes too long.
-  const elements = Math.min(most / 4, (hardware ? 2 ** 26 : 2 ** 24) / (quick ? 4 : 1));
+  const elements = Math.min(most / 4, (hardware ? 2 ** 26 : 2 ** 24) / (quick ? 16 : 1));
   const copy: OpWork = {
     work: `peak: copy of ${Math.round(elements / 2 ** 18)} MiB`,
     op: copyOp as unknown as AnyOp,

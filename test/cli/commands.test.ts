@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Command, type CommandResult, runCommands } from "../support/commands.ts";
-import { halvesOn, testAdapters } from "../support/gpu.ts";
+import { halvesOn, type TestAdapter, testAdapters } from "../support/gpu.ts";
 
 /** A command and how it ends. */
 interface Case extends Command {
@@ -82,8 +82,21 @@ const ANYWHERE: readonly Case[] = [
   { line: "gradcheck add gelu", last: /passed$|checked by differences only$/ },
 ];
 
+/** Every variant of a product is compiled, for which SwiftShader takes a quarter of a minute. */
+const TUNE: readonly Case[] = [
+  {
+    line: `${TRAIN} --samples 0 --tune --output-dir timed`,
+    env: { GPT2_TUNE_ONLY: "NN 64 64 16" },
+    last: NEXT,
+    says: /^tuning 1 classes of sizes on .*\n {2}matmul NN 64 64 16: .*\nkept in .*\n$/,
+  },
+  // What was measured is used, and written down.
+  { line: "train --resume timed --max-steps 3", last: NEXT },
+];
+
 /** What only a GPU driver does, quickly enough or at all. */
-function onGpu(halves: boolean): Case[] {
+function onGpu(adapter: TestAdapter): Case[] {
+  const halves = halvesOn(adapter);
   const none = /^gpt2: --precision f16: .* has no f16 \(shader-f16\); [^\n]+\n$/;
   return [
     { line: "devices", last: /^cpu {2}.*, the reference executor: slow, always there, --device cpu$/, own: true },
@@ -94,14 +107,7 @@ function onGpu(halves: boolean): Case[] {
     halves
       ? { line: "verify --precision f16", last: /^(\d+) of \1 checks passed in [\d.]+ s$/ }
       : { line: "verify --precision f16", code: 1, last: /^$/, says: none },
-    {
-      line: `${TRAIN} --samples 0 --tune --output-dir timed`,
-      env: { GPT2_TUNE_ONLY: "NN 64 64 16" },
-      last: NEXT,
-      says: /^tuning 1 classes of sizes on .*\n {2}matmul NN 64 64 16: .*\nkept in .*\n$/,
-    },
-    // What was measured is used, and written down.
-    { line: "train --resume timed --max-steps 3", last: NEXT },
+    ...(adapter === "embedded" ? [] : TUNE),
     { line: "bench kernels --quick --only gelu_768 --out kernels.json", last: /GB\/s/ },
     { line: "bench step --quick --size tiny --json", last: /^\{"system":"webgpu-gpt2",.*"work":"step tiny .*\}$/ },
     { line: "bench generate --quick --size tiny", last: /tokens\/s .*to the first token$/ },
@@ -109,8 +115,7 @@ function onGpu(halves: boolean): Case[] {
       line: "bench first-step --size tiny",
       last: /^\{"system":"webgpu-gpt2","ms":[\d.]+,"loss":[\d.]+,"norm":[\d.]+\}$/,
     },
-    // On devices that nothing is shared with, and that are closed.
-    { line: `${TRAIN} --samples 1`, last: NEXT, own: true },
+    // On a device that nothing is shared with, and that is closed.
     {
       line: "generate --model base --prompt ab --min-new-tokens 3 --max-new-tokens 3",
       last: /^ab[a-f]{3}$/,
@@ -214,7 +219,7 @@ function fillFolder(folder: string): void {
 }
 
 describe.each(testAdapters)("on %s", (adapter) => {
-  table([...ANYWHERE, ...onGpu(halvesOn(adapter))], adapter, undefined);
+  table([...ANYWHERE, ...onGpu(adapter)], adapter, undefined);
 });
 
 describe("on the CPU", () => {
@@ -258,6 +263,6 @@ describe("what is wrong is said in one line", () => {
 test("every command of README.md is in the table", () => {
   const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
   const shown = new Set(Array.from(readme.matchAll(/^gpt2 (\w+)/gm), ([, name]) => name));
-  const run = new Set([...ANYWHERE, ...onGpu(true)].map(({ line }) => line.split(" ")[0]));
+  const run = new Set([...ANYWHERE, ...onGpu("embedded")].map(({ line }) => line.split(" ")[0]));
   expect([...shown].filter((name) => !run.has(name))).toEqual([]);
 });
