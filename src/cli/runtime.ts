@@ -32,24 +32,33 @@ export async function openRuntime(device: string | undefined, options: RuntimeOp
 /** Opens an adapter's device, which nobody waits for any more once `signal` is aborted. */
 export async function openAbortableGpu(adapter: string | undefined, signal: AbortSignal | undefined): Promise<Gpu> {
   const gpu = await openGpu({ adapter });
-  return signal ? { ...gpu, wait: (start) => orAborted(() => gpu.wait(start), signal) } : gpu;
+  return signal ? { ...gpu, wait: untilAborted(gpu.wait, signal) } : gpu;
 }
 
-/** As the promise, but rejects as soon as `signal` is aborted; then nobody hears what becomes of the promise. */
-async function orAborted<T>(start: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let stop: () => void = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
+/**
+ * A wait whose promises reject as soon as `signal` is aborted; then nobody hears what becomes of the work. One listener serves
+ * all: a plan waits for dozens of pipelines at once, and Node warns of a signal with eleven.
+ */
+export function untilAborted(wait: Gpu["wait"], signal: AbortSignal): Gpu["wait"] {
+  const waiting = new Set<(reason: unknown) => void>();
+  signal.addEventListener("abort", () => {
+    for (const reject of waiting) reject(signal.reason);
   });
-  const work = start();
-  work.catch(() => {});
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+  return async (start) => {
+    signal.throwIfAborted();
+    const work = wait(start);
+    let give: (reason: unknown) => void = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      give = reject;
+    });
+    waiting.add(give);
+    try {
+      return await Promise.race([work, aborted]);
+    } finally {
+      waiting.delete(give);
+      work.catch(() => {});
+    }
+  };
 }
 
 /** A runtime that the command line has opened. */

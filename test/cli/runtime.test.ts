@@ -1,5 +1,6 @@
+import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { openRuntime } from "../../src/cli/runtime.ts";
+import { openRuntime, untilAborted } from "../../src/cli/runtime.ts";
 import { openGpu } from "../../src/platform/node.ts";
 
 afterEach(() => void vi.unstubAllEnvs());
@@ -20,4 +21,15 @@ describe("$GPT2_ADAPTER", () => {
     vi.stubEnv("GPT2_ADAPTER", "cpu");
     await expect(openGpu()).rejects.toThrow("cpu is no adapter but the reference executor (createCpuRuntime)");
   });
+});
+
+test("any number of waits listen to a signal once, and all end when it is aborted", async () => {
+  const stop = new AbortController();
+  const wait = untilAborted((start) => start(), stop.signal);
+  const waits = Array.from({ length: 30 }, () => wait(() => new Promise(() => {})));
+  expect(await wait(async () => 1)).toBe(1);
+  expect(getEventListeners(stop.signal, "abort")).toHaveLength(1);
+  stop.abort(new Error("enough"));
+  for (const waiting of waits) await expect(waiting).rejects.toThrow("enough");
+  await expect(wait(async () => 1)).rejects.toThrow("enough");
 });
