@@ -1,14 +1,15 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
-import { openGpu } from "../platform/node.ts";
+import { nodeThreads, openGpu } from "../platform/node.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { createWasmRuntime } from "../runtime/wasm.ts";
 import { keptTuning, measureTuning } from "./tune.ts";
 
 export const DEVICE_HELP =
-  "auto, hardware, system, embedded, part of an adapter's name, or cpu (the slow reference); see `gpt2 devices`";
+  "auto, hardware, system, embedded, part of an adapter's name, wasm (the CPU, no driver), or cpu (the slow reference); see `gpt2 devices`";
 
 export interface RuntimeOptions {
   /** What a run that is gone on with was computed with (`null`: the defaults). Left out: what was measured here before. */
@@ -19,6 +20,7 @@ export interface RuntimeOptions {
 export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
   if (device === "cpu") return untuned(createCpuRuntime());
   if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64" }));
+  if (device === "wasm") return untuned(await createWasmRuntime(nodeThreads()));
   const gpu = await openGpu({ adapter: device });
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
   return runtimeOn(gpu, tuning);
@@ -49,7 +51,7 @@ export function runtimeOn(gpu: Gpu, tuning?: Tuning): OpenRuntime {
   };
 }
 
-/** The reference has nothing to choose. */
+/** Where there is nothing to choose: the reference, and WebAssembly. */
 function untuned(runtime: Runtime): OpenRuntime {
   const open: OpenRuntime = { ...runtime, tuning: null, tuned: async () => open };
   return open;

@@ -13,6 +13,7 @@ import {
   type Value,
 } from "./op.ts";
 import type { Traits } from "./traits.ts";
+import { at, eachRow, real, sumOverRows } from "./wasm.ts";
 
 export interface LayerNormAttrs {
   /** Added to the variance. */
@@ -77,6 +78,10 @@ export const layerNormOp = defineOp({
         grid,
       };
     }),
+  wasm: ({ x }, _outputs, { epsilon }) => {
+    const args = [at("x"), at("gain"), at("bias"), at("y"), at("mean"), at("rstd"), real(epsilon)];
+    return { calls: [eachRow("layerNorm", ...rowsAndColumns(x.shape), args)] };
+  },
   vjp: ({ x, gain, bias }, { mean, rstd }, { y: dy }, { variant }, context) => {
     if (!dy) return {};
     const gradients: { x?: Value; gain?: Value; bias?: Value } = {};
@@ -147,6 +152,10 @@ export const layerNormBackwardOp = defineOp({
         grid,
       };
     }),
+  wasm: ({ x }) => {
+    const args = ["x", "gain", "mean", "rstd", "dy", "residual", "dx"].map(at);
+    return { calls: [eachRow("layerNormBackward", ...rowsAndColumns(x.shape), args)] };
+  },
   cost: ({ x, residual }) => ({ flops: 14 * sizeOf(x.shape), bytes: (residual ? 16 : 12) * sizeOf(x.shape) }),
   cases: [
     ...bothVariants({ x: f32([5, 8]), gain: f32([8]), mean: f32([5]), rstd: f32([5]), dy: f32([5, 8]) }),
@@ -193,6 +202,14 @@ export const layerNormParametersOp = defineOp({
         addTo(dbias, c, dy.data[i]!);
       }
     }
+  },
+  wasm: ({ x }) => {
+    const [rows, columns] = rowsAndColumns(x.shape);
+    const args = [at("x"), at("mean"), at("rstd"), at("dy")];
+    return sumOverRows("layerNormParameterParts", [rows, columns], args, 2 * columns, [
+      ["dgain", 0],
+      ["dbias", columns],
+    ]);
   },
   scratch: ({ x, dy }, _attrs, traits) => {
     const { chunks } = chunksOf(x, dy, traits);

@@ -19,6 +19,7 @@ export {
   readMeasurements,
 } from "./node/measurements.ts";
 export { freeMemory } from "./node/memory.ts";
+export { nodeThreads } from "./node/threads.ts";
 
 export interface OpenGpuOptions extends DeviceRequest {
   /**
