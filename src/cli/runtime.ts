@@ -5,7 +5,7 @@ import { nodeThreads, openGpu } from "../platform/node.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { createWasmRuntime } from "../runtime/wasm.ts";
+import { createWasmRuntime, openWasm } from "../runtime/wasm.ts";
 import { keptTuning, measureTuning } from "./tune.ts";
 
 export const DEVICE_HELP =
@@ -20,7 +20,7 @@ export interface RuntimeOptions {
 export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
   if (device === "cpu") return untuned(createCpuRuntime());
   if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64" }));
-  if (device === "wasm") return untuned(await createWasmRuntime(nodeThreads()));
+  if (device === "wasm") return wasmRuntime();
   const gpu = await openGpu({ adapter: device });
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
   return runtimeOn(gpu, tuning);
@@ -49,6 +49,19 @@ export function runtimeOn(gpu: Gpu, tuning?: Tuning): OpenRuntime {
       gpu.close();
     },
   };
+}
+
+/** WebAssembly on all cores, whose threads end with it. */
+async function wasmRuntime(): Promise<OpenRuntime> {
+  const wasm = await openWasm(nodeThreads());
+  const runtime = createWasmRuntime(wasm);
+  return untuned({
+    ...runtime,
+    close() {
+      runtime.close();
+      wasm.close();
+    },
+  });
 }
 
 /** Where there is nothing to choose: the reference, and WebAssembly. */

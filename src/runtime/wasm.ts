@@ -1,6 +1,5 @@
 import { allocate, byteLength, type NumericArray } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import { ONE_THREAD, type ThreadHost } from "../core/threads.ts";
 import type { TensorType } from "../kernels/op.ts";
 import { DEFAULT_TRAITS, type Traits } from "../kernels/traits.ts";
 import { predictMemory } from "./need.ts";
@@ -8,51 +7,43 @@ import type { Runtime } from "./runtime.ts";
 import { createSlotPool } from "./slots.ts";
 import { createStates } from "./states.ts";
 import { gpuArray } from "./typed.ts";
-import { createEngine } from "./wasm/engine.ts";
-import { type Block, createHeap, type Heap } from "./wasm/heap.ts";
+import type { WasmDevice } from "./wasm/engine.ts";
+import type { Block } from "./wasm/heap.ts";
 import { type Slot, slotsOf } from "./wasm/memory.ts";
 import { createWasmForecast } from "./wasm/need.ts";
 import { compileWasm, viewOf } from "./wasm/plan.ts";
 
+export { type BlockWatch, openWasm, type WasmDevice } from "./wasm/engine.ts";
+
 /** What lies where is bookkeeping: nothing has limits but the memory as a whole. */
-const WASM_TRAITS: Traits = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 32, maxBufferBytes: 2 ** 32, software: true };
+const TRAITS: Traits = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 32, maxBufferBytes: 2 ** 32, software: true };
 
-/** Who looks after memory in tests: is told of each block when it is taken, and before it is given back. */
-export interface BlockWatch {
-  /** Bytes behind each block that nobody may touch. */
-  readonly gap: number;
-  taken(memory: WebAssembly.Memory, block: Block, kind: "state" | "other"): void;
-  given(memory: WebAssembly.Memory, block: Block): void;
-}
-
-export interface WasmOptions {
-  readonly watch?: BlockWatch;
+interface State {
+  readonly block: Block;
+  readonly type: TensorType;
 }
 
 /**
  * Runs tapes on the CPU in WebAssembly with SIMD, in float32: with the `wasm` kernels of ops where they have one, and their
- * `cpu` loops elsewhere. Close it when done, so that its threads end.
+ * `cpu` loops elsewhere. The device outlives it.
  */
-export async function createWasmRuntime(host: ThreadHost = ONE_THREAD, { watch }: WasmOptions = {}): Promise<Runtime> {
-  const engine = await createEngine(host);
-  const plain = createHeap(engine.grow, watch?.gap);
-  const heap = (kind: "state" | "other"): Heap => (watch ? watched(plain, engine.memory, watch, kind) : plain);
-  const slots = createSlotPool<Slot>(slotsOf(heap("other")));
-  const made = new Map<string, { readonly block: Block; readonly type: TensorType }>();
-  const states = createStates<Block>((type, name) => {
-    const block = heap("state").take(byteLength(type.dtype, sizeOf(type.shape)));
-    new Uint8Array(engine.memory.buffer, block.address, block.bytes).fill(0);
-    made.set(name, { block, type });
-    return block;
+export function createWasmRuntime(device: WasmDevice): Runtime {
+  const { host, heap } = device;
+  const slots = createSlotPool<Slot>(slotsOf(heap.other));
+  const states = createStates<State>((type) => {
+    const block = heap.state.take(byteLength(type.dtype, sizeOf(type.shape)));
+    device.bytes().fill(0, block.address, block.address + block.bytes);
+    return { block, type };
   });
   const memory = {
-    heap: heap("other"),
+    heap: heap.other,
     slots,
-    ensureState: (name: string, type: TensorType) => states.ensure(name, type).address,
+    ensureState: (name: string, type: TensorType) => states.ensure(name, type).block.address,
   };
 
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
+  /** Does one thing after another, as a GPU's queue does. */
   function queue<T>(work: () => Promise<T> | T): Promise<T> {
     waiting++;
     const result = last.then(work).finally(() => waiting--);
@@ -65,31 +56,36 @@ export async function createWasmRuntime(host: ThreadHost = ONE_THREAD, { watch }
     else void queue(work);
   }
 
-  function stateView(name: string, offset: number, length: number): NumericArray {
-    const { address } = states.get(name, offset, length);
-    const { dtype } = made.get(name)!.type;
-    return viewOf(engine, { dtype, shape: [length] }, address + 4 * offset);
+  const held = new Set<() => void>();
+  /** Whatever a plan has, it has until it gives it back or the runtime is closed. */
+  function hold(release: () => void): () => void {
+    const once = (): void => {
+      if (held.delete(once)) release();
+    };
+    held.add(once);
+    return once;
   }
 
-  let closed = false;
+  function stateView(name: string, offset: number, length: number): NumericArray {
+    const { block, type } = states.get(name, offset, length);
+    return viewOf(device, { dtype: type.dtype, shape: [length] }, block.address + 4 * offset);
+  }
+
+  const forecast = () => createWasmForecast(TRAITS, host.threads);
   return {
     name: `WebAssembly, ${host.threads} ${host.threads === 1 ? "thread" : "threads"}`,
-    traits: WASM_TRAITS,
+    traits: TRAITS,
     async compile(tape) {
-      return compileWasm(tape, { engine, traits: WASM_TRAITS, host, memory, queue, stateBytes: states.bytes });
+      return compileWasm(tape, { device, traits: TRAITS, memory, queue, hold, stateBytes: states.bytes });
     },
-    forecast: () => createWasmForecast(WASM_TRAITS, host.threads),
-    predict: (tapes, runsInFlight) => predictMemory(createWasmForecast(WASM_TRAITS, host.threads), tapes, runsInFlight),
+    forecast,
+    predict: (tapes, runsInFlight) => predictMemory(forecast(), tapes, runsInFlight),
     writeState(name, data, offset = 0) {
-      const { type } = made.get(name) ?? {};
-      if (!type) states.get(name);
-      stateView(name, offset, data.length);
-      const values = gpuArray(type!, data) as NumericArray;
-      if (waiting === 0) stateView(name, offset, data.length).set(values);
-      else {
-        const copy = values.slice();
-        soon(() => stateView(name, offset, copy.length).set(copy));
-      }
+      const { type } = states.get(name, offset, data.length);
+      const values = gpuArray(type, data) as NumericArray;
+      // The caller may change its array as soon as this returns.
+      const kept = waiting === 0 ? values : values.slice();
+      soon(() => stateView(name, offset, kept.length).set(kept));
     },
     clearState(name) {
       const length = states.length(name);
@@ -97,38 +93,18 @@ export async function createWasmRuntime(host: ThreadHost = ONE_THREAD, { watch }
       soon(() => stateView(name, 0, length).fill(0));
     },
     async readState(name, offset = 0, length = states.length(name) - offset) {
-      states.get(name, offset, length);
+      const { type } = states.get(name, offset, length);
       return queue(() => {
-        const copy = allocate(made.get(name)!.type.dtype, length);
+        const copy = allocate(type.dtype, length);
         copy.set(stateView(name, offset, length));
         return copy;
       });
     },
     close() {
-      if (closed) return;
-      closed = true;
-      const end = (): void => {
-        if (watch) for (const { block } of made.values()) watch.given(engine.memory, block);
-        engine.close();
-      };
-      soon(end);
-    },
-  };
-}
-
-function watched(heap: Heap, memory: WebAssembly.Memory, watch: BlockWatch, kind: "state" | "other"): Heap {
-  return {
-    take(bytes) {
-      const block = heap.take(bytes);
-      watch.taken(memory, block, kind);
-      return block;
-    },
-    give(block) {
-      watch.given(memory, block);
-      heap.give(block);
-    },
-    get end() {
-      return heap.end;
+      soon(() => {
+        for (const release of held) release();
+        for (const { block } of states.storages()) heap.state.give(block);
+      });
     },
   };
 }

@@ -6,13 +6,12 @@ import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { createEvaluator } from "../../src/train/evaluate.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { createTrainer, resetOptimizer, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const records = ["abba", "baab", "a", "bababababab", "ab", "bbbb", "aab"];
 const tokenizer = charTokenizer(records.join(""));
@@ -55,10 +54,10 @@ async function trainOn(runtime: Runtime, dropout: number, changes: Partial<Train
   return { steps, weights: await runtime.readState(ARENA.parameters) };
 }
 
-describe.each(testAdapters)("%s", (adapter) => {
+describe.each(testDrivers)("%s", (adapter) => {
   test("two runs with one seed are equal to the last bit, with dropout", async () => {
     const run = async () => {
-      const runtime = createGpuRuntime(await openTestGpu(adapter));
+      const runtime = await openTestRuntime(adapter);
       const result = await trainOn(runtime, 0.1);
       runtime.close();
       return result;
@@ -69,7 +68,7 @@ describe.each(testAdapters)("%s", (adapter) => {
   });
 
   test("follows the float64 reference, dropout masks included", async () => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const runtime = await openTestRuntime(adapter);
     const got = await trainOn(runtime, 0.2);
     const wanted = await trainOn(createCpuRuntime({ precision: "float64" }), 0.2);
     got.steps.forEach((step, i) => {

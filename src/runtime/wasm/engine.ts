@@ -1,7 +1,7 @@
-import type { ThreadHost } from "../../core/threads.ts";
+import { ONE_THREAD, type ThreadHost } from "../../core/threads.ts";
 import type { WasmKernel } from "../../kernels/wasm.ts";
 import { OutOfMemory } from "../allocate.ts";
-import { HEAP_START } from "./heap.ts";
+import { type Block, createHeap, HEAP_START, type Heap } from "./heap.ts";
 import { wasmModule } from "./module.ts";
 
 /** A call with all that it needs in memory. */
@@ -15,12 +15,12 @@ export interface PlacedCall {
   readonly scratchBytes: number;
 }
 
-/** The module's instances on one memory, and the threads that run them. */
-export interface Engine {
-  readonly threads: number;
+/** The executor's device: a linear memory, the module's instances on it, and the threads that run them. */
+export interface WasmDevice {
+  readonly host: ThreadHost;
   readonly memory: WebAssembly.Memory;
-  /** Makes the memory reach to `end`. */
-  grow(end: number): void;
+  /** What is used of the memory, for states and for all else. */
+  readonly heap: Readonly<Record<BlockKind, Heap>>;
   /** Views of all of the memory, which are stale once it has grown. */
   words(): Int32Array<ArrayBuffer>;
   floats(): Float32Array<ArrayBuffer>;
@@ -29,7 +29,18 @@ export interface Engine {
   begin(call: PlacedCall): void;
   /** Goes on with it: true when it is done, false if it is not by `until` (of `performance.now`). Never blocks for long. */
   advance(until: number): boolean;
+  /** Ends the threads. */
   close(): void;
+}
+
+export type BlockKind = "state" | "other";
+
+/** Who looks after memory in tests: is told of each block when it is taken, and before it is given back. */
+export interface BlockWatch {
+  /** Bytes behind each block that nobody may touch. */
+  readonly gap: number;
+  taken(memory: WebAssembly.Memory, block: Block, kind: BlockKind): void;
+  given(memory: WebAssembly.Memory, block: Block): void;
 }
 
 const PAGE = 65536;
@@ -44,7 +55,8 @@ const NAP_MS = 10;
 
 type Kernel = (args: number, piece: number, scratch: number) => void;
 
-export async function createEngine(host: ThreadHost): Promise<Engine> {
+/** Compiles the module and starts the threads of `host`; close it when done. */
+export async function openWasm(host: ThreadHost = ONE_THREAD, watch?: BlockWatch): Promise<WasmDevice> {
   const shared = host.threads > 1;
   const module = await wasmModule(shared);
   const memory = newMemory(shared);
@@ -103,6 +115,7 @@ export async function createEngine(host: ThreadHost): Promise<Engine> {
     while (exports.help(0)) if (performance.now() > until) return false;
     for (;;) {
       if (exports.finished()) return true;
+      if (closed) throw new Error("wasm: the device is closed");
       if (failure !== undefined) throw new Error(`wasm: a thread ended: ${(failure as Error).message ?? failure}`);
       const { words } = current();
       const [end, done] = [Atomics.load(words, END), Atomics.load(words, DONE)];
@@ -111,20 +124,22 @@ export async function createEngine(host: ThreadHost): Promise<Engine> {
     }
   }
 
+  function grow(end: number): void {
+    const pages = Math.ceil(end / PAGE) - memory.buffer.byteLength / PAGE;
+    if (pages <= 0) return;
+    try {
+      memory.grow(pages);
+    } catch {
+      throw new OutOfMemory("WebAssembly is out of memory; use a smaller batch, a shorter context or a smaller model");
+    }
+  }
+
+  const plain = createHeap(grow, watch?.gap);
+  const heap = (kind: BlockKind): Heap => (watch ? watched(plain, memory, watch, kind) : plain);
   return {
-    threads: host.threads,
+    host,
     memory,
-    grow(end) {
-      const pages = Math.ceil(end / PAGE) - memory.buffer.byteLength / PAGE;
-      if (pages <= 0) return;
-      try {
-        memory.grow(pages);
-      } catch {
-        throw new OutOfMemory(
-          "WebAssembly is out of memory; use a smaller batch, a shorter context or a smaller model",
-        );
-      }
-    },
+    heap: { state: heap("state"), other: heap("other") },
     words: () => current().words,
     floats: () => current().floats,
     bytes: () => current().bytes,
@@ -152,6 +167,23 @@ export async function createEngine(host: ThreadHost): Promise<Engine> {
     close() {
       closed = true;
       for (const thread of started) thread.stop();
+    },
+  };
+}
+
+function watched(heap: Heap, memory: WebAssembly.Memory, watch: BlockWatch, kind: BlockKind): Heap {
+  return {
+    take(bytes) {
+      const block = heap.take(bytes);
+      watch.taken(memory, block, kind);
+      return block;
+    },
+    give(block) {
+      watch.given(memory, block);
+      heap.give(block);
+    },
+    get end() {
+      return heap.end;
     },
   };
 }

@@ -2,23 +2,23 @@ import type { Node, Tape } from "../../autograd/tape.ts";
 import { updatedInput } from "../../autograd/tape.ts";
 import { allocate, type NumericArray } from "../../core/dtype.ts";
 import { sizeOf } from "../../core/shape.ts";
-import type { ThreadHost } from "../../core/threads.ts";
 import type { CpuTensor, Value } from "../../kernels/op.ts";
 import type { Traits } from "../../kernels/traits.ts";
 import { checkInputs } from "../inputs.ts";
 import type { DispatchTime, Program, Tensors } from "../runtime.ts";
 import { gpuArray } from "../typed.ts";
-import type { Engine, PlacedCall } from "./engine.ts";
+import type { PlacedCall, WasmDevice } from "./engine.ts";
 import { layOutWasm } from "./layout.ts";
 import { takeMemory, type WasmMemory } from "./memory.ts";
 
 /** What a plan is compiled with. */
 export interface WasmPlanContext {
-  readonly engine: Engine;
+  readonly device: WasmDevice;
   readonly traits: Traits;
-  readonly host: ThreadHost;
   readonly memory: WasmMemory;
   stateBytes(): number;
+  /** Gives `release` back as something that happens once, when it is called or when the runtime is closed. */
+  hold(release: () => void): () => void;
   /** Does one thing after another, in the order in which they were asked for. */
   queue<T>(work: () => Promise<T> | T): Promise<T>;
 }
@@ -43,10 +43,11 @@ interface Tensor {
 
 /** Compiles a tape once: memory from lifetimes, arguments of all calls written. A run is the calls, one after another. */
 export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
-  const { engine, host, queue } = context;
-  const layout = layOutWasm(tape, context.traits, engine.threads);
+  const { device, queue } = context;
+  const layout = layOutWasm(tape, context.traits, device.host.threads);
   const taken = takeMemory(layout, context.memory);
   const { addressOf } = taken;
+  const release = context.hold(taken.release);
   const addressOfValue = (value: Value): number => {
     const { place, offset } = layout.regionOf(value);
     return addressOf(place) + offset;
@@ -55,7 +56,7 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
 
   for (const place of layout.places) {
     if (place.kind === "constant")
-      viewOf(engine, place.type, addressOf(place)).set(gpuArray(place.type, place.data) as NumericArray);
+      viewOf(device, place.type, addressOf(place)).set(gpuArray(place.type, place.data) as NumericArray);
   }
   const firstWord = addressOf(layout.words) / 4;
   const steps = layout.steps.map((step): Step => {
@@ -70,7 +71,7 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
       };
     }
     const { kernel, pieces } = step.call;
-    const [words, floats] = [engine.words(), engine.floats()];
+    const [words, floats] = [device.words(), device.floats()];
     step.args.forEach((arg, i) => {
       const at = firstWord + step.at + i;
       if (typeof arg === "number") words[at] = arg;
@@ -84,7 +85,7 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
   const results = [...tape.outputs].map(([name, value]) => tensor(name, value));
 
   function cpuTensor({ value, address }: Tensor): CpuTensor {
-    return { dtype: value.dtype, shape: value.shape, data: viewOf(engine, value, address) };
+    return { dtype: value.dtype, shape: value.shape, data: viewOf(device, value, address) };
   }
 
   function loop(node: Node, inputs: readonly Tensor[], outputs: readonly (Tensor & { fresh: boolean })[]): void {
@@ -95,7 +96,7 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
 
   let turnEnds = 0;
   async function pause(): Promise<void> {
-    await host.pause();
+    await device.host.pause();
     turnEnds = performance.now() + TURN_MS;
   }
 
@@ -103,8 +104,8 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
     turnEnds = performance.now() + TURN_MS;
     for (const step of steps) {
       if (step.call) {
-        engine.begin(step.call);
-        while (!engine.advance(turnEnds)) await pause();
+        device.begin(step.call);
+        while (!device.advance(turnEnds)) await pause();
       } else {
         loop(step.node, step.inputs, step.outputs);
         if (performance.now() > turnEnds) await pause();
@@ -123,7 +124,7 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
   }
 
   function writeInputs(given: readonly [Value, NumericArray][]): void {
-    for (const [value, data] of given) viewOf(engine, value, addressOfValue(value)).set(data);
+    for (const [value, data] of given) viewOf(device, value, addressOfValue(value)).set(data);
   }
 
   return {
@@ -163,18 +164,18 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
       });
     },
     dispose() {
-      void queue(taken.release);
+      void queue(release);
     },
   };
 }
 
 /** A view of a tensor's elements; stale once the memory has grown. */
 export function viewOf(
-  engine: Engine,
+  device: WasmDevice,
   { dtype, shape }: Pick<Value, "dtype" | "shape">,
   address: number,
 ): NumericArray {
-  const { buffer } = engine.memory;
+  const { buffer } = device.memory;
   const length = sizeOf(shape);
   if (dtype === "i32") return new Int32Array(buffer, address, length);
   if (dtype === "u32") return new Uint32Array(buffer, address, length);
