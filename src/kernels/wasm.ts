@@ -1,6 +1,5 @@
-import { sizeOf } from "../core/shape.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Scratch } from "./dispatch.ts";
-import type { TensorType } from "./op.ts";
 import type { WASM_EXPORTS } from "./wasm.gen.ts";
 
 /** A function of the module that wasm/ is compiled to, whose form is that of a kernel: (args, piece, scratch). */
@@ -41,8 +40,13 @@ export function real(f32: number): WasmArg {
 }
 
 /** A call over all elements of a tensor, each by itself. */
-export function eachElement(kernel: WasmKernel, type: TensorType, args: readonly WasmArg[], chunk = CHUNK): WasmWork {
-  const n = sizeOf(type.shape);
+export function eachElement(
+  kernel: WasmKernel,
+  { shape }: { readonly shape: Shape },
+  args: readonly WasmArg[],
+  chunk = CHUNK,
+): WasmWork {
+  const n = sizeOf(shape);
   return { calls: [{ kernel, args: [n, chunk, ...args], pieces: Math.ceil(n / chunk) }] };
 }
 

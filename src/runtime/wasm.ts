@@ -76,7 +76,7 @@ export function createWasmRuntime(device: WasmDevice): Runtime {
     name: `WebAssembly, ${host.threads} ${host.threads === 1 ? "thread" : "threads"}`,
     traits: TRAITS,
     async compile(tape) {
-      return compileWasm(tape, { device, traits: TRAITS, memory, queue, hold, stateBytes: states.bytes });
+      return compileWasm(tape, { device, traits: TRAITS, memory, queue, soon, hold, stateBytes: states.bytes });
     },
     forecast,
     predict: (tapes, runsInFlight) => predictMemory(forecast(), tapes, runsInFlight),

@@ -21,6 +21,8 @@ export interface WasmPlanContext {
   hold(release: () => void): () => void;
   /** Does one thing after another, in the order in which they were asked for. */
   queue<T>(work: () => Promise<T> | T): Promise<T>;
+  /** At once where nothing is under way. */
+  soon(work: () => void): void;
 }
 
 /** Milliseconds of work after which whatever else this thread has to do takes its turn. */
@@ -164,7 +166,7 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
       });
     },
     dispose() {
-      void queue(release);
+      context.soon(release);
     },
   };
 }
