@@ -11,12 +11,14 @@ import { benchStep, STEP_EFFORT } from "../bench/step.ts";
 import { benchStepPeers } from "../bench/step-peers.ts";
 import { stepTape } from "../bench/step-program.ts";
 import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
+import { benchWasmKernels, benchWasmStep, type WasmBenchOptions } from "../bench/wasm.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { layoutParameters } from "../model/parameters.ts";
-import { openGpu } from "../platform/node.ts";
+import { nodeThreads, openGpu } from "../platform/node.ts";
+import { openWasm, type WasmDevice } from "../runtime/wasm.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
@@ -32,7 +34,8 @@ interface BenchFlags {
   readonly out?: string;
 }
 
-const DEVICE_HELP = "auto, hardware, system, embedded, or part of an adapter's name; see `gpt2 devices`";
+const DEVICE_HELP =
+  "auto, hardware, system, embedded, part of an adapter's name, or wasm (kernels and step); see `gpt2 devices`";
 
 export function benchCommand(): Command {
   return new Command("bench")
@@ -40,7 +43,9 @@ export function benchCommand(): Command {
     .addCommand(
       part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.")
         .option("--only <text>", "works with this in their name: matmul, nanogpt")
-        .action((flags: KernelFlags) => withRows(flags, kernels)),
+        .action((flags: KernelFlags) =>
+          flags.device === "wasm" ? wasmRows(flags, benchWasmKernels) : withRows(flags, kernels),
+        ),
     )
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
@@ -49,7 +54,11 @@ export function benchCommand(): Command {
           new Option("--precision <type>", "of matrices and activations").choices(["f32", "f16"]).default("f32"),
         )
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, steps)),
+        .action((flags: StepFlags) =>
+          flags.device === "wasm"
+            ? wasmRows(flags, (wasm, _one, options) => benchWasmStep(wasm, options))
+            : withRows(flags, steps),
+        ),
     )
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
@@ -175,37 +184,65 @@ function whyNot(gpu: Gpu, size: StepSize, peak: Peak, quick: boolean): string | 
   return undefined;
 }
 
-/** Opens the device, prints rows as they come, and ends with an error if a result was wrong. */
+/** The same on WebAssembly: on all cores, and on one. */
+async function wasmRows(
+  flags: KernelFlags | StepFlags,
+  bench: (all: WasmDevice, one: WasmDevice, options: WasmBenchOptions) => AsyncGenerator<Row, void>,
+): Promise<void> {
+  const threads = nodeThreads();
+  const [all, one] = [await openWasm(threads), await openWasm(nodeThreads(1))];
+  const device = `WebAssembly, ${threads.threads} threads`;
+  try {
+    const only = "only" in flags ? flags.only : undefined;
+    await printRows(flags, { device, adapter: "" }, bench(all, one, { quick: flags.quick === true, only }));
+  } finally {
+    all.close();
+    one.close();
+  }
+}
+
+/** Opens the device for the length of a bench. */
 async function withRows<F extends BenchFlags>(
   flags: F,
   bench: (gpu: Gpu, flags: F) => AsyncGenerator<Row, void>,
 ): Promise<void> {
   const gpu = await openGpu({ adapter: flags.device });
-  const rows: Row[] = [];
   try {
-    if (!flags.json) console.log(gpu.driver);
-    for await (const row of bench(gpu, flags)) {
-      rows.push(row);
-      // At every row: a run that is cut short keeps what it has measured.
-      if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, gpu));
-      if (flags.json) console.log(JSON.stringify(row, fiveDigits));
-      else printRow(row);
-    }
+    const adapter = gpu.info.description || gpu.info.device;
+    await printRows(flags, { device: gpu.driver, adapter }, bench(gpu, flags));
   } finally {
     releasePeers(gpu);
     gpu.close();
+  }
+}
+
+interface Measured {
+  readonly device: string;
+  readonly adapter: string;
+}
+
+/** Prints rows as they come, and ends with an error if a result was wrong. */
+async function printRows(flags: BenchFlags, on: Measured, measured: AsyncGenerator<Row, void>): Promise<void> {
+  const rows: Row[] = [];
+  if (!flags.json) console.log(on.device);
+  for await (const row of measured) {
+    rows.push(row);
+    // At every row: a run that is cut short keeps what it has measured.
+    if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, on));
+    if (flags.json) console.log(JSON.stringify(row, fiveDigits));
+    else printRow(row);
   }
   const ours = rows.filter(({ system, failed }) => system === OURS && failed !== undefined);
   if (ours.length > 0) throw new UserError(`bench: ${ours.length} works failed, ${ours[0]?.work} first`);
 }
 
 /** Rows with all that one must know to measure the same again. */
-function reportOf(rows: readonly Row[], gpu: Gpu): string {
+function reportOf(rows: readonly Row[], { device, adapter }: Measured): string {
   const head = {
     date: new Date().toISOString().slice(0, 10),
     command: `gpt2 ${process.argv.slice(2).join(" ")}`,
-    adapter: gpu.info.description || gpu.info.device,
-    device: gpu.driver,
+    adapter,
+    device,
     host: `${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${availableParallelism()} cores, node ${process.version}`,
     mesa_shader_cache_disabled: process.env.MESA_SHADER_CACHE_DISABLE === "true",
   };

@@ -8,6 +8,7 @@ import { generateCommand } from "./generate.ts";
 import { gradcheckCommand } from "./gradcheck.ts";
 import { mergeCommand } from "./merge.ts";
 import { reportCommand } from "./report.ts";
+import { addThreads } from "./runtime.ts";
 import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 import { version } from "./version.ts";
@@ -30,7 +31,10 @@ function program(): Command {
     devicesCommand(),
     benchCommand(),
   ];
-  for (const command of commands) gpt2.addCommand(withSettingsOf(gpt2, command));
+  for (const command of commands) {
+    if (command.options.some(({ long }) => long === "--device")) addThreads(command);
+    gpt2.addCommand(withSettingsOf(gpt2, command));
+  }
   return gpt2;
 }
 

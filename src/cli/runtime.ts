@@ -1,4 +1,7 @@
+import { availableParallelism } from "node:os";
+import { type Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
+import { userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { nodeThreads, openGpu } from "../platform/node.ts";
@@ -6,6 +9,7 @@ import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createWasmRuntime, openWasm } from "../runtime/wasm.ts";
+import { wholeNumber } from "./numbers.ts";
 import { keptTuning, measureTuning } from "./tune.ts";
 
 export const DEVICE_HELP =
@@ -20,7 +24,8 @@ export interface RuntimeOptions {
 export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
   if (device === "cpu") return untuned(createCpuRuntime());
   if (device === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64" }));
-  if (device === "wasm") return wasmRuntime();
+  const threads = threadsOf(device || process.env.GPT2_ADAPTER);
+  if (threads !== undefined) return wasmRuntime(threads);
   const gpu = await openGpu({ adapter: device });
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
   return runtimeOn(gpu, tuning);
@@ -51,9 +56,32 @@ export function runtimeOn(gpu: Gpu, tuning?: Tuning): OpenRuntime {
   };
 }
 
-/** WebAssembly on all cores, whose threads end with it. */
-async function wasmRuntime(): Promise<OpenRuntime> {
-  const wasm = await openWasm(nodeThreads());
+const WASM = "wasm";
+
+/** How many threads a device name wants of WebAssembly: "wasm" all cores, "wasm:2" two; undefined if it is another device. */
+function threadsOf(device: string | undefined): number | undefined {
+  const [name, count] = device?.split(":") ?? [];
+  if (name !== WASM) return undefined;
+  return count === undefined ? availableParallelism() : wholeNumber(1)(count);
+}
+
+/** Gives a command that takes `--device` the option `--threads`, which is a part of the device. */
+export function addThreads(command: Command): void {
+  const help =
+    "how many compute with --device wasm, by default one for each core; the results are the same for any number";
+  command.addOption(new Option("--threads <n>", help).argParser(wholeNumber(1)));
+  command.hook("preAction", (_command, called) => {
+    const { threads, device } = called.opts<{ threads?: number; device?: string }>();
+    if (threads === undefined) return;
+    if (threadsOf(device || process.env.GPT2_ADAPTER) === undefined)
+      userError("--threads is for WebAssembly; give --device wasm as well");
+    called.setOptionValue("device", `${WASM}:${threads}`);
+  });
+}
+
+/** WebAssembly, whose threads end with it. */
+async function wasmRuntime(threads: number): Promise<OpenRuntime> {
+  const wasm = await openWasm(nodeThreads(threads));
   const runtime = createWasmRuntime(wasm);
   return untuned({
     ...runtime,
