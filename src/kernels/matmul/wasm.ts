@@ -5,8 +5,8 @@ import type { Product } from "./product.ts";
 const MOST_ROWS = 128;
 const MOST_COLUMNS = 512;
 /** Pieces enough for the threads of a small machine, and not so small that packing is most of them. */
-const WANTED_PIECES = 16;
-const LEAST_ROWS = 32;
+const WANTED_PIECES = 8;
+const LEAST_ROWS = 64;
 const LEAST_COLUMNS = 64;
 const LEAST_WORK = 2 ** 19;
 /** Rows up to which b is read where it lies. */
