@@ -18,4 +18,5 @@ export {
   layerNormParameterParts,
   sumParts,
 } from "./rows";
+export { sampleToken } from "./sampling";
 export { finished, help, serve } from "./threads";

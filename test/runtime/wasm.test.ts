@@ -7,6 +7,8 @@ import { ONE_THREAD } from "../../src/core/threads.ts";
 import { addOp } from "../../src/kernels/add.ts";
 import { OPS } from "../../src/kernels/index.ts";
 import { type AnyOp, f32 } from "../../src/kernels/op.ts";
+import { WASM_MODULE } from "../../src/kernels/wasm.gen.ts";
+import { decodeTape, prefillTape } from "../../src/model/decode.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { nodeThreads } from "../../src/platform/node/threads.ts";
 import { runOp } from "../../src/runtime/compare.ts";
@@ -14,6 +16,7 @@ import { createHeap, HEAP_START } from "../../src/runtime/wasm/heap.ts";
 import { createWasmRuntime, openWasm } from "../../src/runtime/wasm.ts";
 import { trainingTape } from "../../src/train/step.ts";
 import { type TinyRun, trainTiny } from "../browser/tiny.ts";
+import { smallConfig, smallLayout } from "../support/small-model.ts";
 import { guard, openTestWasm, wasmRuntime } from "../support/wasm.ts";
 
 const optimiser = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
@@ -34,6 +37,10 @@ test("a training run has the same bits on 1, 2 and 4 threads, in shared memory a
   }
   expect(runs[0]!.losses.at(-1)).toBeLessThan(runs[0]!.losses[0]!);
   for (const run of runs.slice(1)) expect(run).toEqual(runs[0]);
+});
+
+test("the module that everyone loads stays small", () => {
+  expect(WASM_MODULE.length).toBeLessThan(60 * 1024);
 });
 
 test("large products, whose pieces many threads take, have the same bits on 1, 2 and 4 threads", async () => {
@@ -58,6 +65,17 @@ test("large products, whose pieces many threads take, have the same bits on 1, 2
 describe("the ops of a training step and of generation have kernels: nothing of them is left to an engine's own Math", () => {
   test("a training step", () => {
     const loops = stepOf().nodes.filter(({ op, inputs, outputs, attrs }) => !op.wasm?.(inputs, outputs, attrs));
+    expect(loops.map(({ op }) => op.name)).toEqual([]);
+  });
+
+  test("generation", () => {
+    const shape = { rows: 3, places: 32, settings: 64 };
+    const tapes = [
+      prefillTape(smallConfig, smallLayout, shape, { prompts: 2, length: 8 }, "sample"),
+      decodeTape(smallConfig, smallLayout, shape, "sample"),
+    ];
+    const nodes = tapes.flatMap((tape) => [...tape.nodes]);
+    const loops = nodes.filter(({ op, inputs, outputs, attrs }) => !op.wasm?.(inputs, outputs, attrs));
     expect(loops.map(({ op }) => op.name)).toEqual([]);
   });
 });
