@@ -14,7 +14,11 @@ export function createWasmForecast(traits: Traits, threads: number): Forecast {
   const heap = createHeap();
   const slots = createSlotPool(slotsOf(heap));
   let stateBytes = 0;
-  let briefly = 0;
+  let peak = 0;
+  /** What the host holds for a moment, beside all that the memory has reached by then. */
+  const briefly = (bytes: number): void => {
+    peak = Math.max(peak, heap.end + bytes);
+  };
   const states = createStates((type) => {
     const bytes = byteLength(type.dtype, sizeOf(type.shape));
     stateBytes += bytes;
@@ -25,15 +29,13 @@ export function createWasmForecast(traits: Traits, threads: number): Forecast {
     compile(tape: Tape, { runsInFlight = 1 } = {}) {
       const layout = layOutWasm(tape, traits, threads);
       const taken = takeMemory(layout, memory);
-      // Results are copied out of the memory: they are the host's.
-      briefly = Math.max(briefly, runsInFlight * layout.readbackBytes);
+      // Results are copied out of the memory.
+      briefly(runsInFlight * layout.readbackBytes);
       return { uniformBytes: 0, dispose: taken.release };
     },
-    briefly(bytes) {
-      briefly = Math.max(briefly, bytes);
-    },
+    briefly,
     get peak(): MemoryNeed {
-      const bytes = heap.end + briefly;
+      const bytes = Math.max(peak, heap.end);
       return { stateBytes, transientBytes: bytes - stateBytes, bytes };
     },
   };
