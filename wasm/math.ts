@@ -43,13 +43,13 @@ export function exp4(given: v128): v128 {
   const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504088896341)));
   let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
   r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
-  let p = f32x4.splat(1.9875691500e-4);
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), f32x4.add(r, f32x4.splat(1)));
+  // In pairs, so that few steps wait for each other.
+  const square = f32x4.mul(r, r);
+  const low0 = f32x4.add(f32x4.splat(5.0000001201e-1), f32x4.mul(f32x4.splat(1.6666665459e-1), r));
+  const low1 = f32x4.add(f32x4.splat(4.1665795894e-2), f32x4.mul(f32x4.splat(8.3334519073e-3), r));
+  const low2 = f32x4.add(f32x4.splat(1.3981999507e-3), f32x4.mul(f32x4.splat(1.9875691500e-4), r));
+  const rest = f32x4.add(low0, f32x4.mul(square, f32x4.add(low1, f32x4.mul(square, low2))));
+  const p = f32x4.add(f32x4.mul(rest, square), f32x4.add(r, f32x4.splat(1)));
   const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
   const y = f32x4.mul(p, power);
   const finite = v128.andnot(y, f32x4.lt(given, low));
@@ -126,16 +126,15 @@ function geluTail(a: v128): v128 {
   const four = f32x4.splat(4);
   const r = f32x4.div(f32x4.splat(1), f32x4.add(a, four));
   const t = f32x4.mul(f32x4.sub(a, four), r);
-  let p = f32x4.splat(-1.23290628e-4);
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(1.934822044e-4));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(1.567632955e-3));
-  p = f32x4.sub(f32x4.mul(p, t), f32x4.splat(3.523891205e-3));
-  p = f32x4.sub(f32x4.mul(p, t), f32x4.splat(7.526513397e-3));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(6.040679542e-2));
-  p = f32x4.sub(f32x4.mul(p, t), f32x4.splat(1.865230688e-1));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(3.87136639e-1));
-  p = f32x4.sub(f32x4.mul(p, t), f32x4.splat(6.078966056e-1));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(7.552851392e-1));
+  const t2 = f32x4.mul(t, t);
+  const t4 = f32x4.mul(t2, t2);
+  const p0 = f32x4.add(f32x4.splat(7.552851392e-1), f32x4.mul(f32x4.splat(-6.078966056e-1), t));
+  const p1 = f32x4.add(f32x4.splat(3.87136639e-1), f32x4.mul(f32x4.splat(-1.865230688e-1), t));
+  const p2 = f32x4.add(f32x4.splat(6.040679542e-2), f32x4.mul(f32x4.splat(-7.526513397e-3), t));
+  const p3 = f32x4.add(f32x4.splat(-3.523891205e-3), f32x4.mul(f32x4.splat(1.567632955e-3), t));
+  const p4 = f32x4.add(f32x4.splat(1.934822044e-4), f32x4.mul(f32x4.splat(-1.23290628e-4), t));
+  const high = f32x4.add(f32x4.add(p2, f32x4.mul(t2, p3)), f32x4.mul(t4, p4));
+  const p = f32x4.add(f32x4.add(p0, f32x4.mul(t2, p1)), f32x4.mul(t4, high));
   return f32x4.mul(p, r);
 }
 

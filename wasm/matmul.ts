@@ -332,7 +332,7 @@ export function product(
         const add = withBias ? withBias + words(j) : 0;
         const apart = columns < NR || rows < height || old != 0 || add != 0;
         const sums = apart ? edge : to;
-        const stride = apart ? 32 : strideC;
+        const stride = apart ? <usize>32 : strideC;
         if (height == MR) tile5(depth, at, panelB, sums, stride);
         else tile4(depth, at, panelB, sums, stride);
         if (apart) merge(edge, rows, columns, to, strideC, old, ldBefore, add);
