@@ -397,7 +397,7 @@ export function matmul(args: usize, piece: i32, scratch: usize): void {
   }
 }
 
-/** Of a product with few rows: b is read once, where it lies. */
+/** Of a product with few rows: b is read where it lies, for all of them while it is in the cache. */
 // @ts-expect-error: decorator
 @inline
 function finish(args: usize, m: i32, n: i32, sum: f32): void {
@@ -478,7 +478,7 @@ export function dots4(x: usize, b: usize, stride: usize, k: i32, to: usize): voi
   v128.store(to, f32x4.add(v128.shuffle<i64>(even, odd, 0, 2), v128.shuffle<i64>(even, odd, 1, 3)));
 }
 
-/** args as `matmul`, a as it is, M up to 4. A piece is all rows of `columns` columns. */
+/** args as `matmul`, a as it is, M small. A piece is all rows of `columns` columns. */
 export function matmulFewRows(args: usize, piece: i32, scratch: usize): void {
   const M = intAt(args, 0);
   const N = intAt(args, 1);

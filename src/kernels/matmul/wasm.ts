@@ -9,8 +9,8 @@ const WANTED_PIECES = 8;
 const LEAST_ROWS = 64;
 const LEAST_COLUMNS = 64;
 const LEAST_WORK = 2 ** 19;
-/** Rows up to which b is read where it lies. */
-const FEW_ROWS = 4;
+/** Rows up to which b is read where it lies: packing it would cost as much as the product. */
+const FEW_ROWS = 8;
 /** The least columns of a piece of such a product. */
 const FEW_COLUMNS = 64;
 /** k of one pass, and the sums of one tile: KC, MR and NR of wasm/matmul.ts. */
