@@ -19,7 +19,7 @@ const DONE: usize = 256;
 /** Threads that wait to be woken. */
 const SLEEPING: usize = 320;
 
-/** Looks so often, about 50 us, for a new job before it sleeps. */
+/** Looks so often for a new job before it sleeps: about as long as it takes to wake up. */
 const LOOKS: i32 = 3000;
 
 /** Does the next piece of the job, if there is one. */
