@@ -24,6 +24,7 @@ export { ClosedError, DeviceLostError, NotFiniteError, UserError } from "./core/
 /** Philox 4x32-10: every random number is a function of (seed, stream, item, step). */
 export { fillNormal, permutation, philox, uniform24 } from "./core/philox.ts";
 export { formatShape, formatType, rowsAndColumns, type Shape, sameShape, sizeOf } from "./core/shape.ts";
+export type { ThreadHost } from "./core/threads.ts";
 /** Files of many formats, read in pieces, as records and as ids. */
 export { alphabetOf, type DataFile, encodeAsStream, encodeFiles, readRecords } from "./data/read.ts";
 /** A text's lines as records that begin and end in the end token. */
@@ -174,6 +175,8 @@ export { createCpuRuntime } from "./runtime/cpu.ts";
 /** Runs tapes on a GPU. */
 export { createGpuRuntime } from "./runtime/gpu.ts";
 export type { Program, ProgramStats, Runtime, Tensors } from "./runtime/runtime.ts";
+/** Runs tapes on the CPU in WebAssembly, on the threads of `nodeThreads` (webgpu-gpt2/node) or `browserThreads` (/browser). */
+export { createWasmRuntime, openWasm, type WasmDevice } from "./runtime/wasm.ts";
 /** Tokenizers: bytes, the characters of a text, GPT-2's own BPE, or what a model directory has. */
 export { byteTokenizer } from "./text/byte.ts";
 export { charTokenizer } from "./text/char.ts";

@@ -11,17 +11,20 @@ import { benchStep, STEP_EFFORT } from "../bench/step.ts";
 import { benchStepPeers } from "../bench/step-peers.ts";
 import { stepTape } from "../bench/step-program.ts";
 import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
+import { benchWasmKernels, benchWasmStep, type WasmBenchOptions } from "../bench/wasm.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { layoutParameters } from "../model/parameters.ts";
+import { nodeThreads } from "../platform/node.ts";
+import { openWasm, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize } from "./numbers.ts";
-import { openAbortableGpu } from "./runtime.ts";
+import { openAbortableGpu, threadsOf } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
 
@@ -34,7 +37,8 @@ interface BenchFlags {
   readonly out?: string;
 }
 
-const DEVICE_HELP = "auto, hardware, system, embedded, or part of an adapter's name; see `gpt2 devices`";
+const DEVICE_HELP =
+  "auto, hardware, system, embedded, part of an adapter's name, or wasm (kernels and step); see `gpt2 devices`";
 
 const SIZE_HELP = "nanogpt, gpt2 (124M), or all that fit; tiny to see that it works";
 
@@ -44,7 +48,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     .addCommand(
       part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.")
         .option("--only <text>", "works with this in their name: matmul, nanogpt")
-        .action((flags: KernelFlags) => withRows(flags, kernels, interrupt)),
+        .action((flags: KernelFlags) => withRows(flags, { gpu: kernels, wasm: benchWasmKernels }, interrupt)),
     )
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
@@ -53,13 +57,15 @@ export function benchCommand(interrupt: Interrupt): Command {
           new Option("--precision <type>", "of matrices and activations").choices(["f32", "f16"]).default("f32"),
         )
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, steps, interrupt)),
+        .action((flags: StepFlags) =>
+          withRows(flags, { gpu: steps, wasm: (wasm, _one, options) => benchWasmStep(wasm, options) }, interrupt),
+        ),
     )
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", SIZE_HELP, "all")
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, samples, interrupt)),
+        .action((flags: StepFlags) => withRows(flags, { gpu: samples }, interrupt)),
     )
     .addCommand(
       new Command("first-step")
@@ -184,42 +190,78 @@ function whyNot(gpu: Gpu, size: StepSize, peak: Peak, quick: boolean): string | 
   return undefined;
 }
 
-/** Opens the device, prints rows as they come, and ends with an error if a result was wrong. */
-async function withRows<F extends BenchFlags>(
+/** What is measured on an adapter, and on WebAssembly: on all cores, and on one. */
+interface Measurements<F> {
+  gpu(gpu: Gpu, flags: F): AsyncGenerator<Row, void>;
+  wasm?(all: WasmDevice, one: WasmDevice, options: WasmBenchOptions): AsyncGenerator<Row, void>;
+}
+
+/** Opens the device for the length of a bench. */
+async function withRows<F extends BenchFlags & { readonly only?: string }>(
   flags: F,
-  bench: (gpu: Gpu, flags: F) => AsyncGenerator<Row, void>,
+  measure: Measurements<F>,
   interrupt: Interrupt,
 ): Promise<void> {
+  const threads = threadsOf(flags.device);
+  if (threads !== undefined && !measure.wasm)
+    userError("bench: this part measures adapters; kernels and step take --device wasm, too", "usage");
   interrupt.watch();
   const { signal } = interrupt;
-  const gpu = await openAbortableGpu(flags.device, signal);
-  const rows: Row[] = [];
-  try {
-    if (!flags.json) terminal.result(gpu.driver);
-    for await (const row of bench(gpu, flags)) {
-      // Work that was left is no work that failed.
-      signal.throwIfAborted();
-      rows.push(row);
-      // At every row: a run that is cut short keeps what it has measured.
-      if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, gpu));
-      if (flags.json) terminal.json(row, { replacer: fiveDigits });
-      else printRow(row);
+  if (threads !== undefined && measure.wasm) {
+    const [all, one] = [await openWasm(nodeThreads(threads)), await openWasm(nodeThreads(1))];
+    try {
+      const on = { device: wasmName(threads), adapter: "" };
+      await printRows(flags, on, measure.wasm(all, one, { quick: flags.quick === true, only: flags.only }), signal);
+    } finally {
+      all.close();
+      one.close();
     }
+    return;
+  }
+  const gpu = await openAbortableGpu(flags.device, signal);
+  try {
+    const on = { device: gpu.driver, adapter: gpu.info.description || gpu.info.device };
+    await printRows(flags, on, measure.gpu(gpu, flags), signal);
   } finally {
     releasePeers(gpu);
     gpu.close();
+  }
+}
+
+interface Measured {
+  readonly device: string;
+  readonly adapter: string;
+}
+
+/** Prints rows as they come, and ends with an error if a result was wrong. */
+async function printRows(
+  flags: BenchFlags,
+  on: Measured,
+  measured: AsyncGenerator<Row, void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const rows: Row[] = [];
+  if (!flags.json) terminal.result(on.device);
+  for await (const row of measured) {
+    // Work that was left is no work that failed.
+    signal.throwIfAborted();
+    rows.push(row);
+    // At every row: a run that is cut short keeps what it has measured.
+    if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, on));
+    if (flags.json) terminal.json(row, { replacer: fiveDigits });
+    else printRow(row);
   }
   const ours = rows.filter(({ system, failed }) => system === OURS && failed !== undefined);
   if (ours.length > 0) throw new UserError(`bench: ${ours.length} works failed, ${ours[0]?.work} first`);
 }
 
 /** Rows with all that one must know to measure the same again. */
-function reportOf(rows: readonly Row[], gpu: Gpu): string {
+function reportOf(rows: readonly Row[], { device, adapter }: Measured): string {
   const head = {
     date: new Date().toISOString().slice(0, 10),
     command: `gpt2 ${process.argv.slice(2).join(" ")}`,
-    adapter: gpu.info.description || gpu.info.device,
-    device: gpu.driver,
+    adapter,
+    device,
     host: `${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${availableParallelism()} cores, node ${process.version}`,
     mesa_shader_cache_disabled: process.env.MESA_SHADER_CACHE_DISABLE === "true",
   };

@@ -10,6 +10,7 @@ import { gradcheckCommand } from "./gradcheck.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
 import { MERGE_ELSEWHERE, mergeCommand } from "./merge.ts";
 import { reportCommand } from "./report.ts";
+import { addThreads } from "./runtime.ts";
 import { ReaderGoneError, terminal } from "./terminal.ts";
 import { TRAIN_ELSEWHERE, trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
@@ -37,7 +38,10 @@ function program(interrupt: Interrupt): Command {
     devicesCommand(),
     benchCommand(interrupt),
   ];
-  for (const command of commands) gpt2.addCommand(withSettingsOf(gpt2, command));
+  for (const command of commands) {
+    if (command.options.some(({ long }) => long === "--device")) addThreads(command);
+    gpt2.addCommand(withSettingsOf(gpt2, command));
+  }
   return gpt2;
 }
 

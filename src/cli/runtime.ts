@@ -1,14 +1,19 @@
+import { availableParallelism } from "node:os";
+import { type Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
+import { userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
-import { openGpu } from "../platform/node.ts";
+import { nodeThreads, openGpu } from "../platform/node.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { createWasmRuntime, openWasm } from "../runtime/wasm.ts";
+import { wholeNumber } from "./numbers.ts";
 import { keptTuning, measureTuning } from "./tune.ts";
 
 export const DEVICE_HELP =
-  "auto, hardware, system, embedded, part of an adapter's name, or cpu (the slow reference); see `gpt2 devices`";
+  "auto, hardware, system, embedded, part of an adapter's name, wasm (the CPU, no driver), or cpu (the slow reference); see `gpt2 devices`";
 
 export interface RuntimeOptions {
   /** What a run that is gone on with was computed with (`null`: the defaults). Left out: what was measured here before. */
@@ -21,9 +26,11 @@ export interface RuntimeOptions {
 export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const wanted = device ?? process.env.GPT2_ADAPTER;
+  const wanted = device || process.env.GPT2_ADAPTER;
   if (wanted === "cpu") return untuned(createCpuRuntime({ signal }));
   if (wanted === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64", signal }));
+  const threads = threadsOf(device);
+  if (threads !== undefined) return wasmRuntime(threads, signal);
   const gpu = await openAbortableGpu(device, signal);
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
   return runtimeOn(gpu, tuning, signal);
@@ -86,7 +93,42 @@ export function runtimeOn(gpu: Gpu, tuning?: Tuning, signal?: AbortSignal): Open
   };
 }
 
-/** The reference has nothing to choose. */
+const WASM = "wasm";
+
+/** How many threads a device's name, or GPT2_ADAPTER, wants of WebAssembly: "wasm" all cores, "wasm:2" two; undefined: another device. */
+export function threadsOf(device: string | undefined): number | undefined {
+  const [name, count] = (device || process.env.GPT2_ADAPTER)?.split(":") ?? [];
+  if (name !== WASM) return undefined;
+  return count === undefined ? availableParallelism() : wholeNumber(1)(count);
+}
+
+/** Gives a command that takes `--device` the option `--threads`, which is a part of the device. */
+export function addThreads(command: Command): void {
+  const help =
+    "how many compute with --device wasm, by default one for each core; the results are the same for any number";
+  command.addOption(new Option("--threads <n>", help).argParser(wholeNumber(1)));
+  command.hook("preAction", (_command, called) => {
+    const { threads, device } = called.opts<{ threads?: number; device?: string }>();
+    if (threads === undefined) return;
+    if (threadsOf(device) === undefined) userError("--threads is for WebAssembly; give --device wasm as well", "usage");
+    called.setOptionValue("device", `${WASM}:${threads}`);
+  });
+}
+
+/** WebAssembly, whose threads end with it. */
+async function wasmRuntime(threads: number, signal?: AbortSignal): Promise<OpenRuntime> {
+  const wasm = await openWasm(nodeThreads(threads));
+  const runtime = createWasmRuntime(wasm, { signal });
+  return untuned({
+    ...runtime,
+    close() {
+      runtime.close();
+      wasm.close();
+    },
+  });
+}
+
+/** Where there is nothing to choose: the reference, and WebAssembly. */
 function untuned(runtime: Runtime): OpenRuntime {
   const open: OpenRuntime = { ...runtime, tuning: null, tuned: async () => open };
   return open;

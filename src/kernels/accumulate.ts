@@ -2,6 +2,7 @@ import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { grid1d, read, spansOf, write } from "./dispatch.ts";
 import { type CaseInput, defineOp, expectType, f32, shapeError, type Value } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
+import { at, eachElement } from "./wasm.ts";
 
 const WORKGROUP = 64;
 
@@ -32,6 +33,7 @@ export const accumulateOp = defineOp({
       bind: [write("newSum", span), read("x", span), read("step")],
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     })),
+  wasm: ({ sum }) => eachElement("accumulate", sum, [at("x"), at("newSum"), at("step")]),
   cost: ({ sum }) => ({ flops: sizeOf(sum.shape), bytes: 12 * sizeOf(sum.shape) }),
   cases: [
     { inputs: { sum: { ...f32([9]), scale: 1e30 }, x: f32([9]), step: exampleOf(0) } },

@@ -3,6 +3,7 @@ import { grid1d, read, spansOf, write } from "./dispatch.ts";
 import { CLIP_SCALE, HEALTHY } from "./gradient-norm.ts";
 import { type CaseInput, defineOp, expectType, f32, type Value } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
+import { at, eachElement, real } from "./wasm.ts";
 
 const WORKGROUP = 64;
 
@@ -94,6 +95,12 @@ export const adamwOp = defineOp({
         grid: grid1d(span.length / pack, WORKGROUP, traits),
       };
     }),
+  wasm: ({ parameters }, _outputs, attrs) => {
+    const tensors = ["newParameters", "gradients", "newM", "newV", "step", "stats"].map(at);
+    const rates = [attrs.beta1, 1 - attrs.beta1, attrs.beta2, 1 - attrs.beta2, attrs.epsilon];
+    const numbers = [...rates, attrs.weightDecay, attrs.rateFactor].map(real);
+    return eachElement("adamw", parameters, [...tensors, attrs.decayed, ...numbers]);
+  },
   cost: ({ parameters }) => ({ flops: 14 * sizeOf(parameters.shape), bytes: 28 * sizeOf(parameters.shape) }),
   cases: [
     { inputs: exampleOf(12, [3, 0.5, 1, 0]), attrs: { decayed: 6, weightDecay: 0.1, beta2: 0.95 } },

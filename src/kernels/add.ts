@@ -1,6 +1,7 @@
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { grid1d, read, write } from "./dispatch.ts";
 import { defineOp, f32, shapeError, type Value } from "./op.ts";
+import { at, eachElement } from "./wasm.ts";
 
 const WORKGROUP = 64;
 
@@ -29,6 +30,7 @@ export const addOp = defineOp({
       },
     ];
   },
+  wasm: ({ a }) => eachElement("add", a, [at("a"), at("b"), at("y")]),
   vjp: (_inputs, _outputs, { y: dy }) => (dy ? { a: dy, b: dy } : {}),
   cost: ({ a }) => ({ flops: sizeOf(a.shape), bytes: 12 * sizeOf(a.shape) }),
   cases: [{ inputs: { a: f32([3, 5]), b: f32([3, 5]) } }, { inputs: { a: f32([2, 130]), b: f32([2, 130]) } }],

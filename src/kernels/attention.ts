@@ -5,6 +5,7 @@ import { backwardScratch, PANEL_KERNELS, panelsBackward, panelsForward } from ".
 import { attentionProducts } from "./attention-products.ts";
 import { type AttentionSizes, type Lanes, quadsOf, rowsBackward, rowsForward } from "./attention-rows.ts";
 import { type PanelForm, panelsScratch } from "./attention-slices.ts";
+import { wasmAttention, wasmAttentionBackward } from "./attention-wasm.ts";
 import type { Scratch } from "./dispatch.ts";
 import {
   type CpuTensor,
@@ -85,6 +86,7 @@ export const attentionOp = defineOp({
     const form = formOf(attrs, sizes, traits);
     return typeof form === "number" ? rowsForward(sizes, form, traits) : panelsForward(sizes, form, traits);
   },
+  wasm: (inputs, _outputs, attrs) => wasmAttention(sizesOf("attention", inputs, attrs)),
   vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
     dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, starts, y, logSumExp, dy }, attrs).dqkv } : {},
   // two products over the lower triangle
@@ -147,6 +149,7 @@ export const attentionBackwardOp = defineOp({
     const form = formOf(attrs, sizes, traits);
     return typeof form === "number" ? rowsBackward(sizes, form, traits) : panelsBackward(sizes, form, traits);
   },
+  wasm: (inputs, _outputs, attrs) => wasmAttentionBackward(sizesOf("attentionBackward", inputs, attrs)),
   // five products over the lower triangle: scores, dp, dq, dk, dv
   cost: ({ qkv, lengths }, _outputs, attrs) => {
     const { B, T, H, D } = sizesOf("attentionBackward", { qkv, lengths }, { ...attrs, dropout: 0 });

@@ -2,6 +2,7 @@ import { formatShape, sizeOf } from "../core/shape.ts";
 import { grid1d, gridOf, read, spansOf, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
+import { at } from "./wasm.ts";
 
 const COPY_GROUP = 64;
 
@@ -94,6 +95,12 @@ export const cachedAttentionOp = defineOp({
       },
     ];
   },
+  wasm: ({ qkv, keys, values }) => {
+    const { B, H, D, T } = sizesOf("cachedAttention", { qkv, keys, values });
+    const tensors = ["qkv", "positions", "table", "keysAfter", "valuesAfter", "y"].map(at);
+    const scratchBytes = 4 * (T + 4);
+    return { calls: [{ kernel: "cachedAttention", args: [B, H, D, T, ...tensors], pieces: B * H, scratchBytes }] };
+  },
   // as if every cache were full
   cost: ({ keys, qkv }) => ({ flops: 4 * sizeOf(keys.shape), bytes: 8 * sizeOf(keys.shape) + 4 * sizeOf(qkv.shape) }),
   cases: [attentionCase(2, 4, 5, [0, 4]), attentionCase(1, 3, 70, [69, 63, 64], [0, 0, 0])],
@@ -150,6 +157,12 @@ export const cacheAppendOp = defineOp({
       bind: [read("qkv", span), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
       grid: grid1d(span.length / 3, COPY_GROUP, traits),
     }));
+  },
+  wasm: ({ qkv, cacheRows, keys, values }) => {
+    const { H, D, T } = sizesOf("cacheAppend", { qkv, keys, values });
+    const P = cacheRows.shape[0]!;
+    const tensors = ["qkv", "cacheRows", "keysAfter", "valuesAfter"].map(at);
+    return { calls: [{ kernel: "cacheAppend", args: [qkv.shape[0]! / P, H, D, T, ...tensors], pieces: P * H }] };
   },
   cost: ({ qkv }) => ({ flops: 0, bytes: (16 / 3) * sizeOf(qkv.shape) }),
   cases: [

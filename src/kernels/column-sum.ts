@@ -2,6 +2,7 @@ import { bytesPerElement, type DType, WORD_BYTES } from "../core/dtype.ts";
 import { type Binding, type Dispatch, grid1d, read, spansOf, storedType, write } from "./dispatch.ts";
 import { defineOp, expectFloat, f16, f32, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
+import { at, sumOverRows } from "./wasm.ts";
 
 const WORKGROUP = 64;
 const LEAST_ROWS = 16;
@@ -31,6 +32,10 @@ export const columnSumOp = defineOp({
       columnSums(M, N, rows, first, read("x", span), write("partials"), x.dtype, traits),
     );
     return [...first, columnSums(stretches, N, stretches, 0, read("partials"), write("y"), "f32", traits)];
+  },
+  wasm: ({ x }) => {
+    const [M, N] = x.shape as [number, number];
+    return sumOverRows("columnSumParts", [M, N], [at("x")], N, [["y", 0]]);
   },
   scratch: ({ x }, _attrs, traits) => {
     const { stretches } = partsOf(x, traits);

@@ -2,6 +2,7 @@ import { bytesPerElement } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { grid1d, gridOf, read, spansOf, storedType, storeShader, write } from "./dispatch.ts";
 import { type CpuTensor, defineOp, expectFloat, expectType, f16, f32, shapeError, type Value } from "./op.ts";
+import { at, eachRow, real } from "./wasm.ts";
 
 const WORKGROUP = 64;
 /** Rows of a workgroup where each invocation has one: ROW_WORKGROUP of lib/row_alone.wgsl. */
@@ -73,6 +74,10 @@ export const crossEntropyOp = defineOp({
         grid: gridOf(traits.software ? Math.ceil(rows / ROWS_ALONE) : rows, traits),
       };
     });
+  },
+  wasm: ({ logits }, _outputs, { smoothing }) => {
+    const args = [at("logits"), at("labels"), at("loss"), at("logSumExp"), real(smoothing)];
+    return { calls: [eachRow("crossEntropy", logits.shape[0]!, logits.shape[1]!, args)] };
   },
   vjp: ({ logits, labels }, { logSumExp }, { loss: dloss }, attrs) => {
     if (!dloss) return {};
@@ -149,6 +154,11 @@ export const crossEntropyBackwardOp = defineOp({
       ],
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     }));
+  },
+  wasm: ({ logits }, { dlogits }, { smoothing }) => {
+    const from = at(logits ? "logits" : "dlogits");
+    const args = [from, at("labels"), at("logSumExp"), at("dloss"), at("dlogits"), real(smoothing)];
+    return { calls: [eachRow("crossEntropyBackward", dlogits.shape[0]!, dlogits.shape[1]!, args)] };
   },
   cost: (_inputs, { dlogits }) => ({
     flops: 4 * sizeOf(dlogits.shape),

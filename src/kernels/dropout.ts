@@ -4,6 +4,7 @@ import { sizeOf } from "../core/shape.ts";
 import { grid1d, read, spansOf, storeShader, write } from "./dispatch.ts";
 import { defineOp, expectFloat, expectType, f16, f32, type Value } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
+import { at, eachElement, real } from "./wasm.ts";
 
 const WORKGROUP = 64;
 const EXAMPLE_STEP = { ...STEP, values: [...packStep({ seed: 7, step: 3, learningRate: 0, lossScale: 1 })] };
@@ -37,6 +38,8 @@ export const dropoutOp = defineOp({
       bind: [read("x", span), read("step"), write("y", span)],
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     })),
+  wasm: ({ x }, _outputs, { rate, stream }) =>
+    eachElement("dropout", x, [at("x"), at("y"), at("step"), real(rate), stream], 4096),
   vjp: ({ step }, _outputs, { y: dy }, { rate, stream }) => (dy ? { x: dropout(dy, step, rate, stream) } : {}),
   cost: ({ x }) => ({ flops: sizeOf(x.shape), bytes: 2 * bytesPerElement(x.dtype) * sizeOf(x.shape) }),
   cases: [

@@ -2,6 +2,7 @@ import { sizeOf } from "../core/shape.ts";
 import { grid1d, read, type Span, spansOf, storedType, write } from "./dispatch.ts";
 import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
+import { at, eachRow, rowsOfPiece } from "./wasm.ts";
 
 const WORKGROUP = 64;
 
@@ -46,6 +47,10 @@ export const embeddingOp = defineOp({
         grid: grid1d(sizeOf(y.shape) / size, WORKGROUP, traits),
       };
     }),
+  wasm: ({ ids, table }) => {
+    const args = [at("ids"), at("table"), at("residual"), at("y")];
+    return { calls: [eachRow("embedding", ids.shape[0]!, table.shape[1]!, args)] };
+  },
   vjp: ({ ids, table, order, residual }, _outputs, { y: dy }, _attrs, context) => {
     if (!dy) return {};
     const passed = residual ? { residual: dy } : {};
@@ -114,6 +119,13 @@ export const embeddingBackwardOp = defineOp({
       };
       return into ? [sum] : [clear, sum];
     }),
+  wasm: ({ dy, into }, _outputs, { rows }) => {
+    const [N, C] = dy.shape as [number, number];
+    const some = rowsOfPiece(C);
+    const tensors = [at("dy"), at("ids"), at("order"), at("dtable")];
+    const args = [N, C, some, ...tensors, rows, Number(into !== undefined)];
+    return { calls: [{ kernel: "embeddingBackward", args, pieces: Math.ceil(rows / some) }] };
+  },
   cost: ({ dy }) => ({ flops: sizeOf(dy.shape), bytes: 8 * sizeOf(dy.shape) }),
   cases: [
     {

@@ -4,8 +4,11 @@ import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { type Dispatch, grid1d, read, spansOf, storedType, storeShader, write } from "./dispatch.ts";
 import { defineOp, expectFloat, f16, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
+import { at, eachElement } from "./wasm.ts";
 
 const WORKGROUP = 64;
+/** Elements of a piece on WebAssembly. */
+const GELU_CHUNK = 4096;
 
 /** "tanh": GPT-2's gelu_new; "none": the exact function, as nanoGPT trains with. PyTorch's names. */
 export interface GeluAttrs {
@@ -26,6 +29,8 @@ export const geluOp = defineOp({
     for (let i = 0; i < y.data.length; i++) y.data[i] = geluAt(x.data[i]!, approximate);
   },
   gpu: ({ x }, { y }, attrs, traits) => geluDispatches("forward", { x, y }, attrs, traits),
+  wasm: ({ x }, _outputs, { approximate }) =>
+    eachElement("gelu", x, [at("x"), at("y"), Number(approximate === "none")], GELU_CHUNK),
   vjp: ({ x }, _outputs, { y: dy }, attrs) => (dy ? { x: geluBackwardOp.apply({ x, dy }, attrs).dx } : {}),
   cost: ({ x }) => ({ flops: 12 * sizeOf(x.shape), bytes: 2 * bytesPerElement(x.dtype) * sizeOf(x.shape) }),
   cases: [
@@ -51,6 +56,8 @@ export const geluBackwardOp = defineOp({
     for (let i = 0; i < dx.data.length; i++) dx.data[i] = geluSlopeAt(x.data[i]!, approximate) * dy.data[i]!;
   },
   gpu: ({ x, dy }, { dx }, attrs, traits) => geluDispatches("backward", { x, dy, dx }, attrs, traits),
+  wasm: ({ x }, _outputs, { approximate }) =>
+    eachElement("geluBackward", x, [at("x"), at("dy"), at("dx"), Number(approximate === "none")], GELU_CHUNK),
   cost: ({ x, dy }) => ({
     flops: 20 * sizeOf(x.shape),
     bytes: (2 * bytesPerElement(x.dtype) + bytesPerElement(dy.dtype)) * sizeOf(x.shape),

@@ -2,10 +2,13 @@ import { sizeOf } from "../core/shape.ts";
 import { type Dispatch, read, type Span, spansOf, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
+import { at, real } from "./wasm.ts";
 
 /** A workgroup for so many elements, and at most so many workgroups for each span of gradients. */
 const ELEMENTS_PER_GROUP = 4096;
 const MOST_GROUPS = 256;
+/** Elements of a piece on WebAssembly. */
+const WASM_CHUNK = 32768;
 /** Magnitudes above this count as not finite, and so does a sum of squares above it: what AdamW squares stays finite, too. */
 export const LARGEST_GRADIENT = Math.fround(1e30);
 
@@ -74,6 +77,19 @@ export const gradientNormOp = defineOp({
       grid: [1, 1, 1],
     },
   ],
+  wasm: ({ gradients }, _outputs, { maxNorm }) => {
+    const N = gradients.shape[0]!;
+    const pieces = Math.ceil(N / WASM_CHUNK);
+    const rest = [at("loss"), at("scaler"), at("before"), at("stats"), real(maxNorm)];
+    return {
+      calls: [
+        { kernel: "gradientNormParts", args: [N, WASM_CHUNK, at("gradients"), at("sums")], pieces },
+        { kernel: "gradientNorm", args: [pieces, at("sums"), ...rest], pieces: 1 },
+      ],
+      // two numbers of 8 bytes for each piece
+      scratch: { sums: { dtype: "f32", length: 4 * Math.max(1, pieces) } },
+    };
+  },
   cost: ({ gradients }) => ({ flops: 2 * sizeOf(gradients.shape), bytes: 4 * sizeOf(gradients.shape) }),
   cases: [
     { inputs: { gradients: f32([130]), loss: f32([1]) } },

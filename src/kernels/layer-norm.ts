@@ -3,6 +3,7 @@ import { rowsAndColumns, sizeOf } from "../core/shape.ts";
 import { type Dispatch, grid1d, gridOf, read, type Span, spansOf, storedType, storeShader, write } from "./dispatch.ts";
 import { defineOp, expectFloat, expectType, f16, f32, type OpCase, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
+import { at, eachRow, real, sumOverRows } from "./wasm.ts";
 
 export interface LayerNormAttrs {
   /** Added to the variance. */
@@ -67,6 +68,10 @@ export const layerNormOp = defineOp({
         grid,
       };
     }),
+  wasm: ({ x }, _outputs, { epsilon }) => {
+    const args = [at("x"), at("gain"), at("bias"), at("y"), at("mean"), at("rstd"), real(epsilon)];
+    return { calls: [eachRow("layerNorm", ...rowsAndColumns(x.shape), args)] };
+  },
   vjp: ({ x, gain, bias }, { mean, rstd }, { y: dy }, { variant }, context) => {
     if (!dy) return {};
     const gradients: { x?: Value; gain?: Value; bias?: Value } = {};
@@ -137,6 +142,10 @@ export const layerNormBackwardOp = defineOp({
         grid,
       };
     }),
+  wasm: ({ x }) => {
+    const args = ["x", "gain", "mean", "rstd", "dy", "residual", "dx"].map(at);
+    return { calls: [eachRow("layerNormBackward", ...rowsAndColumns(x.shape), args)] };
+  },
   cost: ({ x, residual }) => ({ flops: 14 * sizeOf(x.shape), bytes: (residual ? 16 : 12) * sizeOf(x.shape) }),
   cases: [
     ...bothVariants({ x: f32([5, 8]), gain: f32([8]), mean: f32([5]), rstd: f32([5]), dy: f32([5, 8]) }),
@@ -186,6 +195,14 @@ export const layerNormParametersOp = defineOp({
     }
     dgain.data.set(gains);
     dbias.data.set(biases);
+  },
+  wasm: ({ x }) => {
+    const [rows, columns] = rowsAndColumns(x.shape);
+    const args = [at("x"), at("mean"), at("rstd"), at("dy")];
+    return sumOverRows("layerNormParameterParts", [rows, columns], args, 2 * columns, [
+      ["dgain", 0],
+      ["dbias", columns],
+    ]);
   },
   scratch: ({ x, dy }, _attrs, traits) => {
     const { chunks } = chunksOf(x, dy, traits);

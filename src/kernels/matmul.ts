@@ -14,6 +14,7 @@ import {
   matmulVariants,
   variantNamed,
 } from "./matmul/variants.ts";
+import { wasmProduct } from "./matmul/wasm.ts";
 import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 import { matmulClass } from "./tuning.ts";
@@ -111,6 +112,10 @@ export const matmulOp = defineOp({
     if (length > 0) scratch.partials = { dtype: "f32", length };
     if (activatedApart(product, attrs, traits)) scratch.inner = { dtype: "f32", length: product.M * product.N };
     return scratch;
+  },
+  wasm: ({ a, b, bias, residual, into }, _outputs, attrs) => {
+    const prior = into ? "y" : residual ? "residual" : undefined;
+    return wasmProduct(productOf(a, b, attrs), { prior, bias: bias !== undefined, activation: attrs.activation });
   },
   vjp: ({ a, b, bias, residual, into }, _outputs, { y: doutput }, attrs, context) => {
     if (!doutput) return {};

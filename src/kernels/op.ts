@@ -2,6 +2,7 @@ import { type DType, type FloatDType, isFloat, type NumericArray } from "../core
 import { formatShape, formatType, type Shape, sameShape } from "../core/shape.ts";
 import type { Dispatch, Scratch } from "./dispatch.ts";
 import type { Traits } from "./traits.ts";
+import type { WasmWork } from "./wasm.ts";
 
 /** What is known of a tensor before it has contents. */
 export interface TensorType {
@@ -74,6 +75,8 @@ export interface OpSpec<I extends string, Q extends string, O extends string, A 
   cpu(inputs: Given<I, Q, CpuTensor>, outputs: Named<O, CpuTensor>, attrs: A): void;
   /** Dispatches, in order. Each sees what the ones before it wrote. */
   gpu(inputs: Given<I, Q, TensorType>, outputs: Named<O, TensorType>, attrs: A, traits: Traits): readonly Dispatch[];
+  /** The same on WebAssembly, in f32. Left out, or undefined for what it is asked: the `cpu` loop runs there. */
+  wasm?(inputs: Given<I, Q, TensorType>, outputs: Named<O, TensorType>, attrs: A): WasmWork | undefined;
   /** Tensors that live only between this op's dispatches, by name. */
   scratch?(inputs: Given<I, Q, TensorType>, attrs: A, traits: Traits): Readonly<Record<string, Scratch>>;
   /**
@@ -121,6 +124,7 @@ export interface AnyOp {
     attrs: object,
     traits: Traits,
   ): readonly Dispatch[];
+  wasm?(inputs: Record<string, TensorType>, outputs: Record<string, TensorType>, attrs: object): WasmWork | undefined;
   scratch?(inputs: Record<string, TensorType>, attrs: object, traits: Traits): Readonly<Record<string, Scratch>>;
   vjp?(
     inputs: Record<string, Value>,

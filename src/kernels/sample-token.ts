@@ -14,6 +14,7 @@ import { type Dispatch, gridOf, read, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type OpCase, type TensorType, type Value } from "./op.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, unpackSettings } from "./sample-settings.ts";
 import type { Traits } from "./traits.ts";
+import { at } from "./wasm.ts";
 
 /**
  * Chooses the next token of each row that is not finished, by the rules of `core/processors.ts`, and moves the row on.
@@ -98,6 +99,13 @@ export const sampleTokenOp = defineOp({
         ],
       },
     ] satisfies Dispatch[];
+  },
+  wasm: ({ logits, history, rows }) => {
+    const [B, V] = logits.shape as [number, number];
+    const tensors = ["logits", "settings", "historyAfter", "rowsAfter", "logProbabilitiesAfter"].map(at);
+    const args = [B, V, history.shape[1]!, rows.shape[1]!, STREAM.sampling, ...tensors];
+    // 256 counts, scores and weights
+    return { calls: [{ kernel: "sampleToken", args, pieces: B, scratchBytes: 4 * (256 + 2 * (V + 4)) }] };
   },
   cost: ({ logits }) => ({
     flops: 8 * logits.shape[0]! * logits.shape[1]!,

@@ -1,6 +1,7 @@
 import { sizeOf } from "../core/shape.ts";
 import { grid1d, read, spansOf, write } from "./dispatch.ts";
 import { defineOp, f32, type Value } from "./op.ts";
+import { at, eachElement, real } from "./wasm.ts";
 
 const WORKGROUP = 64;
 
@@ -22,6 +23,7 @@ export const scaleOp = defineOp({
       bind: [read("x", span), write("y", span)],
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     })),
+  wasm: ({ x }, _outputs, { factor }) => eachElement("scale", x, [at("x"), at("y"), real(factor)]),
   vjp: (_inputs, _outputs, { y: dy }, { factor }) => (dy ? { x: scale(dy, factor) } : {}),
   cost: ({ x }) => ({ flops: sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
   cases: [

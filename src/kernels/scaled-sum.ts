@@ -2,6 +2,7 @@ import { sizeOf } from "../core/shape.ts";
 import { grid1d, read, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type Value } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
+import { at, eachElement } from "./wasm.ts";
 
 const WORKGROUP = 64;
 /** So many are summed sooner by one invocation than barriers are compiled for, on software drivers. */
@@ -38,6 +39,9 @@ export const scaledSumOp = defineOp({
       grid: [1, 1, 1],
     },
   ],
+  wasm: ({ x }) => ({
+    calls: [{ kernel: "scaledSum", args: [sizeOf(x.shape), 0, at("x"), at("y"), at("step")], pieces: 1 }],
+  }),
   vjp: ({ x, step }, _outputs, { y: dy }) => {
     return dy ? { x: scaledFillOp.apply({ dy, step }, { shape: x.shape }).dx } : {};
   },
@@ -64,6 +68,7 @@ export const scaledFillOp = defineOp({
       grid: grid1d(sizeOf(dx.shape), WORKGROUP, traits),
     },
   ],
+  wasm: (_inputs, { dx }) => eachElement("scaledFill", dx, [at("dy"), at("dx"), at("step")]),
   cost: (_inputs, { dx }) => ({ flops: 0, bytes: 4 * sizeOf(dx.shape) }),
   cases: [{ inputs: { dy: f32([1]), step: EXAMPLE_STEP }, attrs: { shape: [5, 3] } }],
 });

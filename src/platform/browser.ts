@@ -1,6 +1,8 @@
 import { userError } from "../core/errors.ts";
 import { type DeviceRequest, type Gpu, infoOf, openGpuFromAdapter } from "../gpu/device.ts";
 
+export { browserThreads } from "./browser/threads.ts";
+
 export interface OpenGpuOptions extends DeviceRequest {
   readonly powerPreference?: GPUPowerPreference | undefined;
 }

@@ -20,6 +20,7 @@ export {
   readMeasurements,
 } from "./node/measurements.ts";
 export { freeMemory } from "./node/memory.ts";
+export { nodeThreads } from "./node/threads.ts";
 
 export interface OpenGpuOptions extends DeviceRequest {
   /**
@@ -42,7 +43,7 @@ export interface AdapterReport {
 }
 
 const INSTALL =
-  "install your GPU's driver, or a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers libvulkan1), or use --device cpu";
+  "install your GPU's driver, or a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers libvulkan1), or use --device wasm";
 
 /**
  * Opens a device; close it when done. $GPT2_LIMITS=default asks for no more than WebGPU's default limits. Throws a `UserError`
@@ -50,8 +51,8 @@ const INSTALL =
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const wanted = wantedAdapter(options.adapter);
-  if (REFERENCES.includes(wanted))
-    userError(`${wanted} is no adapter but the reference executor (createCpuRuntime); choose an adapter: gpt2 devices`);
+  const other = otherExecutor(wanted);
+  if (other) userError(`${wanted} is no adapter but ${other}; choose an adapter: gpt2 devices`, "device");
   const found = await chooseAdapter(wanted);
   if (!found) return userError(await nothingFits(wanted), "device");
   const { adapter, driver, kind } = found;
@@ -103,7 +104,11 @@ export async function listAdapters(options: { adapter?: string | undefined } = {
 }
 
 /** What $GPT2_ADAPTER may name besides adapters. */
-const REFERENCES = ["cpu", "cpu-float64"];
+function otherExecutor(wanted: string): string | undefined {
+  if (/^cpu(-float64)?$/.test(wanted)) return "the reference executor (createCpuRuntime)";
+  return /^wasm(:|$)/.test(wanted) ? "WebAssembly (createWasmRuntime)" : undefined;
+}
+
 /** What other tools call a GPU. */
 const OTHER_NAMES = /^(cuda|mps|xpu|rocm|hip|gpu|metal|vulkan|webgpu)(:\d+)?$/i;
 
@@ -139,7 +144,7 @@ async function allAdapters(): Promise<FoundAdapter[]> {
 
 function fits({ kind, driver, info }: FoundAdapter, wanted: string): boolean {
   if (wanted === "auto") return true;
-  if (REFERENCES.includes(wanted)) return false;
+  if (otherExecutor(wanted)) return false;
   if (wanted === "hardware" || wanted === "embedded") return kind === wanted;
   if (wanted === "system") return kind !== "embedded";
   return `${driver}\n${info.vendor}\n${info.device}\n${info.description}`.toLowerCase().includes(wanted.toLowerCase());
@@ -159,7 +164,7 @@ async function nothingFits(wanted: string): Promise<string> {
   const all = (await allAdapters()).map((found) => found.driver);
   if (all.length > 0 && OTHER_NAMES.test(wanted))
     return `no adapter is called "${wanted}"; any GPU is "hardware", and used by itself; this machine has: ${all.join(", ")}`;
-  if (all.length > 0) return `no adapter is "${wanted}"; this machine has: ${all.join(", ")}; or use --device cpu`;
+  if (all.length > 0) return `no adapter is "${wanted}"; this machine has: ${all.join(", ")}; or use --device wasm`;
   const refused = await whyRefused();
   const why = refused.length > 0 ? ` (refused: ${refused[0]})` : "";
   const embedded = embeddedDriverExists() ? "" : "; the embedded driver exists for Linux x64 only";

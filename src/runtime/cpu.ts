@@ -1,7 +1,6 @@
 import type { Node, Tape } from "../autograd/tape.ts";
 import { updatedInput } from "../autograd/tape.ts";
 import { allocate, type NumericArray, type Precision, roundStored } from "../core/dtype.ts";
-import { ClosedError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { createTurns } from "../core/turns.ts";
 import type { CpuTensor, Value } from "../kernels/op.ts";
@@ -9,6 +8,7 @@ import type { Traits } from "../kernels/traits.ts";
 import { DEFAULT_TRAITS } from "../kernels/traits.ts";
 import { checkInputs } from "./inputs.ts";
 import { createCpuForecast, predictMemory } from "./need.ts";
+import { createQueue, type Queue } from "./queue.ts";
 import type { Program, Runtime } from "./runtime.ts";
 import { createStates } from "./states.ts";
 
@@ -35,7 +35,7 @@ export interface CpuRuntimeOptions {
 export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
   const precision = options.precision ?? "float32";
   const states = createStates((type) => allocate(type.dtype, sizeOf(type.shape), precision));
-  const queue = createQueue(options.signal);
+  const queue = createQueue(createTurns(), options.signal);
   return {
     name: `CPU ${precision}`,
     traits: options.traits ?? CPU_TRAITS,
@@ -55,7 +55,7 @@ export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
       if (queue.idle()) state.set(data, offset);
       else {
         const copy = Float64Array.from(data);
-        void queue.add(async () => state.set(copy, offset)).catch(() => {});
+        queue.soon(() => state.set(copy, offset));
       }
       states.wrote(name);
     },
@@ -63,8 +63,7 @@ export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
     clearState(name) {
       queue.requireOpen();
       const state = states.get(name);
-      if (queue.idle()) state.fill(0);
-      else void queue.add(async () => state.fill(0)).catch(() => {});
+      queue.soon(() => void state.fill(0));
     },
     async readState(name, offset = 0, length) {
       queue.requireOpen();
@@ -73,65 +72,13 @@ export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
       return queue.add(async () => state.slice(offset, length === undefined ? undefined : offset + length));
     },
     close() {
-      queue.close();
+      queue.close(() => {});
       states.forgetAll();
     },
   };
 }
 
 type StatesOf = ReturnType<typeof createStates<NumericArray>>;
-
-/** Work that is done in the order in which it was added, one after another. */
-interface Queue {
-  /** Whether all of it is done. */
-  idle(): boolean;
-  /** `work` may give the event loop a turn with `turn`; it begins at once where nothing is before it. */
-  add<T>(work: (turn: () => Promise<void> | undefined) => Promise<T>): Promise<T>;
-  /** Throws `ClosedError` once it was closed. */
-  requireOpen(): void;
-  /** What has not been done by the next turn rejects with `ClosedError`. */
-  close(): void;
-}
-
-function createQueue(signal: AbortSignal | undefined): Queue {
-  const turns = createTurns();
-  let closed = false;
-  let waiting = 0;
-  let last: Promise<unknown> = Promise.resolve();
-  const requireOpen = (): void => {
-    if (closed) throw new ClosedError("the runtime was closed");
-  };
-  const turn = (): Promise<void> | undefined => {
-    signal?.throwIfAborted();
-    return turns()?.then(() => {
-      signal?.throwIfAborted();
-      requireOpen();
-    });
-  };
-  return {
-    idle: () => waiting === 0,
-    requireOpen,
-    add(work) {
-      const before = waiting++ === 0 ? undefined : last;
-      const done = before
-        ? before.then(() => {
-            requireOpen();
-            return work(turn);
-          })
-        : work(turn);
-      const result = done.then((value) => {
-        requireOpen();
-        return value;
-      });
-      const settle = (): void => void waiting--;
-      last = result.then(settle, settle);
-      return result;
-    },
-    close() {
-      closed = true;
-    },
-  };
-}
 
 function interpret(tape: Tape, precision: Precision, states: StatesOf, queue: Queue): Program {
   const roots = new Map<Value, NumericArray>();
@@ -187,8 +134,7 @@ function interpret(tape: Tape, precision: Precision, states: StatesOf, queue: Qu
       });
     },
     dispose() {
-      if (queue.idle()) roots.clear();
-      else void queue.add(async () => roots.clear()).catch(() => {});
+      queue.soon(() => roots.clear());
     },
   };
 }

@@ -1,8 +1,10 @@
+import { availableParallelism } from "node:os";
 import { expect, test } from "vitest";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { bundle, hasChromium, runInChromium } from "../support/chromium.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { wasmRuntime } from "../support/wasm.ts";
 import { STEPS, type TinyRun, trainTiny } from "./tiny.ts";
 
 test.runIf(hasChromium)("a browser trains with the same code, to the same weights as Node", async () => {
@@ -26,6 +28,18 @@ test.runIf(hasChromium)("a browser trains with the same code, to the same weight
   runtime.close();
   expect(run.losses).toEqual(node.losses);
   expect(run.parameters).toEqual(node.parameters);
+});
+
+test.runIf(hasChromium)("a browser trains in WebAssembly to the bits of Node, with threads and without", async () => {
+  const runtime = await wasmRuntime();
+  const node = await trainTiny(runtime);
+  runtime.close();
+  const script = await bundle("browser/wasm-page.ts");
+  for (const isolated of [false, true]) {
+    const { run, threads } = JSON.parse(await runInChromium(script, isolated)) as { run: TinyRun; threads: number };
+    expect(threads > 1).toBe(isolated && availableParallelism() > 1);
+    expect(run).toEqual(node);
+  }
 });
 
 test("the library's entry, whole, bundles for a browser", async () => {

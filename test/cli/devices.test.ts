@@ -30,13 +30,26 @@ describe("gpt2", () => {
   test("devices --json lists adapters and the cpu, and nothing else goes to stdout", async () => {
     const { code, stdout } = await gpt2("devices", "--json");
     expect(code).toBe(0);
-    const { adapters, cpu } = JSON.parse(stdout);
+    const { adapters, cpu, wasm } = JSON.parse(stdout);
     expect(cpu.threads).toBeGreaterThan(0);
+    expect(wasm).toMatchObject({ verdict: "usable", why: expect.stringContaining("--device wasm") });
+    expect(wasm.gflopsPerS).toBeGreaterThan(0);
     for (const { driver, verdict, why } of adapters) {
       expect(driver).not.toBe("");
       expect(["chosen", "usable", "refused"]).toContain(verdict);
       expect(why).not.toBe("");
     }
+  });
+
+  test("--threads is for WebAssembly", async () => {
+    const without = await gpt2("gradcheck", "add", "--threads", "2", "--device", "cpu");
+    expect(without).toMatchObject({
+      code: 2,
+      stderr: "gpt2: --threads is for WebAssembly; give --device wasm as well\n",
+    });
+    const { code, stdout } = await gpt2("gradcheck", "add", "--device", "wasm", "--threads", "3");
+    expect(stdout).toMatch(/^WebAssembly, 3 threads: /);
+    expect(code).toBe(0);
   });
 
   test("a device is described by the limits that kernels meet", () => {

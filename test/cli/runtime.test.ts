@@ -10,6 +10,8 @@ describe("$GPT2_ADAPTER", () => {
     ["cpu", undefined, "CPU float32"],
     ["cpu-float64", undefined, "CPU float64"],
     ["embedded", "cpu", "CPU float32"],
+    ["wasm:2", undefined, "WebAssembly, 2 threads"],
+    ["cpu", "wasm:1", "WebAssembly, 1 thread"],
   ])("%s with --device %s is %s", async (variable, device, name) => {
     vi.stubEnv("GPT2_ADAPTER", variable);
     const runtime = await openRuntime(device);
@@ -17,9 +19,13 @@ describe("$GPT2_ADAPTER", () => {
     runtime.close();
   });
 
-  test("names no adapter of the library where it names the reference", async () => {
-    vi.stubEnv("GPT2_ADAPTER", "cpu");
-    await expect(openGpu()).rejects.toThrow("cpu is no adapter but the reference executor (createCpuRuntime)");
+  test.each([
+    ["cpu", "cpu is no adapter but the reference executor (createCpuRuntime)"],
+    ["wasm", "wasm is no adapter but WebAssembly (createWasmRuntime)"],
+    ["wasm:2", "wasm:2 is no adapter but WebAssembly (createWasmRuntime)"],
+  ])("names no adapter of the library where it is %s", async (variable, message) => {
+    vi.stubEnv("GPT2_ADAPTER", variable);
+    await expect(openGpu()).rejects.toThrow(message);
   });
 });
 

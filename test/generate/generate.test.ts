@@ -8,10 +8,11 @@ import { declareInputs, gpt2Logits, gpt2Trunk } from "../../src/model/gpt2.ts";
 import { declareParameters } from "../../src/model/parameters.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { byteTokenizer } from "../../src/text/byte.ts";
+import { testDrivers } from "../support/drivers.ts";
 import { testAdapters } from "../support/gpu.ts";
 import { smallConfig, smallLayout, smallRuntime } from "../support/small-model.ts";
 
-const everywhere = ["CPU", ...testAdapters] as const;
+const everywhere = ["CPU", ...testDrivers] as const;
 const V = smallConfig.vocabSize;
 const T = smallConfig.contextLength;
 const END = V - 1;

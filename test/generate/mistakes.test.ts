@@ -5,7 +5,7 @@ import { createGenerator } from "../../src/generate/generate.ts";
 import { type GenerateOptions, generationOptions } from "../../src/generate/options.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { collate } from "../../src/train/batch.ts";
-import { testAdapters } from "../support/gpu.ts";
+import { testDrivers } from "../support/drivers.ts";
 import { smallConfig, smallLayout, smallRuntime } from "../support/small-model.ts";
 
 const config = { vocabSize: 11, eosTokenId: 10 };
@@ -94,7 +94,7 @@ describe("4. options that contradict each other, or mean nothing together", () =
   ])("%o is refused with the remedy", (given, message) => expect(() => options(given)).toThrow(message));
 });
 
-test.each(testAdapters)("5. two devices: %s has the model, and is handed plain ids", async (adapter) => {
+test.each(testDrivers)("5. two devices: %s has the model, and is handed plain ids", async (adapter) => {
   const runtime = await smallRuntime(adapter);
   const generator = createGenerator(runtime, smallConfig, smallLayout);
   const [result] = await generator.generate([[1, 2]], { maxNewTokens: 3, eosTokenId: null });

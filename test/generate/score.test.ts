@@ -2,10 +2,10 @@ import { expect, test } from "vitest";
 import { createGenerator } from "../../src/generate/generate.ts";
 import { createScorer } from "../../src/generate/score.ts";
 import { slidingWindows, streamWindows } from "../../src/generate/windows.ts";
-import { testAdapters } from "../support/gpu.ts";
+import { testDrivers } from "../support/drivers.ts";
 import { smallConfig, smallLayout, smallRuntime } from "../support/small-model.ts";
 
-test.each(["CPU", ...testAdapters] as const)(
+test.each(["CPU", ...testDrivers] as const)(
   "%s: scores of unequal sequences are what generation says of them",
   async (adapter) => {
     const runtime = await smallRuntime(adapter);

@@ -11,9 +11,11 @@ import { packStep, STEP } from "../../src/kernels/step.ts";
 import { runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import type { Tensors } from "../../src/runtime/runtime.ts";
 import { adversaryAllowance, openCheckGpu } from "../support/check.ts";
-import { testAdapters } from "../support/gpu.ts";
+import { type TestDriver, testDrivers } from "../support/drivers.ts";
 import { guardGpu } from "../support/guard.ts";
+import { wasmRuntime } from "../support/wasm.ts";
 
 /** Rows of 9 that overflow, cancel or vanish unless a kernel takes care; the largest is never the first. */
 const ROWS: Readonly<Record<string, readonly number[]>> = {
@@ -40,12 +42,18 @@ interface Extreme {
   readonly group?: boolean;
 }
 
-async function compare({ op, check, bounds, group }: Extreme, adapter: (typeof testAdapters)[number]): Promise<void> {
-  const gpu = guardGpu(await openCheckGpu(adapter));
-  const runtime = createGpuRuntime(gpu, group ? { software: false } : {});
+async function resultOf({ op, check, group }: Extreme, adapter: TestDriver): Promise<Tensors> {
+  const gpu = adapter === "wasm" ? undefined : guardGpu(await openCheckGpu(adapter));
+  const runtime = gpu ? createGpuRuntime(gpu, group ? { software: false } : {}) : await wasmRuntime();
   const got = await runOp(runtime, op, check);
   runtime.close();
-  await gpu.checkGuards();
+  await gpu?.checkGuards();
+  return got;
+}
+
+async function compare(extreme: Extreme, adapter: TestDriver): Promise<void> {
+  const { op, check, bounds } = extreme;
+  const got = await resultOf(extreme, adapter);
   const wanted = await runOp(createCpuRuntime({ precision: "float64" }), op, check);
   for (const [name, bound] of Object.entries(bounds)) {
     const [a, b] = [got[name]!, wanted[name]!];
@@ -115,7 +123,7 @@ function adamwExtreme(gradient: number, before: number): Extreme {
   return { op: adamwOp as unknown as AnyOp, check: { inputs, attrs: { beta2: 0.95 } }, bounds };
 }
 
-describe.each(testAdapters)("extreme inputs on %s", (adapter) => {
+describe.each(testDrivers)("extreme inputs on %s", (adapter) => {
   const rows = Object.entries(ROWS);
 
   test.each(rows)("cross-entropy of %s", async (_, values) => {

@@ -3,9 +3,8 @@ import { erf, erfc } from "../../src/core/erf.ts";
 import { geluBackwardOp, geluOp } from "../../src/kernels/gelu.ts";
 import { f32 } from "../../src/kernels/op.ts";
 import { runOp } from "../../src/runtime/compare.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { checkOp } from "../support/check.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const both = (inputs: object) => [
   { inputs: { ...inputs }, attrs: { approximate: "tanh" } },
@@ -23,9 +22,9 @@ checkOp(geluBackwardOp, {
 // Powers of x and exponentials overflow here unless the kernel takes care: x must come back, or 0, never NaN.
 const LARGE = [13, 88, 1e4, 1e13, 3e38, -13, -88, -1e4, -1e13, -3e38, 0, 1e-30];
 
-describe.each(testAdapters)("%s", (adapter) => {
+describe.each(testDrivers)("%s", (adapter) => {
   test.each(["tanh", "none"])("gelu of large numbers is exact, its slope 1 or 0: %s", async (approximate) => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const runtime = await openTestRuntime(adapter);
     const x = { ...f32([LARGE.length]), values: LARGE };
     const { y } = await runOp(runtime, geluOp, { inputs: { x }, attrs: { approximate } });
     const dy = { ...f32([LARGE.length]), values: LARGE.map(() => 1) };

@@ -6,6 +6,7 @@ import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { checkOp } from "../support/check.ts";
 import { withShaders } from "../support/device.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const large: OpCase = { inputs: { gradients: { ...f32([70_001]), scale: 10 }, loss: f32([1]) } };
@@ -16,11 +17,11 @@ checkOp(gradientNormOp, { gpuCases: [large], traits: { maxBindingBytes: 65536, s
 
 const poisons = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e30];
 
-test.each(testAdapters.flatMap((adapter) => poisons.map((poison) => [adapter, poison] as const)))(
+test.each(testDrivers.flatMap((adapter) => poisons.map((poison) => [adapter, poison] as const)))(
   "%s calls a step with one gradient of %d, or such a loss, unhealthy",
   async (adapter, poison) => {
     const values = Array.from({ length: 300 }, (_, i) => (i === 211 ? poison : 0.5));
-    const gpu = createGpuRuntime(await openTestGpu(adapter));
+    const gpu = await openTestRuntime(adapter);
     for (const runtime of [gpu, createCpuRuntime()]) {
       const bad: OpCase = { inputs: { gradients: { ...f32([300]), values }, loss: f32([1]) } };
       expect((await runOp(runtime, gradientNormOp, bad)).stats?.[HEALTHY]).toBe(0);
@@ -53,8 +54,8 @@ test.each(testAdapters)("%s: a gradient that is not finite is found where its sq
 });
 
 // Both as float32 has them: 1e30, and the next number above it.
-test.each(testAdapters)("%s: a loss of the largest magnitude is healthy, the next above it is not", async (adapter) => {
-  const gpu = createGpuRuntime(await openTestGpu(adapter));
+test.each(testDrivers)("%s: a loss of the largest magnitude is healthy, the next above it is not", async (adapter) => {
+  const gpu = await openTestRuntime(adapter);
   const bits = new Uint32Array([0x7149f2ca, 0x7149f2cb]);
   for (const runtime of [gpu, createCpuRuntime()]) {
     const healthy: number[] = [];
@@ -67,10 +68,10 @@ test.each(testAdapters)("%s: a loss of the largest magnitude is healthy, the nex
   gpu.close();
 });
 
-test.each(testAdapters)(
+test.each(testDrivers)(
   "%s: gradients whose squares moments could not keep are unhealthy, those below are not",
   async (adapter) => {
-    const gpu = createGpuRuntime(await openTestGpu(adapter));
+    const gpu = await openTestRuntime(adapter);
     for (const runtime of [gpu, createCpuRuntime()]) {
       for (const [value, healthy] of [
         [1e25, 0],

@@ -3,9 +3,8 @@ import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "../../s
 import { f32 } from "../../src/kernels/op.ts";
 import { compareTensors, runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { checkOp } from "../support/check.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const model = { x: f32([100, 768]), gain: f32([768]), bias: f32([768]) };
 const odd = { x: f32([130, 67]), gain: f32([67]) };
@@ -24,9 +23,9 @@ describe("with low limits", () => {
   });
 });
 
-describe.each(testAdapters)("%s", (adapter) => {
+describe.each(testDrivers)("%s", (adapter) => {
   test.each(["alone", "group"])("keeps the noise on top of a mean of 10,000: %s", async (variant) => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const runtime = await openTestRuntime(adapter);
     const values = Array.from({ length: 4 * 768 }, (_, i) => Math.fround(1e4 + Math.sin(i * i)));
     const flat = { ...f32([768]), values: Array(768).fill(1) };
     const check = { inputs: { x: { ...f32([4, 768]), values }, gain: flat }, attrs: { variant } };
@@ -37,7 +36,7 @@ describe.each(testAdapters)("%s", (adapter) => {
   });
 
   test("equal inputs give the bias, not NaN", async () => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const runtime = await openTestRuntime(adapter);
     const x = { ...f32([1, 8]), values: Array(8).fill(3) };
     const { y } = await runOp(runtime, layerNormOp, { inputs: { x, gain: f32([8]), bias: { ...x, shape: [8] } } });
     runtime.close();

@@ -19,6 +19,7 @@ import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime, Tensors } from "../../src/runtime/runtime.ts";
 import { adversaryAllowance, openCheckGpu } from "../support/check.ts";
 import { testAdapters } from "../support/gpu.ts";
+import { wasmRuntime } from "../support/wasm.ts";
 
 // GPT-2's own sizes, and rows of a large batch.
 const [V, C, T, ROWS] = [50257, 768, 1024, 16384];
@@ -215,6 +216,15 @@ async function compare(runtime: Runtime, sum: LongSum): Promise<void> {
 describe("sums of GPT-2's own lengths", () => {
   test.each(cases)("%s: the CPU in float32", async (_, sum) => {
     await compare(createCpuRuntime(), sum);
+  });
+
+  test.each(cases)("%s: WebAssembly", async (_, sum) => {
+    const runtime = await wasmRuntime();
+    try {
+      await compare(runtime, sum);
+    } finally {
+      runtime.close();
+    }
   });
 
   describe.each(testAdapters)("%s", (adapter) => {

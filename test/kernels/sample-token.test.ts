@@ -4,9 +4,8 @@ import { COLUMN, FINISHED, packSettings, rowStride, unpackSettings } from "../..
 import { sampleCase, sampleTokenOp } from "../../src/kernels/sample-token.ts";
 import { runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { checkOp } from "../support/check.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const wide = { ...f32([64, 1000]), scale: 3 };
 const everything = { temperature: 0.8, topK: 200, topP: 0.9, minP: 0.02, repetitionPenalty: 1.4, noRepeatNgramSize: 2 };
@@ -118,8 +117,8 @@ function rowsAtPosition(B: number, position: number): number[] {
   return [...rows];
 }
 
-test.each(["CPU", ...testAdapters] as const)("100,000 draws on %s pass a chi-square test", async (adapter) => {
-  const runtime = adapter === "CPU" ? createCpuRuntime() : createGpuRuntime(await openTestGpu(adapter));
+test.each(["CPU", ...testDrivers] as const)("100,000 draws on %s pass a chi-square test", async (adapter) => {
+  const runtime = adapter === "CPU" ? createCpuRuntime() : await openTestRuntime(adapter);
   const { counts, weights } = await countDraws((check) => runOp(runtime, sampleTokenOp, check));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const wanted = weights.map((weight) => (1e5 * weight) / total);

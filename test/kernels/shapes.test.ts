@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { OPS } from "../../src/kernels/index.ts";
 import { f32 } from "../../src/kernels/op.ts";
-import { testAdapters } from "../support/gpu.ts";
+import { testDrivers } from "../support/drivers.ts";
 import { checkRandomCase, ON_MATRICES, RANDOM_CASES, randomCases } from "../support/random-cases.ts";
 
 /** `npx tsx scripts/fuzz-shapes.ts` does the same with thousands. */
@@ -19,7 +19,7 @@ test("every op has random cases", () => {
   expect(missing.map(({ name }) => name)).toEqual([]);
 });
 
-describe.each(testAdapters)("random shapes on %s, with guard zones and memory full of NaN", (adapter) => {
+describe.each(testDrivers)("random shapes on %s, with guard zones and memory full of NaN", (adapter) => {
   test.each(QUICK)("%s", async (name) => {
     const property = fc.asyncProperty(randomCases(adapter, name), fc.nat({ max: 1e6 }), async (check, seed) => {
       await checkRandomCase(adapter, name, check, seed);

@@ -8,16 +8,18 @@ import { add } from "../../src/kernels/add.ts";
 import { f32 } from "../../src/kernels/op.ts";
 import { ARENA, readArena, writeArena } from "../../src/model/arena.ts";
 import { initialParameters } from "../../src/model/parameters.ts";
-import { openGpu } from "../../src/platform/node.ts";
+import { nodeThreads, openGpu } from "../../src/platform/node.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
+import { createWasmRuntime, openWasm } from "../../src/runtime/wasm.ts";
 import { createEvaluator } from "../../src/train/evaluate.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { createTrainer, resetOptimizer } from "../../src/train/trainer.ts";
 import { withDevice } from "../support/device.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 import { smallConfig as config, smallLayout as layout } from "../support/small-model.ts";
+import { wasmRuntime } from "../support/wasm.ts";
 
 const sequences = sequencesOf([{ ids: [10, 1, 2, 10] }, { ids: [10, 3, 4, 10] }]);
 const options = {
@@ -57,6 +59,67 @@ const WORKS: Readonly<Record<string, (runtime: Runtime, began: () => void) => Pr
     }
   },
 };
+
+describe("on WebAssembly", () => {
+  test.each(Object.entries(WORKS))("closing ends %s, at any time, however often", async (_, work) => {
+    for (const device of ["left open", "closed", "lost"]) {
+      const host = nodeThreads(2);
+      let lose: (reason: unknown) => void = () => {};
+      const wasm = await openWasm({
+        ...host,
+        start(job) {
+          lose = job.failed;
+          return host.start(job);
+        },
+      });
+      const runtime = createWasmRuntime(wasm);
+      bringWeights(runtime);
+      let ended: Promise<unknown> = Promise.resolve();
+      await new Promise<void>((began) => {
+        ended = work(runtime, began).catch((error: unknown) => error);
+      });
+      if (device === "lost") lose(new Error("out of memory"));
+      else runtime.close();
+      if (device === "closed") wasm.close();
+      expect(((await ended) as Error).name).toBe(device === "lost" ? "DeviceLostError" : "ClosedError");
+      runtime.close();
+      await expect(runtime.readState(ARENA.parameters)).rejects.toThrow(ClosedError);
+      await expect(runtime.compile(createTape())).rejects.toThrow(ClosedError);
+      wasm.close();
+      wasm.close();
+    }
+  });
+
+  test("two runtimes compute on one device at once, and closing one leaves the other alone", async () => {
+    const wasm = await openWasm(nodeThreads(2));
+    const one = createWasmRuntime(wasm);
+    bringWeights(one);
+    const wanted = await createGenerator(one, config, layout).generate([[1]], { maxNewTokens: 30, eosTokenId: null });
+    const other = createWasmRuntime(wasm);
+    bringWeights(other);
+    const training = trainer(one).run().next();
+    const got = createGenerator(other, config, layout).generate([[1]], { maxNewTokens: 30, eosTokenId: null });
+    const reading = readArena(one, layout, ARENA.parameters).catch((error: unknown) => error);
+    one.close();
+    expect(await reading).toBeInstanceOf(ClosedError);
+    await expect(training).rejects.toThrow(ClosedError);
+    expect(await got).toEqual(wanted);
+    expect(await readArena(other, layout, ARENA.parameters)).toEqual(initialParameters(config, layout, 1));
+    other.close();
+    wasm.close();
+  });
+
+  test("a program that was disposed of says so", async () => {
+    const runtime = await wasmRuntime();
+    const tape = createTape();
+    const x = tape.input("x", f32([4]));
+    tape.output("y", add(x, x));
+    const program = await runtime.compile(tape);
+    program.dispose();
+    await expect(program.run({ x: new Float32Array(4) })).rejects.toThrow(/was disposed of; compile its tape again/);
+    runtime.close();
+  });
+});
 
 // An unhandled rejection fails the run by itself.
 describe.each(testAdapters)("on %s", (adapter) => {
@@ -144,8 +207,11 @@ test.each(testAdapters)(
   },
 );
 
-test("a CPU runtime that was closed says so", async () => {
-  const runtime = createCpuRuntime();
+test.each([
+  ["CPU", async () => createCpuRuntime()],
+  ["WebAssembly", () => wasmRuntime()],
+])("a %s runtime that was closed says so", async (_, open) => {
+  const runtime = await open();
   bringWeights(runtime);
   runtime.close();
   runtime.close();

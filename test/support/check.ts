@@ -12,6 +12,7 @@ import type { Adversary } from "./adversary/library.ts";
 import { shareGpu } from "./device.ts";
 import { halvesOn, openTestGpu, type TestAdapter, testAdapters } from "./gpu.ts";
 import { guardGpu } from "./guard.ts";
+import { wasmRuntime } from "./wasm.ts";
 
 export interface CheckOptions {
   /** Larger cases, compared between GPU and CPU only. */
@@ -44,8 +45,24 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
     const casesOn = (adapter: TestAdapter) =>
       [...op.cases, ...gpuCases].filter((check) => halvesOn(adapter) || !needsHalves(op, check));
     const adapters = testAdapters.filter((adapter) => casesOn(adapter).length > 0);
-    if (!(op.vjp && op.cases.length > 0) && adapters.length === 0)
+    const wasmCases = [...op.cases, ...gpuCases].filter((check) => !needsHalves(op, check));
+    if (!(op.vjp && op.cases.length > 0) && adapters.length === 0 && wasmCases.length === 0)
       test.skip("no adapter of this machine can do it", () => {});
+    if (wasmCases.length > 0) {
+      test.each(wasmCases.map((check) => [describeCase(check), check] as const))(
+        "wasm equals CPU: %s",
+        async (_, check) => {
+          const runtime = await wasmRuntime();
+          try {
+            const { error, tensor } = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check);
+            noteError({ op: op.name, adapter: "wasm", case: describeCase(check), tensor, error, bound });
+            expect(error, tensor).toBeLessThanOrEqual(bound);
+          } finally {
+            runtime.close();
+          }
+        },
+      );
+    }
     describe.each(adapters)("%s", (adapter) => {
       const cases = casesOn(adapter);
       test.each(cases.map((check) => [describeCase(check), check] as const))("GPU equals CPU: %s", async (_, check) => {

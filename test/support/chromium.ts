@@ -36,13 +36,17 @@ export async function bundle(entry: string): Promise<string> {
   return outputFiles[0]!.text;
 }
 
+/** What makes a page cross-origin isolated, so that it may share memory with its workers. */
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
 /** Runs a script in a page of headless Chromium and gives the string that its global `result` settles to. */
-export async function runInChromium(script: string): Promise<string> {
+export async function runInChromium(script: string, isolated = false): Promise<string> {
   // WebGPU is for secure contexts only; http on localhost counts as one.
   const server = createServer((request, response) => {
     const page = request.url === "/";
     response.writeHead(page || request.url === "/page.js" ? 200 : 404, {
       "content-type": page ? "text/html" : "text/javascript",
+      ...(isolated ? ISOLATED : {}),
     });
     response.end(page ? '<!doctype html><script src="/page.js"></script>' : script);
   });

@@ -6,13 +6,15 @@ import { matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase } from "../../src/kernels/sample-token.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
-import { compareOp, needsHalves } from "../../src/runtime/compare.ts";
+import { type Comparison, compareOp, needsHalves } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { adversaryAllowance, openCheckGpu } from "./check.ts";
-import { halvesOn, type TestAdapter } from "./gpu.ts";
+import type { TestDriver } from "./drivers.ts";
+import { halvesOn } from "./gpu.ts";
 import { guardGpu } from "./guard.ts";
 import { withMatrices } from "./matrices.ts";
+import { wasmRuntime } from "./wasm.ts";
 
 /** Sizes where kernels go wrong: none, one, primes, and around what packs, tiles and workgroups take. */
 const SIZES = [
@@ -180,10 +182,11 @@ const EMULATED = [
 ];
 
 /** What there is to draw for an op on an adapter: half of it in f16, where both take that. */
-export function randomCases(adapter: TestAdapter, name: string): fc.Arbitrary<OpCase> {
+export function randomCases(adapter: TestDriver, name: string): fc.Arbitrary<OpCase> {
   const op = opNamed(name);
-  const cases = RANDOM_CASES[name]!.filter((check) => halvesOn(adapter) || !needsHalves(op, check));
-  if (!halvesOn(adapter) || !(op.halves || "result" in (op.attrs ?? {}))) return cases;
+  const halves = adapter !== "wasm" && halvesOn(adapter);
+  const cases = RANDOM_CASES[name]!.filter((check) => halves || !needsHalves(op, check));
+  if (!halves || !(op.halves || "result" in (op.attrs ?? {}))) return cases;
   return fc.tuple(cases, fc.boolean()).map(([check, halves]) => (halves ? inHalves(op, check) : check));
 }
 
@@ -232,20 +235,25 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
 const BOUND = 1e-5;
 
 /** Runs a case and its backward pass, compares with the CPU in float64, and looks after the guard zones. Gives the error. */
-export async function checkRandomCase(
-  adapter: TestAdapter,
-  name: string,
-  check: OpCase,
-  seed: number,
-): Promise<number> {
+export async function checkRandomCase(adapter: TestDriver, name: string, check: OpCase, seed: number): Promise<number> {
   const op = opNamed(name);
+  if (adapter === "wasm") {
+    const runtime = await wasmRuntime();
+    const compared = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check, seed);
+    runtime.close();
+    return within(compared);
+  }
   const opened = await openCheckGpu(adapter);
   const emulates = name === ON_MATRICES;
   const gpu = guardGpu(emulates ? withMatrices(opened, opened.info.subgroupMinSize) : opened);
   const runtime = createGpuRuntime(gpu, emulates ? { subgroupMatrices: EMULATED } : {});
-  const { error, tensor } = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check, seed);
+  const compared = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check, seed);
   runtime.close();
   await gpu.checkGuards();
+  return within(compared);
+}
+
+function within({ error, tensor }: Comparison): number {
   if (!(error <= BOUND + adversaryAllowance)) throw new Error(`${tensor} is ${error} away, allowed are ${BOUND}`);
   return error;
 }

@@ -18,7 +18,9 @@ import { modelFiles, optimizerFile, type PlannedFile, restoreStates } from "../.
 import { recordRows } from "../../src/train/rows.ts";
 import { createTrainer, resetOptimizer, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
 import { shareGpu } from "../support/device.ts";
-import { halvesOn, openTestGpu, testAdapters } from "../support/gpu.ts";
+import { testDrivers } from "../support/drivers.ts";
+import { halvesOn, openTestGpu } from "../support/gpu.ts";
+import { wasmRuntime } from "../support/wasm.ts";
 
 const dropout = { embedding: 0.1, attention: 0, residual: 0.1 };
 const config = gpt2Config({ vocabSize: 65, contextLength: 16, width: 32, layers: 2, heads: 2, dropout });
@@ -75,9 +77,14 @@ const cases: readonly [string, LayoutOptions, FloatDType][] = [
   ["mixed precision", {}, "f16"],
 ];
 
-describe.each(["CPU", ...testAdapters] as const)("%s", (name) => {
-  const open = async () => (name === "CPU" ? createCpuRuntime() : createGpuRuntime(shareGpu(await openTestGpu(name))));
-  const possible = cases.filter(([, , precision]) => precision === "f32" || name === "CPU" || halvesOn(name));
+describe.each(["CPU", ...testDrivers] as const)("%s", (name) => {
+  const open = async () => {
+    if (name === "CPU") return createCpuRuntime();
+    return name === "wasm" ? wasmRuntime() : createGpuRuntime(shareGpu(await openTestGpu(name)));
+  };
+  const possible = cases.filter(
+    ([, , precision]) => precision === "f32" || name === "CPU" || (name !== "wasm" && halvesOn(name)),
+  );
 
   test.each(possible)("arenas in many parts train to the same bits: %s", async (_, layoutOptions, precision) => {
     const one = await train(await open(), layoutParameters(config, layoutOptions), { precision });

@@ -9,10 +9,9 @@ import { scaledSum } from "../../src/kernels/scaled-sum.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
 import { compareTensors } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { classifierLoss, rowsPerChunk } from "../../src/train/classifier.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const [N, C, V] = [200, 16, 37];
 
@@ -69,16 +68,16 @@ describe("the loss in chunks is the loss of whole logits, gradients included", (
     expect(error, tensor).toBeLessThan(1e-14);
   });
 
-  test.each(testAdapters)("%s", async (adapter) => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+  test.each(testDrivers)("%s", async (adapter) => {
+    const runtime = await openTestRuntime(adapter);
     const wanted = await plain(createCpuRuntime({ precision: "float64" }), 0.1);
     const { error, tensor } = compareTensors(await chunked(runtime, BOTH, 0.1), wanted);
     expect(error, tensor).toBeLessThan(2e-6);
     runtime.close();
   });
 
-  test.each(testAdapters)("%s: the loss alone, as an evaluation asks for it, is the same", async (adapter) => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+  test.each(testDrivers)("%s: the loss alone, as an evaluation asks for it, is the same", async (adapter) => {
+    const runtime = await openTestRuntime(adapter);
     expect((await chunked(runtime, { hidden: false, table: false })).loss).toEqual((await chunked(runtime)).loss);
     runtime.close();
   });

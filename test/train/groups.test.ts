@@ -13,13 +13,12 @@ import {
   trainedEntries,
 } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { collate } from "../../src/train/batch.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { gradientTape, trainingTape } from "../../src/train/step.ts";
 import { createTrainer, resetOptimizer, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const dropout = { embedding: 0, attention: 0, residual: 0 };
 const config = gpt2Config({ vocabSize: 11, contextLength: 8, width: 8, layers: 2, heads: 2, dropout });
@@ -63,7 +62,7 @@ test.each(freezes)("freezing %s: those stay to the last bit, the rest moves", as
   }
 });
 
-test.each(testAdapters)(
+test.each(testDrivers)(
   "%s: an untied classifier and the embedding have gradients of their own, those of float64",
   async (adapter) => {
     const layout = layoutParameters(untied);
@@ -81,7 +80,7 @@ test.each(testAdapters)(
       };
     };
     const wanted = await gradients(createCpuRuntime({ precision: "float64" }));
-    const got = await gradients(createGpuRuntime(await openTestGpu(adapter)));
+    const got = await gradients(await openTestRuntime(adapter));
     for (const { name } of layout.entries) expect(relativeL2(got(name), wanted(name)), name).toBeLessThan(1e-5);
     expect(relativeL2(wanted("lm_head.weight"), wanted("wte.weight"))).toBeGreaterThan(0.1);
   },
@@ -145,10 +144,10 @@ test("several groups are told apart in each step's numbers", async () => {
   }
 });
 
-describe.each(testAdapters)("%s", (adapter) => {
+describe.each(testDrivers)("%s", (adapter) => {
   test("frozen parts, factors and micro-batches follow the float64 reference", async () => {
     const layout = layoutParameters(config, { freeze: ["wpe", "h.0"], rateFactors: [{ pattern: "wte", factor: 0.1 }] });
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const runtime = await openTestRuntime(adapter);
     const got = await train(runtime, config, layout, { batchSize: 1, accumulation: 3 });
     const wanted = await train(createCpuRuntime({ precision: "float64" }), config, layout);
     got.steps.forEach(({ loss, gradNorm, groups }, i) => {

@@ -19,13 +19,12 @@ import {
   unpackParameters,
 } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { collate } from "../../src/train/batch.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { gradientTape, type StepOptions, trainingTape } from "../../src/train/step.ts";
 import { createTrainer, resetOptimizer, type TrainOptions } from "../../src/train/trainer.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const dropout = { embedding: 0, attention: 0, residual: 0 };
 const config = gpt2Config({ vocabSize: 11, contextLength: 8, width: 16, layers: 2, heads: 2, dropout });
@@ -85,9 +84,9 @@ async function gradientsOf(runtime: Runtime, arena: ArrayLike<number>, its = lay
 
 const runtimes: [string, () => Promise<Runtime>, number][] = [
   ["CPU float64", async () => createCpuRuntime({ precision: "float64" }), 1e-6],
-  ...testAdapters.map((adapter): [string, () => Promise<Runtime>, number] => [
+  ...testDrivers.map((adapter): [string, () => Promise<Runtime>, number] => [
     adapter,
-    async () => createGpuRuntime(await openTestGpu(adapter)),
+    () => openTestRuntime(adapter),
     2e-6,
   ]),
 ];

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { randomFrom } from "../support/device-loss.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 import { drawPoison, preparePoisonTest } from "../support/poison.ts";
 
 /** As scripts/not-finite.ts, with fewer values. */
@@ -28,10 +27,10 @@ describe("a step in which some value turns NaN or infinite leaves weights and mo
     expect(await inject(createCpuRuntime(), accumulated, 60)).toContain("left out");
   });
 
-  test.each(testAdapters)(
+  test.each(testDrivers)(
     "%s",
     async (adapter) => {
-      const runtime = createGpuRuntime(await openTestGpu(adapter));
+      const runtime = await openTestRuntime(adapter);
       expect(await inject(runtime, true, 6)).toContain("left out");
       runtime.close();
     },

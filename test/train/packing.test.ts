@@ -7,13 +7,12 @@ import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { type Batch, collate, collateRows } from "../../src/train/batch.ts";
 import { packedRows } from "../../src/train/rows.ts";
 import { gradientTape } from "../../src/train/step.ts";
 import { createTrainer, resetOptimizer } from "../../src/train/trainer.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const dropout = { embedding: 0, attention: 0, residual: 0 };
 const config = gpt2Config({ vocabSize: 11, contextLength: 24, width: 16, layers: 1, heads: 2, dropout });
@@ -50,9 +49,9 @@ async function sumsOver(runtime: Runtime, batches: readonly Batch[]) {
 
 const runtimes: [string, () => Promise<Runtime>, number, number][] = [
   ["CPU float64", async () => createCpuRuntime({ precision: "float64" }), 1e-12, 1e-12],
-  ...testAdapters.map((adapter): [string, () => Promise<Runtime>, number, number] => [
+  ...testDrivers.map((adapter): [string, () => Promise<Runtime>, number, number] => [
     adapter,
-    async () => createGpuRuntime(await openTestGpu(adapter)),
+    () => openTestRuntime(adapter),
     1e-6,
     1e-5,
   ]),

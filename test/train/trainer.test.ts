@@ -6,13 +6,12 @@ import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { createEvaluator } from "../../src/train/evaluate.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { createTrainer, resetOptimizer, type StepResult, type TrainOptions } from "../../src/train/trainer.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const records = ["abba", "baab", "a", "bababababab", "ab", "bbbb", "aab"];
 const tokenizer = charTokenizer(records.join(""));
@@ -55,10 +54,10 @@ async function trainOn(runtime: Runtime, dropout: number, changes: Partial<Train
   return { steps, weights: await runtime.readState(ARENA.parameters) };
 }
 
-describe.each(testAdapters)("%s", (adapter) => {
+describe.each(testDrivers)("%s", (adapter) => {
   test("two runs with one seed are equal to the last bit, with dropout", async () => {
     const run = async () => {
-      const runtime = createGpuRuntime(await openTestGpu(adapter));
+      const runtime = await openTestRuntime(adapter);
       const result = await trainOn(runtime, 0.1);
       runtime.close();
       return result;
@@ -69,7 +68,7 @@ describe.each(testAdapters)("%s", (adapter) => {
   });
 
   test("follows the float64 reference, dropout masks included", async () => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+    const runtime = await openTestRuntime(adapter);
     const got = await trainOn(runtime, 0.2);
     const wanted = await trainOn(createCpuRuntime({ precision: "float64" }), 0.2);
     got.steps.forEach((step, i) => {
@@ -145,31 +144,36 @@ test("each batch of a step draws its own dropout", async () => {
   expect(Math.abs((await lossOf(2)) / (await lossOf(1)) - 1)).toBeGreaterThan(1e-4);
 });
 
-test("a run that goes on from a pause has the bits of one that never stopped", async () => {
-  const config = configOf(0.1);
-  const layout = layoutParameters(config);
-  const all = { ...options, batchSize: 2, accumulation: 2 };
-  const whole = await trainOn(createCpuRuntime(), 0.1, all);
-  const [before, after] = [createCpuRuntime(), createCpuRuntime()];
-  const states = [ARENA.parameters, ARENA.m, ARENA.v];
-  const start = async (runtime: Runtime, more: Partial<TrainOptions>) => {
-    const trainer = createTrainer(runtime, config, layout, rowsFor(all), { ...all, ...more });
-    await trainer.prepare();
-    return trainer;
-  };
-  const first = await start(before, { pauseAfter: (step) => step === 3 });
-  before.writeState(ARENA.parameters, initialParameters(config, layout, 1));
-  for await (const { step, settled } of first.run()) {
-    expect(settled).toBe(step === 3);
-    if (settled) break;
-  }
-  const second = await start(after, { startStep: 3 });
-  for (const name of states) after.writeState(name, await before.readState(name));
-  const rest: StepResult[] = [];
-  for await (const step of second.run()) rest.push(step);
-  expect(rest).toEqual(whole.steps.slice(3));
-  expect(await after.readState(ARENA.parameters)).toEqual(whole.weights);
-});
+test.each(["CPU", "wasm"])(
+  "%s: a run that goes on from a pause has the bits of one that never stopped",
+  async (name) => {
+    const config = configOf(0.1);
+    const layout = layoutParameters(config);
+    const all = { ...options, batchSize: 2, accumulation: 2 };
+    const open = async () => (name === "CPU" ? createCpuRuntime() : openTestRuntime("wasm"));
+    const [other, before, after] = [await open(), await open(), await open()];
+    const whole = await trainOn(other, 0.1, all);
+    const states = [ARENA.parameters, ARENA.m, ARENA.v];
+    const start = async (runtime: Runtime, more: Partial<TrainOptions>) => {
+      const trainer = createTrainer(runtime, config, layout, rowsFor(all), { ...all, ...more });
+      await trainer.prepare();
+      return trainer;
+    };
+    const first = await start(before, { pauseAfter: (step) => step === 3 });
+    before.writeState(ARENA.parameters, initialParameters(config, layout, 1));
+    for await (const { step, settled } of first.run()) {
+      expect(settled).toBe(step === 3);
+      if (settled) break;
+    }
+    const second = await start(after, { startStep: 3 });
+    for (const name of states) after.writeState(name, await before.readState(name));
+    const rest: StepResult[] = [];
+    for await (const step of second.run()) rest.push(step);
+    expect(rest).toEqual(whole.steps.slice(3));
+    expect(await after.readState(ARENA.parameters)).toEqual(whole.weights);
+    for (const runtime of [other, before, after]) runtime.close();
+  },
+);
 
 test("evaluates as the training step does, without dropout, over records of any lengths", async () => {
   const runtime = createCpuRuntime();

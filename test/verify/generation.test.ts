@@ -2,11 +2,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { readFixture } from "../../src/verify/directory.ts";
 import { passed } from "../../src/verify/fixture.ts";
 import { readGenerationFixture, verifyGeneration } from "../../src/verify/generation.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const directory = fileURLToPath(new URL("../../../shared/parity/tiny/", import.meta.url));
 
@@ -16,8 +15,8 @@ function open() {
 }
 
 describe.runIf(existsSync(directory))("what transformers' generate() gave", () => {
-  test.each(["CPU", ...testAdapters] as const)("%s gives the same ids, scores and distributions", async (adapter) => {
-    const runtime = adapter === "CPU" ? createCpuRuntime() : createGpuRuntime(await openTestGpu(adapter));
+  test.each(["CPU", ...testDrivers] as const)("%s gives the same ids, scores and distributions", async (adapter) => {
+    const runtime = adapter === "CPU" ? createCpuRuntime() : await openTestRuntime(adapter);
     const { fixture, requests } = open();
     const checks = await verifyGeneration(runtime, fixture, requests);
     expect(checks.filter(({ name }) => name.startsWith("generate"))).toHaveLength(11);

@@ -7,6 +7,7 @@ import { builtInFixture } from "../../src/verify/built-in.ts";
 import { readFixture } from "../../src/verify/directory.ts";
 import { type Check, type Fixture, passed } from "../../src/verify/fixture.ts";
 import { verify } from "../../src/verify/verify.ts";
+import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 import { halvesOn, openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const directory = fileURLToPath(new URL("../../../shared/parity/tiny/", import.meta.url));
@@ -33,8 +34,8 @@ describe.each(fixtures)("%s", (_, open) => {
     }
   });
 
-  test.each(testAdapters)("%s holds every bound", async (adapter) => {
-    const runtime = createGpuRuntime(await openTestGpu(adapter));
+  test.each(testDrivers)("%s holds every bound", async (adapter) => {
+    const runtime = await openTestRuntime(adapter);
     expect(failures(await verify(runtime, await open()))).toEqual([]);
     runtime.close();
   });

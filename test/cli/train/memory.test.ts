@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { runtimeOn } from "../../../src/cli/runtime.ts";
+import { type OpenRuntime, runtimeOn } from "../../../src/cli/runtime.ts";
 import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
 import type { TrainSettings } from "../../../src/cli/settings/table.ts";
 import { terminal } from "../../../src/cli/terminal.ts";
@@ -11,11 +11,14 @@ import { planTraining, type TrainPlan } from "../../../src/cli/train/plan.ts";
 import { runTraining, trainSession } from "../../../src/cli/train/run.ts";
 import { openSession } from "../../../src/cli/train/session.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
+import { nodeThreads } from "../../../src/platform/node/threads.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../../src/runtime/gpu.ts";
+import { createWasmRuntime, openWasm } from "../../../src/runtime/wasm.ts";
 import { shareGpu, withDevice } from "../../support/device.ts";
 import { fakeGpu } from "../../support/fake-gpu.ts";
 import { openTestGpu, testAdapters } from "../../support/gpu.ts";
+import { hearTerminal } from "../../support/terminal.ts";
 
 let folder = "";
 
@@ -100,6 +103,33 @@ describe.each(testAdapters)("%s", (adapter) => {
     }
   });
 });
+
+test.each(cases)(
+  "on WebAssembly a run takes no more than was predicted, and not much less: %s",
+  async (name, settings) => {
+    const quiet = hearTerminal(() => {});
+    const wasm = await openWasm(nodeThreads(2));
+    const wasmRuntime = createWasmRuntime(wasm);
+    const runtime: OpenRuntime = { ...wasmRuntime, tuning: null, tuned: () => Promise.reject() };
+    const plan = await planOf(settings);
+    try {
+      const pauseAfter = (step: number): boolean => step % 4 === 0;
+      const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, memory: undefined });
+      const directory = join(folder, `wasm ${name.slice(0, 12)}`);
+      const stop = { reason: undefined, signal: new AbortController().signal, exitCode: 0, dispose() {} };
+      await trainSession(session, plan, directory, undefined, stop);
+      // Of so small a model, lengths that do not occur and a piece of a checkpoint, which the host holds, are a tenth each.
+      const { end } = wasm.heap.other;
+      expect(session.deviceBytes).toBeGreaterThan(0.95 * end);
+      expect(session.deviceBytes).toBeLessThan(1.2 * end);
+    } finally {
+      quiet();
+      runtime.close();
+      wasm.close();
+      await plan.data.close();
+    }
+  },
+);
 
 test("evaluation, samples and all lengths are part of it; what the host takes at the start only where it is the most", async () => {
   const runtime = createGpuRuntime(fakeGpu());

@@ -1,0 +1,30 @@
+import type { AttentionSizes } from "./attention-rows.ts";
+import { productScratch } from "./matmul/wasm.ts";
+import { at, real, type WasmWork } from "./wasm.ts";
+
+/** Rows whose scores exist at a time: ROWS of wasm/attention.ts. */
+const ROWS = 64;
+
+/** Calls of `kernel`, a piece for each head of each sequence; `tensors`: what it names after what both kernels do. */
+function call(
+  kernel: "attention" | "attentionBackward",
+  sizes: AttentionSizes,
+  tensors: string[],
+  scratch: number,
+): WasmWork {
+  const { B, T, H, D, scale, rate, stream } = sizes;
+  const common = [at("qkv"), at("lengths"), at("starts"), at("step"), real(scale), real(rate), stream];
+  const args = [B, T, H, D, ...common, ...tensors.map(at)];
+  return { calls: [{ kernel, args, pieces: B * H, scratchBytes: scratch }] };
+}
+
+export function wasmAttention(sizes: AttentionSizes): WasmWork {
+  const { T, D } = sizes;
+  return call("attention", sizes, ["y", "logSumExp"], productScratch(ROWS, Math.max(T, D)) + 4 * ROWS * T);
+}
+
+export function wasmAttentionBackward(sizes: AttentionSizes): WasmWork {
+  const { T, D } = sizes;
+  const scratch = productScratch(Math.max(T, ROWS), Math.max(T, D)) + 2 * 4 * ROWS * T;
+  return call("attentionBackward", sizes, ["y", "logSumExp", "dy", "dqkv"], scratch);
+}
