@@ -137,7 +137,7 @@ describe("no call has the elements of an array as its arguments", () => {
 /** Runs that compute nothing: plans whose outputs are zeros. */
 function idleRuntime(outputs: (inputs: Readonly<Record<string, ArrayLike<number>>>) => Record<string, Float32Array>) {
   const run = async (inputs: Record<string, ArrayLike<number>>) => outputs(inputs);
-  return { compile: async () => ({ run, dispose() {} }) } as unknown as Runtime;
+  return { isWritten: () => true, compile: async () => ({ run, dispose() {} }) } as unknown as Runtime;
 }
 
 const byte = byteTokenizer();

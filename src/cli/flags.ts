@@ -25,8 +25,11 @@ export function readWords(typed: readonly string[], program: Command, elsewhere:
   for (let i = 0; i < typed.length; i++) {
     const word = typed[i]!;
     if (word === "--") {
-      words.push(...typed.slice(i));
-      loose.push(...typed.slice(i + 1));
+      words.push(word);
+      for (const file of typed.slice(i + 1)) {
+        words.push(file);
+        loose.push(file);
+      }
       break;
     }
     if (!mayBeFlag(word) || isNegative(word)) {
@@ -67,7 +70,7 @@ export function readWords(typed: readonly string[], program: Command, elsewhere:
       if (option.variadic) severalOf = option;
     } else {
       const said = value ?? (next !== undefined && /^(true|false|yes|no)$/i.test(next) ? typed[++i] : undefined);
-      words.push(...switched(command, option, flag, said));
+      for (const given of switched(command, option, flag, said)) words.push(given);
     }
   }
   const own = command.parent === program ? elsewhere[command.name()] : undefined;

@@ -1,4 +1,5 @@
 import { bytesPerElement, type DType, type FloatDType } from "../core/dtype.ts";
+import { smallest } from "../core/extremes.ts";
 import { SHADERS } from "./shaders.gen.ts";
 import type { Traits } from "./traits.ts";
 
@@ -122,7 +123,7 @@ function codeOf(shader: Shader): string {
   if (typeof shader === "string") return SHADERS[shader] ?? unknownShader(shader);
   const lines = shader.code.split(/\r?\n/);
   const indents = lines.filter((line) => line.trim() !== "").map((line) => /^[ \t]*/.exec(line)![0].length);
-  const indent = Math.min(...indents, Number.POSITIVE_INFINITY);
+  const indent = smallest(indents);
   return `${lines.map((line) => line.slice(indent)).join("\n")}\n`;
 }
 

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { largest } from "../core/extremes.ts";
 import { type AddedToken, addedTokens } from "./added-tokens.ts";
 import { byteTokenizerOf } from "./byte.ts";
 import { visibleToBytes } from "./byte-level.ts";
@@ -245,7 +246,7 @@ function fromCharacters(
   const characters = [...vocab].filter(([entry]) => [...entry].length === 1);
   const odd = [...vocab].find(([entry]) => [...entry].length !== 1 && !others.has(entry));
   const ids = new Set(vocab.values());
-  if (odd !== undefined || ids.size !== vocab.size || Math.max(...ids) >= vocab.size)
+  if (odd !== undefined || ids.size !== vocab.size || largest(ids) >= vocab.size)
     userError("tokenizer.json: wanted ids from 0 without a gap, each of one character or of an added token");
   const tokens = bytesById(vocab, parts.added.tokens, (entry) => UTF8.encode(entry));
   return { ...charTokenizerWith(new Map(characters), { ...parts, tokens }), startsTexts };

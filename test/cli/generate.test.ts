@@ -185,7 +185,7 @@ describe("gpt2 eval", () => {
     expect(results[0]).toMatchObject({ questions: 5 });
     for (const result of results) expect(result).toEqual(results[0]);
     const misled = await gpt2(["eval", "--choices", file, "--text-column", "ctx"]);
-    expect(misled).toMatchObject({ code: 1, stderr: "gpt2: --text-column is for --data; leave it out\n" });
+    expect(misled).toMatchObject({ code: 2, stderr: "gpt2: --text-column is for --data; leave it out\n" });
     writeFileSync(file, '{"ctx": "a", "endings": ["b", "c"]}\n');
     const { code, stderr } = await gpt2(["eval", "--choices", file]);
     expect(code).toBe(1);
