@@ -40,6 +40,7 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
     "src/bench/peers.ts rows.push(...failures)",
     "src/bench/step-peers.ts Math.min(...times)",
     "src/bench/step.ts Math.min(...queued)",
+    "src/bench/wasm.ts Math.min(...times)",
     "src/runtime/tuner.ts Math.min(...left.map((i) => times[i][0]))",
     "src/runtime/tuner.ts Math.min(...times[i])",
   ],

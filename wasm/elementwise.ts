@@ -93,7 +93,7 @@ export function scaledSum(args: usize, _piece: i32, _scratch: usize): void {
   let total: f64 = 0;
   let i = 0;
   for (; i + 4 <= count; ) {
-    const end = least(count & ~3, i + 256);
+    const end = least(count & ~3, i + 128);
     let sum = f32x4.splat(0);
     for (; i < end; i += 4) {
       sum = f32x4.add(sum, v128.load(x));

@@ -355,8 +355,11 @@ function addRow(y: usize, a: usize, b: usize, count: i32): void {
   }
 }
 
-/** args: N C rows | dy ids order dtable V into. A piece is `rows` rows of the table, whose tokens it finds in the sorted order. */
-export function embeddingBackward(args: usize, piece: i32, _scratch: usize): void {
+/**
+ * args: N C rows | dy ids order dtable V into. A piece is `rows` rows of the table, whose tokens it finds in the sorted order.
+ * scratch: C numbers of float64: one token may be all of a batch.
+ */
+export function embeddingBackward(args: usize, piece: i32, scratch: usize): void {
   const N = intAt(args, 0);
   const C = intAt(args, 1);
   const first = piece * intAt(args, 2);
@@ -372,11 +375,20 @@ export function embeddingBackward(args: usize, piece: i32, _scratch: usize): voi
     if (load<u32>(ids + words(load<u32>(order + words(middle)))) < <u32>first) low = middle + 1;
     else high = middle;
   }
-  for (; low < N; low++) {
-    const n = load<u32>(order + words(low));
-    const id = load<u32>(ids + words(n));
+  while (low < N) {
+    const id = load<u32>(ids + words(load<u32>(order + words(low))));
     if (id >= <u32>last) return;
     const to = table + words(C) * <usize>id;
-    addRow(to, to, addressAt(args, 3) + words(C) * <usize>n, C);
+    for (let c = 0; c < C; c++) store<f64>(scratch + (<usize>c << 3), <f64>load<f32>(to + words(c)));
+    for (; low < N; low++) {
+      const n = load<u32>(order + words(low));
+      if (load<u32>(ids + words(n)) != id) break;
+      const dy = addressAt(args, 3) + words(C) * <usize>n;
+      for (let c = 0; c < C; c++) {
+        const sum = scratch + (<usize>c << 3);
+        store<f64>(sum, load<f64>(sum) + <f64>load<f32>(dy + words(c)));
+      }
+    }
+    for (let c = 0; c < C; c++) store<f32>(to + words(c), <f32>load<f64>(scratch + (<usize>c << 3)));
   }
 }

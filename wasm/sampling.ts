@@ -24,7 +24,8 @@ const PENALTY: i32 = 8;
 const NGRAM_SIZE: i32 = 9;
 const ENDS: i32 = 10;
 const WORDS: i32 = 11;
-const LISTS: i32 = 12;
+const VOCABULARY: i32 = 12;
+const LISTS: i32 = 13;
 const TOKEN: usize = 0;
 const POSITION: usize = 1;
 const FINISHED: usize = 2;
@@ -61,7 +62,7 @@ function ban(scores: usize, id: u32, V: i32): void {
   if (id < <u32>V) store<f32>(scores + words(id), BANNED);
 }
 
-/** scores = logits with the repetition penalty, then the bans of n-grams, of bad words and of an early end. */
+/** scores = logits with the repetition penalty, then the bans of n-grams, of bad words, of an early end and of rows that no token has. */
 function prepare(scores: usize, logits: usize, V: i32, history: usize, count: i32, settings: usize, early: bool): void {
   memory.copy(scores, logits, words(V));
   const penalty = realAt(settings, PENALTY);
@@ -86,6 +87,7 @@ function prepare(scores: usize, logits: usize, V: i32, history: usize, count: i3
     if (same(history + words(count - length + 1), settings + words(word), length - 1)) ban(scores, at(settings, word + length - 1), V);
   }
   if (early) for (let i = 0; i < ends; i++) ban(scores, at(settings, LISTS + i), V);
+  for (let id = min<u32>(at(settings, VOCABULARY), <u32>V); id < <u32>V; id++) ban(scores, id, V);
 }
 
 function same(a: usize, b: usize, count: i32): bool {

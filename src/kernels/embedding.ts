@@ -124,7 +124,7 @@ export const embeddingBackwardOp = defineOp({
     const some = rowsOfPiece(C);
     const tensors = [at("dy"), at("ids"), at("order"), at("dtable")];
     const args = [N, C, some, ...tensors, rows, Number(into !== undefined)];
-    return { calls: [{ kernel: "embeddingBackward", args, pieces: Math.ceil(rows / some) }] };
+    return { calls: [{ kernel: "embeddingBackward", args, pieces: Math.ceil(rows / some), scratchBytes: 8 * C }] };
   },
   cost: ({ dy }) => ({ flops: sizeOf(dy.shape), bytes: 8 * sizeOf(dy.shape) }),
   cases: [

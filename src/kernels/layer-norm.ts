@@ -70,7 +70,8 @@ export const layerNormOp = defineOp({
     }),
   wasm: ({ x }, _outputs, { epsilon }) => {
     const args = [at("x"), at("gain"), at("bias"), at("y"), at("mean"), at("rstd"), real(epsilon)];
-    return { calls: [eachRow("layerNorm", ...rowsAndColumns(x.shape), args)] };
+    const [rows, columns] = rowsAndColumns(x.shape);
+    return { calls: [eachRow("layerNorm", rows, columns, args)] };
   },
   vjp: ({ x, gain, bias }, { mean, rstd }, { y: dy }, { variant }, context) => {
     if (!dy) return {};
@@ -144,7 +145,8 @@ export const layerNormBackwardOp = defineOp({
     }),
   wasm: ({ x }) => {
     const args = ["x", "gain", "mean", "rstd", "dy", "residual", "dx"].map(at);
-    return { calls: [eachRow("layerNormBackward", ...rowsAndColumns(x.shape), args)] };
+    const [rows, columns] = rowsAndColumns(x.shape);
+    return { calls: [eachRow("layerNormBackward", rows, columns, args)] };
   },
   cost: ({ x, residual }) => ({ flops: 14 * sizeOf(x.shape), bytes: (residual ? 16 : 12) * sizeOf(x.shape) }),
   cases: [

@@ -62,7 +62,8 @@ export function eachRow(kernel: WasmKernel, rows: number, columns: number, args:
 }
 
 /**
- * Sums over rows, in two passes: of each stretch of about sqrt(rows) rows, then over the stretches. `width`: numbers that a
+ * Sums over rows, in two passes: of each stretch of at most 32 rows, as long as a run of `shaders/lib/sum.wgsl`, then over the
+ * stretches in float64. `width`: numbers that a
  * stretch leaves; `sums`: where they go, by the name of the output and the offset in a stretch.
  */
 export function sumOverRows(
@@ -72,7 +73,7 @@ export function sumOverRows(
   width: number,
   sums: readonly (readonly [output: string, offset: number])[],
 ): WasmWork {
-  const some = Math.max(16, Math.ceil(Math.sqrt(rows)));
+  const some = Math.min(32, Math.max(16, Math.ceil(Math.sqrt(rows))));
   const stretches = Math.ceil(rows / some);
   const columnsOfPiece = Math.max(64, Math.ceil(CHUNK / Math.max(1, stretches)));
   return {
