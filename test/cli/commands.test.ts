@@ -82,6 +82,27 @@ const ANYWHERE: readonly Case[] = [
   { line: "gradcheck add gelu", last: /passed$|checked by differences only$/ },
 ];
 
+/** On WebAssembly as anywhere: what each main command does, without its options. */
+const MAIN =
+  /^(train .*--output-dir base|train --resume base .*|generate .*--json .*|generate .*--num-beams .*|eval .*--records .*|verify|gradcheck add gelu)$/;
+
+const ON_WASM: readonly Case[] = [
+  ...ANYWHERE.filter(({ line }) => MAIN.test(line)),
+  { line: "bench kernels --quick --only gelu --out kernels.json", last: /GB\/s/ },
+  {
+    line: "bench generate --quick --size tiny",
+    code: 2,
+    last: /^$/,
+    says: /^gpt2: bench: this part measures adapters; kernels and step take --device wasm, too\n$/,
+  },
+  {
+    line: `${TRAIN} --samples 1 --precision f16`,
+    code: 5,
+    last: /^plan /,
+    says: /^gpt2: --precision f16: WebAssembly, \d+ threads? has no f16 \(shader-f16\); [^\n]+\n$/,
+  },
+];
+
 /** Every variant of a product is compiled, for which SwiftShader takes a quarter of a minute. */
 const TUNE: readonly Case[] = [
   {
@@ -224,6 +245,10 @@ describe.each(testAdapters)("on %s", (adapter) => {
 
 describe("on the CPU", () => {
   table(ANYWHERE, undefined, "cpu");
+});
+
+describe("on WebAssembly", () => {
+  table(ON_WASM, undefined, "wasm");
 });
 
 describe("what is wrong is said in one line", () => {
