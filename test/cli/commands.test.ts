@@ -8,6 +8,8 @@ import { halvesOn, type TestAdapter, testAdapters } from "../support/gpu.ts";
 
 /** A command and how it ends. */
 interface Case extends Command {
+  /** What else standard output must hold. */
+  readonly prints?: RegExp;
   /** 0 where absent. */
   readonly code?: number;
   /** The last line of standard output. */
@@ -109,7 +111,7 @@ const TUNE: readonly Case[] = [
     line: `${TRAIN} --samples 0 --tune --output-dir timed`,
     env: { GPT2_TUNE_ONLY: "NN 64 64 16" },
     last: NEXT,
-    says: /^tuning 1 classes of sizes on .*\n {2}matmul NN 64 64 16: .*\nkept in .*\n$/,
+    prints: /^tuning 1 classes of sizes on .*\n {2}matmul NN 64 64 16: .*\nkept in .*\n/,
   },
   // What was measured is used, and written down.
   { line: "train --resume timed --max-steps 3", last: NEXT },
@@ -223,6 +225,7 @@ function table(cases: readonly Case[], adapter: string | undefined, device: stri
       stderr: one.says ? expect.stringMatching(one.says) : "",
     });
     expect(lastLine(stdout)).toMatch(one.last);
+    if (one.prints) expect(stdout).toMatch(one.prints);
   });
 }
 

@@ -69,8 +69,8 @@ trained in 0:00, saved in run/model; run/report.html shows
 
   d8575d9eci7td41m62ifitrt5cb@x.8
         malformed    cut off          new
-  ab@x  malformed    ended by itself  new
-  lco01zcir228ca92a.b3ble43p0@73
+  ac@x  malformed    ended by itself  new
+  ldo01zcir228ca92a.b3ble43p0@73
         malformed    ended by itself  new
 3 samples: 0 well-formed, 2 ended by themselves, 3 not in
   the data
@@ -87,8 +87,8 @@ step 12  eval_loss 0.0000  perplexity 00.00  best so far
 trained in 0:00, saved in run/model; run/report.html shows it
 
   d8575d9eci7td41m62ifitrt5cb@x.8  malformed    cut off          new
-  ab@x                             malformed    ended by itself  new
-  lco01zcir228ca92a.b3ble43p0@73   malformed    ended by itself  new
+  ac@x                             malformed    ended by itself  new
+  ldo01zcir228ca92a.b3ble43p0@73   malformed    ended by itself  new
 3 samples: 0 well-formed, 2 ended by themselves, 3 not in the data
 loss: training, evaluation`;
 

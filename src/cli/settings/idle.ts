@@ -102,7 +102,7 @@ export function idleSettings(settings: TrainSettings, said: Partial<TrainSetting
     const given = keys.filter((key) => said[key] !== undefined && said[key] !== (DEFAULTS[key] ?? 0));
     if (given.length === 0 || !idle(settings)) continue;
     const line = `${given.map(flagName).join(", ")} ${why}`;
-    if (refused) userError(`train: ${line}`);
+    if (refused) userError(`train: ${line}`, "usage");
     lines.push(line);
   }
   return lines;

@@ -15,7 +15,7 @@ export function typedSettings(flags: Readonly<Record<string, unknown>>): Partial
       const names = [fileName(key), ...SETTINGS[key].aliases];
       const given = names.filter((name) => flags[camelCase(name)] !== undefined);
       if (given.length > 1)
-        userError(`train: ${given.map(flagOf).join(" and ")} are one setting by two names; leave out one`);
+        userError(`train: ${given.map(flagOf).join(" and ")} are one setting by two names; leave out one`, "usage");
       return given.map((name) => [key, flags[camelCase(name)]]);
     }),
   ) as Partial<TrainSettings>;

@@ -54,13 +54,17 @@ function withHeads(settings: TrainSettings, said: Partial<TrainSettings>): Train
     if (even && (said.nEmbd === undefined || nEmbd / nHead <= USUAL_HEAD)) return settings;
     const usual = usualHeads(nEmbd);
     if (usual !== undefined) return { ...settings, nHead: usual };
-    userError(`train: ${width} ${nEmbd} cannot be cut into heads; give a multiple of ${USUAL_HEAD}, or ${heads} too`);
+    userError(
+      `train: ${width} ${nEmbd} cannot be cut into heads; give a multiple of ${USUAL_HEAD}, or ${heads} too`,
+      "usage",
+    );
   }
-  if (!even) userError(`train: ${width} is ${nEmbd}, no multiple of ${heads} ${nHead}; change one of them`);
+  if (!even) userError(`train: ${width} is ${nEmbd}, no multiple of ${heads} ${nHead}; change one of them`, "usage");
   if (nEmbd / nHead > MAX_HEAD_WIDTH)
     userError(
       `train: ${width} ${nEmbd} by ${heads} ${nHead} makes heads of ${nEmbd / nHead} columns, at most ${MAX_HEAD_WIDTH} are possible; ` +
         `give more heads, or leave ${heads} out`,
+      "usage",
     );
   return settings;
 }
