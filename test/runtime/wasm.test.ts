@@ -177,6 +177,28 @@ describe("order", () => {
     runtime.close();
   });
 
+  test("a signal is heard between ops, however short the runs, and ends them with its reason", async () => {
+    const stop = new AbortController();
+    const wasm = await openTestWasm();
+    const runtime = createWasmRuntime(wasm, { signal: stop.signal });
+    const tape = createTape();
+    const s = tape.state("s", f32([64]));
+    tape.output("y", addOp.apply({ a: s, b: s }).y);
+    const program = await runtime.compile(tape);
+    const reason = new Error("enough");
+    setTimeout(() => stop.abort(reason), 5);
+    const forever = async () => {
+      for (;;) await program.run({});
+    };
+    await expect(forever()).rejects.toBe(reason);
+    await expect(runtime.readState("s")).rejects.toBe(reason);
+    runtime.close();
+    // What was left has left nothing under way.
+    const other = createWasmRuntime(wasm);
+    expect([...(await (await other.compile(tape)).run({})).y!]).toEqual(Array(64).fill(0));
+    other.close();
+  });
+
   test("timers are not kept waiting by a long run", async () => {
     const runtime = await wasmRuntime();
     const { config } = stepSize("nanogpt", "software");
