@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
-import stringWidth from "string-width";
 import { duration, grouped } from "../core/units.ts";
 import { systemError } from "../platform/node/folder.ts";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
@@ -13,7 +12,7 @@ import { decimals } from "../report/page-parts.ts";
 import { lossChart } from "./loss-chart.ts";
 import { REPORT_FILE } from "./report-page.ts";
 import { readRun } from "./run-read.ts";
-import { fitted, printable, terminal } from "./terminal.ts";
+import { fitted, printable, terminal, widthOf } from "./terminal.ts";
 
 const NONE = "\u2013";
 /** Damaged lines of a run that are named one by one. */
@@ -130,8 +129,8 @@ function whole(value: number | undefined): string {
 function table<T>(columns: readonly Column<T>[], rows: readonly T[], width = Number.POSITIVE_INFINITY): string {
   const padded = columns.map(({ head, cell, rank = 0, align }) => {
     const cells = [head, ...rows.map((row) => printable(cell(row)).replaceAll("\n", " "))];
-    const most = cells.reduce((longest, text) => Math.max(longest, stringWidth(text)), 0);
-    const space = (text: string): string => " ".repeat(most - stringWidth(text));
+    const most = cells.reduce((longest, text) => Math.max(longest, widthOf(text)), 0);
+    const space = (text: string): string => " ".repeat(most - widthOf(text));
     return { rank, cells: cells.map((text) => (align === "left" ? text + space(text) : space(text) + text)) };
   });
   // All cells of a column are of one width, so that all lines leave out the same ones.

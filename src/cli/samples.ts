@@ -1,8 +1,8 @@
 import pc from "picocolors";
-import stringWidth from "string-width";
+import { largest } from "../core/extremes.ts";
 import { isWellFormedAddress } from "../text/address.ts";
 import type { SampleEntry } from "../train/events.ts";
-import { folded, printable } from "./terminal.ts";
+import { folded, printable, widthOf } from "./terminal.ts";
 
 export interface JudgeOptions {
   /** Whether a text is one of the training data; undefined: nobody knows. */
@@ -26,17 +26,17 @@ export function formatSamples(samples: SampleEntry["samples"], { has, addresses,
       ...(novel === undefined ? [] : [novel ? "new" : "in the data"]),
     ];
     const lines = printable(whole).split("\n");
-    return { above: lines.slice(0, -1), text: lines.at(-1)!, marks: marks.join("  ") };
+    const text = lines.at(-1)!;
+    return { above: lines.slice(0, -1), text, width: widthOf(text), marks: marks.join("  ") };
   });
-  const longest = (texts: readonly string[]): number =>
-    texts.reduce((most, text) => Math.max(most, stringWidth(text)), 0);
-  const room = (columns ?? Number.POSITIVE_INFINITY) - longest(rows.map(({ marks }) => marks)) - 4;
+  const room = (columns ?? Number.POSITIVE_INFINITY) - largest(rows.map(({ marks }) => widthOf(marks))) - 4;
   // What has no room beside its marks stands above them.
-  const width = longest(rows.map(({ text }) => text).filter((text) => stringWidth(text) <= room));
-  const lines = rows.flatMap(({ above, text, marks }) => {
-    const fits = stringWidth(text) <= room;
+  const widest = largest(rows.map(({ width }) => (width <= room ? width : 0)));
+  const lines = rows.flatMap(({ above, text, width, marks }) => {
+    const fits = width <= room;
     const [whole, beside] = fits ? [above, text] : [[...above, text], ""];
-    return [...whole.map((line) => `  ${line}`), `  ${beside}${" ".repeat(width - stringWidth(beside))}  ${marks}`];
+    const space = " ".repeat(fits ? widest - width : widest);
+    return [...whole.map((line) => `  ${line}`), `  ${beside}${space}  ${marks}`];
   });
   const count = (test: (sample: (typeof judged)[number]) => boolean): number => judged.filter(test).length;
   const counts = [

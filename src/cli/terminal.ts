@@ -113,6 +113,11 @@ export class ReaderGoneError extends Error {
 
 const DEFAULT_MODE: TerminalMode = { words: "stderr", quiet: false, events: false, lost: "stop" };
 
+/** Columns that a text takes. Most texts are plain, of which a list may hold 100,000. */
+export function widthOf(text: string): number {
+  return /^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text);
+}
+
 /** Of a window that does not say. */
 const USUAL_COLUMNS = 80;
 const MOST_BAR = 30;
@@ -154,7 +159,7 @@ function jsonText(value: unknown, { space, replacer }: JsonForm = {}): string {
 export function fitted(fields: readonly (string | Field)[], columns: number): string {
   const kept = fields.map((field): Field => (typeof field === "string" ? { text: field } : field));
   const joined = (): string => kept.map(({ text }) => text).join(APART);
-  while (stringWidth(joined()) > columns) {
+  while (widthOf(joined()) > columns) {
     const ranks = kept.map(({ rank = 0 }) => rank);
     const highest = ranks.reduce((most, rank) => Math.max(most, rank), 0);
     if (highest === 0) break;
@@ -171,7 +176,7 @@ export function folded(text: string, columns: number): string {
   return text
     .split("\n")
     .map((line) => {
-      if (stringWidth(line) <= columns) return line;
+      if (widthOf(line) <= columns) return line;
       const gap = /^\s*\S+ {2,}|^\s*/.exec(stripVTControlCharacters(line))![0].length;
       const indent = gap < columns / 2 ? Math.max(gap, 2) : 2;
       // The first line has no indent to be wrapped with, so that the others must make room for theirs.
@@ -417,10 +422,10 @@ function barLine({ share, label, counted, notes }: BarState, columns: number): s
   const fields = [...before, { text: counted }, ...notes];
   // Numbers say more than the bar, the bar more than what can be read in the log above.
   const withBar = fitted(fields, columns - LEAST_BAR - APART.length);
-  const room = columns - stringWidth(withBar) - APART.length;
+  const room = columns - widthOf(withBar) - APART.length;
   if (room < LEAST_BAR) {
     const without = fitted(fields, columns);
-    return stringWidth(without) <= columns ? without : "";
+    return widthOf(without) <= columns ? without : "";
   }
   const size = Math.min(MOST_BAR, room);
   const full = Math.round(size * Math.min(1, Math.max(0, share)));

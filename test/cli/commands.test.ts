@@ -111,7 +111,7 @@ const TUNE: readonly Case[] = [
     line: `${TRAIN} --samples 0 --tune --output-dir timed`,
     env: { GPT2_TUNE_ONLY: "NN 64 64 16" },
     last: NEXT,
-    prints: /^tuning 1 classes of sizes on .*\n {2}matmul NN 64 64 16: .*\nkept in .*\n/,
+    prints: /^tuning 1 classes of sizes on .*\n {2}matmul NN 64 64 16: .*\nkept in .*$/m,
   },
   // What was measured is used, and written down.
   { line: "train --resume timed --max-steps 3", last: NEXT },
