@@ -10,6 +10,7 @@ import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createWasmRuntime, openWasm } from "../runtime/wasm.ts";
 import { wholeNumber } from "./numbers.ts";
+import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning } from "./tune.ts";
 
 export const DEVICE_HELP =
@@ -32,6 +33,10 @@ export async function openRuntime(device: string | undefined, options: RuntimeOp
   const threads = threadsOf(device);
   if (threads !== undefined) return wasmRuntime(threads, signal);
   const gpu = await openAbortableGpu(device, signal);
+  if (gpu.kind === "embedded" && (wanted || "auto") === "auto")
+    terminal.say(
+      "there is no GPU here, nor a driver of the system: --device wasm is several times as fast as the embedded one",
+    );
   const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
   return runtimeOn(gpu, tuning, signal);
 }
