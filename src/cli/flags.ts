@@ -34,7 +34,7 @@ export function readWords(typed: readonly string[], program: Command, elsewhere:
     }
     if (!mayBeFlag(word) || isNegative(word)) {
       if (severalOf) {
-        words.push(asValue(severalOf, word));
+        words.push(asValue(command, severalOf, word));
         continue;
       }
       const nested = command.commands.find((candidate) => candidate.name() === word);
@@ -58,13 +58,13 @@ export function readWords(typed: readonly string[], program: Command, elsewhere:
       if (value === undefined && hasNext) i++;
     } else if (option.required || option.optional) {
       if (value !== undefined) {
-        words.push(`${flag}=${asValue(option, value)}`);
+        words.push(`${flag}=${asValue(command, option, value)}`);
         continue;
       }
       words.push(flag);
       // One that is required takes what follows, even where that looks like a flag.
       if (option.required ? next !== undefined : hasNext) {
-        words.push(asValue(option, next!));
+        words.push(asValue(command, option, next!));
         i++;
       }
       if (option.variadic) severalOf = option;
@@ -101,9 +101,11 @@ function optionOf(command: Command, flag: string): Option | "help" | undefined {
   return flag === "--help" || flag === "-h" ? "help" : undefined;
 }
 
-/** A value as it is, but for a path that is a file: URL. */
-function asValue(option: Option, value: string): string {
-  return /[<[](file|directory|run|source)/.test(option.flags) ? typedPath(value) : value;
+/** A value as it is, but for a path that is a file: URL. A path that is empty is an unset variable of a script. */
+function asValue(command: Command, option: Option, value: string): string {
+  if (!/[<[](file|directory|run|source)/.test(option.flags)) return value;
+  if (value === "") return command.error(`error: ${option.long} is empty; wanted a path, or leave it out`, USAGE);
+  return typedPath(value);
 }
 
 /** A flag that is on or off, by what was said of it. */

@@ -148,7 +148,7 @@ const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
   checkpoint: "it is --model here",
   resume: "it is --model here",
   tokenizer: "leave it out: a model brings its tokenizer",
-  p: "it is --top-p here",
+  p: "it is --prompt here, or --top-p",
   k: "it is --top-k here",
   temp: "it is --temperature here",
   batch_size: "leave it out: all prompts are computed together, as far as they fit",

@@ -1,7 +1,8 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
+import { userError } from "../core/errors.ts";
 import { duration, grouped } from "../core/units.ts";
 import { systemError } from "../platform/node/folder.ts";
 import { writeWholeFile } from "../platform/node/whole-file.ts";
@@ -74,11 +75,19 @@ function bringUpToDate(path: string, history: RunHistory): void {
 
 function writePage(path: string, histories: readonly RunHistory[]): void {
   const page = reportPage(histories);
+  // Data and logs are files, too, and a slip away from where a page was meant to go.
+  if (existsSync(path) && statSync(path).isFile() && !isPage(readFileSync(path, "utf8")))
+    userError(`${path}: is there already, and no page of runs; choose another --out`);
   try {
     writeWholeFile(path, page);
   } catch (error) {
     systemError(path, error);
   }
+}
+
+/** Whether an earlier page may be written anew. */
+function isPage(text: string): boolean {
+  return text.trim() === "" || text.startsWith("<!doctype html>");
 }
 
 interface Column<T> {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
 import { userError } from "../core/errors.ts";
 import { typedPath } from "../platform/node/paths.ts";
@@ -122,6 +122,9 @@ function settingsOf(
   if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory())
     userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);
   const file = join(resume, RUN_FILE);
+  const above = dirname(resume);
+  if (!existsSync(file) && existsSync(join(above, RUN_FILE)))
+    userError(`${resume}: is a part of a run, which goes on by itself from its newest checkpoint: --resume ${above}`);
   if (!existsSync(file)) userError(`${resume}: has no ${RUN_FILE}; is it the directory of a run?`);
   const { data, evalData, model, ...recorded } = readSettings(file);
   // What is said anew need not be where it was.

@@ -75,7 +75,7 @@ describe.runIf(embedded)("a machine without Vulkan", () => {
   test("says what there is when a hardware GPU is demanded", async () => {
     const script = `await open({ adapter: "hardware" }).catch((e) => console.log(e.name, e.message));`;
     const { stdout } = await inChild(script, noVulkan);
-    expect(stdout).toMatch(/^UserError no adapter is "hardware".*SwiftShader \(embedded\).*--device cpu\n$/);
+    expect(stdout).toMatch(/^UserError no adapter is "hardware".*SwiftShader \(embedded\).*--device wasm\n$/);
   });
 });
 

@@ -4,6 +4,7 @@ import { withRuntime } from "../runtime.ts";
 import type { TrainSettings } from "../settings/table.ts";
 import { terminal } from "../terminal.ts";
 import { checkDisk } from "./disk.ts";
+import { alphabetOfRun } from "./going-on.ts";
 import { planEvent } from "./json.ts";
 import { planTraining, type TrainPlan } from "./plan.ts";
 import { describeEstimate, describeMemory, describePlan } from "./print.ts";
@@ -20,7 +21,11 @@ export async function dryRun(settings: TrainSettings, options: RunOptions, inter
   const { signal } = interrupt;
   const model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });
   try {
-    const plan = await planTraining(settings, model, { dry: true, signal });
+    const plan = await planTraining(settings, model, {
+      dry: true,
+      signal,
+      tokenizer: options.resume === undefined ? undefined : alphabetOfRun(options.resume, settings),
+    });
     try {
       await measure(plan, options, signal);
     } finally {

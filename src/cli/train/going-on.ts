@@ -4,14 +4,35 @@ import { join } from "node:path";
 import { userError } from "../../core/errors.ts";
 import { historyOf } from "../../report/history.ts";
 import { parseLines } from "../../report/lines.ts";
+import { loadTokenizer, TOKENIZER_FILES } from "../../text/load.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
 import { findCheckpoints, type Notice, openNewestGood, type SavedCheckpoint, setAsideLater } from "../checkpoints.ts";
 import { METRICS_FILE, RUN_FILE } from "../run-files.ts";
+import type { TrainSettings } from "../settings/table.ts";
 import type { TrainPlan } from "./plan.ts";
 import { MODEL_FOLDER } from "./result.ts";
 
 /** Whether a directory holds a run that can be gone on with, by its files alone. */
 export function isRun(directory: string): boolean {
   return existsSync(join(directory, RUN_FILE));
+}
+
+/**
+ * The characters of a run that learnt some, by its newest checkpoint: its data may have others by now, and its ids must mean
+ * what they meant. Undefined where there is no checkpoint that tells, or nothing to tell.
+ */
+export function alphabetOfRun(
+  directory: string,
+  settings: Pick<TrainSettings, "tokenizer" | "model">,
+): Tokenizer | undefined {
+  if (settings.tokenizer !== "char" || settings.model !== undefined) return undefined;
+  for (const { path } of findCheckpoints(directory)) {
+    try {
+      const files = TOKENIZER_FILES.filter((name) => existsSync(join(path, name)));
+      return loadTokenizer(new Map(files.map((name) => [name, readFileSync(join(path, name))])));
+    } catch {} // a damaged one is named when it is opened
+  }
+  return undefined;
 }
 
 /**

@@ -29,17 +29,23 @@ export interface TrainPlan {
   readonly model: OpenModel | undefined;
 }
 
+export interface PlanOptions {
+  readonly dry?: boolean;
+  readonly signal?: AbortSignal;
+  readonly tokenizer?: Tokenizer | undefined;
+}
+
 /**
  * Opens the data and settles what depends on it: the vocabulary, the number of steps. Close `plan.data` at the end. `dry`:
- * nothing is written that stays; `signal` gives up.
+ * nothing is written that stays; `signal` gives up; `tokenizer`: that of the run that goes on, whose ids mean what they meant.
  */
 export async function planTraining(
   given: TrainSettings,
   model: OpenModel | undefined,
-  { dry = false, signal }: { readonly dry?: boolean; readonly signal?: AbortSignal } = {},
+  { dry = false, signal, tokenizer: own }: PlanOptions = {},
 ): Promise<TrainPlan> {
   const settings = model ? withSizesOf(model, given) : { ...given, dropout: given.dropout ?? 0 };
-  const data = await openTrainingData(settings, model && requireTokenizer(model), { dry, signal });
+  const data = await openTrainingData(settings, model ? requireTokenizer(model) : own, { dry, signal });
   try {
     const { tokenizer } = data;
     const config = configOf(settings, tokenizer, model?.config);

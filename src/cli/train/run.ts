@@ -23,7 +23,7 @@ import type { TrainSettings } from "../settings/table.ts";
 import { printable, terminal } from "../terminal.ts";
 import { describeDataChange } from "./changes.ts";
 import { checkDisk } from "./disk.ts";
-import { checkpointToGoOnFrom, whyFinished } from "./going-on.ts";
+import { alphabetOfRun, checkpointToGoOnFrom, whyFinished } from "./going-on.ts";
 import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
 import { planTraining, type TrainPlan } from "./plan.ts";
@@ -95,7 +95,10 @@ export async function runTraining(
     const model =
       settings.model === undefined ? undefined : await openModel(settings.model, { signal: progress.preparing });
     try {
-      const plan = await planTraining(settings, model, { signal: progress.preparing });
+      const plan = await planTraining(settings, model, {
+        signal: progress.preparing,
+        tokenizer: options.resume === undefined ? undefined : alphabetOfRun(options.resume, settings),
+      });
       try {
         await runPlan(plan, options, interrupt, stop, progress);
       } finally {
@@ -148,7 +151,14 @@ async function runPlan(
         return runtime;
       },
       async use(runtime, losses) {
-        if (losses === 0) for (const line of describePlan(plan, runtime.name)) terminal.say(line);
+        if (losses === 0) {
+          for (const line of describePlan(plan, runtime.name)) terminal.say(line);
+          const before: unknown = recorded?.adapter;
+          if (typeof before === "string" && before !== runtime.name)
+            warn(
+              `the run was computed on ${before} and goes on on ${runtime.name}: from the same weights, in other bits`,
+            );
+        }
         const checkpoint = home && (await checkpointToGoOnFrom(home.directory, warn));
         const session = await openSession(runtime, plan, {
           checkpoint,
@@ -272,7 +282,7 @@ export async function trainSession(
   );
   await showResult(session, plan, { directory, step: summary.step }, stop);
   if (stop.reason === "interrupted") process.exitCode = stop.exitCode;
-  else terminal.say({ verbatim: `more: gpt2 generate --model ${printable(path)} --num-return-sequences 20` });
+  else terminal.say({ verbatim: `more: gpt2 generate --model ${shellWord(path)} --num-return-sequences 20` });
 }
 
 /** Samples and a chart of a run whose model is saved: nothing that goes wrong here may train it again. */
@@ -300,7 +310,7 @@ async function showResult(
 
 function describeStop({ step, reason }: RunSummary, directory: string): string {
   const saved = findCheckpoints(directory)[0]?.step;
-  const how = `go on with: gpt2 train --resume ${printable(directory)}`;
+  const how = `go on with: gpt2 train --resume ${shellWord(directory)}`;
   const why = reason === "time-limit" ? "--max-hours are over: stopped" : "stopped";
   if (saved === step) return `${why} after step ${step}; ${how}`;
   const from = saved === undefined ? "from the first step" : `from step ${saved}`;
@@ -343,4 +353,10 @@ function tuningOf({ tuning }: { readonly tuning?: unknown }): Tuning | null | un
 
 function nameOf({ settings }: TrainPlan): string {
   return runName(settings.data?.[0], existsSync);
+}
+
+/** A path as a shell takes it, since the line is there to be copied. */
+function shellWord(path: string): string {
+  const text = printable(path);
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

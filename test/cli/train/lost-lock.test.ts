@@ -56,3 +56,32 @@ test("a resumed run says that its data has other contents, though all counts are
   );
   expect(before.concat(lines.slice(1)).filter((line) => line.includes("not what the run began with"))).toEqual([]);
 });
+
+test("a run of characters goes on with its own, whatever its data holds by now", async () => {
+  const run = join(folder, "characters");
+  const other = join(folder, "other.txt");
+  const chars = { tokenizer: "char" as const, maxSteps: 5 };
+  await train({ outputDir: run }, chars, () => {});
+  const vocabOf = (checkpoint: string) =>
+    JSON.parse(readFileSync(join(run, checkpoint, "tokenizer.json"), "utf8")).model.vocab;
+  const before = vocabOf("checkpoint-5");
+  // As many characters, of which one is another: by themselves they would be ids that mean something else.
+  writeFileSync(other, "ac\nca\naac\ncca\nacac\nc\n");
+  const more = { ...chars, maxSteps: 10 };
+  await expect(train({ resume: run }, { ...more, data: [other] }, () => {})).rejects.toThrow(/"c".* is not among/);
+  writeFileSync(other, "bbb\nbb\nb\nbbbb\nb\nbb\n");
+  await train({ resume: run }, { ...more, data: [other] }, () => {});
+  expect(vocabOf("checkpoint-10")).toEqual(before);
+});
+
+test("a run that goes on on another device says so", async () => {
+  const run = join(folder, "elsewhere");
+  await train({ outputDir: run }, { maxSteps: 5 }, () => {});
+  const path = join(run, "run.json");
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), adapter: "another GPU" }));
+  const said: string[] = [];
+  await train({ resume: run }, {}, (line) => said.push(line));
+  expect(said).toContainEqual(
+    "the run was computed on another GPU and goes on on CPU float32: from the same weights, in other bits",
+  );
+});
