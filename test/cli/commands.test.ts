@@ -186,7 +186,7 @@ const WRONG: readonly (readonly [line: string, says: RegExp])[] = [
   ["report base --out nowhere/page.html", /nowhere/],
   ["report base --out names.txt", /names\.txt: is there already, and no page of runs/],
   ["train --data names.txt --output-dir=", /--output-dir is empty; wanted a path/],
-  ["train --resume base/model", /base\/model: is a part of a run, .*--resume base$/],
+  ["train --resume base/model", /base\/model: is a part of a run, .*--resume base\n$/],
   ["verify --fixture nowhere", /nowhere: does not exist/],
   ["verify --fixture names.txt", /names\.txt/],
   ["gradcheck nonsense", /there is no op "nonsense"/],
