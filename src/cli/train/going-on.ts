@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { userError } from "../../core/errors.ts";
 import { historyOf } from "../../report/history.ts";
 import { parseLines } from "../../report/lines.ts";
+import { charTokenizerOf } from "../../text/char.ts";
 import { loadTokenizer, TOKENIZER_FILES } from "../../text/load.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { findCheckpoints, type Notice, openNewestGood, type SavedCheckpoint, setAsideLater } from "../checkpoints.ts";
@@ -29,7 +30,10 @@ export function alphabetOfRun(
   for (const { path } of findCheckpoints(directory)) {
     try {
       const files = TOKENIZER_FILES.filter((name) => existsSync(join(path, name)));
-      return loadTokenizer(new Map(files.map((name) => [name, readFileSync(join(path, name))])));
+      const saved = loadTokenizer(new Map(files.map((name) => [name, readFileSync(join(path, name))])));
+      const characters = Array.from({ length: saved.endId ?? saved.vocabSize }, (_, id) => saved.decode([id]));
+      // Made as the run made it, so that its data is found in the cache under the same name.
+      return charTokenizerOf(characters, { endToken: saved.endId !== undefined });
     } catch {} // a damaged one is named when it is opened
   }
   return undefined;

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
+import { alphabetOfRun } from "../../../src/cli/train/going-on.ts";
 import { runTraining } from "../../../src/cli/train/run.ts";
 import { parseLines } from "../../../src/report/lines.ts";
+import { charTokenizer } from "../../../src/text/char.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gpt2-lost-lock-"));
@@ -65,6 +67,9 @@ test("a run of characters goes on with its own, whatever its data holds by now",
   const vocabOf = (checkpoint: string) =>
     JSON.parse(readFileSync(join(run, checkpoint, "tokenizer.json"), "utf8")).model.vocab;
   const before = vocabOf("checkpoint-5");
+  // The cache of tokens is named after these.
+  const own = alphabetOfRun(run, { tokenizer: "char", model: undefined });
+  expect([...own!.files()]).toEqual([...charTokenizer("ab").files()]);
   // As many characters, of which one is another: by themselves they would be ids that mean something else.
   writeFileSync(other, "ac\nca\naac\ncca\nacac\nc\n");
   const more = { ...chars, maxSteps: 10 };
