@@ -70,8 +70,8 @@ export async function openScoredData(
   if (train.kind === "records") return { windows: recordWindows(train.sequences), unit: "records", close };
   // A text that begins with the start token itself is not begun twice.
   const { startIds } = tokenizer;
-  const length = Math.min(startIds.length, train.stream.length);
-  const begun = length === startIds.length && startIds.every((id, i) => train.stream.read(0, length)[i] === id);
+  const first = train.stream.read(0, Math.min(startIds.length, train.stream.length));
+  const begun = startIds.every((id, i) => first[i] === id);
   const before = begun ? [] : startIds;
   return { windows: streamWindows(train.stream, before, contextLength, stride), unit: "windows", close };
 }

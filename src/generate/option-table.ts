@@ -1,3 +1,4 @@
+import { absent, leaveOut } from "../core/remedies.ts";
 import type { Spell } from "./option-error.ts";
 
 /** Below it, logits over the temperature overflow float32. */
@@ -37,14 +38,6 @@ export const OPTION_NAMES: readonly string[] = [...Object.keys(NUMBERS), ...OTHE
 /** What to do instead of an option that there is not. */
 export type Remedy = (spell: Spell) => string;
 
-const leaveOut =
-  (why: string): Remedy =>
-  () =>
-    `leave it out: ${why}`;
-const absent =
-  (instead: string): Remedy =>
-  () =>
-    `it is not to be had here, ${instead}`;
 const its =
   (name: string): Remedy =>
   (spell) =>

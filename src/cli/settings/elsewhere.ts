@@ -1,3 +1,4 @@
+import { absent, leaveOut } from "../../core/remedies.ts";
 import { fileName, type SettingKey } from "./table.ts";
 
 /** How a setting is spelt where the message is read: `--learning-rate` or `learning_rate`. */
@@ -10,14 +11,6 @@ const its =
   (key: SettingKey, note = ""): Remedy =>
   (spell) =>
     `it is ${spell(key)} here${note}`;
-const leaveOut =
-  (why: string): Remedy =>
-  () =>
-    `leave it out: ${why}`;
-const absent =
-  (instead: string): Remedy =>
-  () =>
-    `it is not to be had here, ${instead}`;
 const say =
   (what: string): Remedy =>
   () =>
