@@ -2,7 +2,7 @@ import { addressAt, floatAt, intAt, least, words } from "./args";
 import { exp4, lanesSum, loadTail, logOf, storeTail } from "./math";
 import { product, scratchOf } from "./matmul";
 import { kept, philox, word0, word1, word2, word3 } from "./random";
-import { maximumOf, sumOfExp } from "./rows";
+import { maximumOf, sumOf, sumOfExp } from "./rows";
 
 // Causal attention by products of matrices: the scores of `ROWS` rows of a head at a time, in the thread's own memory.
 // args: B T H D | qkv lengths starts step scale rate stream, then what each kernel names. A piece is a head of a sequence.
@@ -134,27 +134,6 @@ export function attention(args: usize, piece: i32, scratch: usize): void {
     memory.fill(y + words(C) * <usize>i, 0, words(D));
     store<f32>(logSumExp + words(i), 0);
   }
-}
-
-/** The sum of weights, in blocks. */
-function sumOf(x: usize, count: i32): f64 {
-  let total: f64 = 0;
-  const whole = count & ~3;
-  let i = 0;
-  while (i < whole) {
-    const end = least(whole, i + 256);
-    let sum = f32x4.splat(0);
-    for (; i < end; i += 4) {
-      sum = f32x4.add(sum, v128.load(x));
-      x += 16;
-    }
-    total += <f64>lanesSum(sum);
-  }
-  for (; i < count; i++) {
-    total += <f64>load<f32>(x);
-    x += 4;
-  }
-  return total;
 }
 
 /** args 11..: y logSumExp dy dqkv */

@@ -1,5 +1,6 @@
 import { addressAt, floatAt, intAt, least, words } from "./args";
-import { geluErf, geluErfSlope, geluTanh, geluTanhSlope, lanesSum, loadTail, storeTail } from "./math";
+import { geluErf, geluErfSlope, geluTanh, geluTanhSlope, loadTail, storeTail } from "./math";
+import { sumOf } from "./rows";
 
 // Ops that take each element by itself. A piece is args[1] of the args[0] elements.
 
@@ -88,23 +89,7 @@ export function scaledFill(args: usize, piece: i32, _scratch: usize): void {
 
 /** args: N chunk | x y step; y[0] = lossScale sum of x: one piece, summed in blocks. */
 export function scaledSum(args: usize, _piece: i32, _scratch: usize): void {
-  const count = intAt(args, 0);
-  let x = addressAt(args, 2);
-  let total: f64 = 0;
-  let i = 0;
-  for (; i + 4 <= count; ) {
-    const end = least(count & ~3, i + 128);
-    let sum = f32x4.splat(0);
-    for (; i < end; i += 4) {
-      sum = f32x4.add(sum, v128.load(x));
-      x += 16;
-    }
-    total += <f64>lanesSum(sum);
-  }
-  for (; i < count; i++) {
-    total += <f64>load<f32>(x);
-    x += 4;
-  }
+  const total = sumOf(addressAt(args, 2), intAt(args, 0));
   store<f32>(addressAt(args, 3), <f32>(total * <f64>load<f32>(addressAt(args, 4), 16)));
 }
 

@@ -1,13 +1,13 @@
 import { addressAt, floatAt, intAt, least, words } from "./args";
 import { exp4, lanesMax, lanesSum, loadTail, logOf, storeTail } from "./math";
 
-// Ops that take rows by themselves, and sums over rows. Long sums go in blocks of 256 elements, whose sums are added up in
+// Ops that take rows by themselves, and sums over rows. Long sums go in blocks of 128 elements, whose sums are added up in
 // float64: the error grows with the length of a block, not with that of the row.
 
-const BLOCK: i32 = 256;
+const BLOCK: i32 = 128;
 
 /** The sum of x. */
-function sumOf(x: usize, count: i32): f64 {
+export function sumOf(x: usize, count: i32): f64 {
   let total: f64 = 0;
   const whole = count & ~3;
   let i = 0;
