@@ -149,51 +149,51 @@ function onGpu(adapter: TestAdapter): Case[] {
 }
 
 /** What a person gets wrong: one line on standard error, no stack, and not 0. */
-const WRONG: readonly (readonly [line: string, says: RegExp])[] = [
-  ["nonsense", /nonsense: there is no such command/],
-  ["train", /wanted --data FILES/],
-  ["train --data nowhere.txt", /nowhere\.txt/],
-  ["train --data empty.txt", /empty\.txt|no records/],
-  ["train --data names.txt --learnin-rate 1", /--learnin-rate.*learning-rate/],
-  ["train --data names.txt --max-steps none", /max-steps.*none/],
-  ["train --data names.txt --n-embd 10 --n-head 3", /10.*3|heads/],
-  ["train --data names.txt --precision f8", /f8/],
-  ["train --data names.txt --preset none", /none/],
-  ["train --config names.txt", /names\.txt/],
-  ["train --resume nowhere", /nowhere: is no directory/],
-  ["train --data names.txt --output-dir .", /exists already/],
-  ["train --data names.txt --lora-rank 2", /--model/],
-  ["train --model base", /wanted --data FILES/],
-  ["train --model nowhere/at/all --data names.txt", /nowhere\/at\/all/],
-  ["train --model names.txt --data names.txt", /names\.txt/],
-  ["generate", /--model/],
-  ["generate --model nowhere", /nowhere/],
-  ["generate --model base --prompt xyz", /character "x"/],
-  ["generate --model base --temperature -1", /-1/],
-  ["generate --model base --length-penalty 2", /--length-penalty.*--num-beams/],
-  ["generate --model base --num-beams 2 --temperature 0.5", /temperature/],
-  ["generate --model base --prompt-file nowhere.txt", /nowhere\.txt/],
-  ["generate --model base --interactive --json", /leave out/],
-  ["generate --model base --prompt abcdefabcdefabcdef", /context/],
-  ["eval --model base", /wanted one of --data/],
-  ["eval --model base --data nowhere.txt", /nowhere\.txt/],
-  ["eval --model base --choices names.txt", /names\.txt/],
-  ["eval --model base --data names.txt --no-records --stride 99", /--stride is 99/],
-  ["merge --model base --output-dir out", /PEFT/],
-  ["merge --model lora", /--output-dir/],
-  ["report", /run/],
-  ["report nowhere", /nowhere/],
-  ["report base --out nowhere/page.html", /nowhere/],
-  ["report base --out names.txt", /names\.txt: is there already, and no page of runs/],
-  ["train --data names.txt --output-dir=", /--output-dir is empty; wanted a path/],
-  ["train --resume base/model", /base\/model: is a part of a run, .*--resume base\n$/],
-  ["verify --fixture nowhere", /nowhere: does not exist/],
-  ["verify --fixture names.txt", /names\.txt/],
-  ["gradcheck nonsense", /there is no op "nonsense"/],
-  ["gradcheck --device nonsense", /nonsense/],
-  ["bench step --size huge", /--size is huge/],
-  ["bench nonsense", /nonsense/],
-  ["devices --nonsense", /--nonsense/],
+const WRONG: readonly (readonly [code: number, line: string, says: RegExp])[] = [
+  [2, "nonsense", /nonsense: there is no such command/],
+  [2, "train", /wanted --data FILES/],
+  [1, "train --data nowhere.txt", /nowhere\.txt/],
+  [1, "train --data empty.txt", /empty\.txt|no records/],
+  [2, "train --data names.txt --learnin-rate 1", /--learnin-rate.*learning-rate/],
+  [2, "train --data names.txt --max-steps none", /max-steps.*none/],
+  [2, "train --data names.txt --n-embd 10 --n-head 3", /10.*3|heads/],
+  [2, "train --data names.txt --precision f8", /f8/],
+  [2, "train --data names.txt --preset none", /none/],
+  [1, "train --config names.txt", /names\.txt/],
+  [1, "train --resume nowhere", /nowhere: is no directory/],
+  [2, "train --data names.txt --output-dir .", /exists already/],
+  [2, "train --data names.txt --lora-rank 2", /--model/],
+  [2, "train --model base", /wanted --data FILES/],
+  [1, "train --model nowhere/at/all --data names.txt", /nowhere\/at\/all/],
+  [1, "train --model names.txt --data names.txt", /names\.txt/],
+  [2, "generate", /--model/],
+  [1, "generate --model nowhere", /nowhere/],
+  [1, "generate --model base --prompt xyz", /character "x"/],
+  [2, "generate --model base --temperature -1", /-1/],
+  [2, "generate --model base --length-penalty 2", /--length-penalty.*--num-beams/],
+  [2, "generate --model base --num-beams 2 --temperature 0.5", /temperature/],
+  [1, "generate --model base --prompt-file nowhere.txt", /nowhere\.txt/],
+  [2, "generate --model base --interactive --json", /leave out/],
+  [1, "generate --model base --prompt abcdefabcdefabcdef", /context/],
+  [2, "eval --model base", /wanted one of --data/],
+  [1, "eval --model base --data nowhere.txt", /nowhere\.txt/],
+  [1, "eval --model base --choices names.txt", /names\.txt/],
+  [2, "eval --model base --data names.txt --no-records --stride 99", /--stride is 99/],
+  [1, "merge --model base --output-dir out", /PEFT/],
+  [2, "merge --model lora", /--output-dir/],
+  [2, "report", /run/],
+  [1, "report nowhere", /nowhere/],
+  [1, "report base --out nowhere/page.html", /nowhere/],
+  [1, "report base --out names.txt", /names\.txt: is there already, and no page of runs/],
+  [2, "train --data names.txt --output-dir=", /--output-dir is empty; wanted a path/],
+  [1, "train --resume base/model", /base\/model: is a part of a run, .*--resume base\n$/],
+  [1, "verify --fixture nowhere", /nowhere: does not exist/],
+  [1, "verify --fixture names.txt", /names\.txt/],
+  [2, "gradcheck nonsense", /there is no op "nonsense"/],
+  [5, "gradcheck --device nonsense", /nonsense/],
+  [2, "bench step --size huge", /--size is huge/],
+  [2, "bench nonsense", /nonsense/],
+  [2, "devices --nonsense", /--nonsense/],
 ];
 
 const NOTHING = { code: -1, stdout: "", stderr: "it was not run", seconds: 0, cpuSeconds: 0 };
@@ -268,7 +268,7 @@ describe("what is wrong is said in one line", () => {
     const made = ["--output-dir base", "--model base --lora-rank 2 --output-dir lora"].map((parts, i) => {
       return `train --data names.txt ${i === 0 ? SIZES : ""} --max-steps 1 --samples 0 ${parts}`.replace(/ +/g, " ");
     });
-    const lines = [...made, ...WRONG.map(([line]) => line)];
+    const lines = [...made, ...WRONG.map(([, line]) => line)];
     const onCpu = lines.map((line) => {
       const takes = /^(train|generate|eval|verify|gradcheck) /.test(line) && !line.includes("--device");
       return { line: takes ? `${line} --device cpu` : line };
@@ -283,12 +283,15 @@ describe("what is wrong is said in one line", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test.each(WRONG.map(([line, says], i) => [line, says, i] as const))("gpt2 %s", (_, says, i) => {
-    const { code, stderr } = results[MADE + i] ?? NOTHING;
-    expect(stderr).toMatch(/^gpt2: [^\n]+\n$/);
-    expect(stderr).toMatch(says);
-    expect(code).toBeGreaterThan(0);
-  });
+  test.each(WRONG.map(([wanted, line, says], i) => [line, says, wanted, i] as const))(
+    "gpt2 %s",
+    (_, says, wanted, i) => {
+      const { code, stderr } = results[MADE + i] ?? NOTHING;
+      expect(stderr).toMatch(/^gpt2: [^\n]+\n$/);
+      expect(stderr).toMatch(says);
+      expect(code).toBe(wanted);
+    },
+  );
 });
 
 test("every command of README.md is in the table", () => {
