@@ -1,5 +1,4 @@
 /** A training run's states as files, written and read some megabytes at a time, with every bit kept. */
-
 import { type FloatDType, type NumericArray, WORD_BYTES } from "../core/dtype.ts";
 import { NotFiniteError, userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
