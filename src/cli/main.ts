@@ -1,23 +1,82 @@
 #!/usr/bin/env node
 import { Command } from "commander";
-import { benchCommand } from "./bench.ts";
-import { devicesCommand } from "./devices.ts";
-import { EVAL_ELSEWHERE, evalCommand } from "./eval.ts";
 import { EXIT_CODES_HELP, endOf } from "./exit-codes.ts";
-import { readWords } from "./flags.ts";
-import { GENERATE_ELSEWHERE, generateCommand } from "./generate.ts";
-import { gradcheckCommand } from "./gradcheck.ts";
+import { type Elsewhere, readWords } from "./flags.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
-import { MERGE_ELSEWHERE, mergeCommand } from "./merge.ts";
-import { reportCommand } from "./report.ts";
-import { addThreads } from "./runtime.ts";
 import { ReaderGoneError, terminal } from "./terminal.ts";
-import { TRAIN_ELSEWHERE, trainCommand } from "./train.ts";
-import { verifyCommand } from "./verify.ts";
 import { version } from "./version.ts";
 
-/** Every command of `gpt2`; each is one file beside this one. */
-function program(interrupt: Interrupt): Command {
+interface Loaded {
+  readonly command: Command;
+  /** What it says of words that are none of its own. */
+  readonly elsewhere?: Elsewhere;
+}
+
+interface Entry {
+  /** In the list of commands; each has more to say of itself. */
+  readonly summary: string;
+  load(interrupt: Interrupt): Promise<Loaded>;
+}
+
+/** Every command of `gpt2`: each is a file beside this one, which is loaded with all that it needs when it is called. */
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  train: {
+    summary: "train a GPT-2 from scratch or from a model; save it, and sample it",
+    async load(interrupt) {
+      const { trainCommand, TRAIN_ELSEWHERE } = await import("./train.ts");
+      return { command: trainCommand(interrupt), elsewhere: TRAIN_ELSEWHERE };
+    },
+  },
+  generate: {
+    summary: "continue texts with a model",
+    async load(interrupt) {
+      const { generateCommand, GENERATE_ELSEWHERE } = await import("./generate.ts");
+      return { command: generateCommand(interrupt), elsewhere: GENERATE_ELSEWHERE };
+    },
+  },
+  eval: {
+    summary: "measure a model on a text, or on labelled choices",
+    async load(interrupt) {
+      const { evalCommand, EVAL_ELSEWHERE } = await import("./eval.ts");
+      return { command: evalCommand(interrupt), elsewhere: EVAL_ELSEWHERE };
+    },
+  },
+  merge: {
+    summary: "make one model of LoRA's corrections and the model that they are of",
+    async load(interrupt) {
+      const { mergeCommand, MERGE_ELSEWHERE } = await import("./merge.ts");
+      return { command: mergeCommand(interrupt), elsewhere: MERGE_ELSEWHERE };
+    },
+  },
+  report: {
+    summary: "compare runs: numbers, settings that differ, curves",
+    load: async () => ({ command: (await import("./report.ts")).reportCommand() }),
+  },
+  verify: {
+    summary: "compare this machine's results with known ones",
+    load: async (interrupt) => ({ command: (await import("./verify.ts")).verifyCommand(interrupt) }),
+  },
+  gradcheck: {
+    summary: "check every op's gradients, and this device against the CPU",
+    load: async (interrupt) => ({ command: (await import("./gradcheck.ts")).gradcheckCommand(interrupt) }),
+  },
+  devices: {
+    summary: "list the adapters of this machine, and which one is used and why",
+    load: async () => ({ command: (await import("./devices.ts")).devicesCommand() }),
+  },
+  bench: {
+    summary: "measure this machine: kernels, a training step, generation",
+    load: async (interrupt) => ({ command: (await import("./bench.ts")).benchCommand(interrupt) }),
+  },
+};
+
+interface Program {
+  readonly gpt2: Command;
+  readonly elsewhere: Record<string, Elsewhere>;
+}
+
+/** The program with the commands that are among `words`; of the others it knows their names. */
+async function program(words: readonly string[], interrupt: Interrupt): Promise<Program> {
   const gpt2 = new Command("gpt2")
     .description("Train, fine-tune and sample GPT-2 on WebGPU.")
     .version(version())
@@ -27,22 +86,15 @@ function program(interrupt: Interrupt): Command {
       writeOut: (text) => terminal.result(text.replace(/\n$/, "")),
       outputError: (text) => terminal.error(oneLine(text)),
     });
-  const commands = [
-    trainCommand(interrupt),
-    generateCommand(interrupt),
-    evalCommand(interrupt),
-    mergeCommand(interrupt),
-    reportCommand(),
-    verifyCommand(interrupt),
-    gradcheckCommand(interrupt),
-    devicesCommand(),
-    benchCommand(interrupt),
-  ];
-  for (const command of commands) {
-    if (command.options.some(({ long }) => long === "--device")) addThreads(command);
-    gpt2.addCommand(withSettingsOf(gpt2, command));
+  const elsewhere: Record<string, Elsewhere> = {};
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    const loaded: Loaded = words.includes(name) ? await load(interrupt) : { command: new Command(name) };
+    const { command } = loaded;
+    if (command.options.some(({ long }) => long === "--device")) (await import("./runtime.ts")).addThreads(command);
+    if (loaded.elsewhere) elsewhere[name] = loaded.elsewhere;
+    gpt2.addCommand(withSettingsOf(gpt2, command.summary(summary)));
   }
-  return gpt2;
+  return { gpt2: gpt2.exitOverride(), elsewhere };
 }
 
 /** Commander puts what was perhaps meant into a second line. */
@@ -59,22 +111,15 @@ function withSettingsOf(parent: Command, command: Command): Command {
   return command.copyInheritedSettings(parent).exitOverride();
 }
 
-/** What each command says of words that are none of its own. */
-const ELSEWHERE = {
-  train: TRAIN_ELSEWHERE,
-  generate: GENERATE_ELSEWHERE,
-  eval: EVAL_ELSEWHERE,
-  merge: MERGE_ELSEWHERE,
-};
-
 /** What still goes on by then after an interrupted command has cleaned up, such as a driver's work, is not waited for. */
 const LINGER_MS = 3_000;
 
 /** Gives the exit code, unless a command has set it. */
 async function main(interrupt: Interrupt): Promise<number | undefined> {
-  const gpt2 = program(interrupt).exitOverride();
+  const words = process.argv.slice(2);
   try {
-    await gpt2.parseAsync(readWords(process.argv.slice(2), gpt2, ELSEWHERE), { from: "user" });
+    const { gpt2, elsewhere } = await program(words, interrupt);
+    await gpt2.parseAsync(readWords(words, gpt2, elsewhere), { from: "user" });
   } catch (error) {
     if (error instanceof ReaderGoneError) return undefined;
     const end = endOf(error, interrupt.signal.reason);

@@ -24,7 +24,7 @@ export function verifyCommand(interrupt: Interrupt): Command {
       "--fixture <directory>",
       "what PyTorch gave (config, model, inputs, expected, generate); without it, a built-in model",
     )
-    .option("--device <name>", `${DEVICE_HELP}, cpu-float64`)
+    .option("--device <name>", `${DEVICE_HELP}; or cpu-float64`)
     .addOption(
       new Option("--precision <type>", "of matrices and activations; f16 has bounds of its own")
         .choices(["f32", "f16"])
