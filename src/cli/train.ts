@@ -20,7 +20,7 @@ import { addSettings, typedSettings } from "./settings/options.ts";
 import { withFoundPaths } from "./settings/paths.ts";
 import { PRESET_NAMES } from "./settings/presets.ts";
 import { resolveSettings } from "./settings/resolve.ts";
-import { flagName, type TrainSettings } from "./settings/table.ts";
+import { BROUGHT, flagName, type TrainSettings } from "./settings/table.ts";
 import { quietOption, terminal } from "./terminal.ts";
 import { dryRun } from "./train/dry-run.ts";
 import { isRun } from "./train/going-on.ts";
@@ -126,7 +126,13 @@ function settingsOf(
   if (!existsSync(file) && existsSync(join(above, RUN_FILE)))
     userError(`${resume}: is a part of a run, which goes on by itself from its newest checkpoint: --resume ${above}`);
   if (!existsSync(file)) userError(`${resume}: has no ${RUN_FILE}; is it the directory of a run?`);
-  const { data, evalData, model, ...recorded } = readSettings(file);
+  const before = readSettings(file);
+  for (const key of BROUGHT) {
+    const [was, said] = [before[key], typed[key]];
+    if (was !== undefined && said !== undefined && said !== was)
+      userError(`${resume}: has ${flagName(key)} ${was}, and goes on so; leave out ${flagName(key)} ${said}`, "usage");
+  }
+  const { data, evalData, model, ...recorded } = before;
   // What is said anew need not be where it was.
   const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
   const found = withFoundPaths(paths, resume, terminal.warn);
@@ -151,9 +157,7 @@ function isUnbegun(directory: string): boolean {
   if (!existsSync(directory)) return true;
   if (!statSync(directory).isDirectory()) return false;
   const early = [LOCK_FILE, METRICS_FILE, REPORT_FILE, TENSORBOARD_FOLDER];
-  return readdirSync(directory).every((name) =>
-    early.some((known) => name === known || name.startsWith(`${known}.partial-`)),
-  );
+  return readdirSync(directory).every((name) => early.some((known) => name === known || name.startsWith(`${known}.`)));
 }
 
 function readSettings(path: string): Partial<TrainSettings> {

@@ -186,6 +186,7 @@ const WRONG: readonly (readonly [code: number, line: string, says: RegExp])[] = 
   [1, "report base --out nowhere/page.html", /nowhere/],
   [1, "report base --out names.txt", /names\.txt: is there already, and no page of runs/],
   [2, "train --data names.txt --output-dir=", /--output-dir is empty; wanted a path/],
+  [2, "train --resume base --n-embd 32", /base: has --n-embd 16, and goes on so; leave out --n-embd 32/],
   [1, "train --resume base/model", /base\/model: is a part of a run, .*--resume base\n$/],
   [1, "verify --fixture nowhere", /nowhere: does not exist/],
   [1, "verify --fixture names.txt", /names\.txt/],

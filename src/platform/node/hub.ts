@@ -72,7 +72,8 @@ export async function openHubModel(
 async function cached(name: string, revision: string, cache: RepoCache, missing: string): Promise<HubModel> {
   const commit = await cache.commitOf(revision);
   const files = new Set(commit === undefined ? [] : await cache.filesOf(commit));
-  if (commit === undefined || files.size === 0) return userError(`${missing}, or give a directory`);
+  if (commit === undefined || files.size === 0)
+    return userError(`${name} is no directory here; ${missing}, or give a directory`);
   return {
     folder: cache.snapshot(commit),
     commit,
