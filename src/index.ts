@@ -25,6 +25,16 @@ export { ClosedError, DeviceLostError, NotFiniteError, UserError } from "./core/
 export { fillNormal, permutation, philox, uniform24 } from "./core/philox.ts";
 export { formatShape, formatType, rowsAndColumns, type Shape, sameShape, sizeOf } from "./core/shape.ts";
 export type { ThreadHost } from "./core/threads.ts";
+/** Training data out of sources: files that were dropped on a page, texts, lists of records, or what `webgpu-gpt2/node` opens. */
+export { type BlobSourceOptions, blobSource, recordsSource, textSource } from "./data/memory-source.ts";
+export {
+  type DataOptions,
+  type OpenData,
+  openData,
+  type SourceReport,
+  type TokenizerOf,
+  type TrainingData,
+} from "./data/open.ts";
 /** Files of many formats, read in pieces, as records and as ids. */
 export { alphabetOf, type DataFile, encodeAsStream, encodeFiles, readRecords } from "./data/read.ts";
 /** A text's lines as records that begin and end in the end token. */
@@ -32,8 +42,11 @@ export { type Dataset, encodeRecords, linesOf } from "./data/records.ts";
 export { type DataReport, paddingShare } from "./data/report.ts";
 /** Records, and long texts, that training reads from. */
 export { type Sequence, type Sequences, sequencesOf, type TokenStream } from "./data/sequence.ts";
-export { type ByteSource, type DataFormat, formatOf, type RecordBatch } from "./data/source.ts";
+export { type ByteSource, type DataFormat, type DataSource, formatOf, type RecordBatch } from "./data/source.ts";
 export { splitRecords } from "./data/split.ts";
+export type { DataListener } from "./data/text-tokens.ts";
+/** Where ids of long texts are kept: `tokenCache` of `webgpu-gpt2/node`, or one's own. */
+export type { CachedFolder, OpenCache, TokenCache } from "./data/token-cache.ts";
 /** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */
 export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
 export {
@@ -179,7 +192,7 @@ export type { Program, ProgramStats, Runtime, Tensors } from "./runtime/runtime.
 export { createWasmRuntime, openWasm, type WasmDevice } from "./runtime/wasm.ts";
 /** Tokenizers: bytes, the characters of a text, GPT-2's own BPE, or what a model directory has. */
 export { byteTokenizer } from "./text/byte.ts";
-export { charTokenizer } from "./text/char.ts";
+export { charTokenizer, charTokenizerOf } from "./text/char.ts";
 export { gpt2Tokenizer } from "./text/gpt2.ts";
 export { type LoadedTokenizer, loadTokenizer } from "./text/load.ts";
 export { END_OF_TEXT, requireEndId, type Tokenizer } from "./text/tokenizer.ts";

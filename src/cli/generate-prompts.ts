@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { UserError, userError } from "../core/errors.ts";
-import { delimiterOf } from "../data/delimiter.ts";
 import { readRecords } from "../data/read.ts";
 import { type DataFormat, formatOf } from "../data/source.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -50,6 +49,7 @@ async function readPromptFile(
   try {
     const columns = { promptColumn, promptsOnly: true };
     if (format === "csv" || format === "tsv") {
+      const { delimiterOf } = await import("../data/delimiter.ts");
       const { notice: line } = await delimiterOf(source, columns, format);
       if (line !== undefined) notice(line);
     }

@@ -1,5 +1,5 @@
 /** LoRA corrections as PEFT keeps them: `adapter_config.json` and `adapter_model.safetensors`, without the model. */
-import { z } from "zod";
+import * as z from "zod";
 import { userError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { Gpt2Config } from "../model/config.ts";

@@ -1,5 +1,5 @@
 /** `checkpoint.json`: what a training checkpoint holds, so that damage is seen before anything is loaded from it. */
-import { z } from "zod";
+import * as z from "zod";
 import { userError } from "../core/errors.ts";
 
 export const MANIFEST = "checkpoint.json";

@@ -13,6 +13,7 @@ import { politeWait } from "./node/poll.ts";
 import { withQuietStderr } from "./node/quiet.ts";
 import { whyRefused } from "./node/refusals.ts";
 
+export { expandPaths, openSources } from "./node/data-files.ts";
 export {
   type KeptMeasurements,
   keepMeasurements,
@@ -21,6 +22,7 @@ export {
 } from "./node/measurements.ts";
 export { freeMemory } from "./node/memory.ts";
 export { nodeThreads } from "./node/threads.ts";
+export { type TokenCacheOptions, tokenCache } from "./node/token-cache.ts";
 
 export interface OpenGpuOptions extends DeviceRequest {
   /**

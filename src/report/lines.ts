@@ -2,7 +2,7 @@
  * `metrics.jsonl`: what happened in a run, one JSON object a line. Everything else that shows a run is made out of these
  * lines. A number that is not finite is null in JSON, and NaN here.
  */
-import { z } from "zod";
+import * as z from "zod";
 import {
   END_REASONS,
   type EvaluationEntry,

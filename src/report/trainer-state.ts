@@ -1,5 +1,5 @@
 /** `trainer_state.json` as the Trainer of transformers 5.18 writes it, and reads it (`TrainerState.load_from_json`). */
-import { z } from "zod";
+import * as z from "zod";
 import { userError } from "../core/errors.ts";
 import type { EvaluationEntry, RunListener, RunSummary } from "../train/events.ts";
 

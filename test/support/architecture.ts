@@ -16,7 +16,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   generate: ["data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   verify: ["train", "generate", "data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   bench: ["train", "generate", "data", "model", "runtime", "gpu", "autograd", "kernels", "core"],
-  platform: ["gpu", "core"],
+  platform: ["data", "gpu", "core"],
   index: [
     "verify",
     "report",

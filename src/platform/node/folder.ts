@@ -85,6 +85,7 @@ export function systemError(path: string, error: unknown): never {
     ELOOP: "its links go in a circle",
     EPERM: "not permitted",
   };
-  if (code === undefined) throw error;
+  // The code of a DOMException, such as a signal's reason, is a number.
+  if (typeof code !== "string") throw error;
   return userError(`${path}: ${known[code] ?? code}`);
 }

@@ -16,11 +16,14 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type DataOptions, type OpenData, openData, type TokenizerOf } from "../../../src/cli/data/source.ts";
-import { UserError } from "../../../src/core/errors.ts";
-import { encodeRecords } from "../../../src/data/records.ts";
-import { byteTokenizer } from "../../../src/text/byte.ts";
-import { charTokenizer, charTokenizerOf } from "../../../src/text/char.ts";
+import { type DataFileOptions, openDataFiles } from "../../src/cli/open-data.ts";
+import { UserError } from "../../src/core/errors.ts";
+import { blobSource, textSource } from "../../src/data/memory-source.ts";
+import { openData, type TokenizerOf } from "../../src/data/open.ts";
+import { encodeRecords } from "../../src/data/records.ts";
+import { byteTokenizer } from "../../src/text/byte.ts";
+import { charTokenizer, charTokenizerOf } from "../../src/text/char.ts";
+import { idsOf } from "../support/data.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "data-source-"));
 const cache = join(folder, "cache");
@@ -43,23 +46,18 @@ function fileOf(name: string, contents: string | Uint8Array | ArrayBuffer): stri
   return path;
 }
 
-function optionsFor(files: string | string[], more: Partial<DataOptions> = {}): DataOptions {
+function optionsFor(files: string | string[], more: Partial<DataFileOptions> = {}): DataFileOptions {
   const paths = typeof files === "string" ? [files] : files;
   return { files: paths, maskPrompt: false, stream: false, evalSplit: 0, seed: 1, contextLength: 8, ...more };
 }
 
-const idsOf = (part: OpenData["train"] | undefined): number[][] => {
-  if (part?.kind === "stream") return [Array.from(part.stream.read(0, part.stream.length))];
-  return Array.from({ length: part?.sequences.count ?? 0 }, (_, i) => Array.from(part!.sequences.read(i).ids));
-};
-
 async function open(
   files: string | string[],
-  more: Partial<DataOptions> = {},
+  more: Partial<DataFileOptions> = {},
   tokenizer: TokenizerOf | typeof byte = byte,
 ) {
   const lines: string[] = [];
-  const data = await openData(optionsFor(files, more), tokenizer, { notice: (line) => lines.push(line) });
+  const data = await openDataFiles(optionsFor(files, more), tokenizer, { notice: (line) => lines.push(line) });
   return { ...data, lines };
 }
 
@@ -68,7 +66,7 @@ const utf16 = new Uint8Array([0xff, 0xfe, 0x61, 0, 0x0a, 0]);
 const ids16 = (...ids: number[]) => new Uint8Array(Uint16Array.from(ids).buffer);
 
 describe("what is wrong with data is said in one line, with the place and the remedy", () => {
-  test.each<[string, string | Uint8Array | ArrayBuffer, string, Partial<DataOptions>?]>([
+  test.each<[string, string | Uint8Array | ArrayBuffer, string, Partial<DataFileOptions>?]>([
     ["bad.jsonl", '{"text": "a"}\n{"text": \n', 'line 2: is not JSON: "{\\"text\\": "; wanted one whole object a line'],
     ["list.jsonl", "[1]\n", "line 1: is a JSON array; write one object a line: jq -c '.[]' FILE > FILE.jsonl"],
     ["pretty-list.jsonl", '[\n  {"text": "a"}\n]\n', "line 1: is a JSON array"],
@@ -159,14 +157,17 @@ describe("what is wrong with data is said in one line, with the place and the re
     ["share.txt", "a\n", "--eval-split is 1: wanted a share", { evalSplit: 1 }],
   ])("%s", async (name, contents, message, more) => {
     const path = fileOf(name, contents);
-    const error = await open(path, more).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    );
+    const error = await open(path, more).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UserError);
     const said = (error as UserError).message;
     expect(said).toContain(message);
     expect(said).not.toMatch(/[\n\r]/);
+    // Nothing else is said of the same bytes in memory, or in a browser's file.
+    const bytes = new Uint8Array(readFileSync(path));
+    for (const source of [textSource(path, bytes), blobSource(new Blob([bytes]), { name: path })]) {
+      const { files: _, ...options } = optionsFor(path, more);
+      await expect(openData({ ...options, sources: [source] }, byte)).rejects.toThrow(error as UserError);
+    }
   });
 
   test("files that are missing, unreadable, a directory, or met by no pattern", async () => {
@@ -193,7 +194,7 @@ describe("what is wrong with data is said in one line, with the place and the re
         if (!changed) change(path);
         changed = true;
       };
-      await expect(openData(optionsFor(path), byte, { progress })).rejects.toThrow(message);
+      await expect(openDataFiles(optionsFor(path), byte, { progress })).rejects.toThrow(message);
     }
   });
 
@@ -229,7 +230,7 @@ describe("records", () => {
           const path = fileOf("random.txt", `${records.join("\n")}\n`);
           const tokenizer = charTokenizer(records.join(""));
           const expected = encodeRecords(records, tokenizer, contextLength);
-          const data = await open(path, { contextLength, cachedFrom: cached ? 0 : 1e9 }, charOf);
+          const data = await open(path, { contextLength, cached: { from: cached ? 0 : 1e9 } }, charOf);
           expect(data.tokenizer.files()).toEqual(tokenizer.files());
           expect(idsOf(data.train)).toEqual(expected.sequences.map(({ ids }) => Array.from(ids)));
           expect(data.report).toMatchObject({ ...expected.report, kind: "records", empty: 0 });
@@ -340,16 +341,16 @@ describe("the cache", () => {
     const file = fileOf("dry.txt", "abc\ncab\n");
     const listed = () => readdirSync(folder, { recursive: true }).map(String).sort();
     const before = listed();
-    const dry = optionsFor(file, { cachedFrom: 0, dry: true });
-    const fresh = await openData(dry, charOf);
+    const dry = optionsFor(file, { cached: { from: 0, dry: true } });
+    const fresh = await openDataFiles(dry, charOf);
     expect(fresh.report).toMatchObject({ records: 2 });
     expect(fresh.report).not.toHaveProperty("cache");
     await fresh.close();
     expect(listed()).toEqual(before);
 
-    await (await openData(optionsFor(file, { cachedFrom: 0 }), charOf)).close();
+    await (await openDataFiles(optionsFor(file, { cached: { from: 0 } }), charOf)).close();
     const kept = listed();
-    const known = await openData(dry, charOf);
+    const known = await openDataFiles(dry, charOf);
     expect(known.report.cache).toContain(cache);
     await known.close();
     expect(listed()).toEqual(kept);
@@ -358,13 +359,17 @@ describe("the cache", () => {
   const lines = Array.from({ length: 3000 }, (_, i) => `line ${i % 1000}`);
   const path = () => fileOf("cached.txt", lines.join("\n"));
   const work: string[] = [];
-  const listen = async (more: Partial<DataOptions> = {}, tokenizer: TokenizerOf | typeof byte = byte) => {
+  const listen = async (more: Partial<DataFileOptions> = {}, tokenizer: TokenizerOf | typeof byte = byte) => {
     work.length = 0;
     const lines: string[] = [];
-    const data = await openData(optionsFor(path(), { cachedFrom: 0, contextLength: 30, ...more }), tokenizer, {
-      notice: (line) => lines.push(line),
-      progress: (what) => work.at(-1) !== what && work.push(what),
-    });
+    const data = await openDataFiles(
+      optionsFor(path(), { cached: { from: 0 }, contextLength: 30, ...more }),
+      tokenizer,
+      {
+        notice: (line) => lines.push(line),
+        progress: (what) => work.at(-1) !== what && work.push(what),
+      },
+    );
     return { data, lines };
   };
 

@@ -1,11 +1,9 @@
 /** Files of ids, as nanoGPT's prepare.py writes them: 16 bits an id, little-endian, nothing else. */
-import { userError } from "../../core/errors.ts";
-import { createDigest } from "../../data/digest.ts";
-import type { RandomBytes } from "../../data/token-read.ts";
-import { openRandom } from "../../platform/node/cache-files.ts";
-import type { DataSource } from "../../platform/node/data-files.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
-import type { DataListener, OpenTokens } from "./tokens.ts";
+import { userError } from "../core/errors.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { createDigest } from "./digest.ts";
+import type { DataSource, RandomBytes, RandomFile } from "./source.ts";
+import type { DataListener, OpenTokens } from "./text-tokens.ts";
 
 /** Several files are one stream, one after another. Every id is looked at once, since no kernel checks them. */
 export function openIdFiles(sources: readonly DataSource[], listener: DataListener) {
@@ -24,8 +22,17 @@ export function openIdFiles(sources: readonly DataSource[], listener: DataListen
     },
     async tokens(tokenizer: Tokenizer): Promise<OpenTokens> {
       const digest = await checkIds(sources, tokenizer.vocabSize, listener);
-      const files = sources.map(({ path }) => openRandom(path));
-      const ids = concatenated(files);
+      const files: RandomFile[] = [];
+      const close = (): void => {
+        for (const file of files.splice(0)) file.close();
+      };
+      try {
+        for (const source of sources) files.push(source.random?.() ?? (await inMemory(source)));
+      } catch (error) {
+        close();
+        throw error;
+      }
+      const ids = concatenated([...files]);
       const meta = {
         kind: "stream" as const,
         bytesPerId: 2 as const,
@@ -41,7 +48,7 @@ export function openIdFiles(sources: readonly DataSource[], listener: DataListen
         meta,
         ids,
         index: { size: 0, read: () => new Uint8Array(0) },
-        close: () => files.forEach((file) => void file.close()),
+        close,
       };
     },
   };
@@ -52,24 +59,45 @@ async function checkIds(sources: readonly DataSource[], vocabulary: number, list
   const digest = createDigest();
   const total = sources.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
-  for (const { name, pieces } of sources) {
+  for (const source of sources) {
     let index = 0;
-    for await (const piece of pieces()) {
-      // A piece is a whole number of ids: a mebibyte, or what is left of an even number of bytes.
-      const ids = new Uint16Array(piece.buffer, piece.byteOffset, piece.byteLength / 2);
+    for await (const ids of wholeIds(source.pieces())) {
       for (let i = 0; i < ids.length; i++)
         if (ids[i]! >= vocabulary)
           userError(
-            `${name}: id ${ids[i]} at index ${index + i}, wanted 0 to ${vocabulary - 1}; was it made with another tokenizer?`,
+            `${source.name}: id ${ids[i]} at index ${index + i}, wanted 0 to ${vocabulary - 1}; was it made with another tokenizer?`,
           );
       digest.add(ids);
       index += ids.length;
-      done += piece.length;
+      done += 2 * ids.length;
       listener.signal?.throwIfAborted();
       listener.progress?.("tokenizing", done, total);
     }
   }
   return digest.finish();
+}
+
+/** Ids out of pieces of any length, at any place in memory. */
+async function* wholeIds(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint16Array> {
+  let held: number | undefined;
+  for await (const piece of pieces) {
+    const bytes = held === undefined && piece.byteOffset % 2 === 0 ? piece : joined(held, piece);
+    held = bytes.length % 2 === 0 ? undefined : bytes.at(-1);
+    yield new Uint16Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 2));
+  }
+}
+
+function joined(held: number | undefined, piece: Uint8Array): Uint8Array {
+  if (held === undefined) return new Uint8Array(piece);
+  const bytes = new Uint8Array(1 + piece.length);
+  bytes[0] = held;
+  bytes.set(piece, 1);
+  return bytes;
+}
+
+async function inMemory(source: DataSource): Promise<RandomFile> {
+  const bytes = new Uint8Array(await source.slice(0, source.size));
+  return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length), close() {} };
 }
 
 /** Several files as if they were one. */

@@ -1,9 +1,9 @@
-import { UserError } from "../../core/errors.ts";
-import { endTextOf, withoutOwnEnds } from "../../data/findings.ts";
-import type { Sequences } from "../../data/sequence.ts";
-import { openRecords, type Tokens } from "../../data/token-read.ts";
-import { hashOf } from "../../data/token-write.ts";
-import { requireEndId, type Tokenizer } from "../../text/tokenizer.ts";
+import { UserError } from "../core/errors.ts";
+import { requireEndId, type Tokenizer } from "../text/tokenizer.ts";
+import { endTextOf, withoutOwnEnds } from "./findings.ts";
+import type { Sequences } from "./sequence.ts";
+import { openRecords, type Tokens } from "./token-read.ts";
+import { hashOf } from "./token-write.ts";
 
 /** Ids and records up to which it is told whether a text is in the data. */
 const MOST = { ids: 32 * 2 ** 20, records: 500_000 };

@@ -1,25 +1,16 @@
-/** Text to ids: in memory where there is little of it, else once into a folder of the user's cache. */
-import { createHash } from "node:crypto";
-import { readFileSync, rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { UserError, userError } from "../../core/errors.ts";
-import type { Columns } from "../../data/columns.ts";
-import { type AlphabetOptions, alphabetOf, type DataFile, encodeAsStream, encodeFiles } from "../../data/read.ts";
-import { formatMeta, parseMeta, type TokenMeta } from "../../data/token-meta.ts";
-import { checkTokens, memoryBytes, type Tokens } from "../../data/token-read.ts";
-import { type Append, createTokenWriter } from "../../data/token-write.ts";
-import { cacheFolder, cacheFoldersOf, openRandom, writeCache } from "../../platform/node/cache-files.ts";
-import type { DataSource } from "../../platform/node/data-files.ts";
-import { exists } from "../../platform/node/folder.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+/** Text to ids: in memory where there is little of it or no cache, else once into a folder of the cache. */
+import { UserError, userError } from "../core/errors.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Columns } from "./columns.ts";
+import { type AlphabetOptions, alphabetOf, type DataFile, encodeAsStream, encodeFiles } from "./read.ts";
+import type { DataSource, RandomFile } from "./source.ts";
+import type { CachedFolder, Fill, OpenCache, TokenCache } from "./token-cache.ts";
+import { formatMeta, parseMeta, type TokenMeta } from "./token-meta.ts";
+import { checkTokens, memoryBytes, type Tokens } from "./token-read.ts";
+import { type Append, createTokenWriter } from "./token-write.ts";
 
 /** Part of every key: raise it with any change of what is written, or of how text becomes ids. */
 const VERSION = 2;
-
-/** Bytes of text up to which nothing is cached: a second or two of work. */
-export const CACHED_FROM = 8 * 2 ** 20;
 
 /** Who hears of the work. */
 export interface DataListener {
@@ -36,10 +27,8 @@ export interface TextSet {
   readonly files: readonly (DataFile & { readonly source: DataSource })[];
   readonly columns: Columns;
   readonly stream: boolean;
-  /** Bytes of text from which on the ids are cached; default `CACHED_FROM`. */
-  readonly cachedFrom: number;
-  /** Reads the cache and leaves nothing behind. */
-  readonly dry?: boolean | undefined;
+  /** Where the ids are kept; without one they are in memory. */
+  readonly cache?: TokenCache | undefined;
 }
 
 export interface OpenTokens extends Tokens {
@@ -48,11 +37,12 @@ export interface OpenTokens extends Tokens {
   close(): void;
 }
 
-/** Reports how far the reading of files is. */
+/** Reports how far the reading of files is, and leaves off when told to. */
 function counted({ files }: TextSet, listener: DataListener, work: "hashing" | "alphabet" | "tokenizing"): DataFile[] {
   const total = files.reduce((sum, { source }) => sum + source.size, 0);
   const done = files.map(() => 0);
   const tell = (): void => {
+    listener.signal?.throwIfAborted();
     const sum = done.reduce((all, bytes) => all + bytes, 0);
     listener.progress?.(work, Math.min(sum, total), total);
   };
@@ -81,124 +71,126 @@ function counted({ files }: TextSet, listener: DataListener, work: "hashing" | "
 }
 
 /** The key of what the files say: their bytes, in order, and how they are read. */
-async function contentKey(set: TextSet, listener: DataListener): Promise<string> {
+async function contentKey(set: TextSet, listener: DataListener, cache: OpenCache): Promise<string> {
   const hashes: (readonly [format: string, sha256: string])[] = [];
   for (const { source, format } of counted(set, listener, "hashing")) {
-    const hash = createHash("sha256");
-    for await (const piece of source.pieces()) hash.update(piece);
-    hashes.push([format, hash.digest("hex")]);
+    const hash = cache.createHash();
+    for await (const piece of source.pieces()) hash.add(piece);
+    hashes.push([format, hash.finish()]);
   }
   const { textColumn, promptColumn, completionColumn } = set.columns;
-  return digest([VERSION, hashes, set.stream, textColumn, promptColumn, completionColumn]);
+  return digest(cache, [VERSION, hashes, set.stream, textColumn, promptColumn, completionColumn]);
 }
 
-function digest(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
+function digest(cache: OpenCache, value: unknown): string {
+  return hashed(cache, new TextEncoder().encode(JSON.stringify(value))).slice(0, 32);
+}
+
+function hashed(cache: OpenCache, bytes: Uint8Array): string {
+  const hash = cache.createHash();
+  hash.add(bytes);
+  return hash.finish();
 }
 
 /** Two tokenizers with the same files give the same ids. */
-function tokenizerKey(tokenizer: Tokenizer): string {
+function tokenizerKey(cache: OpenCache, tokenizer: Tokenizer): string {
   const files = [...tokenizer.files()].sort(([a], [b]) => (a < b ? -1 : 1));
-  return digest(files.map(([name, bytes]) => [name, createHash("sha256").update(bytes).digest("hex")]));
+  return digest(
+    cache,
+    files.map(([name, bytes]) => [name, hashed(cache, bytes)]),
+  );
 }
 
 /** Ids of one set of texts, made when they are asked for; `close` gives back what it holds. */
 export function createTextTokens(set: TextSet, listener: DataListener) {
-  const size = set.files.reduce((sum, { source }) => sum + source.size, 0);
-  let content: Promise<string> | undefined;
-  const key = (): Promise<string> => {
-    content ??= contentKey(set, listener);
-    return content;
+  const { cache: given } = set;
+  const cached = given !== undefined && sizeOf(set) >= given.from;
+  let opened: Promise<{ cache: OpenCache; content: string }> | undefined;
+  const open = () => {
+    opened ??= (async () => {
+      const cache = await given!.open();
+      return { cache, content: await contentKey(set, listener, cache) };
+    })();
+    return opened;
   };
-  const cached = size >= set.cachedFrom;
 
   return {
     /** The characters of the texts, in code point order. */
     async alphabet(options: AlphabetOptions = {}): Promise<string[]> {
-      const find = () => alphabetOf(counted(set, listener, "alphabet"), set.columns, set.stream, options);
-      if (!cached) return find();
-      if (set.dry) {
-        const name = `${await key()}-${options.endToken === false ? "characters" : "alphabet"}`;
-        const kept = cacheFoldersOf("data").map((folder) => readAlphabet(join(folder, name)));
-        const known = kept.find((characters) => characters !== undefined);
-        return known ?? find();
+      const make = () => alphabetOf(counted(set, listener, "alphabet"), set.columns, set.stream, options);
+      if (!cached) return make();
+      const { cache, content } = await open();
+      const name = `${content}-${options.endToken === false ? "characters" : "alphabet"}`;
+      for (const folder of await cache.find(name)) {
+        const known = await readAlphabet(cache, folder);
+        if (known) return known;
       }
-      const path = join(
-        await cacheFolder("data"),
-        `${await key()}-${options.endToken === false ? "characters" : "alphabet"}`,
-      );
-      const known = readAlphabet(path);
-      if (known) return known;
-      const characters = await find();
+      const characters = await make();
+      if (!cache.keep) return characters;
       await checkUnchanged(set);
-      const isGood = (found: string): boolean => readAlphabet(found) !== undefined;
-      await writeCache(path, isGood, async (append) => {
-        const json = new TextEncoder().encode(JSON.stringify([digest(characters), characters]));
-        await (await append("alphabet.json"))(json);
+      const isGood = async (folder: CachedFolder) => (await readAlphabet(cache, folder)) !== undefined;
+      await cache.keep(name, isGood, async (file) => {
+        const json = new TextEncoder().encode(JSON.stringify([digest(cache, characters), characters]));
+        await (await file("alphabet.json"))(json);
       });
       return characters;
     },
 
     async tokens(tokenizer: Tokenizer): Promise<OpenTokens> {
       if (!cached) return inMemory(set, tokenizer, listener);
-      if (set.dry) return dryTokens(set, tokenizer, listener, `${await key()}-${tokenizerKey(tokenizer)}`);
-      const path = join(await cacheFolder("data"), `${await key()}-${tokenizerKey(tokenizer)}`);
+      const { cache, content } = await open();
+      const name = `${content}-${tokenizerKey(cache, tokenizer)}`;
+      if (!cache.keep) return unkeptTokens(set, tokenizer, listener, cache, name);
+      let path = name;
       for (let written = 0; ; written++) {
         if (written > MOST_WRITTEN)
           userError(`${path}: is taken away whenever it is written; set GPT2_CACHE to another folder`);
+        const [found] = await cache.find(name);
         try {
-          if (await exists(path)) return openCached(path);
+          if (found) return await openCached(found);
         } catch (error) {
           // Another process may have taken the damaged one away by now, or put a good one there just after it.
           if (!(error instanceof UserError) || written === MOST_WRITTEN) throw error;
-          if (await exists(path)) listener.notice?.(`${path}: ${error.message}; the data is tokenised again`);
+          if ((await cache.find(name)).length > 0)
+            listener.notice?.(`${found!.path}: ${error.message}; the data is tokenised again`);
         }
-        await writeCache(path, isCached, async (append) => {
-          const meta = await write(set, tokenizer, listener, await append("ids.bin"), await append("index.bin"));
-          await (await append("meta.json"))(formatMeta(meta));
-        });
+        path = await cache.keep(name, isCached, filesOf(set, tokenizer, listener));
       }
     },
   };
 }
 
-/** Text up to which a dry run keeps the ids in memory: some GiB of them. */
+/** Text up to which ids that may not be kept are in memory: some GiB of them. */
 const MOST_IN_MEMORY = 2 ** 30;
 
-/** Ids out of the cache where it has them; else in memory, or in a folder that goes when they are closed. */
-async function dryTokens(
+/** Ids out of a cache that nothing may be put into; else in memory, or in a folder that goes when they are closed. */
+async function unkeptTokens(
   set: TextSet,
   tokenizer: Tokenizer,
   listener: DataListener,
+  cache: OpenCache,
   name: string,
 ): Promise<OpenTokens> {
-  for (const path of cacheFoldersOf("data").map((folder) => join(folder, name))) {
+  for (const folder of await cache.find(name)) {
     try {
-      return openCached(path);
+      return await openCached(folder);
     } catch (error) {
-      if (!(error instanceof UserError)) throw error; // none, or damaged
+      if (!(error instanceof UserError)) throw error; // damaged
     }
   }
-  if (set.files.reduce((sum, { source }) => sum + source.size, 0) <= MOST_IN_MEMORY)
-    return inMemory(set, tokenizer, listener);
-  const scratch = await mkdtemp(join(tmpdir(), "gpt2-dry-"));
-  const remove = (): void => rmSync(scratch, { recursive: true, force: true });
+  if (sizeOf(set) <= MOST_IN_MEMORY) return inMemory(set, tokenizer, listener);
+  const scratch = await cache.scratch(filesOf(set, tokenizer, listener));
   try {
-    const path = join(scratch, "ids");
-    await writeCache(path, isCached, async (append) => {
-      const meta = await write(set, tokenizer, listener, await append("ids.bin"), await append("index.bin"));
-      await (await append("meta.json"))(formatMeta(meta));
-    });
-    const { folder: _, close, ...tokens } = openCached(path);
+    const { folder: _, close, ...tokens } = await openCached(scratch);
     return {
       ...tokens,
       close() {
         close();
-        remove();
+        scratch.remove();
       },
     };
   } catch (error) {
-    remove();
+    scratch.remove();
     throw error;
   }
 }
@@ -206,22 +198,48 @@ async function dryTokens(
 /** Times that the same ids are written before what is found in their place is an error. */
 const MOST_WRITTEN = 5;
 
-function isCached(path: string): boolean {
+async function isCached(folder: CachedFolder): Promise<boolean> {
   try {
-    openCached(path).close();
+    (await openCached(folder)).close();
     return true;
   } catch {
     return false;
   }
 }
 
-function readAlphabet(path: string): string[] | undefined {
+/** Undefined where it is damaged: it is made again. */
+async function readAlphabet(cache: OpenCache, folder: CachedFolder): Promise<string[] | undefined> {
   try {
-    const [hash, characters] = JSON.parse(readFileSync(join(path, "alphabet.json"), "utf8"));
-    return hash === digest(characters) ? characters : undefined;
+    const [hash, characters] = JSON.parse(new TextDecoder().decode(await wholeFile(folder, "alphabet.json")));
+    return hash === digest(cache, characters) ? characters : undefined;
   } catch {
-    return undefined; // none yet, or damaged: it is made
+    return undefined;
   }
+}
+
+async function openFile(folder: CachedFolder, name: string): Promise<RandomFile> {
+  return (await folder.open(name)) ?? userError("a file is missing");
+}
+
+async function wholeFile(folder: CachedFolder, name: string): Promise<Uint8Array> {
+  const file = await openFile(folder, name);
+  try {
+    return file.read(0, file.size);
+  } finally {
+    file.close();
+  }
+}
+
+/** Writes the files of a folder of ids. */
+function filesOf(set: TextSet, tokenizer: Tokenizer, listener: DataListener): Fill {
+  return async (file) => {
+    const meta = await write(set, tokenizer, listener, await file("ids.bin"), await file("index.bin"));
+    await (await file("meta.json"))(formatMeta(meta));
+  };
+}
+
+function sizeOf({ files }: TextSet): number {
+  return files.reduce((sum, { source }) => sum + source.size, 0);
 }
 
 async function write(
@@ -270,24 +288,24 @@ async function inMemory(set: TextSet, tokenizer: Tokenizer, listener: DataListen
 }
 
 /** Throws `UserError` on a cache that is damaged: a file is missing or has another length, or a checksum is wrong. */
-export function openCached(folder: string): OpenTokens {
-  const opened: ReturnType<typeof openRandom>[] = [];
+async function openCached(folder: CachedFolder): Promise<OpenTokens> {
+  const opened: RandomFile[] = [];
   const close = (): void => {
     for (const file of opened.splice(0)) file.close();
   };
+  const open = async (name: string): Promise<RandomFile> => {
+    const file = await openFile(folder, name);
+    opened.push(file);
+    return file;
+  };
   try {
-    const [ids, index] = ["ids.bin", "index.bin"].map((name) => {
-      const file = openRandom(join(folder, name));
-      opened.push(file);
-      return file;
-    });
-    const meta = parseMeta(readFileSync(join(folder, "meta.json")));
-    const tokens = { meta, ids: ids!, index: index!, folder, close };
+    const [ids, index] = [await open("ids.bin"), await open("index.bin")];
+    const meta = parseMeta(await wholeFile(folder, "meta.json"));
+    const tokens = { meta, ids, index, folder: folder.path, close };
     checkTokens(tokens);
     return tokens;
   } catch (error) {
     close();
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") userError("a file is missing");
     throw error;
   }
 }
