@@ -20,6 +20,8 @@ export interface StoredFile {
   readonly size: number;
   /** Fills `into` with the bytes from `offset` on; rejects where the file ends before. */
   read(offset: number, into: Uint8Array): Promise<void>;
+  /** What it holds, where whatever keeps it has a fast way to tell; ask by `digestOf`. */
+  readonly digest?: () => Promise<FileDigest>;
   close(): Promise<void>;
 }
 
@@ -44,14 +46,14 @@ export interface Lock {
 export interface Folder {
   /** Where it is, as a person would say it: messages name it so. */
   readonly path: string;
-  /** A folder in it, which need not be there. */
+  /** A folder in it, which need not be there: writing into it makes it. */
   folder(name: string): Folder;
   /** What is in it, by name; nothing where it is not there. What is not committed yet is not in it. */
   list(): Promise<Entry[]>;
   open(name: string): Promise<StoredFile>;
-  /** Replaces a small file, or makes it: who opens it sees the old contents or the new. */
+  /** Replaces a small file, or makes it and the folder: who opens it sees the old contents or the new. */
   replace(name: string, contents: string | Uint8Array): Promise<void>;
-  /** Puts a piece at a file's end, whole or not at all; makes the file if need be. Nobody else may write it. */
+  /** Puts a piece at a file's end, whole or not at all; makes file and folder if need be. Nobody else may write it. */
   append(name: string, piece: string | Uint8Array): Promise<void>;
   /** Makes a folder of files that is there whole or not at all; rejects where there is something of that name. */
   commit(name: string, fill: (write: WriteFile) => Promise<void>): Promise<void>;

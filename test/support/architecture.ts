@@ -3,6 +3,7 @@ import { posix } from "node:path";
 /** What each folder of src/ may import besides itself: the picture in docs/architecture.md, from the bottom up. */
 export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  storage: ["core"],
   kernels: ["core"],
   autograd: ["kernels", "core"],
   gpu: ["core"],
@@ -16,7 +17,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   generate: ["data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   verify: ["train", "generate", "data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   bench: ["train", "generate", "data", "model", "runtime", "gpu", "autograd", "kernels", "core"],
-  platform: ["gpu", "core"],
+  platform: ["storage", "gpu", "core"],
   index: [
     "verify",
     "report",
@@ -30,6 +31,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "gpu",
     "autograd",
     "kernels",
+    "storage",
     "core",
   ],
   cli: [
@@ -47,12 +49,14 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "gpu",
     "autograd",
     "kernels",
+    "storage",
     "core",
   ],
 };
 
 /** Which packages may be imported where; in the folders that are not listed, none. They must work in a browser. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  storage: ["@noble/hashes"],
   text: ["gpt-tokenizer", "jsonc-parser"],
   io: ["zod"],
   report: ["zod"],
