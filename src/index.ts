@@ -177,6 +177,9 @@ export { createGpuRuntime } from "./runtime/gpu.ts";
 export type { Program, ProgramStats, Runtime, Tensors } from "./runtime/runtime.ts";
 /** Runs tapes on the CPU in WebAssembly, on the threads of `nodeThreads` (webgpu-gpt2/node) or `browserThreads` (/browser). */
 export { createWasmRuntime, openWasm, type WasmDevice } from "./runtime/wasm.ts";
+/** Files that must not be lost, whatever keeps them: a file system (`nodeFolder`), a browser (`opfsFolder`), memory. */
+export type { Entry, FileDigest, Folder, Lock, StoredFile, WriteFile } from "./storage/folder.ts";
+export { memoryFolder } from "./storage/memory.ts";
 /** Tokenizers: bytes, the characters of a text, GPT-2's own BPE, or what a model directory has. */
 export { byteTokenizer } from "./text/byte.ts";
 export { charTokenizer } from "./text/char.ts";

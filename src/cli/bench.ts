@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem } from "node:os";
 import { Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
@@ -22,6 +21,7 @@ import { openWasm, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
+import { writeOutput } from "./files.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize } from "./numbers.ts";
 import { openAbortableGpu, threadsOf } from "./runtime.ts";
@@ -247,7 +247,7 @@ async function printRows(
     signal.throwIfAborted();
     rows.push(row);
     // At every row: a run that is cut short keeps what it has measured.
-    if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, on));
+    if (flags.out !== undefined) writeOutput(flags.out, reportOf(rows, on));
     if (flags.json) terminal.json(row, { replacer: fiveDigits });
     else printRow(row);
   }

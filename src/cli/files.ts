@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { userError } from "../core/errors.ts";
+import { writeWholeFile } from "../platform/node/durable.ts";
 import { systemError } from "../platform/node/folder.ts";
 
 /** A text file, which must be UTF-8. */
@@ -29,5 +30,18 @@ export function readDirectory(path: string): Map<string, Uint8Array> {
     return new Map(names.map(({ name }) => [name, readBytes(join(path, name))]));
   } catch (error) {
     return systemError(path, error);
+  }
+}
+
+/** Writes what was asked for with `--out`: a file whole or not at all, and to a pipe or a terminal what it takes. */
+export function writeOutput(path: string, contents: string): void {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) writeWholeFile(path, contents);
+    // A link stays one.
+    else if (found.isFile()) writeWholeFile(realpathSync(path), contents);
+    else writeFileSync(path, contents);
+  } catch (error) {
+    systemError(path, error);
   }
 }

@@ -1,5 +1,5 @@
 import { basename, join, resolve } from "node:path";
-import { writeWholeFile } from "../platform/node/whole-file.ts";
+import { writeWholeFile } from "../platform/node/durable.ts";
 import { historyOf } from "../report/history.ts";
 import { lineListener, type RunLine } from "../report/lines.ts";
 import { reportPage } from "../report/page.ts";

@@ -4,12 +4,12 @@ import { Command } from "commander";
 import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { duration, grouped } from "../core/units.ts";
-import { systemError } from "../platform/node/folder.ts";
-import { writeWholeFile } from "../platform/node/whole-file.ts";
+import { writeWholeFile } from "../platform/node/durable.ts";
 import { type Difference, differencesOf, factsOf, type RunFacts } from "../report/facts.ts";
 import { type RunHistory, statusOf } from "../report/history.ts";
 import { reportPage } from "../report/page.ts";
 import { decimals } from "../report/page-parts.ts";
+import { writeOutput } from "./files.ts";
 import { lossChart } from "./loss-chart.ts";
 import { REPORT_FILE } from "./report-page.ts";
 import { readRun } from "./run-read.ts";
@@ -78,11 +78,7 @@ function writePage(path: string, histories: readonly RunHistory[]): void {
   // Data and logs are files, too, and a slip away from where a page was meant to go.
   if (existsSync(path) && statSync(path).isFile() && !isPage(readFileSync(path, "utf8")))
     userError(`${path}: is there already, and no page of runs; choose another --out`);
-  try {
-    writeWholeFile(path, page);
-  } catch (error) {
-    systemError(path, error);
-  }
+  writeOutput(path, page);
 }
 
 /** Whether an earlier page may be written anew. */

@@ -20,6 +20,7 @@ export {
   readMeasurements,
 } from "./node/measurements.ts";
 export { freeMemory } from "./node/memory.ts";
+export { type NodeFolderOptions, nodeFolder } from "./node/storage.ts";
 export { nodeThreads } from "./node/threads.ts";
 
 export interface OpenGpuOptions extends DeviceRequest {
