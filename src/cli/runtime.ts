@@ -4,17 +4,16 @@ import type { Tape } from "../autograd/tape.ts";
 import { userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
-import { nodeThreads, openGpu } from "../platform/node.ts";
+import { nodeThreads, openGpu, openHardware } from "../platform/node.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createWasmRuntime, openWasm } from "../runtime/wasm.ts";
 import { wholeNumber } from "./numbers.ts";
-import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning } from "./tune.ts";
 
 export const DEVICE_HELP =
-  "auto, hardware, system, embedded, part of an adapter's name, wasm (the CPU, no driver), or cpu (the slow reference); see `gpt2 devices`";
+  "auto (a hardware GPU, else wasm), hardware, system, embedded, part of an adapter's name, wasm (the CPU, no driver), or cpu (the slow reference); see `gpt2 devices`";
 
 export interface RuntimeOptions {
   /** What a run that is gone on with was computed with (`null`: the defaults). Left out: what was measured here before. */
@@ -27,24 +26,42 @@ export interface RuntimeOptions {
 export async function openRuntime(device: string | undefined, options: RuntimeOptions = {}): Promise<OpenRuntime> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const wanted = device || process.env.GPT2_ADAPTER;
+  const wanted = wantedDevice(device);
   if (wanted === "cpu") return untuned(createCpuRuntime({ signal }));
   if (wanted === "cpu-float64") return untuned(createCpuRuntime({ precision: "float64", signal }));
-  const threads = threadsOf(device);
-  if (threads !== undefined) return wasmRuntime(threads, signal);
-  const gpu = await openAbortableGpu(device, signal);
-  if (gpu.kind === "embedded" && (wanted || "auto") === "auto")
-    terminal.say(
-      "there is no GPU here, nor a driver of the system: --device wasm is several times as fast as the embedded one",
-    );
-  const tuning = options.tuning === undefined ? await keptTuning(gpu) : (options.tuning ?? undefined);
-  return runtimeOn(gpu, tuning, signal);
+  const opened = await openDevice(device, signal);
+  if ("threads" in opened) return wasmRuntime(opened.threads, signal);
+  const tuning = options.tuning === undefined ? await keptTuning(opened.gpu) : (options.tuning ?? undefined);
+  return runtimeOn(opened.gpu, tuning, signal);
 }
 
-/** Opens an adapter's device, which nobody waits for any more once `signal` is aborted. */
-export async function openAbortableGpu(adapter: string | undefined, signal: AbortSignal | undefined): Promise<Gpu> {
-  const gpu = await openGpu({ adapter });
+/** An open adapter, or the threads that WebAssembly is to compute on. */
+export type Device = { readonly gpu: Gpu } | { readonly threads: number };
+
+/** A hardware GPU goes first, then WebAssembly; software drivers are asked for by name. Nobody waits for a GPU once `signal` is aborted. */
+export async function openDevice(device: string | undefined, signal: AbortSignal | undefined): Promise<Device> {
+  const [name = "", count] = wantedDevice(device).split(":");
+  const threads = count === undefined ? availableParallelism() : wholeNumber(1)(count);
+  if (name === WASM) return { threads };
+  if (name !== AUTO) return { gpu: abortable(await openGpu({ adapter: device }), signal) };
+  const gpu = await openHardware();
+  if (!gpu) return { threads };
+  if (count === undefined) return { gpu: abortable(gpu, signal) };
+  gpu.close();
+  return userError(FOR_WASM, "usage");
+}
+
+function abortable(gpu: Gpu, signal: AbortSignal | undefined): Gpu {
   return signal ? { ...gpu, wait: untilAborted(gpu.wait, signal) } : gpu;
+}
+
+const AUTO = "auto";
+const WASM = "wasm";
+const FOR_WASM = "--threads is for WebAssembly; give --device wasm as well";
+
+/** What `--device` or GPT2_ADAPTER names; with ":2" behind "wasm", and behind "auto" for --threads, on two threads. */
+export function wantedDevice(device?: string): string {
+  return device || process.env.GPT2_ADAPTER || AUTO;
 }
 
 /**
@@ -98,25 +115,16 @@ export function runtimeOn(gpu: Gpu, tuning?: Tuning, signal?: AbortSignal): Open
   };
 }
 
-const WASM = "wasm";
-
-/** How many threads a device's name, or GPT2_ADAPTER, wants of WebAssembly: "wasm" all cores, "wasm:2" two; undefined: another device. */
-export function threadsOf(device: string | undefined): number | undefined {
-  const [name, count] = (device || process.env.GPT2_ADAPTER)?.split(":") ?? [];
-  if (name !== WASM) return undefined;
-  return count === undefined ? availableParallelism() : wholeNumber(1)(count);
-}
-
 /** Gives a command that takes `--device` the option `--threads`, which is a part of the device. */
 export function addThreads(command: Command): void {
-  const help =
-    "how many compute with --device wasm, by default one for each core; the results are the same for any number";
+  const help = "how many compute in WebAssembly, by default one for each core; the results are the same for any number";
   command.addOption(new Option("--threads <n>", help).argParser(wholeNumber(1)));
   command.hook("preAction", (_command, called) => {
     const { threads, device } = called.opts<{ threads?: number; device?: string }>();
     if (threads === undefined) return;
-    if (threadsOf(device) === undefined) userError("--threads is for WebAssembly; give --device wasm as well", "usage");
-    called.setOptionValue("device", `${WASM}:${threads}`);
+    const [name = ""] = wantedDevice(device).split(":");
+    if (name !== WASM && name !== AUTO) userError(FOR_WASM, "usage");
+    called.setOptionValue("device", `${name}:${threads}`);
   });
 }
 

@@ -5,6 +5,7 @@ import { createTurns } from "../../core/turns.ts";
 import { createGenerator, type Generator } from "../../generate/generate.ts";
 import { ARENA, writeArena } from "../../model/arena.ts";
 import { initialCorrections, initialPieces } from "../../model/parameters.ts";
+import { noHalves } from "../../runtime/checks.ts";
 import type { ProgramStats } from "../../runtime/runtime.ts";
 import { contextsFor } from "../../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../../train/evaluate.ts";
@@ -100,11 +101,7 @@ export async function openSession(
 
 /** Throws a `UserError` where the adapter cannot compute so. */
 export function requirePrecision({ name, traits }: OpenRuntime, precision: FloatDType | undefined): void {
-  if (precision === "f16" && !traits.f16)
-    userError(
-      `--precision f16: ${name} has no f16 (shader-f16); use --precision f32, or another adapter (gpt2 devices)`,
-      "device",
-    );
+  if (precision === "f16" && !traits.f16) userError(noHalves(name), "device");
 }
 
 /** The tapes of a plan's largest batches. */

@@ -26,7 +26,7 @@ export function embeddedDriverExists(): boolean {
 export async function embeddedDawnPath(env: NodeJS.ProcessEnv = process.env): Promise<string> {
   if (!embeddedDriverExists()) {
     userError(
-      `the embedded driver exists for Linux x64 only, this is ${process.platform} ${process.arch}; use --device cpu`,
+      `the embedded driver exists for Linux x64 only, this is ${process.platform} ${process.arch}; use --device wasm`,
       "device",
     );
   }
