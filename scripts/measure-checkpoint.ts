@@ -6,10 +6,11 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openNewestGood, saveCheckpoint } from "../src/cli/checkpoints.ts";
 import { DEFAULT_TRAITS } from "../src/kernels/traits.ts";
 import { GPT2_PRESETS, type Gpt2PresetName, parameterCount } from "../src/model/config.ts";
 import { layoutParameters } from "../src/model/parameters.ts";
+import { nodeFolder } from "../src/platform/node/storage.ts";
+import { openNewestGood, saveCheckpoint } from "../src/run/checkpoints.ts";
 import { createCpuRuntime } from "../src/runtime/cpu.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 import { modelFiles, optimizerFile } from "../src/train/checkpoint.ts";
@@ -46,10 +47,10 @@ try {
   const began = performance.now();
   const seconds = (): number => (performance.now() - began) / 1000;
   const files = [...modelFiles(nothing, layout, { config }), optimizerFile(nothing, layout, 1)];
-  const path = await saveCheckpoint(folder, 1, files, { notice });
+  const path = await saveCheckpoint(nodeFolder(folder), 1, files, { notice });
   const saved = { seconds: seconds(), peak: peak() };
   const bytes = readdirSync(path).reduce((sum, file) => sum + statSync(join(path, file)).size, 0);
-  const checkpoint = await openNewestGood(folder, notice);
+  const checkpoint = await openNewestGood(nodeFolder(folder), notice);
   const checked = seconds();
   await checkpoint!.restore(nothing, layout);
   const restored = { seconds: seconds(), peak: peak() };

@@ -1,7 +1,7 @@
 /** What scripts/measure-data.ts measures, run by Node alone, as `gpt2` is. */
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { openData } from "../dist/cli/data/source.js";
+import { openDataFiles } from "../dist/cli/open-data.js";
 import { byteTokenizer } from "../dist/text/byte.js";
 import { charTokenizerOf } from "../dist/text/char.js";
 import { gpt2Tokenizer } from "../dist/text/gpt2.js";
@@ -45,7 +45,7 @@ console.log(`resident before  ${megabytes(mostResident())}: Node ${process.versi
 const options = { files: [path], maskPrompt: false, stream: false, evalSplit: 0.01, seed: 1, contextLength: 1024 };
 const marks = new Map();
 const began = now();
-const data = await openData(options, tokenizers[tokenizer], { progress: (what) => marks.set(what, now()) });
+const data = await openDataFiles(options, tokenizers[tokenizer], { progress: (what) => marks.set(what, now()) });
 marks.set("indexing", now());
 let from = began;
 for (const [what, to] of marks) {

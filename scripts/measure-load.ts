@@ -8,13 +8,14 @@ import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openModel } from "../src/cli/model-source.ts";
-import { saveModel } from "../src/cli/save-model.ts";
 import { formatConfig } from "../src/io/config-json.ts";
 import { storedName } from "../src/io/parameter-names.ts";
 import { planSafetensors } from "../src/io/safetensors-write.ts";
 import { DEFAULT_TRAITS } from "../src/kernels/traits.ts";
 import { GPT2_PRESETS, type Gpt2PresetName, parameterCount, parameterShapes } from "../src/model/config.ts";
 import { layoutParameters } from "../src/model/parameters.ts";
+import { nodeFolder } from "../src/platform/node/storage.ts";
+import { saveModel } from "../src/run/save-model.ts";
 import { createForecast } from "../src/runtime/need.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 
@@ -68,7 +69,7 @@ try {
   await model.load(runtime, layout);
   const loaded = { seconds: (performance.now() - began) / 1000, peak: peak() };
   if (runtime.written() !== parameterCount(config)) throw new Error(`${runtime.written()} elements came`);
-  await saveModel(runtime, layout, model, join(folder, "saved"));
+  await saveModel(runtime, layout, model, nodeFolder(folder), "saved");
   const saved = { seconds: (performance.now() - began) / 1000 - loaded.seconds, peak: peak() };
   const savedBytes = statSync(join(folder, "saved", "model.safetensors")).size;
   await model.close();

@@ -25,6 +25,16 @@ export { ClosedError, DeviceLostError, NotFiniteError, UserError } from "./core/
 export { fillNormal, permutation, philox, uniform24 } from "./core/philox.ts";
 export { formatShape, formatType, rowsAndColumns, type Shape, sameShape, sizeOf } from "./core/shape.ts";
 export type { ThreadHost } from "./core/threads.ts";
+/** Training data out of sources: files that were dropped on a page, texts, lists of records, or what `webgpu-gpt2/node` opens. */
+export { type BlobSourceOptions, blobSource, recordsSource, textSource } from "./data/memory-source.ts";
+export {
+  type DataOptions,
+  type OpenData,
+  openData,
+  type SourceReport,
+  type TokenizerOf,
+  type TrainingData,
+} from "./data/open.ts";
 /** Files of many formats, read in pieces, as records and as ids. */
 export { alphabetOf, type DataFile, encodeAsStream, encodeFiles, readRecords } from "./data/read.ts";
 /** A text's lines as records that begin and end in the end token. */
@@ -32,8 +42,11 @@ export { type Dataset, encodeRecords, linesOf } from "./data/records.ts";
 export { type DataReport, paddingShare } from "./data/report.ts";
 /** Records, and long texts, that training reads from. */
 export { type Sequence, type Sequences, sequencesOf, type TokenStream } from "./data/sequence.ts";
-export { type ByteSource, type DataFormat, formatOf, type RecordBatch } from "./data/source.ts";
+export { type ByteSource, type DataFormat, type DataSource, formatOf, type RecordBatch } from "./data/source.ts";
 export { splitRecords } from "./data/split.ts";
+export type { DataListener } from "./data/text-tokens.ts";
+/** Where ids of long texts are kept: `tokenCache` of `webgpu-gpt2/node`, or one's own. */
+export type { CachedFolder, OpenCache, TokenCache } from "./data/token-cache.ts";
 /** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */
 export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
 export {
@@ -118,6 +131,18 @@ export { scaledSum } from "./kernels/scaled-sum.ts";
 export { packStep, STEP, type StepScalars, unpackStep } from "./kernels/step.ts";
 /** What kernels may know of an adapter. */
 export { DEFAULT_TRAITS, type Traits } from "./kernels/traits.ts";
+export type { Device, DeviceChoice, Environment } from "./library/environment.ts";
+/** Models that are trained, sampled and saved in a call each: `loadModel` and `createModel` are those of Node or of a browser. */
+export {
+  type FinetuneData,
+  type FinetuneOptions,
+  type FinetuneResult,
+  type FinetuneSettings,
+  finetune,
+  type TrainingTexts,
+} from "./library/finetune.ts";
+export type { LoadOptions, ModelSource, NewModelConfig } from "./library/load.ts";
+export type { Loss, Model, TextOptions } from "./library/model.ts";
 /** Where parameters, gradients and moments lie: one arena each, in several states where it is large. */
 export { ARENA, type Arena, type ArenaLayout, readArena, statesOf, writeArena } from "./model/arena.ts";
 /** The shape of a GPT-2, the published sizes, and what a config's parameters are called. */
@@ -168,6 +193,16 @@ export {
   type TrainerState,
   type TrainerStatePlan,
 } from "./report/trainer-state.ts";
+export { type OpenModel, openModelFiles } from "./run/model.ts";
+/** A run as `gpt2 train` makes them: planned, trained, kept in a folder, told to listeners; in Node, in a page, and in memory. */
+export { type PlanOptions, planTraining, type TrainPlan } from "./run/plan.ts";
+export { type ReadRun, readRun } from "./run/read.ts";
+export { alphabetOfRun, isRun } from "./run/resume.ts";
+export type { OpenRuntime } from "./run/session.ts";
+export { parseSettings, settingsFromJson, settingsToJson } from "./run/settings/json.ts";
+export { resolveSettings } from "./run/settings/resolve.ts";
+export type { TrainSettings } from "./run/settings/table.ts";
+export { type RunHome, type RunOptions, type RunResult, trainRun } from "./run/train-run.ts";
 /** Runs one op on a runtime, and how far two runtimes are apart on it. */
 export { type Comparison, compareOp, compareTensors, needsHalves, runOp } from "./runtime/compare.ts";
 /** The CPU reference, in float32 or float64. */
@@ -177,9 +212,12 @@ export { createGpuRuntime } from "./runtime/gpu.ts";
 export type { Program, ProgramStats, Runtime, Tensors } from "./runtime/runtime.ts";
 /** Runs tapes on the CPU in WebAssembly, on the threads of `nodeThreads` (webgpu-gpt2/node) or `browserThreads` (/browser). */
 export { createWasmRuntime, openWasm, type WasmDevice } from "./runtime/wasm.ts";
+/** Files that must not be lost, whatever keeps them: a file system (`nodeFolder`), a browser (`opfsFolder`), memory. */
+export type { Entry, FileDigest, Folder, Lock, StoredFile, WriteFile } from "./storage/folder.ts";
+export { memoryFolder } from "./storage/memory.ts";
 /** Tokenizers: bytes, the characters of a text, GPT-2's own BPE, or what a model directory has. */
 export { byteTokenizer } from "./text/byte.ts";
-export { charTokenizer } from "./text/char.ts";
+export { charTokenizer, charTokenizerOf } from "./text/char.ts";
 export { gpt2Tokenizer } from "./text/gpt2.ts";
 export { type LoadedTokenizer, loadTokenizer } from "./text/load.ts";
 export { END_OF_TEXT, requireEndId, type Tokenizer } from "./text/tokenizer.ts";
@@ -198,6 +236,7 @@ export {
 export { classifierLoss } from "./train/classifier.ts";
 /** The loss on records that are not trained on. */
 export { createEvaluator, type Evaluation, type Evaluator } from "./train/evaluate.ts";
+export type * from "./train/events.ts";
 export { listeners, type RunDescription, type RunListener } from "./train/events.ts";
 /** Which records each step takes: one a row, several packed into one, or windows of a long text. */
 export { type Fit, type FitRequest, type MemoryBudget, prepareWithin, trainerTapes } from "./train/fit.ts";

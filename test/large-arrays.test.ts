@@ -7,7 +7,7 @@ import { transformSync } from "esbuild";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseAst } from "vitest/node";
-import { encodePrompts, readPrompts } from "../src/cli/generate-prompts.ts";
+import { readPrompts } from "../src/cli/generate-prompts.ts";
 import { lossChart } from "../src/cli/loss-chart.ts";
 import { formatSamples } from "../src/cli/samples.ts";
 import { largest, smallest } from "../src/core/extremes.ts";
@@ -16,6 +16,7 @@ import { sequencesOf } from "../src/data/sequence.ts";
 import { decodePlansOf } from "../src/generate/decode-plans.ts";
 import { decodeRows } from "../src/generate/generate.ts";
 import { generationOptions } from "../src/generate/options.ts";
+import { encodePrompts } from "../src/generate/prompts.ts";
 import { createScorer } from "../src/generate/score.ts";
 import { gpt2Config } from "../src/model/config.ts";
 import { layoutParameters } from "../src/model/parameters.ts";
@@ -53,7 +54,7 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
     "src/runtime/profile.ts times.push(...await timeSome(gpu, buffers, steps.slice(at, at + most)))",
   ],
   "padded lengths, of which there are a few": [
-    "src/cli/train/need.ts held.push(...forecastEvaluator(forecast, config, layout, evaluation, rows, options.precision))",
+    "src/run/need.ts held.push(...forecastEvaluator(forecast, config, layout, evaluation, rows, options.precision))",
   ],
   "checks of a fixture": [
     "src/verify/generation.ts checks.push(...compareCase(request, prompts, got))",

@@ -25,7 +25,7 @@ function programsOf(page: string): Program[] {
   });
 }
 
-const programs = [...programsOf("docs/library.md"), ...programsOf("README.md")];
+const programs = ["docs/library.md", "README.md", "docs/data.md"].flatMap(programsOf);
 
 /** A line that each program prints, in the order of the pages. */
 const PRINTS: readonly RegExp[] = [
@@ -37,6 +37,7 @@ const PRINTS: readonly RegExp[] = [
   /^\[ 3, 3 \]$/m,
   /^gradient true$/m,
   /^60 \d\.\d+$/m,
+  /^3 21$/m,
 ];
 
 let folder = "";

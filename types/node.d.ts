@@ -1,3 +1,3 @@
 /** For TypeScript before 6, whose lib.dom has no WebGPU. */
 /// <reference types="@webgpu/types" />
-export * from "../dist/platform/node.js";
+export * from "../dist/node.js";

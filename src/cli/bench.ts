@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem } from "node:os";
 import { Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
@@ -11,20 +10,22 @@ import { benchStep, STEP_EFFORT } from "../bench/step.ts";
 import { benchStepPeers } from "../bench/step-peers.ts";
 import { stepTape } from "../bench/step-program.ts";
 import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
-import { benchWasmKernels, benchWasmStep, type WasmBenchOptions } from "../bench/wasm.ts";
+import { benchWasmKernels, benchWasmStep } from "../bench/wasm.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { layoutParameters } from "../model/parameters.ts";
+import { openDevice } from "../node/device.ts";
+import { writeOutput } from "../node/files.ts";
 import { nodeThreads } from "../platform/node.ts";
+import { noHalves } from "../runtime/checks.ts";
 import { openWasm, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize } from "./numbers.ts";
-import { openAbortableGpu, threadsOf } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
 
@@ -38,7 +39,7 @@ interface BenchFlags {
 }
 
 const DEVICE_HELP =
-  "auto, hardware, system, embedded, part of an adapter's name, or wasm (kernels and step); see `gpt2 devices`";
+  "auto (a hardware GPU, else wasm), hardware, system, embedded, part of an adapter's name, or wasm; see `gpt2 devices`";
 
 const SIZE_HELP = "nanogpt, gpt2 (124M), or all that fit; tiny to see that it works";
 
@@ -48,7 +49,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     .addCommand(
       part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.")
         .option("--only <text>", "works with this in their name: matmul, nanogpt")
-        .action((flags: KernelFlags) => withRows(flags, { gpu: kernels, wasm: benchWasmKernels }, interrupt)),
+        .action((flags: KernelFlags) => withRows(flags, { gpu: kernels, wasm: wasmKernels }, interrupt)),
     )
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
@@ -57,9 +58,7 @@ export function benchCommand(interrupt: Interrupt): Command {
           new Option("--precision <type>", "of matrices and activations").choices(["f32", "f16"]).default("f32"),
         )
         .addOption(tuneOption())
-        .action((flags: StepFlags) =>
-          withRows(flags, { gpu: steps, wasm: (wasm, _one, options) => benchWasmStep(wasm, options) }, interrupt),
-        ),
+        .action((flags: StepFlags) => withRows(flags, { gpu: steps, wasm: wasmSteps }, interrupt)),
     )
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
@@ -106,6 +105,10 @@ async function* kernels(gpu: Gpu, flags: KernelFlags): AsyncGenerator<Row, void>
   }
 }
 
+function wasmKernels(all: WasmDevice, one: WasmDevice, flags: KernelFlags): AsyncGenerator<Row, void> {
+  return benchWasmKernels(all, one, { quick: flags.quick === true, only: flags.only });
+}
+
 interface StepFlags extends BenchFlags {
   readonly size: string;
   readonly precision?: FloatDType;
@@ -131,6 +134,12 @@ async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
     const tuning = await tuningOf(gpu, flags, generateTapes(size));
     yield* await benchGenerate(gpu, size, peak, GENERATE_EFFORT[quick ? "quick" : "full"], tuning);
   }
+}
+
+function wasmSteps(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncGenerator<Row, void> {
+  sizeNamed(flags);
+  if (flags.precision === "f16") userError(noHalves(wasmName(wasm.host.threads)), "device");
+  return benchWasmStep(wasm, { quick: flags.quick === true });
 }
 
 async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
@@ -164,11 +173,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
 }
 
 function requireHalves({ driver, features }: Gpu, precision: FloatDType): void {
-  if (precision === "f16" && !features.has("shader-f16"))
-    userError(
-      `--precision f16: ${driver} has no f16 (shader-f16); use f32, or another adapter (gpt2 devices)`,
-      "device",
-    );
+  if (precision === "f16" && !features.has("shader-f16")) userError(noHalves(driver), "device");
 }
 
 /** What users of this machine get: what is measured now, or was before. */
@@ -193,32 +198,29 @@ function whyNot(gpu: Gpu, size: StepSize, peak: Peak, quick: boolean): string | 
 /** What is measured on an adapter, and on WebAssembly: on all cores, and on one. */
 interface Measurements<F> {
   gpu(gpu: Gpu, flags: F): AsyncGenerator<Row, void>;
-  wasm?(all: WasmDevice, one: WasmDevice, options: WasmBenchOptions): AsyncGenerator<Row, void>;
+  wasm?(all: WasmDevice, one: WasmDevice, flags: F): AsyncGenerator<Row, void>;
 }
 
 /** Opens the device for the length of a bench. */
-async function withRows<F extends BenchFlags & { readonly only?: string }>(
-  flags: F,
-  measure: Measurements<F>,
-  interrupt: Interrupt,
-): Promise<void> {
-  const threads = threadsOf(flags.device);
-  if (threads !== undefined && !measure.wasm)
-    userError("bench: this part measures adapters; kernels and step take --device wasm, too", "usage");
+async function withRows<F extends BenchFlags>(flags: F, measure: Measurements<F>, interrupt: Interrupt): Promise<void> {
   interrupt.watch();
   const { signal } = interrupt;
-  if (threads !== undefined && measure.wasm) {
+  const device = await openDevice(flags.device, signal);
+  if ("threads" in device) {
+    const { threads } = device;
+    if (!measure.wasm)
+      userError("bench: this part measures adapters; kernels and step take --device wasm, too", "usage");
     const [all, one] = [await openWasm(nodeThreads(threads)), await openWasm(nodeThreads(1))];
     try {
       const on = { device: wasmName(threads), adapter: "" };
-      await printRows(flags, on, measure.wasm(all, one, { quick: flags.quick === true, only: flags.only }), signal);
+      await printRows(flags, on, measure.wasm(all, one, flags), signal);
     } finally {
       all.close();
       one.close();
     }
     return;
   }
-  const gpu = await openAbortableGpu(flags.device, signal);
+  const { gpu } = device;
   try {
     const on = { device: gpu.driver, adapter: gpu.info.description || gpu.info.device };
     await printRows(flags, on, measure.gpu(gpu, flags), signal);
@@ -247,7 +249,7 @@ async function printRows(
     signal.throwIfAborted();
     rows.push(row);
     // At every row: a run that is cut short keeps what it has measured.
-    if (flags.out !== undefined) writeFileSync(flags.out, reportOf(rows, on));
+    if (flags.out !== undefined) writeOutput(flags.out, reportOf(rows, on));
     if (flags.json) terminal.json(row, { replacer: fiveDigits });
     else printRow(row);
   }

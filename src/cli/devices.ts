@@ -2,11 +2,15 @@ import { availableParallelism, cpus } from "node:os";
 import { Command } from "commander";
 import pc from "picocolors";
 import { createTape } from "../autograd/tape.ts";
+import { UserError } from "../core/errors.ts";
+import { smallest } from "../core/extremes.ts";
 import { matmul } from "../kernels/matmul.ts";
 import { f32 } from "../kernels/op.ts";
+import { wantedDevice } from "../node/device.ts";
 import { type AdapterReport, listAdapters } from "../platform/node.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { wasmName } from "../runtime/wasm.ts";
-import { openRuntime, threadsOf } from "./runtime.ts";
+import { withRuntime } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
 
 const MIB = 1024 * 1024;
@@ -24,81 +28,136 @@ const FEATURES = /^(shader-f16|subgroups|subgroup-size-control|timestamp-query|c
 
 export function devicesCommand(): Command {
   return new Command("devices")
-    .description("List the adapters of this machine, their limits, and which one is used and why.")
+    .description("List what this machine can compute on, how fast a product is there, and which one is used and why.")
     .option("--json", "print everything as JSON")
     .addHelpText("after", "\nGPT2_ADAPTER=auto|hardware|system|embedded|<part of a name>|wasm|cpu chooses another one.")
     .action(async (options: { json?: boolean }) => {
-      const adapters = await listAdapters();
+      const wanted = wantedDevice();
+      const auto = wanted === "auto";
+      const { found, failed } = await adaptersOf(auto ? "hardware" : wanted);
+      const adapters: Measured<AdapterReport>[] = [];
+      for (const adapter of found) {
+        const rate = adapter.verdict === "refused" ? {} : await measure(adapter.adapter);
+        const hardware = auto && adapter.verdict === "chosen" ? { why: "a hardware GPU goes first" } : {};
+        adapters.push({ ...adapter, ...hardware, ...rate });
+      }
+      const wasm = await measureWasm(wanted, auto && !adapters.some(({ verdict }) => verdict === "chosen"));
       const cpu = {
         driver: `${cpus()[0]?.model.trim() ?? "CPU"}, the reference executor`,
         threads: availableParallelism(),
       };
-      const wasm = await measureWasm();
       if (options.json) {
-        terminal.json({ adapters, wasm, cpu }, { space: 2 });
+        terminal.json({ adapters, ...(failed === undefined ? {} : { failed }), wasm, cpu }, { space: 2 });
         return;
       }
-      const blocks = [...adapters.map(describeAdapter), describeWasm(wasm)];
-      const asked = process.env.GPT2_ADAPTER?.startsWith("cpu") ? `\n  ${pc.green("chosen")}: asked for` : "";
-      terminal.result(
-        [...blocks, `${pc.bold("cpu")}  ${cpu.driver}: slow, always there, --device cpu${asked}`].join("\n\n"),
-      );
+      const asked = wanted.startsWith("cpu") ? `\n  ${pc.green("chosen")}: asked for` : "";
+      const blocks = [
+        ...(failed === undefined ? [] : [`${pc.bold("WebGPU")}\n  ${MARKS.refused}: ${failed}`]),
+        ...adapters.map(describeAdapter),
+        describeWasm(wasm),
+        `${pc.bold("cpu")}  ${cpu.driver}: slow, always there, --device cpu${asked}`,
+      ];
+      terminal.result(blocks.join("\n\n"));
     });
 }
 
-interface WasmReport {
+/** Where WebGPU does not load at all, that is one more thing to tell. */
+async function adaptersOf(adapter: string): Promise<{ found: AdapterReport[]; failed?: string }> {
+  try {
+    return { found: await listAdapters({ adapter }) };
+  } catch (reason) {
+    if (!(reason instanceof UserError)) throw reason;
+    return { found: [], failed: reason.message };
+  }
+}
+
+/** A rate, or why there is none. */
+type Measured<T> = T & { readonly gflopsPerS?: number; readonly notMeasured?: string };
+
+type WasmReport = Measured<{
   readonly driver: string;
   readonly threads: number;
   readonly verdict: "chosen" | "usable" | "refused";
   readonly why: string;
-  /** Of a product of 512 x 512 matrices; undefined where there is no WebAssembly. */
-  readonly gflopsPerS?: number;
-}
+}>;
 
 const SIDE = 512;
-/** Long enough for an engine to have compiled the kernels well. */
-const MEASURE_MS = 250;
+/** Where that many products of `SIDE` would be done in `MEASURE_MS`, one of 64 times the work takes their place. */
+const MANY = 64;
+const LARGE_SIDE = 4 * SIDE;
+const MEASURE_MS = 50;
+/** Of which the best counts, however long they take. */
+const LEAST_RUNS = 3;
 
-/** What WebAssembly does here: products for a while, of which the best counts. */
-async function measureWasm(): Promise<WasmReport> {
-  const threads = availableParallelism();
-  const asked = threadsOf(undefined) !== undefined;
-  const known = { driver: wasmName(threads), threads };
+/** GFLOP/s of a product of square matrices, the best of some that take `MEASURE_MS` together. */
+async function measure(device: string): Promise<{ gflopsPerS: number } | { notMeasured: string }> {
   try {
-    const runtime = await openRuntime("wasm");
-    const tape = createTape();
-    matmul(tape.state("a", f32([SIDE, SIDE])), tape.state("b", f32([SIDE, SIDE])));
-    const program = await runtime.compile(tape);
-    let best = Number.POSITIVE_INFINITY;
-    for (const start = performance.now(); performance.now() < start + MEASURE_MS; ) {
-      const began = performance.now();
-      await program.run({});
-      best = Math.min(best, performance.now() - began);
-    }
-    runtime.close();
-    const why = asked ? `asked for: ${process.env.GPT2_ADAPTER}` : "no driver needed: reach it with --device wasm";
-    return { ...known, verdict: asked ? "chosen" : "usable", why, gflopsPerS: (2 * SIDE ** 3) / best / 1e6 };
+    return await withRuntime(device, async (runtime) => {
+      const small = await productOf(runtime, SIDE);
+      const best = await bestOf(small, MEASURE_MS);
+      if (best > MEASURE_MS / MANY) return { gflopsPerS: (2 * SIDE ** 3) / best / 1e6 };
+      const large = await productOf(runtime, LARGE_SIDE);
+      return { gflopsPerS: (2 * LARGE_SIDE ** 3) / (await bestOf(large, MEASURE_MS)) / 1e6 };
+    });
   } catch (reason) {
-    return { ...known, verdict: "refused", why: (reason as Error).message };
+    return { notMeasured: (reason as Error).message };
   }
 }
 
-function describeWasm({ driver, verdict, why, gflopsPerS }: WasmReport): string {
-  const lines = [`${pc.bold(driver)}  the CPU, without a driver`, `  ${MARKS[verdict]}: ${why}`];
-  if (gflopsPerS !== undefined)
-    lines.push(
-      `  product of ${SIDE} x ${SIDE} matrices: ${gflopsPerS.toFixed(0)} GFLOP/s; memory up to 4 GiB; f32 only`,
-    );
+/** Computes one product and waits for it. */
+async function productOf(runtime: Runtime, side: number): Promise<() => Promise<void>> {
+  const tape = createTape();
+  const [a, b] = [tape.state(`a ${side}`, f32([side, side])), tape.state(`b ${side}`, f32([side, side]))];
+  // An element of the result is read: the promise is kept when the product is done.
+  tape.output("y", tape.view(matmul(a, b), 0, [1]));
+  const program = await runtime.compile(tape);
+  return async () => void (await program.run({}));
+}
+
+async function bestOf(run: () => Promise<void>, ms: number): Promise<number> {
+  // The first is slower: code is compiled, memory is touched.
+  await run();
+  const times: number[] = [];
+  for (const start = performance.now(); performance.now() < start + ms || times.length < LEAST_RUNS; ) {
+    const began = performance.now();
+    await run();
+    times.push(performance.now() - began);
+  }
+  return smallest(times);
+}
+
+/** What WebAssembly does here. */
+async function measureWasm(wanted: string, first: boolean): Promise<WasmReport> {
+  const asked = wanted.startsWith("wasm");
+  const threads = Number(asked && wanted.split(":")[1]) || availableParallelism();
+  const known = { driver: wasmName(threads), threads };
+  const rate = await measure(asked ? wanted : "wasm");
+  if ("notMeasured" in rate) return { ...known, verdict: "refused", why: rate.notMeasured };
+  if (asked) return { ...known, ...rate, verdict: "chosen", why: `asked for: ${wanted}` };
+  if (first)
+    return { ...known, ...rate, verdict: "chosen", why: "no hardware GPU: the CPU without a driver goes next" };
+  return { ...known, ...rate, verdict: "usable", why: "reach it with GPT2_ADAPTER=wasm" };
+}
+
+function describeWasm(report: WasmReport): string {
+  const lines = [`${pc.bold(report.driver)}  the CPU, without a driver`, `  ${MARKS[report.verdict]}: ${report.why}`];
+  if (report.verdict !== "refused") lines.push(`  ${rateOf(report)}; memory up to 4 GiB; f32 only`);
   return lines.join("\n");
+}
+
+function rateOf({ gflopsPerS, notMeasured }: Measured<unknown>): string {
+  const rate = gflopsPerS === undefined ? `not measured: ${notMeasured}` : `${gflopsPerS.toPrecision(2)} GFLOP/s`;
+  return `product of matrices: ${rate}`;
 }
 
 const MARKS = { chosen: pc.green("chosen"), usable: "usable", refused: pc.yellow("refused") };
 
 /** A few lines about one adapter. */
-export function describeAdapter(adapter: AdapterReport): string {
+export function describeAdapter(adapter: Measured<AdapterReport>): string {
   const { driver, kind, verdict, why } = adapter;
   const mark = MARKS[verdict];
   const lines = [`${pc.bold(driver)}  ${kind}`, `  ${mark}: ${why}`];
+  if (adapter.gflopsPerS !== undefined || adapter.notMeasured !== undefined) lines.push(`  ${rateOf(adapter)}`);
   const limits = LIMITS.flatMap(([label, name, show]) => {
     const value = adapter.limits[name];
     return value === undefined ? [] : [`${label} ${show(value)}`];

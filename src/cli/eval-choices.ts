@@ -2,9 +2,8 @@ import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { parseJsonLine } from "../data/jsonl.ts";
 import type { Scorer } from "../generate/score.ts";
-import { startedWith } from "../text/ids.ts";
+import { startedWith, startOf } from "../text/ids.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { startOf } from "./generate-prompts.ts";
 
 /** A beginning, several endings, and the number of the right one. */
 export interface Question {

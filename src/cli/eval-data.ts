@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import { describeFindings, endTextOf } from "../data/findings.ts";
 import { DATA_FORMATS, type DataFormat } from "../data/source.ts";
+import type { DataListener } from "../data/text-tokens.ts";
 import { recordWindows, streamWindows, type Windows } from "../generate/windows.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { openData } from "./data/source.ts";
-import type { DataListener } from "./data/tokens.ts";
+import { openDataFiles } from "./open-data.ts";
 
 /** How the texts to score are written; as `gpt2 train` has them. */
 export interface DataFlags {
@@ -48,7 +48,7 @@ export async function openScoredData(
   listener: DataListener,
 ): Promise<ScoredData> {
   const { dataFormat: format, maskPrompt = false, ...columns } = flags;
-  const { train, report, close } = await openData(
+  const { train, report, close } = await openDataFiles(
     {
       files,
       format,

@@ -4,16 +4,18 @@ import { createScorer, type Scorer } from "../generate/score.ts";
 import type { Windows } from "../generate/windows.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { layoutParameters } from "../model/parameters.ts";
+import { readText } from "../node/files.ts";
+import { type OpenModel, requireTokenizer } from "../run/model.ts";
+import type { OpenRuntime } from "../run/session.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts";
 import { addDataOptions, DATA_FLAGS, type DataFlags, openScoredData } from "./eval-data.ts";
-import { readText } from "./files.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
+import { MODEL_HELP, openModel } from "./model-source.ts";
 import { grouped, wholeNumber } from "./numbers.ts";
 import { createEvalProgress, type EvalProgress } from "./progress.ts";
-import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { quietOption, terminal } from "./terminal.ts";
 
 interface EvalFlags extends DataFlags {

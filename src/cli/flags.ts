@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Command, Option } from "commander";
+import { nearest } from "../core/nearest.ts";
 import { typedPath } from "../platform/node/paths.ts";
-import { nearest } from "./nearest.ts";
 
 /** What a command says of words that are none of its own. */
 export interface Elsewhere {

@@ -1,12 +1,8 @@
 import { readFileSync } from "node:fs";
-import { UserError, userError } from "../core/errors.ts";
-import { delimiterOf } from "../data/delimiter.ts";
+import { userError } from "../core/errors.ts";
 import { readRecords } from "../data/read.ts";
 import { type DataFormat, formatOf } from "../data/source.ts";
-import type { Gpt2Config } from "../model/config.ts";
 import { openSource } from "../platform/node/data-files.ts";
-import { startedWith } from "../text/ids.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
 
 export interface PromptFlags {
   readonly prompt?: readonly string[];
@@ -50,6 +46,7 @@ async function readPromptFile(
   try {
     const columns = { promptColumn, promptsOnly: true };
     if (format === "csv" || format === "tsv") {
+      const { delimiterOf } = await import("../data/delimiter.ts");
       const { notice: line } = await delimiterOf(source, columns, format);
       if (line !== undefined) notice(line);
     }
@@ -82,48 +79,4 @@ async function readPromptFile(
 
 function readStandardInput(): string {
   return readFileSync(0, "utf8");
-}
-
-/** Encodes prompts, naming the one that cannot be where there are several. */
-export function encodePrompts(prompts: readonly string[], encode: (text: string) => number[]): number[][] {
-  return prompts.map((prompt, i) => {
-    try {
-      return encode(prompt);
-    } catch (error) {
-      if (!(error instanceof UserError) || prompts.length === 1) throw error;
-      return userError(`prompt ${i + 1}: ${error.message}`);
-    }
-  });
-}
-
-export interface PromptModel {
-  readonly config: Gpt2Config;
-  readonly startToken: boolean;
-}
-
-/** The ids of a prompt. A text starts after the start token where the model was trained so, or where there is no text. */
-export function encodePrompt(
-  text: string,
-  { config, startToken }: PromptModel,
-  tokenizer: Tokenizer,
-  window: boolean,
-  newTokens: number,
-): number[] {
-  const start = startToken || text === "" ? startOf(tokenizer) : [];
-  const ids = startedWith(start, tokenizer.encode(text)).slice(start.length);
-  const room = config.contextLength - start.length;
-  if (!window || ids.length < room) return [...start, ...ids];
-  // enough of the text's end that what is to be generated fits, but never less than half of the context
-  const kept = Math.max(Math.floor(room / 2), room - newTokens);
-  return [...start, ...ids.slice(-kept)];
-}
-
-/** What a new text starts from: the start token; where there is none, a line's end or else the first character. */
-export function startOf(tokenizer: Tokenizer): number[] {
-  if (tokenizer.startIds.length > 0) return [...tokenizer.startIds];
-  try {
-    return [...tokenizer.encode("\n")];
-  } catch {
-    return [0];
-  }
 }

@@ -5,9 +5,12 @@ import { largest } from "../core/extremes.ts";
 import { DATA_FORMATS } from "../data/source.ts";
 import { createGenerator } from "../generate/generate.ts";
 import { generationOptions } from "../generate/options.ts";
+import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { decodeTape, prefillTape } from "../model/decode.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
+import { type OpenModel, requireTokenizer } from "../run/model.ts";
+import type { OpenRuntime } from "../run/session.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import {
   addGenerationOptions,
@@ -17,10 +20,10 @@ import {
   speltAsFlags,
 } from "./generate-flags.ts";
 import { interact, printJson, printStream, reportCut } from "./generate-print.ts";
-import { encodePrompt, encodePrompts, type PromptFlags, readPrompts } from "./generate-prompts.ts";
+import { type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { MODEL_HELP, type OpenModel, openModel, requireTokenizer } from "./model-source.ts";
-import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
+import { MODEL_HELP, openModel } from "./model-source.ts";
+import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { quietOption, terminal } from "./terminal.ts";
 import { tuneOption } from "./tune.ts";
 

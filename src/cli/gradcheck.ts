@@ -6,9 +6,10 @@ import { FINITE_DIFFERENCE_BOUND } from "../autograd/gradcheck.ts";
 import { UserError, userError } from "../core/errors.ts";
 import { OPS } from "../kernels/index.ts";
 import type { AnyOp } from "../kernels/op.ts";
+import type { OpenRuntime } from "../run/session.ts";
 import { checkOp, DEVICE_BOUND, type OpReport } from "../verify/check-op.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { type Line, terminal } from "./terminal.ts";
 
 export function gradcheckCommand(interrupt: Interrupt): Command {

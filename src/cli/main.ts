@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import { VERSION } from "../core/version.ts";
 import { EXIT_CODES_HELP, endOf } from "./exit-codes.ts";
 import { type Elsewhere, readWords } from "./flags.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
 import { ReaderGoneError, terminal } from "./terminal.ts";
-import { version } from "./version.ts";
 
 interface Loaded {
   readonly command: Command;
@@ -79,7 +79,7 @@ interface Program {
 async function program(words: readonly string[], interrupt: Interrupt): Promise<Program> {
   const gpt2 = new Command("gpt2")
     .description("Train, fine-tune and sample GPT-2 on WebGPU.")
-    .version(version())
+    .version(VERSION)
     .showHelpAfterError(false)
     .addHelpText("after", EXIT_CODES_HELP)
     .configureOutput({

@@ -1,17 +1,18 @@
 import { existsSync, rmdirSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { layoutParameters } from "../model/parameters.ts";
+import { adapterFolder } from "../node/adapters.ts";
+import { modelOfRun } from "../node/run-model.ts";
 import { checkWritable, isEmptyDirectory } from "../platform/node/directories.ts";
+import { nodeFolder } from "../platform/node/storage.ts";
+import { saveModel } from "../run/save-model.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
-import { adapterFolder } from "./adapter-source.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
-import { modelOfRun } from "./run-model.ts";
-import { saveModel } from "./save-model.ts";
 import { printable, terminal } from "./terminal.ts";
 
 interface MergeFlags {
@@ -50,7 +51,7 @@ async function merge({ model: named, adapter, outputDir }: MergeFlags, interrupt
     await model.load(runtime, layout);
     // A whole directory is renamed to it.
     if (empty) rmdirSync(outputDir);
-    await saveModel(runtime, layout, model, outputDir);
+    await saveModel(runtime, layout, model, nodeFolder(dirname(resolve(outputDir))), basename(resolve(outputDir)));
   } finally {
     await model.close();
   }

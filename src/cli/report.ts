@@ -4,15 +4,16 @@ import { Command } from "commander";
 import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { duration, grouped } from "../core/units.ts";
-import { systemError } from "../platform/node/folder.ts";
-import { writeWholeFile } from "../platform/node/whole-file.ts";
+import { writeOutput } from "../node/files.ts";
+import { writeWholeFile } from "../platform/node/durable.ts";
 import { type Difference, differencesOf, factsOf, type RunFacts } from "../report/facts.ts";
 import { type RunHistory, statusOf } from "../report/history.ts";
 import { reportPage } from "../report/page.ts";
 import { decimals } from "../report/page-parts.ts";
+import { REPORT_FILE } from "../run/files.ts";
+import type { ReadRun } from "../run/read.ts";
 import { lossChart } from "./loss-chart.ts";
-import { REPORT_FILE } from "./report-page.ts";
-import { readRun } from "./run-read.ts";
+import { readRunDirectory } from "./run-home.ts";
 import { fitted, printable, terminal, widthOf } from "./terminal.ts";
 
 const NONE = "\u2013";
@@ -25,8 +26,9 @@ export function reportCommand(): Command {
     .argument("<run...>", "directories that gpt2 train wrote; a run may still be going on")
     .option("--out <file>", "write one HTML page with the curves; it needs no network")
     .option("--json", "print everything as JSON")
-    .action((directories: string[], options: { out?: string; json?: boolean }) => {
-      const runs = directories.map(readRun);
+    .action(async (directories: string[], options: { out?: string; json?: boolean }) => {
+      const runs: ReadRun[] = [];
+      for (const directory of directories) runs.push(await readRunDirectory(directory));
       const histories = told(
         runs.map(({ history }) => history),
         directories,
@@ -78,11 +80,7 @@ function writePage(path: string, histories: readonly RunHistory[]): void {
   // Data and logs are files, too, and a slip away from where a page was meant to go.
   if (existsSync(path) && statSync(path).isFile() && !isPage(readFileSync(path, "utf8")))
     userError(`${path}: is there already, and no page of runs; choose another --out`);
-  try {
-    writeWholeFile(path, page);
-  } catch (error) {
-    systemError(path, error);
-  }
+  writeOutput(path, page);
 }
 
 /** Whether an earlier page may be written anew. */

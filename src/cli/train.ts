@@ -1,30 +1,29 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { userError } from "../core/errors.ts";
+import { readText } from "../node/files.ts";
+import { modelOfRun } from "../node/run-model.ts";
 import { typedPath } from "../platform/node/paths.ts";
-import { readText } from "./files.ts";
+import { LOCK_FILE, METRICS_FILE, REPORT_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "../run/files.ts";
+import { settingElsewhere } from "../run/settings/elsewhere.ts";
+import { idleSettings } from "../run/settings/idle.ts";
+import { parseSettings } from "../run/settings/json.ts";
+import { PRESET_NAMES } from "../run/settings/presets.ts";
+import { resolveSettings } from "../run/settings/resolve.ts";
+import { BROUGHT, flagName, type TrainSettings } from "../run/settings/table.ts";
 import type { Elsewhere } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { memoryOption } from "./memory.ts";
 import { numberBetween } from "./numbers.ts";
-import { REPORT_FILE } from "./report-page.ts";
 import { checkRunDirectory } from "./run-directory.ts";
-import { LOCK_FILE, METRICS_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "./run-files.ts";
-import { modelOfRun } from "./run-model.ts";
 import { DEVICE_HELP } from "./runtime.ts";
-import { settingElsewhere } from "./settings/elsewhere.ts";
-import { parseSettings } from "./settings/file.ts";
-import { idleSettings } from "./settings/idle.ts";
 import { addSettings, typedSettings } from "./settings/options.ts";
 import { withFoundPaths } from "./settings/paths.ts";
-import { PRESET_NAMES } from "./settings/presets.ts";
-import { resolveSettings } from "./settings/resolve.ts";
-import { BROUGHT, flagName, type TrainSettings } from "./settings/table.ts";
 import { quietOption, terminal } from "./terminal.ts";
 import { dryRun } from "./train/dry-run.ts";
-import { isRun } from "./train/going-on.ts";
-import { type RunOptions, runTraining } from "./train/run.ts";
+import { runTraining, type TrainOptions } from "./train/run.ts";
 import { tuneOption } from "./tune.ts";
 
 interface TrainFlags extends Readonly<Record<string, unknown>> {
@@ -78,7 +77,7 @@ export function trainCommand(interrupt: Interrupt): Command {
       userError("train: --resume-if-exists looks for the run in --output-dir; give that, too", "usage");
     if (resumeIfExists && flags.resume !== undefined)
       userError("train: --resume and --resume-if-exists exclude each other; leave out one", "usage");
-    const going = resumeIfExists && outputDir !== undefined && isRun(outputDir);
+    const going = resumeIfExists && outputDir !== undefined && existsSync(join(outputDir, RUN_FILE));
     const resume = going ? outputDir : flags.resume;
     const { settings: resolved, said } = settingsOf(files, { ...flags, resume }, going);
     for (const line of idleSettings(resolved, said)) terminal.warn(line);
@@ -86,7 +85,7 @@ export function trainCommand(interrupt: Interrupt): Command {
     const settings = await withModel(resolved);
     const unbegun = resumeIfExists && outputDir !== undefined && isUnbegun(outputDir);
     if (resume === undefined && !unbegun) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
-    const options: RunOptions = {
+    const options: TrainOptions = {
       device,
       outputDir,
       resume,
@@ -111,7 +110,8 @@ function settingsOf(
   const typed = withFiles(typedSettings(flags), files);
   if (resume === undefined) {
     const file = config ? readSettings(config) : {};
-    return { settings: resolveSettings({ preset, file, typed }), said: { ...file, ...typed } };
+    const settings = resolveSettings({ preset, file: { ...dataOf(preset), ...file }, typed });
+    return { settings, said: { ...file, ...typed } };
   }
   for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
     if (value !== undefined && !again)
@@ -137,6 +137,11 @@ function settingsOf(
   const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
   const found = withFoundPaths(paths, resume, terminal.warn);
   return { settings: resolveSettings({ file: { ...recorded, ...found }, typed }), said: typed };
+}
+
+/** What a preset trains on that has data of its own. */
+function dataOf(preset: string | undefined): Partial<TrainSettings> {
+  return preset === "emails" ? { data: [fileURLToPath(new URL("../../examples/emails.txt", import.meta.url))] } : {};
 }
 
 /** Of a run that is not done, the checkpoint that is its newest now: later there may be others. */

@@ -2,8 +2,11 @@ import { statSync } from "node:fs";
 import { Command, Option } from "commander";
 import pc from "picocolors";
 import type { FloatDType } from "../core/dtype.ts";
-import { UserError } from "../core/errors.ts";
+import { UserError, userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
+import { readDirectory, readText } from "../node/files.ts";
+import type { OpenRuntime } from "../run/session.ts";
+import { noHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { builtInFixture } from "../verify/built-in.ts";
 import { readFixture } from "../verify/directory.ts";
@@ -11,10 +14,9 @@ import { type Check, passed } from "../verify/fixture.ts";
 import { readGenerationFixture, verifyGeneration } from "../verify/generation.ts";
 import { parseHashedFixture, verifyHashed } from "../verify/hashed.ts";
 import { verify } from "../verify/verify.ts";
-import { readDirectory, readText } from "./files.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize } from "./numbers.ts";
-import { DEVICE_HELP, type OpenRuntime, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { printable, terminal } from "./terminal.ts";
 
 export function verifyCommand(interrupt: Interrupt): Command {
@@ -38,10 +40,7 @@ export function verifyCommand(interrupt: Interrupt): Command {
       interrupt.watch();
       const use = async (runtime: OpenRuntime): Promise<void> => {
         const { name, run } = await openFixture(options);
-        if (options.precision === "f16" && !runtime.traits.f16)
-          throw new UserError(`--precision f16: ${runtime.name} has no f16 (shader-f16); leave it out`, {
-            kind: "device",
-          });
+        if (options.precision === "f16" && !runtime.traits.f16) userError(noHalves(runtime.name), "device");
         const start = performance.now();
         const checks = await run(runtime);
         const seconds = (performance.now() - start) / 1000;

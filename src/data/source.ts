@@ -11,6 +11,28 @@ export interface ByteSource {
   slice(start: number, end: number): Promise<ArrayBuffer>;
 }
 
+/** Bytes that are read at any place, at once: memory, or a file. */
+export interface RandomBytes {
+  readonly size: number;
+  /** Bytes of their own, or of memory that stays as it is; aligned to 4 where `offset` is. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+export interface RandomFile extends RandomBytes {
+  close(): void;
+}
+
+/** A source that training data is opened from: a file, or what a program has at hand. */
+export interface DataSource extends ByteSource {
+  /** How its records are written, where its name does not say. */
+  readonly format?: DataFormat | undefined;
+  /** Throws `UserError` if it is no longer what was opened. */
+  checkUnchanged(): Promise<void>;
+  /** The same bytes at any place, at once, also when the source is closed. Absent where that means to have them in memory. */
+  random?(): RandomFile;
+  close(): Promise<void>;
+}
+
 /** How the records of a file are written. */
 export type DataFormat = "txt" | "jsonl" | "csv" | "tsv" | "parquet" | "bin";
 

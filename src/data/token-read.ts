@@ -1,14 +1,8 @@
 import { userError } from "../core/errors.ts";
 import type { Sequence, Sequences, TokenStream } from "./sequence.ts";
+import type { RandomBytes } from "./source.ts";
 import { BLOCK_RECORDS, blockBytes, type IndexBlock, parseBlock } from "./token-index.ts";
 import type { LengthCounts, TokenMeta } from "./token-meta.ts";
-
-/** Bytes that are read at any place, at once: memory, or a file. */
-export interface RandomBytes {
-  readonly size: number;
-  /** Bytes of their own, or of memory that stays as it is; aligned to 4 where `offset` is. */
-  read(offset: number, length: number): Uint8Array;
-}
 
 /** Tokenised data, its ids and its index; a stream has no index. */
 export interface Tokens {
@@ -119,12 +113,12 @@ export function openStream({ meta, ids }: Tokens, from = 0, to = meta.ids): Toke
 
 /** Bytes in memory, as a `TokenWriter` appends them. */
 export function memoryBytes(): { append(bytes: Uint8Array): Promise<void>; finish(): RandomBytes } {
-  let all = new Uint8Array(1 << 16);
+  let all: Uint8Array<ArrayBuffer> = new Uint8Array(1 << 16);
   let size = 0;
   return {
     async append(bytes) {
       if (size + bytes.length > all.length) {
-        const grown = new Uint8Array(Math.max(2 * all.length, size + bytes.length));
+        const grown = grownBytes(Math.max(2 * all.length, size + bytes.length));
         grown.set(all.subarray(0, size));
         all = grown;
       }
@@ -136,6 +130,15 @@ export function memoryBytes(): { append(bytes: Uint8Array): Promise<void>; finis
       return { size, read: (offset, length) => bytes.subarray(offset, offset + length) };
     },
   };
+}
+
+function grownBytes(size: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(size);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return userError(`there is no memory for ${size} bytes of ids; give less data`, "memory");
+  }
 }
 
 export function longestOf(lengths: LengthCounts): number {

@@ -1,11 +1,12 @@
 /** LoRA corrections as PEFT keeps them: `adapter_config.json` and `adapter_model.safetensors`, without the model. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { userError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { checkLora, type LoraOptions, loraShapes } from "../model/lora.ts";
 import { hasTokenizer, loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { checkJson } from "./check-json.ts";
 import {
   type CheckpointTensor,
   type FileSource,
@@ -76,18 +77,18 @@ export function formatAdapterConfig({ lora, base }: AdapterConfig): string {
   return `${JSON.stringify(json, null, 2)}\n`;
 }
 
-const empty = z.union([z.null(), z.array(z.never()), z.record(z.string(), z.never()), z.literal(false)]).optional();
+const empty = z.optional(z.union([z.null(), z.array(z.never()), z.record(z.string(), z.never()), z.literal(false)]));
 
 const SCHEMA = z.object({
   peft_type: z.literal("LORA"),
   r: z.number(),
   lora_alpha: z.number(),
-  lora_dropout: z.number().optional(),
-  target_modules: z.array(z.string()).min(1),
-  base_model_name_or_path: z.string().nullish(),
-  revision: z.string().nullish(),
-  use_rslora: z.boolean().optional(),
-  bias: z.literal("none").optional(),
+  lora_dropout: z.optional(z.number()),
+  target_modules: z.array(z.string()).check(z.minLength(1)),
+  base_model_name_or_path: z.nullish(z.string()),
+  revision: z.nullish(z.string()),
+  use_rslora: z.optional(z.boolean()),
+  bias: z.optional(z.literal("none")),
   // What changes the arithmetic in ways that this engine does not know.
   use_dora: empty,
   lora_bias: empty,
@@ -107,7 +108,7 @@ const SCHEMA = z.object({
   use_bdlora: empty,
   use_qalora: empty,
   // Other starts change the model's own weights as well.
-  init_lora_weights: z.union([z.boolean(), z.null(), z.enum(["gaussian", "orthogonal"])]).optional(),
+  init_lora_weights: z.optional(z.union([z.boolean(), z.null(), z.enum(["gaussian", "orthogonal"])])),
 });
 
 /** A value out of a file, for a message: what is nested may be nested without end. */
@@ -125,7 +126,7 @@ export function parseAdapterConfig(text: string): AdapterConfig {
   } catch {
     return userError(`${ADAPTER_CONFIG}: not valid JSON`);
   }
-  const parsed = SCHEMA.safeParse(json);
+  const parsed = checkJson(SCHEMA, json);
   if (!parsed.success) {
     const path = parsed.error.issues[0]!.path.map(String);
     const got = path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], json);

@@ -1,16 +1,20 @@
 /** `checkpoint.json`: what a training checkpoint holds, so that damage is seen before anything is loaded from it. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { userError } from "../core/errors.ts";
+import { checkJson } from "./check-json.ts";
 
 export const MANIFEST = "checkpoint.json";
 const FORMAT = 1;
 
 /** A plain name, so that a manifest cannot lead out of its folder. */
-const fileName = z.string().regex(/^[\w-][\w.-]*$/);
-const digest = z.strictObject({ size: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const fileName = z.string().check(z.regex(/^[\w-][\w.-]*$/));
+const digest = z.strictObject({
+  size: z.int().check(z.minimum(0)),
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+});
 const manifest = z.strictObject({
   format: z.literal(FORMAT),
-  step: z.int().min(0),
+  step: z.int().check(z.minimum(0)),
   files: z.record(fileName, digest),
 });
 
@@ -36,7 +40,7 @@ export function parseManifest(text: string): Manifest {
   const format = (json as { format?: unknown } | null)?.format;
   if (Number.isInteger(format) && format !== FORMAT)
     userError(`${MANIFEST}: format ${format}; this version reads ${FORMAT}`);
-  const parsed = manifest.safeParse(json);
+  const parsed = checkJson(manifest, json);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
   return userError(`${MANIFEST}: ${path.join(".") || "the whole"}: ${message}`);

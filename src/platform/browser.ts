@@ -1,6 +1,7 @@
 import { userError } from "../core/errors.ts";
 import { type DeviceRequest, type Gpu, infoOf, openGpuFromAdapter } from "../gpu/device.ts";
 
+export { opfsFolder } from "./browser/storage.ts";
 export { browserThreads } from "./browser/threads.ts";
 
 export interface OpenGpuOptions extends DeviceRequest {

@@ -1,4 +1,4 @@
-import { userError } from "../core/errors.ts";
+import { UserError, userError } from "../core/errors.ts";
 import {
   type DeviceRequest,
   type Gpu,
@@ -13,6 +13,7 @@ import { politeWait } from "./node/poll.ts";
 import { withQuietStderr } from "./node/quiet.ts";
 import { whyRefused } from "./node/refusals.ts";
 
+export { expandPaths, openSources } from "./node/data-files.ts";
 export {
   type KeptMeasurements,
   keepMeasurements,
@@ -20,17 +21,22 @@ export {
   readMeasurements,
 } from "./node/measurements.ts";
 export { freeMemory } from "./node/memory.ts";
+export { type NodeFolderOptions, nodeFolder } from "./node/storage.ts";
 export { nodeThreads } from "./node/threads.ts";
+export { type TokenCacheOptions, tokenCache } from "./node/token-cache.ts";
 
 export interface OpenGpuOptions extends DeviceRequest {
   /**
    * Which adapter: "auto" (hardware, else a software driver of the system, else the embedded one), "hardware", "system"
-   * (hardware or software), "embedded", or a part of a driver's name. Left out: $GPT2_ADAPTER, else "auto".
+   * (hardware or software), "embedded", or a part of a driver's name. Left out: $GPT2_ADAPTER, else "auto". Where that gives a
+   * software driver, WebAssembly (`createWasmRuntime`) is several times as fast.
    */
   readonly adapter?: string | undefined;
 }
 
 export interface AdapterReport {
+  /** What `openGpu` finds it by. */
+  readonly adapter: string;
   readonly driver: string;
   readonly kind: Gpu["kind"];
   readonly description: string;
@@ -55,6 +61,21 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   if (other) userError(`${wanted} is no adapter but ${other}; choose an adapter: gpt2 devices`, "device");
   const found = await chooseAdapter(wanted);
   if (!found) return userError(await nothingFits(wanted), "device");
+  return openFound(found, options);
+}
+
+/** Opens the hardware GPU of this machine, if it has one that WebGPU reaches; close it when done. */
+export async function openHardware(options: DeviceRequest = {}): Promise<Gpu | undefined> {
+  const found = await chooseAdapter("hardware").catch(noDawn);
+  return found && openFound(found, options);
+}
+
+/** A platform that Dawn's binding does not load on has no adapter. */
+function noDawn(reason: unknown): undefined {
+  if (!(reason instanceof UserError)) throw reason;
+}
+
+function openFound(found: FoundAdapter, options: DeviceRequest): Promise<Gpu> {
   const { adapter, driver, kind } = found;
   instances.add(found.instance);
   const opened = {
@@ -83,13 +104,15 @@ export async function listAdapters(options: { adapter?: string | undefined } = {
   const usable = all.map((found): AdapterReport => {
     const verdict = found === chosen ? "chosen" : "usable";
     const why = found === chosen ? choiceReason(found, wanted) : `reach it with GPT2_ADAPTER=${selector(found)}`;
-    const { driver, kind, info, adapter } = found;
-    const features = [...adapter.features].sort();
+    const { driver, kind, info, adapter: opened } = found;
+    const features = [...opened.features].sort();
     const { description, subgroupMatrixConfigs: subgroupMatrices } = info;
-    return { driver, kind, description, limits: limitsOf(adapter.limits), features, subgroupMatrices, verdict, why };
+    const limits = limitsOf(opened.limits);
+    return { adapter: selector(found), driver, kind, description, limits, features, subgroupMatrices, verdict, why };
   });
   const refused = (await whyRefused()).map(
     (why): AdapterReport => ({
+      adapter: "",
       driver: "a Vulkan driver of the system",
       kind: "software",
       description: "",

@@ -2,7 +2,8 @@
  * `metrics.jsonl`: what happened in a run, one JSON object a line. Everything else that shows a run is made out of these
  * lines. A number that is not finite is null in JSON, and NaN here.
  */
-import { z } from "zod";
+import * as z from "zod/mini";
+import { checkJson } from "../io/check-json.ts";
 import {
   END_REASONS,
   type EvaluationEntry,
@@ -10,7 +11,7 @@ import {
   NOTICE_KINDS,
   type NoticeEntry,
   type RunDescription,
-  type RunListener,
+  type RunRecorder,
   type RunSummary,
   type SampleEntry,
 } from "../train/events.ts";
@@ -35,18 +36,20 @@ export type NoticeLine = Line<"notice"> & Omit<NoticeEntry, "kind"> & { readonly
 export type EndLine = Line<"end"> & RunSummary;
 export type RunLine = StartLine | LogLine | EvaluationLine | SamplesLine | NoticeLine | EndLine;
 
-/** Tells `write` each event of a run as a line. */
+/** Tells `write` each event of a run as a line, and waits for what it gives. */
 export function lineListener(
-  write: (line: RunLine, description: RunDescription) => void,
+  write: (line: RunLine, description: RunDescription) => unknown,
   now: () => Date = () => new Date(),
-): Required<RunListener> {
+): RunRecorder {
   let description: RunDescription;
-  const tell = (line: RunLine): void => write(line, description);
+  const tell = async (line: RunLine): Promise<void> => {
+    await write(line, description);
+  };
   const time = (): string => now().toISOString();
   return {
     started(told) {
       description = told;
-      tell({
+      return tell({
         kind: "start",
         time: time(),
         step: told.resumedFrom,
@@ -68,11 +71,12 @@ export function formatLine(line: RunLine): string {
   return `${JSON.stringify(line).replace(/[\u0085\u2028\u2029]/g, escaped)}\n`;
 }
 
-const number = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? Number.NaN);
-const base = { time: z.iso.datetime(), step: z.int().min(0) };
+const number = z.pipe(
+  z.nullable(z.number()),
+  z.transform((value) => value ?? Number.NaN),
+);
+const count = z.int().check(z.minimum(0));
+const base = { time: z.iso.datetime(), step: count };
 
 const LINE = z.discriminatedUnion("kind", [
   z.looseObject({ kind: z.literal("start"), ...base, adapter: z.string(), version: z.string() }),
@@ -84,9 +88,9 @@ const LINE = z.discriminatedUnion("kind", [
     learning_rate: number,
     epoch: number,
     tokens_per_second: number,
-    skipped_steps: z.int().min(0),
-    loss_scale: number.optional(),
-    num_input_tokens_seen: z.int().min(0),
+    skipped_steps: count,
+    loss_scale: z.optional(number),
+    num_input_tokens_seen: count,
   }),
   z.looseObject({
     kind: z.literal("evaluation"),
@@ -127,7 +131,7 @@ export function parseLines(text: string, file: string): { lines: RunLine[]; prob
   const whole = text.split("\n").slice(0, -1);
   whole.forEach((line, index) => {
     if (line.trim() === "") return;
-    const parsed = LINE.safeParse(jsonOrUndefined(line));
+    const parsed = checkJson(LINE, jsonOrUndefined(line));
     if (parsed.success) lines.push(parsed.data as RunLine);
     else problems.push(`${file}:${index + 1}: ${whatIsWrong(line, parsed.error)}; left out`);
   });
@@ -150,7 +154,7 @@ export function keptOnResume(text: string, resumedFrom: number): string {
   return kept.map((line) => `${line}\n`).join("");
 }
 
-function whatIsWrong(line: string, error: z.ZodError): string {
+function whatIsWrong(line: string, error: z.core.$ZodError): string {
   if (jsonOrUndefined(line) === undefined) return "is not JSON";
   const { path, message } = error.issues[0]!;
   return path.length > 0 ? `"${path.join(".")}": ${message}` : message;

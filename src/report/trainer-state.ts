@@ -1,6 +1,7 @@
 /** `trainer_state.json` as the Trainer of transformers 5.18 writes it, and reads it (`TrainerState.load_from_json`). */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { userError } from "../core/errors.ts";
+import { checkJson } from "../io/check-json.ts";
 import type { EvaluationEntry, RunListener, RunSummary } from "../train/events.ts";
 
 /** An entry of `log_history`: a log, an evaluation or the summary at the end. A number that is not finite is null. */
@@ -104,12 +105,12 @@ export function formatTrainerState(state: TrainerState): string {
 }
 
 const HISTORY = z.object({
-  log_history: z.array(z.object({ step: z.int().min(0) }).catchall(z.number().nullable())),
+  log_history: z.array(z.catchall(z.object({ step: z.int().check(z.minimum(0)) }), z.nullable(z.number()))),
 });
 
 /** The `log_history` of a parsed `trainer_state.json`. Throws `UserError` that names `file` where it is none. */
 export function logHistoryOf(json: unknown, file: string): LogHistoryEntry[] {
-  const parsed = HISTORY.safeParse(json);
+  const parsed = checkJson(HISTORY, json);
   if (parsed.success) return parsed.data.log_history as LogHistoryEntry[];
   const { path, message } = parsed.error.issues[0]!;
   return userError(`${file}: is no state of a trainer: ${path.join(".") || "it"}: ${message}`);

@@ -40,6 +40,11 @@ export function checkDispatch(
   });
 }
 
+/** Why a device does not compute in f16, and where to have it. */
+export function noHalves(device: string): string {
+  return `--precision f16: ${device} has no f16 (shader-f16); use f32, or an adapter that has it, by its name: gpt2 devices lists them, --device system may be one`;
+}
+
 /** Tensors in f16 want an adapter that has it. */
 export function checkTypes(tensors: readonly TensorType[], { f16 }: Traits): void {
   if (!f16 && tensors.some(({ dtype }) => dtype === "f16"))

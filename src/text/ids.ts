@@ -1,7 +1,19 @@
+import type { Tokenizer } from "./tokenizer.ts";
+
 /** `ids` after what texts start with, which is not there twice where they begin with it themselves. */
 export function startedWith(start: readonly number[], ids: Int32Array): number[] {
   const begun = start.length > 0 && start.every((id, i) => ids[i] === id);
   return begun ? [...ids] : [...start, ...ids];
+}
+
+/** What a new text starts from: the start token; where there is none, a line's end or else the first character. */
+export function startOf(tokenizer: Tokenizer): number[] {
+  if (tokenizer.startIds.length > 0) return [...tokenizer.startIds];
+  try {
+    return [...tokenizer.encode("\n")];
+  } catch {
+    return [0];
+  }
 }
 
 /** Token ids as they are found: an array that grows, four bytes an id. */

@@ -101,7 +101,41 @@ export interface RunSummary {
   readonly reason: (typeof END_REASONS)[number];
 }
 
-/** Each call is awaited before the run goes on. */
+/** What a run is at, which decides what becomes of it when it is told to stop. */
+export type RunPhase =
+  /** Nothing is lost yet: it ends at once, with the signal's reason. */
+  | "preparation"
+  /** It stops after its step, and saves. */
+  | "training"
+  /** It saves its model, and leaves out the rest. */
+  | "end";
+
+/** A run that has all it needs. */
+export interface PreparedEntry {
+  /** Of its folder. */
+  readonly path: string;
+  /** The most that it will hold on the device. */
+  readonly deviceBytes: number;
+  /** Of a step. */
+  readonly dispatches: number;
+}
+
+/** A step that is done. */
+export interface StepEntry {
+  readonly step: number;
+  readonly loss: number;
+}
+
+/** A checkpoint, or the model, that has been saved. */
+export interface SavedEntry {
+  readonly step: number;
+  readonly path: string;
+}
+
+/**
+ * Whoever hears of a run: its files, a terminal, a page. Calls that may give a promise are awaited before the run goes on. What
+ * is recorded of a run comes first here; then what is for those who watch.
+ */
 export interface RunListener {
   started?(description: RunDescription): void | Promise<void>;
   logged?(entry: LogEntry): void | Promise<void>;
@@ -109,7 +143,27 @@ export interface RunListener {
   sampled?(entry: SampleEntry): void | Promise<void>;
   noticed?(entry: NoticeEntry): void | Promise<void>;
   ended?(summary: RunSummary): void | Promise<void>;
+
+  entered?(phase: RunPhase): void | Promise<void>;
+  /** A device is open: a first one, or another in place of one that was lost. */
+  opened?(adapter: string): void | Promise<void>;
+  /** The run fits, and has its folder. */
+  prepared?(entry: PreparedEntry): void | Promise<void>;
+  stepped?(entry: StepEntry): void;
+  checkpointSaved?(entry: SavedEntry): void | Promise<void>;
+  /** Which step's weights became the model, where it is not simply the last one's. */
+  bestLoaded?(step: number): void | Promise<void>;
+  modelSaved?(entry: SavedEntry): void | Promise<void>;
+  /** Samples of the model that was saved. */
+  completed?(entry: SampleEntry): void | Promise<void>;
+  /** A sentence that a person should read, and that is not part of the run. */
+  warned?(message: string): void;
 }
+
+/** A listener that records a run. */
+export type RunRecorder = Required<
+  Pick<RunListener, "started" | "logged" | "evaluated" | "sampled" | "noticed" | "ended">
+>;
 
 /** Tells several listeners, one after another. */
 export function listeners(all: readonly RunListener[]): Required<RunListener> {
@@ -123,5 +177,18 @@ export function listeners(all: readonly RunListener[]): Required<RunListener> {
     sampled: (entry) => tell((listener) => listener.sampled?.(entry)),
     noticed: (entry) => tell((listener) => listener.noticed?.(entry)),
     ended: (summary) => tell((listener) => listener.ended?.(summary)),
+    entered: (phase) => tell((listener) => listener.entered?.(phase)),
+    opened: (adapter) => tell((listener) => listener.opened?.(adapter)),
+    prepared: (entry) => tell((listener) => listener.prepared?.(entry)),
+    checkpointSaved: (entry) => tell((listener) => listener.checkpointSaved?.(entry)),
+    bestLoaded: (step) => tell((listener) => listener.bestLoaded?.(step)),
+    modelSaved: (entry) => tell((listener) => listener.modelSaved?.(entry)),
+    completed: (entry) => tell((listener) => listener.completed?.(entry)),
+    stepped(entry) {
+      for (const listener of all) listener.stepped?.(entry);
+    },
+    warned(message) {
+      for (const listener of all) listener.warned?.(message);
+    },
   };
 }

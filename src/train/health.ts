@@ -10,12 +10,30 @@ const LEAST_DEVIATION = 0.01;
 export interface SpikeDetector {
   /** Takes a step's loss in; gives how many deviations it lies above the mean where that is more than the threshold. */
   add(loss: number): { readonly deviations: number; readonly mean: number } | undefined;
+  /** For a checkpoint: who goes on with it finds the same spikes. */
+  readonly memory: SpikeMemory;
 }
 
-/** Finds losses far above the moving mean of those before. `threshold`: in deviations; 0: none is ever found. */
-export function createSpikeDetector(threshold: number): SpikeDetector {
-  let [count, mean, variance] = [0, 0, 0];
+/** Losses seen, their moving mean, and its variance. */
+export interface SpikeMemory {
+  readonly count: number;
+  readonly mean: number;
+  readonly variance: number;
+}
+
+/**
+ * Finds losses far above the moving mean of those before. `threshold`: in deviations; 0: none is ever found. `restored`: what a
+ * checkpoint brought along.
+ */
+export function createSpikeDetector(
+  threshold: number,
+  restored: SpikeMemory = { count: 0, mean: 0, variance: 0 },
+): SpikeDetector {
+  let { count, mean, variance } = restored;
   return {
+    get memory() {
+      return { count, mean, variance };
+    },
     add(loss) {
       if (threshold === 0 || !Number.isFinite(loss)) return undefined;
       const deviation = Math.max(Math.sqrt(variance), LEAST_DEVIATION * Math.abs(mean));

@@ -6,7 +6,7 @@ export interface RecoveryOptions<S extends { close(): void }, T> {
   /** The work from the last checkpoint on; `losses` devices have been lost before. */
   use(session: S, losses: number): Promise<T>;
   /** Steps that the newest checkpoint holds, 0 without one: losses count anew where it has grown. */
-  saved(): number;
+  saved(): number | Promise<number>;
   /** After so many losses in a row without a new checkpoint the last one is thrown. */
   readonly mostLosses: number;
   /** Told of each loss. */
@@ -23,7 +23,7 @@ export interface RecoveryOptions<S extends { close(): void }, T> {
  */
 export async function withRecovery<S extends { close(): void }, T>(options: RecoveryOptions<S, T>): Promise<T> {
   const { mostLosses, pause = 1000 } = options;
-  let [losses, inRow, saved] = [0, 0, options.saved()];
+  let [losses, inRow, saved] = [0, 0, await options.saved()];
   for (;;) {
     let session: S | undefined;
     try {
@@ -33,7 +33,7 @@ export async function withRecovery<S extends { close(): void }, T>(options: Reco
       // A driver that starts again may have no adapter for a while.
       const reopening = session === undefined && losses > 0;
       if (options.signal?.aborted || (!reopening && !(error instanceof DeviceLostError))) throw error;
-      const now = options.saved();
+      const now = await options.saved();
       inRow = now > saved ? 1 : inRow + 1;
       saved = now;
       losses++;

@@ -3,16 +3,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { openData } from "../../src/cli/data/source.ts";
 import { openScoredData } from "../../src/cli/eval-data.ts";
-import { encodePrompt, encodePrompts, type PromptFlags, readPrompts } from "../../src/cli/generate-prompts.ts";
-import { resolveSettings } from "../../src/cli/settings/resolve.ts";
-import type { TrainSettings } from "../../src/cli/settings/table.ts";
-import { planTraining } from "../../src/cli/train/plan.ts";
+import { type PromptFlags, readPrompts } from "../../src/cli/generate-prompts.ts";
+import { openDataFiles } from "../../src/cli/open-data.ts";
 import { describePlan } from "../../src/cli/train/print.ts";
-import { sampleRequest } from "../../src/cli/train/sample.ts";
+import { planRun } from "../../src/cli/train/run.ts";
 import { userError } from "../../src/core/errors.ts";
+import { encodePrompt, encodePrompts } from "../../src/generate/prompts.ts";
 import { gpt2Config } from "../../src/model/config.ts";
+import { sampleRequest } from "../../src/run/sample.ts";
+import { resolveSettings } from "../../src/run/settings/resolve.ts";
+import type { TrainSettings } from "../../src/run/settings/table.ts";
 import { byteTokenizer } from "../../src/text/byte.ts";
 import { gpt2Tokenizer } from "../../src/text/gpt2.ts";
 import { CASES, hasCase } from "../support/cases.ts";
@@ -36,7 +37,7 @@ async function planned(path: string, more: Partial<TrainSettings> = {}) {
   const restore = hearTerminal((line) => said.push(line));
   try {
     const typed = { data: [path], tokenizer: "byte" as const, nEmbd: 8, nLayer: 1, nHead: 2, nPositions: 64, ...more };
-    const plan = await planTraining(resolveSettings({ typed }), undefined);
+    const plan = await planRun(resolveSettings({ typed }));
     const { train } = plan.data;
     if (train.kind !== "records") throw new Error("no records");
     const texts = Array.from({ length: train.sequences.count }, (_, i) => {
@@ -141,7 +142,7 @@ describe("texts that begin with the end token", () => {
     const options = { files: [path], maskPrompt: false, stream: false, evalSplit: 0, seed: 0, contextLength: 64 };
     const gpt2 = await gpt2Tokenizer();
     expect([...gpt2.encode("therapist")]).not.toEqual([...gpt2.encode("the"), ...gpt2.encode("rapist")]);
-    const { has, close } = await openData(options, gpt2);
+    const { has, close } = await openDataFiles(options, gpt2);
     expect(["therapist", `${END}therapist`, "the rapist"].map(has!)).toEqual([true, true, false]);
     await close();
   });

@@ -14,13 +14,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTape } from "../../src/autograd/tape.ts";
-import {
-  findCheckpoints,
-  openCheckpointFolder,
-  openNewestGood,
-  saveCheckpoint,
-  setAsideLater,
-} from "../../src/cli/checkpoints.ts";
 import { NotFiniteError } from "../../src/core/errors.ts";
 import { fillNormal } from "../../src/core/philox.ts";
 import { readModelDirectory } from "../../src/io/huggingface.ts";
@@ -30,6 +23,14 @@ import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { acquireLock } from "../../src/platform/node/lock.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import {
+  findCheckpoints,
+  openCheckpoint,
+  openNewestGood,
+  saveCheckpoint,
+  setAsideLater,
+} from "../../src/run/checkpoints.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -72,22 +73,25 @@ const filesOf = (runtime: Runtime, step: number) => [
 ];
 
 const save = async (step: number, options: { limit?: number; best?: number } = {}, runtime?: Runtime) =>
-  saveCheckpoint(run, step, filesOf(runtime ?? (await filled(createCpuRuntime(), step)), step), { notice, ...options });
+  saveCheckpoint(nodeFolder(run), step, filesOf(runtime ?? (await filled(createCpuRuntime(), step)), step), {
+    notice,
+    ...options,
+  });
 
 async function bitsOf(runtime: Runtime): Promise<Uint32Array[]> {
   return Promise.all(SAVED_STATES.map(async (name) => new Uint32Array((await runtime.readState(name)).buffer)));
 }
 
-const steps = () => findCheckpoints(run).map(({ step }) => step);
+const steps = async () => (await findCheckpoints(nodeFolder(run))).map(({ step }) => step);
 
 test.each(["CPU", ...testAdapters] as const)("%s: weights and moments come back to the last bit", async (name) => {
   const open = async () => (name === "CPU" ? createCpuRuntime() : createGpuRuntime(await openTestGpu(name)));
   const runtime = await filled(await open(), 1);
   await save(7, {}, runtime);
-  const checkpoint = await openNewestGood(run, notice);
-  expect(checkpoint).toMatchObject({ step: 7, path: join(run, "checkpoint-7") });
-  expect(checkpoint!.json("trainer_state.json")).toEqual({ global_step: 7 });
-  expect(checkpoint!.json("gone.json")).toBeUndefined();
+  const checkpoint = await openNewestGood(nodeFolder(run), notice);
+  expect(checkpoint).toMatchObject({ step: 7, folder: { path: join(run, "checkpoint-7") } });
+  expect(await checkpoint!.json("trainer_state.json")).toEqual({ global_step: 7 });
+  expect(await checkpoint!.json("gone.json")).toBeUndefined();
   const other = await open();
   await checkpoint!.restore(other, layout);
   expect(await bitsOf(other)).toEqual(await bitsOf(runtime));
@@ -108,9 +112,9 @@ test("a model without biases: the file's zeros are passed over", async () => {
   const its = layoutParameters(bare);
   const runtime = await filled(createCpuRuntime(), 1, its);
   const files = [...modelFiles(runtime, its, { config: bare }), optimizerFile(runtime, its, 1)];
-  await saveCheckpoint(run, 1, files, { notice });
+  await saveCheckpoint(nodeFolder(run), 1, files, { notice });
   const other = createCpuRuntime();
-  await (await openNewestGood(run, notice))!.restore(other, its);
+  await (await openNewestGood(nodeFolder(run), notice))!.restore(other, its);
   expect(await bitsOf(other)).toEqual(await bitsOf(runtime));
 });
 
@@ -146,25 +150,25 @@ describe("a damaged checkpoint is named in one line, and the one before it is us
       writeFileSync(file, bytes);
     } else if (damage.includes("cut") || damage.startsWith("half")) truncateSync(file, bytes.length >> 1);
     else rmSync(file);
-    expect((await openNewestGood(run, notice))!.step).toBe(1);
+    expect((await openNewestGood(nodeFolder(run), notice))!.step).toBe(1);
     expect(lines).toEqual([expect.stringMatching(message)]);
 
-    await setAsideLater(run, 1, notice);
-    expect(steps()).toEqual([1]);
+    await setAsideLater(nodeFolder(run), 1, notice);
+    expect(await steps()).toEqual([1]);
     expect(readdirSync(run)).toContain("checkpoint-2.aside");
     await save(2);
-    expect((await openNewestGood(run, notice))!.step).toBe(2);
+    expect((await openNewestGood(nodeFolder(run), notice))!.step).toBe(2);
   });
 
   test("where it is in the way of a new one, it is set aside", async () => {
     truncateSync(join(await save(2), "config.json"), 3);
     await save(2);
     expect(lines).toEqual([expect.stringMatching(/config\.json: has 3 bytes.*checkpoint-2\.aside and may be deleted/)]);
-    await expect(openCheckpointFolder(join(run, "checkpoint-2"))).resolves.toMatchObject({ step: 2 });
+    await expect(openCheckpoint(nodeFolder(join(run, "checkpoint-2")), 2)).resolves.toMatchObject({ step: 2 });
   });
 
   test("none at all is undefined", async () => {
-    expect(await openNewestGood(run, notice)).toBeUndefined();
+    expect(await openNewestGood(nodeFolder(run), notice)).toBeUndefined();
   });
 });
 
@@ -185,14 +189,14 @@ test.each([
 describe("--save-total-limit", () => {
   test("keeps the newest, and the best whatever its age", async () => {
     for (const step of [1, 2, 3, 10]) await save(step, { limit: 2 });
-    expect(steps()).toEqual([10, 3]);
+    expect(await steps()).toEqual([10, 3]);
     await save(11, { limit: 2, best: 3 });
     await save(12, { limit: 2, best: 3 });
-    expect(steps()).toEqual([12, 3]);
+    expect(await steps()).toEqual([12, 3]);
     await save(13, { limit: 1, best: 3 });
-    expect(steps()).toEqual([13, 3]);
+    expect(await steps()).toEqual([13, 3]);
     await save(14, { limit: 1, best: 14 });
-    expect(steps()).toEqual([14]);
+    expect(await steps()).toEqual([14]);
     expect(lines).toEqual([]);
   });
 
@@ -201,7 +205,7 @@ describe("--save-total-limit", () => {
     const before = readFileSync(model);
     await save(1, { limit: 1 }, await filled(createCpuRuntime(), 9));
     expect(readFileSync(model).equals(before)).toBe(true);
-    expect(steps()).toEqual([1]);
+    expect(await steps()).toEqual([1]);
   });
 });
 
@@ -215,7 +219,7 @@ test("what killed saves left behind is removed at the next save and when a run g
   await save(2);
   expect(readdirSync(run)).toEqual(["checkpoint-2"]);
   leave("checkpoint-5.partial-77-0a1b2c3d");
-  await openNewestGood(run, notice);
+  await openNewestGood(nodeFolder(run), notice);
   expect(readdirSync(run)).toEqual(["checkpoint-2"]);
   expect(lines).toEqual([expect.stringContaining("checkpoint-5.partial-77-0a1b2c3d")]);
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { resolveSettings } from "../../src/cli/settings/resolve.ts";
+import { resolveSettings } from "../../src/run/settings/resolve.ts";
 import { GPT2 } from "../support/build.ts";
 import { modelFiles } from "../support/models.ts";
 

@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openNewestGood, saveCheckpoint } from "../../src/cli/checkpoints.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import { openNewestGood, saveCheckpoint } from "../../src/run/checkpoints.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { fillTiny, statesOf, tinyFiles, tinyLayout } from "../support/tiny-run.ts";
 
@@ -30,7 +31,10 @@ test.skipIf(disk === undefined)(
     const save = async (step: number, limit?: number): Promise<string> => {
       const runtime = createCpuRuntime();
       await fillTiny(runtime, step);
-      return saveCheckpoint(run, step, tinyFiles(runtime, step), { limit, notice: (line) => void notices.push(line) });
+      return saveCheckpoint(nodeFolder(run), step, tinyFiles(runtime, step), {
+        limit,
+        notice: (line) => void notices.push(line),
+      });
     };
     try {
       let saved = 0;
@@ -44,7 +48,7 @@ test.skipIf(disk === undefined)(
       const names = Array.from({ length: saved }, (_, i) => `checkpoint-${i + 1}`);
       expect(readdirSync(run).sort()).toEqual(names);
 
-      const checkpoint = await openNewestGood(run, (line) => void notices.push(line));
+      const checkpoint = await openNewestGood(nodeFolder(run), (line) => void notices.push(line));
       const [runtime, wanted] = [createCpuRuntime(), createCpuRuntime()];
       await checkpoint!.restore(runtime, tinyLayout);
       await fillTiny(wanted, saved);

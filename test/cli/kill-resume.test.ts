@@ -2,9 +2,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findCheckpoints } from "../../src/cli/checkpoints.ts";
 import { parseSafetensors } from "../../src/io/safetensors.ts";
 import { toFloat32 } from "../../src/io/tensor-data.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import { findCheckpoints } from "../../src/run/checkpoints.ts";
 import { GPT2 } from "../support/build.ts";
 import { testAdapters } from "../support/gpu.ts";
 import { compare, contentsOf, gpt2, TINY_FLAGS, writeRecords } from "../support/killed-run.ts";
@@ -82,8 +83,8 @@ describe("values that turn NaN while gpt2 train runs", () => {
   }, 240_000);
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const finiteWeights = (run: string): boolean[] =>
-    findCheckpoints(join(folder, run)).map(({ path }) => {
+  const finiteWeights = async (run: string): Promise<boolean[]> =>
+    (await findCheckpoints(nodeFolder(join(folder, run)))).map(({ folder: { path } }) => {
       const file = new Uint8Array(readFileSync(join(path, "model.safetensors")));
       const { tensors } = parseSafetensors(file);
       return [...tensors.values()].every((tensor) => toFloat32(file, tensor).every(Number.isFinite));
@@ -93,14 +94,14 @@ describe("values that turn NaN while gpt2 train runs", () => {
     const { code, output } = await gpt2(GPT2, train("once"), "poison:330");
     expect(code, output).toBe(0);
     expect(output.match(/step \d+ left out: .*; the weights are as before/g)).toHaveLength(1);
-    expect(finiteWeights("once")).toEqual([true, true, true]);
+    expect(await finiteWeights("once")).toEqual([true, true, true]);
   }, 240_000);
 
   test("in every step from then on: the run stops as told, and what it saved before is as it was", async () => {
     const { code, output } = await gpt2(GPT2, train("on"), "poison:330:on");
     expect(code, output).toBe(4);
     expect(output).toMatch(/gpt2: 3 steps in a row were not finite/);
-    expect(finiteWeights("on")).not.toContain(false);
+    expect(await finiteWeights("on")).not.toContain(false);
     const before = compare(join(folder, "on"), whole, false).filter((line) => line.startsWith("checkpoint-4/"));
     expect(before).toEqual([]);
     expect(existsSync(join(folder, "on", "checkpoint-4"))).toBe(true);

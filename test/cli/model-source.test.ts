@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openModel } from "../../src/cli/model-source.ts";
-import { saveModel } from "../../src/cli/save-model.ts";
 import { terminal } from "../../src/cli/terminal.ts";
 import { layoutParameters, unpackParameters } from "../../src/model/parameters.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import { saveModel } from "../../src/run/save-model.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { type FakeHub, type FakeHubOptions, startHub } from "../support/hub.ts";
 import { bitsOf, modelFiles, parametersOf, sharded, smallConfig, withHalves } from "../support/models.ts";
@@ -82,23 +83,23 @@ describe("a model on the disk", () => {
     await model.load(runtime, layout);
     await model.close();
     const saved = join(folder, "saved");
-    await saveModel(runtime, layout, model, saved);
+    await saveModel(runtime, layout, model, nodeFolder(folder), "saved");
     expect(bitsOf(await parameters(saved))).toEqual(bitsOf(await parameters(first)));
     const second = await openModel(saved);
-    await saveModel(runtime, layout, second, join(folder, "again"));
+    await saveModel(runtime, layout, second, nodeFolder(folder), "again");
     await second.close();
     for (const file of readdirSync(saved)) {
       expect(readFileSync(join(folder, "again", file)).equals(readFileSync(join(saved, file))), file).toBe(true);
     }
     expect(readdirSync(folder).filter((file) => file.includes("partial"))).toEqual([]);
-    await expect(saveModel(runtime, layout, model, saved)).rejects.toThrow(/exists already/);
+    await expect(saveModel(runtime, layout, model, nodeFolder(folder), "saved")).rejects.toThrow(/exists already/);
   });
 
   test("that cannot be saved whole leaves nothing behind", async () => {
     const model = await openModel(writeAll(folder, files));
     const layout = layoutParameters(model.config);
     const broken = { ...createCpuRuntime(), readState: () => Promise.reject(new Error("device lost")) };
-    await expect(saveModel(broken, layout, model, join(folder, "saved"))).rejects.toThrow(/device lost/);
+    await expect(saveModel(broken, layout, model, nodeFolder(folder), "saved")).rejects.toThrow(/device lost/);
     await model.close();
     expect(readdirSync(folder).filter((file) => file.startsWith("saved"))).toEqual([]);
   });

@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { formatRuns } from "../../src/cli/report.ts";
-import { reportListener } from "../../src/cli/report-page.ts";
-import { createRunFiles, metricsListener } from "../../src/cli/run-files.ts";
-import { readRun } from "../../src/cli/run-read.ts";
+import { readRunDirectory } from "../../src/cli/run-home.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
 import { factsOf } from "../../src/report/facts.ts";
+import { createJournal, metricsListener } from "../../src/run/journal.ts";
+import { reportListener } from "../../src/run/report-page.ts";
 import { clock, description, log, tell } from "../report/run.ts";
 import { GPT2 } from "../support/build.ts";
 
@@ -31,10 +32,10 @@ function newRun(name: string): string {
 }
 
 beforeAll(async () => {
-  await tell(metricsListener(newRun("whole"), clock()), 0, 100);
+  await tell(metricsListener(nodeFolder(newRun("whole")), clock()), 0, 100);
   // Killed in the middle of a line, with a damaged one before it.
   const killed = newRun("killed");
-  await tell(metricsListener(killed, clock()), 0, 60);
+  await tell(metricsListener(nodeFolder(killed), clock()), 0, 60);
   const metrics = join(killed, "metrics.jsonl");
   truncateSync(metrics, readFileSync(metrics, "utf8").lastIndexOf('{"kind":"end"') + 20);
   writeFileSync(metrics, readFileSync(metrics, "utf8").replace('"loss":3.8,', '"loss":3.8'));
@@ -85,21 +86,23 @@ describe("gpt2 report", () => {
   test.each([
     ["nowhere", "nowhere: does not exist"],
     ["whole/run.json", "run.json: is a file, wanted the directory of a run"],
-  ])("%s is refused", (path, message) => {
-    expect(() => readRun(join(runs, path))).toThrow(message);
+  ])("%s is refused", async (path, message) => {
+    await expect(readRunDirectory(join(runs, path))).rejects.toThrow(message);
   });
 });
 
-test("two runs of one name are told apart by their paths; a run.json that is none is told", () => {
+test("two runs of one name are told apart by their paths; a run.json that is none is told", async () => {
   const path = newRun("odd");
   writeFileSync(join(path, "metrics.jsonl"), "");
-  expect(readRun(path)).toMatchObject({
+  expect(await readRunDirectory(path)).toMatchObject({
     history: { name: "odd", step: 0 },
     problems: [expect.stringMatching("missing")],
   });
   for (const text of ["[]", "null", "{", '{"settings": []}']) {
     writeFileSync(join(path, "run.json"), text);
-    expect(readRun(path).problems).toEqual([expect.stringMatching("run.json: is no description of a run")]);
+    expect((await readRunDirectory(path)).problems).toEqual([
+      expect.stringMatching("run.json: is no description of a run"),
+    ]);
   }
 });
 
@@ -108,27 +111,31 @@ describe("report.html while a run goes on", () => {
     const folder = newRun("watched");
     let now = Date.parse("2026-11-24T12:00:00.000Z");
     const listener = reportListener(
-      folder,
-      () => [],
+      nodeFolder(folder),
+      "watched",
+      async () => [],
       () => new Date(now),
     );
     const shown = (): string => /Steps<\/dt><dd>(\d+)</.exec(readFileSync(join(folder, "report.html"), "utf8"))![1]!;
-    listener.started(description());
+    await listener.started(description());
     expect(shown()).toBe("0");
     now += 4900;
-    listener.logged(log(10));
+    await listener.logged(log(10));
     expect(shown()).toBe("0");
     now += 200;
-    listener.logged(log(20));
+    await listener.logged(log(20));
     expect(shown()).toBe("20");
-    listener.ended({ step: 21, train_loss: 1, train_runtime: 5, reason: "interrupted" });
+    await listener.ended({ step: 21, train_loss: 1, train_runtime: 5, reason: "interrupted" });
     expect(shown()).toBe("21");
   });
 
   test("knows what the processes before it did", async () => {
     const folder = newRun("continued");
     const plan = { maxSteps: 100, stepsPerEpoch: 30, recordsPerStep: 8, loggingSteps: 10, nonEmbeddingParameters: 1 };
-    const files = () => createRunFiles(folder, plan, (message) => expect.fail(message));
+    const files = () =>
+      createJournal(nodeFolder(folder), { name: "continued", host: "here", process: 1 }, plan, (message) =>
+        expect.fail(message),
+      );
     await tell(files(), 0, 70);
     appendFileSync(join(folder, "metrics.jsonl"), '{"torn');
     await tell(files(), 40, 100);
@@ -139,8 +146,8 @@ describe("report.html while a run goes on", () => {
   });
 });
 
-test("in a window a table has the columns that fit, the same in each line, and names as they may be shown", () => {
-  const { history } = readRun(join(runs, "whole"));
+test("in a window a table has the columns that fit, the same in each line, and names as they may be shown", async () => {
+  const { history } = await readRunDirectory(join(runs, "whole"));
   const facts = ["one", "\u001b[2Jtwo"].map((name) => ({ ...factsOf(history), name }));
   const plain = (width?: number): string[] => stripVTControlCharacters(formatRuns(facts, width)).split("\n");
   expect(plain()[0]).toMatch(/^run .*lowest.*left out$/);

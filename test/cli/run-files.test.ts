@@ -2,14 +2,16 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { createRunFiles, metricsListener, tensorBoardListener } from "../../src/cli/run-files.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
 import { parseLines } from "../../src/report/lines.ts";
+import { createJournal, metricsListener, tensorBoardListener } from "../../src/run/journal.ts";
 import { clock, tell } from "../report/run.ts";
 import { readEvents } from "../report/tensorboard-reader.ts";
 
 const parent = mkdtempSync(join(tmpdir(), "gpt2-run-files-"));
 afterAll(() => rmSync(parent, { recursive: true }));
 const PLAN = { maxSteps: 100, stepsPerEpoch: 30, recordsPerStep: 8, loggingSteps: 10, nonEmbeddingParameters: 1000 };
+const WRITER = { name: "run", host: "here", process: 7 };
 
 function newFolder(name: string): string {
   const path = join(parent, name);
@@ -20,9 +22,9 @@ function newFolder(name: string): string {
 test("a run that was killed in the middle of a line and went on leaves the metrics of one run", async () => {
   const folder = newFolder("killed");
   const path = join(folder, "metrics.jsonl");
-  await tell(metricsListener(folder, clock()), 0, 70);
+  await tell(metricsListener(nodeFolder(folder), clock()), 0, 70);
   appendFileSync(path, '{"kind":"log","ti');
-  await tell(metricsListener(folder, clock()), 40, 100);
+  await tell(metricsListener(nodeFolder(folder), clock()), 40, 100);
   const { lines, problems } = parseLines(readFileSync(path, "utf8"), path);
   expect(problems).toEqual([]);
   const steps = lines.flatMap(({ kind, step }) => (kind === "log" ? [step] : []));
@@ -38,8 +40,8 @@ test("a run that was killed in the middle of a line and went on leaves the metri
 
 test("each process has an event file of its own, later in the order of names even within a second", async () => {
   const folder = newFolder("events");
-  await tell(tensorBoardListener(folder, clock()), 0, 70);
-  await tell(tensorBoardListener(folder, clock()), 40, 100);
+  await tell(tensorBoardListener(nodeFolder(folder), WRITER, clock()), 0, 70);
+  await tell(tensorBoardListener(nodeFolder(folder), WRITER, clock()), 40, 100);
   const names = readdirSync(join(folder, "tensorboard")).sort();
   expect(names).toHaveLength(2);
   const [first, second] = names.map((name) => readEvents(readFileSync(join(folder, "tensorboard", name))));
@@ -50,7 +52,7 @@ test("each process has an event file of its own, later in the order of names eve
 
 test("all files together; at the end the state of the trainer too", async () => {
   const folder = newFolder("all");
-  const files = createRunFiles(folder, PLAN, (message) => expect.fail(message));
+  const files = createJournal(nodeFolder(folder), WRITER, PLAN, (message) => expect.fail(message));
   await tell(files, 0, 100);
   const state = JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8"));
   expect(state).toMatchObject({ global_step: 100, num_input_tokens_seen: 12000, epoch: 10, best_metric: 3.5 });
@@ -65,7 +67,7 @@ test("files that cannot be written do not end the run, and are told once each", 
   for (const name of ["metrics.jsonl", "trainer_state.json"]) mkdirSync(join(folder, name));
   const told: string[] = [];
   await tell(
-    createRunFiles(folder, PLAN, (message) => told.push(message)),
+    createJournal(nodeFolder(folder), WRITER, PLAN, (message) => told.push(message)),
     0,
     100,
   );
@@ -78,7 +80,10 @@ test("files that cannot be written do not end the run, and are told once each", 
 
 test("a line or a record that a full disk cut off does not swallow the next", async () => {
   const folder = newFolder("torn");
-  const [metrics, events] = [metricsListener(folder, clock()), tensorBoardListener(folder, clock())];
+  const [metrics, events] = [
+    metricsListener(nodeFolder(folder), clock()),
+    tensorBoardListener(nodeFolder(folder), WRITER, clock()),
+  ];
   await tell(metrics, 0, 20);
   await tell(events, 0, 20);
   const path = join(folder, "metrics.jsonl");
@@ -86,8 +91,8 @@ test("a line or a record that a full disk cut off does not swallow the next", as
   appendFileSync(path, '{"kind":"log","time":"2026-');
   appendFileSync(records, readFileSync(records).subarray(0, 21));
   const notice = { step: 20, kind: "spike" as const, message: "after" };
-  metrics.noticed(notice);
-  events.noticed(notice);
+  await metrics.noticed(notice);
+  await events.noticed(notice);
   const { lines, problems } = parseLines(readFileSync(path, "utf8"), path);
   expect(problems).toEqual([]);
   expect(lines.at(-1)).toMatchObject({ kind: "notice", message: "after" });

@@ -2,9 +2,10 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { saveCheckpoint } from "../../src/cli/checkpoints.ts";
 import { openModel } from "../../src/cli/model-source.ts";
-import { modelOfRun } from "../../src/cli/run-model.ts";
+import { modelOfRun } from "../../src/node/run-model.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import { saveCheckpoint } from "../../src/run/checkpoints.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { fillTiny, tinyConfig, tinyFiles } from "../support/tiny-run.ts";
 
@@ -16,7 +17,7 @@ beforeAll(async () => {
   const runtime = createCpuRuntime();
   for (const step of [3, 6]) {
     await fillTiny(runtime, step);
-    await saveCheckpoint(run, step, tinyFiles(runtime, step), { notice: () => {} });
+    await saveCheckpoint(nodeFolder(run), step, tinyFiles(runtime, step), { notice: () => {} });
   }
 });
 afterAll(() => rmSync(run, { recursive: true }));

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test, vi } from "vitest";
-import { type DataOptions, openData, type TokenizerOf } from "../../src/cli/data/source.ts";
+import { type DataFileOptions, openDataFiles } from "../../src/cli/open-data.ts";
 import { createDigest } from "../../src/data/digest.ts";
+import type { TokenizerOf } from "../../src/data/open.ts";
 import { byteTokenizer } from "../../src/text/byte.ts";
 import { charTokenizerOf } from "../../src/text/char.ts";
 
@@ -21,7 +22,7 @@ let files = 0;
 /** The digest of files of these contents. */
 async function digestOf(
   contents: readonly (string | Uint8Array)[],
-  more: Partial<DataOptions> & { extension?: string } = {},
+  more: Partial<DataFileOptions> & { extension?: string } = {},
   tokenizer: TokenizerOf | ReturnType<typeof byteTokenizer> = byteTokenizer(),
 ): Promise<string> {
   const { extension = "txt", ...options } = more;
@@ -31,7 +32,7 @@ async function digestOf(
     return path;
   });
   const given = { files: paths, maskPrompt: false, stream: false, evalSplit: 0, seed: 1, contextLength: 4, ...options };
-  const { report, close } = await openData(given, tokenizer);
+  const { report, close } = await openDataFiles(given, tokenizer);
   await close();
   return report.digest;
 }
@@ -56,7 +57,7 @@ test("is that of what is learnt: not of files, formats, caches or pieces of read
   const wanted = await digestOf(["ab\nb\nabab\n"]);
   expect(wanted).toMatch(/^[0-9a-f]{48}-[0-9a-f]{16}$/);
   expect(await digestOf(["ab\n", "b\n\nabab"])).toBe(wanted);
-  expect(await digestOf(["ab\nb\nabab\n"], { cachedFrom: 0, contextLength: 9 })).toBe(wanted);
+  expect(await digestOf(["ab\nb\nabab\n"], { cached: { from: 0 }, contextLength: 9 })).toBe(wanted);
   expect(await digestOf(["ab\nb\nabab\n"], { evalSplit: 0.5, seed: 7 })).toBe(wanted);
   expect(await digestOf(['{"text": "ab"}\n{"text": "b"}\n{"text": "abab"}\n'], { extension: "jsonl" })).toBe(wanted);
   expect(await digestOf(["<|endoftext|>ab<|endoftext|>\nb\nabab\n"])).toBe(wanted);

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { putFolder, writeCache } from "../../src/platform/node/cache-files.ts";
+import { writeCache } from "../../src/platform/node/cache-files.ts";
+import { putFolder } from "../../src/platform/node/durable.ts";
 import { GPT2 } from "../support/build.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gpt2-race-"));

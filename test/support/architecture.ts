@@ -1,8 +1,28 @@
 import { posix } from "node:path";
 
+/** What stands below the library: all that works anywhere. */
+const BELOW_LIBRARY = [
+  "run",
+  "verify",
+  "report",
+  "train",
+  "generate",
+  "data",
+  "io",
+  "text",
+  "model",
+  "runtime",
+  "gpu",
+  "autograd",
+  "kernels",
+  "storage",
+  "core",
+];
+
 /** What each folder of src/ may import besides itself: the picture in docs/architecture.md, from the bottom up. */
 export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  storage: ["core"],
   kernels: ["core"],
   autograd: ["kernels", "core"],
   gpu: ["core"],
@@ -14,53 +34,43 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   train: ["data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   report: ["train", "data", "io", "core"],
   generate: ["data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
+  run: [
+    "storage",
+    "report",
+    "train",
+    "generate",
+    "data",
+    "io",
+    "text",
+    "model",
+    "runtime",
+    "autograd",
+    "kernels",
+    "core",
+  ],
   verify: ["train", "generate", "data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   bench: ["train", "generate", "data", "model", "runtime", "gpu", "autograd", "kernels", "core"],
-  platform: ["gpu", "core"],
-  index: [
-    "verify",
-    "report",
-    "train",
-    "generate",
-    "data",
-    "io",
-    "text",
-    "model",
-    "runtime",
-    "gpu",
-    "autograd",
-    "kernels",
-    "core",
-  ],
-  cli: [
-    "platform",
-    "bench",
-    "verify",
-    "report",
-    "train",
-    "generate",
-    "data",
-    "io",
-    "text",
-    "model",
-    "runtime",
-    "gpu",
-    "autograd",
-    "kernels",
-    "core",
-  ],
+  platform: ["data", "storage", "gpu", "core"],
+  library: [...BELOW_LIBRARY],
+  node: ["index", "library", "platform", ...BELOW_LIBRARY],
+  browser: ["index", "library", "platform", ...BELOW_LIBRARY],
+  index: ["library", ...BELOW_LIBRARY],
+  cli: ["node", "library", "platform", "bench", ...BELOW_LIBRARY],
 };
 
 /** Which packages may be imported where; in the folders that are not listed, none. They must work in a browser. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  storage: ["@noble/hashes"],
   text: ["gpt-tokenizer", "jsonc-parser"],
   io: ["zod"],
   report: ["zod"],
+  run: ["zod"],
+  library: ["fflate"],
   data: ["papaparse", "hyparquet", "hyparquet-compressors"],
 };
 
-/** The command line and Node's part of platform/ may use Node and any package that is a dependency. */
-const NODE_ONLY = /^src\/(cli\/|platform\/node(\/|\.ts$))/;
+/** The command line, node/ and Node's part of platform/ may use Node and any package that is a dependency. */
+const NODE_ONLY = /^src\/(cli\/|(platform\/)?node(\/|\.ts$))/;
 
 /** Names and texts of source files by path from the repository's root: "src/core/shape.ts". */
 export type Sources = ReadonlyMap<string, string>;
@@ -112,7 +122,7 @@ function wrongFile(from: string, to: string, files: Sources): string | undefined
 
 function wrongPackage(from: string, specifier: string): string | undefined {
   if (NODE_ONLY.test(from)) return undefined;
-  if (specifier.startsWith("node:")) return "only src/cli/ and src/platform/node* may use Node";
+  if (specifier.startsWith("node:")) return "only src/cli/, src/node* and src/platform/node* may use Node";
   const allowed = PACKAGES[layerOf(from)] ?? [];
   const name = specifier
     .split("/")

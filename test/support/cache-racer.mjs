@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 const [dist, file, times, pid, damages] = process.argv.slice(2);
 if (pid !== "own") Object.defineProperty(process, "pid", { value: Number(pid) });
 const load = (path) => import(pathToFileURL(join(dist, path)).href);
-const { openData } = await load("cli/data/source.js");
+const { openDataFiles } = await load("cli/open-data.js");
 const { byteTokenizer } = await load("text/byte.js");
 const { charTokenizerOf } = await load("text/char.js");
 
@@ -20,7 +20,7 @@ const options = {
   evalSplit: 0,
   seed: 1,
   contextLength: 64,
-  cachedFrom: 0,
+  cached: { from: 0 },
 };
 const digests = new Set();
 const notices = new Set();
@@ -28,7 +28,9 @@ const notices = new Set();
 await new Promise((resolve) => process.stdin.once("data", resolve));
 for (let time = 0; time < Number(times); time++) {
   const tokenizer = time % 2 === 0 ? byteTokenizer() : async (alphabet) => charTokenizerOf(await alphabet());
-  const data = await openData(options, tokenizer, { notice: (line) => notices.add(line.replace(/^.*: (?=.*;)/, "")) });
+  const data = await openDataFiles(options, tokenizer, {
+    notice: (line) => notices.add(line.replace(/^.*: (?=.*;)/, "")),
+  });
   digests.add(data.report.digest);
   const { sequences } = data.train;
   for (let i = 0; i < sequences.count; i += 97) sequences.read(i);

@@ -3,8 +3,9 @@
  * `resume <directory>`; each line on its output says how one ended.
  */
 import { createInterface } from "node:readline";
-import { openNewestGood, saveCheckpoint } from "../../src/cli/checkpoints.ts";
 import { UserError } from "../../src/core/errors.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import { openNewestGood, saveCheckpoint } from "../../src/run/checkpoints.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { fillTiny, tinyFiles, tinyLayout } from "./tiny-run.ts";
 
@@ -16,10 +17,10 @@ async function work(job: string): Promise<string> {
   const runtime = createCpuRuntime();
   if (what === "save") {
     await fillTiny(runtime, Number(step));
-    await saveCheckpoint(directory, Number(step), tinyFiles(runtime, Number(step)), { limit: 2, notice });
+    await saveCheckpoint(nodeFolder(directory), Number(step), tinyFiles(runtime, Number(step)), { limit: 2, notice });
     return "saved";
   }
-  const checkpoint = await openNewestGood(directory, notice);
+  const checkpoint = await openNewestGood(nodeFolder(directory), notice);
   await checkpoint?.restore(runtime, tinyLayout);
   return `resumed ${checkpoint?.step ?? 0}`;
 }

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { findCheckpoints, openNewestGood, saveCheckpoint } from "../../src/cli/checkpoints.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import { newestStep, openNewestGood, saveCheckpoint } from "../../src/run/checkpoints.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { differing, fillTiny, statesOf, tinyFiles, tinyLayout } from "./tiny-run.ts";
 
@@ -99,13 +100,13 @@ async function save(directory: string, step: number): Promise<void> {
   const notice = (line: string): void => {
     throw new Error(`a save without a fault says: ${line}`);
   };
-  await saveCheckpoint(directory, step, tinyFiles(runtime, step), { limit: 2, notice });
+  await saveCheckpoint(nodeFolder(directory), step, tinyFiles(runtime, step), { limit: 2, notice });
 }
 
 /** What is wrong with a run's directory after a fault; undefined where a run goes on from it as it should. */
 async function judge(directory: string, oldest: number): Promise<string | undefined> {
   const notices: string[] = [];
-  const checkpoint = await openNewestGood(directory, (line) => notices.push(line));
+  const checkpoint = await openNewestGood(nodeFolder(directory), (line) => notices.push(line));
   if (!checkpoint || checkpoint.step < oldest) return `goes on from ${checkpoint?.step ?? "the start"}`;
   if (notices.some((line) => !line.startsWith("removed what an interrupted save left behind")))
     return `a visible checkpoint is not whole: ${notices.join("; ")}`;
@@ -116,7 +117,7 @@ async function judge(directory: string, oldest: number): Promise<string | undefi
   await save(directory, 4);
   const names = readdirSync(directory);
   if (names.some((name) => !/^checkpoint-\d+$/.test(name)) || names.length !== 2) return `leaves ${names.join(", ")}`;
-  return findCheckpoints(directory)[0]?.step === 4 ? undefined : "the next save is not there";
+  return (await newestStep(nodeFolder(directory))) === 4 ? undefined : "the next save is not there";
 }
 
 export interface FaultReport {

@@ -1,13 +1,6 @@
 /** A run small enough to be killed hundreds of times, that has all that a large one has: accumulation, dropout, epochs. */
 
 import { createTape } from "../../src/autograd/tape.ts";
-import {
-  findCheckpoints,
-  type Notice,
-  openNewestGood,
-  saveCheckpoint,
-  setAsideLater,
-} from "../../src/cli/checkpoints.ts";
 import { fillNormal } from "../../src/core/philox.ts";
 import { encodeRecords } from "../../src/data/records.ts";
 import { sequencesOf } from "../../src/data/sequence.ts";
@@ -15,6 +8,14 @@ import { f32 } from "../../src/kernels/op.ts";
 import { ARENA } from "../../src/model/arena.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { initialParameters, layoutParameters } from "../../src/model/parameters.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import {
+  type Notice,
+  newestStep as newestStepOf,
+  openNewestGood,
+  saveCheckpoint,
+  setAsideLater,
+} from "../../src/run/checkpoints.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { jsonFile, modelFiles, optimizerFile } from "../../src/train/checkpoint.ts";
@@ -76,7 +77,7 @@ export function tinyRows({ batchSize, accumulation = 1, seed }: TrainOptions) {
 /** Trains to the last step, from the newest checkpoint if there is one. */
 export async function trainTiny(runtime: Runtime, run: TinyRun, options: TrainOptions = tinyOptions): Promise<void> {
   const { directory, notice } = run;
-  const checkpoint = directory === undefined ? undefined : await openNewestGood(directory, notice);
+  const checkpoint = directory === undefined ? undefined : await openNewestGood(nodeFolder(directory), notice);
   const source = tinyRows(options);
   const saveAfter = (step: number): boolean => step % run.saveSteps === 0 || step === options.maxSteps;
   const trainer = createTrainer(runtime, tinyConfig, tinyLayout, source, {
@@ -86,7 +87,7 @@ export async function trainTiny(runtime: Runtime, run: TinyRun, options: TrainOp
   });
   await trainer.prepare();
   if (checkpoint && directory !== undefined) {
-    await setAsideLater(directory, checkpoint.step, notice);
+    await setAsideLater(nodeFolder(directory), checkpoint.step, notice);
     await checkpoint.restore(runtime, tinyLayout);
   } else {
     runtime.writeState(ARENA.parameters, initialParameters(tinyConfig, tinyLayout, options.seed));
@@ -95,7 +96,7 @@ export async function trainTiny(runtime: Runtime, run: TinyRun, options: TrainOp
   for await (const { step, loss, settled } of trainer.run()) {
     run.stepped?.(step, loss);
     if (directory !== undefined && settled && saveAfter(step))
-      await saveCheckpoint(directory, step, tinyFiles(runtime, step), { limit: 2, notice });
+      await saveCheckpoint(nodeFolder(directory), step, tinyFiles(runtime, step), { limit: 2, notice });
   }
   trainer.dispose();
 }
@@ -105,8 +106,8 @@ export async function statesOf(runtime: Runtime): Promise<Uint32Array[]> {
   return Promise.all(SAVED_STATES.map(async (name) => new Uint32Array((await runtime.readState(name)).buffer)));
 }
 
-export function newestStep(directory: string): number {
-  return findCheckpoints(directory)[0]?.step ?? 0;
+export async function newestStep(directory: string): Promise<number> {
+  return (await newestStepOf(nodeFolder(directory))) ?? 0;
 }
 
 /** Elements that differ. */

@@ -1,6 +1,14 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { userError } from "../../core/errors.ts";
-import { fileName, flagName, SETTING_KEYS, SETTINGS, type SettingKey, type TrainSettings } from "./table.ts";
+import { type Setting, UnwantedValue } from "../../run/settings/kinds.ts";
+import {
+  fileName,
+  flagName,
+  SETTING_KEYS,
+  SETTINGS,
+  type SettingKey,
+  type TrainSettings,
+} from "../../run/settings/table.ts";
 
 /** Adds a flag for every setting to a command; what is not typed stays undefined, so that layers can tell. */
 export function addSettings(command: Command): Command {
@@ -31,7 +39,7 @@ function optionsOf(key: SettingKey): Option[] {
     const option = new Option(`${name}${value}`, help).helpGroup(setting.group);
     return setting.placeholder === undefined
       ? option
-      : option.argParser((typed, before) => setting.parse(typed, before));
+      : option.argParser((typed, before) => parsed(setting, typed, before));
   };
   const also = rest.length === 0 ? "" : `; also ${rest.join(", ")}`;
   // One that is on needs a way to turn it off; both together leave what is not typed undefined.
@@ -40,6 +48,14 @@ function optionsOf(key: SettingKey): Option[] {
       ? [new Option(`--no-${fileName(key).replaceAll("_", "-")}`, "without it").helpGroup(setting.group)]
       : [];
   return [make(first!, `${setting.help}${shown}${also}`), ...rest.map((name) => make(name, "").hideHelp()), ...off];
+}
+
+function parsed(setting: Setting<unknown>, typed: string, before: unknown): unknown {
+  try {
+    return setting.parse(typed, before);
+  } catch (error) {
+    throw error instanceof UnwantedValue ? new InvalidArgumentError(error.message) : error;
+  }
 }
 
 function flagOf(name: string): string {

@@ -6,7 +6,7 @@ import { userError } from "../../core/errors.ts";
 import { STDIN } from "../../platform/node/data-files.ts";
 import { isDirectory } from "../../platform/node/directories.ts";
 import { mayBePattern, splitPattern, typedPath } from "../../platform/node/paths.ts";
-import { flagName, type TrainSettings } from "./table.ts";
+import { flagName, type TrainSettings } from "../../run/settings/table.ts";
 
 type Paths = Partial<Pick<TrainSettings, "data" | "evalData" | "model">>;
 

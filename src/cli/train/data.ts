@@ -1,12 +1,13 @@
 import { userError } from "../../core/errors.ts";
+import type { OpenData, TokenizerOf } from "../../data/open.ts";
+import type { DataListener } from "../../data/text-tokens.ts";
+import type { TrainSettings } from "../../run/settings/table.ts";
 import { byteTokenizer } from "../../text/byte.ts";
 import { charTokenizerOf } from "../../text/char.ts";
 import { gpt2Tokenizer } from "../../text/gpt2.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import { type OpenData, openData, type TokenizerOf } from "../data/source.ts";
-import type { DataListener } from "../data/tokens.ts";
 import { duration } from "../numbers.ts";
-import type { TrainSettings } from "../settings/table.ts";
+import { openDataFiles } from "../open-data.ts";
 import { type Bar, terminal } from "../terminal.ts";
 
 /** Opens the data that settings name; `given`: the tokenizer of a model that is fine-tuned. `signal` gives up; `dry`: nothing is written that stays. */
@@ -18,7 +19,7 @@ export async function openTrainingData(
   const files = settings.data ?? userError("train: wanted --data FILES, or --preset emails, which has some", "usage");
   const bar = createBar();
   try {
-    return await openData(
+    return await openDataFiles(
       {
         files,
         format: settings.dataFormat,
@@ -31,7 +32,7 @@ export async function openTrainingData(
         evalSplit: settings.evalSplit,
         seed: settings.seed,
         contextLength: settings.nPositions,
-        dry,
+        cached: { dry },
       },
       given ?? tokenizerOf(settings),
       { ...bar.listener, signal },

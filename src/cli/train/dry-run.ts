@@ -1,43 +1,36 @@
+import { VERSION } from "../../core/version.ts";
+import { freeOnDisk } from "../../platform/node/disk.ts";
+import { nodeFolder } from "../../platform/node/storage.ts";
+import { findCheckpoints } from "../../run/checkpoints.ts";
+import { checkDisk } from "../../run/disk.ts";
+import type { TrainPlan } from "../../run/plan.ts";
+import { describe } from "../../run/record.ts";
+import { openSession } from "../../run/session.ts";
+import type { TrainSettings } from "../../run/settings/table.ts";
 import type { Interrupt } from "../interrupt.ts";
-import { openModel } from "../model-source.ts";
+import { memoryBudget } from "../memory.ts";
+import { NEW_RUNS } from "../run-directory.ts";
 import { withRuntime } from "../runtime.ts";
-import type { TrainSettings } from "../settings/table.ts";
 import { terminal } from "../terminal.ts";
-import { checkDisk } from "./disk.ts";
-import { alphabetOfRun } from "./going-on.ts";
 import { planEvent } from "./json.ts";
-import { planTraining, type TrainPlan } from "./plan.ts";
 import { describeEstimate, describeMemory, describePlan } from "./print.ts";
-import { describe } from "./recorder.ts";
-import type { RunOptions } from "./run.ts";
-import { openSession } from "./session.ts";
+import { type TrainOptions, withPlan } from "./run.ts";
 
 /** Steps that are run to say how long one takes, besides the first, which compiles. */
 const STEPS_MEASURED = 5;
 
 /** Prints what a run would be, with the time that a few of its steps took. Nothing is written. */
-export async function dryRun(settings: TrainSettings, options: RunOptions, interrupt: Interrupt): Promise<void> {
+export async function dryRun(settings: TrainSettings, options: TrainOptions, interrupt: Interrupt): Promise<void> {
   interrupt.watch();
   const { signal } = interrupt;
-  const model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });
-  try {
-    const plan = await planTraining(settings, model, {
-      dry: true,
-      signal,
-      tokenizer: options.resume === undefined ? undefined : alphabetOfRun(options.resume, settings),
-    });
-    try {
-      await measure(plan, options, signal);
-    } finally {
-      await plan.data.close();
-    }
-  } finally {
-    await model?.close();
-  }
+  await withPlan(settings, { resume: options.resume, dry: true, signal }, (plan) => measure(plan, options, signal));
 }
 
-async function measure(plan: TrainPlan, options: RunOptions, signal: AbortSignal): Promise<void> {
-  const disk = await checkDisk(plan, options);
+async function measure(plan: TrainPlan, options: TrainOptions, signal: AbortSignal): Promise<void> {
+  const { resume, outputDir } = options;
+  const path = resume ?? outputDir ?? NEW_RUNS;
+  const checkpoints = resume === undefined ? 0 : (await findCheckpoints(nodeFolder(resume))).length;
+  const disk = checkDisk(plan, { path, checkpoints, free: await freeOnDisk(path) });
   await withRuntime(
     options.device,
     async (runtime) => {
@@ -46,12 +39,12 @@ async function measure(plan: TrainPlan, options: RunOptions, signal: AbortSignal
       const session = await openSession(runtime, plan, {
         checkpoint: undefined,
         pauseAfter: () => true,
-        memory: options.memory,
+        budget: memoryBudget(runtime, options.memory),
         signal,
       });
-      terminal.say(describeMemory(session));
+      terminal.say(describeMemory({ deviceBytes: session.deviceBytes, dispatches: session.stats.dispatches }));
       terminal.say(disk);
-      terminal.event(planEvent(describe(session, plan, 0)));
+      terminal.event(planEvent(describe(session, plan, VERSION, 0)));
       const seconds: number[] = [];
       let since = performance.now();
       for await (const { step } of session.trainer.run()) {

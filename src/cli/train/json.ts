@@ -1,18 +1,5 @@
 /** What `gpt2 train --json` prints of a run; docs/runs.md lists it. */
-import { lineListener } from "../../report/lines.ts";
-import type { RunDescription, RunListener } from "../../train/events.ts";
-import { terminal } from "../terminal.ts";
-
-/** The lines of metrics.jsonl, but that the first says what is planned; the last one waits for the exit code. */
-export function eventListener(directory: string): RunListener {
-  return lineListener((line, description) => {
-    if (line.kind === "start") terminal.event(planEvent(description, directory));
-    else if (line.kind === "end") {
-      const { kind, time, ...summary } = line;
-      terminal.ending(summary);
-    } else terminal.event(line);
-  });
-}
+import type { RunDescription } from "../../train/events.ts";
 
 /** `directory`: of the run, where something is written. */
 export function planEvent(description: RunDescription, directory?: string): object {

@@ -4,12 +4,11 @@ import { byteSize } from "../../core/units.ts";
 import { describeFindings, endTextOf } from "../../data/findings.ts";
 import { parameterCount } from "../../model/config.ts";
 import { trainedEntries } from "../../model/parameters.ts";
+import type { TrainPlan } from "../../run/plan.ts";
 import { contextsFor } from "../../train/contexts.ts";
-import type { LogEntry } from "../../train/events.ts";
+import type { LogEntry, PreparedEntry } from "../../train/events.ts";
 import { duration, grouped } from "../numbers.ts";
 import { type Field, printable } from "../terminal.ts";
-import type { TrainPlan } from "./plan.ts";
-import type { Session } from "./session.ts";
 
 /** What a run is about to do, a line for each part. */
 export function describePlan(plan: TrainPlan, adapter: string): string[] {
@@ -66,8 +65,8 @@ function describeData({ data, settings, source, options, tokenizer }: TrainPlan)
   );
 }
 
-export function describeMemory({ deviceBytes, stats }: Session): string {
-  return `memory    ${byteSize(deviceBytes)} on the device at most, ${stats.dispatches} dispatches a step`;
+export function describeMemory({ deviceBytes, dispatches }: Omit<PreparedEntry, "path">): string {
+  return `memory    ${byteSize(deviceBytes)} on the device at most, ${dispatches} dispatches a step`;
 }
 
 /** `left`: where no bar says how long it still takes. */

@@ -1,11 +1,11 @@
 /** Large things in the user's cache: folders that are there whole or not at all, and files in them that are read at any place. */
-import { randomBytes } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { access, type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, type FileHandle, open } from "node:fs/promises";
+import { join } from "node:path";
 import { userError } from "../../core/errors.ts";
 import { cacheFolders } from "./cache.ts";
 import { makeDirectory } from "./directories.ts";
+import { type IsGood, makeFolder } from "./durable.ts";
 import { systemError } from "./folder.ts";
 
 /** A folder for what can be made again; throws `UserError` where there is none that can be written. */
@@ -55,78 +55,29 @@ export type AppendTo = (name: string) => Promise<(bytes: Uint8Array) => Promise<
 /** Bytes that wait until they are worth a write. */
 const BUFFER = 1 << 20;
 
-/** A name that no other process takes: containers that share a cache may have equal process numbers. */
-function unique(path: string, kind: "partial" | "trash"): string {
-  return `${path}.${kind}-${process.pid}-${randomBytes(6).toString("hex")}`;
-}
-
-/** Whether a folder holds what it should; never rejects. */
-export type IsGood = (path: string) => boolean | Promise<boolean>;
-
-/**
- * Makes a folder of files: aside, each flushed to the disk, then renamed. One that another process has put there meanwhile
- * stays if it is good; one that is not is replaced.
- */
+/** Makes a folder of files that may be written at once, as `makeFolder` does. */
 export async function writeCache<T>(path: string, isGood: IsGood, fill: (append: AppendTo) => Promise<T>): Promise<T> {
-  const aside = unique(path, "partial");
   const files: ReturnType<typeof buffered>[] = [];
   try {
-    await removeAbandoned(dirname(path));
-    makeDirectory(aside, 0o700);
-    const result = await fill(async (name) => {
-      const file = buffered(await open(join(aside, name), "wx"));
-      files.push(file);
-      return file.append;
+    return await makeFolder(path, isGood, async (made) => {
+      try {
+        const result = await fill(async (name) => {
+          const file = buffered(await open(join(made, name), "wx"));
+          files.push(file);
+          return file.append;
+        });
+        for (const file of files) await file.flush();
+        return result;
+      } finally {
+        // Before the folder is renamed, or removed, which Windows wants.
+        for (const file of files) await file.close();
+      }
     });
-    // Closed before the folder is renamed, which Windows wants.
-    for (const file of files) await file.finish();
-    for (const file of files.splice(0)) await file.close();
-    await putFolder(aside, path, isGood);
-    return result;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOSPC")
       userError(`${path}: no space left on the disk; make some, or set GPT2_CACHE to a folder elsewhere`);
     return systemError(path, error);
-  } finally {
-    for (const file of files) await file.close();
-    await rm(aside, { recursive: true, force: true });
   }
-}
-
-/** What systems say of a folder that is renamed to where there is one with files in it. */
-const TAKEN = ["ENOTEMPTY", "EEXIST", "EPERM", "EACCES"];
-/** Folders that are not good, met in a row, after which something else is wrong. */
-const MOST_REPLACED = 5;
-
-/**
- * Renames a folder that is whole to `path`. What is there stays where it is good, and the new one is the caller's to remove.
- * Where it is not, it is renamed away whole, and never emptied in its place: others may be opening files in it.
- */
-export async function putFolder(fresh: string, path: string, isGood: IsGood): Promise<void> {
-  for (let replaced = 0; ; replaced++) {
-    try {
-      return await rename(fresh, path);
-    } catch (error) {
-      const { code = "" } = error as NodeJS.ErrnoException;
-      if (!TAKEN.includes(code) || replaced === MOST_REPLACED) throw error;
-      if (await isGood(path)) return;
-      await takeAway(path, isGood);
-    }
-  }
-}
-
-/** Looks again at what it has taken: another process may have put a good one there in between, which goes back. */
-async function takeAway(path: string, isGood: IsGood): Promise<void> {
-  const trash = unique(path, "trash");
-  try {
-    await rename(path, trash);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  // Where yet another stands by now, this one goes.
-  if (await isGood(trash)) await rename(trash, path).catch(() => undefined);
-  await rm(trash, { recursive: true, force: true });
 }
 
 function buffered(handle: FileHandle) {
@@ -147,24 +98,7 @@ function buffered(handle: FileHandle) {
       buffer.set(bytes, used);
       used += bytes.length;
     },
-    async finish(): Promise<void> {
-      await flush();
-      await handle.sync();
-    },
+    flush,
     close: () => handle.close(),
   };
-}
-
-const ABANDONED_MS = 24 * 3600 * 1000;
-
-/** Removes what processes that were killed had begun, a day after they last wrote. Several may do so at once. */
-async function removeAbandoned(folder: string): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    if (!/\.(partial|trash)-[\w-]+$/.test(name)) continue;
-    const path = join(folder, name);
-    const written = (await readdir(path).catch(() => [])).map((file) => join(path, file));
-    const infos = await Promise.all([path, ...written].map((file) => stat(file).catch(() => undefined)));
-    const last = infos.reduce((latest, info) => Math.max(latest, info?.mtimeMs ?? 0), 0);
-    if (last < Date.now() - ABANDONED_MS) await rm(path, { recursive: true, force: true }).catch(() => undefined);
-  }
 }

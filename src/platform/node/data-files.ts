@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { userError } from "../../core/errors.ts";
 import { MOST_POINTER_BYTES, rejectPointer } from "../../core/lfs.ts";
+import type { DataSource } from "../../data/source.ts";
+import { openRandom } from "./cache-files.ts";
 import { isDirectory } from "./directories.ts";
 import { systemError } from "./folder.ts";
 import { mayBePattern, splitPattern, typedPath } from "./paths.ts";
@@ -15,18 +17,6 @@ const PIECE = 1 << 16;
 
 /** The name of standard input. */
 export const STDIN = "-";
-
-export interface DataSource {
-  readonly name: string;
-  readonly size: number;
-  pieces(): AsyncIterable<Uint8Array>;
-  slice(start: number, end: number): Promise<ArrayBuffer>;
-  /** Where it lies: of standard input, a copy. */
-  readonly path: string;
-  /** Throws `UserError` if the file is no longer the one that was opened. */
-  checkUnchanged(): Promise<void>;
-  close(): Promise<void>;
-}
 
 /** The files that are meant: patterns such as data/*.jsonl are expanded, in the order of names, where there is no file called so. */
 export async function expandPaths(paths: readonly string[]): Promise<string[]> {
@@ -106,7 +96,7 @@ async function openAt(path: string, name: string, closed: () => Promise<void>): 
   return {
     name,
     size,
-    path,
+    random: () => openRandom(path),
     async *pieces() {
       const buffer = new Uint8Array(Math.min(PIECE, size));
       for (let at = 0; at < size; at += buffer.length) {

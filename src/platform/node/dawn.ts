@@ -40,7 +40,7 @@ export function loadDawn(path: string): Dawn {
   } catch (reason) {
     const why = reason instanceof Error ? reason.message.split("\n")[0] : reason;
     userError(
-      `WebGPU does not load on ${process.platform} ${process.arch}: ${why}; --device cpu works without it`,
+      `WebGPU does not load on ${process.platform} ${process.arch}: ${why}; --device wasm works without it`,
       "device",
     );
   }

@@ -1,4 +1,4 @@
-import { access, constants, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, constants, copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
@@ -6,8 +6,8 @@ import { brotliDecompress } from "node:zlib";
 import { extract } from "tar-stream";
 import { userError } from "../../core/errors.ts";
 import { cacheFolders } from "./cache.ts";
-import { putFolder } from "./cache-files.ts";
 import { installedPackage, stockDawnPath } from "./dawn.ts";
+import { makeFolder } from "./durable.ts";
 
 const DRIVER = "libvk_swiftshader.so";
 const FILES = ["dawn.node", "libvulkan.so.1"] as const;
@@ -26,7 +26,7 @@ export function embeddedDriverExists(): boolean {
 export async function embeddedDawnPath(env: NodeJS.ProcessEnv = process.env): Promise<string> {
   if (!embeddedDriverExists()) {
     userError(
-      `the embedded driver exists for Linux x64 only, this is ${process.platform} ${process.arch}; use --device cpu`,
+      `the embedded driver exists for Linux x64 only, this is ${process.platform} ${process.arch}; use --device wasm`,
       "device",
     );
   }
@@ -38,7 +38,7 @@ export async function embeddedDawnPath(env: NodeJS.ProcessEnv = process.env): Pr
     try {
       await root.make();
       const folder = join(root.path, `dawn-${dawn.version}-swiftshader-${chromium.version}`);
-      if (!(await isComplete(folder))) await fill(folder, archive);
+      if (!(await isComplete(folder))) await unpack(folder, archive);
       return join(folder, FILES[0]);
     } catch (reason) {
       problems.push(reason instanceof Error ? reason.message : String(reason));
@@ -49,16 +49,12 @@ export async function embeddedDawnPath(env: NodeJS.ProcessEnv = process.env): Pr
   );
 }
 
-/** Makes `folder` in one rename, so that it never exists by halves and two processes may do it at once. */
-async function fill(folder: string, archive: string): Promise<void> {
-  const fresh = await mkdtemp(`${folder}.new-`);
-  try {
-    await writeFile(join(fresh, "libvulkan.so.1"), await archiveEntry(archive, DRIVER));
-    await copyFile(stockDawnPath(), join(fresh, "dawn.node"), constants.COPYFILE_FICLONE);
-    await putFolder(fresh, folder, isComplete);
-  } finally {
-    await rm(fresh, { recursive: true, force: true });
-  }
+/** Never there by halves, and two processes may do it at once. */
+function unpack(folder: string, archive: string): Promise<void> {
+  return makeFolder(folder, isComplete, async (made) => {
+    await writeFile(join(made, "libvulkan.so.1"), await archiveEntry(archive, DRIVER));
+    await copyFile(stockDawnPath(), join(made, "dawn.node"), constants.COPYFILE_FICLONE);
+  });
 }
 
 async function isComplete(folder: string): Promise<boolean> {

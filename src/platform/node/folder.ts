@@ -2,16 +2,13 @@
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError, userError } from "../../core/errors.ts";
+import type { StoredFile } from "../../storage/folder.ts";
+import { readDigest } from "../../storage/sha256.ts";
+import { nodeSha256 } from "./sha256.ts";
 
-export interface OpenFile {
-  /** Bytes. */
-  readonly size: number;
-  /** Fills `into` with the bytes from `offset` on; rejects where the file ends before. */
-  read(offset: number, into: Uint8Array): Promise<void>;
-  close(): Promise<void>;
-}
+export type OpenFile = StoredFile;
 
-export async function openFile(path: string): Promise<OpenFile> {
+export async function openFile(path: string): Promise<StoredFile> {
   try {
     const handle = await open(path, "r");
     const info = await handle.stat().catch(async (error: unknown) => {
@@ -22,7 +19,7 @@ export async function openFile(path: string): Promise<OpenFile> {
       await handle.close();
       return userError(`${path}: is not a file`);
     }
-    return {
+    const file: StoredFile = {
       size: info.size,
       async read(offset, into) {
         for (let got = 0; got < into.length; ) {
@@ -32,8 +29,10 @@ export async function openFile(path: string): Promise<OpenFile> {
           got += bytesRead;
         }
       },
+      digest: () => readDigest(file, nodeSha256()),
       close: () => handle.close(),
     };
+    return file;
   } catch (error) {
     return systemError(path, error);
   }
@@ -85,6 +84,7 @@ export function systemError(path: string, error: unknown): never {
     ELOOP: "its links go in a circle",
     EPERM: "not permitted",
   };
-  if (code === undefined) throw error;
+  // The code of a DOMException, such as a signal's reason, is a number.
+  if (typeof code !== "string") throw error;
   return userError(`${path}: ${known[code] ?? code}`);
 }

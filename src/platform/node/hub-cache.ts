@@ -1,10 +1,10 @@
 /** The folder in which every Hugging Face tool keeps what it has downloaded of a model, in their common layout. */
-import { copyFile, readdir, readFile, rename, symlink } from "node:fs/promises";
+import { copyFile, readdir, readFile, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { getHFHubCachePath, getRepoFolderName } from "@huggingface/hub";
 import { makeDirectory } from "./directories.ts";
+import { makeFile, putFile, writeWholeFile } from "./durable.ts";
 import { exists } from "./folder.ts";
-import { writeWholeFile } from "./whole-file.ts";
 
 export interface RepoCache {
   /** The folder of all repositories: $HF_HUB_CACHE, or hub/ in $HF_HOME, or ~/.cache/huggingface/hub. */
@@ -40,14 +40,7 @@ export function repoCache(name: string): RepoCache {
     // A link whose blob was deleted counts as missing.
     has: (commit, file) => exists(join(snapshot(commit), file)),
     hasBlob: (hash) => exists(blob(hash)),
-    async keep(hash) {
-      try {
-        await rename(partial(hash), blob(hash));
-      } catch (error) {
-        // Another process may have been first.
-        if (!(await exists(blob(hash)))) throw error;
-      }
-    },
+    keep: (hash) => putFile(partial(hash), blob(hash)),
     async link(hash, commit, file) {
       const path = join(snapshot(commit), file);
       makeDirectory(dirname(path));
@@ -57,7 +50,7 @@ export function repoCache(name: string): RepoCache {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "EEXIST") return;
         // Windows has links for administrators and developers only.
-        await copyFile(blob(hash), path);
+        await makeFile(path, (made) => copyFile(blob(hash), made));
       }
     },
     async commitOf(revision) {

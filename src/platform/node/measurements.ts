@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Gpu } from "../../gpu/device.ts";
 import { cacheFolders } from "./cache.ts";
-import { writeWholeFile } from "./whole-file.ts";
+import { writeWholeFile } from "./durable.ts";
 
 /** Something measured on an adapter and kept, or why it is not used. */
 export interface KeptMeasurements {

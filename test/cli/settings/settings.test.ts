@@ -1,11 +1,11 @@
 import { Command, CommanderError } from "commander";
 import { describe, expect, test } from "vitest";
-import { parseSettings, settingsFromJson, settingsToJson } from "../../../src/cli/settings/file.ts";
-import { idleSettings } from "../../../src/cli/settings/idle.ts";
 import { addSettings, typedSettings } from "../../../src/cli/settings/options.ts";
-import { PRESET_NAMES } from "../../../src/cli/settings/presets.ts";
-import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
-import { DEFAULTS, fileName, SETTING_KEYS, SETTINGS, type TrainSettings } from "../../../src/cli/settings/table.ts";
+import { idleSettings } from "../../../src/run/settings/idle.ts";
+import { parseSettings, settingsFromJson, settingsToJson } from "../../../src/run/settings/json.ts";
+import { PRESET_NAMES } from "../../../src/run/settings/presets.ts";
+import { resolveSettings } from "../../../src/run/settings/resolve.ts";
+import { DEFAULTS, fileName, SETTING_KEYS, SETTINGS, type TrainSettings } from "../../../src/run/settings/table.ts";
 import fields from "./transformers-fields.json" with { type: "json" };
 
 function typed(...words: string[]): Partial<TrainSettings> {

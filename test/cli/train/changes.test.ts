@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeDataChange } from "../../../src/cli/train/changes.ts";
+import { describeDataChange } from "../../../src/run/data-change.ts";
 
 const report = { records: 2100, tokens: 50000, longest: 40, cut: 0, learnt: 47900, digest: "a-b" };
 

@@ -3,17 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createInterrupt, Interrupted } from "../../../src/cli/interrupt.ts";
-import { readRun } from "../../../src/cli/run-read.ts";
-import { parseSettings } from "../../../src/cli/settings/file.ts";
-import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
-import type { TrainSettings } from "../../../src/cli/settings/table.ts";
-import { checkDisk, diskNeed } from "../../../src/cli/train/disk.ts";
-import { planTraining } from "../../../src/cli/train/plan.ts";
-import { runTraining, trainSession } from "../../../src/cli/train/run.ts";
-import { openSession } from "../../../src/cli/train/session.ts";
+import { readRunDirectory } from "../../../src/cli/run-home.ts";
+import { planRun, runTraining } from "../../../src/cli/train/run.ts";
 import { DeviceLostError } from "../../../src/core/errors.ts";
 import { factsOf } from "../../../src/report/facts.ts";
+import { checkDisk, diskNeed } from "../../../src/run/disk.ts";
+import { openSession } from "../../../src/run/session.ts";
+import { parseSettings } from "../../../src/run/settings/json.ts";
+import { resolveSettings } from "../../../src/run/settings/resolve.ts";
+import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
+import { trainInto } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
 let folder = "";
@@ -179,20 +179,19 @@ describe("a run that has its model", () => {
 });
 
 test("a device that was lost, and an end by an error, are in the run's files; a killed run is told from one at work", async () => {
-  const plan = await planTraining(settingsOf({ evalSplit: 0 }), undefined);
+  const plan = await planRun(settingsOf({ evalSplit: 0 }));
   const cpu = createCpuRuntime();
   const runtime = { ...cpu, tuning: null, tuned: () => Promise.reject() };
   const session = await openSession(runtime, plan, {
     checkpoint: undefined,
     pauseAfter: () => true,
-    memory: undefined,
+    budget: undefined,
   });
-  const stop = { reason: undefined, signal: new AbortController().signal, exitCode: 0, dispose() {} };
   const directory = mkdtempSync(join(folder, "lost-"));
   let broken: ((error: unknown) => Promise<void>) | undefined;
   heard = (line) => /^step 3\//.test(line) && cpu.close();
   await expect(
-    trainSession(session, plan, directory, undefined, stop, {
+    trainInto(directory, session, plan, {
       lost: "the device was lost (unknown); going on from the start (1 of 3)",
       begun: (recorder) => {
         broken = recorder.broken;
@@ -201,16 +200,16 @@ test("a device that was lost, and an end by an error, are in the run's files; a 
   ).rejects.toThrow("the runtime was closed");
   const name = directory.slice(folder.length + 1);
   expect(linesOf(name)[1]).toMatchObject({ kind: "notice", notice: "device-lost", step: 0 });
-  expect(factsOf(readRun(directory).history)).toMatchObject({ status: "killed", step: 3 });
+  expect(factsOf((await readRunDirectory(directory)).history)).toMatchObject({ status: "killed", step: 3 });
   const { machine, started } = await lockOfThisProcess();
   writeFileSync(join(directory, "lock"), JSON.stringify({ pid: process.pid, started, machine, nonce: "0" }));
-  expect(factsOf(readRun(directory).history).status).toBe("running");
+  expect(factsOf((await readRunDirectory(directory)).history).status).toBe("running");
   await broken!(new DeviceLostError("the device was lost (destroyed): again"));
   expect(linesOf(name).slice(-2)).toMatchObject([
     { kind: "notice", notice: "device-lost", step: 3 },
     { kind: "end", reason: "failed", step: 3 },
   ]);
-  expect(factsOf(readRun(directory).history).status).toBe("failed");
+  expect(factsOf((await readRunDirectory(directory)).history).status).toBe("failed");
   await plan.data.close();
 
   async function lockOfThisProcess(): Promise<{ machine: string; started: string }> {
@@ -225,7 +224,7 @@ test("a device that was lost, and an end by an error, are in the run's files; a 
 
 describe("the disk", () => {
   test("is asked for what the run will have on it at most, before the first step", async () => {
-    const plan = await planTraining(settingsOf({ saveTotalLimit: 2 }), undefined);
+    const plan = await planRun(settingsOf({ saveTotalLimit: 2 }));
     const need = diskNeed(plan, 0);
     // Three saves, so that two checkpoints are kept and one is written.
     expect(need.checkpoints).toBe(3);
@@ -233,18 +232,18 @@ describe("the disk", () => {
     expect(diskNeed(plan, 2).bytes).toBe(Math.max(need.checkpointBytes, need.modelBytes));
     const none = { ...plan, settings: { ...plan.settings, saveSteps: 0 } };
     expect(diskNeed(none, 0)).toMatchObject({ checkpoints: 1, bytes: need.checkpointBytes });
-    const place = { outputDir: at("big"), resume: undefined };
-    await expect(checkDisk(plan, place, async () => need.bytes - 1)).rejects.toThrow(
+    const disk = (free: number | undefined) => checkDisk(plan, { path: at("big"), checkpoints: 0, free });
+    expect(() => disk(need.bytes - 1)).toThrow(
       /big: what the run saves takes up to .* \(3 checkpoints of .*, and a model of .*\), .* are free on its disk; make room, lower --save-total-limit, or/,
     );
-    expect(await checkDisk(plan, place, async () => need.bytes)).toMatch(/^disk {6}.* at most: .*; .* are free$/);
-    expect(await checkDisk(plan, place, async () => undefined)).not.toContain("free");
+    expect(disk(need.bytes)).toMatch(/^disk {6}.* at most: .*; .* are free$/);
+    expect(disk(undefined)).not.toContain("free");
     await plan.data.close();
   });
 
   test("what is foreseen is what checkpoints take", async () => {
     await begin("sizes");
-    const plan = await planTraining(settingsOf(), undefined);
+    const plan = await planRun(settingsOf());
     const { checkpointBytes, modelBytes } = diskNeed(plan, 0);
     const bytesOf = (path: string): number =>
       readdirSync(path).reduce((sum, name) => sum + readFileSync(join(path, name)).length, 0);

@@ -2,10 +2,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
-import { alphabetOfRun } from "../../../src/cli/train/going-on.ts";
 import { runTraining } from "../../../src/cli/train/run.ts";
+import { nodeFolder } from "../../../src/platform/node/storage.ts";
 import { parseLines } from "../../../src/report/lines.ts";
+import { alphabetOfRun } from "../../../src/run/resume.ts";
+import { resolveSettings } from "../../../src/run/settings/resolve.ts";
 import { charTokenizer } from "../../../src/text/char.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
@@ -68,7 +69,7 @@ test("a run of characters goes on with its own, whatever its data holds by now",
     JSON.parse(readFileSync(join(run, checkpoint, "tokenizer.json"), "utf8")).model.vocab;
   const before = vocabOf("checkpoint-5");
   // The cache of tokens is named after these.
-  const own = alphabetOfRun(run, { tokenizer: "char", model: undefined });
+  const own = await alphabetOfRun(nodeFolder(run), { tokenizer: "char", model: undefined });
   expect([...own!.files()]).toEqual([...charTokenizer("ab").files()]);
   // As many characters, of which one is another: by themselves they would be ids that mean something else.
   writeFileSync(other, "ac\nca\naac\ncca\nacac\nc\n");

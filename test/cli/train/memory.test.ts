@@ -2,22 +2,23 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type OpenRuntime, runtimeOn } from "../../../src/cli/runtime.ts";
-import { resolveSettings } from "../../../src/cli/settings/resolve.ts";
-import type { TrainSettings } from "../../../src/cli/settings/table.ts";
+import { runtimeOn } from "../../../src/cli/runtime.ts";
 import { terminal } from "../../../src/cli/terminal.ts";
-import { runNeed } from "../../../src/cli/train/need.ts";
-import { planTraining, type TrainPlan } from "../../../src/cli/train/plan.ts";
-import { runTraining, trainSession } from "../../../src/cli/train/run.ts";
-import { openSession } from "../../../src/cli/train/session.ts";
+import { planRun, runTraining } from "../../../src/cli/train/run.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { nodeThreads } from "../../../src/platform/node/threads.ts";
+import { runNeed } from "../../../src/run/need.ts";
+import type { TrainPlan } from "../../../src/run/plan.ts";
+import { type OpenRuntime, openSession } from "../../../src/run/session.ts";
+import { resolveSettings } from "../../../src/run/settings/resolve.ts";
+import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../../src/runtime/gpu.ts";
 import { createWasmRuntime, openWasm } from "../../../src/runtime/wasm.ts";
 import { shareGpu, withDevice } from "../../support/device.ts";
 import { fakeGpu } from "../../support/fake-gpu.ts";
 import { openTestGpu, testAdapters } from "../../support/gpu.ts";
+import { trainInto } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
 let folder = "";
@@ -39,7 +40,7 @@ function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
 }
 
 function planOf(more: Partial<TrainSettings> = {}): Promise<TrainPlan> {
-  return planTraining(settingsOf(more), undefined);
+  return planRun(settingsOf(more));
 }
 
 /** The same device, and the most bytes that its buffers ever had together. */
@@ -88,10 +89,9 @@ describe.each(testAdapters)("%s", (adapter) => {
     const plan = await planOf(settings);
     try {
       const pauseAfter = (step: number): boolean => step % 4 === 0;
-      const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, memory: undefined });
+      const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, budget: undefined });
       const directory = join(folder, `${adapter} ${name.slice(0, 12)}`);
-      const stop = { reason: undefined, signal: new AbortController().signal, exitCode: 0, dispose() {} };
-      await trainSession(session, plan, directory, undefined, stop);
+      await trainInto(directory, session, plan);
       expect(session.deviceBytes / peak()).toBeGreaterThan(0.95);
       expect(session.deviceBytes / peak()).toBeLessThan(1.05);
       expect(JSON.stringify(log!.mock.calls)).toContain(`${plan.settings.samples} samples: `);
@@ -114,10 +114,9 @@ test.each(cases)(
     const plan = await planOf(settings);
     try {
       const pauseAfter = (step: number): boolean => step % 4 === 0;
-      const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, memory: undefined });
+      const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, budget: undefined });
       const directory = join(folder, `wasm ${name.slice(0, 12)}`);
-      const stop = { reason: undefined, signal: new AbortController().signal, exitCode: 0, dispose() {} };
-      await trainSession(session, plan, directory, undefined, stop);
+      await trainInto(directory, session, plan);
       // Of so small a model, lengths that do not occur and a piece of a checkpoint, which the host holds, are a tenth each.
       const { end } = wasm.heap.other;
       expect(session.deviceBytes).toBeGreaterThan(0.95 * end);
@@ -152,7 +151,7 @@ test("evaluation, samples and all lengths are part of it; what the host takes at
 test("samples that the model has no place for are refused before the first step", async () => {
   const plan = await planOf({ samplePrompts: ["abc".repeat(40)] });
   const runtime = { ...createGpuRuntime(fakeGpu()), tuning: null, tuned: () => Promise.reject() };
-  const options = { checkpoint: undefined, pauseAfter: () => false, memory: undefined };
+  const options = { checkpoint: undefined, pauseAfter: () => false, budget: undefined };
   await expect(openSession(runtime, plan, options)).rejects.toThrow("the prompt has 121 tokens");
   await plan.data.close();
 });

@@ -1,0 +1,35 @@
+import { userError } from "../core/errors.ts";
+import { cpuDevice, gpuDevice, wasmDevice } from "../library/device.ts";
+import type { Environment } from "../library/environment.ts";
+import { browserThreads, openGpu } from "../platform/browser.ts";
+import { openModelFiles } from "../run/model.ts";
+import { nameOf } from "../run/train-run.ts";
+import { memoryFolder } from "../storage/memory.ts";
+import { fetchModelFiles } from "./fetch.ts";
+
+/** What the library needs of a browser. */
+export const BROWSER: Environment = {
+  async openDevice(name) {
+    if (name === "cpu") return cpuDevice();
+    if (name === "wasm") return wasmDevice(browserThreads());
+    if (name !== "auto" && name !== "webgpu")
+      return userError(`device ${name}: wanted auto, webgpu, wasm or cpu, or an open GPU`, "usage");
+    const gpu = await openGpu().catch((error: unknown) => {
+      if (name === "webgpu") throw error;
+      return undefined;
+    });
+    if (gpu && (gpu.kind === "hardware" || name === "webgpu")) return gpuDevice(gpu, true);
+    gpu?.close();
+    return wasmDevice(browserThreads());
+  },
+  async openModel(source, { signal, notice }) {
+    const files = await fetchModelFiles(source, signal);
+    return openModelFiles({ files, path: source, base: { name: source }, close: async () => {} }, {}, notice);
+  },
+  openData: async ([path = ""]) =>
+    userError(`${path}: a page has no paths; give texts, or files that were chosen`, "usage"),
+  place: (path) => userError(`${path}: a page has no paths; save into a folder of a storage, a map, or a zip`, "usage"),
+  folder: (path) => memoryFolder(path),
+  budget: () => undefined,
+  writer: (folder) => ({ name: nameOf(folder), host: globalThis.location?.hostname || "browser", process: 0 }),
+};

@@ -1,0 +1,51 @@
+/** A model behind a URL: the folder that its files lie in. */
+import { userError } from "../core/errors.ts";
+import { type FileSource, isModelFile } from "../io/checkpoint.ts";
+import { INDEX, parseIndex, WEIGHTS, weightFileNames } from "../io/weight-files.ts";
+import { TOKENIZER_FILES } from "../text/load.ts";
+
+const TEXTS = ["config.json", "generation_config.json", ...TOKENIZER_FILES, INDEX];
+
+/** Fetches all that a model has, whole: a browser keeps large answers outside the page's memory. */
+export async function fetchModelFiles(
+  source: string,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, FileSource>> {
+  const base = new URL(source.endsWith("/") ? source : `${source}/`, globalThis.location?.href);
+  const files = new Map<string, FileSource>();
+  const get = async (name: string, needed: boolean): Promise<Blob | undefined> => {
+    const url = new URL(name, base);
+    const answer = await fetch(url, { ...(signal ? { signal } : {}) }).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      return userError(
+        `${url}: cannot be fetched (${(error as Error).message}); is it there, and does it allow this page?`,
+      );
+    });
+    if (answer.ok) return answer.blob();
+    if (!needed && (answer.status === 404 || answer.status === 403)) return undefined;
+    return userError(`${url}: the server answers ${answer.status} ${answer.statusText}`.trimEnd());
+  };
+  for (const name of TEXTS.filter(isModelFile)) {
+    const blob = await get(name, name === "config.json");
+    if (blob) files.set(name, blobFile(blob));
+  }
+  const index = files.has(INDEX) ? parseIndex(await textOf(files.get(INDEX)!)) : undefined;
+  const names = index ? weightFileNames(new Set([INDEX, ...new Set(index.values())]), index) : [WEIGHTS];
+  for (const name of names) files.set(name, blobFile((await get(name, true))!));
+  return files;
+}
+
+function blobFile(blob: Blob): FileSource {
+  return {
+    size: blob.size,
+    async read(offset, into) {
+      into.set(new Uint8Array(await blob.slice(offset, offset + into.length).arrayBuffer()));
+    },
+  };
+}
+
+async function textOf(file: FileSource): Promise<string> {
+  const bytes = new Uint8Array(file.size);
+  await file.read(0, bytes);
+  return new TextDecoder().decode(bytes);
+}

@@ -1,0 +1,2 @@
+/** Of this program, as its package.json says. */
+export const VERSION = "0.1.0";

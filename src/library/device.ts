@@ -1,0 +1,47 @@
+import type { ThreadHost } from "../core/threads.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { OpenRuntime } from "../run/session.ts";
+import { createCpuRuntime } from "../runtime/cpu.ts";
+import { createGpuRuntime } from "../runtime/gpu.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { createWasmRuntime, openWasm } from "../runtime/wasm.ts";
+import type { Device } from "./environment.ts";
+
+/** A runtime whose kernels nobody measures. */
+export function untuned(runtime: Runtime): OpenRuntime {
+  const open: OpenRuntime = { ...runtime, tuning: null, tuned: async () => open };
+  return open;
+}
+
+/** A GPU; `own`: closed with the device. */
+export function gpuDevice(gpu: Gpu, own: boolean): Device {
+  return {
+    createRuntime: async () => untuned(createGpuRuntime(gpu)),
+    close() {
+      if (own) gpu.close();
+    },
+  };
+}
+
+/** WebAssembly, with memory and threads of its own for each runtime. */
+export function wasmDevice(host: ThreadHost): Device {
+  return {
+    async createRuntime(signal) {
+      const wasm = await openWasm(host);
+      const runtime = createWasmRuntime(wasm, { signal });
+      return untuned({
+        ...runtime,
+        close() {
+          runtime.close();
+          wasm.close();
+        },
+      });
+    },
+    close() {},
+  };
+}
+
+/** The reference, slow and exact; `precision`: of its numbers. */
+export function cpuDevice(precision: "float32" | "float64" = "float32"): Device {
+  return { createRuntime: async (signal) => untuned(createCpuRuntime({ precision, signal })), close() {} };
+}

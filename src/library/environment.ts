@@ -1,0 +1,39 @@
+import type { DataSource } from "../data/source.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Writer } from "../run/journal.ts";
+import type { ModelFiles, OpenModel } from "../run/model.ts";
+import type { OpenRuntime } from "../run/session.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Folder } from "../storage/folder.ts";
+import type { MemoryBudget } from "../train/fit.ts";
+
+/** Hears of what a person should know: one line. */
+export type Notice = (line: string) => void;
+
+/** Something that computes, of which each use has a runtime of its own. */
+export interface Device {
+  /** A runtime with no states; its `close` leaves the device open. */
+  createRuntime(signal?: AbortSignal): Promise<OpenRuntime>;
+  close(): void;
+}
+
+/** An open GPU, or a name: "auto", "wasm", "cpu", and in Node whatever `--device` takes. */
+export type DeviceChoice = Gpu | string;
+
+/** What Node and a browser have in ways of their own. */
+export interface Environment {
+  openDevice(name: string, signal: AbortSignal | undefined): Promise<Device>;
+  /** The model that a text or URL names. */
+  openModel(source: string, options: { readonly signal: AbortSignal | undefined; notice: Notice }): Promise<OpenModel>;
+  /** The data that paths name, in an environment that has some. */
+  openData(paths: readonly string[], signal: AbortSignal | undefined): Promise<DataSource[]>;
+  /** Where a path is: the folder that it lies in, and its name there. */
+  place(path: string): { readonly folder: Folder; readonly name: string };
+  /** A folder by its path. */
+  folder(path: string): Folder;
+  /** What a runtime may take, if anybody says. */
+  budget(runtime: Runtime): MemoryBudget | undefined;
+  writer(folder: Folder): Writer;
+}
+
+export type { ModelFiles };

@@ -1,0 +1,217 @@
+import { userError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import { blobSource, recordsSource, textSource } from "../data/memory-source.ts";
+import { openData } from "../data/open.ts";
+import type { DataSource } from "../data/source.ts";
+import { ADAPTER_CONFIG } from "../io/adapter.ts";
+import { parseLines } from "../report/lines.ts";
+import { METRICS_FILE, MODEL_FOLDER, RUN_FILE } from "../run/files.ts";
+import { type OpenModel, openModelFiles, withCorrections } from "../run/model.ts";
+import { planTraining } from "../run/plan.ts";
+import { isRun } from "../run/resume.ts";
+import { idleSettings } from "../run/settings/idle.ts";
+import { parseSettings, settingsFromJson } from "../run/settings/json.ts";
+import { resolveSettings } from "../run/settings/resolve.ts";
+import { fileName, SETTING_KEYS, type TrainSettings } from "../run/settings/table.ts";
+import { type RunResult, trainRun } from "../run/train-run.ts";
+import type { Folder } from "../storage/folder.ts";
+import { memoryFolder } from "../storage/memory.ts";
+import { openFiles, readText } from "../storage/read.ts";
+import type { RunListener, RunSummary } from "../train/events.ts";
+import { type Model, partsOf } from "./model.ts";
+
+/** What to learn: records, one long text, files of a page, or files by their paths where there are paths. */
+export type TrainingTexts =
+  | readonly string[]
+  | string
+  | Blob
+  | readonly Blob[]
+  | { readonly files: string | readonly string[] };
+
+export interface FinetuneData {
+  readonly train: TrainingTexts;
+  /** To evaluate on; or `evalSplit` in the settings. */
+  readonly evaluate?: TrainingTexts;
+}
+
+/** Settings by their Hugging Face names, as `gpt2 train --help` lists them: `learningRate` or `learning_rate`. */
+export type FinetuneSettings = Partial<Omit<TrainSettings, "data" | "evalData" | "model" | "tokenizer">> & {
+  readonly [name: string]: unknown;
+};
+
+export interface FinetuneOptions {
+  /** Stops it after its step, which is saved; who calls again with the same storage goes on. */
+  readonly signal?: AbortSignal | undefined;
+  /** Hears of everything: steps, evaluations, samples, notices. */
+  readonly onEvent?: RunListener | undefined;
+  /** Where the run is kept: a folder, or its path. Default: memory, which is gone afterwards. */
+  readonly storage?: Folder | string | undefined;
+}
+
+/** What became of it; the model has the new weights unless it was stopped. */
+export type FinetuneResult = Pick<Extract<RunResult, { summary: unknown }>, "reason" | "summary" | "samples">;
+
+/**
+ * Trains a model on texts: it is then the model that came out, the best one where `loadBestModelAtEnd` is set. With `storage`
+ * everything that `gpt2 train` keeps is there: checkpoints, metrics, a report, the model; a run that is in it goes on. Throws
+ * `UserError` on what can be mended, and rejects with the signal's reason where it was stopped before the first step.
+ */
+export async function finetune(
+  model: Model,
+  data: TrainingTexts | FinetuneData,
+  settings: FinetuneSettings = {},
+  { signal, onEvent, storage }: FinetuneOptions = {},
+): Promise<FinetuneResult> {
+  const parts = partsOf(model);
+  const { environment, source, fresh } = parts;
+  const folder = typeof storage === "string" ? environment.folder(storage) : (storage ?? memoryFolder("the run"));
+  return parts.exclusively(async () => {
+    const goesOn = await isRun(folder);
+    if (!goesOn && (await folder.list()).length > 0)
+      userError(`${folder.path}: holds other things; wanted a new folder, or that of a run to go on with`, "usage");
+    const { resolved, said } = await settingsOf(model, settings, goesOn ? folder : undefined);
+    const { train, evaluate } = isPair(data) ? data : { train: data, evaluate: undefined };
+    const stream = resolved.stream || typeof train === "string";
+    const warned = (line: string): void => onEvent?.warned?.(line);
+    for (const line of idleSettings({ ...resolved, ...(evaluate === undefined ? {} : { evalData: [] }) }, said))
+      warned(line);
+    const plan = await planTraining(
+      { ...resolved, stream },
+      {
+        model: source,
+        tokenizer: fresh?.tokenizer,
+        openData: async (wanted, given) =>
+          openData(
+            {
+              sources: await sourcesOf(train, wanted.stream, environment.openData, signal),
+              evalSources:
+                evaluate === undefined
+                  ? undefined
+                  : await sourcesOf(evaluate, wanted.stream, environment.openData, signal),
+              format: wanted.dataFormat,
+              textColumn: wanted.textColumn,
+              promptColumn: wanted.promptColumn,
+              completionColumn: wanted.completionColumn,
+              maskPrompt: wanted.maskPrompt,
+              stream: wanted.stream,
+              evalSplit: wanted.evalSplit,
+              seed: wanted.seed,
+              contextLength: wanted.nPositions,
+            },
+            given ?? noTokenizer,
+            { notice: warned, signal },
+          ),
+      },
+    );
+    try {
+      const device = await parts.device(signal);
+      const result = await trainRun(plan, {
+        home: goesOn ? { goesOn: folder, begin: async () => folder } : { begin: async () => folder },
+        openRuntime: ({ signal: preparing }) => device.createRuntime(preparing),
+        signal,
+        listeners: onEvent ? [onEvent] : [],
+        mayBeFinished: true,
+        budget: environment.budget,
+        version: VERSION,
+        writer: environment.writer,
+      });
+      if (result.reason === "already-finished" || result.model !== undefined)
+        await parts.become((base) => openTrained(base, folder, warned));
+      if (result.reason === "already-finished")
+        return { reason: "finished", summary: await lastSummary(folder), samples: undefined };
+      const { reason, summary, samples } = result;
+      return { reason, summary, samples };
+    } finally {
+      await plan.data.close();
+    }
+  });
+}
+
+function isPair(data: TrainingTexts | FinetuneData): data is FinetuneData {
+  return typeof data === "object" && "train" in data;
+}
+
+/** What a file of settings may say, out of what a program says in either spelling. */
+function settingsFrom(given: FinetuneSettings): Partial<TrainSettings> {
+  const named = Object.entries(given).filter(([, value]) => value !== undefined);
+  const known = new Set<string>(SETTING_KEYS);
+  const json = Object.fromEntries(
+    named.map(([name, value]) => [known.has(name) ? fileName(name as keyof TrainSettings) : name, value]),
+  );
+  return settingsFromJson(json, "finetune");
+}
+
+/** The run's settings: what was said, over what a run that goes on began with. A model brings its tokenizer and sizes. */
+async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | undefined) {
+  const said = settingsFrom(given);
+  for (const name of ["data", "evalData", "model", "tokenizer"] as const)
+    if (said[name] !== undefined) userError(`finetune: ${name} is no setting here: it is an argument`, "usage");
+  const { data: _, evalData: __, ...before } = run ? parseSettings(await readText(run, RUN_FILE), RUN_FILE) : {};
+  const { source } = partsOf(model);
+  const { config, tokenizer } = model;
+  const sizes = {
+    tokenizer: tokenizer.kind,
+    nEmbd: config.width,
+    nLayer: config.layers,
+    nHead: config.heads,
+    nPositions: config.contextLength,
+    bias: config.bias,
+    activationFunction: config.activation,
+  };
+  const what = source ? { model: source.path } : sizes;
+  if (!source)
+    for (const [name, value] of Object.entries(sizes)) {
+      const other = said[name as keyof typeof sizes];
+      if (other !== undefined && other !== value)
+        userError(`finetune: the model has ${name} ${value}; leave out ${name}`, "usage");
+    }
+  return { resolved: resolveSettings({ file: { ...before, ...what }, typed: said }), said };
+}
+
+/** Sources of data out of whatever holds it. */
+async function sourcesOf(
+  texts: TrainingTexts,
+  stream: boolean,
+  openFiles: (paths: readonly string[], signal: AbortSignal | undefined) => Promise<DataSource[]>,
+  signal: AbortSignal | undefined,
+): Promise<DataSource[]> {
+  if (typeof texts === "string") return [textSource("the text", texts, "txt")];
+  if (texts instanceof Blob) return [blobSource(texts)];
+  if ("files" in texts) return openFiles(typeof texts.files === "string" ? [texts.files] : texts.files, signal);
+  const [first] = texts;
+  if (first === undefined) return userError("finetune: wanted some texts, got an empty list", "usage");
+  if (first instanceof Blob) return (texts as readonly Blob[]).map((blob) => blobSource(blob));
+  if (stream) return (texts as readonly string[]).map((text, i) => textSource(`text ${i + 1}`, text, "txt"));
+  return [recordsSource("the texts", texts as readonly string[])];
+}
+
+/** A model that is fine-tuned brings its tokenizer, and so does one that is made. */
+function noTokenizer(): never {
+  throw new Error("finetune: the model has no tokenizer");
+}
+
+/** What a run has saved: a model, or corrections to the one that it began with. */
+async function openTrained(
+  base: OpenModel | undefined,
+  run: Folder,
+  notice: (line: string) => void,
+): Promise<OpenModel> {
+  const folder = run.folder(MODEL_FOLDER);
+  const { files, close } = await openFiles(folder, () => true);
+  if (!files.has(ADAPTER_CONFIG))
+    return openModelFiles({ files, path: folder.path, base: { name: folder.path }, close }, {}, notice);
+  try {
+    return await withCorrections(base!, files, folder.path);
+  } finally {
+    await close();
+  }
+}
+
+/** How a run ended that was finished before. */
+async function lastSummary(run: Folder): Promise<RunSummary> {
+  const { lines } = parseLines(await readText(run, METRICS_FILE), METRICS_FILE);
+  const end = lines.findLast((line) => line.kind === "end");
+  if (!end) return userError(`${run.path}: its ${METRICS_FILE} does not say how it ended`);
+  const { kind: _, time: __, ...summary } = end;
+  return summary;
+}

@@ -1,0 +1,130 @@
+import { userError } from "../core/errors.ts";
+import { ADAPTER_CONFIG } from "../io/adapter.ts";
+import { type FileSource, isModelFile } from "../io/checkpoint.ts";
+import { gpt2Config } from "../model/config.ts";
+import { type OpenModel, openModelFiles, withCorrections } from "../run/model.ts";
+import { DEFAULTS } from "../run/settings/table.ts";
+import type { Folder } from "../storage/folder.ts";
+import { openFiles } from "../storage/read.ts";
+import { byteTokenizer } from "../text/byte.ts";
+import { gpt2Tokenizer } from "../text/gpt2.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { gpuDevice } from "./device.ts";
+import type { Device, DeviceChoice, Environment, Notice } from "./environment.ts";
+import { createModelOf, type Model } from "./model.ts";
+
+/**
+ * Where a model is: a name (a path, a model of the hub, a URL: as far as the environment has those), files by their names, files
+ * that a person chose, or a folder of a storage.
+ */
+export type ModelSource = string | URL | ReadonlyMap<string, Uint8Array | Blob> | readonly File[] | Folder;
+
+export interface LoadOptions {
+  /** An open GPU, which stays open, or a name: "auto" (a GPU, else WebAssembly), "wasm", "cpu". Default "auto". */
+  readonly device?: DeviceChoice | undefined;
+  /** Corrections of it, as PEFT saves them. */
+  readonly adapter?: Exclude<ModelSource, string | URL> | undefined;
+  /** Ends the loading. */
+  readonly signal?: AbortSignal | undefined;
+  /** Hears what a person should know of the files. */
+  readonly onNotice?: Notice | undefined;
+}
+
+/** Loads a model; `close` it at the end. Its device is opened when something is computed first. */
+export async function loadModel(
+  environment: Environment,
+  source: ModelSource,
+  { device, adapter, signal, onNotice = () => {} }: LoadOptions = {},
+): Promise<Model> {
+  let open: OpenModel;
+  if (typeof source === "string" || source instanceof URL) {
+    open = await environment.openModel(String(source), { signal, notice: onNotice });
+  } else {
+    const { files, path, close } = await filesOf(source);
+    if (files.has(ADAPTER_CONFIG) && !files.has("config.json"))
+      userError(`${path}: holds corrections (LoRA); load the model that they are of, with these as adapter`);
+    const weights = [...files.keys()].filter((name) => name.endsWith(".safetensors"));
+    const alone = files.size === 1 && weights.length === 1 ? { weights: weights[0]! } : {};
+    open = await openModelFiles({ files, path, base: { name: path }, close }, alone, onNotice);
+  }
+  if (adapter !== undefined) {
+    const { files, path, close } = await filesOf(adapter);
+    open = await withCorrections(open, files, path).finally(close);
+  }
+  return createModelOf(open, { environment, openDevice: opener(environment, device) });
+}
+
+export interface NewModelConfig {
+  /** Width. Default 128. */
+  readonly nEmbd?: number;
+  /** Blocks. Default 4. */
+  readonly nLayer?: number;
+  /** Attention heads. Default 4. */
+  readonly nHead?: number;
+  /** Longest record in tokens. Default 128. */
+  readonly nPositions?: number;
+  readonly bias?: boolean;
+  readonly activationFunction?: "gelu_new" | "gelu";
+  /** Of the weights. Default 42. */
+  readonly seed?: number;
+}
+
+/** A model that has learnt nothing yet; `finetune` trains it from scratch. `tokenizer`: "gpt2", "byte", or one of one's own, such as `charTokenizer(texts)`. */
+export async function createModel(
+  environment: Environment,
+  given: NewModelConfig = {},
+  tokenizer: Tokenizer | "gpt2" | "byte" = "byte",
+  { device }: Pick<LoadOptions, "device"> = {},
+): Promise<Model> {
+  const { nEmbd, nLayer, nHead, nPositions, bias, activationFunction, seed } = { ...DEFAULTS, ...given };
+  const known =
+    typeof tokenizer === "object" ? tokenizer : tokenizer === "gpt2" ? await gpt2Tokenizer() : byteTokenizer();
+  const config = gpt2Config({
+    vocabSize: known.vocabSize,
+    contextLength: nPositions,
+    width: nEmbd,
+    layers: nLayer,
+    heads: nHead,
+    bias,
+    activation: activationFunction,
+    dropout: { embedding: 0, attention: 0, residual: 0 },
+    bosTokenId: known.startIds.at(-1) ?? null,
+    eosTokenId: known.endId ?? null,
+  });
+  return createModelOf({ config, tokenizer: known, seed }, { environment, openDevice: opener(environment, device) });
+}
+
+function opener(environment: Environment, device: DeviceChoice = "auto"): (signal?: AbortSignal) => Promise<Device> {
+  return async (signal) =>
+    typeof device === "string" ? environment.openDevice(device, signal) : gpuDevice(device, false);
+}
+
+/** The files of a model, open. */
+async function filesOf(source: Exclude<ModelSource, string | URL>) {
+  if (source instanceof Map || Array.isArray(source)) {
+    const named =
+      source instanceof Map ? [...source] : (source as readonly File[]).map((file) => [file.name, file] as const);
+    const files = new Map(named.map(([name, contents]) => [name.split("/").at(-1)!, sourceOf(contents)]));
+    const path = [...files.keys()].slice(0, 3).join(", ") || "no files";
+    return { files, path, close: async () => {} };
+  }
+  const folder = source as Folder;
+  const { files, close } = await openFiles(folder, (name) => isModelFile(name) || name.startsWith("adapter_"));
+  return { files: files as ReadonlyMap<string, FileSource>, path: folder.path, close };
+}
+
+function sourceOf(contents: Uint8Array | Blob): FileSource {
+  if (contents instanceof Uint8Array)
+    return {
+      size: contents.length,
+      async read(offset, into) {
+        into.set(contents.subarray(offset, offset + into.length));
+      },
+    };
+  return {
+    size: contents.size,
+    async read(offset, into) {
+      into.set(new Uint8Array(await contents.slice(offset, offset + into.length).arrayBuffer()));
+    },
+  };
+}

@@ -1,0 +1,336 @@
+import { userError } from "../core/errors.ts";
+import { createGenerator, type Generated, type Generator } from "../generate/generate.ts";
+import type { GenerateOptions } from "../generate/options.ts";
+import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
+import { createScorer } from "../generate/score.ts";
+import { ARENA, writeArena } from "../model/arena.ts";
+import type { Gpt2Config } from "../model/config.ts";
+import { initialPieces, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
+import { MODEL_FOLDER } from "../run/files.ts";
+import { type OpenModel, requireTokenizer } from "../run/model.ts";
+import { saveModel } from "../run/save-model.ts";
+import type { OpenRuntime } from "../run/session.ts";
+import { createCpuRuntime } from "../runtime/cpu.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Folder } from "../storage/folder.ts";
+import { memoryFolder } from "../storage/memory.ts";
+import { openFiles } from "../storage/read.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Device, Environment } from "./environment.ts";
+import { zipOf } from "./zip.ts";
+
+/** What goes on: new texts, and the seed they are drawn with. */
+export interface TextOptions extends Omit<GenerateOptions, "tokenizer"> {
+  /** Of a prompt that has no place in the context, read the end alone, instead of refusing it. */
+  readonly window?: boolean | undefined;
+  /** Ends it: it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How likely a model finds texts. */
+export interface Loss {
+  /** Mean cross-entropy of all tokens but the first of each text, in nats. */
+  readonly loss: number;
+  readonly perplexity: number;
+  /** That counted. */
+  readonly tokens: number;
+}
+
+/** A model with its tokenizer. One call at a time computes; others wait. */
+export interface Model {
+  readonly config: Gpt2Config;
+  readonly tokenizer: Tokenizer;
+  /** Continues a text, and gives the whole. Options by their Hugging Face names; 20 new tokens, greedy, where nothing is said. */
+  generate(text: string, options?: TextOptions & { readonly numReturnSequences?: 1 | undefined }): Promise<string>;
+  /** Continues texts, each as often as `numReturnSequences` says; gives the wholes, in their order. */
+  generate(texts: string | readonly string[], options?: TextOptions): Promise<string[]>;
+  /** The same with the new ids, why each ended, and log-probabilities where they are asked for. Prompts are texts or ids. */
+  generateIds(prompts: readonly (string | readonly number[])[], options?: TextOptions): Promise<Generated[]>;
+  /** Gives a text's continuation as it comes, piece by piece. */
+  stream(text: string, options?: TextOptions): AsyncGenerator<string, Generated>;
+  /** Of texts as records: after the start token where the model has one, up to the end token. */
+  loss(texts: string | readonly string[]): Promise<Loss>;
+  /** Saves it as Hugging Face has models: in a new folder (a path, or `name` of a storage), or into a map of files. */
+  save(to: string | Folder | Map<string, Uint8Array>, name?: string): Promise<void>;
+  /** The same files in one zip. */
+  toZip(): Promise<Blob>;
+  /** Gives back the device, unless it was handed in. */
+  close(): Promise<void>;
+}
+
+/** Weights that were never trained: made of a seed. */
+export interface FreshModel {
+  readonly config: Gpt2Config;
+  readonly tokenizer: Tokenizer;
+  readonly seed: number;
+}
+
+/** What fine-tuning needs of a model. */
+export interface ModelParts {
+  readonly environment: Environment;
+  /** Undefined where it was never trained. */
+  readonly source: OpenModel | undefined;
+  readonly fresh: FreshModel | undefined;
+  device(signal?: AbortSignal): Promise<Device>;
+  /** Has what runs end, and gives back what the model has on its device; `act` then has the device for itself. */
+  exclusively<T>(act: () => Promise<T>): Promise<T>;
+  /** Takes what `open` gives in place of its own weights, of which that may be a correction. */
+  become(open: (before: OpenModel | undefined) => Promise<OpenModel>): Promise<void>;
+}
+
+const PARTS = new WeakMap<Model, ModelParts>();
+
+/** Throws a `UserError` for what is no model of this library. */
+export function partsOf(model: Model): ModelParts {
+  return PARTS.get(model) ?? userError("wanted a model that loadModel or createModel gave", "usage");
+}
+
+interface Loaded {
+  readonly runtime: OpenRuntime;
+  readonly layout: ParameterLayout;
+  readonly generator: Generator;
+}
+
+export interface ModelOptions {
+  readonly environment: Environment;
+  readonly openDevice: (signal?: AbortSignal) => Promise<Device>;
+}
+
+export function createModelOf(given: OpenModel | FreshModel, { environment, openDevice }: ModelOptions): Model {
+  let source = "load" in given ? given : undefined;
+  const fresh = "load" in given ? undefined : given;
+  let tokenizer = source ? requireTokenizer(source) : fresh!.tokenizer;
+  let device: Promise<Device> | undefined;
+  let loaded: Loaded | undefined;
+  let closed = false;
+  // Each call begins when the one before it has ended.
+  let last: Promise<void> = Promise.resolve();
+
+  const config = (): Gpt2Config => source?.config ?? fresh!.config;
+
+  /** Waits for the turn of a call; gives what ends it. */
+  async function turn(): Promise<() => void> {
+    const before = last;
+    let end = (): void => {};
+    last = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    await before;
+    if (!closed) return end;
+    end();
+    return userError("the model was closed; load it again", "usage");
+  }
+
+  async function inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const end = await turn();
+    try {
+      return await act();
+    } finally {
+      end();
+    }
+  }
+
+  function openedDevice(signal?: AbortSignal): Promise<Device> {
+    device ??= openDevice(signal);
+    // One that did not open is tried again.
+    device.catch(() => {
+      device = undefined;
+    });
+    return device;
+  }
+
+  async function loadedModel(signal?: AbortSignal): Promise<Loaded> {
+    if (loaded) return loaded;
+    const runtime = await (await openedDevice(signal)).createRuntime();
+    try {
+      const layout = layoutParameters(config());
+      await bring(runtime, layout);
+      loaded = { runtime, layout, generator: createGenerator(runtime, config(), layout) };
+      return loaded;
+    } catch (error) {
+      runtime.close();
+      throw error;
+    }
+  }
+
+  async function bring(runtime: Runtime, layout: ParameterLayout): Promise<void> {
+    if (source) return source.load(runtime, layout);
+    for (const { offset, data } of initialPieces(config(), layout, fresh!.seed))
+      writeArena(runtime, layout, ARENA.parameters, data, offset);
+  }
+
+  function unload(): void {
+    loaded?.generator.dispose();
+    loaded?.runtime.close();
+    loaded = undefined;
+  }
+
+  function idsOf(prompt: string | readonly number[], { window = false, maxNewTokens = 20 }: TextOptions): number[] {
+    if (typeof prompt !== "string") return [...prompt];
+    const startToken = source?.startToken ?? tokenizer.endId !== undefined;
+    return encodePrompt(prompt, { config: config(), startToken }, tokenizer, window, maxNewTokens);
+  }
+
+  function generateOptions({ window: _, signal: __, ...options }: TextOptions): GenerateOptions {
+    return { eosTokenId: source?.endIds ?? config().eosTokenId, ...options, tokenizer };
+  }
+
+  async function generateIds(prompts: readonly (string | readonly number[])[], options: TextOptions = {}) {
+    const ids = prompts.every((prompt) => typeof prompt === "string")
+      ? encodePrompts(prompts, (prompt) => idsOf(prompt, options))
+      : prompts.map((prompt) => idsOf(prompt, options));
+    return inTurn(async () => {
+      const { generator } = await loadedModel(options.signal);
+      return generator.generate(ids, generateOptions(options), options.signal);
+    });
+  }
+
+  async function generate(texts: string | readonly string[], options: TextOptions = {}): Promise<string | string[]> {
+    const prompts = typeof texts === "string" ? [texts] : texts;
+    const results = await generateIds(prompts, options);
+    const each = results.length / Math.max(1, prompts.length);
+    const wholes = results.map(({ text = "" }, i) => prompts[Math.floor(i / each)] + text);
+    return typeof texts === "string" && wholes.length === 1 ? wholes[0]! : wholes;
+  }
+
+  async function* stream(text: string, options: TextOptions = {}): AsyncGenerator<string, Generated> {
+    const ids = idsOf(text, options);
+    const end = await turn();
+    let tokens: ReturnType<Generator["stream"]> | undefined;
+    try {
+      const { generator } = await loadedModel(options.signal);
+      tokens = generator.stream(ids, generateOptions(options), options.signal);
+      let shown = "";
+      for (;;) {
+        const next = await tokens.next();
+        const { text: whole = "" } = next.value;
+        if (whole.length > shown.length) yield whole.slice(shown.length);
+        shown = whole;
+        if (next.done) return next.value;
+      }
+    } finally {
+      // Where the loop was left, it still runs.
+      await tokens?.return(undefined as never);
+      end();
+    }
+  }
+
+  async function loss(texts: string | readonly string[]): Promise<Loss> {
+    const { contextLength } = config();
+    const end = tokenizer.endId === undefined ? [] : [tokenizer.endId];
+    const records = (typeof texts === "string" ? [texts] : texts).map((text, i) => {
+      const ids = [...tokenizer.startIds, ...tokenizer.encode(text), ...end];
+      if (ids.length < 2) userError(`text ${i + 1}: has ${ids.length} tokens; a loss takes 2`);
+      if (ids.length > contextLength + 1)
+        userError(
+          `text ${i + 1}: has ${ids.length} tokens, the model's context holds ${contextLength}; give parts of it`,
+        );
+      return ids;
+    });
+    return inTurn(async () => {
+      const { runtime, layout } = await loadedModel();
+      const scorer = createScorer(runtime, config(), layout);
+      try {
+        let [sum, tokens] = [0, 0];
+        for (let at = 0; at < records.length; at += SCORED_AT_ONCE) {
+          for (const scores of await scorer.score(records.slice(at, at + SCORED_AT_ONCE))) {
+            for (const score of scores) sum -= score;
+            tokens += scores.length;
+          }
+        }
+        const mean = sum / tokens;
+        return { loss: mean, perplexity: Math.exp(mean), tokens };
+      } finally {
+        scorer.dispose();
+      }
+    });
+  }
+
+  function saveInto(folder: Folder, name: string): Promise<void> {
+    return inTurn(async () => {
+      const layout = layoutParameters(config());
+      const runtime = loaded?.runtime ?? createCpuRuntime();
+      if (!loaded) await bring(runtime, layout);
+      const startToken = source?.startToken ?? tokenizer.endId !== undefined;
+      await saveModel(runtime, layout, { ...source, config: config(), tokenizer, startToken }, folder, name);
+      if (!loaded) runtime.close();
+    });
+  }
+
+  async function savedFiles() {
+    const folder = memoryFolder();
+    await saveInto(folder, "model");
+    return openFiles(folder.folder("model"), () => true);
+  }
+
+  async function save(to: string | Folder | Map<string, Uint8Array>, name = MODEL_FOLDER): Promise<void> {
+    if (to instanceof Map) {
+      const { files, close } = await savedFiles();
+      for (const [name, file] of files) {
+        const bytes = new Uint8Array(file.size);
+        await file.read(0, bytes);
+        to.set(name, bytes);
+      }
+      return close();
+    }
+    const place = typeof to === "string" ? environment.place(to) : { folder: to, name };
+    await saveInto(place.folder, place.name);
+  }
+
+  const model: Model = {
+    get config() {
+      return config();
+    },
+    get tokenizer() {
+      return tokenizer;
+    },
+    generate: generate as Model["generate"],
+    generateIds,
+    stream,
+    loss,
+    save,
+    async toZip() {
+      const { files, close } = await savedFiles();
+      try {
+        return await zipOf(files);
+      } finally {
+        await close();
+      }
+    },
+    async close() {
+      if (closed) return;
+      await inTurn(async () => {
+        closed = true;
+        unload();
+        (await device?.catch(() => undefined))?.close();
+        await source?.close();
+      });
+    },
+  };
+  PARTS.set(model, {
+    environment,
+    get source() {
+      return source;
+    },
+    fresh,
+    device: openedDevice,
+    exclusively: (act) =>
+      inTurn(() => {
+        unload();
+        return act();
+      }),
+    async become(open) {
+      const before = source;
+      const trained = await open(before);
+      unload();
+      // Corrections close with the model that they are of.
+      if (before && trained.close !== before.close) await before.close();
+      source = trained;
+      tokenizer = requireTokenizer(trained);
+    },
+  });
+  return model;
+}
+
+/** Texts that are scored together. */
+const SCORED_AT_ONCE = 8;

@@ -1,0 +1,62 @@
+/** The device that a name stands for, in Node. */
+import { availableParallelism } from "node:os";
+import { userError } from "../core/errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { openGpu, openHardware } from "../platform/node.ts";
+
+/** An open adapter, or the threads that WebAssembly is to compute on. */
+export type Device = { readonly gpu: Gpu } | { readonly threads: number };
+
+/** A hardware GPU goes first, then WebAssembly; software drivers are asked for by name. Nobody waits for a GPU once `signal` is aborted. */
+export async function openDevice(device: string | undefined, signal: AbortSignal | undefined): Promise<Device> {
+  const [name = "", count] = wantedDevice(device).split(":");
+  const threads = count === undefined ? availableParallelism() : Number(count);
+  if (!Number.isSafeInteger(threads) || threads < 1)
+    userError(`${wantedDevice(device)}: wanted a whole number of threads, 1 or more, such as wasm:2`, "usage");
+  if (name === WASM) return { threads };
+  if (name !== AUTO) return { gpu: abortable(await openGpu({ adapter: device }), signal) };
+  const gpu = await openHardware();
+  if (!gpu) return { threads };
+  if (count === undefined) return { gpu: abortable(gpu, signal) };
+  gpu.close();
+  return userError(FOR_WASM, "usage");
+}
+
+function abortable(gpu: Gpu, signal: AbortSignal | undefined): Gpu {
+  return signal ? { ...gpu, wait: untilAborted(gpu.wait, signal) } : gpu;
+}
+
+export const AUTO = "auto";
+export const WASM = "wasm";
+export const FOR_WASM = "--threads is for WebAssembly; give --device wasm as well";
+
+/** What `--device` or GPT2_ADAPTER names; with ":2" behind "wasm", and behind "auto" for --threads, on two threads. */
+export function wantedDevice(device?: string): string {
+  return device || process.env.GPT2_ADAPTER || AUTO;
+}
+
+/**
+ * A wait whose promises reject as soon as `signal` is aborted; then nobody hears what becomes of the work. One listener serves
+ * all: a plan waits for dozens of pipelines at once, and Node warns of a signal with eleven.
+ */
+export function untilAborted(wait: Gpu["wait"], signal: AbortSignal): Gpu["wait"] {
+  const waiting = new Set<(reason: unknown) => void>();
+  signal.addEventListener("abort", () => {
+    for (const reject of waiting) reject(signal.reason);
+  });
+  return async (start) => {
+    signal.throwIfAborted();
+    const work = wait(start);
+    let give: (reason: unknown) => void = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      give = reject;
+    });
+    waiting.add(give);
+    try {
+      return await Promise.race([work, aborted]);
+    } finally {
+      waiting.delete(give);
+      work.catch(() => {});
+    }
+  };
+}

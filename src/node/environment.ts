@@ -1,0 +1,32 @@
+import { hostname } from "node:os";
+import { basename, dirname, resolve } from "node:path";
+import { cpuDevice, gpuDevice, wasmDevice } from "../library/device.ts";
+import type { Environment } from "../library/environment.ts";
+import { expandPaths, openSources } from "../platform/node/data-files.ts";
+import { nodeFolder } from "../platform/node/storage.ts";
+import { freeMemory, nodeThreads } from "../platform/node.ts";
+import { openDevice, wantedDevice } from "./device.ts";
+import { openModel } from "./models.ts";
+
+/** Of what is free, for the rest of this process and of the machine: a machine without memory is slower than any plan. */
+const KEPT_FREE = 0.1;
+
+/** What the library needs of Node. */
+export const NODE: Environment = {
+  async openDevice(name, signal) {
+    const wanted = wantedDevice(name === "auto" ? undefined : name);
+    if (wanted === "cpu") return cpuDevice();
+    if (wanted === "cpu-float64") return cpuDevice("float64");
+    const opened = await openDevice(wanted, signal);
+    return "threads" in opened ? wasmDevice(nodeThreads(opened.threads)) : gpuDevice(opened.gpu, true);
+  },
+  openModel: (source, options) => openModel(source, options),
+  openData: async (paths, signal) => openSources(await expandPaths(paths), signal),
+  place: (path) => ({ folder: nodeFolder(dirname(resolve(path))), name: basename(resolve(path)) }),
+  folder: (path) => nodeFolder(path),
+  budget({ traits }) {
+    if (!traits.software) return undefined;
+    return { bytes: Math.floor((1 - KEPT_FREE) * freeMemory()), because: "this machine has free" };
+  },
+  writer: ({ path }) => ({ name: basename(resolve(path)), host: hostname(), process: process.pid }),
+};

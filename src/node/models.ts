@@ -1,0 +1,131 @@
+/** What the name of a model stands for: a directory, a run of `gpt2 train`, a .safetensors file, or a model of the Hugging Face hub. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { UserError, userError } from "../core/errors.ts";
+import type { BaseModel } from "../io/adapter.ts";
+import { isAdapterFile } from "../io/adapter.ts";
+import { isModelFile } from "../io/checkpoint.ts";
+import { INDEX, PICKLE_ADVICE, parseIndex, weightFileNames } from "../io/weight-files.ts";
+import { GPT2_PRESETS } from "../model/config.ts";
+import { openFolder } from "../platform/node/folder.ts";
+import { typedPath } from "../platform/node/paths.ts";
+import { type OpenModel, openModelFiles, withCorrections } from "../run/model.ts";
+import { adapterFolder, baseOf, requireAdapter } from "./adapters.ts";
+import { readText } from "./files.ts";
+import { modelOfRun } from "./run-model.ts";
+
+export interface OpenModelOptions {
+  /** Path of a config.json that counts instead of the model's own. */
+  readonly config?: string | undefined;
+  /** A PEFT directory with corrections to it. */
+  readonly adapter?: string | undefined;
+  /** Ends a download. */
+  readonly signal?: AbortSignal | undefined;
+  /** Hears what a person should know: one line. */
+  notice(line: string): void;
+  /** Shows how far the download of what is called so has come. */
+  progress?(name: string): DownloadProgress;
+}
+
+export interface DownloadProgress {
+  /** Bytes. */
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+/**
+ * Opens what `source` names, downloading it first where it is a name; `close` it when loaded. A PEFT directory is the model
+ * that it names, with its corrections added to the weights as they are loaded.
+ */
+export async function openModel(named: string, given: OpenModelOptions): Promise<OpenModel> {
+  const { notice, adapter } = given;
+  const source = await modelOfRun(typedPath(named), notice);
+  const options = adapter === undefined ? given : { ...given, adapter: await modelOfRun(typedPath(adapter), notice) };
+  const folder = options.adapter === undefined ? adapterFolder(source) : requireAdapter(options.adapter);
+  if (folder === undefined) return openPlain(source, options);
+  const { files, close } = await openFolder(folder, isAdapterFile);
+  try {
+    const model = await (options.adapter === undefined ? openBase(folder, options) : openPlain(source, options));
+    return await withCorrections(model, files, folder);
+  } finally {
+    await close();
+  }
+}
+
+async function openBase(folder: string, options: OpenModelOptions): Promise<OpenModel> {
+  const base = baseOf(folder);
+  return openPlain(base, options).catch((error: unknown) => {
+    if (!(error instanceof UserError)) throw error;
+    return userError(
+      `${folder}: the model that it corrects: ${error.message}; or give that as --model, and this as --adapter`,
+    );
+  });
+}
+
+async function openPlain(source: string, options: OpenModelOptions): Promise<OpenModel> {
+  const { folder, weights, base } = await findModel(source, options);
+  const { files, close } = await openFolder(folder, isModelFile);
+  const path = weights === undefined ? folder : join(folder, weights);
+  const config = options.config === undefined ? undefined : readText(options.config);
+  return openModelFiles(
+    { files, path, base, close },
+    { ...(weights === undefined ? {} : { weights }), config },
+    (line) => options.notice(`${source}: ${line}`),
+  );
+}
+
+async function findModel(
+  source: string,
+  options: OpenModelOptions,
+): Promise<{ folder: string; weights?: string; base: BaseModel }> {
+  const info = statSync(source, { throwIfNoEntry: false });
+  if (info?.isDirectory()) {
+    // A run keeps its model in a folder of its own; naming the run is enough.
+    const inside = join(source, "model");
+    const run = !existsSync(join(source, "config.json")) && existsSync(join(inside, "config.json"));
+    const folder = run ? inside : source;
+    return { folder, base: { name: resolve(folder) } };
+  }
+  if (info) {
+    const folder = dirname(source);
+    if (source.endsWith(".safetensors")) return { folder, weights: basename(source), base: { name: resolve(folder) } };
+    const advice = /\.(bin|pth?|ckpt)$/.test(source) ? `. ${PICKLE_ADVICE}` : "";
+    return userError(`${source}: wanted a directory or a .safetensors file${advice}`);
+  }
+  const { name, revision } = hubName(source);
+  const base = { name, revision: revision === "main" ? undefined : revision };
+  return { folder: await downloadModel({ name, revision }, options), base };
+}
+
+/** `gpt2` is `openai-community/gpt2`, at its branch main unless `@` says otherwise. */
+function hubName(source: string): { name: string; revision: string } {
+  const [name = "", revision = "main", ...rest] = source.split("@");
+  if (Object.hasOwn(GPT2_PRESETS, name) && rest.length === 0) return { name: `openai-community/${name}`, revision };
+  const plain = /^[\w.-]+\/[\w.-]+$/.test(name) && !/(^|\/)\.|\.\.|--/.test(name);
+  if (!plain || !/^[\w./-]+$/.test(revision) || revision.includes("..") || rest.length > 0) {
+    const names = Object.keys(GPT2_PRESETS).join(", ");
+    return userError(
+      `${source}: there is no such file or directory; wanted one, or ${names}, or owner/name of the hub`,
+    );
+  }
+  return { name, revision };
+}
+
+async function downloadModel(
+  { name, revision }: { name: string; revision: string },
+  { signal, notice, progress }: OpenModelOptions,
+): Promise<string> {
+  // The hub's client is for those who name a model of the hub.
+  const { hubSettings, openHubModel } = await import("../platform/node/hub.ts");
+  const model = await openHubModel(name, revision, { ...hubSettings(), signal }, notice);
+  const bar = progress?.(revision === "main" ? name : `${name}@${revision}`);
+  try {
+    const texts = [...model.files].filter((file) => isModelFile(file) && !file.endsWith(".safetensors"));
+    await model.fetch(texts);
+    const index = texts.includes(INDEX) ? parseIndex(readFileSync(join(model.folder, INDEX), "utf8")) : undefined;
+    await model.fetch(weightFileNames(model.files, index), bar?.update);
+  } finally {
+    bar?.stop();
+  }
+  return model.folder;
+}

@@ -1,0 +1,65 @@
+import { userError } from "../core/errors.ts";
+import { byteSize } from "../core/units.ts";
+import { createCpuRuntime } from "../runtime/cpu.ts";
+import { optimizerFile, resultFiles } from "../train/checkpoint.ts";
+import { modelOf, type TrainPlan } from "./plan.ts";
+
+/** What a run writes to its disk besides what is there already, at most at one time. */
+export interface DiskNeed {
+  readonly bytes: number;
+  /** New checkpoints at one time, and bytes of each. */
+  readonly checkpoints: number;
+  readonly checkpointBytes: number;
+  readonly modelBytes: number;
+}
+
+/** Of an entry of trainer_state.json's log, and of the other small files of a checkpoint. */
+const [LOG_ENTRY_BYTES, SMALL_FILES_BYTES] = [400, 16_384];
+
+/** `existing`: checkpoints that the run has. One more than are kept exists while it is written. */
+export function diskNeed(plan: TrainPlan, existing: number): DiskNeed {
+  const { settings, layout, options, evaluation } = plan;
+  const { saveSteps, evalSteps, loggingSteps, loadBestModelAtEnd, saveTotalLimit } = settings;
+  const { maxSteps } = options;
+  // Sizes are those of a layout; nothing is computed.
+  const files = resultFiles(createCpuRuntime(), layout, modelOf(plan));
+  const modelBytes = files.reduce((sum, { size }) => sum + size, 0);
+  const entries = maxSteps / loggingSteps + (evaluation ? maxSteps / evalSteps : 0);
+  const moments = optimizerFile(createCpuRuntime(), layout, maxSteps, options.precision).size;
+  const checkpointBytes = Math.ceil(modelBytes + moments + LOG_ENTRY_BYTES * entries + SMALL_FILES_BYTES);
+  const bestOnes = evaluation && loadBestModelAtEnd ? Math.ceil(maxSteps / evalSteps) : 0;
+  // At least the one that is saved when the run is interrupted.
+  const saves = Math.max(1, (saveSteps > 0 ? Math.ceil(maxSteps / saveSteps) : 0) + bestOnes);
+  const kept = Math.max(saveTotalLimit, loadBestModelAtEnd ? 2 : 1);
+  const checkpoints = Math.min(existing + saves, Math.max(kept, existing) + 1) - existing;
+  const atTheEnd = saveSteps > 0 || bestOnes > 0 ? Math.min(existing + saves, kept) - existing : 0;
+  const bytes = Math.max(checkpoints * checkpointBytes, atTheEnd * checkpointBytes + modelBytes);
+  return { bytes, checkpoints, checkpointBytes, modelBytes };
+}
+
+/** Where a run will be kept, before anything is written there. */
+export interface RunDisk {
+  /** For messages. */
+  readonly path: string;
+  /** Checkpoints that are there. */
+  readonly checkpoints: number;
+  /** Bytes; undefined where nobody tells. */
+  readonly free: number | undefined;
+}
+
+/**
+ * Throws a `UserError` where the disk has no room for what the run will save: better before the first step than at the first
+ * checkpoint. Gives a line about it otherwise.
+ */
+export function checkDisk(plan: TrainPlan, { path, checkpoints: existing, free }: RunDisk): string {
+  const { bytes, checkpoints, checkpointBytes, modelBytes } = diskNeed(plan, existing);
+  const what = `${checkpoints} ${checkpoints === 1 ? "checkpoint" : "checkpoints"} of ${byteSize(checkpointBytes)}, and a model of ${byteSize(modelBytes)}`;
+  if (free !== undefined && free < bytes) {
+    const limit = checkpoints > 2 ? "lower --save-total-limit, " : "";
+    userError(
+      `${path}: what the run saves takes up to ${byteSize(bytes)} (${what}), ${byteSize(free)} are free on its disk; ` +
+        `make room, ${limit}or choose another disk with --output-dir`,
+    );
+  }
+  return `disk      ${byteSize(bytes)} at most: ${what}${free === undefined ? "" : `; ${byteSize(free)} are free`}`;
+}

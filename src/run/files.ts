@@ -1,0 +1,12 @@
+/** What a run's folder holds besides its checkpoints; docs/runs.md lists it. */
+
+/** What the run is: settings, sizes, data. */
+export const RUN_FILE = "run.json";
+/** Names the process that is at work on the run. */
+export const LOCK_FILE = "lock";
+export const METRICS_FILE = "metrics.jsonl";
+export const REPORT_FILE = "report.html";
+export const TRAINER_STATE_FILE = "trainer_state.json";
+export const TENSORBOARD_FOLDER = "tensorboard";
+/** The folder that holds what came out. */
+export const MODEL_FOLDER = "model";

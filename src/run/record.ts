@@ -1,0 +1,186 @@
+/** What a run keeps in its folder: its journal, its checkpoints, and how it ended. */
+import { DeviceLostError, StoppedError, UserError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import { parameterCount } from "../model/config.ts";
+import { trainedEntries } from "../model/parameters.ts";
+import { logHistoryOf } from "../report/trainer-state.ts";
+import type { Folder } from "../storage/folder.ts";
+import { jsonFile, optimizerFile, resultFiles } from "../train/checkpoint.ts";
+import { listeners, type RunDescription, type RunListener, type RunSummary } from "../train/events.ts";
+import { type BestKeeper, createBestKeeper, createSpikeDetector, type SpikeDetector } from "../train/health.ts";
+import type { StepResult } from "../train/trainer.ts";
+import { checkpointName, type SavedCheckpoint, saveCheckpoint } from "./checkpoints.ts";
+import { TRAINER_STATE_FILE } from "./files.ts";
+import { createJournal, type Writer } from "./journal.ts";
+import { divergedError, type LoopActions } from "./loop.ts";
+import { modelOf, type TrainPlan } from "./plan.ts";
+import { samplesBetween } from "./sample.ts";
+import type { Session } from "./session.ts";
+import { parseRunState, type RunState, runStateToJson, STATE_FILE } from "./state.ts";
+
+/** A checkpoint's copy of the settings. */
+const SETTINGS_FILE = "training_args.json";
+
+/** What a loop does besides stepping, kept in the run's folder and told to who listens. */
+export interface Recorder {
+  readonly actions: LoopActions;
+  readonly best: BestKeeper;
+  readonly spikes: SpikeDetector;
+  readonly restored: RunState | undefined;
+  ended(summary: RunSummary): Promise<void>;
+  /** Tells that the run ends by an error, at the step that it had come to. */
+  broken(error: unknown): Promise<void>;
+  /** Throws what the person should hear of a run that diverged. */
+  failed(): never;
+}
+
+export interface RecorderOptions {
+  readonly folder: Folder;
+  readonly checkpoint: SavedCheckpoint | undefined;
+  readonly writer: Writer;
+  /** Of this program. */
+  readonly version: string;
+  readonly listener: Required<RunListener>;
+  /** What was said of the device that was lost before, where this session goes on for it. */
+  readonly lost: string | undefined;
+}
+
+export async function createRecorder(
+  session: Session,
+  plan: TrainPlan,
+  { folder, checkpoint, writer, version, listener, lost }: RecorderOptions,
+): Promise<Recorder> {
+  const { settings, options, config, layout, source } = plan;
+  const { maxSteps } = options;
+  const restored =
+    checkpoint &&
+    parseRunState(await checkpoint.json(STATE_FILE), checkpoint.step, checkpoint.folder.folder(STATE_FILE).path);
+  const history = checkpoint ? logHistoryOf(await checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
+  const best = createBestKeeper(settings.earlyStoppingThreshold, restored);
+  const spikes = createSpikeDetector(settings.spikeThreshold, restored?.spikes);
+  const first = checkpoint?.step ?? 0;
+  const say = listener.warned;
+  const journal = createJournal(
+    folder,
+    writer,
+    {
+      maxSteps,
+      stepsPerEpoch: source.stepsPerEpoch,
+      recordsPerStep: source.rowsPerStep,
+      loggingSteps: settings.loggingSteps,
+      evalSteps: plan.evaluation && settings.evalSteps,
+      saveSteps: settings.saveSteps || undefined,
+      nonEmbeddingParameters: parameterCount(config) - (config.vocabSize + config.contextLength) * config.width,
+    },
+    say,
+    history,
+  );
+  const told = listeners([journal, listener]);
+  await told.started(describe(session, plan, version, first));
+  // Told at the step that the run goes on from: later ones are void, and are trained again.
+  if (lost !== undefined) await told.noticed({ step: first, kind: "device-lost", message: lost });
+  if (first > 0) await told.noticed({ step: first, kind: "resumed", message: `went on from step ${first}` });
+  const began = performance.now();
+  let last = first;
+  let end: RunSummary["reason"] | undefined;
+  let divergence: { result: StepResult; dump: string } | undefined;
+
+  const actions: LoopActions = {
+    stepped({ step, loss }) {
+      last = step;
+      told.stepped({ step, loss });
+    },
+    logged: told.logged,
+    evaluated: told.evaluated,
+    noticed: told.noticed,
+    async save(state) {
+      const { step, epoch, tokens } = state;
+      const bestStep = state.best?.step;
+      const bestModelCheckpoint = bestStep === undefined ? undefined : folder.folder(checkpointName(bestStep)).path;
+      try {
+        const path = await saveCheckpoint(
+          folder,
+          step,
+          [
+            ...resultFiles(session.runtime, layout, modelOf(plan)),
+            optimizerFile(session.runtime, layout, step, options.precision),
+            jsonFile(TRAINER_STATE_FILE, journal.trainerState({ step, epoch, tokens, bestModelCheckpoint })),
+            jsonFile(SETTINGS_FILE, plan.recorded),
+            jsonFile(STATE_FILE, runStateToJson(state)),
+          ],
+          { limit: settings.saveTotalLimit, best: settings.loadBestModelAtEnd ? bestStep : undefined, notice: say },
+        );
+        await told.checkpointSaved({ step, path });
+      } catch (error) {
+        // A full disk at midnight must not end the run: the next save may find room again.
+        if (!(error instanceof UserError)) throw error;
+        await told.noticed({ step, kind: "checkpoint", message: error.message });
+      }
+    },
+    async sample(step, signal) {
+      const samples = await session.sample(samplesBetween(settings), signal);
+      // Of a run that has ended meanwhile nothing more is told.
+      if (!signal.aborted) await told.sampled({ step, samples });
+    },
+    async diverged(result) {
+      const name = `not-finite-step-${result.step}.json`;
+      divergence = { result, dump: folder.folder(name).path };
+      try {
+        await folder.replace(name, `${JSON.stringify(reproduction(result, plan), null, 2)}\n`);
+      } catch (error) {
+        // A full disk must not hide why the run ends.
+        divergence.dump = `no file, since it could not be written (${(error as Error).message})`;
+      }
+    },
+  };
+  return {
+    actions,
+    best,
+    spikes,
+    restored,
+    async ended(summary) {
+      const { step, reason } = summary;
+      if (reason === "interrupted") await told.noticed({ step, kind: reason, message: `stopped after step ${step}` });
+      if (reason === "time-limit")
+        await told.noticed({ step, kind: reason, message: `--max-hours were over after step ${step}` });
+      await told.ended(summary);
+      end = reason;
+    },
+    async broken(error) {
+      // What has been told stays so, unless the model that was to come of it could not be saved.
+      if (end !== undefined && end !== "finished" && end !== "early-stop") return;
+      const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof DeviceLostError) await told.noticed({ step: last, kind: "device-lost", message });
+      const reason = error instanceof StoppedError ? "interrupted" : "failed";
+      const train_runtime = (performance.now() - began) / 1000;
+      await told.ended({ step: last, train_loss: Number.NaN, train_runtime, reason });
+    },
+    failed: () => divergedError(divergence!.result, settings, divergence!.dump),
+  };
+}
+
+/** Everything that is known before the first step. `version`: of this program. */
+export function describe(session: Session, plan: TrainPlan, version: string, resumedFrom: number): RunDescription {
+  return {
+    settings: plan.recorded,
+    config: { ...plan.config },
+    adapter: session.runtime.name,
+    parameters: parameterCount(plan.config),
+    trainableParameters: trainedEntries(plan.layout).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    maxSteps: plan.options.maxSteps,
+    data: { ...plan.data.report },
+    deviceBytes: session.deviceBytes,
+    tuning: session.runtime.tuning,
+    version,
+    startedAt: new Date().toISOString(),
+    resumedFrom,
+  };
+}
+
+/** What is needed to see a step again: its numbers, the seed, and the texts that it was about. */
+function reproduction(result: StepResult, { recorded, source, tokenizer }: TrainPlan): object {
+  const { rows } = source.at(result.step - 1);
+  const texts = rows.map((row) => row.map(({ ids }) => tokenizer.decode(Array.from(ids))));
+  const numbers = { loss: String(result.loss), gradNorm: String(result.gradNorm) };
+  return { ...result, ...numbers, settings: recorded, rows: texts };
+}

@@ -1,0 +1,134 @@
+import type { Tape } from "../autograd/tape.ts";
+import type { FloatDType } from "../core/dtype.ts";
+import { userError } from "../core/errors.ts";
+import { createTurns } from "../core/turns.ts";
+import { createGenerator, type Generator } from "../generate/generate.ts";
+import type { Tuning } from "../kernels/tuning.ts";
+import { ARENA, writeArena } from "../model/arena.ts";
+import { initialCorrections, initialPieces } from "../model/parameters.ts";
+import { noHalves } from "../runtime/checks.ts";
+import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
+import { contextsFor } from "../train/contexts.ts";
+import { createEvaluator, type Evaluator } from "../train/evaluate.ts";
+import type { SampleEntry } from "../train/events.ts";
+import { type MemoryBudget, prepareWithin, trainerTapes } from "../train/fit.ts";
+import { createTrainer, resetOptimizer, type Trainer } from "../train/trainer.ts";
+import type { SavedCheckpoint } from "./checkpoints.ts";
+import { fitRequest } from "./need.ts";
+import type { TrainPlan } from "./plan.ts";
+import { sampleRequest } from "./sample.ts";
+
+/** A runtime that a run can have made, and closes. */
+export interface OpenRuntime extends Runtime {
+  /** What its kernels are chosen by, as JSON: a run records it, since the same bits need the same choices. */
+  readonly tuning: Tuning | null;
+  /** Measures what `tapes` compute and gives a runtime that uses it, in place of this one, which must have no states yet. */
+  tuned(tapes: Iterable<Tape>): Promise<OpenRuntime>;
+}
+
+/** The part of a run that a device has: lost with it, and made anew from a checkpoint. */
+export interface Session {
+  readonly runtime: OpenRuntime;
+  readonly trainer: Trainer;
+  readonly evaluator: Evaluator | undefined;
+  /** Of a step. */
+  readonly stats: ProgramStats;
+  /** The most that the run will hold on its device, as predicted. */
+  readonly deviceBytes: number;
+  /** Continues the prompts of the settings, `count` of them in turn; rejects with the reason of `signal` once it is aborted. */
+  sample(count: number, signal?: AbortSignal): Promise<SampleEntry["samples"]>;
+  /** Frees what training and evaluation hold, but for weights: room for the last samples. */
+  endTraining(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface SessionOptions {
+  /** What to go on from; the model or fresh weights where there is none. */
+  readonly checkpoint: SavedCheckpoint | undefined;
+  readonly pauseAfter: (step: number) => boolean;
+  /** What it may take, if anybody says. */
+  readonly budget: MemoryBudget | undefined;
+  /** Gives up before the first step. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Compiles what a run needs, refusing one that does not fit, and brings its weights to the device. */
+export async function openSession(
+  runtime: OpenRuntime,
+  plan: TrainPlan,
+  { checkpoint, pauseAfter, budget, signal }: SessionOptions,
+): Promise<Session> {
+  const { config, layout, source, options, settings, model } = plan;
+  requirePrecision(runtime, options.precision);
+  const trainer = createTrainer(runtime, config, layout, source, {
+    ...options,
+    startStep: checkpoint?.step ?? 0,
+    pauseAfter,
+  });
+  const request = fitRequest(runtime, plan, { budget, resumed: checkpoint !== undefined });
+  const stats = await prepareWithin(request, () => trainer.prepare());
+  // A checkpoint of corrections has nothing of the model that they correct.
+  if (model && (!checkpoint || layout.lora)) await model.load(runtime, layout);
+  if (checkpoint) {
+    await checkpoint.restore(runtime, layout, options.precision);
+  } else {
+    const turn = createTurns();
+    const { seed } = settings;
+    for (const { offset, data } of model ? initialCorrections(layout, seed) : initialPieces(config, layout, seed)) {
+      signal?.throwIfAborted();
+      const due = turn();
+      if (due) await due;
+      writeArena(runtime, layout, ARENA.parameters, data, offset);
+    }
+    resetOptimizer(runtime, layout, options.precision);
+  }
+  const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
+  const evaluator =
+    plan.evaluation && createEvaluator(runtime, config, layout, plan.evaluation, rows, options.precision);
+  let generator: Generator | undefined;
+  const endTraining = async (): Promise<void> => {
+    await Promise.all([trainer.dispose(), evaluator?.dispose()]);
+  };
+  return {
+    runtime,
+    trainer,
+    evaluator,
+    stats,
+    deviceBytes: request.need(request.wanted).deviceBytes,
+    async sample(count, signal) {
+      generator ??= createGenerator(runtime, config, layout);
+      return sampleWith(generator, plan, count, signal);
+    },
+    endTraining,
+    async dispose() {
+      await endTraining();
+      generator?.dispose();
+    },
+  };
+}
+
+/** Throws a `UserError` where the adapter cannot compute so. */
+export function requirePrecision({ name, traits }: OpenRuntime, precision: FloatDType | undefined): void {
+  if (precision === "f16" && !traits.f16) userError(noHalves(name), "device");
+}
+
+/** The tapes of a plan's largest batches. */
+export function tapesOf({ config, layout, source, options }: TrainPlan): Tape[] {
+  const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = options;
+  const context = contextsFor(source.longest, config.contextLength).at(-1)!;
+  const shape = { batch: batchSize, context, packed: source.packed ?? false };
+  return trainerTapes(config, layout, shape, options, { accumulationSteps, batchSize, recompute });
+}
+
+async function sampleWith(
+  generator: Generator,
+  plan: TrainPlan,
+  count: number,
+  signal: AbortSignal | undefined,
+): Promise<SampleEntry["samples"]> {
+  const { texts, prompts, options } = sampleRequest(plan, count);
+  const generated = await generator.generate(prompts, options, signal);
+  return generated.map(({ ids, stopped }, i) => {
+    return { prompt: texts[i]!, text: plan.tokenizer.decode(ids), ended: stopped === "end" };
+  });
+}

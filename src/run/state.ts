@@ -1,0 +1,82 @@
+/** `loop.json` of a checkpoint: what a run counts besides the states of its device. */
+import * as z from "zod/mini";
+import { userError } from "../core/errors.ts";
+import { checkJson } from "../io/check-json.ts";
+import type { BestEvaluation, SpikeMemory } from "../train/health.ts";
+
+export const STATE_FILE = "loop.json";
+const FORMAT = 1;
+
+/** How far a run is. Who goes on from it goes on as if nobody had stopped. */
+export interface RunState {
+  /** Optimiser steps done. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Real tokens trained on since the run's first step. */
+  readonly tokens: number;
+  /** Steps that were left out as not finite, the last ones in a row. */
+  readonly skippedInARow: number;
+  /** The step's evaluation was given up: who goes on makes it first, as a run that was never stopped has made it. */
+  readonly evaluationDue: boolean;
+  readonly best: BestEvaluation | undefined;
+  /** Evaluations since the best one. */
+  readonly waited: number;
+  /** What is known of losses, so that a spike is one; undefined in checkpoints of versions that did not keep it. */
+  readonly spikes: SpikeMemory | undefined;
+}
+
+const count = z.int().check(z.minimum(0));
+const evaluation = z.object({ step: count, loss: z.number() });
+const moments = z.object({ count, mean: z.number(), variance: z.number().check(z.minimum(0)) });
+
+const STATE = z.object({
+  format: z.literal(FORMAT),
+  step: count,
+  epoch: z.number().check(z.minimum(0)),
+  tokens: count,
+  skippedInARow: count,
+  evaluationDue: z.boolean(),
+  best: z.optional(evaluation),
+  waited: count,
+  spikes: z.optional(moments),
+});
+
+/** Before there was a format number. */
+const FORMER = z.object({
+  progress: z.object({
+    epoch: z.number().check(z.minimum(0)),
+    tokens: count,
+    skippedInARow: count,
+    evaluationDue: z._default(z.boolean(), false),
+  }),
+  best: z.object({ best: z.optional(evaluation), waited: count }),
+});
+
+export function runStateToJson(state: RunState): object {
+  return { format: FORMAT, ...state };
+}
+
+/** The state of a checkpoint of `step` steps. Throws `UserError` that names `file` where it is none. */
+export function parseRunState(json: unknown, step: number, file: string): RunState {
+  const format = (json as { format?: unknown } | null)?.format;
+  if (Number.isInteger(format) && format !== FORMAT)
+    userError(`${file}: format ${format}; this version reads ${FORMAT}`);
+  const parsed = format === undefined ? former(json, step) : checkJson(STATE, json);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    return userError(`${file}: is no state of a run: ${path.join(".") || "it"}: ${message}`);
+  }
+  const { data } = parsed;
+  if (data.step !== step) userError(`${file}: is of step ${data.step}, its checkpoint of step ${step}`);
+  return { ...data, best: data.best, spikes: data.spikes };
+}
+
+function former(json: unknown, step: number) {
+  const parsed = checkJson(FORMER, json);
+  if (!parsed.success) return parsed;
+  const { progress, best } = parsed.data;
+  return {
+    success: true as const,
+    data: { ...progress, step, best: best.best, waited: best.waited, spikes: undefined },
+  };
+}

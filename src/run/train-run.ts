@@ -1,0 +1,387 @@
+/** A training run from its plan to its model: in a folder, on a device, told to whoever listens. */
+import { DeviceLostError } from "../core/errors.ts";
+import { type Tuning, tuningFrom } from "../kernels/tuning.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Folder, Lock } from "../storage/folder.ts";
+import { exists, readText, setAside } from "../storage/read.ts";
+import { listeners, type RunListener, type RunSummary, type SampleEntry } from "../train/events.ts";
+import { checkFit, type MemoryBudget } from "../train/fit.ts";
+import { withRecovery } from "../train/recovery.ts";
+import { checkpointName, findCheckpoints, newestStep, openCheckpoint, type SavedCheckpoint } from "./checkpoints.ts";
+import { describeDataChange } from "./data-change.ts";
+import { checkDisk } from "./disk.ts";
+import { LOCK_FILE, MODEL_FOLDER, RUN_FILE } from "./files.ts";
+import type { Writer } from "./journal.ts";
+import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
+import { fitRequest } from "./need.ts";
+import { modelOf, type TrainPlan } from "./plan.ts";
+import { createRecorder, type Recorder } from "./record.ts";
+import { checkpointToGoOnFrom, whyFinished } from "./resume.ts";
+import { saveModel } from "./save-model.ts";
+import { type OpenRuntime, openSession, requirePrecision, type Session, tapesOf } from "./session.ts";
+import { createStop, type Stop } from "./stop.ts";
+
+/** Where a run is kept. */
+export interface RunHome {
+  /** The folder of a run that goes on; undefined for a new one. */
+  readonly goesOn?: Folder | undefined;
+  /** Makes the folder of a new run, which is asked for once it is known that the run fits. */
+  begin(): Promise<Folder>;
+  /** For messages about the place where a new run shall lie: how it is called, and the bytes that are free there. */
+  readonly place?: { readonly path: string; free(): Promise<number | undefined> };
+}
+
+export interface RunOptions {
+  readonly home: RunHome;
+  /** Opens a device; `tuning` is that of the run that goes on (`null`: the defaults). Closed at the end. */
+  openRuntime(options: {
+    readonly tuning: Tuning | null | undefined;
+    readonly signal: AbortSignal;
+  }): Promise<OpenRuntime>;
+  /** Stops the run: before its first step at once, with the signal's reason; then after a step, which is saved. */
+  readonly signal?: AbortSignal | undefined;
+  readonly listeners?: readonly RunListener[];
+  /** Milliseconds on `performance.now()` after which to save and end. */
+  readonly deadline?: number | undefined;
+  /** A run to go on with that is finished is left as it is, instead of refused. */
+  readonly mayBeFinished?: boolean;
+  /** Measure kernels first. */
+  readonly tune?: boolean;
+  /** What a runtime may take, if anybody says. */
+  budget?(runtime: Runtime): MemoryBudget | undefined;
+  /** Of the program, for run.json. */
+  readonly version?: string;
+  /** Who writes, as TensorBoard's files are named; the run's name is that of its folder by default. */
+  readonly writer?: (folder: Folder) => Writer;
+}
+
+/** What became of a run. */
+export type RunResult =
+  /** It was finished before; `why` says so in a sentence. */
+  | { readonly reason: "already-finished"; readonly folder: Folder; readonly why: string }
+  | {
+      readonly reason: Exclude<RunSummary["reason"], "failed">;
+      readonly folder: Folder;
+      readonly summary: RunSummary;
+      /** The step of the newest checkpoint, if there is one. */
+      readonly saved: number | undefined;
+      /** Where the model is; undefined where the run stopped before its end. */
+      readonly model: string | undefined;
+      /** Of the model; undefined where none were asked for, or they were left out. */
+      readonly samples: SampleEntry["samples"] | undefined;
+    };
+
+/** Devices lost in a row without a new checkpoint, after which the run gives up. */
+const MOST_LOSSES = 3;
+
+/** The name of a folder's last part, as runs are called. */
+export function nameOf({ path }: Folder): string {
+  return path.split(/[\\/]/).findLast((part) => part !== "") ?? path;
+}
+
+/**
+ * Trains as the plan says, saves what comes out, and samples it. Rejects with a `UserError` on whatever a person can mend, with
+ * the signal's reason where it was stopped before its first step, and with `DeviceLostError` where devices are lost again and
+ * again. The caller closes the plan's data and model.
+ */
+export async function trainRun(plan: TrainPlan, options: RunOptions): Promise<RunResult> {
+  const told = listeners(options.listeners ?? []);
+  const asked = options.signal ?? new AbortController().signal;
+  const preparing = new AbortController();
+  let phase: Parameters<typeof told.entered>[0] = "preparation";
+  const enter: typeof told.entered = async (next) => {
+    phase = next;
+    await told.entered(next);
+  };
+  const giveUp = (): void => {
+    if (phase === "preparation") preparing.abort(asked.reason);
+  };
+  if (asked.aborted) giveUp();
+  asked.addEventListener("abort", giveUp);
+  const stop = createStop(asked, options.deadline, () => {
+    if (phase !== "preparation") told.warned("--max-hours are over: stopping after this step and saving");
+  });
+  try {
+    return await withHome(plan, options, { told, asked, preparing: preparing.signal, stop, enter });
+  } finally {
+    stop.dispose();
+    asked.removeEventListener("abort", giveUp);
+  }
+}
+
+/** What the parts of a run have in common. */
+interface Course {
+  readonly told: Required<RunListener>;
+  readonly asked: AbortSignal;
+  /** Aborted where the run is told to stop while nothing would be lost. */
+  readonly preparing: AbortSignal;
+  readonly stop: Stop;
+  readonly enter: Required<RunListener>["entered"];
+}
+
+async function withHome(plan: TrainPlan, options: RunOptions, course: Course): Promise<RunResult> {
+  const { home, openRuntime } = options;
+  const { told, asked, preparing, enter } = course;
+  let folder: Folder | undefined;
+  let lock: Lock | undefined;
+  let lost: string | undefined;
+  let recorder: Pick<Recorder, "broken"> | undefined;
+  const occupy = async (place: Folder): Promise<Folder> => {
+    lock = await place.lock(LOCK_FILE, told.warned);
+    folder = place;
+    return place;
+  };
+  try {
+    if (home.goesOn) {
+      const place = await occupy(home.goesOn);
+      const why = await whyFinished(place, plan, options.mayBeFinished === true);
+      if (why !== undefined) return { reason: "already-finished", folder: place, why };
+    }
+    const recorded = folder && (await recordedRun(folder));
+    const change = describeDataChange(recorded?.data, plan.data.report);
+    if (change !== undefined) told.warned(change);
+    checkDisk(plan, await diskOf(home));
+    let tuning = recorded?.tuning;
+    return await withRecovery({
+      async open() {
+        await enter("preparation");
+        asked.throwIfAborted();
+        const opened = await openRuntime({ tuning, signal: preparing });
+        const runtime = options.tune && tuning === undefined ? await tuned(opened, plan, options) : opened;
+        // The same choices on a second device: other kernels round in another order.
+        tuning = runtime.tuning;
+        return runtime;
+      },
+      async use(runtime, losses) {
+        if (losses === 0) {
+          await told.opened(runtime.name);
+          const before = recorded?.adapter;
+          if (before !== undefined && before !== runtime.name)
+            told.warned(
+              `the run was computed on ${before} and goes on on ${runtime.name}: from the same weights, in other bits`,
+            );
+        }
+        const checkpoint = folder && (await checkpointToGoOnFrom(folder, told.warned));
+        const session = await openSession(runtime, plan, {
+          checkpoint,
+          pauseAfter: pauseAfter(plan, course.stop),
+          budget: options.budget?.(runtime),
+          signal: preparing,
+        });
+        preparing.throwIfAborted();
+        const place = folder ?? (await occupy(await home.begin()));
+        await enter("training");
+        const sitting: Sitting = {
+          folder: place,
+          lock,
+          checkpoint,
+          lost,
+          version: options.version,
+          writer: options.writer?.(place),
+          begun(made) {
+            recorder = made;
+          },
+        };
+        return await trainSession(session, plan, sitting, course);
+      },
+      saved: async () => (folder && (await newestStep(folder))) ?? 0,
+      mostLosses: MOST_LOSSES,
+      notice(message) {
+        lost = message;
+        told.warned(message);
+      },
+      signal: asked,
+    });
+  } catch (error) {
+    // Where another process goes on with the run by now, its files are not ours to write.
+    const held = await lock?.check().then(
+      () => true,
+      () => false,
+    );
+    if (held) await recorder?.broken(error);
+    throw error;
+  } finally {
+    await lock?.release();
+  }
+}
+
+/** What a run that goes on says of its beginning. */
+interface RecordedRun {
+  readonly data: unknown;
+  readonly adapter: string | undefined;
+  /** What its kernels were chosen by; undefined where it says nothing of it. */
+  readonly tuning: Tuning | null | undefined;
+}
+
+async function recordedRun(folder: Folder): Promise<RecordedRun> {
+  const json = JSON.parse(await readText(folder, RUN_FILE)) as Readonly<Record<string, unknown>>;
+  const { adapter, tuning } = json;
+  return {
+    data: json.data,
+    adapter: typeof adapter === "string" ? adapter : undefined,
+    tuning: tuning === null ? null : tuningFrom(tuning),
+  };
+}
+
+async function diskOf({ goesOn, place }: RunHome) {
+  if (goesOn)
+    return { path: goesOn.path, checkpoints: (await findCheckpoints(goesOn)).length, free: await goesOn.free() };
+  return { path: place?.path ?? "the run's folder", checkpoints: 0, free: await place?.free() };
+}
+
+/** Measures for minutes, and so not for a run that would be refused. */
+async function tuned(opened: OpenRuntime, plan: TrainPlan, { budget }: RunOptions): Promise<OpenRuntime> {
+  try {
+    requirePrecision(opened, plan.options.precision);
+    checkFit(fitRequest(opened, plan, { budget: budget?.(opened), resumed: false }));
+    return await opened.tuned(tapesOf(plan));
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+function pauseAfter({ settings, options, evaluation }: TrainPlan, stop: Stop): (step: number) => boolean {
+  const { maxSteps } = options;
+  const pauses = pausesOf(settings, maxSteps, evaluation !== undefined);
+  return (step) =>
+    stop.reason !== undefined || pauses.evaluateAfter(step) || pauses.saveAfter(step) || step === maxSteps;
+}
+
+/** What a session has of its run. */
+export interface Sitting {
+  readonly folder: Folder;
+  /** Without it nothing more is written. */
+  readonly lock?: Pick<Lock, "check"> | undefined;
+  /** What the session goes on from. */
+  readonly checkpoint: SavedCheckpoint | undefined;
+  /** What was said of the device that was lost before. */
+  readonly lost?: string | undefined;
+  /** Of the program. */
+  readonly version?: string | undefined;
+  readonly writer?: Writer | undefined;
+  /** Given who tells the run's files of it. */
+  readonly begun?: (recorder: Pick<Recorder, "broken">) => void;
+}
+
+/** Trains one session to its end, and saves what came out. Without its lock it writes nothing more, and throws. */
+export async function trainSession(
+  session: Session,
+  plan: TrainPlan,
+  { folder, lock, checkpoint, lost, version = "unknown", writer, begun }: Sitting,
+  { told, stop, enter }: Pick<Course, "told" | "stop" | "enter">,
+): Promise<RunResult> {
+  const { settings, options } = plan;
+  const { deviceBytes, stats } = session;
+  await told.prepared({ path: folder.path, deviceBytes, dispatches: stats.dispatches });
+  await lock?.check();
+  const recorder = await createRecorder(session, plan, {
+    folder,
+    checkpoint,
+    writer: writer ?? { name: nameOf(folder), host: "localhost", process: 0 },
+    version,
+    listener: told,
+    lost,
+  });
+  begun?.(recorder);
+  const { best, spikes, restored } = recorder;
+  const actions = lock ? whileHeld(lock, recorder.actions) : recorder.actions;
+  const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
+  const began = performance.now();
+  const ended = await runLoop(session, pauses, actions, {
+    settings,
+    maxSteps: options.maxSteps,
+    restored,
+    best,
+    spikes,
+    stop,
+  });
+  const summary = { ...ended, train_runtime: (performance.now() - began) / 1000 };
+  await enter("end");
+  await lock?.check();
+  await recorder.ended(summary);
+  const { reason, step } = summary;
+  if (reason === "failed") return recorder.failed();
+  const saved = await newestStep(folder);
+  if (reason === "interrupted" || reason === "time-limit")
+    return { reason, folder, summary, saved, model: undefined, samples: undefined };
+  if (settings.loadBestModelAtEnd) await loadBest(session, plan, folder, best.best?.step ?? step, told);
+  await lock?.check();
+  const model = await saveResult(session, plan, folder);
+  await told.modelSaved({ step, path: model });
+  const samples = await lastSamples(session, plan, stop, told);
+  if (samples) await told.completed({ step, samples });
+  return { reason, folder, summary, saved, model, samples };
+}
+
+/** Samples of a model that is saved: nothing that goes wrong here may train it again. */
+async function lastSamples(
+  session: Session,
+  { settings }: TrainPlan,
+  stop: Stop,
+  told: Required<RunListener>,
+): Promise<SampleEntry["samples"] | undefined> {
+  try {
+    await session.endTraining();
+    const samples =
+      settings.samples > 0 && stop.reason === undefined
+        ? await unlessStopped(session.sample(settings.samples, stop.signal), stop.signal)
+        : undefined;
+    await session.dispose();
+    return samples;
+  } catch (error) {
+    if (!(error instanceof DeviceLostError)) throw error;
+    told.warned(`${error.message}; the model is saved, samples are left out`);
+    return undefined;
+  }
+}
+
+/** Saves the model that the session has come to, in place of one from before more steps were asked for; gives its path. */
+async function saveResult({ runtime }: Session, plan: TrainPlan, folder: Folder): Promise<string> {
+  const before = (await exists(folder, MODEL_FOLDER)) ? await setAside(folder, MODEL_FOLDER) : undefined;
+  try {
+    await saveModel(runtime, plan.layout, modelOf(plan), folder, MODEL_FOLDER);
+  } catch (error) {
+    // Rather the old one than none.
+    if (before !== undefined && !(await exists(folder, MODEL_FOLDER)))
+      await folder.move(before, MODEL_FOLDER).catch(() => undefined);
+    throw error;
+  }
+  if (before !== undefined) await folder.remove(before);
+  return folder.folder(MODEL_FOLDER).path;
+}
+
+/** What a loop writes, each only while the run's lock is held: a machine that slept may find that another goes on with it. */
+function whileHeld(lock: Pick<Lock, "check">, actions: LoopActions): LoopActions {
+  const held =
+    <A extends readonly unknown[]>(act: (...args: A) => void | Promise<void>) =>
+    async (...args: A): Promise<void> => {
+      await lock.check();
+      await act(...args);
+    };
+  return {
+    stepped: actions.stepped,
+    logged: held(actions.logged),
+    evaluated: held(actions.evaluated),
+    noticed: held(actions.noticed),
+    save: held(actions.save),
+    sample: held(actions.sample),
+    diverged: held(actions.diverged),
+  };
+}
+
+/** Brings back the weights of the best evaluation, unless they could not be saved then. */
+async function loadBest(
+  session: Session,
+  { layout }: TrainPlan,
+  folder: Folder,
+  best: number,
+  told: Required<RunListener>,
+): Promise<void> {
+  const name = checkpointName(best);
+  const place = folder.folder(name);
+  if (!(await exists(folder, name)))
+    return told.warned(`${place.path}: is not there, so that the model is the last one and not the best`);
+  await (await openCheckpoint(place, best)).restore(session.runtime, layout);
+  await told.bestLoaded(best);
+}

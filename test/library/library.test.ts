@@ -1,0 +1,189 @@
+/** The library's own face: what a program has of a model, in memory and on the disk. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { unzipSync } from "fflate";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Model } from "../../src/library/model.ts";
+import { createModel, finetune, loadModel } from "../../src/node.ts";
+import { memoryFolder } from "../../src/storage/memory.ts";
+import { readText } from "../../src/storage/read.ts";
+import { charTokenizer } from "../../src/text/char.ts";
+
+const NAMES = Array.from({ length: 24 }, (_, i) => `${"abcde".slice(i % 4)}@${"xyz".slice(i % 3)}.org`);
+const SIZES = { nEmbd: 16, nLayer: 1, nHead: 2, nPositions: 24 };
+const QUICK = { maxSteps: 12, perDeviceTrainBatchSize: 4, learningRate: 1e-2, samples: 2, loggingSteps: 4 };
+
+const folder = mkdtempSync(join(tmpdir(), "gpt2-library-"));
+const open: Model[] = [];
+const fresh = async (device = "cpu"): Promise<Model> => {
+  const model = await createModel(SIZES, charTokenizer(NAMES.join("")), { device });
+  open.push(model);
+  return model;
+};
+afterAll(async () => {
+  for (const model of open) await model.close();
+  rmSync(folder, { recursive: true });
+});
+
+let trained: Model;
+beforeAll(async () => {
+  trained = await fresh();
+  await finetune(trained, NAMES, QUICK);
+});
+
+describe("a model", () => {
+  test("learns what it is given, and is the one that came out", async () => {
+    const model = await fresh("wasm");
+    const before = await model.loss(NAMES);
+    const steps: number[] = [];
+    const { reason, summary, samples } = await finetune(
+      model,
+      { train: NAMES, evaluate: NAMES.slice(0, 4) },
+      { ...QUICK, eval_steps: 4, loadBestModelAtEnd: true },
+      { onEvent: { logged: ({ step }) => void steps.push(step) } },
+    );
+    expect(reason).toBe("finished");
+    expect(summary.step).toBe(12);
+    expect(samples).toHaveLength(2);
+    expect(steps).toEqual([4, 8, 12]);
+    const after = await model.loss(NAMES);
+    expect(after.tokens).toBe(before.tokens);
+    expect(after.loss).toBeLessThan(0.8 * before.loss);
+    expect(after.perplexity).toBeCloseTo(Math.exp(after.loss), 10);
+  });
+
+  test("continues a text, several, each several times, and ids; equal seeds give equal texts", async () => {
+    const options = { maxNewTokens: 6, temperature: 0.9, seed: 3 };
+    const one = await trained.generate("ab", options);
+    expect(one.startsWith("ab")).toBe(true);
+    expect(await trained.generate(["ab"], options)).toEqual([one]);
+    const many = await trained.generate(["ab", "c"], { ...options, numReturnSequences: 2 });
+    expect(many.map((text) => text[0])).toEqual(["a", "a", "c", "c"]);
+    const [ids] = await trained.generateIds(["ab"], { ...options, logProbabilities: true });
+    expect(ids!.text).toBe(one.slice(2));
+    expect(ids!.logProbabilities).toHaveLength(ids!.ids.length + (ids!.stopped === "end" ? 1 : 0));
+    const start = [...trained.tokenizer.startIds, ...trained.tokenizer.encode("ab")];
+    expect((await trained.generateIds([start], options))[0]!.ids).toEqual(ids!.ids);
+  });
+
+  test("gives a text as it comes, and leaves its turn to others where it is left", async () => {
+    const options = { maxNewTokens: 6, temperature: 0.9, seed: 3 };
+    let streamed = "ab";
+    for await (const piece of trained.stream("ab", options)) streamed += piece;
+    expect(streamed).toBe(await trained.generate("ab", options));
+    for await (const _ of trained.stream("ab", options)) break;
+    const both = await Promise.all([trained.generate("ab", options), trained.loss(["ab"])]);
+    expect(both[0]).toBe(streamed);
+  });
+
+  test("is saved in a folder, a storage, a map and a zip, all the same, and loaded from each", async () => {
+    const map = new Map<string, Uint8Array>();
+    await trained.save(map);
+    const path = join(folder, "model");
+    await trained.save(path);
+    const storage = memoryFolder();
+    await trained.save(storage, "mine");
+    const zip = unzipSync(new Uint8Array(await (await trained.toZip()).arrayBuffer()));
+    expect([...map.keys()].sort()).toEqual(readdirSync(path).sort());
+    for (const [name, bytes] of map) {
+      expect(readFileSync(join(path, name)).equals(bytes), name).toBe(true);
+      expect(zip[name], name).toEqual(bytes);
+    }
+    const wanted = await trained.loss(NAMES);
+    const files = [...map].map(([name, bytes]) => new File([Uint8Array.from(bytes)], name));
+    for (const source of [path, map, files, storage.folder("mine")]) {
+      const again = await loadModel(source, { device: "cpu" });
+      expect(await again.loss(NAMES)).toEqual(wanted);
+      await again.close();
+    }
+    await expect(trained.save(path)).rejects.toThrow("exists already");
+  });
+
+  test("says what is wrong, in one line", async () => {
+    await expect(trained.generate("a", { topP: 2 })).rejects.toThrow(/^topP is 2: wanted/);
+    await expect(trained.generate("#")).rejects.toThrow('"#"');
+    await expect(trained.loss("a".repeat(40))).rejects.toThrow("text 1: has 42 tokens, the model's context holds 24");
+    await expect(loadModel(join(folder, "nowhere"))).rejects.toThrow("there is no such file or directory");
+    await expect(loadModel(new Map())).rejects.toThrow("wanted config.json");
+    const gone = await fresh();
+    await gone.close();
+    await expect(gone.generate("a")).rejects.toThrow("the model was closed; load it again");
+    await expect(finetune({} as Model, NAMES)).rejects.toThrow("wanted a model that loadModel or createModel gave");
+  });
+});
+
+describe("fine-tuning", () => {
+  test("of a model that was loaded has transformers' defaults, and keeps what the model brings", async () => {
+    const map = new Map<string, Uint8Array>();
+    await trained.save(map);
+    const model = await loadModel(map, { device: "cpu" });
+    open.push(model);
+    const storage = memoryFolder("run");
+    await finetune(model, NAMES, { maxSteps: 2, samples: 0 }, { storage });
+    expect(JSON.parse(await readText(storage, "run.json")).settings).toMatchObject({
+      learning_rate: 5e-5,
+      per_device_train_batch_size: 8,
+      weight_decay: 0,
+    });
+    await expect(finetune(model, NAMES, { nEmbd: 32 })).rejects.toThrow("brings its own tokenizer and sizes");
+    await expect(finetune(await fresh(), NAMES, { nEmbd: 32 })).rejects.toThrow("the model has nEmbd 16");
+  });
+
+  test("LoRA trains corrections, and the model then has them", async () => {
+    const map = new Map<string, Uint8Array>();
+    await trained.save(map);
+    const model = await loadModel(map, { device: "cpu" });
+    open.push(model);
+    const before = await model.loss(NAMES);
+    const storage = memoryFolder("run");
+    await finetune(model, NAMES, { ...QUICK, loraRank: 2, learningRate: 0.05 }, { storage });
+    const after = await model.loss(NAMES);
+    expect(after.loss).toBeLessThan(before.loss);
+    // Corrections by themselves, beside the model that they are of.
+    const again = await loadModel(map, { device: "cpu", adapter: storage.folder("model") });
+    expect((await again.loss(NAMES)).loss).toBeCloseTo(after.loss, 6);
+    await again.close();
+  });
+
+  test("that is stopped goes on in the same storage to the bits of one that never stopped", async () => {
+    const settings = { ...QUICK, saveSteps: 5, samples: 0 };
+    const whole = memoryFolder("whole");
+    await finetune(await fresh(), NAMES, settings, { storage: whole });
+    const halves = join(folder, "halves");
+    const stop = new AbortController();
+    const stopped = await finetune(await fresh(), NAMES, settings, {
+      storage: halves,
+      signal: stop.signal,
+      onEvent: { stepped: ({ step }) => step === 7 && stop.abort(new Error("enough")) },
+    });
+    expect(stopped.reason).toBe("interrupted");
+    const { reason, summary } = await finetune(await fresh(), NAMES, settings, { storage: halves });
+    expect([reason, summary.step]).toEqual(["finished", 12]);
+    const weights = await whole.folder("model").open("model.safetensors");
+    const bytes = new Uint8Array(weights.size);
+    await weights.read(0, bytes);
+    expect(readFileSync(join(halves, "model", "model.safetensors")).equals(bytes)).toBe(true);
+    // Of one that is done, the model is taken as it is.
+    const done = await fresh();
+    expect((await finetune(done, NAMES, settings, { storage: halves })).summary.step).toBe(12);
+    expect((await done.loss(NAMES)).loss).toBeCloseTo((await trained.loss(NAMES)).loss, 6);
+  });
+
+  test("one long text is trained on in windows; files by their paths; bad settings are named", async () => {
+    const model = await fresh();
+    await finetune(model, NAMES.join("").repeat(3), { ...QUICK, maxSteps: 3 });
+    const path = join(folder, "names.txt");
+    writeFileSync(path, `${NAMES.join("\n")}\n`);
+    await finetune(model, { files: path }, { ...QUICK, maxSteps: 3 });
+    await finetune(model, new Blob([`${NAMES.join("\n")}\n`]), { ...QUICK, maxSteps: 3, dataFormat: "txt" });
+    await expect(finetune(model, NAMES, { learningRat: 1 })).rejects.toThrow(/^finetune: learningRat is not a setting/);
+    await expect(finetune(model, NAMES, { fp16: true })).rejects.toThrow("precision");
+    await expect(finetune(model, NAMES, { learningRate: -1 })).rejects.toThrow("wanted a number, 0 or more");
+    await expect(finetune(model, [])).rejects.toThrow("got an empty list");
+    await expect(finetune(model, NAMES, { model: "gpt2" })).rejects.toThrow("model is no setting here");
+    const storage = memoryFolder("full");
+    await storage.replace("notes.txt", "mine");
+    await expect(finetune(model, NAMES, QUICK, { storage })).rejects.toThrow("full: holds other things");
+  });
+});

@@ -1,0 +1,19 @@
+import { createTerminalListener } from "../../src/cli/train/listener.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
+import type { TrainPlan } from "../../src/run/plan.ts";
+import type { Session } from "../../src/run/session.ts";
+import { type RunResult, type Sitting, trainSession } from "../../src/run/train-run.ts";
+import { listeners } from "../../src/train/events.ts";
+
+/** Trains a session that nobody stops to its end, in a directory, told to the terminal. */
+export function trainInto(
+  directory: string,
+  session: Session,
+  plan: TrainPlan,
+  more: Partial<Sitting> = {},
+): Promise<RunResult> {
+  const stop = { reason: undefined, signal: new AbortController().signal, dispose() {} };
+  const told = listeners([createTerminalListener(plan)]);
+  const sitting = { folder: nodeFolder(directory), checkpoint: undefined, ...more };
+  return trainSession(session, plan, sitting, { told, stop, enter: told.entered });
+}
