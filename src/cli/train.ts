@@ -12,7 +12,14 @@ import { idleSettings } from "../run/settings/idle.ts";
 import { parseSettings } from "../run/settings/json.ts";
 import { PRESET_NAMES } from "../run/settings/presets.ts";
 import { resolveSettings } from "../run/settings/resolve.ts";
-import { BROUGHT, flagName, type TrainSettings } from "../run/settings/table.ts";
+import {
+  BROUGHT,
+  DEFAULTS,
+  flagName,
+  SETTING_KEYS,
+  type SettingKey,
+  type TrainSettings,
+} from "../run/settings/table.ts";
 import type { Elsewhere } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { memoryOption } from "./memory.ts";
@@ -136,12 +143,23 @@ function settingsOf(
   // What is said anew need not be where it was.
   const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
   const found = withFoundPaths(paths, resume, terminal.warn);
-  return { settings: resolveSettings({ file: { ...recorded, ...found }, typed }), said: typed };
+  const settings = resolveSettings({ file: { ...recorded, ...found }, typed });
+  for (const line of changesOf(before, typed)) terminal.say(line);
+  return { settings, said: typed };
 }
 
 /** What a preset trains on that has data of its own. */
 function dataOf(preset: string | undefined): Partial<TrainSettings> {
   return preset === "emails" ? { data: [fileURLToPath(new URL("../../examples/emails.txt", import.meta.url))] } : {};
+}
+
+/** Settings that are now other than those that a run went on with, and that do not only say how far it shall go. */
+function changesOf(before: Partial<TrainSettings>, typed: Partial<TrainSettings>): string[] {
+  const length: readonly SettingKey[] = ["maxSteps", "numTrainEpochs", "data", "evalData"];
+  return SETTING_KEYS.filter((key) => typed[key] !== undefined && !length.includes(key)).flatMap((key) => {
+    const [was, is] = [before[key] ?? DEFAULTS[key], typed[key]].map((value) => String(value));
+    return was === is ? [] : [`changed   ${flagName(key)} ${is}, before ${was === "undefined" ? "not set" : was}`];
+  });
 }
 
 /** Of a run that is not done, the checkpoint that is its newest now: later there may be others. */

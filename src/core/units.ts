@@ -9,6 +9,11 @@ export function grouped(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
 
+/** "1 layer", "1,200 layers"; `many`: of a word that takes no s. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}
+
 /** Seconds as 1:05 or 2:03:04. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

@@ -29,7 +29,12 @@ const ANYWHERE: readonly Case[] = [
     line: `train --data names.txt ${SIZES} --max-steps 4 --samples 2 --eval-split 0.2 --eval-steps 2 --save-steps 2 --load-best-model-at-end --output-dir base`,
     last: NEXT,
   },
-  { line: "train --resume base --max-steps 5", last: NEXT },
+  {
+    line: "train --resume base --max-steps 5 --learning-rate 5e-4",
+    last: NEXT,
+    prints: /^changed {3}--learning-rate 0.0005, before 0.001$/m,
+  },
+  { line: "train --resume base --dry-run", last: /^base: all 5 steps are done$/ },
   { line: `train --preset emails ${SIZES} --max-steps 2 --samples 2`, last: NEXT },
   {
     line: `train --preset emails ${SIZES} --max-steps 2 --dry-run`,

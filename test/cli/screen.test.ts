@@ -57,7 +57,7 @@ function promised(): string[] {
 }
 
 const below60 = `
-memory    2.5 MiB on the device at most, 0 dispatches a step
+memory    2.5 MiB on the device at most
 step  3/12  loss 0.0000  epoch 0.75  N tokens/s
 step  6/12  loss 0.0000  epoch 1.50  N tokens/s
 step 6  eval_loss 0.0000  perplexity 00.00  best so far
@@ -77,7 +77,7 @@ trained in 0:00, saved in run/model; run/report.html shows
 loss: training, evaluation`;
 
 const below130 = `
-memory    2.5 MiB on the device at most, 0 dispatches a step
+memory    2.5 MiB on the device at most
 step  3/12  loss 0.0000  grad_norm 0.000  learning_rate 0.00e-0  epoch 0.75  N tokens/s
 step  6/12  loss 0.0000  grad_norm 0.000  learning_rate 0.00e-0  epoch 1.50  N tokens/s
 step 6  eval_loss 0.0000  perplexity 00.00  best so far

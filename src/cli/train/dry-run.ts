@@ -5,6 +5,7 @@ import { findCheckpoints } from "../../run/checkpoints.ts";
 import { checkDisk } from "../../run/disk.ts";
 import type { TrainPlan } from "../../run/plan.ts";
 import { describe } from "../../run/record.ts";
+import { whyFinished } from "../../run/resume.ts";
 import { openSession } from "../../run/session.ts";
 import type { TrainSettings } from "../../run/settings/table.ts";
 import type { Interrupt } from "../interrupt.ts";
@@ -28,6 +29,8 @@ export async function dryRun(settings: TrainSettings, options: TrainOptions, int
 
 async function measure(plan: TrainPlan, options: TrainOptions, signal: AbortSignal): Promise<void> {
   const { resume, outputDir } = options;
+  const finished = resume === undefined ? undefined : await whyFinished(nodeFolder(resume), plan, true);
+  if (finished !== undefined) return terminal.result(finished);
   const path = resume ?? outputDir ?? NEW_RUNS;
   const checkpoints = resume === undefined ? 0 : (await findCheckpoints(nodeFolder(resume))).length;
   const disk = checkDisk(plan, { path, checkpoints, free: await freeOnDisk(path) });

@@ -1,6 +1,6 @@
 import pc from "picocolors";
 import { sizeOf } from "../../core/shape.ts";
-import { byteSize } from "../../core/units.ts";
+import { byteSize, counted } from "../../core/units.ts";
 import { describeFindings, endTextOf } from "../../data/findings.ts";
 import { parameterCount } from "../../model/config.ts";
 import { trainedEntries } from "../../model/parameters.ts";
@@ -15,20 +15,21 @@ export function describePlan(plan: TrainPlan, adapter: string): string[] {
   const { settings, config, source, options, data, evaluation } = plan;
   const { batchSize, accumulation = 1, maxSteps } = options;
   const rows = batchSize * accumulation;
-  const per = plan.data.train.kind === "stream" ? "windows" : settings.packing ? "packed rows" : "records";
+  const unit = plan.data.train.kind === "stream" ? "window" : "record";
+  const per = settings.packing ? "packed row" : unit;
   const epochs = maxSteps / source.stepsPerEpoch;
   const tokens = data.report.tokens * epochs;
   return [
     `adapter   ${pc.bold(adapter)}`,
     `data      ${describeData(plan)}`,
     ...(evaluation
-      ? [`evaluate  on ${grouped(evaluation.count)} records or windows every ${settings.evalSteps} steps`]
+      ? [`evaluate  on ${counted(evaluation.count, unit)} every ${counted(settings.evalSteps, "step")}`]
       : []),
-    `model     ${grouped(parameterCount(config))} parameters: ${config.layers} layers, ${config.heads} heads, ` +
+    `model     ${grouped(parameterCount(config))} parameters: ${counted(config.layers, "layer")}, ${counted(config.heads, "head")}, ` +
       `${config.width} wide, ${config.contextLength} places, ${grouped(config.vocabSize)} tokens (${settings.tokenizer})` +
       `${options.precision === "f16" ? ", in f16" : ""}`,
     ...describeParts(plan),
-    `plan      ${grouped(maxSteps)} steps of ${grouped(rows)} ${per}` +
+    `plan      ${counted(maxSteps, "step")} of ${counted(rows, per)}` +
       `${accumulation > 1 ? ` in ${accumulation} batches` : ""}: ${epochs.toFixed(1)} epochs, about ${grouped(tokens)} tokens`,
   ];
 }
@@ -58,7 +59,7 @@ function describeData({ data, settings, source, options, tokenizer }: TrainPlan)
     : `, ${Math.round(100 * data.padding(options.batchSize, (places) => contexts.find((c) => c >= places) ?? places))} % padding`;
   const found = findings ? describeFindings(findings, endTextOf(tokenizer) ?? "", grouped) : [];
   return (
-    `${grouped(records)} records, ${grouped(tokens)} tokens, ${grouped(ended)} end in the end token, ${grouped(cut)} cut, ` +
+    `${counted(records, "record")}, ${counted(tokens, "token")}, ${grouped(ended)} end in the end token, ${grouped(cut)} cut, ` +
     `longest ${longest}${padding}${empty > 0 ? `, ${grouped(empty)} empty ones left out` : ""}` +
     `${found.map((line) => `, ${line}`).join("")}` +
     `${duplicates > 0 ? `, ${grouped(duplicates)} duplicates` : ""}${kept}`
@@ -66,7 +67,7 @@ function describeData({ data, settings, source, options, tokenizer }: TrainPlan)
 }
 
 export function describeMemory({ deviceBytes, dispatches }: Omit<PreparedEntry, "path">): string {
-  return `memory    ${byteSize(deviceBytes)} on the device at most, ${dispatches} dispatches a step`;
+  return `memory    ${byteSize(deviceBytes)} on the device at most${dispatches > 0 ? `, ${counted(dispatches, "dispatch", "dispatches")} a step` : ""}`;
 }
 
 /** `left`: where no bar says how long it still takes. */
