@@ -15,7 +15,7 @@ describe.runIf(hasChromium)("a folder of a browser's private files, written by a
   let answers: Answers;
   beforeAll(async () => {
     answers = JSON.parse(await runInChromium(await bundle("storage/opfs-page.ts")));
-  }, 300_000);
+  }, 600_000);
 
   test.each(CASES)("$name", ({ name }) => {
     expect(answers.conformance).not.toHaveProperty("failed");

@@ -133,6 +133,7 @@ export interface Attempt {
 export async function tryEach(open: () => Folder, attempt: (at: number) => Attempt): Promise<number> {
   let faults = 0;
   for (const { name, before, act, after } of CHANGES) {
+    for (const entry of await open().list()) await open().remove(entry.name);
     for (let at = 1; ; at++) {
       await before?.(open());
       const old = await snapshot(open());
@@ -155,12 +156,12 @@ export async function tryEach(open: () => Folder, attempt: (at: number) => Attem
       if (!hit()) break;
       faults++;
       await open().tidy();
-      const left = await open().tidy();
-      if (left.length > 0) throw new Error(`${told}: tidied twice, there is ${left}`);
       if (found !== wanted) await act(open(), at);
       const last = sorted(await snapshot(open()));
       if (last !== wanted) throw new Error(`${told}: done again, it is ${last}, wanted ${wanted}`);
     }
+    const left = await open().tidy();
+    if (left.length > 0) throw new Error(`${name}: done, there is left ${left}`);
   }
   return faults;
 }

@@ -427,9 +427,9 @@ function requireSame(file: AccessHandle, bytes: Uint8Array, at: number, name: st
   for (let done = 0; done < bytes.length; done += buffer.length) {
     const wanted = bytes.subarray(done, done + buffer.length);
     const got = buffer.subarray(0, wanted.length);
-    const count = file.read(got, { at: at + done });
-    if (count !== wanted.length || got.some((byte, i) => byte !== wanted[i]))
-      userError(`${name}: reads back other bytes than were written; check the disk`);
+    let same = file.read(got, { at: at + done }) === wanted.length;
+    for (let i = 0; i < wanted.length && same; i++) same = got[i] === wanted[i];
+    if (!same) userError(`${name}: reads back other bytes than were written; check the disk`);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Aside, flush, rename: files and folders that are there whole or not at all, whenever the process is killed or the disk fails.
- * Nothing else in Node's part renames.
+ * Nothing else in Node's part renames, but for locks.
  */
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";

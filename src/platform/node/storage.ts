@@ -18,7 +18,10 @@ export interface NodeFolderOptions {
   readonly held?: ((releaseNow: () => void) => () => void) | undefined;
 }
 
-/** A folder of the file system, which need not be there. A part of its path that is relative counts from where it is used. */
+/**
+ * A folder of the file system, which need not be there. A piece is appended by one write, so that only a machine that loses power
+ * leaves a part of one, and only at the file's end; it is neither flushed nor hidden there, since others read these files, too.
+ */
 export function nodeFolder(path: string, options: NodeFolderOptions = {}): Folder {
   return handleOf(path, options, new Map());
 }
