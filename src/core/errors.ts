@@ -51,3 +51,13 @@ export class ClosedError extends Error {
 export function userError(message: string, kind: ErrorKind = "input"): never {
   throw new UserError(message, { kind });
 }
+
+/** Messages about what lies at a path, with the path before them. */
+export async function within<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof UserError) || error.message.startsWith(path)) throw error;
+    throw new UserError(`${path}: ${error.message}`, { kind: error.kind, cause: error });
+  }
+}

@@ -45,7 +45,7 @@ export function weightFileNames(there: ReadonlySet<string>, index: ReadonlyMap<s
   }
   const got = [...there].slice(0, 12).join(", ") || "no files";
   const pickled = there.has("pytorch_model.bin") || there.has("pytorch_model.bin.index.json");
-  return userError(`model directory: got ${got}; wanted ${WEIGHTS}${pickled ? `. ${PICKLE_ADVICE}` : ""}`);
+  return userError(`got ${got}; wanted ${WEIGHTS}${pickled ? `. ${PICKLE_ADVICE}` : ""}`);
 }
 
 /** A pickle is a program: it is not run here. docs/checkpoints.md has the lines. */

@@ -1,6 +1,6 @@
 /** The checkpoints of a run: folders `checkpoint-<step>`, each there whole or not at all. */
 import type { FloatDType } from "../core/dtype.ts";
-import { NotFiniteError, UserError, userError } from "../core/errors.ts";
+import { NotFiniteError, UserError, userError, within } from "../core/errors.ts";
 import { formatManifest, MANIFEST, type Manifest, parseManifest } from "../io/manifest.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -200,14 +200,4 @@ function notSaved(step: number, error: unknown): never {
   if (!(error instanceof UserError)) throw error;
   const message = `checkpoint-${step} was not saved: ${error.message}; earlier checkpoints are as they were`;
   throw error instanceof NotFiniteError ? new NotFiniteError(message) : new UserError(message, { kind: error.kind });
-}
-
-/** Messages of what lies in a folder, with the folder's path before them. */
-async function within<T>(path: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof UserError) || error.message.startsWith(path)) throw error;
-    return userError(`${path}: ${error.message}`, error.kind);
-  }
 }

@@ -1,5 +1,5 @@
 /** A model in files, wherever they lie: opened, corrected, and brought to a device. */
-import { userError } from "../core/errors.ts";
+import { userError, within } from "../core/errors.ts";
 import { type Adapter, type BaseModel, openAdapter, readCorrections } from "../io/adapter.ts";
 import {
   type Checkpoint,
@@ -44,7 +44,7 @@ export async function openModelFiles(
   notice: (line: string) => void,
 ): Promise<OpenModel> {
   try {
-    const checkpoint = await openCheckpoint(files, options);
+    const checkpoint = await within(path, () => openCheckpoint(files, options));
     for (const line of checkpoint.notices) notice(line);
     const tokenizer = checkpoint.tokenizer ?? (await usualTokenizer(checkpoint));
     return {
