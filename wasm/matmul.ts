@@ -610,9 +610,57 @@ export function dots4(x: usize, b: usize, stride: usize, k: i32, to: usize): voi
     s2 = f32x4.add(s2, f32x4.mul(v, loadTail(b2, k & 3, 0)));
     s3 = f32x4.add(s3, f32x4.mul(v, loadTail(b3, k & 3, 0)));
   }
+  v128.store(to, sums4(s0, s1, s2, s3));
+}
+
+/** The sums of s's four vectors, in lanes. */
+// @ts-expect-error: decorator
+@inline
+function sums4(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   const even = f32x4.add(v128.shuffle<i32>(s0, s1, 0, 4, 1, 5), v128.shuffle<i32>(s0, s1, 2, 6, 3, 7));
   const odd = f32x4.add(v128.shuffle<i32>(s2, s3, 0, 4, 1, 5), v128.shuffle<i32>(s2, s3, 2, 6, 3, 7));
-  v128.store(to, f32x4.add(v128.shuffle<i64>(even, odd, 0, 2), v128.shuffle<i64>(even, odd, 1, 3)));
+  return f32x4.add(v128.shuffle<i64>(even, odd, 0, 2), v128.shuffle<i64>(even, odd, 1, 3));
+}
+
+/** `dots4` of two rows of a, `strideX` bytes apart, for K a multiple of 4: each load of b serves both. */
+export function dots24(x: usize, strideX: usize, b: usize, stride: usize, k: i32, to: usize): void {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let t0 = s0;
+  let t1 = s0;
+  let t2 = s0;
+  let t3 = s0;
+  const b1 = b + stride;
+  const b2 = b1 + stride;
+  const b3 = b2 + stride;
+  const z = x + strideX;
+  const end = words(k);
+  for (let i: usize = 0; i < end; i += 16) {
+    const v = v128.load(x + i);
+    const w = v128.load(z + i);
+    let c = v128.load(b + i);
+    s0 = f32x4.add(s0, f32x4.mul(v, c));
+    t0 = f32x4.add(t0, f32x4.mul(w, c));
+    c = v128.load(b1 + i);
+    s1 = f32x4.add(s1, f32x4.mul(v, c));
+    t1 = f32x4.add(t1, f32x4.mul(w, c));
+    c = v128.load(b2 + i);
+    s2 = f32x4.add(s2, f32x4.mul(v, c));
+    t2 = f32x4.add(t2, f32x4.mul(w, c));
+    c = v128.load(b3 + i);
+    s3 = f32x4.add(s3, f32x4.mul(v, c));
+    t3 = f32x4.add(t3, f32x4.mul(w, c));
+  }
+  v128.store(to, s0);
+  v128.store(to, s1, 16);
+  v128.store(to, s2, 32);
+  v128.store(to, s3, 48);
+  v128.store(to, t0, 64);
+  v128.store(to, t1, 80);
+  v128.store(to, t2, 96);
+  v128.store(to, t3, 112);
 }
 
 /** args as `matmul`, a as it is, M small. A piece is all rows of `columns` columns. */
@@ -633,7 +681,18 @@ export function matmulFewRows(args: usize, piece: i32, scratch: usize): void {
       // The last columns again where there are less than four.
       const from = n + 4 <= N ? n : N - 4;
       if (from < 0) break;
-      for (let m = 0; m < M; m++) {
+      let m = 0;
+      if ((K & 3) == 0) {
+        for (; m + 2 <= M; m += 2) {
+          dots24(a + stride * <usize>m, stride, b + stride * <usize>from, stride, K, scratch);
+          for (let half = 0; half < 2; half++) {
+            const at = scratch + <usize>(half << 6);
+            v128.store(at, sums4(v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48)));
+            for (let j = 0; j < count; j++) finish(args, m + half, n + j, load<f32>(at + words(n + j - from)));
+          }
+        }
+      }
+      for (; m < M; m++) {
         dots4(a + stride * <usize>m, b + stride * <usize>from, stride, K, scratch);
         for (let j = 0; j < count; j++) finish(args, m, n + j, load<f32>(scratch + words(n + j - from)));
       }

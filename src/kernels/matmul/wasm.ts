@@ -20,8 +20,8 @@ const MOST_PACKED = 2 ** 23;
 const LITTLE_WORK = 2 ** 21;
 /** As wasm/matmul.ts has it. */
 const PACKED_COLUMNS = 64;
-/** Rows up to which b is read where it lies: packing it would cost as much as the product. */
-const FEW_ROWS = 8;
+/** Rows up to which b is read where it lies, since copying it would cost as much as the product: fewer where k is not along its rows. */
+const FEW_ROWS = { along: 8, across: 3 } as const;
 /** The least columns of a piece of such a product. */
 const FEW_COLUMNS = 64;
 /** k of one pass, and the sums of one tile: KC, MR and NR of wasm/matmul.ts. */
@@ -50,7 +50,7 @@ export function wasmProduct(product: Product, { prior, bias, activation }: WasmF
   const tensors = [at("a"), at("b"), at("y"), prior ? at(prior) : 0, bias ? at("bias") : 0, ACTIVATIONS[activation]];
   const sizes = [M, N, K, Number(transposeA), Number(transposeB)];
   if (M * N === 0) return { calls: [] };
-  if (M <= FEW_ROWS && (!transposeA || M === 1)) {
+  if (M <= (transposeB ? FEW_ROWS.along : FEW_ROWS.across) && (!transposeA || M === 1)) {
     // A piece reads about 64 KiB of b.
     const columns = Math.max(FEW_COLUMNS, 32 * Math.ceil(16384 / Math.max(1, K) / 32));
     const args = [...sizes, M, columns, 1, ...tensors];
