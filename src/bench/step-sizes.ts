@@ -50,7 +50,7 @@ const RECORDS = { batch: 8, context: 18 };
 /** GPT-2 124M as people train it on a GPU, with one short record where a CPU does the work, or on short records. */
 export function stepSize(name: StepSizeName, kind: Gpu["kind"], precision: FloatDType = "f32"): StepSize {
   const suffix = precision === "f32" ? "" : `, ${precision}`;
-  if (name !== "gpt2") {
+  if (name === "tiny" || name === "nanogpt") {
     const small = name === "tiny" ? TINY : NANOGPT;
     return { ...small, name: `${small.name}${suffix}`, precision };
   }
