@@ -224,6 +224,11 @@ async function withRows<F extends BenchFlags>(flags: F, measure: Measurements<F>
   const device = await openDevice(flags.device, signal);
   if ("threads" in device) {
     const { threads } = device;
+    if (flags.peers)
+      userError(
+        "bench: --peers compares on an adapter, by its name; WebAssembly beside other libraries: node bench/peers/cpu.mjs",
+        "usage",
+      );
     const [all, one] = [await openWasm(nodeThreads(threads)), await openWasm(nodeThreads(1))];
     try {
       const on = { device: wasmName(threads), adapter: "" };

@@ -80,7 +80,8 @@ export function wasmProduct(product: Product, { prior, bias, activation }: WasmF
 
 /** Blocks of which each matrix is either copied once for all, or for as few of them as can be; then halved until there are enough. */
 function cut({ M, N, K }: Product): { rows: number; columns: number } {
-  const [smallA, smallB] = [M * K <= MOST_PACKED, N * K <= MOST_PACKED];
+  // With few rows each part of b belongs to one piece anyhow, which copies it in its cache.
+  const [smallA, smallB] = [M * K <= MOST_PACKED, N * K <= MOST_PACKED && M > MANY_ROWS];
   const evenly = (size: number, most: number, unit: number): number =>
     unit * Math.ceil(size / Math.ceil(size / most) / unit);
   let [mostRows, mostColumns] = [smallB ? MOST_ROWS : MANY_ROWS, smallA ? MOST_COLUMNS : MANY_COLUMNS];
