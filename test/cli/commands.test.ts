@@ -93,7 +93,8 @@ const ON_WASM: readonly Case[] = [
   { line: "bench kernels --quick --only gelu --out kernels.json", last: /GB\/s/ },
   {
     line: "bench step --quick --size tiny",
-    last: /step tiny/,
+    last: / % of the step$/,
+    prints: /^ {2}step tiny .* tokens\/s/m,
   },
   {
     line: "bench generate --quick --size tiny",
