@@ -28,6 +28,8 @@ async function compile() {
       ...["wasm/index.ts", "--outFile", "kernels.wasm", "--baseDir", root, "-O3", "--noAssert", "--runtime", "stub"],
       ...["--enable", "simd", "--enable", "threads", "--enable", "bulk-memory", "--exportTable"],
       ...["--importMemory", "--noExportMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
+      // Numbers of wasm/math.ts lie between the words of wasm/threads.ts and the heap.
+      ...["--memoryBase", "512"],
       // "Exchange of v128 values is not supported by all embeddings": no such function is exported.
       ...["--disableWarning", "112"],
     ],

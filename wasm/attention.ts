@@ -1,7 +1,7 @@
 import { addressAt, floatAt, intAt, least, words } from "./args";
 import { exp4, lanesSum, loadTail, logOf, storeTail } from "./math";
 import { product, scratchOf } from "./matmul";
-import { kept, philox, word0, word1, word2, word3 } from "./random";
+import { kept4, philox4 } from "./random";
 import { maximumOf, sumOf, sumOfExp } from "./rows";
 
 // Causal attention by products of matrices: the scores of `ROWS` rows of a head at a time, in the thread's own memory.
@@ -63,20 +63,22 @@ function weigh(x: usize, i: i32, from: i32, to: i32, shift: f32): void {
   if (to - from > count) memory.fill(x + words(count), 0, words(to - from - count));
 }
 
-/** Multiplies x[j] of keys [from, i] by what dropout keeps of them. */
-function drop(x: usize, i: i32, from: i32): void {
-  const factor = <f32>(1 / (1 - <f64>rate));
-  const k0 = load<u32>(step);
-  const k1 = load<u32>(step, 4);
-  const number = load<u32>(step, 8);
+/** Multiplies x[j] of keys [from, i] by what dropout keeps of them. scratch: 16 words. */
+function drop(x: usize, i: i32, from: i32, scratch: usize): void {
+  const factor = f32x4.splat(<f32>(1 / (1 - <f64>rate)));
+  const r = f32x4.splat(rate);
   const row = <u32>(head * T + i);
-  for (let j = from; j <= i; j += 4) {
-    philox(<u32>j >> 2, row, stream, number, k0, k1);
-    const at = x + words(j - from);
-    store<f32>(at, load<f32>(at) * kept(word0, rate, factor));
-    if (j + 1 <= i) store<f32>(at, load<f32>(at, 4) * kept(word1, rate, factor), 4);
-    if (j + 2 <= i) store<f32>(at, load<f32>(at, 8) * kept(word2, rate, factor), 8);
-    if (j + 3 <= i) store<f32>(at, load<f32>(at, 12) * kept(word3, rate, factor), 12);
+  for (let j = from; j <= i; j += 16) {
+    philox4(scratch, <u32>j >> 2, row, stream, load<u32>(step, 8), load<u32>(step), load<u32>(step, 4));
+    let at = x + words(j - from);
+    let words4 = scratch;
+    for (let k = j; k <= i && k < j + 16; k += 4) {
+      const some = kept4(words4, r, factor);
+      if (k + 4 <= i + 1) v128.store(at, f32x4.mul(v128.load(at), some));
+      else storeTail(at, i + 1 - k, f32x4.mul(loadTail(at, i + 1 - k, 0), some));
+      at += 16;
+      words4 += 16;
+    }
   }
 }
 
@@ -110,7 +112,7 @@ export function attention(args: usize, piece: i32, scratch: usize): void {
       for (; j + 4 <= i + r + 1 - from; j += 4) v128.store(row + words(j), f32x4.mul(v128.load(row + words(j)), share));
       for (; j < i + r + 1 - from; j++)
         store<f32>(row + words(j), load<f32>(row + words(j)) * f32x4.extract_lane(share, 0));
-      if (rate > 0) drop(row, i + r, from);
+      if (rate > 0) drop(row, i + r, from, scratch);
     }
     product(
       rows,
@@ -174,7 +176,7 @@ export function attentionBackward(args: usize, piece: i32, scratch: usize): void
       const s = slopes + words(width) * <usize>r;
       const count = i + r + 1 - from;
       weigh(p, i + r, from, to, load<f32>(logSumExp + words(i + r)));
-      if (rate > 0) drop(s, i + r, from);
+      if (rate > 0) drop(s, i + r, from, scratch);
       const delta = f32x4.splat(dot(d + words(C) * <usize>r, y + words(C) * <usize>(i + r), D));
       const factor = f32x4.splat(scale);
       let j = 0;
@@ -194,7 +196,7 @@ export function attentionBackward(args: usize, piece: i32, scratch: usize): void
       const begin = (starts ? load<i32>(starts + words(i + r)) : 0) - from;
       if (begin > 0) memory.fill(s, 0, words(begin));
       if (width > count) memory.fill(s + words(count), 0, words(width - count));
-      if (rate > 0) drop(p, i + r, from);
+      if (rate > 0) drop(p, i + r, from, scratch);
     }
     product(rows, D, width, slopes, width, false, k, ld, false, dq + stride * <usize>i, ld, 0, 0, 0, scratch);
     const atK = dk + stride * <usize>from;

@@ -11,6 +11,8 @@ const NR: i32 = 8;
 const MR: i32 = 5;
 /** k of one pass: panels of 8 KiB and 5 KiB stay in the first cache. */
 const KC: i32 = 256;
+/** Columns of a piece of `matmulPack`. */
+const PACKED_COLUMNS: i32 = 64;
 
 /** Copies rows [row, row + height) and k [0, depth) of op(a) as [k][height]; rows beyond `valid` are zeros. */
 function packA(to: usize, a: usize, lda: i32, transposed: bool, valid: i32, height: i32, depth: i32): void {
@@ -279,6 +281,52 @@ export function scratchOf(rows: i32, columns: i32): usize {
   return words(KC * (rows + 8 + columns + NR) + 2 * (columns + NR) + MR * NR);
 }
 
+/** Copies a block of m rows of op(a) and k [0, depth) as tiles. */
+function packBlockA(to: usize, a: usize, lda: i32, transposed: bool, m: i32, depth: i32): void {
+  for (let i = 0; i < m; ) {
+    const height = heightOf(m - i);
+    packA(to, a + (transposed ? words(i) : <usize>i * words(lda)), lda, transposed, least(height, m - i), height, depth);
+    to += words(height * depth);
+    i += height;
+  }
+}
+
+/** c[m, n] = before + panels a . panels b + bias, for one stretch of k; `before` and `bias` may be absent (0). */
+function sweep(
+  m: i32,
+  n: i32,
+  depth: i32,
+  panelsA: usize,
+  panelsB: usize,
+  c: usize,
+  strideC: usize,
+  before: usize,
+  ldBefore: usize,
+  bias: usize,
+  edge: usize,
+): void {
+  for (let j = 0; j < n; j += NR) {
+    let at = panelsA;
+    const columns = least(NR, n - j);
+    for (let i = 0; i < m; ) {
+      const height = heightOf(m - i);
+      const rows = least(height, m - i);
+      const to = c + <usize>i * strideC + words(j);
+      const old = before ? before + <usize>i * ldBefore + words(j) : 0;
+      const add = bias ? bias + words(j) : 0;
+      const apart = columns < NR || rows < height || old != 0 || add != 0;
+      const sums = apart ? edge : to;
+      const stride = apart ? <usize>32 : strideC;
+      if (height == MR) tile5(depth, at, panelsB, sums, stride);
+      else tile4(depth, at, panelsB, sums, stride);
+      if (apart) merge(edge, rows, columns, to, strideC, old, ldBefore, add);
+      at += words(height * depth);
+      i += height;
+    }
+    panelsB += panelBytes(depth);
+  }
+}
+
 /**
  * c[m, n] = op(a) op(b) + prior + bias, one thread's. Leading dimensions are in elements; `prior` (0: nothing) may be c
  * itself; bias (0: nothing) has a number for each column.
@@ -300,49 +348,129 @@ export function product(
   bias: usize,
   scratch: usize,
 ): void {
+  blocks(m, n, k, a, lda, transposeA, b, ldb, transposeB, c, ldc, prior, ldPrior, bias, scratch, 0, 0, 0, 0);
+}
+
+/**
+ * `product`, of which tiles of a and panels of b may have been copied before: `readyA` those of this block, `readyB` those of the whole
+ * of b, of which this block begins at `firstPanel`, `stepB` bytes from one stretch of k to the next. 0: they are copied here.
+ */
+function blocks(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  lda: i32,
+  transposeA: bool,
+  b: usize,
+  ldb: i32,
+  transposeB: bool,
+  c: usize,
+  ldc: i32,
+  prior: usize,
+  ldPrior: i32,
+  bias: usize,
+  scratch: usize,
+  readyA: usize,
+  readyB: usize,
+  stepB: usize,
+  firstPanel: i32,
+): void {
   if (m == 0 || n == 0) return;
   const edge = scratch;
-  const panelsB = edge + words(MR * NR);
-  const panelsA = panelsB + words((KC + 2) * (n + NR));
+  const ownB = edge + words(MR * NR);
+  const ownA = readyB ? ownB : ownB + words((KC + 2) * (n + NR));
   const strideC = words(ldc);
+  let panelsA = readyA;
+  let panelsB = readyB;
   let from = 0;
   do {
     const depth = least(KC, k - from);
-    packB(panelsB, b + (transposeB ? words(from) : <usize>from * words(ldb)), ldb, transposeB, n, depth);
-    let at = panelsA;
-    for (let i = 0; i < m; ) {
-      const height = heightOf(m - i);
-      const start = a + (transposeA ? <usize>from * words(lda) + words(i) : <usize>i * words(lda) + words(from));
-      packA(at, start, lda, transposeA, least(height, m - i), height, depth);
-      at += words(height * depth);
-      i += height;
+    if (!readyB) {
+      panelsB = ownB;
+      packB(panelsB, b + (transposeB ? words(from) : <usize>from * words(ldb)), ldb, transposeB, n, depth);
     }
-    const before = from == 0 ? prior : c;
-    const ldBefore = from == 0 ? words(ldPrior) : strideC;
-    const withBias = from == 0 ? bias : 0;
-    let panelB = panelsB;
-    for (let j = 0; j < n; j += NR) {
-      at = panelsA;
-      const columns = least(NR, n - j);
-      for (let i = 0; i < m; ) {
-        const height = heightOf(m - i);
-        const rows = least(height, m - i);
-        const to = c + <usize>i * strideC + words(j);
-        const old = before ? before + <usize>i * ldBefore + words(j) : 0;
-        const add = withBias ? withBias + words(j) : 0;
-        const apart = columns < NR || rows < height || old != 0 || add != 0;
-        const sums = apart ? edge : to;
-        const stride = apart ? <usize>32 : strideC;
-        if (height == MR) tile5(depth, at, panelB, sums, stride);
-        else tile4(depth, at, panelB, sums, stride);
-        if (apart) merge(edge, rows, columns, to, strideC, old, ldBefore, add);
-        at += words(height * depth);
-        i += height;
-      }
-      panelB += panelBytes(depth);
+    if (!readyA) {
+      panelsA = ownA;
+      packBlockA(panelsA, a + (transposeA ? <usize>from * words(lda) : words(from)), lda, transposeA, m, depth);
     }
+    const first = from == 0;
+    sweep(
+      m,
+      n,
+      depth,
+      panelsA,
+      // The panels of a last, shorter stretch lie closer together.
+      panelsB + <usize>firstPanel * panelBytes(depth),
+      c,
+      strideC,
+      first ? prior : c,
+      first ? words(ldPrior) : strideC,
+      first ? bias : 0,
+      edge,
+    );
+    if (readyA) panelsA += words(paddedRows(m) * depth);
+    if (readyB) panelsB += stepB;
     from += depth;
   } while (from < k);
+}
+
+/** Rows of the tiles of a block of m rows. */
+function paddedRows(m: i32): i32 {
+  let rows = 0;
+  while (rows < m) rows += heightOf(m - rows);
+  return rows;
+}
+
+/** Bytes from a stretch of k to the next one in the panels of a whole op(b). */
+// @ts-expect-error: decorator
+@inline
+function stretchBytes(n: i32): usize {
+  return <usize>((n + NR - 1) / NR) * panelBytes(KC);
+}
+
+/** Bytes of the tiles of a whole op(a) that a block of `rows` rows has. */
+// @ts-expect-error: decorator
+@inline
+function blockBytes(rows: i32, k: i32): usize {
+  return words(rows + 8) * <usize>k;
+}
+
+/**
+ * args: as `matmul`, which runs after it. Copies op(a) as tiles, if packedA is there, a piece a block of rows and a stretch of k;
+ * and op(b) as panels, if packedB is there, a piece a stretch of k and PACKED_COLUMNS columns.
+ */
+export function matmulPack(args: usize, piece: i32, _scratch: usize): void {
+  const M = intAt(args, 0);
+  const N = intAt(args, 1);
+  const K = intAt(args, 2);
+  const stretches = (K + KC - 1) / KC;
+  const from = (piece % stretches) * KC;
+  const depth = least(KC, K - from);
+  let block = piece / stretches;
+  const packedA = addressAt(args, 14);
+  const packedB = addressAt(args, 15);
+  if (packedA) {
+    const rows = intAt(args, 5);
+    const down = (M + rows - 1) / rows;
+    if (block < down) {
+      const transposed = intAt(args, 3) != 0;
+      const lda = transposed ? M : K;
+      const i = block * rows;
+      const m = least(rows, M - i);
+      const to = packedA + blockBytes(rows, K) * <usize>block + words(paddedRows(m)) * <usize>from;
+      const at = transposed ? <usize>from * words(lda) + words(i) : <usize>i * words(lda) + words(from);
+      packBlockA(to, addressAt(args, 8) + at, lda, transposed, m, depth);
+      return;
+    }
+    block -= down;
+  }
+  const transposed = intAt(args, 4) != 0;
+  const ldb = transposed ? K : N;
+  const j = block * PACKED_COLUMNS;
+  const to = packedB + stretchBytes(N) * <usize>(from / KC) + <usize>(j / NR) * panelBytes(depth);
+  const at = transposed ? words(from) + <usize>j * words(ldb) : <usize>from * words(ldb) + words(j);
+  packB(to, addressAt(args, 9) + at, ldb, transposed, least(PACKED_COLUMNS, N - j), depth);
 }
 
 /** A row of GELUs in place. exact: with erf. */
@@ -359,7 +487,10 @@ function activate(at: usize, count: i32, exact: bool): void {
   }
 }
 
-/** args: M N K transposeA transposeB rows columns across | a b y prior bias activation. A piece is a block of `rows` x `columns`. */
+/**
+ * args: M N K transposeA transposeB rows columns across | a b y prior bias activation packedA packedB. A piece is a block of
+ * `rows` x `columns`.
+ */
 export function matmul(args: usize, piece: i32, scratch: usize): void {
   const M = intAt(args, 0);
   const N = intAt(args, 1);
@@ -375,7 +506,9 @@ export function matmul(args: usize, piece: i32, scratch: usize): void {
   const bias = addressAt(args, 12);
   const activation = intAt(args, 13);
   const y = addressAt(args, 10) + words(N) * <usize>i + words(j);
-  product(
+  const packedA = addressAt(args, 14);
+  const packedB = addressAt(args, 15);
+  blocks(
     rows,
     columns,
     K,
@@ -391,6 +524,10 @@ export function matmul(args: usize, piece: i32, scratch: usize): void {
     N,
     bias ? bias + words(j) : 0,
     scratch,
+    packedA ? packedA + blockBytes(intAt(args, 5), K) * <usize>(piece / across) : 0,
+    packedB,
+    stretchBytes(N),
+    packedB ? j / NR : 0,
   );
   if (activation != 0) {
     for (let r = 0; r < rows; r++) activate(y + words(N) * <usize>r, columns, activation == 2);
@@ -473,9 +610,57 @@ export function dots4(x: usize, b: usize, stride: usize, k: i32, to: usize): voi
     s2 = f32x4.add(s2, f32x4.mul(v, loadTail(b2, k & 3, 0)));
     s3 = f32x4.add(s3, f32x4.mul(v, loadTail(b3, k & 3, 0)));
   }
+  v128.store(to, sums4(s0, s1, s2, s3));
+}
+
+/** The sums of s's four vectors, in lanes. */
+// @ts-expect-error: decorator
+@inline
+function sums4(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   const even = f32x4.add(v128.shuffle<i32>(s0, s1, 0, 4, 1, 5), v128.shuffle<i32>(s0, s1, 2, 6, 3, 7));
   const odd = f32x4.add(v128.shuffle<i32>(s2, s3, 0, 4, 1, 5), v128.shuffle<i32>(s2, s3, 2, 6, 3, 7));
-  v128.store(to, f32x4.add(v128.shuffle<i64>(even, odd, 0, 2), v128.shuffle<i64>(even, odd, 1, 3)));
+  return f32x4.add(v128.shuffle<i64>(even, odd, 0, 2), v128.shuffle<i64>(even, odd, 1, 3));
+}
+
+/** `dots4` of two rows of a, `strideX` bytes apart, for K a multiple of 4: each load of b serves both. */
+export function dots24(x: usize, strideX: usize, b: usize, stride: usize, k: i32, to: usize): void {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let t0 = s0;
+  let t1 = s0;
+  let t2 = s0;
+  let t3 = s0;
+  const b1 = b + stride;
+  const b2 = b1 + stride;
+  const b3 = b2 + stride;
+  const z = x + strideX;
+  const end = words(k);
+  for (let i: usize = 0; i < end; i += 16) {
+    const v = v128.load(x + i);
+    const w = v128.load(z + i);
+    let c = v128.load(b + i);
+    s0 = f32x4.add(s0, f32x4.mul(v, c));
+    t0 = f32x4.add(t0, f32x4.mul(w, c));
+    c = v128.load(b1 + i);
+    s1 = f32x4.add(s1, f32x4.mul(v, c));
+    t1 = f32x4.add(t1, f32x4.mul(w, c));
+    c = v128.load(b2 + i);
+    s2 = f32x4.add(s2, f32x4.mul(v, c));
+    t2 = f32x4.add(t2, f32x4.mul(w, c));
+    c = v128.load(b3 + i);
+    s3 = f32x4.add(s3, f32x4.mul(v, c));
+    t3 = f32x4.add(t3, f32x4.mul(w, c));
+  }
+  v128.store(to, s0);
+  v128.store(to, s1, 16);
+  v128.store(to, s2, 32);
+  v128.store(to, s3, 48);
+  v128.store(to, t0, 64);
+  v128.store(to, t1, 80);
+  v128.store(to, t2, 96);
+  v128.store(to, t3, 112);
 }
 
 /** args as `matmul`, a as it is, M small. A piece is all rows of `columns` columns. */
@@ -496,7 +681,18 @@ export function matmulFewRows(args: usize, piece: i32, scratch: usize): void {
       // The last columns again where there are less than four.
       const from = n + 4 <= N ? n : N - 4;
       if (from < 0) break;
-      for (let m = 0; m < M; m++) {
+      let m = 0;
+      if ((K & 3) == 0) {
+        for (; m + 2 <= M; m += 2) {
+          dots24(a + stride * <usize>m, stride, b + stride * <usize>from, stride, K, scratch);
+          for (let half = 0; half < 2; half++) {
+            const at = scratch + <usize>(half << 6);
+            v128.store(at, sums4(v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48)));
+            for (let j = 0; j < count; j++) finish(args, m + half, n + j, load<f32>(at + words(n + j - from)));
+          }
+        }
+      }
+      for (; m < M; m++) {
         dots4(a + stride * <usize>m, b + stride * <usize>from, stride, K, scratch);
         for (let j = 0; j < count; j++) finish(args, m, n + j, load<f32>(scratch + words(n + j - from)));
       }

@@ -19,8 +19,8 @@ const DONE: usize = 256;
 /** Threads that wait to be woken. */
 const SLEEPING: usize = 320;
 
-/** Looks so often for a new job before it sleeps: about as long as it takes to wake up. */
-const LOOKS: i32 = 3000;
+/** Looks so often for a new job before it sleeps: some 60 us, as long as what is done between two jobs of a step, or as waking up takes. */
+const LOOKS: i32 = 60000;
 
 /** Does the next piece of the job, if there is one. */
 export function help(thread: i32): bool {

@@ -1,11 +1,11 @@
 import { versionOf } from "./versions.mjs";
 
 /** jax-js (https://github.com/ekzhang/jax-js), its products under `jit` as its documentation advises. */
-export async function open() {
+export async function open({ backend = "webgpu" }) {
   const jax = await import("@jax-js/jax");
-  const devices = await jax.init("webgpu");
-  if (!devices.includes("webgpu")) throw new Error("jax-js found no WebGPU device");
-  jax.defaultDevice("webgpu");
+  const devices = await jax.init(backend);
+  if (!devices.includes(backend)) throw new Error(`jax-js found no ${backend} device`);
+  jax.defaultDevice(backend);
   const { numpy: np } = jax;
   return {
     name: "jax-js",

@@ -1,12 +1,9 @@
 import { createTape, type Tape } from "../autograd/tape.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
-import type { Gpu } from "../gpu/device.ts";
-import type { Tuning } from "../kernels/tuning.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import { decodeTape, prefillTape } from "../model/decode.ts";
 import { declareParameters, layoutParameters } from "../model/parameters.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
-import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { median } from "./measure.ts";
 import { type Peak, ratesOf } from "./rates.ts";
@@ -39,17 +36,18 @@ export function generateTapes({ config }: StepSize): Tape[] {
   });
 }
 
-/** Tokens a second, the time of the first token apart; after checking that the reference continues a prompt alike. */
+/**
+ * Tokens a second, the time of the first token apart; after checking that the reference continues a prompt alike. The runtime is
+ * this one's, and closed.
+ */
 export async function benchGenerate(
-  gpu: Gpu,
+  runtime: Runtime,
   { name, config }: StepSize,
   peak: Peak,
   effort: GenerateEffort,
-  tuning?: Tuning,
 ): Promise<Row[]> {
   const work = `generate ${name.split(" B")[0]}`;
-  const common = { system: OURS, device: gpu.driver };
-  const runtime = createGpuRuntime(gpu, { tuning });
+  const common = { system: OURS, device: runtime.name };
   try {
     const { arena } = stepParameters({ name, config, shape: { batch: 1, context: 1 } });
     const layout = layoutParameters(config);

@@ -14,7 +14,7 @@ export interface StepSize {
 }
 
 /** "tiny" shows that measuring works, and measures nothing. */
-export type StepSizeName = "tiny" | "nanogpt" | "gpt2";
+export type StepSizeName = "tiny" | "nanogpt" | "gpt2" | "gpt2-records";
 
 const noDropout = { embedding: 0, attention: 0, residual: 0 } as const;
 
@@ -44,14 +44,18 @@ const TINY: StepSize = {
 export const STEP_OPTIONS: StepOptions = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
 export const LEARNING_RATE = 1e-3;
 
-/** GPT-2 124M as people train it on a GPU, and with one short record where a CPU does the work. */
+/** A step of a list of names or addresses by which GPT-2 is fine-tuned. */
+const RECORDS = { batch: 8, context: 18 };
+
+/** GPT-2 124M as people train it on a GPU, with one short record where a CPU does the work, or on short records. */
 export function stepSize(name: StepSizeName, kind: Gpu["kind"], precision: FloatDType = "f32"): StepSize {
   const suffix = precision === "f32" ? "" : `, ${precision}`;
-  if (name !== "gpt2") {
+  if (name === "tiny" || name === "nanogpt") {
     const small = name === "tiny" ? TINY : NANOGPT;
     return { ...small, name: `${small.name}${suffix}`, precision };
   }
-  const shape = kind === "hardware" ? { batch: 4, context: 1024 } : { batch: 1, context: 64 };
+  const onGpu = kind === "hardware" ? { batch: 4, context: 1024 } : { batch: 1, context: 64 };
+  const shape = name === "gpt2" ? onGpu : RECORDS;
   return {
     name: `gpt2 124M B${shape.batch} T${shape.context}${suffix}`,
     config: { ...GPT2_PRESETS.gpt2, dropout: noDropout },

@@ -4,12 +4,13 @@ import { createCpuRuntime } from "../runtime/cpu.ts";
 import type { Runtime, Tensors } from "../runtime/runtime.ts";
 import { createWasmRuntime, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import { exactly, fillAll, spread } from "./data.ts";
+import { benchGenerate, GENERATE_EFFORT } from "./generate.ts";
 import { type Effort, FULL_EFFORT, median, QUICK_EFFORT } from "./measure.ts";
 import { costOfWork, type OpWork, prepareIn, sourcesOf } from "./op-work.ts";
 import { costOf, type Peak, ratesOf } from "./rates.ts";
 import { OURS, type Row } from "./row.ts";
 import { checkStep, compileStep, resetState, stepBatch, stepParameters } from "./step-program.ts";
-import { modelFlops, stepSize } from "./step-sizes.ts";
+import { modelFlops, type StepSize } from "./step-sizes.ts";
 import { opWorks, SHAPES, squareWork } from "./works.ts";
 
 const LANES = 4;
@@ -17,7 +18,7 @@ const LANES = 4;
 const CHAINS = 13;
 
 /** See `peak` of wasm/bench.ts. y: [4 pieces]. */
-const peakOp = defineOp({
+export const peakOp = defineOp({
   name: "peak",
   inputs: ["x"],
   outputs: ["y"],
@@ -194,13 +195,42 @@ export async function* benchWasmKernels(
   }
 }
 
-/** nanoGPT's training step: checked, timed, and the share of each op. */
-export async function* benchWasmStep(device: WasmDevice, { quick }: WasmBenchOptions): AsyncGenerator<Row, void> {
-  const size = stepSize("nanogpt", "software");
+/** Sampling on each model; see `benchGenerate`. */
+export async function* benchWasmGenerate(
+  device: WasmDevice,
+  sizes: readonly StepSize[],
+  { quick }: WasmBenchOptions,
+): AsyncGenerator<Row, void> {
+  const effort = quick ? QUICK_EFFORT : FULL_EFFORT;
+  const arithmetic = await measurePeak(device, effort);
+  const copying = await measureCopy(device, quick, effort);
+  yield arithmetic.row;
+  yield copying.row;
+  const { gflopsPerS } = arithmetic;
+  const peak: Peak = { gflopsPerS, halfGflopsPerS: gflopsPerS, gbPerS: copying.gbPerS };
+  for (const size of sizes)
+    yield* await benchGenerate(createWasmRuntime(device), size, peak, GENERATE_EFFORT[quick ? "quick" : "full"]);
+}
+
+/** Training steps: checked, timed, and the share of each op. */
+export async function* benchWasmStep(
+  device: WasmDevice,
+  sizes: readonly StepSize[],
+  { quick }: WasmBenchOptions,
+): AsyncGenerator<Row, void> {
   const effort = quick ? QUICK_EFFORT : { ...FULL_EFFORT, samples: 15 };
-  const work = `step ${size.name}`;
   const { row, gflopsPerS } = await measurePeak(device, quick ? QUICK_EFFORT : FULL_EFFORT);
   yield row;
+  for (const size of sizes) yield* benchOneStep(device, size, effort, gflopsPerS);
+}
+
+async function* benchOneStep(
+  device: WasmDevice,
+  size: StepSize,
+  effort: Effort,
+  gflopsPerS: number,
+): AsyncGenerator<Row, void> {
+  const work = `step ${size.name}`;
   const runtime = createWasmRuntime(device);
   try {
     const { layout, arena } = stepParameters(size);

@@ -10,7 +10,7 @@ import { benchStep, STEP_EFFORT } from "../bench/step.ts";
 import { benchStepPeers } from "../bench/step-peers.ts";
 import { stepTape } from "../bench/step-program.ts";
 import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
-import { benchWasmKernels, benchWasmStep } from "../bench/wasm.ts";
+import { benchWasmGenerate, benchWasmKernels, benchWasmStep } from "../bench/wasm.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -20,6 +20,7 @@ import { openDevice } from "../node/device.ts";
 import { writeOutput } from "../node/files.ts";
 import { nodeThreads } from "../platform/node.ts";
 import { noHalves } from "../runtime/checks.ts";
+import { createGpuRuntime } from "../runtime/gpu.ts";
 import { openWasm, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
@@ -41,7 +42,8 @@ interface BenchFlags {
 const DEVICE_HELP =
   "auto (a hardware GPU, else wasm), hardware, system, embedded, part of an adapter's name, or wasm; see `gpt2 devices`";
 
-const SIZE_HELP = "nanogpt, gpt2 (124M), or all that fit; tiny to see that it works";
+const SIZE_HELP =
+  "nanogpt, gpt2 (124M), gpt2-records (on 8 records of 18 tokens), or all that fit; tiny to see that it works";
 
 export function benchCommand(interrupt: Interrupt): Command {
   return new Command("bench")
@@ -64,7 +66,7 @@ export function benchCommand(interrupt: Interrupt): Command {
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", SIZE_HELP, "all")
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, { gpu: samples }, interrupt)),
+        .action((flags: StepFlags) => withRows(flags, { gpu: samples, wasm: wasmSamples }, interrupt)),
     )
     .addCommand(
       new Command("first-step")
@@ -119,7 +121,7 @@ const SIZES: readonly StepSizeName[] = ["nanogpt", "gpt2"];
 const LONGEST_STEP_MS = 5000;
 
 function sizeNamed({ size }: StepFlags): StepSizeName | undefined {
-  const names: readonly StepSizeName[] = ["tiny", ...SIZES];
+  const names: readonly StepSizeName[] = ["tiny", ...SIZES, "gpt2-records"];
   const named = names.find((name) => name === size);
   return named || size === "all" ? named : userError(`--size is ${size}; wanted ${names.join(", ")} or all`, "usage");
 }
@@ -132,14 +134,28 @@ async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   for (const name of named ? [named] : SIZES.slice(0, quick ? 1 : 2)) {
     const size = stepSize(name, gpu.kind);
     const tuning = await tuningOf(gpu, flags, generateTapes(size));
-    yield* await benchGenerate(gpu, size, peak, GENERATE_EFFORT[quick ? "quick" : "full"], tuning);
+    const runtime = createGpuRuntime(gpu, { tuning });
+    yield* await benchGenerate(runtime, size, peak, GENERATE_EFFORT[quick ? "quick" : "full"]);
   }
 }
 
 function wasmSteps(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncGenerator<Row, void> {
-  sizeNamed(flags);
+  const sizes = wasmSizes(sizeNamed(flags), ["nanogpt", "gpt2-records"], flags);
   if (flags.precision === "f16") userError(noHalves(wasmName(wasm.host.threads)), "device");
-  return benchWasmStep(wasm, { quick: flags.quick === true });
+  return benchWasmStep(wasm, sizes, { quick: flags.quick === true });
+}
+
+function wasmSamples(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncGenerator<Row, void> {
+  return benchWasmGenerate(wasm, wasmSizes(sizeNamed(flags), SIZES, flags), { quick: flags.quick === true });
+}
+
+/** What a step of 124M parameters takes there and on the host, and some more. */
+const WASM_BYTES = 5 * 2 ** 30;
+
+/** Those of `all` that this machine has room for, and time with --quick, unless one was named. */
+function wasmSizes(named: StepSizeName | undefined, all: readonly StepSizeName[], { quick }: StepFlags): StepSize[] {
+  const fit = quick || freemem() < WASM_BYTES ? all.slice(0, 1) : all;
+  return (named ? [named] : fit).map((name) => stepSize(name, "software"));
 }
 
 async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
@@ -198,7 +214,7 @@ function whyNot(gpu: Gpu, size: StepSize, peak: Peak, quick: boolean): string | 
 /** What is measured on an adapter, and on WebAssembly: on all cores, and on one. */
 interface Measurements<F> {
   gpu(gpu: Gpu, flags: F): AsyncGenerator<Row, void>;
-  wasm?(all: WasmDevice, one: WasmDevice, flags: F): AsyncGenerator<Row, void>;
+  wasm(all: WasmDevice, one: WasmDevice, flags: F): AsyncGenerator<Row, void>;
 }
 
 /** Opens the device for the length of a bench. */
@@ -208,8 +224,11 @@ async function withRows<F extends BenchFlags>(flags: F, measure: Measurements<F>
   const device = await openDevice(flags.device, signal);
   if ("threads" in device) {
     const { threads } = device;
-    if (!measure.wasm)
-      userError("bench: this part measures adapters; kernels and step take --device wasm, too", "usage");
+    if (flags.peers)
+      userError(
+        "bench: --peers compares on an adapter, by its name; WebAssembly beside other libraries: node bench/peers/cpu.mjs",
+        "usage",
+      );
     const [all, one] = [await openWasm(nodeThreads(threads)), await openWasm(nodeThreads(1))];
     try {
       const on = { device: wasmName(threads), adapter: "" };

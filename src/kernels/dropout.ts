@@ -39,7 +39,7 @@ export const dropoutOp = defineOp({
       grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     })),
   wasm: ({ x }, _outputs, { rate, stream }) =>
-    eachElement("dropout", x, [at("x"), at("y"), at("step"), real(rate), stream], 4096),
+    eachElement("dropout", x, [at("x"), at("y"), at("step"), real(rate), stream], 4096, 64),
   vjp: ({ step }, _outputs, { y: dy }, { rate, stream }) => (dy ? { x: dropout(dy, step, rate, stream) } : {}),
   cost: ({ x }) => ({ flops: sizeOf(x.shape), bytes: 2 * bytesPerElement(x.dtype) * sizeOf(x.shape) }),
   cases: [

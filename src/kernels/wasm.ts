@@ -45,9 +45,10 @@ export function eachElement(
   { shape }: { readonly shape: Shape },
   args: readonly WasmArg[],
   chunk = CHUNK,
+  scratchBytes = 0,
 ): WasmWork {
   const n = sizeOf(shape);
-  return { calls: [{ kernel, args: [n, chunk, ...args], pieces: Math.ceil(n / chunk) }] };
+  return { calls: [{ kernel, args: [n, chunk, ...args], pieces: Math.ceil(n / chunk), scratchBytes }] };
 }
 
 /** Rows of a piece of a call over `rows` rows. */

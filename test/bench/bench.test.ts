@@ -13,6 +13,7 @@ import { geluOp } from "../../src/kernels/gelu.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const PEAK = { gflopsPerS: 10, halfGflopsPerS: 10, gbPerS: 1 };
@@ -69,7 +70,7 @@ describe.each(testAdapters.slice(0, 1))("on %s", (adapter) => {
 
   test("generation is checked, and timed by token", async () => {
     const effort = { newTokens: 4, samples: 1, batches: [2] };
-    const [row] = await benchGenerate(await openTestGpu(adapter), tiny, PEAK, effort);
+    const [row] = await benchGenerate(createGpuRuntime(await openTestGpu(adapter)), tiny, PEAK, effort);
     expect(row?.failed).toBeUndefined();
     expect(row?.tokens_per_s).toBeGreaterThan(0);
   });

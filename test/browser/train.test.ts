@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { bundle, hasChromium, runInChromium } from "../support/chromium.ts";
+import { hasFirefox, runInFirefox } from "../support/firefox.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 import { wasmRuntime } from "../support/wasm.ts";
 import { STEPS, type TinyRun, trainTiny } from "./tiny.ts";
@@ -30,16 +31,22 @@ test.runIf(hasChromium)("a browser trains with the same code, to the same weight
   expect(run.parameters).toEqual(node.parameters);
 });
 
-test.runIf(hasChromium)("a browser trains in WebAssembly to the bits of Node, with threads and without", async () => {
-  const runtime = await wasmRuntime();
-  const node = await trainTiny(runtime);
-  runtime.close();
-  const script = await bundle("browser/wasm-page.ts");
-  for (const isolated of [false, true]) {
-    const { run, threads } = JSON.parse(await runInChromium(script, isolated)) as { run: TinyRun; threads: number };
-    expect(threads > 1).toBe(isolated && availableParallelism() > 1);
-    expect(run).toEqual(node);
-  }
+describe.each([
+  { browser: "Chromium", present: hasChromium, run: runInChromium },
+  { browser: "Firefox", present: hasFirefox, run: runInFirefox },
+])("$browser", ({ present, run: runIn }) => {
+  test.runIf(present).each([false, true])(
+    "trains in WebAssembly to the bits of Node, cross-origin isolated: %s",
+    async (isolated) => {
+      const runtime = await wasmRuntime();
+      const node = await trainTiny(runtime);
+      runtime.close();
+      const script = await bundle("browser/wasm-page.ts");
+      const { run, threads } = JSON.parse(await runIn(script, isolated)) as { run: TinyRun; threads: number };
+      expect(threads > 1).toBe(isolated && availableParallelism() > 1);
+      expect(run).toEqual(node);
+    },
+  );
 });
 
 test("the library's entry, whole, bundles for a browser", async () => {

@@ -97,10 +97,13 @@ const ON_WASM: readonly Case[] = [
   ...ANYWHERE.filter(({ line }) => MAIN.test(line)),
   { line: "bench kernels --quick --only gelu --out kernels.json", last: /GB\/s/ },
   {
+    line: "bench step --quick --size tiny",
+    last: / % of the step$/,
+    prints: /^ {2}step tiny .* tokens\/s/m,
+  },
+  {
     line: "bench generate --quick --size tiny",
-    code: 2,
-    last: /^$/,
-    says: /^gpt2: bench: this part measures adapters; kernels and step take --device wasm, too\n$/,
+    last: /tokens\/s .*to the first token$/,
   },
   {
     line: `${TRAIN} --samples 1 --precision f16`,

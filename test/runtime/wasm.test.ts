@@ -62,6 +62,30 @@ test("large products, whose pieces many threads take, have the same bits on 1, 2
   expect(results[2]).toEqual(results[0]);
 });
 
+test.each([
+  ["logits", 144, 50257, 768],
+  ["the classifier's gradient by its input", 128, 512, 50257],
+  ["the same of 8 records", 144, 768, 50257],
+  ["of its weights", 50257, 768, 144],
+  ["of a long batch", 4096, 3072, 768],
+])("no piece of a product keeps the event loop for more than 50 ms on a slow machine: %s", (_, M, N, K) => {
+  const matmul = OPS.find(({ name }) => name === "matmul")!;
+  const work = matmul.wasm!(
+    { a: f32([M, K]), b: f32([K, N]) },
+    { y: f32([M, N]) },
+    {
+      transposeA: false,
+      transposeB: false,
+      activation: "linear",
+    },
+  )!;
+  const { args, pieces } = work.calls.at(-1)!;
+  const [rows, columns] = [Number(args[5]), Number(args[6])];
+  expect(pieces).toBe(Math.ceil(M / rows) * Math.ceil(N / columns));
+  // Of 10 GFLOP/s, a quarter of what one thread does here.
+  expect((2 * rows * columns * K) / 10e6).toBeLessThan(54);
+});
+
 describe("the ops of a training step and of generation have kernels: nothing of them is left to an engine's own Math", () => {
   test("a training step", () => {
     const loops = stepOf().nodes.filter(({ op, inputs, outputs, attrs }) => !op.wasm?.(inputs, outputs, attrs));

@@ -39,8 +39,8 @@ export async function bundle(entry: string): Promise<string> {
 /** What makes a page cross-origin isolated, so that it may share memory with its workers. */
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-/** Runs a script in a page of headless Chromium and gives the string that its global `result` settles to. */
-export async function runInChromium(script: string, isolated = false): Promise<string> {
+/** Serves a page that runs a script to whoever `use` opens. */
+export async function withPage<T>(script: string, isolated: boolean, use: (url: string) => Promise<T>): Promise<T> {
   // WebGPU is for secure contexts only; http on localhost counts as one.
   const server = createServer((request, response) => {
     const page = request.url === "/";
@@ -52,19 +52,29 @@ export async function runInChromium(script: string, isolated = false): Promise<s
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const browser = await launch();
   try {
-    const page = await browser.newPage();
-    const problems: string[] = [];
-    page.on("pageerror", (error) => problems.push(error.message));
-    await page.goto(`http://localhost:${port}/`);
-    const result = await page.evaluate(() => (globalThis as unknown as { result: Promise<string> }).result);
-    if (problems.length > 0) throw new Error(`the page: ${problems.join("; ")}`);
-    return result;
+    return await use(`http://localhost:${port}/`);
   } finally {
-    await browser.close();
     server.close();
   }
+}
+
+/** Runs a script in a page of headless Chromium and gives the string that its global `result` settles to. */
+export async function runInChromium(script: string, isolated = false): Promise<string> {
+  return withPage(script, isolated, async (url) => {
+    const browser = await launch();
+    try {
+      const page = await browser.newPage();
+      const problems: string[] = [];
+      page.on("pageerror", (error) => problems.push(error.message));
+      await page.goto(url);
+      const result = await page.evaluate(() => (globalThis as unknown as { result: Promise<string> }).result);
+      if (problems.length > 0) throw new Error(`the page: ${problems.join("; ")}`);
+      return result;
+    } finally {
+      await browser.close();
+    }
+  });
 }
 
 /** Opens a file as someone would who was sent it. Any other request, any complaint and any dialog is an error. */

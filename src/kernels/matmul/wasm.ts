@@ -1,20 +1,35 @@
 import { at, type WasmWork } from "../wasm.ts";
 import type { Product } from "./product.ts";
 
-/** Rows and columns of a piece at most: its block of op(a) stays in the second cache, and packing b is paid by the rows. */
+/** Rows and columns of a piece at most, where both matrices are copied once for all pieces. */
 const MOST_ROWS = 128;
-const MOST_COLUMNS = 512;
-/** Pieces enough for the threads of a small machine, and not so small that packing is most of them. */
-const WANTED_PIECES = 8;
-const LEAST_ROWS = 64;
-const LEAST_COLUMNS = 64;
+const MOST_COLUMNS = 256;
+/** And where it copies its part of one of them by itself, of which that is to be as large a part as the second cache bears. */
+const MANY_ROWS = 320;
+const MANY_COLUMNS = 1024;
+/** Pieces enough that the last one is not waited for long, and not so small that taking one costs. */
+const WANTED_PIECES = 32;
+const LEAST_ROWS = 20;
+const LEAST_COLUMNS = 32;
 const LEAST_WORK = 2 ** 19;
-/** Rows up to which b is read where it lies: packing it would cost as much as the product. */
-const FEW_ROWS = 8;
+/** Multiply-adds of a piece at most, where cutting costs nothing: 0.2 ms, for which others may have to wait at the end. */
+const EVEN_WORK = 2 ** 22;
+/** And in any case: 10 ms, in which the event loop waits. */
+const MOST_WORK = 2 ** 28;
+/** Elements up to which a matrix is copied once for all pieces: 32 MiB. Larger ones are copied piece by piece. */
+const MOST_PACKED = 2 ** 23;
+/** Multiply-adds up to which the pieces do that by themselves: 50 us. */
+const LITTLE_WORK = 2 ** 21;
+/** As wasm/matmul.ts has it. */
+const PACKED_COLUMNS = 64;
+/** Rows up to which b is read where it lies, since copying it would cost as much as the product: fewer where k is not along its rows. */
+const FEW_ROWS = { along: 8, across: 3 } as const;
 /** The least columns of a piece of such a product. */
 const FEW_COLUMNS = 64;
 /** k of one pass, and the sums of one tile: KC, MR and NR of wasm/matmul.ts. */
 const [DEPTH, TILE_ROWS, TILE_COLUMNS] = [256, 5, 8];
+/** Elements from panel to panel of op(b). */
+const PANEL = TILE_COLUMNS * DEPTH + 16;
 
 /** Bytes that `product` of wasm/matmul.ts wants for a block. */
 export function productScratch(rows: number, columns: number): number {
@@ -37,32 +52,50 @@ export function wasmProduct(product: Product, { prior, bias, activation }: WasmF
   const tensors = [at("a"), at("b"), at("y"), prior ? at(prior) : 0, bias ? at("bias") : 0, ACTIVATIONS[activation]];
   const sizes = [M, N, K, Number(transposeA), Number(transposeB)];
   if (M * N === 0) return { calls: [] };
-  if (M <= FEW_ROWS && (!transposeA || M === 1)) {
+  if (M <= (transposeB ? FEW_ROWS.along : FEW_ROWS.across) && (!transposeA || M === 1)) {
     // A piece reads about 64 KiB of b.
     const columns = Math.max(FEW_COLUMNS, 32 * Math.ceil(16384 / Math.max(1, K) / 32));
     const args = [...sizes, M, columns, 1, ...tensors];
     return { calls: [{ kernel: "matmulFewRows", args, pieces: Math.ceil(N / columns), scratchBytes: 128 }] };
   }
   const { rows, columns } = cut(product);
-  const across = Math.ceil(N / columns);
-  const args = [...sizes, rows, columns, across, ...tensors];
-  const pieces = Math.ceil(M / rows) * across;
-  return { calls: [{ kernel: "matmul", args, pieces, scratchBytes: productScratch(rows, columns) }] };
+  const [down, across] = [Math.ceil(M / rows), Math.ceil(N / columns)];
+  const some = M * N * K > LITTLE_WORK;
+  const [packA, packB] = [some && across > 1 && M * K <= MOST_PACKED, some && down > 1 && N * K <= MOST_PACKED];
+  const packed = [packA ? at("packedA") : 0, packB ? at("packedB") : 0];
+  const args = [...sizes, rows, columns, across, ...tensors, ...packed];
+  const stretches = Math.ceil(K / DEPTH);
+  const blocks = (packA ? down : 0) + (packB ? Math.ceil(N / PACKED_COLUMNS) : 0);
+  return {
+    calls: [
+      { kernel: "matmulPack", args, pieces: blocks * stretches },
+      { kernel: "matmul", args, pieces: down * across, scratchBytes: productScratch(rows, columns) },
+    ],
+    scratch: {
+      ...(packA ? { packedA: { dtype: "f32", length: down * (rows + 8) * K } } : {}),
+      ...(packB ? { packedB: { dtype: "f32", length: stretches * Math.ceil(N / TILE_COLUMNS) * PANEL } } : {}),
+    },
+  };
 }
 
-/** Blocks as large as pay for packing, halved until there are enough of them. */
+/** Blocks of which each matrix is either copied once for all, or for as few of them as can be; then halved until there are enough. */
 function cut({ M, N, K }: Product): { rows: number; columns: number } {
+  // With few rows each part of b belongs to one piece anyhow, which copies it in its cache.
+  const [smallA, smallB] = [M * K <= MOST_PACKED, N * K <= MOST_PACKED && M > MANY_ROWS];
   const evenly = (size: number, most: number, unit: number): number =>
     unit * Math.ceil(size / Math.ceil(size / most) / unit);
-  let [mostRows, mostColumns] = [MOST_ROWS, MOST_COLUMNS];
+  let [mostRows, mostColumns] = [smallB ? MOST_ROWS : MANY_ROWS, smallA ? MOST_COLUMNS : MANY_COLUMNS];
   for (;;) {
     const [rows, columns] = [evenly(M, mostRows, 4), evenly(N, mostColumns, TILE_COLUMNS)];
     const pieces = Math.ceil(M / rows) * Math.ceil(N / columns);
-    const small = rows * columns * K < 2 * LEAST_WORK;
+    const work = rows * columns * K;
+    const even = !(smallA && smallB) || work <= EVEN_WORK;
+    const enough = (pieces >= WANTED_PIECES && even) || work < 2 * LEAST_WORK;
     const [canRows, canColumns] = [rows >= 2 * LEAST_ROWS, columns >= 2 * LEAST_COLUMNS];
-    if (pieces >= WANTED_PIECES || small || !(canRows || canColumns)) return { rows, columns };
-    // Wide rather than high: a row of op(a) costs more to pack than a column of op(b).
-    if (canColumns && (columns >= 2 * rows || !canRows)) mostColumns = Math.ceil(columns / 2);
+    if ((enough && work <= MOST_WORK) || !(canRows || canColumns)) return { rows, columns };
+    // What is not copied once for all is cut last.
+    const columnsFirst = smallA === smallB ? columns >= 2 * rows : smallA;
+    if (canColumns && (columnsFirst || !canRows)) mostColumns = Math.ceil(columns / 2);
     else mostRows = Math.ceil(rows / 2);
   }
 }

@@ -59,8 +59,12 @@ export function layOutWasm(tape: Tape, traits: Traits, threads: number): WasmLay
     .flatMap((work) => work?.calls ?? [])
     .reduce((max, { scratchBytes = 0 }) => Math.max(max, scratchBytes), 0);
   const scratchBytes = Math.ceil(most / LINE) * LINE;
-  const { slots, slotOf } = assignSlots([...lifetimesOf(tape), ...scratchLifetimes(works)]);
-  const slotPlaces = [...slots, threads * scratchBytes].map(
+  const values = assignSlots<Value | ScratchKey>(lifetimesOf(tape));
+  // Scratch tensors may be large and live for one node: in the slots of values they would make many of those large.
+  const scratches = assignSlots(scratchLifetimes(works));
+  const slotOf = new Map(values.slotOf);
+  for (const [key, slot] of scratches.slotOf) slotOf.set(key, values.slots.length + slot);
+  const slotPlaces = [...values.slots, ...scratches.slots, threads * scratchBytes].map(
     (bytes, number): WasmPlace => ({ kind: "slot", number, bytes }),
   );
   const roots = new Map<Value, WasmPlace>();
