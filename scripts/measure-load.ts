@@ -16,7 +16,7 @@ import { GPT2_PRESETS, type Gpt2PresetName, parameterCount, parameterShapes } fr
 import { layoutParameters } from "../src/model/parameters.ts";
 import { nodeFolder } from "../src/platform/node/storage.ts";
 import { saveModel } from "../src/run/save-model.ts";
-import { createForecast } from "../src/runtime/need.ts";
+import { createForecast } from "../src/runtime/gpu-need.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 
 const [name = "gpt2-xl", dtype = "F16", parent = tmpdir()] = process.argv.slice(2);

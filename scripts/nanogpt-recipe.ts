@@ -1,6 +1,6 @@
 /**
  * nanoGPT's character-level recipe for a machine without a GPU, through `gpt2 train --preset nanogpt-char-cpu`, beside what
- * nanoGPT itself gave on the same text: the validation loss at each evaluation, and a table of both for docs/training.md.
+ * nanoGPT itself gave on the same text: the validation loss at each evaluation, and a table of both for docs/notes/nanogpt-recipe.md.
  *
  *   npx tsx scripts/nanogpt-recipe.ts <tinyshakespeare.txt> [--device system] [--output-dir DIR] [other options of gpt2 train]
  *

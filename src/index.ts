@@ -101,7 +101,7 @@ export {
 export { dropout } from "./kernels/dropout.ts";
 export { embedding, sortedOrder } from "./kernels/embedding.ts";
 export { gelu } from "./kernels/gelu.ts";
-/** [norm, clip scale, healthy]: places in the statistics that a training step gives. */
+/** Places in the statistics that a training step gives: norm, clip scale, healthy. */
 export { CLIP_SCALE, gradientNorm, HEALTHY, NORM } from "./kernels/gradient-norm.ts";
 /** Every op there is. */
 export { OPS } from "./kernels/index.ts";

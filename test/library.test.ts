@@ -1,6 +1,6 @@
-/** The library as its users have it: built, by its package's name, in the programs that README.md and docs/library.md print. */
+/** The package as its users have it, packed and installed, in the programs that README.md and the pages of docs/ print. */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +9,7 @@ import { transform } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CommandResult, runCommands } from "./support/commands.ts";
 import { testAdapters } from "./support/gpu.ts";
+import { installPackage } from "./support/package.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -25,10 +26,13 @@ function programsOf(page: string): Program[] {
   });
 }
 
-const programs = ["docs/library.md", "README.md", "docs/data.md"].flatMap(programsOf);
+const programs = ["docs/library.md", "docs/data.md"].flatMap(programsOf);
 
 /** A line that each program prints, in the order of the pages. */
 const PRINTS: readonly RegExp[] = [
+  /^60 \d\.\d+\n\[ '.*', '.*' \]$/m,
+  /^(sampled jo.*\n){3}(piece .+\n)+loss true true 12$/m,
+  /^interrupted [5-9]\nfinished 12\n.+$/m,
   /^20 \d\.\d{3}$/m,
   /^.* (end|length)\n.* (end|length)$/m,
   /^better \d\.\d{3} \d\.\d{3}\nconfig\.json .*model\.safetensors$/m,
@@ -36,17 +40,15 @@ const PRINTS: readonly RegExp[] = [
   /^true .*adapter_config\.json.*$/m,
   /^\[ 3, 3 \]$/m,
   /^gradient true$/m,
-  /^60 \d\.\d+$/m,
   /^3 21$/m,
 ];
 
 let folder = "";
+let tarball = "";
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "library-"));
-  mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
-  symlinkSync(root, join(folder, "node_modules/webgpu-gpt2"));
-  symlinkSync(join(root, "node_modules/@types/node"), join(folder, "node_modules/@types/node"));
+  tarball = await installPackage(folder);
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   for (const [i, { code }] of programs.entries()) {
     writeFileSync(join(folder, `program-${i}.ts`), code);
@@ -57,6 +59,48 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("the pages have the programs that are looked for", () => {
   expect(programs.map(({ title }) => title)).toHaveLength(PRINTS.length);
+});
+
+describe("the tarball", () => {
+  const tool = (name: string, ...args: string[]): Promise<string> =>
+    promisify(execFile)(process.execPath, [join(root, "node_modules", name), ...args], { cwd: folder }).then(
+      ({ stdout }) => stdout,
+      ({ stdout, stderr }) => `${stdout}${stderr}`,
+    );
+
+  test("has nothing that publint finds wrong", async () => {
+    expect(await tool("publint/src/cli.js", "run", tarball, "--strict")).toContain("All good!");
+  });
+
+  test("has types for whoever can import it, which CommonJS and Node 10 cannot", async () => {
+    const cli = "@arethetypeswrong/cli/dist/index.js";
+    const { analysis } = JSON.parse(await tool(cli, tarball, "--profile", "esm-only", "--format", "json"));
+    const others = ["node10", "node16-cjs"];
+    const wrong = analysis.problems.filter((one: { resolutionKind?: string }) => !others.includes(one.resolutionKind!));
+    expect(Object.keys(analysis.entrypoints)).toEqual([".", "./node", "./browser", "./package.json"]);
+    expect(wrong).toEqual([]);
+  });
+
+  test("names no file that it has not: no link of its pages, no source map, no type", () => {
+    const installed = join(folder, "node_modules/webgpu-gpt2");
+    const files = readdirSync(installed, { recursive: true }).map(String);
+    expect(files.filter((file) => file.endsWith(".map"))).toEqual([]);
+    const missing = files.flatMap((file) => {
+      if (!/\.(md|js|d\.ts)$/.test(file)) return [];
+      const text = readFileSync(join(installed, file), "utf8");
+      const names = file.endsWith(".md")
+        ? Array.from(text.matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g), (match) => match[1]!)
+        : Array.from(
+            text.matchAll(/^(?:import|export)[^"]*? from "(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/gm),
+            (match) => (match[1] ?? match[2])!,
+          );
+      // Declarations name sources, and mean the declarations of these.
+      const place = (name: string): string =>
+        join(installed, file, "..", file.endsWith(".d.ts") ? name.replace(/\.(ts|js)$/, ".d.ts") : name);
+      return names.filter((name) => !existsSync(place(name))).map((name) => `${file}: ${name}`);
+    });
+    expect(missing).toEqual([]);
+  });
 });
 
 const COMPILERS = ["typescript-5.9", "typescript-6", "typescript"].flatMap((compiler) => [
@@ -82,6 +126,7 @@ test.concurrent.each(COMPILERS)(
 describe.each(testAdapters)("on %s", (adapter) => {
   const results: CommandResult[] = [];
   beforeAll(async () => {
+    for (const made of ["names", "run", "model"]) rmSync(join(folder, made), { recursive: true, force: true });
     const commands = programs.map((_, i) => ({ line: "", program: join(folder, `program-${i}.js`) }));
     await runCommands(commands, folder, adapter, (result) => results.push(result));
   }, 120_000);

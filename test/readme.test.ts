@@ -21,15 +21,10 @@ function blocks(page: string, language: string): string[] {
 }
 
 describe("README.md", () => {
-  test.runIf(testAdapters.length > 0)("the library example runs as it is printed, and learns", async () => {
-    const source = (path: string): string => JSON.stringify(root + path);
-    const example = blocks(readme, "ts")[0]!
-      .replace('"webgpu-gpt2"', source("src/index.ts"))
-      .replace('"webgpu-gpt2/node"', source("src/platform/node.ts"));
-    const lines = (await node("--import", "tsx", "--input-type=module", "-e", example)).trimEnd().split("\n");
-    const losses = lines.flatMap((line) => /^\d+ ([\d.]+)$/.exec(line)?.[1] ?? []).map(Number);
-    expect(losses).toHaveLength(60);
-    expect(losses.at(-1)).toBeLessThan(0.5 * losses[0]!);
+  test("its program is examples/fine-tune.js, which test/examples runs, in 15 lines at most", () => {
+    const [program] = blocks(readme, "js");
+    expect(program).toBe(read("examples/fine-tune.js"));
+    expect(program!.trimEnd().split("\n").length).toBeLessThanOrEqual(15);
   });
 
   test("every command and option that it names exists", async () => {

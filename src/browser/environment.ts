@@ -5,7 +5,6 @@ import { browserThreads, openGpu } from "../platform/browser.ts";
 import { openModelFiles } from "../run/model.ts";
 import { nameOf } from "../run/train-run.ts";
 import { memoryFolder } from "../storage/memory.ts";
-import { fetchModelFiles } from "./fetch.ts";
 
 /** What the library needs of a browser. */
 export const BROWSER: Environment = {
@@ -23,6 +22,7 @@ export const BROWSER: Environment = {
     return wasmDevice(browserThreads());
   },
   async openModel(source, { signal, notice }) {
+    const { fetchModelFiles } = await import("./fetch.ts");
     const files = await fetchModelFiles(source, signal);
     return openModelFiles({ files, path: source, base: { name: source }, close: async () => {} }, {}, notice);
   },

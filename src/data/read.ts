@@ -3,7 +3,6 @@ import { END_OF_TEXT, requireEndId, type Tokenizer } from "../text/tokenizer.ts"
 import type { Columns } from "./columns.ts";
 import { type EncodedRecords, encodeBatch, safePieces } from "./encode.ts";
 import { endTextOf } from "./findings.ts";
-import { readJsonLines } from "./jsonl.ts";
 import { readLines } from "./lines.ts";
 import type { ByteSource, DataFormat, RecordBatch } from "./source.ts";
 import { decodeText } from "./utf8.ts";
@@ -28,7 +27,7 @@ export async function* readRecords(
   { endText = END_OF_TEXT, keepEmpty = false }: ReadOptions = {},
 ): AsyncGenerator<RecordBatch> {
   if (format === "txt") yield* readLines(source, { endText: endText ?? undefined, keepEmpty });
-  else if (format === "jsonl") yield* readJsonLines(source, columns, keepEmpty);
+  else if (format === "jsonl") yield* (await import("./jsonl.ts")).readJsonLines(source, columns, keepEmpty);
   else if (format === "parquet") yield* (await import("./parquet.ts")).readParquet(source, columns, keepEmpty);
   else yield* (await import("./csv.ts")).readTable(source, columns, format, keepEmpty);
 }

@@ -4,7 +4,7 @@ import { requireWeights } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { beamSearch, type Hypothesis } from "./beams.ts";
+import type { Hypothesis } from "./beams.ts";
 import { createDecoder, type DecodeRow, type RowState } from "./decoder.ts";
 import { optionError } from "./option-error.ts";
 import { type GenerateOptions, type Generation, generationOptions } from "./options.ts";
@@ -94,6 +94,7 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
       if (options.numBeams > 1) {
         for (let at = 0; at < rows.length; ) {
           const group = rows.slice(at, at + Math.max(1, Math.floor(decoder.fit(rows.slice(at)) / perPrompt)));
+          const { beamSearch } = await import("./beams.ts");
           const found = await beamSearch(decoder, group, options, config, signal);
           for (const [i, hypotheses] of found.entries())
             for (const hypothesis of hypotheses.slice(0, options.numReturnSequences))

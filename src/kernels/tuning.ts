@@ -1,5 +1,4 @@
 import type { FloatDType } from "../core/dtype.ts";
-import { SHADERS } from "./shaders.gen.ts";
 
 /** How products of one class of sizes are computed: a name out of `matmulVariants`, and stretches that K is cut into. */
 export interface MatmulChoice {
@@ -85,13 +84,4 @@ export function mergeTunings(base: Tuning, more: Tuning): Tuning {
     matmul: { ...base.matmul, ...more.matmul },
     attention: { ...base.attention, ...more.attention },
   };
-}
-
-/** 8 hexadecimal digits (FNV-1a) that change with any shader: what was measured with others does not count. */
-export function kernelsDigest(): string {
-  let hash = 0x811c9dc5;
-  for (const [name, text] of Object.entries(SHADERS)) {
-    for (const letter of `${name}\n${text}\n`) hash = Math.imul(hash ^ letter.codePointAt(0)!, 0x01000193);
-  }
-  return (hash >>> 0).toString(16).padStart(8, "0");
 }

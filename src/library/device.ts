@@ -1,10 +1,9 @@
 import type { ThreadHost } from "../core/threads.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { untilAborted } from "../gpu/wait.ts";
 import type { OpenRuntime } from "../run/session.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
-import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { createWasmRuntime, openWasm } from "../runtime/wasm.ts";
 import type { Device } from "./environment.ts";
 
 /** A runtime whose kernels nobody measures. */
@@ -16,7 +15,12 @@ export function untuned(runtime: Runtime): OpenRuntime {
 /** A GPU; `own`: closed with the device. */
 export function gpuDevice(gpu: Gpu, own: boolean): Device {
   return {
-    createRuntime: async () => untuned(createGpuRuntime(gpu)),
+    // An executor is loaded by those who have a device for it.
+    async createRuntime(signal) {
+      const { createGpuRuntime } = await import("../runtime/gpu.ts");
+      // Whoever comes later does not wait by the signal of this one.
+      return untuned(createGpuRuntime(signal ? { ...gpu, wait: untilAborted(gpu.wait, signal) } : gpu));
+    },
     close() {
       if (own) gpu.close();
     },
@@ -27,6 +31,7 @@ export function gpuDevice(gpu: Gpu, own: boolean): Device {
 export function wasmDevice(host: ThreadHost): Device {
   return {
     async createRuntime(signal) {
+      const { createWasmRuntime, openWasm } = await import("../runtime/wasm.ts");
       const wasm = await openWasm(host);
       const runtime = createWasmRuntime(wasm, { signal });
       return untuned({

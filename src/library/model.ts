@@ -2,7 +2,6 @@ import { userError } from "../core/errors.ts";
 import { createGenerator, type Generated, type Generator } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
-import { createScorer } from "../generate/score.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { initialPieces, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
@@ -17,7 +16,6 @@ import { memoryFolder } from "../storage/memory.ts";
 import { openFiles } from "../storage/read.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Device, Environment } from "./environment.ts";
-import { zipOf } from "./zip.ts";
 
 /** What goes on: new texts, and the seed they are drawn with. */
 export interface TextOptions extends Omit<GenerateOptions, "tokenizer"> {
@@ -229,6 +227,7 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     });
     return inTurn(async () => {
       const { runtime, layout } = await loadedModel();
+      const { createScorer } = await import("../generate/score.ts");
       const scorer = createScorer(runtime, config(), layout);
       try {
         let [sum, tokens] = [0, 0];
@@ -292,6 +291,7 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     async toZip() {
       const { files, close } = await savedFiles();
       try {
+        const { zipOf } = await import("./zip.ts");
         return await zipOf(files);
       } finally {
         await close();

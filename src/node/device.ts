@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { untilAborted } from "../gpu/wait.ts";
 import { openGpu, openHardware } from "../platform/node.ts";
 
 /** An open adapter, or the threads that WebAssembly is to compute on. */
@@ -33,30 +34,4 @@ export const FOR_WASM = "--threads is for WebAssembly; give --device wasm as wel
 /** What `--device` or GPT2_ADAPTER names; with ":2" behind "wasm", and behind "auto" for --threads, on two threads. */
 export function wantedDevice(device?: string): string {
   return device || process.env.GPT2_ADAPTER || AUTO;
-}
-
-/**
- * A wait whose promises reject as soon as `signal` is aborted; then nobody hears what becomes of the work. One listener serves
- * all: a plan waits for dozens of pipelines at once, and Node warns of a signal with eleven.
- */
-export function untilAborted(wait: Gpu["wait"], signal: AbortSignal): Gpu["wait"] {
-  const waiting = new Set<(reason: unknown) => void>();
-  signal.addEventListener("abort", () => {
-    for (const reject of waiting) reject(signal.reason);
-  });
-  return async (start) => {
-    signal.throwIfAborted();
-    const work = wait(start);
-    let give: (reason: unknown) => void = () => {};
-    const aborted = new Promise<never>((_, reject) => {
-      give = reject;
-    });
-    waiting.add(give);
-    try {
-      return await Promise.race([work, aborted]);
-    } finally {
-      waiting.delete(give);
-      work.catch(() => {});
-    }
-  };
 }

@@ -13,11 +13,11 @@ const KEPT_FREE = 0.1;
 
 /** What the library needs of Node. */
 export const NODE: Environment = {
-  async openDevice(name, signal) {
+  async openDevice(name) {
     const wanted = wantedDevice(name === "auto" ? undefined : name);
     if (wanted === "cpu") return cpuDevice();
     if (wanted === "cpu-float64") return cpuDevice("float64");
-    const opened = await openDevice(wanted, signal);
+    const opened = await openDevice(wanted, undefined);
     return "threads" in opened ? wasmDevice(nodeThreads(opened.threads)) : gpuDevice(opened.gpu, true);
   },
   openModel: (source, options) => openModel(source, options),

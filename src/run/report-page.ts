@@ -1,6 +1,5 @@
 import { historyOf } from "../report/history.ts";
 import { lineListener, type RunLine } from "../report/lines.ts";
-import { reportPage } from "../report/page.ts";
 import type { Folder } from "../storage/folder.ts";
 import type { RunRecorder } from "../train/events.ts";
 import { REPORT_FILE } from "./files.ts";
@@ -27,6 +26,8 @@ export function reportListener(
     lines.push(line);
     const began = now().getTime();
     if (line.kind !== "end" && began < next) return;
+    // The page with its charts is a third of what a page would load to train.
+    const { reportPage } = await import("../report/page.ts");
     await folder.replace(REPORT_FILE, reportPage([historyOf(name, lines, description)]));
     const ended = now().getTime();
     next = ended + Math.max(LEAST_SECONDS * 1000, (ended - began) / MOST_SHARE);

@@ -1,10 +1,10 @@
-import { UserError } from "../core/errors.ts";
 import { formatType } from "../core/shape.ts";
 import { byteSize } from "../core/units.ts";
 import type { BufferPool, Region } from "../gpu/buffers.ts";
 import { type Gpu, scoped } from "../gpu/device.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Layout } from "./layout.ts";
+import { OutOfMemory } from "./out-of-memory.ts";
 import type { Place, PlacedRegion } from "./places.ts";
 import type { SlotPool } from "./slots.ts";
 import { gpuArray } from "./typed.ts";
@@ -33,15 +33,6 @@ export interface PlanMemory {
   bufferOf(place: Place): GPUBuffer;
   regionOf(region: PlacedRegion): Region;
   release(): void;
-}
-
-/** The device had less memory than a plan wants. Nothing that was made for the plan is left. */
-export class OutOfMemory extends UserError {
-  override name = "OutOfMemory";
-
-  constructor(message: string) {
-    super(message, { kind: "memory" });
-  }
 }
 
 /** Makes what a layout wants, or nothing: where the device runs out of memory, throws `OutOfMemory`. */

@@ -1,11 +1,7 @@
 import type { Tape } from "../autograd/tape.ts";
 import { isFloat, type Precision, WORD_BYTES } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import { LEAST_BYTES } from "../gpu/buffers.ts";
 import type { TensorType } from "../kernels/op.ts";
-import type { Traits } from "../kernels/traits.ts";
-import { layOut, layOutTensors } from "./layout.ts";
-import { createSlotPool } from "./slots.ts";
 
 /** What tapes take of a runtime's memory, known before anything is allocated. */
 export interface MemoryNeed {
@@ -42,38 +38,6 @@ export interface Forecast {
   readonly peak: MemoryNeed;
 }
 
-/** Of a GPU with these traits. Exact but for what a driver rounds up, if plans are compiled in this order. */
-export function createForecast(traits: Traits): Forecast {
-  const counter = createCounter();
-  const atLeast = (bytes: number): number => Math.max(bytes, LEAST_BYTES);
-  const slots = createSlotPool({
-    create: (_label, bytes) => {
-      const slot = { size: atLeast(bytes) };
-      counter.take(slot.size);
-      return slot;
-    },
-    destroy: ({ size }) => counter.take(-size),
-  });
-  return {
-    compile(tape, { runsInFlight = 1, like } = {}) {
-      const { places, slots: sizes, readbackBytes } = like ? layOutTensors(tape, traits) : layOut(tape, traits);
-      const taken = slots.take(sizes);
-      let uniformBytes = like?.uniformBytes ?? 0;
-      let own = runsInFlight * readbackBytes;
-      for (const place of places) {
-        if (place.kind === "state") counter.hold(place.name, atLeast(place.bytes));
-        else if (place.kind === "uniforms") uniformBytes = atLeast(place.bytes);
-        else if (place.kind !== "slot") own += atLeast(place.bytes);
-      }
-      return counter.plan(own + uniformBytes, uniformBytes, () => taken.release());
-    },
-    briefly: counter.briefly,
-    get peak() {
-      return counter.peak;
-    },
-  };
-}
-
 /** Of the CPU reference, where every value of a tape has memory of its own. */
 export function createCpuForecast(precision: Precision): Forecast {
   const counter = createCounter();
@@ -104,7 +68,7 @@ export function predictMemory(forecast: Forecast, tapes: Iterable<Tape>, runsInF
 }
 
 /** Bytes held, and the most of them. */
-function createCounter() {
+export function createCounter() {
   const states = new Map<string, number>();
   let [stateBytes, transientBytes] = [0, 0];
   let peak: MemoryNeed = { stateBytes, transientBytes, bytes: 0 };

@@ -1,4 +1,5 @@
-import { type Dispatch, uniformBytes } from "../kernels/dispatch.ts";
+import type { Dispatch } from "../kernels/dispatch.ts";
+import { uniformBytes } from "../kernels/wgsl.ts";
 import type { Place, PlacedRegion } from "./places.ts";
 
 /** What a uniform binding's offset must be a multiple of at most: WebGPU's default for `minUniformBufferOffsetAlignment`. */

@@ -1,5 +1,5 @@
 /** Whether a text starts with a token of its own, by the tokenizer's files, and how these say so. */
-import { applyEdits, modify } from "jsonc-parser";
+import { withMember } from "./json-edit.ts";
 import { readObject, readText, type TextFiles } from "./json-files.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { encodeJson } from "./tokenizer-json.ts";
@@ -98,12 +98,7 @@ const UTF8 = new TextEncoder();
 
 /** The text of a JSON object with some members set, and nothing else changed. */
 export function withMembers(text: string, members: Json): string {
-  const spaces = /^\s*\{\s*\n( +)/.exec(text)?.[1]?.length;
-  const formattingOptions = { insertSpaces: true, tabSize: spaces ?? 2, eol: "\n" };
-  return Object.entries(members).reduce((json, [key, value]) => {
-    const options = spaces === undefined ? {} : { formattingOptions };
-    return applyEdits(json, modify(json, [key], value, options));
-  }, text);
+  return Object.entries(members).reduce((json, [key, value]) => withMember(json, key, value), text);
 }
 
 function startingWith(post: unknown, starts: readonly { id: number; content: string }[]): Json {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { EXIT_CODES, endOf } from "../../src/cli/exit-codes.ts";
 import { Interrupted } from "../../src/cli/interrupt.ts";
 import { DeviceLostError, NotFiniteError, UserError } from "../../src/core/errors.ts";
-import { OutOfMemory } from "../../src/runtime/allocate.ts";
+import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
 
 test.each([
   [new CommanderError(0, "commander.helpDisplayed", "help"), 0],

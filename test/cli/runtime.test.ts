@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { openRuntime } from "../../src/cli/runtime.ts";
-import { untilAborted } from "../../src/node/device.ts";
+import { untilAborted } from "../../src/gpu/wait.ts";
 import { openGpu } from "../../src/platform/node.ts";
 
 afterEach(() => void vi.unstubAllEnvs());

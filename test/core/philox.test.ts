@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { fillNormal, permutation, philox } from "../../src/core/philox.ts";
-import { shaderSource } from "../../src/kernels/dispatch.ts";
+import { shaderSource } from "../../src/kernels/wgsl.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 
 const ONES = 0xffffffff;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { compileStep } from "../../src/bench/step-program.ts";
-import { uniformBytes } from "../../src/kernels/dispatch.ts";
+import { uniformBytes } from "../../src/kernels/wgsl.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";

@@ -61,7 +61,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Which packages may be imported where; in the folders that are not listed, none. They must work in a browser. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   storage: ["@noble/hashes"],
-  text: ["gpt-tokenizer", "jsonc-parser"],
+  text: ["gpt-tokenizer"],
   io: ["zod"],
   report: ["zod"],
   run: ["zod"],

@@ -1,7 +1,7 @@
 import { ClosedError, DeviceLostError } from "../../core/errors.ts";
 import { ONE_THREAD, type ThreadHost } from "../../core/threads.ts";
 import type { WasmKernel } from "../../kernels/wasm.ts";
-import { OutOfMemory } from "../allocate.ts";
+import { OutOfMemory } from "../out-of-memory.ts";
 import { type Block, createHeap, HEAP_START, type Heap } from "./heap.ts";
 import { wasmModule } from "./module.ts";
 

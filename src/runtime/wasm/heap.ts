@@ -1,5 +1,5 @@
 import { byteSize } from "../../core/units.ts";
-import { OutOfMemory } from "../allocate.ts";
+import { OutOfMemory } from "../out-of-memory.ts";
 
 /** A stretch of the linear memory. */
 export interface Block {

@@ -1,5 +1,4 @@
 import { userError } from "../../core/errors.ts";
-import { WASM_MODULE } from "../../kernels/wasm.gen.ts";
 
 let compiling: Promise<Record<"shared" | "own", WebAssembly.Module>> | undefined;
 
@@ -10,6 +9,7 @@ export async function wasmModule(shared: boolean): Promise<WebAssembly.Module> {
 }
 
 async function compileBoth() {
+  const { WASM_MODULE } = await import("../../kernels/wasm.gen.ts");
   const bytes = Uint8Array.from(atob(WASM_MODULE), (character) => character.charCodeAt(0));
   try {
     const own = await WebAssembly.compile(withOwnMemory(bytes));

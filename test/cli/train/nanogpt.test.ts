@@ -13,7 +13,7 @@ const text = join(root, "../shared/data/tinyshakespeare.txt");
 // The faster of the two software drivers, where it is there.
 const adapter = testAdapters.includes("system") ? "system" : testAdapters[0];
 
-/** scripts/nanogpt-recipe.ts runs all 2000 steps; docs/training.md has what came out. */
+/** scripts/nanogpt-recipe.ts runs all 2000 steps; docs/notes/nanogpt-recipe.md has what came out. */
 test.runIf(existsSync(text) && adapter !== undefined)(
   `the first 100 steps of nanoGPT's CPU recipe, where its text is there (${text})`,
   async () => {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { traceOp } from "../../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
-import { shaderSource } from "../../../src/kernels/dispatch.ts";
 import { matricesFor } from "../../../src/kernels/matmul/matrices.ts";
 import { defaultVariant, fitVariant, variantNamed } from "../../../src/kernels/matmul/variants.ts";
 import { matmulOp } from "../../../src/kernels/matmul.ts";
 import { f16, f32, type OpCase } from "../../../src/kernels/op.ts";
 import { DEFAULT_TRAITS, type SubgroupMatrix, type Traits } from "../../../src/kernels/traits.ts";
+import { shaderSource } from "../../../src/kernels/wgsl.ts";
 import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";
 import { checkOp } from "../../support/check.ts";
 import { withMatrices } from "../../support/matrices.ts";

@@ -1,0 +1,122 @@
+import type { Node } from "../autograd/tape.ts";
+import type { Dispatch } from "../kernels/dispatch.ts";
+import type { Traits } from "../kernels/traits.ts";
+import { shaderSource } from "../kernels/wgsl.ts";
+import type { Place, PlacedRegion } from "./places.ts";
+
+/** What WebGPU would refuse of a dispatch, said in the op's name before it is asked. */
+export function checkDispatch(
+  node: Pick<Node, "op">,
+  dispatch: Dispatch,
+  regions: readonly PlacedRegion[],
+  traits: Traits,
+): void {
+  const fail = (message: string): never => {
+    throw new Error(`${node.op.name}: ${dispatch.entry} ${message}`);
+  };
+  const limit = traits.maxGroupsPerDimension;
+  if (dispatch.grid.some((groups) => groups > limit)) fail(`dispatches ${dispatch.grid} groups, the limit is ${limit}`);
+  const { invocations, bytes } = knownWorkgroup(dispatch);
+  if (invocations > traits.maxInvocations)
+    fail(`has workgroups of ${invocations} invocations, the limit is ${traits.maxInvocations}`);
+  if (bytes > traits.maxWorkgroupBytes)
+    fail(`wants ${bytes} bytes of workgroup memory, the limit is ${traits.maxWorkgroupBytes}`);
+  const written = new Set<Place>();
+  dispatch.bind.forEach(({ tensor, access }, i) => {
+    const { place, offset, size } = regions[i]!;
+    if (size > traits.maxBindingBytes) fail(`binds ${size} bytes of ${tensor}, the limit is ${traits.maxBindingBytes}`);
+    if (offset % traits.offsetAlignment !== 0)
+      fail(`binds ${tensor} at byte ${offset}, not a multiple of ${traits.offsetAlignment}`);
+    if (offset + size > Math.max(4, place.bytes))
+      fail(`binds bytes ${offset} to ${offset + size} of ${tensor}, whose buffer has ${place.bytes}`);
+    if (access === "write") {
+      if (written.has(place)) fail(`writes two bindings of one buffer, ${tensor} among them`);
+      written.add(place);
+    }
+  });
+  dispatch.bind.forEach(({ tensor, access }, i) => {
+    if (access === "read" && written.has(regions[i]!.place)) fail(`reads ${tensor} in a buffer that it also writes`);
+  });
+}
+
+/** What is not understood of a text of one's own is left to WebGPU, whose words then have to do. */
+function knownWorkgroup(dispatch: Dispatch): { invocations: number; bytes: number } {
+  if (dispatch.shader.every((shader) => typeof shader === "string")) return workgroupOf(dispatch);
+  try {
+    return workgroupOf(dispatch);
+  } catch {
+    return { invocations: 0, bytes: 0 };
+  }
+}
+
+/** Invocations of a workgroup, and bytes of its shared variables, as the dispatch's shaders declare them. */
+export function workgroupOf(dispatch: Pick<Dispatch, "shader" | "entry" | "constants" | "sizes" | "types">): {
+  invocations: number;
+  bytes: number;
+} {
+  const declared = declarationsOf(dispatch);
+  const given: Readonly<Record<string, number>> = { ...dispatch.sizes, ...dispatch.constants };
+  const evaluate = (expression: string): number => {
+    const terms = expression.split("+").map((term) => product(term, expression));
+    return terms.reduce((a, b) => a + b, 0);
+  };
+  const product = (term: string, expression: string): number => {
+    const factors = term.split("*").map((factor) => {
+      const name = factor.trim();
+      const value = given[name] ?? Number(name.replace(/u$/, ""));
+      if (Number.isFinite(value)) return value;
+      const constant = declared.constants.get(name);
+      if (constant === undefined) throw new Error(`${dispatch.entry}: "${expression}" of its workgroup is not known`);
+      return evaluate(constant);
+    });
+    return factors.reduce((a, b) => a * b, 1);
+  };
+  return {
+    invocations: declared.size.map(evaluate).reduce((a, b) => a * b, 1),
+    bytes: declared.shared.reduce((sum, { element, count }) => {
+      return sum + elementBytes(dispatch.types?.[element] ?? element) * evaluate(count);
+    }, 0),
+  };
+}
+
+interface Declarations {
+  /** Expressions of the workgroup's size in each dimension. */
+  readonly size: readonly string[];
+  readonly constants: ReadonlyMap<string, string>;
+  readonly shared: readonly { readonly element: string; readonly count: string }[];
+}
+
+// What a shader's text says does not change; sizes and constants, which do, are left as names.
+const known = new Map<string, Declarations>();
+
+function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): Declarations {
+  const key = JSON.stringify([shader, entry]);
+  let found = known.get(key);
+  if (!found) {
+    const text = shaderSource({ shader }).replace(/\/\/.*$/gm, "");
+    const size = new RegExp(`@workgroup_size\\(([^)]*)\\)(?:\\s*@compute)?\\s*fn\\s+${entry}\\b`).exec(text)?.[1];
+    if (size === undefined) throw new Error(`${entry}: its shaders have no entry point of this name`);
+    const constants = text.matchAll(/^(?:const|override) (\w+)(?:: \w+)? = ([^;]+);/gm);
+    const shared = text.matchAll(/^var<workgroup> \w+: ([^;]+);/gm);
+    found = {
+      size: size.split(","),
+      constants: new Map(Array.from(constants, (match) => [match[1]!, match[2]!])),
+      shared: Array.from(shared, (match) => sharedSize(match[1]!)),
+    };
+    known.set(key, found);
+  }
+  return found;
+}
+
+/** "array<vec4f, DEPTH * SIDE>" as "vec4f", "DEPTH * SIDE" of them. */
+function sharedSize(type: string): { element: string; count: string } {
+  const array = /^array<(.+),\s*([^,]+?)\s*,?>$/.exec(type);
+  return array ? { element: array[1]!, count: array[2]! } : { element: type, count: "1" };
+}
+
+function elementBytes(type: string): number {
+  const vector = /^vec(\d)/.exec(type);
+  // a vec3 takes the room of a vec4
+  const scalars = vector ? Math.min(4, 2 * Math.ceil(Number(vector[1]) / 2)) : 1;
+  return scalars * (/f16|\dh$/.test(type) ? 2 : 4);
+}

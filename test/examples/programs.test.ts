@@ -1,0 +1,92 @@
+/** The programs of examples/, as someone runs them who has installed the package. */
+import { execFile } from "node:child_process";
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { createServer } from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasChromium, launch } from "../support/chromium.ts";
+import { installPackage } from "../support/package.ts";
+
+const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
+let folder = "";
+
+async function run(...args: string[]): Promise<string> {
+  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", GPT2_ADAPTER: "wasm" };
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: folder, env });
+  expect(stderr).toBe("");
+  return stdout;
+}
+
+/** A model that takes a second where GPT-2 takes minutes. */
+const TINY = `import { byteTokenizer, createModel } from "webgpu-gpt2";
+const model = await createModel({ nLayer: 1, nEmbd: 32, nHead: 2, nPositions: 64 }, byteTokenizer());
+await model.save("tiny");
+await model.close();
+`;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "examples-"));
+  await installPackage(folder);
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  for (const name of readdirSync(examples)) copyFileSync(examples + name, join(folder, name));
+  writeFileSync(join(folder, "tiny.js"), TINY);
+  await run("tiny.js");
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("fine-tune.js learns a list, writes more of it, and saves a model that loads again", async () => {
+  const printed = await run("fine-tune.js", "tiny", "emails.txt", "10");
+  expect(printed).toMatch(/^10 \d\.\d+$/m);
+  expect(printed.match(/^ {2}['"`]/gm)).toHaveLength(20);
+  expect(
+    await run(
+      "-e",
+      'import("webgpu-gpt2").then(async (g) => console.log((await g.loadModel("fine-tuned")).config.width))',
+    ),
+  ).toBe("32\n");
+});
+
+test("lora.js corrects a model, saves the corrections and the whole", async () => {
+  const [, before, after] = /^loss (\d\.\d+) -> (\d\.\d+)$/m.exec(await run("lora.js", "tiny", "10")) ?? [];
+  expect(Number(after)).toBeLessThan(Number(before));
+  expect(readdirSync(join(folder, "lora-run/model"))).toContain("adapter_model.safetensors");
+  expect(readdirSync(join(folder, "merged"))).toContain("model.safetensors");
+});
+
+test("training-loop.js learns sums", async () => {
+  const printed = await run("training-loop.js", "60");
+  const losses = Array.from(printed.matchAll(/loss (\d\.\d+)/g), (match) => Number(match[1]));
+  expect(losses).toHaveLength(4);
+  expect(losses[3]).toBeLessThan(0.5 * losses[0]!);
+});
+
+describe.runIf(hasChromium)("page.html", () => {
+  test("trains in a worker, draws, samples, and gives the model away", async () => {
+    // What its first lines say to do, on a port that is free and with caches of its own.
+    const server = await createServer({ root: folder, configFile: false, logLevel: "error", server: { port: 0 } });
+    await server.listen();
+    const browser = await launch();
+    try {
+      const page = await browser.newPage();
+      const problems: string[] = [];
+      page.on("pageerror", (error) => problems.push(error.message));
+      await page.goto(`${server.resolvedUrls!.local[0]}page.html`);
+      await page.fill("#steps", "10");
+      await page.click("#train");
+      await page.waitForSelector("#save:not([hidden])", { timeout: 50_000 });
+      expect(await page.title()).toMatch(/^step 10, loss \d\.\d{3}$/);
+      const lines = (await page.locator("#log").textContent())!.split("\n");
+      expect(lines.length).toBeGreaterThan(10);
+      expect(lines[0]).toMatch(/^computes on /);
+      const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+      expect(download.suggestedFilename()).toBe("model.zip");
+      expect(problems).toEqual([]);
+    } finally {
+      await browser.close();
+      await server.close();
+    }
+  });
+});

@@ -1,0 +1,31 @@
+/** The package as npm would publish it. */
+import { execFile } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const execute = promisify(execFile);
+
+/**
+ * Packs what is built and installs it in an empty folder, without the network: what it depends on, and the types of Node, are the
+ * checkout's. Gives the tarball's path.
+ */
+export async function installPackage(folder: string): Promise<string> {
+  const { name, dependencies, optionalDependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+  // npm's own settings of this run would follow into the other.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("npm_")));
+  const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", folder];
+  const { stdout } = await execute("npm", pack, { cwd: root, env });
+  const tarball = join(folder, (JSON.parse(stdout) as [{ filename: string }])[0].filename);
+  const installed = join(folder, "node_modules", name);
+  mkdirSync(installed, { recursive: true });
+  await execute("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
+  for (const dependency of [...Object.keys({ ...dependencies, ...optionalDependencies }), "@types/node"]) {
+    const place = join(folder, "node_modules", dependency);
+    mkdirSync(dirname(place), { recursive: true });
+    symlinkSync(join(root, "node_modules", dependency), place);
+  }
+  return tarball;
+}
