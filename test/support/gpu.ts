@@ -69,7 +69,7 @@ export function openBareGpu(adapter: TestAdapter, request: DeviceRequest = {}): 
 
 /**
  * Without LLVM's optimisations lavapipe compiles in half the time, and tests of kernels do little else. It reads this once, when
- * its first device is made: commands, in processes of their own, have the driver as users do.
+ * its first device is made: a command in a process of its own has the driver as users do, those of `runCommands` as here.
  */
 async function quicklyCompiling<T>(open: () => Promise<T>): Promise<T> {
   const { GALLIVM_PERF } = process.env;
