@@ -121,8 +121,9 @@ test("uniforms of one's own may be u32, i32 and f32, and nothing else", async ()
 test("gpt2 gradcheck takes a module of one's own", async () => {
   const printed: string[] = [];
   const print = vi.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text)) > 0);
+  const interrupt = createInterrupt();
   try {
-    await gradcheckCommand(createInterrupt()).parseAsync(["examples/relu-squared.js", "--device", "cpu", "--json"], {
+    await gradcheckCommand(interrupt).parseAsync(["examples/relu-squared.js", "--device", "cpu", "--json"], {
       from: "user",
     });
     const reports = printed.map((line) => JSON.parse(line));
@@ -131,6 +132,7 @@ test("gpt2 gradcheck takes a module of one's own", async () => {
       ["reluSquaredBackward", true],
     ]);
   } finally {
+    interrupt.dispose();
     print.mockRestore();
   }
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openBareGpu, testAdapters } from "../support/gpu.ts";
 
 const STORAGE = 0x80;
 const MAP_READ = 1;
@@ -8,7 +8,7 @@ const COPY_DST = 8;
 
 describe.each(testAdapters)("a device on the %s adapter", (name) => {
   test("computes, and says what it is", async () => {
-    const gpu = await openTestGpu(name);
+    const gpu = await openBareGpu(name);
     const { device } = gpu;
     const module = device.createShaderModule({
       code: `@group(0) @binding(0) var<storage, read_write> y: array<u32>;
@@ -34,7 +34,7 @@ describe.each(testAdapters)("a device on the %s adapter", (name) => {
   });
 
   test("an invalid call is not silent: the next wait throws its message, once", async () => {
-    const gpu = await openTestGpu(name);
+    const gpu = await openBareGpu(name);
     gpu.device.createBuffer({ label: "impossible", size: 4, usage: MAP_READ | STORAGE });
     await expect(gpu.wait(() => gpu.device.queue.onSubmittedWorkDone())).rejects.toThrow(/WebGPU: .*usages/);
     await gpu.wait(() => gpu.device.queue.onSubmittedWorkDone());
@@ -42,8 +42,8 @@ describe.each(testAdapters)("a device on the %s adapter", (name) => {
   });
 
   test("the adapter's limits are granted, or WebGPU's defaults when asked for", async () => {
-    const full = await openTestGpu(name);
-    const plain = await openTestGpu(name, { requiredLimits: {}, features: [] });
+    const full = await openBareGpu(name);
+    const plain = await openBareGpu(name, { requiredLimits: {}, features: [] });
     expect(plain.limits.maxComputeInvocationsPerWorkgroup).toBe(256);
     expect(plain.limits.maxComputeWorkgroupStorageSize).toBe(16384);
     expect(plain.limits.maxStorageBufferBindingSize).toBe(134217728);
@@ -56,8 +56,8 @@ describe.each(testAdapters)("a device on the %s adapter", (name) => {
   });
 
   test("a limit beyond the adapter's is refused", async () => {
-    const { limits } = await openTestGpu(name);
+    const { limits } = await openBareGpu(name);
     const requiredLimits = { maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup! * 2 };
-    await expect(openTestGpu(name, { requiredLimits })).rejects.toThrow(/maxComputeInvocationsPerWorkgroup/);
+    await expect(openBareGpu(name, { requiredLimits })).rejects.toThrow(/maxComputeInvocationsPerWorkgroup/);
   });
 });

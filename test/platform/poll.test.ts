@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { politeWait } from "../../src/platform/node/poll.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openBareGpu, testAdapters } from "../support/gpu.ts";
 
 const untouched = globalThis.setImmediate;
 
@@ -81,7 +81,7 @@ async function longDispatch(gpu: Gpu, rounds: number): Promise<GPUBuffer> {
 
 describe.each(testAdapters)("waiting on the %s adapter", (name) => {
   test("several waits at once all end, with their results", async () => {
-    const gpu = await openTestGpu(name);
+    const gpu = await openBareGpu(name);
     const buffers = [await longDispatch(gpu, 300), await longDispatch(gpu, 30), await longDispatch(gpu, 3)];
     await Promise.all([
       ...buffers.map((buffer) => gpu.wait(() => buffer.mapAsync(1))),
@@ -94,7 +94,7 @@ describe.each(testAdapters)("waiting on the %s adapter", (name) => {
   });
 
   test.runIf(process.platform === "linux")("Node's thread rests while a driver works", async ({ skip }) => {
-    const gpu = await openTestGpu(name);
+    const gpu = await openBareGpu(name);
     if (gpu.kind === "hardware") skip("a GPU is done before there is a share to measure");
     let [waited, used] = [0, 0];
     while (waited < 400) {

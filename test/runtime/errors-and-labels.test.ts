@@ -7,7 +7,7 @@ import { layerNorm } from "../../src/kernels/layer-norm.ts";
 import { defineOp, f32 } from "../../src/kernels/op.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { withDevice } from "../support/device.ts";
-import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { openBareGpu, testAdapters } from "../support/gpu.ts";
 
 /** An op whose shader is no WGSL, or whose bindings are not those of its shader. */
 const broken = defineOp({
@@ -48,7 +48,7 @@ function goodTape(size: number) {
 }
 
 test.each(testAdapters)("%s: an error of one shader never surfaces on another plan", async (adapter) => {
-  const gpu = await openTestGpu(adapter);
+  const gpu = await openBareGpu(adapter);
   const runtime = createGpuRuntime(gpu);
   for (const code of [NO_WGSL, OTHER_BINDINGS]) {
     // all at once: their errors come while the others wait, on one device
@@ -78,7 +78,7 @@ test.each(testAdapters)("%s: an error of one shader never surfaces on another pl
 });
 
 test.each(testAdapters)("%s: all that a plan makes has a label", async (adapter) => {
-  const gpu = await openTestGpu(adapter);
+  const gpu = await openBareGpu(adapter);
   const made: Record<string, (string | undefined)[]> = {};
   const note =
     <D extends { label?: string } | undefined, R>(kind: string, make: (descriptor: D) => R) =>

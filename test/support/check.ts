@@ -10,7 +10,7 @@ import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { adversarialGpu } from "./adversary/gpu.ts";
 import type { Adversary } from "./adversary/library.ts";
 import { shareGpu } from "./device.ts";
-import { halvesOn, openTestGpu, type TestAdapter, testAdapters } from "./gpu.ts";
+import { halvesOn, openBareGpu, openTestGpu, type TestAdapter, testAdapters } from "./gpu.ts";
 import { guardGpu } from "./guard.ts";
 import { wasmRuntime } from "./wasm.ts";
 
@@ -95,8 +95,7 @@ export const adversaryAllowance = adversary ? ADVERSARY_BOUND : 0;
 
 /** The device that ops are checked on. */
 export async function openCheckGpu(adapter: TestAdapter): Promise<Gpu> {
-  const gpu = await openTestGpu(adapter);
-  return shareGpu(adversary ? adversarialGpu(gpu, adversary) : gpu);
+  return adversary ? shareGpu(adversarialGpu(await openBareGpu(adapter), adversary)) : openTestGpu(adapter);
 }
 
 /** $GPT2_ERRORS names a file that gets a line for each comparison. */

@@ -47,7 +47,10 @@ export async function runCommands(
 ): Promise<void> {
   const cache = join(folder, "cache");
   mkdirSync(cache, { recursive: true });
-  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", GPT2_CACHE: cache, GPT2_ADAPTER: adapter ?? "auto" };
+  // Most of these commands' time is lavapipe's compiling: see quicklyCompiling in gpu.ts.
+  const quick = { GALLIVM_PERF: process.env.GALLIVM_PERF ?? "nopt" };
+  const own = { NODE_OPTIONS: "", NO_COLOR: "1", GPT2_CACHE: cache, GPT2_ADAPTER: adapter ?? "auto" };
+  const env = { ...process.env, ...quick, ...own };
   const bindings = adapter === "embedded" ? [stockDawnPath(), await embeddedDawnPath(env)] : [stockDawnPath()];
   const script = fileURLToPath(new URL("run-commands.mjs", import.meta.url));
   const child = fork(script, [], { cwd: folder, env, execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] });

@@ -39,8 +39,7 @@ export function shareGpu(gpu: Gpu): Gpu {
     return object;
   }
   const methods: Partial<GPUDevice> = {
-    createShaderModule: (descriptor) =>
-      once(`module ${descriptor.code}`, () => device.createShaderModule({ code: descriptor.code })),
+    createShaderModule: (descriptor) => once(`module ${descriptor.code}`, () => device.createShaderModule(descriptor)),
     createBindGroupLayout: (descriptor) =>
       once(`group ${JSON.stringify(descriptor)}`, () => device.createBindGroupLayout(descriptor)),
     createPipelineLayout: (descriptor) => {
@@ -55,5 +54,6 @@ export function shareGpu(gpu: Gpu): Gpu {
   };
   const result = withDevice(gpu, methods);
   shared.set(device, result);
+  shared.set(result.device, result);
   return result;
 }

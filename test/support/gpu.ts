@@ -2,9 +2,13 @@ import type { DeviceRequest, Gpu } from "../../src/gpu/device.ts";
 import { defaultSystemAdapter } from "../../src/platform/node/adapters.ts";
 import { embeddedDriverExists } from "../../src/platform/node/embedded.ts";
 import { openGpu } from "../../src/platform/node.ts";
+import { shareGpu } from "./device.ts";
 
 /** "system" is this machine's GPU, or its lavapipe; "embedded" is SwiftShader. Two drivers are two witnesses. */
 export type TestAdapter = "embedded" | "system";
+
+const opening = new Map<string, Promise<Gpu>>();
+const opened: Gpu[] = [];
 
 /**
  * The adapters that this machine can test on: `describe.each(testAdapters)("on %s", (name) => ...)`.
@@ -27,8 +31,11 @@ async function available(): Promise<TestAdapter[]> {
   const found: TestAdapter[] = [];
   if (wanted.includes("embedded") && embeddedDriverExists()) found.push("embedded");
   if (wanted.includes("system")) {
-    if (await defaultSystemAdapter()) found.push("system");
-    else console.warn("no system adapter: kernels are tested on fewer drivers (apt install mesa-vulkan-drivers)");
+    if (await defaultSystemAdapter()) {
+      found.push("system");
+      // Before any test makes one of its own; see quicklyCompiling.
+      await openBareGpu("system");
+    } else console.warn("no system adapter: kernels are tested on fewer drivers (apt install mesa-vulkan-drivers)");
   }
   if (found.length === 0) console.warn("no adapter at all: kernels are NOT tested on any GPU driver");
   return found;
@@ -39,20 +46,39 @@ export function halvesOn(adapter: TestAdapter): boolean {
   return withHalves.includes(adapter);
 }
 
-const opening = new Map<string, Promise<Gpu>>();
-const opened: Gpu[] = [];
+/**
+ * A device that all tests of this process share, on which each shader is compiled once (`shareGpu`); the process closes it. Do not
+ * close it, do not lose it.
+ */
+export async function openTestGpu(adapter: TestAdapter, request: DeviceRequest = {}): Promise<Gpu> {
+  return shareGpu(await openBareGpu(adapter, request));
+}
 
-/** A device that all tests of this process share; the process closes it. Do not close it, do not lose it. */
-export function openTestGpu(adapter: TestAdapter, request: DeviceRequest = {}): Promise<Gpu> {
+/** The same device, on which equal shaders are others to the driver. */
+export function openBareGpu(adapter: TestAdapter, request: DeviceRequest = {}): Promise<Gpu> {
   const key = JSON.stringify([adapter, request]);
   const known = opening.get(key);
   if (known) return known;
-  const fresh = openGpu({ adapter, ...request }).then((gpu) => {
+  const fresh = quicklyCompiling(() => openGpu({ adapter, ...request })).then((gpu) => {
     opened.push(gpu);
     return gpu;
   });
   opening.set(key, fresh);
   return fresh;
+}
+
+/**
+ * Without LLVM's optimisations lavapipe compiles in half the time, and tests of kernels do little else. It reads this once, when
+ * its first device is made: a command in a process of its own has the driver as users do, those of `runCommands` as here.
+ */
+async function quicklyCompiling<T>(open: () => Promise<T>): Promise<T> {
+  const { GALLIVM_PERF } = process.env;
+  process.env.GALLIVM_PERF ??= "nopt";
+  try {
+    return await open();
+  } finally {
+    if (GALLIVM_PERF === undefined) delete process.env.GALLIVM_PERF;
+  }
 }
 
 process.once("exit", () => {

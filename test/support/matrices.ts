@@ -5,7 +5,9 @@ import { withShaders } from "./device.ts";
  * `gpu` as if its subgroups, of `lanes` invocations, multiplied matrices: no software driver has that, so the shaders' types and
  * builtins are rewritten as plain WGSL of the same meaning. A left or right matrix is where it lies in workgroup memory, which
  * does not change before it is used; a sum is a stretch of more workgroup memory, of whose cells each invocation computes its
- * own. All else, every place and stride, is computed by the shader under test.
+ * own. All else, every place and stride, is computed by the shader under test. What it multiplies and what it puts away, up to 16
+ * statements each, is noted where they stand and done in a loop behind the last: a software driver, which has no functions,
+ * would compile the emulation as often, for most of a minute.
  */
 export function withMatrices(gpu: Gpu, lanes: number): Gpu {
   return withShaders(gpu, (code) => emulated(code, lanes));
@@ -23,12 +25,42 @@ function emulated(code: string, lanes: number): string {
     .replace(/ = Sum\(\);/g, () => ` = emulated_sum(unit * SUMS_M * SUMS_N + ${sums++}u);`)
     .replace(/subgroupMatrixLoad<Left, row_major>\(&staged_a, /g, "Left(")
     .replace(/subgroupMatrixLoad<Right, row_major>\(&staged_b, /g, "Right(")
-    .replaceAll("subgroupMatrixMultiplyAccumulate(", "emulated_multiply(")
     .replace("k < DEPTH", "k < as_data(DEPTH)")
     .replace(/subgroupMatrixStore<row_major>\(&finished, /g, "emulated_store(")
     .replace("  let tile = tile_of(group, groups);\n", "  emulated_lane = lane;\n$&");
-  if (/subgroupMatrix|subgroup_matrix/.test(rewritten)) throw new Error("a subgroup matrix builtin is not emulated");
-  return rewritten + library(lanes);
+  const multiplied = withLoop(rewritten, {
+    statement: /(\w+) = subgroupMatrixMultiplyAccumulate\((\w+, \w+, \1)\);/g,
+    noted: (n, [, , operands]) => `emulated_products[${n}] = Product(${operands});`,
+    each: "emulated_multiply(emulated_products[n]);",
+  });
+  const put = withLoop(multiplied, {
+    statement: /put\((\w+), (unit, vec2u\(lane, lanes\), work\.y), ([^,]+), ([^,]+)\);/g,
+    noted: (n, [, sum, , row, column]) => `emulated_puts[${n}] = Put(${sum}, ${row}, ${column});`,
+    each: "put(emulated_puts[n].sum, unit, vec2u(lane, lanes), work.y, emulated_puts[n].row, emulated_puts[n].column);",
+  });
+  if (/subgroupMatrix|subgroup_matrix/.test(put)) throw new Error("a subgroup matrix builtin is not emulated");
+  return put + library(lanes);
+}
+
+interface Loop {
+  readonly statement: RegExp;
+  /** What is written instead of the statement number `n`. */
+  noted(n: number, match: RegExpMatchArray): string;
+  /** What is done for each `n` behind the last. */
+  readonly each: string;
+}
+
+/** `code` with statements that are only noted where they stood, and done after the last of them, one for each sum of a unit. */
+function withLoop(code: string, { statement, noted, each }: Loop): string {
+  const matches = [...code.matchAll(statement)];
+  let at = 0;
+  let text = "";
+  for (const [n, match] of matches.entries()) {
+    text += code.slice(at, match.index) + noted(n, match);
+    at = match.index + match[0].length;
+  }
+  const loop = `for (var n = 0u; n < as_data(SUMS_M * SUMS_N); n++) { ${each} }`;
+  return `${text} ${loop}${code.slice(at)}`;
 }
 
 function library(lanes: number): string {
@@ -49,17 +81,21 @@ fn emulated_sum(number: u32) -> Sum {
   return Sum(number * CELLS);
 }
 
-fn emulated_multiply(left: Left, right: Right, sum: Sum) -> Sum {
+struct Product { left: Left, right: Right, sum: Sum }
+struct Put { sum: Sum, row: u32, column: u32 }
+var<private> emulated_products: array<Product, SUMS_M * SUMS_N>;
+var<private> emulated_puts: array<Put, SUMS_M * SUMS_N>;
+
+fn emulated_multiply(product: Product) {
   for (var cell = emulated_lane; cell < as_data(CELLS); cell += LANES) {
-    let a = left.at + cell / MATRIX_N * left.stride;
-    let b = right.at + cell % MATRIX_N;
-    var total = emulated_sums[sum.at + cell];
+    let a = product.left.at + cell / MATRIX_N * product.left.stride;
+    let b = product.right.at + cell % MATRIX_N;
+    var total = emulated_sums[product.sum.at + cell];
     for (var k = 0u; k < as_data(MATRIX_K); k++) {
-      total += f32(staged_a[a + k]) * f32(staged_b[b + k * right.stride]);
+      total += f32(staged_a[a + k]) * f32(staged_b[b + k * product.right.stride]);
     }
-    emulated_sums[sum.at + cell] = total;
+    emulated_sums[product.sum.at + cell] = total;
   }
-  return sum;
 }
 
 fn emulated_store(offset: u32, sum: Sum, stride: u32) {

@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { createInterrupt, Interrupted } from "../../../src/cli/interrupt.ts";
+import { createInterrupt, type Interrupt, Interrupted } from "../../../src/cli/interrupt.ts";
 import { readRunDirectory } from "../../../src/cli/run-home.ts";
-import { planRun, runTraining } from "../../../src/cli/train/run.ts";
+import { planRun, runTraining, type TrainOptions } from "../../../src/cli/train/run.ts";
 import { DeviceLostError } from "../../../src/core/errors.ts";
 import { factsOf } from "../../../src/report/facts.ts";
 import { checkDisk, diskNeed } from "../../../src/run/disk.ts";
@@ -52,12 +52,16 @@ function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
 }
 
 const device = { device: "cpu", memory: undefined, tune: false };
+/** Gives the signals back afterwards, which the process that a command has to itself need not do. */
+const training = (settings: TrainSettings, options: TrainOptions, interrupt: Interrupt) =>
+  runTraining(settings, options, interrupt).finally(interrupt.dispose);
 const begin = (name: string, more?: Partial<TrainSettings>, interrupt = createInterrupt(), deadline?: number) =>
-  runTraining(settingsOf(more), { ...device, outputDir: at(name), resume: undefined, deadline }, interrupt);
+  training(settingsOf(more), { ...device, outputDir: at(name), resume: undefined, deadline }, interrupt);
 const goOn = (name: string, typed: Partial<TrainSettings> = {}, mayBeFinished = false) => {
   const file = parseSettings(readFileSync(join(at(name), "run.json"), "utf8"), "run.json");
   const settings = resolveSettings({ file, typed });
-  return runTraining(settings, { ...device, outputDir: undefined, resume: at(name), mayBeFinished });
+  const options = { ...device, outputDir: undefined, resume: at(name), mayBeFinished };
+  return training(settings, options, createInterrupt());
 };
 const model = (name: string): Buffer => readFileSync(join(at(name), "model", "model.safetensors"));
 const linesOf = (name: string): { kind: string; step: number; [field: string]: unknown }[] =>
@@ -83,7 +87,6 @@ describe("a run that is interrupted", () => {
     await begin("whole", more);
     const interrupt = interruptAt(/^step 4\/8 /);
     await begin("stopped", more, interrupt);
-    interrupt.dispose();
     expect(process.exitCode).toBe(143);
     expect(told("stopped", "evaluation")).toEqual([]);
     expect(linesOf("stopped").at(-1)).toMatchObject({ kind: "end", reason: "interrupted", step: 4 });
@@ -98,7 +101,6 @@ describe("a run that is interrupted", () => {
   test("at its last evaluation has that to do, and then its model to save", async () => {
     const interrupt = interruptAt(/^step 8\/8 /);
     await begin("last", {}, interrupt);
-    interrupt.dispose();
     expect(existsSync(join(at("last"), "model"))).toBe(false);
     await goOn("last");
     expect(told("last", "evaluation").map(({ step }) => step)).toEqual([4, 8]);
@@ -108,14 +110,12 @@ describe("a run that is interrupted", () => {
   test("before its first step leaves nothing behind", async () => {
     const interrupt = interruptAt(/^model /);
     await expect(begin("early", {}, interrupt)).rejects.toBeInstanceOf(Interrupted);
-    interrupt.dispose();
     expect(existsSync(at("early"))).toBe(false);
   });
 
   test("when its model is saved leaves out samples, and is finished", async () => {
     const interrupt = interruptAt(/^trained in /);
     await begin("samples", { samples: 2, evalSplit: 0 }, interrupt);
-    interrupt.dispose();
     expect(process.exitCode).toBe(143);
     expect(lines.join("\n")).not.toContain("2 samples: ");
     expect(linesOf("samples").at(-1)).toMatchObject({ kind: "end", reason: "finished" });

@@ -4,7 +4,7 @@ import { compareOp, needsHalves } from "../../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../../src/runtime/gpu.ts";
 import { ADVERSARY_BOUND } from "../check.ts";
-import { halvesOn, openTestGpu, testAdapters } from "../gpu.ts";
+import { halvesOn, openBareGpu, testAdapters } from "../gpu.ts";
 import { guardGpu } from "../guard.ts";
 import { adversarialGpu, rewrite } from "./gpu.ts";
 
@@ -22,7 +22,7 @@ fn main() { y[N / 2u] = tanh(y[0] / part(1.0, N)); }
 
 describe.each(testAdapters)("kernels as bad as WGSL allows, on %s", (adapter) => {
   test("floats are rewritten by their types, integers and comments are not", async () => {
-    const text = await rewrite(await openTestGpu(adapter), SOURCE, "up");
+    const text = await rewrite(await openBareGpu(adapter), SOURCE, "up");
     expect(text).toContain("// exp(x) / 2 in a comment stays");
     expect(text).toContain("if (false) { return adv_flush(0.0); }");
     expect(text).toContain("return adv_flush(adv_div(x * adv_exp(-x), f32(n / 4u)));");
@@ -36,7 +36,7 @@ describe.each(testAdapters)("kernels as bad as WGSL allows, on %s", (adapter) =>
       if (!check) continue;
       const reference = createCpuRuntime({ precision: "float64" });
       const errors: number[] = [];
-      for (const gpu of [await openTestGpu(adapter), adversarialGpu(await openTestGpu(adapter), "mixed")]) {
+      for (const gpu of [await openBareGpu(adapter), adversarialGpu(await openBareGpu(adapter), "mixed")]) {
         const guarded = guardGpu(gpu);
         const runtime = createGpuRuntime(guarded);
         errors.push((await compareOp(runtime, reference, op, check)).error);
