@@ -182,7 +182,7 @@ const WRONG: readonly (readonly [code: number, line: string, says: RegExp])[] = 
   [2, "generate --model base --num-beams 2 --temperature 0.5", /temperature/],
   [1, "generate --model base --prompt-file nowhere.txt", /nowhere\.txt/],
   [2, "generate --model base --interactive --json", /leave out/],
-  [1, "generate --model base --prompt abcdefabcdefabcdef", /context/],
+  [1, "generate --model base --prompt abcdefabcdefabcdef", /leaves none of the model's 16 to generate; .* --window,/],
   [2, "eval --model base", /wanted one of --data/],
   [1, "eval --model base --data nowhere.txt", /nowhere\.txt/],
   [1, "eval --model base --choices names.txt", /names\.txt/],

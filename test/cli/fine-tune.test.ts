@@ -42,7 +42,7 @@ test("gpt2 train --model goes on from a model, with its tokenizer, sizes and dro
   const data = ["--data", join(folder, "data.txt"), "--device", "cpu", "--samples", "0"];
   const done = await gpt2("train", "--model", folder, ...data, "--max-steps", "2", "--output-dir", output);
   expect(done).toMatchObject({ code: 0, stderr: "" });
-  expect(done.stdout).toMatch(/1 heads, 64 wide, 4 places, 10 tokens \(char\)/);
+  expect(done.stdout).toMatch(/1 head, 64 wide, 4 places, 10 tokens \(char\)/);
   const { settings } = JSON.parse(readFileSync(join(output, "run.json"), "utf8"));
   expect(settings).toMatchObject({ model: folder, learning_rate: 5e-5, dropout: 0.1 });
   expect(settings).not.toHaveProperty("n_embd");

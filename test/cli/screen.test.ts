@@ -52,7 +52,7 @@ function watch(command: string, options: Omit<ScreenOptions, "cwd">): Screen & {
 
 /** The block of README.md that shows what one sees. */
 function promised(): string[] {
-  const block = /## What you see\n[\s\S]*?```text\n\$ .*\n([\s\S]*?)```/.exec(README)?.[1];
+  const block = /```text\n\$ gpt2 train .*\n([\s\S]*?)```/.exec(README)?.[1];
   return normal((block ?? "").trimEnd().split("\n"));
 }
 
