@@ -90,7 +90,7 @@ describe.each(adapters)("every dispatch of GPT-2 124M can be bound and dispatche
     let dispatches = 0;
     for (const [name, tape] of Object.entries(tapesOf(GPT2_PRESETS.gpt2, batch, context))) {
       const { places, dispatches: all } = layOut(tape, withRoomFor(batch, traits));
-      // An expectation for each of hundreds of thousands of numbers takes ten times as long as all layouts.
+      // One expectation a layout: one for each of hundreds of thousands of numbers takes as long as all layouts.
       if (batch < LARGE) expect(largest(places.map(({ bytes }) => bytes)), name).toBeLessThanOrEqual(2 ** 28);
       expect(largest(all.flatMap(({ dispatch }) => dispatch.grid)), name).toBeLessThanOrEqual(65535);
       const bound = largest(all.flatMap(({ regions }) => regions.map(({ size }) => size)));

@@ -7,7 +7,7 @@ import { withShaders } from "./device.ts";
  * does not change before it is used; a sum is a stretch of more workgroup memory, of whose cells each invocation computes its
  * own. All else, every place and stride, is computed by the shader under test. What it multiplies and what it puts away, up to 16
  * statements each, is noted where they stand and done in a loop behind the last: a software driver, which has no functions,
- * would compile the emulation as often, for most of a minute.
+ * would compile the emulation as often.
  */
 export function withMatrices(gpu: Gpu, lanes: number): Gpu {
   return withShaders(gpu, (code) => emulated(code, lanes));

@@ -37,7 +37,7 @@ async function train(device: string, steps: number, more: readonly string[]): Pr
 
 /** scripts/nanogpt-recipe.ts runs all 2000 steps; docs/notes/nanogpt-recipe.md has what came out. */
 describe.runIf(existsSync(text))(`nanoGPT's CPU recipe, where its text is there (${text})`, () => {
-  // Of what computes in f32 WebAssembly is the fastest: a third of lavapipe's time, an eighth of SwiftShader's.
+  // WebAssembly takes half of lavapipe's processor time here, and a seventh of SwiftShader's.
   test("the first 100 steps", { timeout: 240_000 }, async () => {
     const lines = await train("wasm", 100, ["--eval-steps", "100"]);
     const evaluations = lines.filter(({ kind }) => kind === "evaluation");
