@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createTape } from "../../dist/autograd/tape.js";
@@ -35,6 +36,8 @@ const { values: options } = parseArgs({
 });
 const samples = Number(options.samples);
 const SAMPLE_MS = 60;
+/** PyTorch's threads look for work for a while after they have had some, and would take a core from whoever comes next. */
+const PAUSE_MS = 250;
 const cores = availableParallelism();
 
 /** Ours on one thread and on all. */
@@ -99,7 +102,11 @@ async function measure(work, contenders, flops) {
   const able = contenders.filter(({ failed }) => failed === undefined);
   for (const { ms } of able) for (let i = 0; i < 2; i++) await ms();
   const times = new Map([...able, ...peaks].map((each) => [each, []]));
-  for (let i = 0; i < samples; i++) for (const each of times.keys()) times.get(each).push(await sampleOf(each));
+  for (let i = 0; i < samples; i++)
+    for (const each of times.keys()) {
+      await sleep(PAUSE_MS);
+      times.get(each).push(await sampleOf(each));
+    }
   const rows = contenders.map((each) => {
     const common = { work, system: each.name, threads: each.threads };
     if (each.failed !== undefined) return { ...common, failed: each.failed };
