@@ -32,7 +32,11 @@ export interface Served {
 export async function servePlayground(): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), "gpt2-playground-"));
   const configFile = fileURLToPath(new URL("../../web/playground/vite.config.ts", import.meta.url));
+  const { NODE_ENV } = process.env;
+  // As it is published, although a test builds it.
+  process.env.NODE_ENV = "production";
   await build({ configFile, logLevel: "error", build: { outDir: folder, emptyOutDir: true } });
+  process.env.NODE_ENV = NODE_ENV;
   const requests: string[] = [];
   const served = { preamble: "" };
   const server: Server = createServer((request, response) => {

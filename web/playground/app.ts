@@ -68,7 +68,7 @@ export interface State {
   /** What went wrong, one line each. */
   readonly alerts: readonly string[];
   /** What became of the last run. */
-  readonly outcome?: string | undefined;
+  readonly outcome?: keyof Texts["outcome"] | undefined;
   readonly form: SampleForm;
   readonly sampling: boolean;
   readonly results?: readonly Judged[] | undefined;
@@ -123,16 +123,17 @@ const FIRST: State = {
   sampling: false,
 };
 
-export function openApp(draw: (app: App) => void): App {
+/** `draw`: the state has changed; `lazily`: nobody waits for it. */
+export function openApp(draw: (app: App, lazily: boolean) => void): App {
   let state: State = { ...FIRST, texts: textsOf(localeAtStart()) };
   let client!: Client;
   let lookTimer: ReturnType<typeof setTimeout> | undefined;
   let example: Promise<string> | undefined;
   const tabs = openTabs(hearTab);
 
-  function set(change: Partial<State>): void {
+  function set(change: Partial<State>, lazily = false): void {
     state = { ...state, ...change };
-    draw(app);
+    draw(app, lazily);
   }
 
   const t = (): Texts => state.texts;
@@ -207,13 +208,14 @@ export function openApp(draw: (app: App) => void): App {
         const at = performance.now() / 1000;
         const { step, loss } = happening;
         const since = active.since ?? { step, at };
-        set({ active: { ...active, step, loss, since } });
+        set({ active: { ...active, step, loss, since } }, true);
         if (active.id !== undefined)
           tabs.tell({ id: active.id, title: active.title, step, maxSteps: active.maxSteps, over: false });
         return;
       }
       case "line":
-        if (shown && shown.id === active?.id) set({ shown: { ...shown, lines: [...shown.lines, happening.line] } });
+        if (shown && shown.id === active?.id)
+          set({ shown: { ...shown, lines: [...shown.lines, happening.line] } }, true);
         return;
       case "samples": {
         const { step, samples } = happening;
@@ -227,7 +229,7 @@ export function openApp(draw: (app: App) => void): App {
         set({ notices: [...state.notices, happening.message].slice(-MOST_NOTICES) });
         return;
       case "text":
-        set({ coming: happening.text });
+        set({ coming: happening.text }, true);
     }
   }
 
@@ -280,7 +282,7 @@ export function openApp(draw: (app: App) => void): App {
       try {
         const { reason } = await tabs.training(begin());
         const kept = reason === "interrupted" && keeping;
-        set({ outcome: kept ? t().outcome.kept : t().outcome[reason] });
+        set({ outcome: kept ? "kept" : reason });
       } finally {
         const { active } = state;
         if (active?.id !== undefined) tabs.tell({ ...active, id: active.id, over: true });

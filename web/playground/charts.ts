@@ -102,6 +102,7 @@ function create(figure: HTMLElement, name: CurveName, lines: readonly Line[], te
 export interface Chart {
   update(runs: readonly RunCurves[], texts: Texts): void;
   redraw(): void;
+  remove(): void;
 }
 
 export function createChart(figure: HTMLElement, name: CurveName): Chart {
@@ -124,6 +125,10 @@ export function createChart(figure: HTMLElement, name: CurveName): Chart {
       chart?.destroy();
       chart = lines.length === 0 ? undefined : create(figure, name, lines, texts);
       shape = next;
+    },
+    remove() {
+      observer.disconnect();
+      chart?.destroy();
     },
     redraw() {
       shape = "";

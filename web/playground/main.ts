@@ -6,19 +6,30 @@ import { type App, openApp } from "./app.ts";
 import { page } from "./views/page.ts";
 
 const root = document.getElementById("page")!;
-let due = false;
+/** What a run tells is drawn so often: who trains on the CPU needs it. */
+const LAZILY_MS = 200;
+/** Where the tab is hidden there are no frames, and nobody looks. */
+const HIDDEN_MS = 1000;
+let framed = false;
+let later: ReturnType<typeof setTimeout> | undefined;
 
-function draw(app: App): void {
-  if (due) return;
-  due = true;
-  // Where the tab is hidden there are no frames, and nobody looks.
-  const soon = document.hidden ? (act: () => void) => setTimeout(act, 1000) : requestAnimationFrame;
-  soon(() => {
-    due = false;
-    document.documentElement.lang = app.state.texts.locale;
-    document.title = app.state.texts.title;
-    render(page(app), root);
-  });
+function draw(app: App, lazily = false): void {
+  if (framed) return;
+  if (lazily || document.hidden) {
+    later ??= setTimeout(() => show(app), document.hidden ? HIDDEN_MS : LAZILY_MS);
+    return;
+  }
+  framed = true;
+  requestAnimationFrame(() => show(app));
+}
+
+function show(app: App): void {
+  clearTimeout(later);
+  later = undefined;
+  framed = false;
+  document.documentElement.lang = app.state.texts.locale;
+  document.title = app.state.texts.title;
+  render(page(app), root);
 }
 
 const app = openApp(draw);

@@ -8,7 +8,7 @@ import type { DeviceWish, SaidSettings } from "./protocol.ts";
 
 /** What the dial sets together, from tiny to large. */
 export const SIZES = {
-  tiny: size(1, 32, 32, 16, 200, 1e-2),
+  tiny: size(1, 48, 64, 16, 200, 1.5e-2),
   small: size(2, 64, 64, 32, 400, 5e-3),
   medium: size(4, 128, 128, 32, 1000, 2e-3),
   large: size(6, 256, 256, 32, 2000, 1e-3),

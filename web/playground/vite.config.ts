@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 
-/** Shaders without their comments and indentation, which are a third of what the page loads. */
+/** Shaders without their comments, which are a third of what the page loads. */
 function bareShaders(): Plugin {
   return {
     name: "bare-shaders",
@@ -19,8 +19,8 @@ function bareShaders(): Plugin {
 }
 
 function bare(shader: string): string {
-  const lines = shader.split("\n").map((line) => line.replace(/\/\/.*/, "").trim());
-  return lines.filter((line) => line !== "").join("\n");
+  const lines = shader.split("\n").map((line) => line.replace(/\/\/.*/, "").trimEnd());
+  return `${lines.filter((line) => line !== "").join("\n")}\n`;
 }
 
 /** `npm run web` serves the playground, `npm run web:build` makes a folder of it for any file host. */

@@ -1,10 +1,12 @@
 import { html, nothing, type TemplateResult } from "lit-html";
+import { byteSize } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
+import { saidBy } from "../settings.ts";
 
 const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain";
 
 export function dataView(app: App): TemplateResult {
-  const { texts: t, title, inputs } = app.state;
+  const { texts: t, title, inputs, choice, refusal, looking, prospect, greeting } = app.state;
   const busy = app.state.active !== undefined;
   return html`
     <section aria-labelledby="data-title">
@@ -26,7 +28,45 @@ export function dataView(app: App): TemplateResult {
         <button type="submit" ?disabled=${busy}>${t.usePaste}</button>
       </form>
       ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(title)}</strong></p>` : nothing}
+      <div class="prospect" aria-live="polite" aria-busy=${looking}>
+        ${refusal === undefined ? nothing : html`<p class="problem">${refusal}</p>`}
+        ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
+        ${prospect ? prospectView(app, Number(saidBy(choice).eval_steps)) : nothing}
+      </div>
+      <p class="row">
+        <button
+          type="button"
+          class="primary"
+          id="train"
+          ?disabled=${busy || inputs.length === 0 || refusal !== undefined || !greeting}
+          @click=${app.train}
+        >
+          ${t.train}
+        </button>
+      </p>
     </section>
+  `;
+}
+
+function prospectView({ state: { texts: t, prospect } }: App, every: number): TemplateResult {
+  const p = prospect!;
+  return html`
+    <dl class="facts">
+      <dt>${t.prospect.data}</dt>
+      <dd>${t.describeData(p)}</dd>
+      ${
+        p.data.evaluation > 0
+          ? html`<dt>${t.prospect.evaluation}</dt><dd>${t.describeEvaluation(p, every)}</dd>`
+          : nothing
+      }
+      <dt>${t.prospect.model}</dt>
+      <dd>${t.describeModel(p)}</dd>
+      <dt>${t.prospect.plan}</dt>
+      <dd>${t.describePlan(p)}</dd>
+      <dt>${t.prospect.memory}</dt>
+      <dd>${t.describeMemory(byteSize(p.deviceBytes))}</dd>
+    </dl>
+    ${p.notices.map((notice) => html`<p class="warning">${notice}</p>`)}
   `;
 }
 

@@ -8,9 +8,9 @@ import { type Chart, CURVES, type CurveName, createChart, FORMAT } from "../char
 import { samplesView } from "./samples.ts";
 import { differencesView } from "./stored.ts";
 
-const charts = new Map<Element, { readonly chart: Chart; shown?: unknown }>();
+const charts = new Map<CurveName, Chart>();
 const redraw = (): void => {
-  for (const { chart } of charts.values()) chart.redraw();
+  for (const chart of charts.values()) chart.redraw();
 };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
@@ -25,7 +25,7 @@ export function runView(app: App): TemplateResult {
         ({ title, step, maxSteps }) => html`<p class="warning">${t.elsewhere(title, step, maxSteps)}</p>`,
       )}
       ${active ? activeView(app) : nothing}
-      <p role="status" class="outcome">${outcome ?? (active ? spoken(app) : "")}</p>
+      <p role="status" class="outcome">${outcome ? t.outcome[outcome] : active ? spoken(app) : ""}</p>
       ${
         !active && stored?.status === "paused"
           ? html`
@@ -120,8 +120,9 @@ function mount(name: CurveName): (element: Element | undefined) => void {
   const known = mounts.get(name);
   if (known) return known;
   const made = (element: Element | undefined): void => {
-    for (const [figure] of charts) if (!figure.isConnected) charts.delete(figure);
-    if (element) charts.set(element, { chart: createChart(element as HTMLElement, name) });
+    charts.get(name)?.remove();
+    if (element) charts.set(name, createChart(element as HTMLElement, name));
+    else charts.delete(name);
   };
   mounts.set(name, made);
   return made;
@@ -130,10 +131,7 @@ function mount(name: CurveName): (element: Element | undefined) => void {
 /** Draws after the page is there, since a chart is as wide as its place. */
 function update(name: CurveName, runs: readonly Shown[], { state: { texts } }: App): typeof nothing {
   const curves = runs.map((run): RunCurves => curvesOf(historyOf(run.title, run.lines, undefined)));
-  queueMicrotask(() => {
-    for (const [figure, { chart }] of charts)
-      if ((figure as HTMLElement).dataset.chart === name && figure.isConnected) chart.update(curves, texts);
-  });
+  queueMicrotask(() => charts.get(name)?.update(curves, texts));
   return nothing;
 }
 

@@ -1,6 +1,5 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
-import { byteSize } from "../../../src/core/units.ts";
 import { DEFAULTS, fileName, SETTINGS, type SettingKey } from "../../../src/run/settings/table.ts";
 import type { App } from "../app.ts";
 import type { DeviceWish } from "../protocol.ts";
@@ -30,7 +29,7 @@ const NOT_HERE: readonly SettingKey[] = [
 const MORE = (Object.keys(SETTINGS) as SettingKey[]).filter((key) => !DIALLED.includes(key) && !NOT_HERE.includes(key));
 
 export function settingsView(app: App): TemplateResult {
-  const { texts: t, choice, active, inputs, refusal, looking, prospect, greeting } = app.state;
+  const { texts: t, choice, active } = app.state;
   const said = saidBy(choice);
   const busy = active !== undefined;
   const at = SIZE_NAMES.indexOf(choice.size);
@@ -52,7 +51,7 @@ export function settingsView(app: App): TemplateResult {
         />
       </label>
       <div class="fields">
-        ${DIALLED.map((key) => field(app, key, t.fields[fileName(key)] ?? fileName(key), said[fileName(key)]))}
+        ${DIALLED.map((key) => field(app, key, t.fields[fileName(key)] ?? breakable(fileName(key)), said[fileName(key)]))}
       </div>
       <details>
         <summary>${t.more}</summary>
@@ -65,53 +64,20 @@ export function settingsView(app: App): TemplateResult {
             )}
           </select>
         </label>
-        <div class="fields">${MORE.map((key) => field(app, key, fileName(key), said[fileName(key)]))}</div>
+        <div class="fields">${MORE.map((key) => field(app, key, breakable(fileName(key)), said[fileName(key)]))}</div>
       </details>
       ${
         changed
           ? html`<p><button type="button" ?disabled=${busy} @click=${app.resetSettings}>${t.reset}</button></p>`
           : nothing
       }
-      <div class="prospect" aria-live="polite" aria-busy=${looking}>
-        ${refusal === undefined ? nothing : html`<p class="problem">${refusal}</p>`}
-        ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
-        ${prospect ? prospectView(app, Number(said.eval_steps)) : nothing}
-      </div>
-      <p class="row">
-        <button
-          type="button"
-          class="primary"
-          id="train"
-          ?disabled=${busy || inputs.length === 0 || refusal !== undefined || !greeting}
-          @click=${app.train}
-        >
-          ${t.train}
-        </button>
-      </p>
     </section>
   `;
 }
 
-function prospectView({ state: { texts: t, prospect } }: App, every: number): TemplateResult {
-  const p = prospect!;
-  return html`
-    <dl class="facts">
-      <dt>${t.prospect.data}</dt>
-      <dd>${t.describeData(p)}</dd>
-      ${
-        p.data.evaluation > 0
-          ? html`<dt>${t.prospect.evaluation}</dt><dd>${t.describeEvaluation(p, every)}</dd>`
-          : nothing
-      }
-      <dt>${t.prospect.model}</dt>
-      <dd>${t.describeModel(p)}</dd>
-      <dt>${t.prospect.plan}</dt>
-      <dd>${t.describePlan(p)}</dd>
-      <dt>${t.prospect.memory}</dt>
-      <dd>${t.describeMemory(byteSize(p.deviceBytes))}</dd>
-    </dl>
-    ${p.notices.map((notice) => html`<p class="warning">${notice}</p>`)}
-  `;
+/** A long name may be broken where its words are. */
+function breakable(name: string): string {
+  return name.replaceAll("_", "_\u200b");
 }
 
 function typedIn({ target }: Event): string {

@@ -67,7 +67,7 @@ export function differencesView(app: App): TemplateResult | typeof nothing {
   const rows = names
     .map((name) => [name, ...all.map(({ said }) => text(said[name]))])
     .filter(([, ...values]) => new Set(values).size > 1);
-  return html`<table>
+  return html`<table class="differing">
     <caption>${t.differing}</caption>
     <thead>
       <tr>
