@@ -1,12 +1,13 @@
 /** The playground in headless Chromium: what a person does with it, held against the command line on the same data. */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { unzipSync } from "fflate";
+import { gzipSync } from "node:zlib";
+import { unzipSync, zipSync } from "fflate";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GPT2 } from "../support/build.ts";
@@ -98,6 +99,8 @@ describe.runIf(hasChromium)("the playground", () => {
     "one click trains on the example: the loss falls by half, 20 samples are marked, and nothing is asked of the network",
     async () => {
       await idle(page);
+      // It has all files by then, and nothing more to ask for.
+      await page.evaluate(() => navigator.serviceWorker.ready);
       const before = served.requests.length;
       await page.click("#train");
       await page.waitForFunction(() => Number(document.querySelector("#tile-loss")?.textContent) > 0);
@@ -117,6 +120,29 @@ describe.runIf(hasChromium)("the playground", () => {
     LIMIT,
   );
 
+  test("what the page loads first is small", async () => {
+    const files = readdirSync(served.folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+    const first = files.filter(({ name }) => /^(index|worker|example|columns|icon)[.-]/.test(name));
+    expect(first.length).toBe(7);
+    const sizes = first.map(({ name, parentPath }) => gzipSync(readFileSync(join(parentPath, name))).length);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(250_000);
+  });
+
+  test(
+    "without a network it opens again, with its run, and samples it",
+    async () => {
+      await context.setOffline(true);
+      const { page, problems } = await openPage(context, served.url);
+      await page.locator(".stored li").first().getByRole("button", { name: "Show" }).click();
+      await page.click("#twenty");
+      await page.waitForSelector("#results li:nth-child(20)");
+      expect(problems).toEqual([]);
+      await page.close();
+      await context.setOffline(false);
+    },
+    LIMIT,
+  );
+
   test(
     "its zip is opened by gpt2 generate, to the same greedy text",
     async () => {
@@ -128,6 +154,53 @@ describe.runIf(hasChromium)("the playground", () => {
       expect(text.length).toBeGreaterThan(4);
       const said = await gpt2("generate", "--model", model, "--prompt", "ma", "--temperature", "0", "--json");
       expect(said).toContain(JSON.stringify(text).slice(1, -1));
+    },
+    LIMIT,
+  );
+
+  test(
+    "a zip of a model is opened: sampled as it is, and trained on, whole or by corrections",
+    async () => {
+      const text = await greedy(page, "ma");
+      const other = await newContext();
+      const { page: second, problems } = await openPage(
+        other,
+        at("size=tiny&max_steps=3&eval_steps=3&save_steps=3&samples=1&lora_rank=2&learning_rate=0.01"),
+      );
+      await idle(second);
+      const files = Object.fromEntries(
+        readdirSync(join(folder, "model")).map((name) => [`../../${name}`, readFileSync(join(folder, "model", name))]),
+      );
+      const choose = (name: string, bytes: Uint8Array) =>
+        second.setInputFiles("#model-files", { name, mimeType: "application/zip", buffer: Buffer.from(bytes) });
+      const zip = zipSync(files, { level: 0 });
+      const bomb = zipSync({ "model.safetensors": new Uint8Array(100) });
+      const central = Buffer.from(bomb).indexOf(Buffer.from([0x50, 0x4b, 1, 2]));
+      new DataView(bomb.buffer).setUint32(central + 24, 0xf0000000, true);
+      for (const [name, bytes, message] of [
+        ["cut.zip", zip.slice(0, zip.length - 100), /cut\.zip: is no zip that can be read/],
+        ["bomb.zip", bomb, /bomb\.zip: unpacks to more than 2\.00 GiB/],
+        ["twice.zip", zipSync({ "a/config.json": zip, "b/config.json": zip }), /config\.json: is there twice/],
+        ["none.zip", zipSync({ "readme.md": zip }), /none\.zip: no weights among them/],
+      ] as const) {
+        await choose(name, bytes);
+        await expect.poll(() => second.locator(".problem").textContent({ timeout: 5000 })).toMatch(message);
+      }
+      await choose("model.zip", zip);
+      await idle(second);
+      await second.click("#keep-model");
+      await expect.poll(() => status(second)).toBe("opened");
+      expect(await greedy(second, "ma")).toBe(text);
+      await second.click("#train");
+      await second.waitForSelector("#pause");
+      await idle(second);
+      expect(await second.locator(".alert").allTextContents()).toEqual([]);
+      expect(await second.textContent(".outcome")).toContain("finished");
+      await expect.poll(() => status(second)).toBe("finished");
+      expect((await greedy(second, "ma")).length).toBeGreaterThan(2);
+      expect(Object.keys(await download(second))).toContain("model.safetensors");
+      expect(problems).toEqual([]);
+      await other.close();
     },
     LIMIT,
   );
@@ -283,18 +356,20 @@ describe.runIf(hasChromium)("the playground", () => {
   );
 
   test(
-    "without private files it trains in memory, and says so",
+    "without private files it trains in memory, and says so; stopped and kept, it has a model",
     async () => {
       const other = await newContext();
       served.preamble = "if (self.StorageManager) delete StorageManager.prototype.getDirectory;\n";
       try {
-        const { page, problems } = await openPage(other, at("size=tiny&max_steps=4&samples=2&eval_steps=2"));
+        const { page, problems } = await openPage(other, at("size=tiny&max_steps=100000&samples=2&eval_steps=3"));
         await page.waitForSelector("header .warning");
         expect(await page.textContent("header .warning")).toContain("until the tab is closed");
         await idle(page);
         await page.click("#train");
-        await page.waitForSelector("#pause");
+        await page.waitForSelector("#run .samples");
+        await page.click("#keep");
         await idle(page);
+        await expect.poll(() => status(page)).toBe("kept");
         expect(Object.keys(await download(page))).toContain("model.safetensors");
         expect(problems).toEqual([]);
       } finally {

@@ -4,6 +4,7 @@ import type { RunLine } from "../../src/report/lines.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
 import type {
+  Base,
   DeviceWish,
   Greeting,
   Happening,
@@ -15,12 +16,15 @@ import type {
   SampleWish,
   StoredRun,
 } from "./protocol.ts";
-import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, settingsOf, toFragment } from "./settings.ts";
+import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment } from "./settings.ts";
 import { type Elsewhere, openTabs } from "./tabs.ts";
 import { EN, type Texts } from "./texts/en.ts";
-import { ES } from "./texts/es.ts";
 
-export const LANGUAGES: readonly Texts[] = [EN, ES];
+/** English comes with the page, others when they are wanted. */
+export const LANGUAGES = [
+  { locale: "en", name: "English", load: async (): Promise<Texts> => EN },
+  { locale: "es", name: "Español", load: (): Promise<Texts> => import("./texts/es.ts").then(({ ES }) => ES) },
+] as const;
 
 /** A run that is looked at. */
 export interface Shown {
@@ -53,6 +57,8 @@ export interface State {
   readonly choice: Choice;
   readonly inputs: readonly Input[];
   readonly title: string;
+  /** What is trained on from; undefined: from scratch. */
+  readonly base?: Base | undefined;
   readonly dropping: boolean;
   readonly looking: boolean;
   readonly prospect?: Prospect | undefined;
@@ -84,6 +90,10 @@ export interface App {
   useExample(): void;
   useText(text: string): void;
   useFiles(files: readonly File[]): void;
+  useModel(files: readonly File[]): void;
+  fromScratch(): void;
+  /** Keeps the model that was opened, to sample it. */
+  keepModel(): Promise<void>;
   setDropping(dropping: boolean): void;
   setSize(size: Size): void;
   setSetting(name: string, value: unknown): void;
@@ -125,15 +135,20 @@ const FIRST: State = {
 
 /** `draw`: the state has changed; `lazily`: nobody waits for it. */
 export function openApp(draw: (app: App, lazily: boolean) => void): App {
-  let state: State = { ...FIRST, texts: textsOf(localeAtStart()) };
+  let state: State = FIRST;
   let client!: Client;
   let lookTimer: ReturnType<typeof setTimeout> | undefined;
-  let example: Promise<string> | undefined;
+  const example = import("./example.ts").then(({ EXAMPLE }) => EXAMPLE);
   const tabs = openTabs(hearTab);
 
   function set(change: Partial<State>, lazily = false): void {
     state = { ...state, ...change };
     draw(app, lazily);
+  }
+
+  async function speak(locale: string): Promise<void> {
+    const language = LANGUAGES.find((one) => one.locale === locale) ?? LANGUAGES[0];
+    set({ texts: await language.load() });
   }
 
   const t = (): Texts => state.texts;
@@ -249,18 +264,21 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     set({ looking: state.inputs.length > 0 });
     if (!state.looking) return;
     lookTimer = setTimeout(async () => {
-      const { inputs, choice } = state;
-      const current = (): boolean => inputs === state.inputs && choice === state.choice;
+      const { inputs, choice, base } = state;
+      const current = (): boolean => inputs === state.inputs && choice === state.choice && base === state.base;
       try {
-        const said = saidBy(choice);
-        settingsOf(said);
-        const prospect = await client.call("prospect", { inputs, said });
+        const said = saidBy(choice, base !== undefined);
+        const prospect = await client.call("prospect", { inputs, said, base });
         if (current()) set({ prospect, refusal: undefined, looking: false });
       } catch (error) {
         if (error instanceof WorkerEnded || (error instanceof CallFailed && error.kind === "stopped")) return;
         if (current()) set({ prospect: undefined, refusal: (error as Error).message, looking: false });
       }
     }, LOOK_MS);
+  }
+
+  function chooseExample(text: string): void {
+    choose([{ name: "emails.txt", blob: new Blob([text]) }], t().example);
   }
 
   function choose(inputs: readonly Input[], title: string): void {
@@ -311,12 +329,9 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       try {
         localStorage.setItem("language", locale);
       } catch {}
-      set({ texts: textsOf(locale) });
+      void attempt(() => speak(locale));
     },
-    useExample() {
-      example ??= import("./example.ts").then(({ EXAMPLE }) => EXAMPLE);
-      void attempt(async () => choose([{ name: "emails.txt", blob: new Blob([await example!]) }], t().example));
-    },
+    useExample: () => void attempt(async () => chooseExample(await example)),
     useText(text) {
       if (text.trim() !== "") choose([{ name: PASTED, blob: new Blob([text]) }], t().pasted);
     },
@@ -327,6 +342,26 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         files.map(({ name }) => name).join(", "),
       );
     },
+    useModel(files) {
+      const [first] = files;
+      if (!first) return;
+      const path = first.webkitRelativePath.split("/");
+      const title = path.length > 1 ? path[0]! : first.name;
+      set({ base: { title, files: files.map((file) => ({ name: file.name, blob: file })) }, prospect: undefined });
+      look();
+    },
+    fromScratch() {
+      set({ base: undefined, prospect: undefined });
+      look();
+    },
+    keepModel: () =>
+      attempt(async () => {
+        const { base } = state;
+        if (!base) return;
+        const { id } = await client.call("open", base);
+        await refresh();
+        await app.show(id);
+      }),
     setDropping: (dropping) => set({ dropping }),
     setSize(size) {
       const { learning_rate, n_layer, n_embd, n_positions, per_device_train_batch_size, max_steps, ...own } =
@@ -350,9 +385,10 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       look();
     },
     async train() {
-      const { inputs, title, choice, prospect } = state;
-      const said: SaidSettings = saidBy(choice);
-      await work(title, prospect?.maxSteps ?? 0, () => client.call("train", { title, inputs, said }));
+      const { inputs, title, choice, prospect, base } = state;
+      const said: SaidSettings = saidBy(choice, base !== undefined);
+      const name = base ? `${title}, ${base.title}` : title;
+      await work(name, prospect?.maxSteps ?? 0, () => client.call("train", { title: name, inputs, said, base }));
     },
     async resume(id) {
       const run = state.runs.find((one) => one.id === id);
@@ -406,11 +442,33 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     dismiss: (message) => set({ alerts: state.alerts.filter((one) => one !== message) }),
   };
 
-  const { choice, problem } = fromFragment(location.hash);
-  state = { ...state, choice };
-  if (problem !== undefined) state = { ...state, alerts: [t().linkProblem(problem)] };
-  void greet();
-  app.useExample();
+  /** The settings of the page's address, unless they cannot be. */
+  async function begin(): Promise<void> {
+    await attempt(() => speak(localeAtStart()));
+    const refuse = ({ message }: Error): void => {
+      set({ choice: FIRST_CHOICE });
+      alert(t().linkProblem(message));
+    };
+    try {
+      state = { ...state, choice: fromFragment(location.hash) };
+    } catch (error) {
+      refuse(error as Error);
+    }
+    await greet();
+    try {
+      await client.call("check", { said: saidBy(state.choice) });
+    } catch (error) {
+      refuse(error as Error);
+    }
+    await attempt(async () => {
+      const text = await example;
+      // Unless somebody was faster.
+      if (state.inputs.length === 0) chooseExample(text);
+      else look();
+    });
+  }
+
+  void begin();
   return app;
 }
 
@@ -419,10 +477,6 @@ export function remainingOf({ since, step, maxSteps }: Active): string {
   if (!since || step <= since.step) return "\u2013";
   const perStep = (performance.now() / 1000 - since.at) / (step - since.step);
   return duration(perStep * (maxSteps - step));
-}
-
-function textsOf(locale: string): Texts {
-  return LANGUAGES.find((texts) => texts.locale === locale) ?? EN;
 }
 
 function localeAtStart(): string {

@@ -6,3 +6,8 @@ declare module "*?raw" {
   export default raw;
 }
 declare module "*.css";
+
+/** Of Vite. */
+interface ImportMeta {
+  readonly env: { readonly PROD: boolean };
+}

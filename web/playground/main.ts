@@ -33,7 +33,6 @@ function show(app: App): void {
 }
 
 const app = openApp(draw);
-draw(app);
 
 addEventListener("dragover", (event) => {
   if (!event.dataTransfer?.types.includes("Files")) return;
@@ -48,3 +47,6 @@ addEventListener("drop", (event) => {
   app.setDropping(false);
   app.useFiles([...(event.dataTransfer?.files ?? [])]);
 });
+
+// What serves the page while it is worked on has no such file.
+if (import.meta.env.PROD) void navigator.serviceWorker?.register("./sw.js").catch(() => {});

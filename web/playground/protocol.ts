@@ -10,6 +10,13 @@ export interface Input {
   readonly blob: Blob;
 }
 
+/** A model that was opened, to train on from it. */
+export interface Base {
+  readonly title: string;
+  /** Of a Hugging Face directory; or one zip of them, or one safetensors file. */
+  readonly files: readonly Input[];
+}
+
 /** Settings that were said, by their names in a file: `learning_rate`. */
 export type SaidSettings = Readonly<Record<string, unknown>>;
 
@@ -72,7 +79,7 @@ export interface Prospect {
 }
 
 /** How a run stands by what is stored of it. */
-export type StoredStatus = "running" | "paused" | "finished" | "kept" | "broken";
+export type StoredStatus = "running" | "paused" | "finished" | "kept" | "opened" | "broken";
 
 export interface StoredRun {
   readonly id: string;
@@ -123,9 +130,22 @@ export interface Outcome {
 export interface Calls {
   /** `lock`: held by the worker until it ends, so that the page learns of that. */
   greet(wish: { readonly device: DeviceWish; readonly lock: string }): Greeting;
-  prospect(wish: { readonly inputs: readonly Input[]; readonly said: SaidSettings }): Prospect;
+  /** Fails where such settings cannot be. */
+  check(wish: { readonly said: SaidSettings }): void;
+  /** Keeps a model as it is, to sample it. */
+  open(wish: Base): { readonly id: string };
+  prospect(wish: {
+    readonly inputs: readonly Input[];
+    readonly said: SaidSettings;
+    readonly base: Base | undefined;
+  }): Prospect;
   /** Trains a new run to its end, or until it is stopped. */
-  train(wish: { readonly title: string; readonly inputs: readonly Input[]; readonly said: SaidSettings }): Outcome;
+  train(wish: {
+    readonly title: string;
+    readonly inputs: readonly Input[];
+    readonly said: SaidSettings;
+    readonly base: Base | undefined;
+  }): Outcome;
   /** Goes on with a stored one. */
   resume(wish: { readonly id: string }): Outcome;
   /** Has the run that trains stop after its step, and save. `keep`: it is then done, with its best model. */

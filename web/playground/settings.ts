@@ -1,9 +1,4 @@
 /** The dial and what is said beside it: a run's settings, as they lie in the fragment of the page's address. */
-import { userError } from "../../src/core/errors.ts";
-import { idleSettings } from "../../src/run/settings/idle.ts";
-import { settingsFromJson } from "../../src/run/settings/json.ts";
-import { resolveSettings } from "../../src/run/settings/resolve.ts";
-import type { TrainSettings } from "../../src/run/settings/table.ts";
 import type { DeviceWish, SaidSettings } from "./protocol.ts";
 
 /** What the dial sets together, from tiny to large. */
@@ -33,9 +28,6 @@ function size(layers: number, width: number, places: number, batch: number, step
 const EVALUATIONS = 10;
 const LOG_LINES = 100;
 
-/** What a page knows by itself: its data and models are no settings. */
-const NOT_HERE = ["data", "eval_data", "model"];
-
 export interface Choice {
   readonly size: Size;
   readonly device: DeviceWish;
@@ -45,8 +37,11 @@ export interface Choice {
 
 export const FIRST_CHOICE: Choice = { size: "small", device: "auto", own: {} };
 
-/** All settings of a choice, as a file would have them. */
-export function saidBy({ size: chosen, own }: Choice): SaidSettings {
+/** What a model that is opened brings along. */
+const BROUGHT = ["n_layer", "n_embd", "n_head", "n_positions", "tokenizer", "bias", "activation_function"];
+
+/** All settings of a choice, as a file would have them; `tuning`: of a model that is opened. */
+export function saidBy({ size: chosen, own }: Choice, tuning = false): SaidSettings {
   const steps = typeof own.max_steps === "number" ? own.max_steps : SIZES[chosen].max_steps;
   const every = Math.max(1, Math.round(steps / EVALUATIONS));
   const said: Record<string, unknown> = {
@@ -66,35 +61,12 @@ export function saidBy({ size: chosen, own }: Choice): SaidSettings {
     for (const name of ["load_best_model_at_end", "eval_steps", "max_eval_samples"])
       if (!(name in own)) delete said[name];
   }
+  if (tuning) {
+    for (const name of BROUGHT) delete said[name];
+    // What is usual for a model that has been trained.
+    if (!("learning_rate" in own)) delete said.learning_rate;
+  } else for (const name of Object.keys(said)) if (name.startsWith("lora_")) delete said[name];
   return said;
-}
-
-/** Throws a `UserError` that names what is wrong. `notices`: of what does nothing in such a run. */
-export function settingsOf(said: SaidSettings): { settings: TrainSettings; notices: string[] } {
-  const foreign = NOT_HERE.find((name) => name in said);
-  if (foreign) userError(`settings: ${foreign} is chosen on the page, not set`, "usage");
-  const typed = settingsFromJson(said, "settings");
-  const settings = resolveSettings({ typed });
-  refuseAbsurd(settings);
-  return { settings, notices: idleSettings(settings, typed) };
-}
-
-/** What no browser holds: said before anything of that size is planned. */
-const MOST_BYTES = 2 ** 36;
-const MOST_LAYERS = 256;
-
-function refuseAbsurd(settings: TrainSettings): void {
-  const { nLayer, nEmbd, nPositions, perDeviceTrainBatchSize } = settings;
-  if (nLayer > MOST_LAYERS) userError(`n_layer is ${nLayer}; wanted at most ${MOST_LAYERS} on a page`, "usage");
-  // Weights, gradients and two moments.
-  const weights = 16 * (12 * nLayer * nEmbd ** 2 + nPositions * nEmbd);
-  const activations = 4 * perDeviceTrainBatchSize * nPositions * nEmbd;
-  if (weights + activations > MOST_BYTES)
-    userError(
-      `n_layer ${nLayer}, n_embd ${nEmbd}, n_positions ${nPositions} and per_device_train_batch_size ` +
-        `${perDeviceTrainBatchSize} take more memory than any browser gives; make them smaller`,
-      "memory",
-    );
 }
 
 /** As the fragment of an address: `size=small&max_steps=100`. */
@@ -106,20 +78,15 @@ export function toFragment({ size: chosen, device, own }: Choice): string {
   return `#${all}`;
 }
 
-/** What a fragment says; `problem`: why some of it, or all, is left out. */
-export function fromFragment(fragment: string): { choice: Choice; problem?: string } {
+/** What a fragment says, whose settings nobody has checked yet. Throws where it has no such size or device. */
+export function fromFragment(fragment: string): Choice {
   const all = new URLSearchParams(fragment.replace(/^#/, ""));
-  const { size: chosen = FIRST_CHOICE.size, device = "auto", ...rest } = Object.fromEntries(all);
+  const { size: chosen = FIRST_CHOICE.size, device = FIRST_CHOICE.device, ...rest } = Object.fromEntries(all);
   const own = Object.fromEntries(Object.entries(rest).map(([name, text]) => [name, readValue(text)]));
-  try {
-    if (!SIZE_NAMES.includes(chosen as Size)) userError(`size is ${chosen}; wanted one of ${SIZE_NAMES.join(", ")}`);
-    if (!["auto", "webgpu", "wasm"].includes(device)) userError(`device is ${device}; wanted auto, webgpu or wasm`);
-    const choice: Choice = { size: chosen as Size, device: device as DeviceWish, own };
-    settingsOf(saidBy(choice));
-    return { choice };
-  } catch (error) {
-    return { choice: FIRST_CHOICE, problem: (error as Error).message };
-  }
+  if (!SIZE_NAMES.includes(chosen as Size))
+    throw new Error(`size is ${chosen}; wanted one of ${SIZE_NAMES.join(", ")}`);
+  if (!["auto", "webgpu", "wasm"].includes(device)) throw new Error(`device is ${device}; wanted auto, webgpu or wasm`);
+  return { size: chosen as Size, device: device as DeviceWish, own };
 }
 
 function readValue(text: string): unknown {

@@ -8,7 +8,6 @@ const counted = (count: number, one: string, many = `${one}s`): string => `${n(c
 
 export const EN = {
   locale: "en",
-  name: "English",
   language: "Language",
   title: "Train a GPT-2 on your own list",
   lead: "Paste a list or drop a file, press Train, and watch a small language model learn it. All of it happens in this browser: nothing is sent anywhere.",
@@ -33,6 +32,14 @@ export const EN = {
   choose: "Choose files",
   chooseHint: "Text, JSON lines, CSV, TSV or Parquet. Or drop them anywhere on the page.",
   chosen: (title: string) => `Chosen: ${title}`,
+  scratch: "A new model, trained from scratch",
+  tunes: (title: string) => `Trains on from ${title}`,
+  modelHint:
+    "Or train on from one: a Hugging Face GPT-2 directory, a zip of it such as this page makes, or one safetensors file; all of it, or corrections (lora_rank, under More settings).",
+  modelFiles: "Files of a model, or a zip",
+  modelFolder: "Or its folder",
+  toScratch: "From scratch again",
+  keepModel: "Keep it as it is, to sample it",
   drop: "Drop to use these files",
 
   settings: "Settings",
@@ -169,6 +176,7 @@ export const EN = {
     paused: "paused",
     finished: "finished",
     kept: "stopped, kept",
+    opened: "opened model",
     broken: "damaged",
   } as Record<StoredStatus, string>,
   here: "here",

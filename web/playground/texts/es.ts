@@ -7,7 +7,6 @@ const counted = (count: number, one: string, many = `${one}s`): string => `${n(c
 
 export const ES: Texts = {
   locale: "es",
-  name: "Español",
   language: "Idioma",
   title: "Entrena un GPT-2 con tu propia lista",
   lead: "Pega una lista o suelta un archivo, pulsa Entrenar y mira cómo un pequeño modelo de lenguaje la aprende. Todo ocurre en este navegador: no se envía nada a ninguna parte.",
@@ -32,6 +31,14 @@ export const ES: Texts = {
   choose: "Elegir archivos",
   chooseHint: "Texto, JSON lines, CSV, TSV o Parquet. También puedes soltarlos en cualquier parte de la página.",
   chosen: (title) => `Elegido: ${title}`,
+  scratch: "Un modelo nuevo, desde cero",
+  tunes: (title) => `Continúa desde ${title}`,
+  modelHint:
+    "O continúa desde otro: un directorio GPT-2 de Hugging Face, un zip suyo como los que hace esta página, o un archivo safetensors; entero, o con correcciones (lora_rank, en Más ajustes).",
+  modelFiles: "Archivos de un modelo, o un zip",
+  modelFolder: "O su carpeta",
+  toScratch: "Otra vez desde cero",
+  keepModel: "Conservarlo tal cual, para generar con él",
   drop: "Suelta para usar estos archivos",
 
   settings: "Ajustes",
@@ -168,6 +175,7 @@ export const ES: Texts = {
     paused: "en pausa",
     finished: "terminado",
     kept: "parado, conservado",
+    opened: "modelo abierto",
     broken: "dañado",
   },
   here: "aquí",

@@ -27,11 +27,12 @@ export function dataView(app: App): TemplateResult {
         <textarea id="pasted" name="text" rows="3" spellcheck="false" ?disabled=${busy}></textarea>
         <button type="submit" ?disabled=${busy}>${t.usePaste}</button>
       </form>
+      ${modelView(app)}
       ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(title)}</strong></p>` : nothing}
       <div class="prospect" aria-live="polite" aria-busy=${looking}>
         ${refusal === undefined ? nothing : html`<p class="problem">${refusal}</p>`}
         ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
-        ${prospect ? prospectView(app, Number(saidBy(choice).eval_steps)) : nothing}
+        ${prospect ? prospectView(app, Number(saidBy(choice, app.state.base !== undefined).eval_steps)) : nothing}
       </div>
       <p class="row">
         <button
@@ -45,6 +46,39 @@ export function dataView(app: App): TemplateResult {
         </button>
       </p>
     </section>
+  `;
+}
+
+/** From scratch, or a model that was opened. */
+function modelView(app: App): TemplateResult {
+  const { texts: t, base, active, sampling } = app.state;
+  const busy = active !== undefined;
+  const opened = ({ target }: Event): void => {
+    const input = target as HTMLInputElement;
+    app.useModel([...(input.files ?? [])]);
+    input.value = "";
+  };
+  return html`
+    <details ?open=${base !== undefined}>
+      <summary>${base ? html`<span class="foreign">${t.tunes(base.title)}</span>` : t.scratch}</summary>
+      <p class="hint">${t.modelHint}</p>
+      <label class="file">
+        ${t.modelFiles}
+        <input type="file" id="model-files" multiple accept=".zip,.safetensors,.json,.txt" ?disabled=${busy} @change=${opened} />
+      </label>
+      <label class="file">
+        ${t.modelFolder}
+        <input type="file" webkitdirectory ?disabled=${busy} @change=${opened} />
+      </label>
+      ${
+        base
+          ? html`<p class="row">
+              <button type="button" ?disabled=${busy} @click=${app.fromScratch}>${t.toScratch}</button>
+              <button type="button" id="keep-model" ?disabled=${busy || sampling} @click=${app.keepModel}>${t.keepModel}</button>
+            </p>`
+          : nothing
+      }
+    </details>
   `;
 }
 

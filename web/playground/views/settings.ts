@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
-import { DEFAULTS, fileName, SETTINGS, type SettingKey } from "../../../src/run/settings/table.ts";
+import { BROUGHT, DEFAULTS, fileName, SETTINGS, type SettingKey } from "../../../src/run/settings/table.ts";
 import type { App } from "../app.ts";
 import type { DeviceWish } from "../protocol.ts";
 import { SIZE_NAMES, saidBy } from "../settings.ts";
@@ -16,21 +16,16 @@ const DIALLED: readonly SettingKey[] = [
 ];
 
 /** What a page has in other ways, or not at all. */
-const NOT_HERE: readonly SettingKey[] = [
-  "data",
-  "evalData",
-  "model",
-  "loraRank",
-  "loraAlpha",
-  "loraDropout",
-  "loraTargetModules",
-];
+const NOT_HERE: readonly SettingKey[] = ["data", "evalData", "model"];
 
 const MORE = (Object.keys(SETTINGS) as SettingKey[]).filter((key) => !DIALLED.includes(key) && !NOT_HERE.includes(key));
 
 export function settingsView(app: App): TemplateResult {
-  const { texts: t, choice, active } = app.state;
-  const said = saidBy(choice);
+  const { texts: t, choice, active, base } = app.state;
+  const tuning = base !== undefined;
+  const said = saidBy(choice, tuning);
+  // What a model brings is not set, and without one there is nothing to correct.
+  const fits = (key: SettingKey): boolean => (tuning ? !BROUGHT.includes(key) : !key.startsWith("lora"));
   const busy = active !== undefined;
   const at = SIZE_NAMES.indexOf(choice.size);
   const changed = Object.keys(choice.own).length > 0;
@@ -51,7 +46,7 @@ export function settingsView(app: App): TemplateResult {
         />
       </label>
       <div class="fields">
-        ${DIALLED.map((key) => field(app, key, t.fields[fileName(key)] ?? breakable(fileName(key)), said[fileName(key)]))}
+        ${DIALLED.filter(fits).map((key) => field(app, key, t.fields[fileName(key)] ?? breakable(fileName(key)), said[fileName(key)]))}
       </div>
       <details>
         <summary>${t.more}</summary>
@@ -64,7 +59,7 @@ export function settingsView(app: App): TemplateResult {
             )}
           </select>
         </label>
-        <div class="fields">${MORE.map((key) => field(app, key, breakable(fileName(key)), said[fileName(key)]))}</div>
+        <div class="fields">${MORE.filter(fits).map((key) => field(app, key, breakable(fileName(key)), said[fileName(key)]))}</div>
       </details>
       ${
         changed

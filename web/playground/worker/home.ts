@@ -9,11 +9,13 @@ import { checkJson } from "../../../src/io/check-json.ts";
 import { opfsFolder } from "../../../src/platform/browser.ts";
 import { type FoundCheckpoint, findCheckpoints } from "../../../src/run/checkpoints.ts";
 import { LOCK_FILE, MODEL_FOLDER } from "../../../src/run/files.ts";
+import type { OpenModel } from "../../../src/run/model.ts";
 import { STATE_FILE } from "../../../src/run/state.ts";
-import type { Folder } from "../../../src/storage/folder.ts";
+import type { Folder, StoredFile } from "../../../src/storage/folder.ts";
 import { memoryFolder } from "../../../src/storage/memory.ts";
 import { exists, readJson } from "../../../src/storage/read.ts";
-import type { Input, SaidSettings, StorageInfo, StoredRun, StoredStatus } from "../protocol.ts";
+import type { Base, Input, SaidSettings, StorageInfo, StoredRun, StoredStatus } from "../protocol.ts";
+import { openBase } from "./base.ts";
 
 const ROOT = "playground";
 const ABOUT = "about.json";
@@ -29,6 +31,8 @@ const ABOUT_JSON = z.object({
   inputs: z.array(z.string()),
   said: z.record(z.string(), z.unknown()),
   maxSteps: z.int(),
+  /** The model that it trains on from; its files are `base-0`, `base-1`, ... */
+  base: z.optional(z.object({ title: z.string(), files: z.array(z.string()) })),
   /** It was stopped for good. */
   kept: z.boolean(),
 });
@@ -39,16 +43,24 @@ export interface Home {
   readonly storage: StorageInfo;
   list(): Promise<StoredRun[]>;
   /** Keeps the data of a new run; gives its name. */
-  create(about: { title: string; inputs: readonly Input[]; said: SaidSettings; maxSteps: number }): Promise<string>;
+  create(about: {
+    title: string;
+    inputs: readonly Input[];
+    said: SaidSettings;
+    maxSteps: number;
+    base: Base | undefined;
+  }): Promise<string>;
   about(id: string): Promise<About>;
   change(id: string, change: Partial<Pick<About, "kept" | "maxSteps">>): Promise<void>;
   /** The data of a run, open. */
   sources(id: string): Promise<DataSource[]>;
+  /** The model that it trains on from, open; close it. */
+  base(id: string): Promise<OpenModel | undefined>;
   /** Where `trainRun` is at home. */
   run(id: string): Folder;
   remove(id: string): Promise<void>;
-  /** The folder of the model that a run has come to so far. */
-  model(id: string): Promise<Folder>;
+  /** The folder of the model that a run has come to so far; undefined where it is the one that was opened. */
+  model(id: string): Promise<Folder | undefined>;
 }
 
 export async function openHome(): Promise<Home> {
@@ -65,11 +77,13 @@ export async function openHome(): Promise<Home> {
     const [bytes, run] = [await bytesIn(root.folder(id)), runOf(id)];
     const running = await run.isLocked(LOCK_FILE);
     try {
-      const { title, created, said, maxSteps, kept } = await about(id);
+      const { title, created, said, maxSteps, kept, inputs } = await about(id);
       const step = (await findCheckpoints(run)).at(0)?.step ?? 0;
       const finished = await exists(run, MODEL_FOLDER);
-      const status: StoredStatus = running ? "running" : kept ? "kept" : finished ? "finished" : "paused";
-      return { id, title, created, status, step, maxSteps, bytes, model: finished || step > 0, said };
+      const opened = inputs.length === 0;
+      const ended: StoredStatus = opened ? "opened" : kept ? "kept" : finished ? "finished" : "paused";
+      const status = running ? "running" : ended;
+      return { id, title, created, status, step, maxSteps, bytes, model: opened || finished || step > 0, said };
     } catch (error) {
       const title = `${id}: ${(error as Error).message}`;
       return { id, title, created: "", status: "broken", step: 0, maxSteps: 0, bytes, model: false, said: {} };
@@ -87,14 +101,16 @@ export async function openHome(): Promise<Home> {
       for (const { name, kind } of await root.list()) if (kind === "folder") runs.push(await stored(name));
       return runs.sort((a, b) => (a.created < b.created ? 1 : -1));
     },
-    async create({ title, inputs, said, maxSteps }) {
+    async create({ title, inputs, said, maxSteps, base }) {
       const created = new Date();
       const id = `${created.toISOString().slice(0, 19).replace(/\D/g, "")}-${crypto.randomUUID().slice(0, 8)}`;
       await root.commit(id, async (write) => {
-        for (const [i, { blob }] of inputs.entries())
-          await write(`data-${i}`, async (put) => {
+        const store = (name: string, blob: Blob) =>
+          write(name, async (put) => {
             for await (const piece of piecesOf(blob)) await put(piece);
           });
+        for (const [i, { blob }] of inputs.entries()) await store(`data-${i}`, blob);
+        for (const [i, { blob }] of (base?.files ?? []).entries()) await store(`base-${i}`, blob);
         const json: About = {
           format: 1,
           title,
@@ -102,6 +118,7 @@ export async function openHome(): Promise<Home> {
           inputs: inputs.map(({ name }) => name),
           said: { ...said },
           maxSteps,
+          ...(base ? { base: { title: base.title, files: base.files.map(({ name }) => name) } } : {}),
           kept: false,
         };
         await write(ABOUT, (put) => put(new TextEncoder().encode(JSON.stringify(json))));
@@ -117,6 +134,16 @@ export async function openHome(): Promise<Home> {
       for (const [i, name] of inputs.entries()) opened.push(await storedSource(root.folder(id), `data-${i}`, name));
       return opened;
     },
+    async base(id) {
+      const { base } = await about(id);
+      if (!base) return undefined;
+      const files = new Map<string, StoredFile>();
+      const close = async (): Promise<void> => {
+        for (const file of files.values()) await file.close();
+      };
+      for (const [i, name] of base.files.entries()) files.set(name, await root.folder(id).open(`base-${i}`));
+      return openBase(base.title, files, close, () => {});
+    },
     async remove(id) {
       // Nobody else may be at work there, nor begin.
       const lock = await runOf(id).lock(LOCK_FILE, () => {});
@@ -131,6 +158,8 @@ export async function openHome(): Promise<Home> {
       if (await exists(run, MODEL_FOLDER)) return run.folder(MODEL_FOLDER);
       const checkpoints = await findCheckpoints(run);
       const newest = checkpoints.at(0);
+      const { inputs } = await about(id);
+      if (inputs.length === 0) return undefined;
       if (!newest) return userError(`${(await about(id)).title}: has no checkpoint yet; wait for its first one`);
       return (await bestOf(newest, checkpoints)).folder;
     },

@@ -5,6 +5,7 @@ import { describeFindings, endTextOf } from "../../../src/data/findings.ts";
 import { openData } from "../../../src/data/open.ts";
 import type { DataSource } from "../../../src/data/source.ts";
 import { parameterCount } from "../../../src/model/config.ts";
+import type { OpenModel } from "../../../src/run/model.ts";
 import { fitRequest } from "../../../src/run/need.ts";
 import { planTraining, type TrainPlan } from "../../../src/run/plan.ts";
 import type { TrainSettings } from "../../../src/run/settings/table.ts";
@@ -21,6 +22,8 @@ import type { Devices } from "./devices.ts";
 export interface PlanWish {
   readonly sources: readonly DataSource[];
   readonly settings: TrainSettings;
+  /** What is fine-tuned; the caller closes it. */
+  readonly model?: OpenModel | undefined;
   /** Of the run that goes on. */
   readonly tokenizer?: Tokenizer | undefined;
   readonly notice: (line: string) => void;
@@ -28,8 +31,9 @@ export interface PlanWish {
 }
 
 /** As `gpt2 train` plans it. Close `plan.data` at the end. */
-export function planOf({ sources, settings, tokenizer: own, notice, signal }: PlanWish): Promise<TrainPlan> {
+export function planOf({ sources, settings, model, tokenizer: own, notice, signal }: PlanWish): Promise<TrainPlan> {
   return planTraining(settings, {
+    model,
     tokenizer: own,
     openData: (wanted, given) =>
       openData(

@@ -1,10 +1,14 @@
 /** Texts of a stored run's model, which stays loaded until another is asked for. */
 import { BROWSER } from "../../../src/browser/environment.ts";
+import { userError } from "../../../src/core/errors.ts";
+import { ADAPTER_CONFIG } from "../../../src/io/adapter.ts";
 import { loadModel } from "../../../src/library/load.ts";
-import type { Model, TextOptions } from "../../../src/library/model.ts";
+import { createModelOf, type Model, type TextOptions } from "../../../src/library/model.ts";
+import { withCorrections } from "../../../src/run/model.ts";
 import type { Folder } from "../../../src/storage/folder.ts";
+import { exists, openFiles } from "../../../src/storage/read.ts";
 import type { DeviceWish, Judged, SampleWish } from "../protocol.ts";
-import { settingsOf } from "../settings.ts";
+import { settingsOf } from "./check.ts";
 import type { Home } from "./home.ts";
 import { type Judge, judgeOf } from "./judge.ts";
 import { planOf } from "./plan.ts";
@@ -25,11 +29,24 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
 
   async function opened(id: string) {
     const folder = await home.model(id);
-    if (open?.path === folder.path) return open;
+    const path = folder?.path ?? id;
+    if (open?.path === path) return open;
     await forget();
-    const model = await loadModel(BROWSER, folder, { device });
-    open = { path: folder.path, model, judge: await judgeFor(id, model, folder) };
+    const model = await load(id, folder);
+    open = { path, model, judge: await judgeFor(id, model) };
     return open;
+  }
+
+  /** A run's model, or corrections to the one that it began with, or that one alone. */
+  async function load(id: string, folder: Folder | undefined): Promise<Model> {
+    const corrected = folder && (await exists(folder, ADAPTER_CONFIG));
+    if (folder && !corrected) return loadModel(BROWSER, folder, { device });
+    let model = (await home.base(id)) ?? userError("the model that this run began with is gone");
+    if (folder) {
+      const { files, close } = await openFiles(folder, () => true);
+      model = await withCorrections(model, files, folder.path).finally(close);
+    }
+    return createModelOf(model, { environment: BROWSER, openDevice: (signal) => BROWSER.openDevice(device, signal) });
   }
 
   async function forget(): Promise<void> {
@@ -38,18 +55,28 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     await before?.model.close();
   }
 
-  async function judgeFor(id: string, model: Model, _folder: Folder): Promise<Judge> {
+  async function judgeFor(id: string, model: Model): Promise<Judge> {
     const sources = await home.sources(id);
     const bytes = sources.reduce((sum, { size }) => sum + size, 0);
-    if (bytes > MOST_JUDGED_BYTES) {
+    if (bytes > MOST_JUDGED_BYTES || sources.length === 0) {
       for (const source of sources) await source.close();
       return (samples) => [...samples];
     }
-    const { settings } = settingsOf((await home.about(id)).said);
+    const { said, base } = await home.about(id);
+    const { settings } = settingsOf(said, base?.title);
     const signal = new AbortController().signal;
-    const plan = await planOf({ sources, settings, tokenizer: model.tokenizer, notice: () => {}, signal });
+    const started = await home.base(id);
+    const plan = await planOf({
+      sources,
+      settings,
+      model: started,
+      tokenizer: model.tokenizer,
+      notice: () => {},
+      signal,
+    });
     const judge = judgeOf(plan);
     await plan.data.close();
+    await started?.close();
     return judge;
   }
 
@@ -73,7 +100,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
       }
     },
     async zip(id) {
-      const model = await loadModel(BROWSER, await home.model(id), { device });
+      const model = await load(id, await home.model(id));
       try {
         return await model.toZip();
       } finally {

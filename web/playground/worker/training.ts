@@ -10,7 +10,7 @@ import type { Folder } from "../../../src/storage/folder.ts";
 import { exists, readText } from "../../../src/storage/read.ts";
 import type { RunListener } from "../../../src/train/events.ts";
 import type { Happening, Outcome } from "../protocol.ts";
-import { settingsOf } from "../settings.ts";
+import { settingsOf } from "./check.ts";
 import type { Devices } from "./devices.ts";
 import type { Home } from "./home.ts";
 import { judgeOf } from "./judge.ts";
@@ -28,11 +28,14 @@ export interface Training {
 
 export async function train(id: string, { home, devices, signal, tell }: Training): Promise<Outcome> {
   const run = home.run(id);
-  const { settings } = settingsOf((await home.about(id)).said);
+  const { said, base } = await home.about(id);
+  const { settings } = settingsOf(said, base?.title);
   const goesOn = await isRun(run);
+  const model = await home.base(id);
   const plan = await planOf({
     sources: await home.sources(id),
     settings,
+    model,
     tokenizer: goesOn ? await alphabetOfRun(run, settings) : undefined,
     notice: (message) => tell({ event: "warned", message }),
     signal,
@@ -60,6 +63,7 @@ export async function train(id: string, { home, devices, signal, tell }: Trainin
     throw error;
   } finally {
     await plan.data.close();
+    await model?.close();
   }
 }
 

@@ -1,10 +1,12 @@
 /** The page's worker: answers its calls, and tells what goes on. */
 import { StoppedError, UserError, userError } from "../../../src/core/errors.ts";
 import { blobSource } from "../../../src/data/memory-source.ts";
+import { type OpenModel, requireTokenizer } from "../../../src/run/model.ts";
 import { isRun } from "../../../src/run/resume.ts";
 import type { OpenRuntime } from "../../../src/run/session.ts";
-import type { Answer, CallName, Calls, Failure, Message, Outcome, Request, Wish } from "../protocol.ts";
-import { settingsOf } from "../settings.ts";
+import type { Answer, Base, CallName, Calls, Failure, Message, Outcome, Request, Wish } from "../protocol.ts";
+import { blobFile, modelFilesOf, openBase } from "./base.ts";
+import { settingsOf } from "./check.ts";
 import { chooseDevices, type Devices } from "./devices.ts";
 import { type Home, openHome } from "./home.ts";
 import { planOf, prospectOf } from "./plan.ts";
@@ -40,14 +42,30 @@ const HANDLERS: Handlers = {
     return { device: devices.info, storage: home.storage };
   },
 
-  async prospect({ inputs, said }) {
+  async check({ said }) {
+    settingsOf(said);
+  },
+
+  async open({ title, files }) {
+    const { home } = await opened();
+    const base = { title, files: await modelFilesOf(files) };
+    // Opened once, so that what is no model is not kept.
+    const model = await openChosen(base, () => {});
+    requireTokenizer(model);
+    await model.close();
+    return { id: await home.create({ title, inputs: [], said: {}, maxSteps: 0, base }) };
+  },
+
+  async prospect({ inputs, said, base: chosen }) {
     looking?.abort(new StoppedError("another was asked for"));
     looking = new AbortController();
     const { signal } = looking;
     const { devices } = await opened();
-    const { settings, notices } = settingsOf(said);
+    const { settings, notices } = settingsOf(said, chosen?.title);
+    const notice = (line: string): void => void notices.push(line);
+    const model = chosen && (await openChosen({ ...chosen, files: await modelFilesOf(chosen.files) }, notice));
     const sources = inputs.map(({ name, blob }) => blobSource(blob, { name }));
-    const plan = await planOf({ sources, settings, notice: (line) => notices.push(line), signal });
+    const plan = await planOf({ sources, settings, model, notice, signal });
     try {
       oracle ??= devices.open();
       return prospectOf(plan, await oracle, devices.budget, notices);
@@ -56,12 +74,13 @@ const HANDLERS: Handlers = {
     }
   },
 
-  async train({ title, inputs, said }) {
+  async train({ title, inputs, said, base: chosen }) {
     requireIdle();
     const { home } = await opened();
-    const { settings } = settingsOf(said);
+    const { settings } = settingsOf(said, chosen?.title);
     if (inputs.length === 0) userError("no data: choose a file, paste a text, or take the example");
-    const id = await home.create({ title, inputs, said, maxSteps: settings.maxSteps ?? 0 });
+    const base = chosen && { ...chosen, files: await modelFilesOf(chosen.files) };
+    const id = await home.create({ title, inputs, said, maxSteps: settings.maxSteps ?? 0, base });
     try {
       return await trainStored(id);
     } finally {
@@ -105,6 +124,11 @@ const HANDLERS: Handlers = {
     sampling?.abort(new StoppedError("stopped by the page"));
   },
 };
+
+/** Close it at the end. */
+function openChosen({ title, files }: Base, notice: (line: string) => void): Promise<OpenModel> {
+  return openBase(title, new Map(files.map((file) => [file.name, blobFile(file)])), async () => {}, notice);
+}
 
 function requireIdle(): void {
   if (training) userError("a run trains here already; stop it first", "usage");
