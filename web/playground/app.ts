@@ -1,0 +1,504 @@
+/** The page's state, and all that can be done with it. Views draw the one and call the other. */
+import { duration } from "../../src/core/units.ts";
+import type { RunLine } from "../../src/report/lines.ts";
+import type { RunPhase } from "../../src/train/events.ts";
+import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
+import type {
+  Base,
+  DeviceWish,
+  Greeting,
+  Happening,
+  Input,
+  Judged,
+  Outcome,
+  Prospect,
+  SaidSettings,
+  SampleWish,
+  StoredRun,
+} from "./protocol.ts";
+import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment } from "./settings.ts";
+import { type Elsewhere, openTabs } from "./tabs.ts";
+import { EN, type Texts } from "./texts/en.ts";
+
+/** English comes with the page, others when they are wanted. */
+export const LANGUAGES = [
+  { locale: "en", name: "English", load: async (): Promise<Texts> => EN },
+  { locale: "es", name: "Español", load: (): Promise<Texts> => import("./texts/es.ts").then(({ ES }) => ES) },
+] as const;
+
+/** A run that is looked at. */
+export interface Shown {
+  readonly id: string;
+  readonly title: string;
+  readonly maxSteps: number;
+  readonly lines: readonly RunLine[];
+  readonly samples?: { readonly step: number; readonly samples: readonly Judged[] } | undefined;
+}
+
+/** The run that trains in this tab. */
+export interface Active {
+  /** Once it has its place. */
+  readonly id?: string | undefined;
+  readonly title: string;
+  readonly phase: RunPhase;
+  readonly step: number;
+  readonly maxSteps: number;
+  readonly loss?: number | undefined;
+  readonly stopping: boolean;
+  /** Seconds, as they were at the first step of this sitting. */
+  readonly since?: { readonly step: number; readonly at: number } | undefined;
+}
+
+export type SampleForm = Omit<SampleWish, "id">;
+
+export interface State {
+  readonly texts: Texts;
+  readonly greeting?: Greeting | undefined;
+  readonly choice: Choice;
+  readonly inputs: readonly Input[];
+  readonly title: string;
+  /** What is trained on from; undefined: from scratch. */
+  readonly base?: Base | undefined;
+  readonly dropping: boolean;
+  readonly looking: boolean;
+  readonly prospect?: Prospect | undefined;
+  /** Why such a run cannot be. */
+  readonly refusal?: string | undefined;
+  readonly runs: readonly StoredRun[];
+  readonly elsewhere: ReadonlyMap<string, Elsewhere>;
+  readonly active?: Active | undefined;
+  readonly shown?: Shown | undefined;
+  /** Other runs, drawn with the one that is shown. */
+  readonly compared: ReadonlyMap<string, Shown>;
+  readonly notices: readonly string[];
+  /** What went wrong, one line each. */
+  readonly alerts: readonly string[];
+  /** What became of the last run. */
+  readonly outcome?: keyof Texts["outcome"] | undefined;
+  readonly form: SampleForm;
+  readonly sampling: boolean;
+  readonly results?: readonly Judged[] | undefined;
+  /** Of the one sample that comes as it is written. */
+  readonly coming?: string | undefined;
+  /** The run whose deletion has to be said twice. */
+  readonly removing?: string | undefined;
+}
+
+export interface App {
+  readonly state: State;
+  setLanguage(locale: string): void;
+  useExample(): void;
+  useText(text: string): void;
+  useFiles(files: readonly File[]): void;
+  useModel(files: readonly File[]): void;
+  fromScratch(): void;
+  /** Keeps the model that was opened, to sample it. */
+  keepModel(): Promise<void>;
+  setDropping(dropping: boolean): void;
+  setSize(size: Size): void;
+  setSetting(name: string, value: unknown): void;
+  setDevice(device: DeviceWish): void;
+  resetSettings(): void;
+  train(): Promise<void>;
+  resume(id: string): Promise<void>;
+  stop(keep: boolean): void;
+  show(id: string): Promise<void>;
+  compare(id: string, on: boolean): Promise<void>;
+  download(id: string): Promise<void>;
+  remove(id: string): Promise<void>;
+  setForm(change: Partial<SampleForm>): void;
+  sample(count?: number): Promise<void>;
+  hush(): void;
+  dismiss(alert: string): void;
+}
+
+const LOOK_MS = 250;
+const MOST_NOTICES = 50;
+/** A text that is pasted has no name; its records are lines. */
+const PASTED = "pasted.txt";
+
+const FIRST: State = {
+  texts: EN,
+  choice: FIRST_CHOICE,
+  inputs: [],
+  title: "",
+  dropping: false,
+  looking: false,
+  runs: [],
+  elsewhere: new Map(),
+  compared: new Map(),
+  notices: [],
+  alerts: [],
+  form: { prompt: "", count: 1, temperature: 0.8, topK: 40, topP: 1, seed: 0, maxNewTokens: 64 },
+  sampling: false,
+};
+
+/** `draw`: the state has changed; `lazily`: nobody waits for it. */
+export function openApp(draw: (app: App, lazily: boolean) => void): App {
+  let state: State = FIRST;
+  let client!: Client;
+  let lookTimer: ReturnType<typeof setTimeout> | undefined;
+  const example = import("./example.ts").then(({ EXAMPLE }) => EXAMPLE);
+  const tabs = openTabs(hearTab);
+
+  function set(change: Partial<State>, lazily = false): void {
+    state = { ...state, ...change };
+    draw(app, lazily);
+  }
+
+  async function speak(locale: string): Promise<void> {
+    const language = LANGUAGES.find((one) => one.locale === locale) ?? LANGUAGES[0];
+    set({ texts: await language.load() });
+  }
+
+  const t = (): Texts => state.texts;
+
+  /** What goes wrong is a line on the page, and not the end of it. */
+  async function attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      // A worker that ended is told of once, by itself.
+      if (error instanceof WorkerEnded || (error instanceof CallFailed && error.kind === "stopped")) return;
+      alert((error as Error).message);
+    }
+  }
+
+  function alert(message: string): void {
+    if (!state.alerts.includes(message)) set({ alerts: [...state.alerts, message] });
+  }
+
+  async function greet(): Promise<void> {
+    const lock = `webgpu-gpt2 playground: worker ${crypto.randomUUID()}`;
+    (client as Client | undefined)?.close();
+    const mine = startWorker(hear, lock);
+    client = mine;
+    void mine.ended.then(() => {
+      if (client === mine) void restart();
+    });
+    await attempt(async () => {
+      set({ greeting: await client.call("greet", { device: state.choice.device, lock }) });
+      await refresh();
+    });
+  }
+
+  async function restart(): Promise<void> {
+    const { active, greeting } = state;
+    const kept = greeting?.storage.kind === "opfs";
+    set({ active: undefined, sampling: false, coming: undefined });
+    alert(active ? (kept ? t().crashed : t().crashedMemory) : t().crashedIdle);
+    if (!kept) set({ shown: undefined, compared: new Map() });
+    if (greeting) await greet();
+    look();
+  }
+
+  async function refresh(): Promise<void> {
+    const runs = await client.call("list", null);
+    set({ runs });
+    const interrupted = runs.find(({ status }) => status === "paused");
+    if (!state.shown && !state.active && interrupted) await app.show(interrupted.id);
+  }
+
+  function hear(happening: Happening): void {
+    const { active, shown } = state;
+    switch (happening.event) {
+      case "begun": {
+        const { id, maxSteps, lines } = happening;
+        const title = active?.title ?? id;
+        const before = shown?.id === id ? shown : undefined;
+        const step = lines.reduce((most, line) => Math.max(most, line.step), 0);
+        set({
+          shown: { id, title, maxSteps, lines, samples: before?.samples },
+          compared: without(state.compared, id),
+          ...(active ? { active: { ...active, id, maxSteps, step, since: undefined } } : {}),
+        });
+        void attempt(refresh);
+        return;
+      }
+      case "phase":
+        if (active) set({ active: { ...active, phase: happening.phase } });
+        return;
+      case "step": {
+        if (!active) return;
+        const at = performance.now() / 1000;
+        const { step, loss } = happening;
+        const since = active.since ?? { step, at };
+        set({ active: { ...active, step, loss, since } }, true);
+        if (active.id !== undefined)
+          tabs.tell({ id: active.id, title: active.title, step, maxSteps: active.maxSteps, over: false });
+        return;
+      }
+      case "line":
+        if (shown && shown.id === active?.id)
+          set({ shown: { ...shown, lines: [...shown.lines, happening.line] } }, true);
+        return;
+      case "samples": {
+        const { step, samples } = happening;
+        if (shown && shown.id === active?.id) set({ shown: { ...shown, samples: { step, samples } } });
+        return;
+      }
+      case "saved":
+        void attempt(refresh);
+        return;
+      case "warned":
+        set({ notices: [...state.notices, happening.message].slice(-MOST_NOTICES) });
+        return;
+      case "text":
+        set({ coming: happening.text }, true);
+    }
+  }
+
+  function hearTab(run: Elsewhere): void {
+    const known = state.elsewhere.has(run.id);
+    const elsewhere = new Map(state.elsewhere);
+    if (run.over) elsewhere.delete(run.id);
+    else elsewhere.set(run.id, run);
+    set({ elsewhere });
+    if (known === run.over) void attempt(refresh);
+  }
+
+  /** What the run would be, a moment after the last change. */
+  function look(): void {
+    clearTimeout(lookTimer);
+    history.replaceState(null, "", toFragment(state.choice));
+    set({ looking: state.inputs.length > 0 });
+    if (!state.looking) return;
+    lookTimer = setTimeout(async () => {
+      const { inputs, choice, base } = state;
+      const current = (): boolean => inputs === state.inputs && choice === state.choice && base === state.base;
+      try {
+        const said = saidBy(choice, base !== undefined);
+        const prospect = await client.call("prospect", { inputs, said, base });
+        if (current()) set({ prospect, refusal: undefined, looking: false });
+      } catch (error) {
+        if (error instanceof WorkerEnded || (error instanceof CallFailed && error.kind === "stopped")) return;
+        if (current()) set({ prospect: undefined, refusal: (error as Error).message, looking: false });
+      }
+    }, LOOK_MS);
+  }
+
+  function chooseExample(text: string): void {
+    choose([{ name: "emails.txt", blob: new Blob([text]) }], t().example);
+  }
+
+  function choose(inputs: readonly Input[], title: string): void {
+    set({ inputs, title, prospect: undefined, refusal: undefined });
+    look();
+  }
+
+  /** Has the worker train, from the first word to the last. */
+  async function work(title: string, maxSteps: number, begin: () => Promise<Outcome>): Promise<void> {
+    if (state.active) return;
+    set({
+      active: { title, phase: "preparation", step: 0, maxSteps, stopping: false },
+      outcome: undefined,
+      notices: [],
+      removing: undefined,
+    });
+    void navigator.storage?.persist?.().catch(() => false);
+    await attempt(async () => {
+      try {
+        const { reason } = await tabs.training(begin());
+        const kept = reason === "interrupted" && keeping;
+        set({ outcome: kept ? "kept" : reason });
+      } finally {
+        const { active } = state;
+        if (active?.id !== undefined) tabs.tell({ ...active, id: active.id, over: true });
+        keeping = false;
+        set({ active: undefined });
+      }
+    });
+    await attempt(refresh);
+  }
+
+  let keeping = false;
+
+  async function lookAt(id: string): Promise<Shown> {
+    const run = state.runs.find((one) => one.id === id);
+    const lines = await client.call("lines", { id });
+    const last = lines.findLast((line) => line.kind === "samples");
+    const samples = last?.kind === "samples" ? { step: last.step, samples: last.samples } : undefined;
+    return { id, title: run?.title ?? id, maxSteps: run?.maxSteps ?? 0, lines, samples };
+  }
+
+  const app: App = {
+    get state() {
+      return state;
+    },
+    setLanguage(locale) {
+      try {
+        localStorage.setItem("language", locale);
+      } catch {}
+      void attempt(() => speak(locale));
+    },
+    useExample: () => void attempt(async () => chooseExample(await example)),
+    useText(text) {
+      if (text.trim() !== "") choose([{ name: PASTED, blob: new Blob([text]) }], t().pasted);
+    },
+    useFiles(files) {
+      if (files.length === 0) return;
+      choose(
+        files.map((file) => ({ name: file.name, blob: file })),
+        files.map(({ name }) => name).join(", "),
+      );
+    },
+    useModel(files) {
+      const [first] = files;
+      if (!first) return;
+      const path = first.webkitRelativePath.split("/");
+      const title = path.length > 1 ? path[0]! : first.name;
+      set({ base: { title, files: files.map((file) => ({ name: file.name, blob: file })) }, prospect: undefined });
+      look();
+    },
+    fromScratch() {
+      set({ base: undefined, prospect: undefined });
+      look();
+    },
+    keepModel: () =>
+      attempt(async () => {
+        const { base } = state;
+        if (!base) return;
+        const { id } = await client.call("open", base);
+        await refresh();
+        await app.show(id);
+      }),
+    setDropping: (dropping) => set({ dropping }),
+    setSize(size) {
+      const { learning_rate, n_layer, n_embd, n_positions, per_device_train_batch_size, max_steps, ...own } =
+        state.choice.own;
+      set({ choice: { ...state.choice, size, own } });
+      look();
+    },
+    setSetting(name, value) {
+      const own: Record<string, unknown> = { ...state.choice.own };
+      if (value === undefined) delete own[name];
+      else own[name] = value;
+      set({ choice: { ...state.choice, own } });
+      look();
+    },
+    setDevice(device) {
+      set({ choice: { ...state.choice, device }, greeting: undefined });
+      void greet().then(look);
+    },
+    resetSettings() {
+      set({ choice: { ...state.choice, own: {} } });
+      look();
+    },
+    async train() {
+      const { inputs, title, choice, prospect, base } = state;
+      const said: SaidSettings = saidBy(choice, base !== undefined);
+      const name = base ? `${title}, ${base.title}` : title;
+      await work(name, prospect?.maxSteps ?? 0, () => client.call("train", { title: name, inputs, said, base }));
+    },
+    async resume(id) {
+      const run = state.runs.find((one) => one.id === id);
+      await work(run?.title ?? id, run?.maxSteps ?? 0, () => client.call("resume", { id }));
+    },
+    stop(keep) {
+      if (!state.active) return;
+      keeping = keep;
+      set({ active: { ...state.active, stopping: true } });
+      void attempt(() => client.call("stop", { keep }));
+    },
+    show: (id) =>
+      attempt(async () => {
+        const shown = await lookAt(id);
+        set({ shown, compared: without(state.compared, id), results: undefined, outcome: undefined });
+      }),
+    compare: (id, on) =>
+      attempt(async () => {
+        if (on) set({ compared: new Map(state.compared).set(id, await lookAt(id)) });
+        else set({ compared: without(state.compared, id) });
+      }),
+    download: (id) =>
+      attempt(async () => {
+        const title = state.runs.find((one) => one.id === id)?.title ?? id;
+        offer(await client.call("zip", { id }), `${title.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 60)}.zip`);
+      }),
+    async remove(id) {
+      if (state.removing !== id) return set({ removing: id });
+      await attempt(async () => {
+        await client.call("remove", { id });
+        set({
+          removing: undefined,
+          compared: without(state.compared, id),
+          ...(state.shown?.id === id ? { shown: undefined, results: undefined } : {}),
+        });
+      });
+      await attempt(refresh);
+    },
+    setForm: (change) => set({ form: { ...state.form, ...change } }),
+    async sample(count) {
+      const { shown, form } = state;
+      if (!shown || state.sampling) return;
+      set({ sampling: true, coming: "", results: undefined });
+      await attempt(async () => {
+        const wish = { ...form, id: shown.id, ...(count === undefined ? {} : { count }) };
+        set({ results: await client.call("sample", wish) });
+      });
+      set({ sampling: false, coming: undefined });
+    },
+    hush: () => void attempt(() => client.call("hush", null)),
+    dismiss: (message) => set({ alerts: state.alerts.filter((one) => one !== message) }),
+  };
+
+  /** The settings of the page's address, unless they cannot be. */
+  async function begin(): Promise<void> {
+    await attempt(() => speak(localeAtStart()));
+    const refuse = ({ message }: Error): void => {
+      set({ choice: FIRST_CHOICE });
+      alert(t().linkProblem(message));
+    };
+    try {
+      state = { ...state, choice: fromFragment(location.hash) };
+    } catch (error) {
+      refuse(error as Error);
+    }
+    await greet();
+    try {
+      await client.call("check", { said: saidBy(state.choice) });
+    } catch (error) {
+      refuse(error as Error);
+    }
+    await attempt(async () => {
+      const text = await example;
+      // Unless somebody was faster.
+      if (state.inputs.length === 0) chooseExample(text);
+      else look();
+    });
+  }
+
+  void begin();
+  return app;
+}
+
+/** Seconds that the steps so far say of the rest. */
+export function remainingOf({ since, step, maxSteps }: Active): string {
+  if (!since || step <= since.step) return "\u2013";
+  const perStep = (performance.now() / 1000 - since.at) / (step - since.step);
+  return duration(perStep * (maxSteps - step));
+}
+
+function localeAtStart(): string {
+  try {
+    const kept = localStorage.getItem("language");
+    if (kept !== null) return kept;
+  } catch {}
+  return navigator.language.slice(0, 2);
+}
+
+function without<T>(map: ReadonlyMap<string, T>, id: string): ReadonlyMap<string, T> {
+  const rest = new Map(map);
+  rest.delete(id);
+  return rest;
+}
+
+/** Has the browser save a file. */
+function offer(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // Some browsers fetch it a little later.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

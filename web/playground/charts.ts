@@ -1,0 +1,139 @@
+/** Live curves: one chart for each number, several runs over each other. */
+import uPlot from "uplot";
+import { duration, grouped } from "../../src/core/units.ts";
+import type { Column, RunCurves } from "../../src/report/curves.ts";
+import type { Texts } from "./texts/en.ts";
+
+export const CURVES = ["loss", "learning_rate", "grad_norm", "tokens_per_second"] as const;
+export type CurveName = (typeof CURVES)[number];
+
+const HEIGHTS: Readonly<Record<CurveName, number>> = {
+  loss: 260,
+  learning_rate: 140,
+  grad_norm: 140,
+  tokens_per_second: 140,
+};
+const RUN_COLOURS = 6;
+
+export const FORMAT: Readonly<Record<CurveName | "eval_loss" | "remaining", (value: number) => string>> = {
+  loss: (value) => value.toFixed(4),
+  eval_loss: (value) => value.toFixed(4),
+  learning_rate: (value) => value.toExponential(2),
+  grad_norm: (value) => value.toPrecision(3),
+  tokens_per_second: grouped,
+  remaining: duration,
+};
+
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
+
+function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+interface Line {
+  readonly label: string;
+  readonly stroke: string;
+  readonly evaluation: boolean;
+  readonly table: uPlot.AlignedData;
+}
+
+function linesOf(name: CurveName, runs: readonly RunCurves[], texts: Texts): Line[] {
+  const several = runs.length > 1;
+  return runs.flatMap((run, i) => {
+    const own = name === "loss" ? texts.curve.training : texts.curve.value;
+    const line: Line = {
+      label: several ? run.name : own,
+      stroke: `run-${i % RUN_COLOURS}`,
+      evaluation: false,
+      table: tableOf(run.logs.step, run.logs[name]),
+    };
+    if (name !== "loss" || run.evaluations.loss.length === 0) return [line];
+    const label = several ? `${run.name}, ${texts.curve.evaluation}` : texts.curve.evaluation;
+    const stroke = several ? line.stroke : "run-1";
+    return [line, { label, stroke, evaluation: true, table: tableOf(run.evaluations.step, run.evaluations.loss) }];
+  });
+}
+
+function tableOf(x: Column, y: Column): uPlot.AlignedData {
+  return [x, y] as unknown as uPlot.AlignedData;
+}
+
+function axisNumber(name: CurveName, value: number | null): string {
+  if (value === null) return "";
+  if (name === "learning_rate") return value === 0 ? "0" : value.toExponential(1).replace(".0e", "e");
+  return Math.abs(value) >= 10_000 ? compact.format(value) : String(Number(value.toPrecision(4)));
+}
+
+function create(figure: HTMLElement, name: CurveName, lines: readonly Line[], texts: Texts): uPlot {
+  const axis: uPlot.Axis = {
+    stroke: () => colour("faint"),
+    grid: { stroke: () => colour("rule"), width: 1 },
+    ticks: { stroke: () => colour("rule"), width: 1 },
+    font: "12px system-ui, sans-serif",
+  };
+  const options: uPlot.Options = {
+    width: figure.clientWidth,
+    height: HEIGHTS[name],
+    padding: [8, 16, null, null],
+    scales: { x: { time: false } },
+    axes: [
+      { ...axis, values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? grouped(value) : "")) },
+      { ...axis, size: 58, values: (_, splits) => splits.map((value) => axisNumber(name, value)) },
+    ],
+    series: [
+      { label: texts.curve.step, value: (_, at) => (at == null ? "\u2013" : grouped(at)) },
+      ...lines.map(
+        ({ label, stroke, evaluation }): uPlot.Series => ({
+          label,
+          stroke: () => colour(stroke),
+          width: evaluation ? 2 : 1.5,
+          ...(evaluation ? { dash: [6, 4] } : {}),
+          points: { show: evaluation, size: 5 },
+          value: (_, value) => (value == null ? "\u2013" : FORMAT[name](value)),
+        }),
+      ),
+    ],
+    cursor: { sync: { key: "runs" }, drag: { x: false, y: false } },
+  };
+  return new uPlot(options, uPlot.join(lines.map(({ table }) => table)), figure);
+}
+
+/** A chart of one number, drawn in `figure`; `update` with whatever there is by now. */
+export interface Chart {
+  update(runs: readonly RunCurves[], texts: Texts): void;
+  redraw(): void;
+  remove(): void;
+}
+
+export function createChart(figure: HTMLElement, name: CurveName): Chart {
+  let chart: uPlot | undefined;
+  let shape = "";
+  let last: { runs: readonly RunCurves[]; texts: Texts } | undefined;
+  const observer = new ResizeObserver(() => {
+    if (chart && figure.clientWidth > 0) chart.setSize({ width: figure.clientWidth, height: HEIGHTS[name] });
+  });
+  observer.observe(figure);
+  const self: Chart = {
+    update(runs, texts) {
+      last = { runs, texts };
+      const lines = linesOf(name, runs, texts);
+      const next = JSON.stringify([texts.locale, lines.map(({ label, stroke }) => [label, stroke])]);
+      if (chart && next === shape) {
+        chart.setData(uPlot.join(lines.map(({ table }) => table)));
+        return;
+      }
+      chart?.destroy();
+      chart = lines.length === 0 ? undefined : create(figure, name, lines, texts);
+      shape = next;
+    },
+    remove() {
+      observer.disconnect();
+      chart?.destroy();
+    },
+    redraw() {
+      shape = "";
+      if (last) self.update(last.runs, last.texts);
+    },
+  };
+  return self;
+}

@@ -1,0 +1,52 @@
+/** The playground's page: draws the state whenever it changes, at most once a frame. */
+import "uplot/dist/uPlot.min.css";
+import "./style.css";
+import { render } from "lit-html";
+import { type App, openApp } from "./app.ts";
+import { page } from "./views/page.ts";
+
+const root = document.getElementById("page")!;
+/** What a run tells is drawn so often: who trains on the CPU needs it. */
+const LAZILY_MS = 200;
+/** Where the tab is hidden there are no frames, and nobody looks. */
+const HIDDEN_MS = 1000;
+let framed = false;
+let later: ReturnType<typeof setTimeout> | undefined;
+
+function draw(app: App, lazily = false): void {
+  if (framed) return;
+  if (lazily || document.hidden) {
+    later ??= setTimeout(() => show(app), document.hidden ? HIDDEN_MS : LAZILY_MS);
+    return;
+  }
+  framed = true;
+  requestAnimationFrame(() => show(app));
+}
+
+function show(app: App): void {
+  clearTimeout(later);
+  later = undefined;
+  framed = false;
+  document.documentElement.lang = app.state.texts.locale;
+  document.title = app.state.texts.title;
+  render(page(app), root);
+}
+
+const app = openApp(draw);
+
+addEventListener("dragover", (event) => {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  if (!app.state.dropping) app.setDropping(true);
+});
+addEventListener("dragleave", (event) => {
+  if (event.relatedTarget === null) app.setDropping(false);
+});
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  app.setDropping(false);
+  app.useFiles([...(event.dataTransfer?.files ?? [])]);
+});
+
+// What serves the page while it is worked on has no such file.
+if (import.meta.env.PROD) void navigator.serviceWorker?.register("./sw.js").catch(() => {});

@@ -1,0 +1,196 @@
+/** What the page and its worker say to each other: calls with one answer each, and events of what goes on meanwhile. */
+import type { ErrorKind } from "../../src/core/errors.ts";
+import type { RunLine } from "../../src/report/lines.ts";
+import type { RunPhase } from "../../src/train/events.ts";
+
+/** A text, or a file that was chosen. */
+export interface Input {
+  /** For messages, and for its extension. */
+  readonly name: string;
+  readonly blob: Blob;
+}
+
+/** A model that was opened, to train on from it. */
+export interface Base {
+  readonly title: string;
+  /** Of a Hugging Face directory; or one zip of them, or one safetensors file. */
+  readonly files: readonly Input[];
+}
+
+/** Settings that were said, by their names in a file: `learning_rate`. */
+export type SaidSettings = Readonly<Record<string, unknown>>;
+
+export type DeviceWish = "auto" | "webgpu" | "wasm";
+
+export interface DeviceInfo {
+  readonly kind: "webgpu" | "wasm";
+  /** As an adapter calls itself. */
+  readonly name: string;
+  /** Of the executor on the CPU. */
+  readonly threads: number;
+  /** Why there is no GPU, as the browser or the page says it. */
+  readonly why?: string;
+}
+
+export interface StorageInfo {
+  readonly kind: "opfs" | "memory";
+  /** Why nothing is kept. */
+  readonly why?: string;
+}
+
+export interface Greeting {
+  readonly device: DeviceInfo;
+  readonly storage: StorageInfo;
+}
+
+/** What a run would be. Numbers alone: words are the page's. */
+export interface Prospect {
+  readonly data: {
+    readonly kind: "records" | "stream";
+    readonly records: number;
+    readonly tokens: number;
+    readonly ended: number;
+    readonly cut: number;
+    readonly longest: number;
+    readonly empty: number;
+    readonly duplicates: number;
+    /** Share of places. */
+    readonly padding: number;
+    /** What else was met, one phrase each. */
+    readonly findings: readonly string[];
+    /** Records or windows to evaluate on. */
+    readonly evaluation: number;
+  };
+  readonly parameters: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly places: number;
+  readonly vocabulary: number;
+  readonly tokenizer: string;
+  readonly maxSteps: number;
+  /** Records, packed rows or windows of a step. */
+  readonly rows: number;
+  readonly epochs: number;
+  /** The most on the device, as predicted. */
+  readonly deviceBytes: number;
+  /** What a person should know of data and settings, one sentence each. */
+  readonly notices: readonly string[];
+}
+
+/** How a run stands by what is stored of it. */
+export type StoredStatus = "running" | "paused" | "finished" | "kept" | "opened" | "broken";
+
+export interface StoredRun {
+  readonly id: string;
+  readonly title: string;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly status: StoredStatus;
+  /** Of its newest checkpoint or its end. */
+  readonly step: number;
+  readonly maxSteps: number;
+  /** Of all its files. */
+  readonly bytes: number;
+  /** Whether it has something to sample from. */
+  readonly model: boolean;
+  readonly said: SaidSettings;
+}
+
+/** A text of the model, with what a person would ask of it. */
+export interface Judged {
+  readonly prompt: string;
+  readonly text: string;
+  /** The model ended it. */
+  readonly ended: boolean;
+  /** Not one of the data; undefined where nobody knows. */
+  readonly fresh?: boolean;
+  /** Of data that are e-mail addresses: whether it is one. */
+  readonly wellFormed?: boolean;
+}
+
+export interface SampleWish {
+  readonly id: string;
+  readonly prompt: string;
+  readonly count: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly seed: number;
+  readonly maxNewTokens: number;
+}
+
+export interface Outcome {
+  readonly id: string;
+  readonly reason: "finished" | "interrupted" | "early-stop" | "time-limit" | "already-finished" | "withdrawn";
+  readonly step: number;
+}
+
+/** What the page may ask for. */
+export interface Calls {
+  /** `lock`: held by the worker until it ends, so that the page learns of that. */
+  greet(wish: { readonly device: DeviceWish; readonly lock: string }): Greeting;
+  /** Fails where such settings cannot be. */
+  check(wish: { readonly said: SaidSettings }): void;
+  /** Keeps a model as it is, to sample it. */
+  open(wish: Base): { readonly id: string };
+  prospect(wish: {
+    readonly inputs: readonly Input[];
+    readonly said: SaidSettings;
+    readonly base: Base | undefined;
+  }): Prospect;
+  /** Trains a new run to its end, or until it is stopped. */
+  train(wish: {
+    readonly title: string;
+    readonly inputs: readonly Input[];
+    readonly said: SaidSettings;
+    readonly base: Base | undefined;
+  }): Outcome;
+  /** Goes on with a stored one. */
+  resume(wish: { readonly id: string }): Outcome;
+  /** Has the run that trains stop after its step, and save. `keep`: it is then done, with its best model. */
+  stop(wish: { readonly keep: boolean }): void;
+  list(wish: null): readonly StoredRun[];
+  /** What a run's log says. */
+  lines(wish: { readonly id: string }): readonly RunLine[];
+  remove(wish: { readonly id: string }): void;
+  zip(wish: { readonly id: string }): Blob;
+  /** Several at once; one alone is told as it comes, by "text" events. */
+  sample(wish: SampleWish): readonly Judged[];
+  /** Ends the sampling that goes on. */
+  hush(wish: null): void;
+}
+
+export type CallName = keyof Calls;
+export type Wish<K extends CallName> = Parameters<Calls[K]>[0];
+export type Answer<K extends CallName> = ReturnType<Calls[K]>;
+
+/** From the page. */
+export type Request = {
+  [K in CallName]: { readonly call: number; readonly name: K; readonly wish: Wish<K> };
+}[CallName];
+
+export interface Failure {
+  readonly message: string;
+  /** "bug": nobody foresaw it. */
+  readonly kind: ErrorKind | "stopped" | "bug";
+}
+
+/** What the worker tells unasked. */
+export type Happening =
+  /** A run has its place; `lines`: what it has logged before. */
+  | { readonly event: "begun"; readonly id: string; readonly maxSteps: number; readonly lines: readonly RunLine[] }
+  | { readonly event: "phase"; readonly phase: RunPhase }
+  | { readonly event: "step"; readonly step: number; readonly loss: number }
+  | { readonly event: "line"; readonly line: RunLine }
+  | { readonly event: "samples"; readonly step: number; readonly samples: readonly Judged[] }
+  | { readonly event: "saved"; readonly step: number }
+  | { readonly event: "warned"; readonly message: string }
+  /** The text so far of the one sample that is asked for. */
+  | { readonly event: "text"; readonly text: string };
+
+/** From the worker. */
+export type Message =
+  | { readonly answer: number; readonly value: unknown }
+  | { readonly answer: number; readonly failure: Failure }
+  | Happening;

@@ -1,0 +1,197 @@
+/** What the page says, in English. */
+import type { Prospect, StoredStatus } from "../protocol.ts";
+import type { Size } from "../settings.ts";
+
+const number = new Intl.NumberFormat("en");
+const n = (value: number): string => number.format(Math.round(value));
+const counted = (count: number, one: string, many = `${one}s`): string => `${n(count)} ${count === 1 ? one : many}`;
+
+export const EN = {
+  locale: "en",
+  language: "Language",
+  title: "Train a GPT-2 on your own list",
+  lead: "Paste a list or drop a file, press Train, and watch a small language model learn it. All of it happens in this browser: nothing is sent anywhere.",
+  skip: "Skip to the run",
+
+  starting: "Starting ...",
+  onGpu: (name: string) => `Computing on ${name}, by WebGPU.`,
+  onCpu: (threads: number) =>
+    `Computing on the CPU, in WebAssembly on ${counted(threads, "thread")}: this page found no GPU to use.`,
+  moreGpu:
+    "A current Chrome, Edge, Safari or Firefox on a machine with a GPU uses it, where graphics acceleration is switched on in the browser's settings and the page is on https.",
+  moreThreads: "Served with the headers COOP same-origin and COEP require-corp, it would use all cores.",
+  notKept: (why: string) =>
+    `This browser keeps no files for the page (${why}): a run lives until the tab is closed. Download what you want to keep.`,
+
+  data: "Data",
+  example: "E-mail example",
+  exampleHint: "2,000 invented addresses",
+  paste: "Paste a list, one record a line",
+  usePaste: "Use this text",
+  pasted: "pasted text",
+  choose: "Choose files",
+  chooseHint: "Text, JSON lines, CSV, TSV or Parquet. Or drop them anywhere on the page.",
+  chosen: (title: string) => `Chosen: ${title}`,
+  scratch: "A new model, trained from scratch",
+  tunes: (title: string) => `Trains on from ${title}`,
+  modelHint:
+    "Or train on from one: a Hugging Face GPT-2 directory, a zip of it such as this page makes, or one safetensors file; all of it, or corrections (lora_rank, under More settings).",
+  modelFiles: "Files of a model, or a zip",
+  modelFolder: "Or its folder",
+  toScratch: "From scratch again",
+  keepModel: "Keep it as it is, to sample it",
+  drop: "Drop to use these files",
+
+  settings: "Settings",
+  size: "Size",
+  sizes: { tiny: "tiny", small: "small", medium: "medium", large: "large", huge: "huge" } as Record<Size, string>,
+  fields: {
+    n_layer: "Layers",
+    n_embd: "Width",
+    n_positions: "Longest record, tokens",
+    per_device_train_batch_size: "Records a step",
+    max_steps: "Steps",
+    learning_rate: "Learning rate",
+  } as Record<string, string>,
+  more: "More settings",
+  moreHint: "By the names of gpt2 train and of transformers.",
+  reset: "Back to the dial",
+  compute: "Compute on",
+  devices: { auto: "what is best", webgpu: "WebGPU", wasm: "WebAssembly" },
+  linkProblem: (problem: string) =>
+    `Some settings in this page's address cannot be used, so none of them are: ${problem}`,
+
+  looking: "Reading the data ...",
+  prospect: {
+    data: "Data",
+    model: "Model",
+    plan: "Plan",
+    evaluation: "Validation",
+    memory: "Memory",
+  },
+  describeData: ({ data }: Prospect) =>
+    data.kind === "stream"
+      ? `${n(data.tokens)} tokens in ${data.records === 1 ? "one text" : `${n(data.records)} texts`}`
+      : [
+          counted(data.records, "record"),
+          counted(data.tokens, "token"),
+          `${n(data.ended)} end in the end token`,
+          `${n(data.cut)} cut`,
+          `longest ${n(data.longest)}`,
+          `${Math.round(100 * data.padding)} % padding`,
+          ...(data.empty > 0 ? [`${n(data.empty)} empty ones left out`] : []),
+          ...data.findings,
+          ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicates`] : []),
+        ].join(", "),
+  describeModel: (p: Prospect) =>
+    `${n(p.parameters)} parameters: ${counted(p.layers, "layer")}, ${counted(p.heads, "head")}, ${n(p.width)} wide, ` +
+    `${n(p.places)} places, ${n(p.vocabulary)} tokens (${p.tokenizer})`,
+  describePlan: (p: Prospect) =>
+    `${counted(p.maxSteps, "step")} of ${counted(p.rows, p.data.kind === "stream" ? "window" : "record")}: ` +
+    `${p.epochs.toFixed(1)} epochs`,
+  describeEvaluation: ({ data }: Prospect, every: number) =>
+    `on ${counted(data.evaluation, data.kind === "stream" ? "window" : "record")} held out, every ${counted(every, "step")}`,
+  describeMemory: (size: string) => `${size} on the device at most`,
+
+  train: "Train",
+  pause: "Pause",
+  goOn: "Go on",
+  keep: "Stop and keep",
+  pauseHint: "Pausing saves; the run goes on where it was, also after the page was closed.",
+
+  run: "Run",
+  noRun: "No run yet. Press Train: curves and samples appear here.",
+  phases: { preparation: "preparing", training: "training", end: "saving the model" },
+  stopping: "stopping after this step, and saving",
+  progress: (step: number, all: number) => `Step ${n(step)} of ${n(all)}`,
+  tiles: {
+    loss: "Loss",
+    eval_loss: "Validation loss",
+    learning_rate: "Learning rate",
+    grad_norm: "Gradient norm",
+    tokens_per_second: "Tokens/s",
+    remaining: "Time left",
+  },
+  curves: { loss: "Loss", learning_rate: "Learning rate", grad_norm: "Gradient norm", tokens_per_second: "Tokens/s" },
+  curve: { training: "training", evaluation: "validation", value: "value", step: "step" },
+  curveSays: (name: string, value: string, step: number) => `${name}: ${value} at step ${n(step)}`,
+  curveEmpty: (name: string) => `${name}: nothing yet`,
+  notices: "Notices",
+  samples: (step: number) => `Samples at step ${n(step)}`,
+  noSamples: "Samples come with each validation.",
+  marks: {
+    ended: "ended by itself",
+    cut: "cut off",
+    fresh: "new",
+    known: "in the data",
+    wellFormed: "well-formed",
+    malformed: "malformed",
+  },
+  counts: ({ all, ended, fresh, wellFormed }: { all: number; ended: number; fresh?: number; wellFormed?: number }) =>
+    `${counted(all, "sample")}: ${[
+      ...(wellFormed === undefined ? [] : [`${n(wellFormed)} well-formed`]),
+      `${n(ended)} ended by themselves`,
+      ...(fresh === undefined ? [] : [`${n(fresh)} not in the data`]),
+    ].join(", ")}`,
+  outcome: {
+    finished: "The run is finished, and its model saved.",
+    "early-stop": "The run ended early, since validation got no better; its model is saved.",
+    interrupted: "The run is paused, and saved.",
+    "time-limit": "The run's time is over; it is saved.",
+    "already-finished": "The run was finished before.",
+    withdrawn: "The run was stopped before its first step.",
+    kept: "The run is stopped, and its best model kept.",
+  },
+  crashed:
+    "The page's worker ended in the middle of a run. It was started again, and the run goes on from its last checkpoint when you say so.",
+  crashedMemory: "The page's worker ended, and with it the run, since this browser keeps no files for the page.",
+  crashedIdle: "The page's worker ended, and was started again.",
+  interrupted: (title: string, step: number, all: number) =>
+    `${title} was not finished: step ${n(step)} of ${n(all)} is saved.`,
+  elsewhere: (title: string, step: number, all: number) =>
+    `${title} trains in another tab: step ${n(step)} of ${n(all)}.`,
+
+  sampleTitle: "Sample",
+  sampleNothing: "There is no model yet: a run has one from its first checkpoint on.",
+  prompt: "Prompt",
+  promptHint: "Nothing: the model begins by itself.",
+  temperature: "Temperature",
+  topK: "Top k",
+  topP: "Top p",
+  count: "How many",
+  seed: "Seed",
+  length: "Most tokens",
+  generate: "Generate",
+  twenty: "20 at once",
+  hush: "Stop",
+  sampling: "Sampling ...",
+  results: "Results",
+
+  kept: "Stored runs",
+  keptHint: (memory: boolean): string =>
+    memory ? "In this tab's memory." : "In this browser, on this device. Clearing the site's data removes them.",
+  nothingKept: "Nothing is stored.",
+  statuses: {
+    running: "training",
+    paused: "paused",
+    finished: "finished",
+    kept: "stopped, kept",
+    opened: "opened model",
+    broken: "damaged",
+  } as Record<StoredStatus, string>,
+  here: "here",
+  there: "in another tab",
+  show: "Show",
+  compare: "Compare",
+  differing: "Settings that differ",
+  setting: "Setting",
+  download: "Download",
+  remove: "Delete",
+  removeSure: "Really delete",
+  named: (action: string, title: string) => `${action}: ${title}`,
+  failed: "That did not work",
+  dismiss: "Dismiss",
+  footer: "The model of a run is a zip that gpt2 generate and transformers open.",
+};
+
+export type Texts = typeof EN;

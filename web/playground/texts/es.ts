@@ -1,0 +1,194 @@
+/** Lo que dice la página, en español. */
+import type { Texts } from "./en.ts";
+
+const number = new Intl.NumberFormat("es");
+const n = (value: number): string => number.format(Math.round(value));
+const counted = (count: number, one: string, many = `${one}s`): string => `${n(count)} ${count === 1 ? one : many}`;
+
+export const ES: Texts = {
+  locale: "es",
+  language: "Idioma",
+  title: "Entrena un GPT-2 con tu propia lista",
+  lead: "Pega una lista o suelta un archivo, pulsa Entrenar y mira cómo un pequeño modelo de lenguaje la aprende. Todo ocurre en este navegador: no se envía nada a ninguna parte.",
+  skip: "Ir al entrenamiento",
+
+  starting: "Arrancando ...",
+  onGpu: (name) => `Se calcula en ${name}, por WebGPU.`,
+  onCpu: (threads) =>
+    `Se calcula en la CPU, en WebAssembly con ${counted(threads, "hilo")}: la página no encontró una GPU que usar.`,
+  moreGpu:
+    "Un Chrome, Edge, Safari o Firefox actual la usa en una máquina con GPU, si la aceleración gráfica está activada en los ajustes del navegador y la página está en https.",
+  moreThreads: "Servida con las cabeceras COOP same-origin y COEP require-corp usaría todos los núcleos.",
+  notKept: (why) =>
+    `Este navegador no guarda archivos para la página (${why}): un entrenamiento dura hasta que se cierra la pestaña. Descarga lo que quieras conservar.`,
+
+  data: "Datos",
+  example: "Ejemplo de correos",
+  exampleHint: "2000 direcciones inventadas",
+  paste: "Pega una lista, un registro por línea",
+  usePaste: "Usar este texto",
+  pasted: "texto pegado",
+  choose: "Elegir archivos",
+  chooseHint: "Texto, JSON lines, CSV, TSV o Parquet. También puedes soltarlos en cualquier parte de la página.",
+  chosen: (title) => `Elegido: ${title}`,
+  scratch: "Un modelo nuevo, desde cero",
+  tunes: (title) => `Continúa desde ${title}`,
+  modelHint:
+    "O continúa desde otro: un directorio GPT-2 de Hugging Face, un zip suyo como los que hace esta página, o un archivo safetensors; entero, o con correcciones (lora_rank, en Más ajustes).",
+  modelFiles: "Archivos de un modelo, o un zip",
+  modelFolder: "O su carpeta",
+  toScratch: "Otra vez desde cero",
+  keepModel: "Conservarlo tal cual, para generar con él",
+  drop: "Suelta para usar estos archivos",
+
+  settings: "Ajustes",
+  size: "Tamaño",
+  sizes: { tiny: "diminuto", small: "pequeño", medium: "mediano", large: "grande", huge: "enorme" },
+  fields: {
+    n_layer: "Capas",
+    n_embd: "Anchura",
+    n_positions: "Registro más largo, tokens",
+    per_device_train_batch_size: "Registros por paso",
+    max_steps: "Pasos",
+    learning_rate: "Tasa de aprendizaje",
+  },
+  more: "Más ajustes",
+  moreHint: "Con los nombres de gpt2 train y de transformers.",
+  reset: "Volver al dial",
+  compute: "Calcular en",
+  devices: { auto: "lo mejor que haya", webgpu: "WebGPU", wasm: "WebAssembly" },
+  linkProblem: (problem) =>
+    `Algunos ajustes de la dirección de esta página no sirven, así que no se usa ninguno: ${problem}`,
+
+  looking: "Leyendo los datos ...",
+  prospect: { data: "Datos", model: "Modelo", plan: "Plan", evaluation: "Validación", memory: "Memoria" },
+  describeData: ({ data }) =>
+    data.kind === "stream"
+      ? `${n(data.tokens)} tokens en ${data.records === 1 ? "un texto" : `${n(data.records)} textos`}`
+      : [
+          counted(data.records, "registro"),
+          counted(data.tokens, "token"),
+          `${n(data.ended)} acaban en el token final`,
+          `${n(data.cut)} cortados`,
+          `el más largo ${n(data.longest)}`,
+          `${Math.round(100 * data.padding)} % de relleno`,
+          ...(data.empty > 0 ? [`${n(data.empty)} vacíos omitidos`] : []),
+          ...data.findings,
+          ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicados`] : []),
+        ].join(", "),
+  describeModel: (p) =>
+    `${n(p.parameters)} parámetros: ${counted(p.layers, "capa")}, ${counted(p.heads, "cabeza")}, anchura ${n(p.width)}, ` +
+    `${n(p.places)} posiciones, ${n(p.vocabulary)} tokens (${p.tokenizer})`,
+  describePlan: (p) =>
+    `${counted(p.maxSteps, "paso")} de ${counted(p.rows, p.data.kind === "stream" ? "ventana" : "registro")}: ` +
+    `${p.epochs.toFixed(1)} épocas`,
+  describeEvaluation: ({ data }, every) =>
+    `con ${counted(data.evaluation, data.kind === "stream" ? "ventana" : "registro")} aparte, cada ${counted(every, "paso")}`,
+  describeMemory: (size) => `${size} en el dispositivo como máximo`,
+
+  train: "Entrenar",
+  pause: "Pausar",
+  goOn: "Continuar",
+  keep: "Parar y conservar",
+  pauseHint: "Al pausar se guarda; después continúa donde estaba, también si se cerró la página.",
+
+  run: "Entrenamiento",
+  noRun: "Aún no hay ninguno. Pulsa Entrenar: las curvas y las muestras aparecen aquí.",
+  phases: { preparation: "preparando", training: "entrenando", end: "guardando el modelo" },
+  stopping: "parando tras este paso, y guardando",
+  progress: (step, all) => `Paso ${n(step)} de ${n(all)}`,
+  tiles: {
+    loss: "Pérdida",
+    eval_loss: "Pérdida de validación",
+    learning_rate: "Tasa de aprendizaje",
+    grad_norm: "Norma del gradiente",
+    tokens_per_second: "Tokens/s",
+    remaining: "Tiempo restante",
+  },
+  curves: {
+    loss: "Pérdida",
+    learning_rate: "Tasa de aprendizaje",
+    grad_norm: "Norma del gradiente",
+    tokens_per_second: "Tokens/s",
+  },
+  curve: { training: "entrenamiento", evaluation: "validación", value: "valor", step: "paso" },
+  curveSays: (name, value, step) => `${name}: ${value} en el paso ${n(step)}`,
+  curveEmpty: (name) => `${name}: nada todavía`,
+  notices: "Avisos",
+  samples: (step) => `Muestras en el paso ${n(step)}`,
+  noSamples: "Las muestras llegan con cada validación.",
+  marks: {
+    ended: "acabó por sí misma",
+    cut: "cortada",
+    fresh: "nueva",
+    known: "está en los datos",
+    wellFormed: "bien formada",
+    malformed: "mal formada",
+  },
+  counts: ({ all, ended, fresh, wellFormed }) =>
+    `${counted(all, "muestra")}: ${[
+      ...(wellFormed === undefined ? [] : [`${n(wellFormed)} bien formadas`]),
+      `${n(ended)} acabaron por sí mismas`,
+      ...(fresh === undefined ? [] : [`${n(fresh)} no están en los datos`]),
+    ].join(", ")}`,
+  outcome: {
+    finished: "El entrenamiento ha terminado y su modelo está guardado.",
+    "early-stop": "El entrenamiento acabó antes, pues la validación no mejoraba; su modelo está guardado.",
+    interrupted: "El entrenamiento está en pausa y guardado.",
+    "time-limit": "Se acabó el tiempo del entrenamiento; está guardado.",
+    "already-finished": "El entrenamiento ya había terminado.",
+    withdrawn: "El entrenamiento se paró antes de su primer paso.",
+    kept: "El entrenamiento está parado y su mejor modelo conservado.",
+  },
+  crashed:
+    "El trabajador de la página acabó en mitad de un entrenamiento. Se ha vuelto a arrancar, y el entrenamiento continúa desde su último punto guardado cuando lo digas.",
+  crashedMemory:
+    "El trabajador de la página acabó, y con él el entrenamiento, pues este navegador no guarda archivos para la página.",
+  crashedIdle: "El trabajador de la página acabó y se ha vuelto a arrancar.",
+  interrupted: (title, step, all) => `${title} no había terminado: el paso ${n(step)} de ${n(all)} está guardado.`,
+  elsewhere: (title, step, all) => `${title} se entrena en otra pestaña: paso ${n(step)} de ${n(all)}.`,
+
+  sampleTitle: "Muestras",
+  sampleNothing: "Aún no hay modelo: un entrenamiento lo tiene desde su primer punto guardado.",
+  prompt: "Comienzo",
+  promptHint: "Vacío: el modelo empieza por sí mismo.",
+  temperature: "Temperatura",
+  topK: "Top k",
+  topP: "Top p",
+  count: "Cuántas",
+  seed: "Semilla",
+  length: "Tokens como máximo",
+  generate: "Generar",
+  twenty: "20 de una vez",
+  hush: "Parar",
+  sampling: "Generando ...",
+  results: "Resultados",
+
+  kept: "Entrenamientos guardados",
+  keptHint: (memory) =>
+    memory
+      ? "En la memoria de esta pestaña."
+      : "En este navegador y este dispositivo. Se borran al borrar los datos del sitio.",
+  nothingKept: "No hay nada guardado.",
+  statuses: {
+    running: "entrenando",
+    paused: "en pausa",
+    finished: "terminado",
+    kept: "parado, conservado",
+    opened: "modelo abierto",
+    broken: "dañado",
+  },
+  here: "aquí",
+  there: "en otra pestaña",
+  show: "Mostrar",
+  compare: "Comparar",
+  differing: "Ajustes que difieren",
+  setting: "Ajuste",
+  download: "Descargar",
+  remove: "Borrar",
+  removeSure: "Borrar de verdad",
+  named: (action, title) => `${action}: ${title}`,
+  failed: "Eso no funcionó",
+  dismiss: "Cerrar",
+  footer: "El modelo de un entrenamiento es un zip que abren gpt2 generate y transformers.",
+};

@@ -1,0 +1,121 @@
+import { html, nothing, type TemplateResult } from "lit-html";
+import { byteSize } from "../../../src/core/units.ts";
+import type { App } from "../app.ts";
+import { saidBy } from "../settings.ts";
+
+const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain";
+
+export function dataView(app: App): TemplateResult {
+  const { texts: t, title, inputs, choice, refusal, looking, prospect, greeting } = app.state;
+  const busy = app.state.active !== undefined;
+  return html`
+    <section aria-labelledby="data-title">
+      <h2 id="data-title">${t.data}</h2>
+      <p class="row">
+        <button type="button" ?disabled=${busy} @click=${app.useExample}>${t.example}</button>
+        <span class="hint">${t.exampleHint}</span>
+      </p>
+      <p>
+        <label class="file">
+          ${t.choose}
+          <input type="file" multiple accept=${ACCEPT} ?disabled=${busy} @change=${chosen(app)} />
+        </label>
+        <span class="hint">${t.chooseHint}</span>
+      </p>
+      <form @submit=${pasted(app)}>
+        <label for="pasted">${t.paste}</label>
+        <textarea id="pasted" name="text" rows="3" spellcheck="false" ?disabled=${busy}></textarea>
+        <button type="submit" ?disabled=${busy}>${t.usePaste}</button>
+      </form>
+      ${modelView(app)}
+      ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(title)}</strong></p>` : nothing}
+      <div class="prospect" aria-live="polite" aria-busy=${looking}>
+        ${refusal === undefined ? nothing : html`<p class="problem">${refusal}</p>`}
+        ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
+        ${prospect ? prospectView(app, Number(saidBy(choice, app.state.base !== undefined).eval_steps)) : nothing}
+      </div>
+      <p class="row">
+        <button
+          type="button"
+          class="primary"
+          id="train"
+          ?disabled=${busy || inputs.length === 0 || refusal !== undefined || !greeting}
+          @click=${app.train}
+        >
+          ${t.train}
+        </button>
+      </p>
+    </section>
+  `;
+}
+
+/** From scratch, or a model that was opened. */
+function modelView(app: App): TemplateResult {
+  const { texts: t, base, active, sampling } = app.state;
+  const busy = active !== undefined;
+  const opened = ({ target }: Event): void => {
+    const input = target as HTMLInputElement;
+    app.useModel([...(input.files ?? [])]);
+    input.value = "";
+  };
+  return html`
+    <details ?open=${base !== undefined}>
+      <summary>${base ? html`<span class="foreign">${t.tunes(base.title)}</span>` : t.scratch}</summary>
+      <p class="hint">${t.modelHint}</p>
+      <label class="file">
+        ${t.modelFiles}
+        <input type="file" id="model-files" multiple accept=".zip,.safetensors,.json,.txt" ?disabled=${busy} @change=${opened} />
+      </label>
+      <label class="file">
+        ${t.modelFolder}
+        <input type="file" webkitdirectory ?disabled=${busy} @change=${opened} />
+      </label>
+      ${
+        base
+          ? html`<p class="row">
+              <button type="button" ?disabled=${busy} @click=${app.fromScratch}>${t.toScratch}</button>
+              <button type="button" id="keep-model" ?disabled=${busy || sampling} @click=${app.keepModel}>${t.keepModel}</button>
+            </p>`
+          : nothing
+      }
+    </details>
+  `;
+}
+
+function prospectView({ state: { texts: t, prospect } }: App, every: number): TemplateResult {
+  const p = prospect!;
+  return html`
+    <dl class="facts">
+      <dt>${t.prospect.data}</dt>
+      <dd>${t.describeData(p)}</dd>
+      ${
+        p.data.evaluation > 0
+          ? html`<dt>${t.prospect.evaluation}</dt><dd>${t.describeEvaluation(p, every)}</dd>`
+          : nothing
+      }
+      <dt>${t.prospect.model}</dt>
+      <dd>${t.describeModel(p)}</dd>
+      <dt>${t.prospect.plan}</dt>
+      <dd>${t.describePlan(p)}</dd>
+      <dt>${t.prospect.memory}</dt>
+      <dd>${t.describeMemory(byteSize(p.deviceBytes))}</dd>
+    </dl>
+    ${p.notices.map((notice) => html`<p class="warning">${notice}</p>`)}
+  `;
+}
+
+function chosen(app: App) {
+  return ({ target }: Event): void => {
+    const input = target as HTMLInputElement;
+    app.useFiles([...(input.files ?? [])]);
+    // The same file again is a choice, too.
+    input.value = "";
+  };
+}
+
+function pasted(app: App) {
+  return (event: Event): void => {
+    event.preventDefault();
+    app.useText(new FormData(event.target as HTMLFormElement).get("text") as string);
+  };
+}

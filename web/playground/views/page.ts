@@ -1,0 +1,77 @@
+import { html, nothing, type TemplateResult } from "lit-html";
+import { type App, LANGUAGES } from "../app.ts";
+import { dataView } from "./data.ts";
+import { runView } from "./run.ts";
+import { sampleView } from "./sample.ts";
+import { settingsView } from "./settings.ts";
+import { storedView } from "./stored.ts";
+
+export function page(app: App): TemplateResult {
+  const { texts: t, dropping } = app.state;
+  return html`
+    <a class="skip" href="#run" @click=${skip}>${t.skip}</a>
+    <header>
+      <h1>${t.title}</h1>
+      <label class="language">
+        ${t.language}
+        <select @change=${(event: Event) => app.setLanguage((event.target as HTMLSelectElement).value)}>
+          ${LANGUAGES.map(
+            ({ locale, name }) =>
+              html`<option value=${locale} lang=${locale} ?selected=${locale === t.locale}>${name}</option>`,
+          )}
+        </select>
+      </label>
+      <p class="lead">${t.lead}</p>
+      ${deviceView(app)}
+    </header>
+    ${alertsView(app)}
+    <main class="columns">
+      <div class="column">${dataView(app)} ${settingsView(app)}</div>
+      <div class="column">${runView(app)} ${sampleView(app)} ${storedView(app)}</div>
+    </main>
+    <footer><p>${t.footer}</p></footer>
+    ${dropping ? html`<div class="drop">${t.drop}</div>` : nothing}
+  `;
+}
+
+/** A link to a place would replace the settings in the page's address. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.getElementById("run")?.focus();
+}
+
+function deviceView({ state: { texts: t, greeting } }: App): TemplateResult {
+  if (!greeting) return html`<p class="hint">${t.starting}</p>`;
+  const { device, storage } = greeting;
+  if (device.kind === "webgpu") return html`<p class="hint">${t.onGpu(device.name)} ${storageView(t, storage)}</p>`;
+  return html`
+    <details class="hint">
+      <summary>${t.onCpu(device.threads)}</summary>
+      <p>${device.why ? html`${device.why}. ` : nothing}${t.moreGpu} ${device.threads < 2 ? t.moreThreads : nothing}</p>
+    </details>
+    ${storageView(t, storage)}
+  `;
+}
+
+function storageView(
+  t: App["state"]["texts"],
+  storage: { readonly kind: string; readonly why?: string },
+): TemplateResult | typeof nothing {
+  return storage.kind === "memory" ? html`<p class="warning">${t.notKept(storage.why ?? "")}</p>` : nothing;
+}
+
+function alertsView(app: App): TemplateResult {
+  const { alerts, texts: t } = app.state;
+  return html`<div class="alerts" role="alert">
+    ${alerts.map(
+      (message) => html`
+        <p class="alert">
+          <span>${message}</span>
+          <button type="button" @click=${() => app.dismiss(message)} aria-label=${t.named(t.dismiss, message)}>
+            ${t.dismiss}
+          </button>
+        </p>
+      `,
+    )}
+  </div>`;
+}

@@ -1,0 +1,36 @@
+import { html, nothing, type TemplateResult } from "lit-html";
+import type { Judged } from "../protocol.ts";
+import type { Texts } from "../texts/en.ts";
+
+/** Samples, each with its marks, and a line that counts. */
+export function samplesView(samples: readonly Judged[], t: Texts): TemplateResult {
+  const count = (test: (sample: Judged) => boolean | undefined): number => samples.filter(test).length;
+  const known = samples.some(({ fresh }) => fresh !== undefined);
+  const judged = samples.some(({ wellFormed }) => wellFormed !== undefined);
+  return html`
+    <ul class="samples">
+      ${samples.map(
+        ({ prompt, text, ended, fresh, wellFormed }) => html`<li>
+          <span class="sample"><b>${prompt}</b>${text}</span>
+          <span class="marks">
+            ${wellFormed === undefined ? nothing : mark(wellFormed, wellFormed ? t.marks.wellFormed : t.marks.malformed)}
+            ${mark(ended, ended ? t.marks.ended : t.marks.cut)}
+            ${fresh === undefined ? nothing : mark(fresh, fresh ? t.marks.fresh : t.marks.known)}
+          </span>
+        </li>`,
+      )}
+    </ul>
+    <p class="counts">
+      ${t.counts({
+        all: samples.length,
+        ended: count(({ ended }) => ended),
+        ...(known ? { fresh: count(({ fresh }) => fresh) } : {}),
+        ...(judged ? { wellFormed: count(({ wellFormed }) => wellFormed) } : {}),
+      })}
+    </p>
+  `;
+}
+
+function mark(good: boolean, label: string): TemplateResult {
+  return html`<span class=${good ? "mark good" : "mark"}>${label}</span>`;
+}

@@ -1,0 +1,139 @@
+import { html, nothing, type TemplateResult } from "lit-html";
+import { live } from "lit-html/directives/live.js";
+import { BROUGHT, DEFAULTS, fileName, SETTINGS, type SettingKey } from "../../../src/run/settings/table.ts";
+import type { App } from "../app.ts";
+import type { DeviceWish } from "../protocol.ts";
+import { SIZE_NAMES, saidBy } from "../settings.ts";
+
+/** Those that the dial sets. */
+const DIALLED: readonly SettingKey[] = [
+  "nLayer",
+  "nEmbd",
+  "nPositions",
+  "perDeviceTrainBatchSize",
+  "maxSteps",
+  "learningRate",
+];
+
+/** What a page has in other ways, or not at all. */
+const NOT_HERE: readonly SettingKey[] = ["data", "evalData", "model"];
+
+const MORE = (Object.keys(SETTINGS) as SettingKey[]).filter((key) => !DIALLED.includes(key) && !NOT_HERE.includes(key));
+
+export function settingsView(app: App): TemplateResult {
+  const { texts: t, choice, active, base } = app.state;
+  const tuning = base !== undefined;
+  const said = saidBy(choice, tuning);
+  // What a model brings is not set, and without one there is nothing to correct.
+  const fits = (key: SettingKey): boolean => (tuning ? !BROUGHT.includes(key) : !key.startsWith("lora"));
+  const busy = active !== undefined;
+  const at = SIZE_NAMES.indexOf(choice.size);
+  const changed = Object.keys(choice.own).length > 0;
+  return html`
+    <section aria-labelledby="settings-title">
+      <h2 id="settings-title">${t.settings}</h2>
+      <label class="dial">
+        <span>${t.size}: <strong>${t.sizes[choice.size]}</strong></span>
+        <input
+          type="range"
+          min="0"
+          max=${SIZE_NAMES.length - 1}
+          step="1"
+          .value=${live(String(at))}
+          aria-valuetext=${t.sizes[choice.size]}
+          ?disabled=${busy}
+          @input=${({ target }: Event) => app.setSize(SIZE_NAMES[Number((target as HTMLInputElement).value)]!)}
+        />
+      </label>
+      <div class="fields">
+        ${DIALLED.filter(fits).map((key) => field(app, key, t.fields[fileName(key)] ?? breakable(fileName(key)), said[fileName(key)]))}
+      </div>
+      <details>
+        <summary>${t.more}</summary>
+        <p class="hint">${t.moreHint}</p>
+        <label class="field">
+          <span>${t.compute}</span>
+          <select ?disabled=${busy} @change=${(event: Event) => app.setDevice(typedIn(event) as DeviceWish)}>
+            ${Object.entries(t.devices).map(
+              ([name, label]) => html`<option value=${name} ?selected=${name === choice.device}>${label}</option>`,
+            )}
+          </select>
+        </label>
+        <div class="fields">${MORE.filter(fits).map((key) => field(app, key, breakable(fileName(key)), said[fileName(key)]))}</div>
+      </details>
+      ${
+        changed
+          ? html`<p><button type="button" ?disabled=${busy} @click=${app.resetSettings}>${t.reset}</button></p>`
+          : nothing
+      }
+    </section>
+  `;
+}
+
+/** A long name may be broken where its words are. */
+function breakable(name: string): string {
+  return name.replaceAll("_", "_\u200b");
+}
+
+function typedIn({ target }: Event): string {
+  return (target as HTMLInputElement).value;
+}
+
+const CHOICES: Partial<Record<SettingKey, readonly string[]>> = Object.fromEntries(
+  (Object.keys(SETTINGS) as SettingKey[]).flatMap((key) => {
+    const of = /^one of (.*)$/.exec(SETTINGS[key].wanted)?.[1]?.split(", ");
+    return of ? [[key, of]] : [];
+  }),
+);
+
+/** One setting, drawn as what it takes. */
+function field(app: App, key: SettingKey, label: string, said: unknown): TemplateResult {
+  const { active } = app.state;
+  const [name, setting] = [fileName(key), SETTINGS[key]];
+  const value = said ?? DEFAULTS[key];
+  const busy = active !== undefined;
+  const set = (given: unknown): void => app.setSetting(name, given);
+  const hint = setting.help;
+  const of = CHOICES[key];
+  if (of)
+    return html`<label class="field" title=${hint}>
+      <span>${label}</span>
+      <select ?disabled=${busy} .value=${live(String(value ?? ""))} @change=${(event: Event) => set(typedIn(event) || undefined)}>
+        ${value === undefined ? html`<option value=""></option>` : nothing}
+        ${of.map((one) => html`<option value=${one} ?selected=${one === value}>${one}</option>`)}
+      </select>
+    </label>`;
+  if (setting.wanted === "true or false")
+    return html`<label class="field check" title=${hint}>
+      <input
+        type="checkbox"
+        .checked=${live(value === true)}
+        ?disabled=${busy}
+        @change=${({ target }: Event) => set((target as HTMLInputElement).checked)}
+      />
+      <span>${label}</span>
+    </label>`;
+  const numeric = /number/.test(setting.wanted);
+  const list = setting.wanted === "a list of texts";
+  const shown = list && Array.isArray(value) ? value.join(", ") : (value ?? "");
+  return html`<label class="field" title=${hint}>
+    <span>${label}</span>
+    <input
+      type="text"
+      inputmode=${numeric ? "decimal" : "text"}
+      autocomplete="off"
+      spellcheck="false"
+      .value=${live(String(shown))}
+      ?disabled=${busy}
+      @change=${(event: Event) => set(readTyped(typedIn(event), numeric, list))}
+    />
+  </label>`;
+}
+
+/** What is no number stays a text, which the table of settings refuses in its own words. */
+function readTyped(text: string, numeric: boolean, list: boolean): unknown {
+  const typed = text.trim();
+  if (typed === "") return undefined;
+  if (list) return typed.split(",").map((part) => part.trim());
+  return numeric && Number.isFinite(Number(typed)) ? Number(typed) : typed;
+}

@@ -1,0 +1,87 @@
+import { html, nothing, type TemplateResult } from "lit-html";
+import { repeat } from "lit-html/directives/repeat.js";
+import { byteSize } from "../../../src/core/units.ts";
+import type { App } from "../app.ts";
+import type { StoredRun } from "../protocol.ts";
+
+export function storedView(app: App): TemplateResult {
+  const { texts: t, runs, greeting } = app.state;
+  return html`
+    <section aria-labelledby="stored-title">
+      <h2 id="stored-title">${t.kept}</h2>
+      <p class="hint">${runs.length === 0 ? t.nothingKept : t.keptHint(greeting?.storage.kind === "memory")}</p>
+      <ul class="stored">
+        ${repeat(
+          runs,
+          ({ id }) => id,
+          (run) => storedRun(app, run),
+        )}
+      </ul>
+    </section>
+  `;
+}
+
+function storedRun(app: App, run: StoredRun): TemplateResult {
+  const { texts: t, active, shown, compared, removing } = app.state;
+  const { id, title, status, step, maxSteps, bytes, model, created } = run;
+  const here = active?.id === id;
+  const where = status === "running" ? `, ${here ? t.here : t.there}` : "";
+  const day = created === "" ? "" : new Date(created).toLocaleString(t.locale);
+  const button = (label: string, enabled: boolean, act: () => void, name = label): TemplateResult =>
+    html`<button type="button" ?disabled=${!enabled} aria-label=${t.named(name, title)} @click=${act}>${label}</button>`;
+  return html`<li data-run=${id} data-status=${status} aria-current=${shown?.id === id ? "true" : nothing}>
+    <p>
+      <strong class="foreign">${title}</strong>
+      <span class="hint">
+        ${t.statuses[status]}${where} · ${t.progress(step, maxSteps)} · ${byteSize(bytes)} · ${day}
+      </span>
+    </p>
+    <p class="row">
+      ${button(t.show, shown?.id !== id, () => void app.show(id))}
+      ${status === "paused" ? button(t.goOn, !active, () => void app.resume(id)) : nothing}
+      ${button(t.download, model, () => void app.download(id))}
+      ${button(removing === id ? t.removeSure : t.remove, status !== "running", () => void app.remove(id))}
+      ${
+        shown && shown.id !== id
+          ? html`<label class="check">
+              <input
+                type="checkbox"
+                .checked=${compared.has(id)}
+                @change=${({ target }: Event) => void app.compare(id, (target as HTMLInputElement).checked)}
+              />
+              ${t.compare}<span class="unseen"> ${title}</span>
+            </label>`
+          : nothing
+      }
+    </p>
+  </li>`;
+}
+
+/** Of runs that lie over each other: where they were asked for different things. */
+export function differencesView(app: App): TemplateResult | typeof nothing {
+  const { texts: t, runs, shown, compared } = app.state;
+  if (!shown || compared.size === 0) return nothing;
+  const all = [shown.id, ...compared.keys()].flatMap((id) => runs.find((run) => run.id === id) ?? []);
+  const names = [...new Set(all.flatMap(({ said }) => Object.keys(said)))].sort();
+  const text = (value: unknown): string => (value === undefined ? "\u2013" : JSON.stringify(value));
+  const rows = names
+    .map((name) => [name, ...all.map(({ said }) => text(said[name]))])
+    .filter(([, ...values]) => new Set(values).size > 1);
+  return html`<table class="differing">
+    <caption>${t.differing}</caption>
+    <thead>
+      <tr>
+        <th scope="col">${t.setting}</th>
+        ${all.map(({ title }) => html`<th scope="col" class="foreign">${title}</th>`)}
+      </tr>
+    </thead>
+    <tbody>
+      ${rows.map(
+        ([name, ...values]) => html`<tr>
+          <th scope="row">${name}</th>
+          ${values.map((value) => html`<td>${value}</td>`)}
+        </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}

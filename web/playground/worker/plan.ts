@@ -1,0 +1,106 @@
+/** A run as it would be, and what a page shows of it before it begins. */
+
+import { grouped } from "../../../src/core/units.ts";
+import { describeFindings, endTextOf } from "../../../src/data/findings.ts";
+import { openData } from "../../../src/data/open.ts";
+import type { DataSource } from "../../../src/data/source.ts";
+import { parameterCount } from "../../../src/model/config.ts";
+import type { OpenModel } from "../../../src/run/model.ts";
+import { fitRequest } from "../../../src/run/need.ts";
+import { planTraining, type TrainPlan } from "../../../src/run/plan.ts";
+import type { TrainSettings } from "../../../src/run/settings/table.ts";
+import type { Runtime } from "../../../src/runtime/runtime.ts";
+import { byteTokenizer } from "../../../src/text/byte.ts";
+import { charTokenizerOf } from "../../../src/text/char.ts";
+import { gpt2Tokenizer } from "../../../src/text/gpt2.ts";
+import type { Tokenizer } from "../../../src/text/tokenizer.ts";
+import { contextsFor } from "../../../src/train/contexts.ts";
+import { checkFit } from "../../../src/train/fit.ts";
+import type { Prospect } from "../protocol.ts";
+import type { Devices } from "./devices.ts";
+
+export interface PlanWish {
+  readonly sources: readonly DataSource[];
+  readonly settings: TrainSettings;
+  /** What is fine-tuned; the caller closes it. */
+  readonly model?: OpenModel | undefined;
+  /** Of the run that goes on. */
+  readonly tokenizer?: Tokenizer | undefined;
+  readonly notice: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** As `gpt2 train` plans it. Close `plan.data` at the end. */
+export function planOf({ sources, settings, model, tokenizer: own, notice, signal }: PlanWish): Promise<TrainPlan> {
+  return planTraining(settings, {
+    model,
+    tokenizer: own,
+    openData: (wanted, given) =>
+      openData(
+        {
+          sources,
+          format: wanted.dataFormat,
+          textColumn: wanted.textColumn,
+          promptColumn: wanted.promptColumn,
+          completionColumn: wanted.completionColumn,
+          maskPrompt: wanted.maskPrompt,
+          stream: wanted.stream,
+          evalSplit: wanted.evalSplit,
+          seed: wanted.seed,
+          contextLength: wanted.nPositions,
+        },
+        given ??
+          (async (alphabet) => {
+            if (wanted.tokenizer === "gpt2") return gpt2Tokenizer();
+            if (wanted.tokenizer === "byte") return byteTokenizer();
+            // One long text needs no end token: nothing in it ends.
+            const endToken = !wanted.stream;
+            return charTokenizerOf(await alphabet({ endToken }), { endToken });
+          }),
+        { notice, signal },
+      ),
+  });
+}
+
+/** Throws a `UserError` on a run that would not fit, with what would. */
+export function prospectOf(
+  plan: TrainPlan,
+  runtime: Pick<Runtime, "forecast" | "traits" | "name">,
+  budget: Devices["budget"],
+  notices: readonly string[],
+): Prospect {
+  const request = fitRequest(runtime, plan, { budget: budget(), resumed: false });
+  checkFit(request);
+  const { settings, config, source, options, data, evaluation, tokenizer } = plan;
+  const { report } = data;
+  const { batchSize, accumulation = 1, maxSteps } = options;
+  const contexts = contextsFor(source.longest, settings.nPositions);
+  const padded = (places: number): number => contexts.find((context) => context >= places) ?? places;
+  return {
+    data: {
+      kind: report.kind,
+      records: report.records,
+      tokens: report.tokens,
+      ended: report.ended,
+      cut: report.cut,
+      longest: report.longest,
+      empty: report.empty,
+      duplicates: report.duplicates ?? 0,
+      padding: settings.packing ? 0 : data.padding(batchSize, padded),
+      findings: report.findings ? describeFindings(report.findings, endTextOf(tokenizer) ?? "", grouped) : [],
+      evaluation: evaluation?.count ?? 0,
+    },
+    parameters: parameterCount(config),
+    layers: config.layers,
+    heads: config.heads,
+    width: config.width,
+    places: config.contextLength,
+    vocabulary: config.vocabSize,
+    tokenizer: settings.tokenizer,
+    maxSteps,
+    rows: batchSize * accumulation,
+    epochs: maxSteps / source.stepsPerEpoch,
+    deviceBytes: request.need(request.wanted).deviceBytes,
+    notices,
+  };
+}
