@@ -306,20 +306,6 @@ describe.runIf(hasChromium)("the playground", () => {
       const { page, problems } = await openPage(other, at(`size=tiny&n_layer=1e9&${encodeURIComponent(HOSTILE)}=1`));
       await page.waitForSelector(".alert");
       expect(await page.textContent(".alert")).toContain("cannot be used");
-      for (const [absurd, message] of [
-        ["n_layer=1000000000", "at most 256"],
-        ["n_embd=1000000", "more memory than any browser gives"],
-        ["per_device_train_batch_size=9007199254740991", "more memory than any browser gives"],
-        ["max_steps=-1", "wanted a whole number"],
-        ["learning_rate=%22fast%22", "wanted a number"],
-        ["data=%2Fetc%2Fpasswd", "is chosen on the page"],
-        ["size=__proto__", "wanted one of tiny"],
-      ]) {
-        await page.goto("about:blank");
-        await page.goto(at(absurd!));
-        await page.waitForSelector(".alert");
-        expect(await page.textContent(".alert"), absurd).toContain(message);
-      }
       const lines = Array.from({ length: 40 }, (_, i) => `${HOSTILE}${i}`).join("\n");
       await page.goto("about:blank");
       await page.goto(at("size=tiny&max_steps=4&n_positions=128&samples=2&eval_steps=2"));
@@ -365,6 +351,9 @@ describe.runIf(hasChromium)("the playground", () => {
         await page.waitForSelector("header .warning");
         expect(await page.textContent("header .warning")).toContain("until the tab is closed");
         await idle(page);
+        await page.click("#measure");
+        await page.waitForSelector("#time");
+        expect(await page.textContent("#time")).toMatch(/about \d.* \(\d+\.\d\d steps\/s, the median of 5 steps/);
         await page.click("#train");
         await page.waitForSelector("#run .samples");
         await page.click("#keep");
