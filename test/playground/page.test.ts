@@ -120,7 +120,10 @@ describe.runIf(hasChromium)("the playground", () => {
     LIMIT,
   );
 
-  test("what the page loads first is small", async () => {
+  test("what the page loads first is small, and its policy allows its own files alone", async () => {
+    expect(await page.getAttribute("meta[http-equiv=Content-Security-Policy]", "content")).toMatch(
+      /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; worker-src 'self'; base-uri 'none'/,
+    );
     const files = readdirSync(served.folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
     const first = files.filter(({ name }) => /^(index|worker|example|columns|icon)[.-]/.test(name));
     expect(first.length).toBe(7);
