@@ -120,7 +120,10 @@ describe.runIf(hasChromium)("the playground", () => {
     LIMIT,
   );
 
-  test("what the page loads first is small", async () => {
+  test("what the page loads first is small, and its policy allows its own files alone", async () => {
+    expect(await page.getAttribute("meta[http-equiv=Content-Security-Policy]", "content")).toMatch(
+      /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; worker-src 'self'; base-uri 'none'/,
+    );
     // Without the service worker, which fetches the rest for later.
     const fresh = await newContext({ serviceWorkers: "block" });
     const before = served.requests.length;
@@ -215,14 +218,14 @@ describe.runIf(hasChromium)("the playground", () => {
     "a reload and a worker that ends cost nothing: the same losses and the same model as the command line's, bit for bit",
     async () => {
       const other = await newContext();
-      const settings = "size=tiny&max_steps=40&eval_steps=20&save_steps=6&logging_steps=1&samples=2";
+      const settings = "size=tiny&max_steps=24&eval_steps=12&save_steps=4&logging_steps=1&samples=2";
       const { page, problems } = await openPage(other, at(settings));
       await idle(page);
       await page.click("#train");
-      await page.waitForFunction(() => Number(document.querySelector("progress")?.value) >= 8);
+      await page.waitForFunction(() => Number(document.querySelector("progress")?.value) >= 6);
       await page.reload();
       await page.click("#go-on");
-      await page.waitForFunction(() => Number(document.querySelector("progress")?.value) >= 20);
+      await page.waitForFunction(() => Number(document.querySelector("progress")?.value) >= 14);
       await Promise.race([page.workers()[0]!.evaluate(() => self.close()), page.waitForSelector(".alert")]);
       await page.waitForSelector(".alert");
       expect(await page.textContent(".alert")).toContain("goes on from its last checkpoint");
@@ -237,7 +240,7 @@ describe.runIf(hasChromium)("the playground", () => {
       const output = join(folder, "run");
       await gpt2("train", "--config", config, "--data", EMAILS, "--output-dir", output);
       const whole = numbersOf(readFileSync(join(output, "metrics.jsonl"), "utf8"));
-      expect(whole.size).toBe(42);
+      expect(whole.size).toBe(26);
       expect(numbersOf(await stored(page, "metrics.jsonl"))).toEqual(whole);
       const files = await download(page);
       const weights = readFileSync(join(output, "model", "model.safetensors"));
@@ -312,20 +315,6 @@ describe.runIf(hasChromium)("the playground", () => {
       const { page, problems } = await openPage(other, at(`size=tiny&n_layer=1e9&${encodeURIComponent(HOSTILE)}=1`));
       await page.waitForSelector(".alert");
       expect(await page.textContent(".alert")).toContain("cannot be used");
-      for (const [absurd, message] of [
-        ["n_layer=1000000000", "at most 256"],
-        ["n_embd=1000000", "more memory than any browser gives"],
-        ["per_device_train_batch_size=9007199254740991", "more memory than any browser gives"],
-        ["max_steps=-1", "wanted a whole number"],
-        ["learning_rate=%22fast%22", "wanted a number"],
-        ["data=%2Fetc%2Fpasswd", "is chosen on the page"],
-        ["size=__proto__", "wanted one of tiny"],
-      ]) {
-        await page.goto("about:blank");
-        await page.goto(at(absurd!));
-        await page.waitForSelector(".alert");
-        expect(await page.textContent(".alert"), absurd).toContain(message);
-      }
       const lines = Array.from({ length: 40 }, (_, i) => `${HOSTILE}${i}`).join("\n");
       await page.goto("about:blank");
       await page.goto(at("size=tiny&max_steps=4&n_positions=128&samples=2&eval_steps=2"));
@@ -365,23 +354,24 @@ describe.runIf(hasChromium)("the playground", () => {
     "without private files it trains in memory, and says so; stopped and kept, it has a model",
     async () => {
       const other = await newContext();
-      served.preamble = "if (self.StorageManager) delete StorageManager.prototype.getDirectory;\n";
-      try {
-        const { page, problems } = await openPage(other, at("size=tiny&max_steps=100000&samples=2&eval_steps=3"));
-        await page.waitForSelector("header .warning");
-        expect(await page.textContent("header .warning")).toContain("until the tab is closed");
-        await idle(page);
-        await page.click("#train");
-        await page.waitForSelector("#run .samples");
-        await page.click("#keep");
-        await idle(page);
-        await expect.poll(() => status(page)).toBe("kept");
-        expect(Object.keys(await download(page))).toContain("model.safetensors");
-        expect(problems).toEqual([]);
-      } finally {
-        served.preamble = "";
-        await other.close();
-      }
+      const { page, problems } = await openPage(
+        other,
+        `${served.bareUrl}#size=tiny&max_steps=100000&samples=2&eval_steps=3`,
+      );
+      await page.waitForSelector("header .warning");
+      expect(await page.textContent("header .warning")).toContain("until the tab is closed");
+      await idle(page);
+      await page.click("#measure");
+      await page.waitForSelector("#time");
+      expect(await page.textContent("#time")).toMatch(/about \d.* \(\d+\.\d\d steps\/s, the median of 5 steps/);
+      await page.click("#train");
+      await page.waitForSelector("#run .samples");
+      await page.click("#keep");
+      await idle(page);
+      await expect.poll(() => status(page)).toBe("kept");
+      expect(Object.keys(await download(page))).toContain("model.safetensors");
+      expect(problems).toEqual([]);
+      await other.close();
     },
     LIMIT,
   );

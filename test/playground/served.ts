@@ -16,6 +16,9 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
+/** Before every script. */
+const WITHOUT_FILES = "if (self.StorageManager) delete StorageManager.prototype.getDirectory;\n";
+
 export interface Served {
   readonly browser: Browser;
   readonly url: string;
@@ -23,8 +26,8 @@ export interface Served {
   readonly folder: string;
   /** Paths that were asked for, in their order. */
   readonly requests: string[];
-  /** What is put before every script; for browsers that lack something. */
-  preamble: string;
+  /** The same page, as a browser without private files runs it. */
+  readonly bareUrl: string;
   close(): Promise<void>;
 }
 
@@ -38,33 +41,34 @@ export async function servePlayground(): Promise<Served> {
   await build({ configFile, logLevel: "error", build: { outDir: folder, emptyOutDir: true } });
   process.env.NODE_ENV = NODE_ENV;
   const requests: string[] = [];
-  const served = { preamble: "" };
   const server: Server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     requests.push(path);
-    const name = path === "/some/place/" ? "index.html" : path.replace(/^\/some\/place\//, "");
+    const name = path.endsWith("/") ? "index.html" : path.replace(/^\/some\/(place|bare)\//, "");
     try {
       const bytes = readFileSync(join(folder, name));
       const type = TYPES[extname(name)] ?? "application/octet-stream";
       response.writeHead(200, { "content-type": type });
-      response.end(type === "text/javascript" ? `${served.preamble}${bytes}` : bytes);
+      response.end(type === "text/javascript" && path.startsWith("/some/bare/") ? WITHOUT_FILES + bytes : bytes);
     } catch {
       response.writeHead(404).end();
     }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const browser = await launch();
-  return Object.assign(served, {
+  const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
+  return {
     browser,
     folder,
     requests,
-    url: `http://localhost:${(server.address() as AddressInfo).port}/some/place/`,
+    url: `${origin}/some/place/`,
+    bareUrl: `${origin}/some/bare/`,
     async close() {
       await browser.close();
       server.close();
       rmSync(folder, { recursive: true });
     },
-  });
+  };
 }
 
 /** A page that must not complain: `problems` has errors, complaints of the console and dialogs. */

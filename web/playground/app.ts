@@ -4,6 +4,7 @@ import type { RunLine } from "../../src/report/lines.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
 import type {
+  Answer,
   Base,
   DeviceWish,
   Greeting,
@@ -62,6 +63,8 @@ export interface State {
   readonly dropping: boolean;
   readonly looking: boolean;
   readonly prospect?: Prospect | undefined;
+  /** What its steps take, once that was asked for. */
+  readonly measured?: Answer<"measure"> | "measuring" | undefined;
   /** Why such a run cannot be. */
   readonly refusal?: string | undefined;
   readonly runs: readonly StoredRun[];
@@ -99,6 +102,8 @@ export interface App {
   setSetting(name: string, value: unknown): void;
   setDevice(device: DeviceWish): void;
   resetSettings(): void;
+  /** Has a few steps made, to say how long the run will take. */
+  measure(): Promise<void>;
   train(): Promise<void>;
   resume(id: string): Promise<void>;
   stop(keep: boolean): void;
@@ -261,7 +266,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
   function look(): void {
     clearTimeout(lookTimer);
     history.replaceState(null, "", toFragment(state.choice));
-    set({ looking: state.inputs.length > 0 });
+    set({ looking: state.inputs.length > 0, measured: undefined });
     if (!state.looking) return;
     lookTimer = setTimeout(async () => {
       const { inputs, choice, base } = state;
@@ -383,6 +388,15 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     resetSettings() {
       set({ choice: { ...state.choice, own: {} } });
       look();
+    },
+    async measure() {
+      const { inputs, choice, base } = state;
+      set({ measured: "measuring" });
+      await attempt(async () => {
+        const said = saidBy(choice, base !== undefined);
+        set({ measured: await client.call("measure", { inputs, said, base }) });
+      });
+      if (state.measured === "measuring") set({ measured: undefined });
     },
     async train() {
       const { inputs, title, choice, prospect, base } = state;

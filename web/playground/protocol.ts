@@ -43,6 +43,12 @@ export interface Greeting {
   readonly storage: StorageInfo;
 }
 
+export interface RunWish {
+  readonly inputs: readonly Input[];
+  readonly said: SaidSettings;
+  readonly base: Base | undefined;
+}
+
 /** What a run would be. Numbers alone: words are the page's. */
 export interface Prospect {
   readonly data: {
@@ -134,18 +140,11 @@ export interface Calls {
   check(wish: { readonly said: SaidSettings }): void;
   /** Keeps a model as it is, to sample it. */
   open(wish: Base): { readonly id: string };
-  prospect(wish: {
-    readonly inputs: readonly Input[];
-    readonly said: SaidSettings;
-    readonly base: Base | undefined;
-  }): Prospect;
+  prospect(wish: RunWish): Prospect;
+  /** Runs a few steps that nothing is kept of; gives the seconds of one, the median without the first, which compiles. */
+  measure(wish: RunWish): { readonly secondsPerStep: number; readonly steps: number };
   /** Trains a new run to its end, or until it is stopped. */
-  train(wish: {
-    readonly title: string;
-    readonly inputs: readonly Input[];
-    readonly said: SaidSettings;
-    readonly base: Base | undefined;
-  }): Outcome;
+  train(wish: RunWish & { readonly title: string }): Outcome;
   /** Goes on with a stored one. */
   resume(wish: { readonly id: string }): Outcome;
   /** Has the run that trains stop after its step, and save. `keep`: it is then done, with its best model. */

@@ -60,6 +60,15 @@ function offline(): Plugin {
   };
 }
 
+/** What serves the page while it is worked on brings styles and a socket of its own, which the page's policy forbids. */
+function withoutPolicy(): Plugin {
+  return {
+    name: "without-policy",
+    apply: "serve",
+    transformIndexHtml: (html) => html.replace(/<meta\s+http-equiv="Content-Security-Policy"[^>]*>/, ""),
+  };
+}
+
 /** `npm run web` serves the playground, `npm run web:build` makes a folder of it for any file host. */
 export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
@@ -72,6 +81,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },
-  plugins: [offline()],
+  plugins: [offline(), withoutPolicy()],
   worker: { format: "es", plugins: () => [bareShaders(), noReport()] },
 });

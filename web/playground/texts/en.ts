@@ -68,6 +68,7 @@ export const EN = {
     plan: "Plan",
     evaluation: "Validation",
     memory: "Memory",
+    time: "Time",
   },
   describeData: ({ data }: Prospect) =>
     data.kind === "stream"
@@ -93,7 +94,12 @@ export const EN = {
     `on ${counted(data.evaluation, data.kind === "stream" ? "window" : "record")} held out, every ${counted(every, "step")}`,
   describeMemory: (size: string) => `${size} on the device at most`,
 
+  describeTime: (time: string, rate: number, steps: number) =>
+    `about ${time} (${rate.toFixed(2)} steps/s, the median of ${counted(steps, "step")}; validation and saving not counted)`,
+
   train: "Train",
+  measure: "Measure the time",
+  measuring: "Measuring ...",
   pause: "Pause",
   goOn: "Go on",
   keep: "Stop and keep",

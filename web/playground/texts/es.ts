@@ -61,7 +61,14 @@ export const ES: Texts = {
     `Algunos ajustes de la dirección de esta página no sirven, así que no se usa ninguno: ${problem}`,
 
   looking: "Leyendo los datos ...",
-  prospect: { data: "Datos", model: "Modelo", plan: "Plan", evaluation: "Validación", memory: "Memoria" },
+  prospect: {
+    data: "Datos",
+    model: "Modelo",
+    plan: "Plan",
+    evaluation: "Validación",
+    memory: "Memoria",
+    time: "Tiempo",
+  },
   describeData: ({ data }) =>
     data.kind === "stream"
       ? `${n(data.tokens)} tokens en ${data.records === 1 ? "un texto" : `${n(data.records)} textos`}`
@@ -86,7 +93,12 @@ export const ES: Texts = {
     `con ${counted(data.evaluation, data.kind === "stream" ? "ventana" : "registro")} aparte, cada ${counted(every, "paso")}`,
   describeMemory: (size) => `${size} en el dispositivo como máximo`,
 
+  describeTime: (time, rate, steps) =>
+    `unos ${time} (${rate.toFixed(2)} pasos/s, la mediana de ${counted(steps, "paso")}; sin validación ni guardado)`,
+
   train: "Entrenar",
+  measure: "Medir el tiempo",
+  measuring: "Midiendo ...",
   pause: "Pausar",
   goOn: "Continuar",
   keep: "Parar y conservar",

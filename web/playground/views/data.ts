@@ -1,12 +1,12 @@
 import { html, nothing, type TemplateResult } from "lit-html";
-import { byteSize } from "../../../src/core/units.ts";
+import { byteSize, duration } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
 import { saidBy } from "../settings.ts";
 
 const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain";
 
 export function dataView(app: App): TemplateResult {
-  const { texts: t, title, inputs, choice, refusal, looking, prospect, greeting } = app.state;
+  const { texts: t, title, inputs, choice, refusal, looking, prospect, greeting, measured } = app.state;
   const busy = app.state.active !== undefined;
   return html`
     <section aria-labelledby="data-title">
@@ -39,10 +39,18 @@ export function dataView(app: App): TemplateResult {
           type="button"
           class="primary"
           id="train"
-          ?disabled=${busy || inputs.length === 0 || refusal !== undefined || !greeting}
+          ?disabled=${busy || measured === "measuring" || inputs.length === 0 || refusal !== undefined || !greeting}
           @click=${app.train}
         >
           ${t.train}
+        </button>
+        <button
+          type="button"
+          id="measure"
+          ?disabled=${busy || !prospect || measured === "measuring"}
+          @click=${app.measure}
+        >
+          ${measured === "measuring" ? t.measuring : t.measure}
         </button>
       </p>
     </section>
@@ -82,7 +90,7 @@ function modelView(app: App): TemplateResult {
   `;
 }
 
-function prospectView({ state: { texts: t, prospect } }: App, every: number): TemplateResult {
+function prospectView({ state: { texts: t, prospect, measured } }: App, every: number): TemplateResult {
   const p = prospect!;
   return html`
     <dl class="facts">
@@ -99,6 +107,14 @@ function prospectView({ state: { texts: t, prospect } }: App, every: number): Te
       <dd>${t.describePlan(p)}</dd>
       <dt>${t.prospect.memory}</dt>
       <dd>${t.describeMemory(byteSize(p.deviceBytes))}</dd>
+      ${
+        typeof measured === "object"
+          ? html`<dt>${t.prospect.time}</dt>
+              <dd id="time">
+                ${t.describeTime(duration(measured.secondsPerStep * p.maxSteps), 1 / measured.secondsPerStep, measured.steps)}
+              </dd>`
+          : nothing
+      }
     </dl>
     ${p.notices.map((notice) => html`<p class="warning">${notice}</p>`)}
   `;

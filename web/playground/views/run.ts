@@ -6,7 +6,7 @@ import { historyOf } from "../../../src/report/history.ts";
 import { type App, remainingOf, type Shown } from "../app.ts";
 import { type Chart, CURVES, type CurveName, createChart, FORMAT } from "../charts.ts";
 import { samplesView } from "./samples.ts";
-import { differencesView } from "./stored.ts";
+import { differencesView, nameWithTime } from "./stored.ts";
 
 const charts = new Map<CurveName, Chart>();
 const redraw = (): void => {
@@ -25,7 +25,7 @@ export function runView(app: App): TemplateResult {
         ({ title, step, maxSteps }) => html`<p class="warning">${t.elsewhere(title, step, maxSteps)}</p>`,
       )}
       ${active ? activeView(app) : nothing}
-      <p role="status" class="outcome">${outcome ? t.outcome[outcome] : active ? spoken(app) : ""}</p>
+      <p role="status" class=${active ? "unseen" : "outcome"}>${outcome ? t.outcome[outcome] : active ? spoken(app) : ""}</p>
       ${
         !active && stored?.status === "paused"
           ? html`
@@ -129,8 +129,13 @@ function mount(name: CurveName): (element: Element | undefined) => void {
 }
 
 /** Draws after the page is there, since a chart is as wide as its place. */
-function update(name: CurveName, runs: readonly Shown[], { state: { texts } }: App): typeof nothing {
-  const curves = runs.map((run): RunCurves => curvesOf(historyOf(run.title, run.lines, undefined)));
+function update(name: CurveName, runs: readonly Shown[], { state: { texts, runs: stored } }: App): typeof nothing {
+  // Several may be called the same.
+  const nameOf = ({ id, title }: Shown): string => {
+    const known = runs.length > 1 && stored.find((run) => run.id === id);
+    return known ? nameWithTime(known, texts) : title;
+  };
+  const curves = runs.map((run): RunCurves => curvesOf(historyOf(nameOf(run), run.lines, undefined)));
   queueMicrotask(() => charts.get(name)?.update(curves, texts));
   return nothing;
 }

@@ -3,6 +3,7 @@ import { repeat } from "lit-html/directives/repeat.js";
 import { byteSize } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
 import type { StoredRun } from "../protocol.ts";
+import type { Texts } from "../texts/en.ts";
 
 export function storedView(app: App): TemplateResult {
   const { texts: t, runs, greeting } = app.state;
@@ -57,6 +58,11 @@ function storedRun(app: App, run: StoredRun): TemplateResult {
   </li>`;
 }
 
+/** A run among several that may be called the same. */
+export function nameWithTime({ title, created }: StoredRun, { locale }: Texts): string {
+  return `${title}, ${new Date(created).toLocaleTimeString(locale)}`;
+}
+
 /** Of runs that lie over each other: where they were asked for different things. */
 export function differencesView(app: App): TemplateResult | typeof nothing {
   const { texts: t, runs, shown, compared } = app.state;
@@ -72,7 +78,7 @@ export function differencesView(app: App): TemplateResult | typeof nothing {
     <thead>
       <tr>
         <th scope="col">${t.setting}</th>
-        ${all.map(({ title }) => html`<th scope="col" class="foreign">${title}</th>`)}
+        ${all.map((run) => html`<th scope="col" class="foreign">${nameWithTime(run, t)}</th>`)}
       </tr>
     </thead>
     <tbody>

@@ -8,6 +8,7 @@ import { parameterCount } from "../../../src/model/config.ts";
 import type { OpenModel } from "../../../src/run/model.ts";
 import { fitRequest } from "../../../src/run/need.ts";
 import { planTraining, type TrainPlan } from "../../../src/run/plan.ts";
+import { openSession } from "../../../src/run/session.ts";
 import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { byteTokenizer } from "../../../src/text/byte.ts";
@@ -103,4 +104,37 @@ export function prospectOf(
     deviceBytes: request.need(request.wanted).deviceBytes,
     notices,
   };
+}
+
+/** Steps that are measured, besides the first. */
+const STEPS_MEASURED = 5;
+
+/** As `gpt2 train --dry-run` does it: one step at a time, so that each has a time of its own. */
+export async function measureSteps(
+  plan: TrainPlan,
+  devices: Devices,
+  signal: AbortSignal,
+): Promise<{ secondsPerStep: number; steps: number }> {
+  const runtime = await devices.open(signal);
+  try {
+    const session = await openSession(runtime, plan, {
+      checkpoint: undefined,
+      pauseAfter: () => true,
+      budget: devices.budget(),
+      signal,
+    });
+    const seconds: number[] = [];
+    let since = performance.now();
+    for await (const { step } of session.trainer.run()) {
+      signal.throwIfAborted();
+      const now = performance.now();
+      if (step > 1 || plan.options.maxSteps === 1) seconds.push((now - since) / 1000);
+      since = now;
+      if (seconds.length === STEPS_MEASURED) break;
+    }
+    await session.dispose();
+    return { secondsPerStep: seconds.sort((a, b) => a - b)[seconds.length >> 1]!, steps: seconds.length };
+  } finally {
+    runtime.close();
+  }
 }

@@ -2,14 +2,15 @@
 import { StoppedError, UserError, userError } from "../../../src/core/errors.ts";
 import { blobSource } from "../../../src/data/memory-source.ts";
 import { type OpenModel, requireTokenizer } from "../../../src/run/model.ts";
+import type { TrainPlan } from "../../../src/run/plan.ts";
 import { isRun } from "../../../src/run/resume.ts";
 import type { OpenRuntime } from "../../../src/run/session.ts";
-import type { Answer, Base, CallName, Calls, Failure, Message, Outcome, Request, Wish } from "../protocol.ts";
+import type { Answer, Base, CallName, Calls, Failure, Message, Outcome, Request, RunWish, Wish } from "../protocol.ts";
 import { blobFile, modelFilesOf, openBase } from "./base.ts";
 import { settingsOf } from "./check.ts";
 import { chooseDevices, type Devices } from "./devices.ts";
 import { type Home, openHome } from "./home.ts";
-import { planOf, prospectOf } from "./plan.ts";
+import { measureSteps, planOf, prospectOf } from "./plan.ts";
 import { createSampler, type Sampler } from "./sampling.ts";
 import { linesOf, train } from "./training.ts";
 
@@ -56,22 +57,18 @@ const HANDLERS: Handlers = {
     return { id: await home.create({ title, inputs: [], said: {}, maxSteps: 0, base }) };
   },
 
-  async prospect({ inputs, said, base: chosen }) {
-    looking?.abort(new StoppedError("another was asked for"));
-    looking = new AbortController();
-    const { signal } = looking;
+  async prospect(wish) {
     const { devices } = await opened();
-    const { settings, notices } = settingsOf(said, chosen?.title);
-    const notice = (line: string): void => void notices.push(line);
-    const model = chosen && (await openChosen({ ...chosen, files: await modelFilesOf(chosen.files) }, notice));
-    const sources = inputs.map(({ name, blob }) => blobSource(blob, { name }));
-    const plan = await planOf({ sources, settings, model, notice, signal });
-    try {
+    return planned(wish, async (plan, notices) => {
       oracle ??= devices.open();
       return prospectOf(plan, await oracle, devices.budget, notices);
-    } finally {
-      await plan.data.close();
-    }
+    });
+  },
+
+  async measure(wish) {
+    requireIdle();
+    const { devices } = await opened();
+    return planned(wish, (plan, _, signal) => measureSteps(plan, devices, signal));
   },
 
   async train({ title, inputs, said, base: chosen }) {
@@ -124,6 +121,26 @@ const HANDLERS: Handlers = {
     sampling?.abort(new StoppedError("stopped by the page"));
   },
 };
+
+/** Has a plan for the length of `use`; one at a time, and the last one counts. */
+async function planned<T>(
+  { inputs, said, base }: RunWish,
+  use: (plan: TrainPlan, notices: string[], signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  looking?.abort(new StoppedError("another was asked for"));
+  looking = new AbortController();
+  const { signal } = looking;
+  const { settings, notices } = settingsOf(said, base?.title);
+  const notice = (line: string): void => void notices.push(line);
+  const model = base && (await openChosen({ ...base, files: await modelFilesOf(base.files) }, notice));
+  const sources = inputs.map(({ name, blob }) => blobSource(blob, { name }));
+  const plan = await planOf({ sources, settings, model, notice, signal });
+  try {
+    return await use(plan, notices, signal);
+  } finally {
+    await plan.data.close();
+  }
+}
 
 /** Close it at the end. */
 function openChosen({ title, files }: Base, notice: (line: string) => void): Promise<OpenModel> {
