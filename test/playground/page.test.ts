@@ -68,9 +68,19 @@ async function download(page: Page): Promise<Record<string, Uint8Array>> {
 
 async function greedy(page: Page, prompt: string): Promise<string> {
   await page.fill("#prompt", prompt);
-  await page.fill("#sample-temperature", "0");
+  // Half typed while the page is drawn again, it stays as it was typed.
+  await page.focus("#sample-temperature");
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.type("0.");
+  await page.evaluate(() => {
+    document.querySelector("#prompt")?.dispatchEvent(new Event("input"));
+    return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 50)));
+  });
+  await page.keyboard.type("0");
+  expect(await page.inputValue("#sample-temperature")).toBe("0.0");
+  await page.evaluate(() => document.querySelector("#results")?.setAttribute("data-stale", ""));
   await page.click("#generate");
-  await page.waitForFunction(() => document.querySelectorAll("#results li").length === 1);
+  await page.waitForFunction(() => document.querySelectorAll("#results:not([data-stale]) li").length === 1);
   return (await page.locator("#results .sample").textContent())!;
 }
 

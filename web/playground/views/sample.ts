@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
 import type { App, SampleForm } from "../app.ts";
 import { samplesView } from "./samples.ts";
+import { typed } from "./typed.ts";
 
 type NumberField = Exclude<keyof SampleForm, "prompt">;
 
@@ -53,7 +54,7 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
                 min=${min}
                 max=${max}
                 step=${step}
-                .value=${live(String(form[name]))}
+                .value=${typed(String(form[name]))}
                 @change=${changed(app, name, min, max)}
               />
             </label>`,
@@ -90,7 +91,10 @@ function submitted(app: App) {
 
 function changed(app: App, name: NumberField, min: number, max: number) {
   return ({ target }: Event): void => {
-    const typed = Number((target as HTMLInputElement).value);
-    app.setForm({ [name]: Number.isFinite(typed) ? Math.min(max, Math.max(min, typed)) : min });
+    const field = target as HTMLInputElement;
+    const wanted = Number(field.value);
+    const value = Number.isFinite(wanted) ? Math.min(max, Math.max(min, wanted)) : min;
+    field.value = String(value);
+    app.setForm({ [name]: value });
   };
 }

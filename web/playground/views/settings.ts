@@ -4,6 +4,7 @@ import { BROUGHT, DEFAULTS, fileName, SETTINGS, type SettingKey } from "../../..
 import type { App } from "../app.ts";
 import type { DeviceWish } from "../protocol.ts";
 import { SIZE_NAMES, saidBy } from "../settings.ts";
+import { typed } from "./typed.ts";
 
 /** Those that the dial sets. */
 const DIALLED: readonly SettingKey[] = [
@@ -123,7 +124,7 @@ function field(app: App, key: SettingKey, label: string, said: unknown): Templat
       inputmode=${numeric ? "decimal" : "text"}
       autocomplete="off"
       spellcheck="false"
-      .value=${live(String(shown))}
+      .value=${typed(String(shown))}
       ?disabled=${busy}
       @change=${(event: Event) => set(readTyped(typedIn(event), numeric, list))}
     />
