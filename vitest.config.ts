@@ -6,10 +6,10 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/build.ts",
     // Processes, since drivers are native code that may take its process along; kept between files, since opening a
-    // device costs more than most test files. Two, since a software driver uses every core by itself.
+    // device costs more than most test files. One more than two cores, since browsers, drivers and commands wait now and then.
     pool: "forks",
     isolate: false,
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  * must be a short one, or a core idles at the end. All others take some seconds at most.
  */
 const LONGEST: readonly string[] = [
+  "playground/page",
   "kernels/matmul",
   "kernels/attention",
   "cli/commands",
@@ -12,6 +13,8 @@ const LONGEST: readonly string[] = [
   "kernels/matmul/matrices",
   "kernels/sample-token",
   "cli/train/nanogpt",
+  "browser/train",
+  "run/anywhere",
   "runtime/closing",
   "train/precision",
   "support/adversary/adversary",
@@ -27,7 +30,8 @@ const LONGEST: readonly string[] = [
   "cli/terminal",
   "readme",
   "train/arena",
-  "browser/train",
+  "storage/opfs",
+  "examples/programs",
   "verify/verify",
   "verify/generation",
   "cli/save-faults",
