@@ -23,10 +23,12 @@ export function storedView(app: App): TemplateResult {
 }
 
 function storedRun(app: App, run: StoredRun): TemplateResult {
-  const { texts: t, active, shown, compared, removing } = app.state;
+  const { texts: t, active, shown, compared, removing, outcome } = app.state;
   const { id, title, status, step, maxSteps, bytes, model, created } = run;
   const here = active?.id === id;
-  const where = status === "running" ? `, ${here ? t.here : t.there}` : "";
+  // One that has just ended here is listed as it was until the list is read again.
+  const ended = shown?.id === id && outcome !== undefined;
+  const where = status === "running" && !ended ? `, ${here ? t.here : t.there}` : "";
   const day = created === "" ? "" : new Date(created).toLocaleString(t.locale);
   const button = (label: string, enabled: boolean, act: () => void, name = label): TemplateResult =>
     html`<button type="button" ?disabled=${!enabled} aria-label=${t.named(name, title)} @click=${act}>${label}</button>`;
