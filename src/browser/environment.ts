@@ -4,7 +4,6 @@ import type { Environment } from "../library/environment.ts";
 import { browserThreads, openGpu } from "../platform/browser.ts";
 import { openModelFiles } from "../run/model.ts";
 import { nameOf } from "../run/train-run.ts";
-import { memoryFolder } from "../storage/memory.ts";
 
 /** What the library needs of a browser. */
 export const BROWSER: Environment = {
@@ -29,7 +28,11 @@ export const BROWSER: Environment = {
   openData: async ([path = ""]) =>
     userError(`${path}: a page has no paths; give texts, or files that were chosen`, "usage"),
   place: (path) => userError(`${path}: a page has no paths; save into a folder of a storage, a map, or a zip`, "usage"),
-  folder: (path) => memoryFolder(path),
+  folder: (path) =>
+    userError(
+      `${path}: a page has no paths; keep the run in a folder of a storage, such as opfsFolder() in a worker`,
+      "usage",
+    ),
   budget: () => undefined,
   writer: (folder) => ({ name: nameOf(folder), host: globalThis.location?.hostname || "browser", process: 0 }),
 };
