@@ -63,13 +63,13 @@ export async function finetune(
   { signal, onEvent, storage }: FinetuneOptions = {},
 ): Promise<FinetuneResult> {
   const parts = partsOf(model);
-  const { environment, source, fresh } = parts;
+  const { environment } = parts;
   const folder = typeof storage === "string" ? environment.folder(storage) : (storage ?? memoryFolder("the run"));
   return parts.exclusively(async () => {
     const goesOn = await isRun(folder);
     if (!goesOn && (await folder.list()).length > 0)
       userError(`${folder.path}: holds other things; wanted a new folder, or that of a run to go on with`, "usage");
-    const { resolved, said } = await settingsOf(model, settings, goesOn ? folder : undefined);
+    const { resolved, said, base } = await settingsOf(model, settings, goesOn ? folder : undefined);
     const { train, evaluate } = isPair(data) ? data : { train: data, evaluate: undefined };
     const stream = resolved.stream || typeof train === "string";
     const warned = (line: string): void => onEvent?.warned?.(line);
@@ -78,8 +78,8 @@ export async function finetune(
     const plan = await planTraining(
       { ...resolved, stream },
       {
-        model: source,
-        tokenizer: fresh?.tokenizer,
+        model: base,
+        tokenizer: base ? undefined : model.tokenizer,
         openData: async (wanted, given) =>
           openData(
             {
@@ -141,13 +141,16 @@ function settingsFrom(given: FinetuneSettings): Partial<TrainSettings> {
   return settingsFromJson(json, "finetune");
 }
 
-/** The run's settings: what was said, over what a run that goes on began with. A model brings its tokenizer and sizes. */
+/**
+ * The run's settings: what was said, over what a run that goes on began with. A model brings its tokenizer and sizes. `base`: what
+ * is fine-tuned; a run that began from scratch goes on so, whatever the model has become.
+ */
 async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | undefined) {
   const said = settingsFrom(given);
   for (const name of ["data", "evalData", "model", "tokenizer"] as const)
     if (said[name] !== undefined) userError(`finetune: ${name} is no setting here: it is an argument`, "usage");
   const { data: _, evalData: __, ...before } = run ? parseSettings(await readText(run, RUN_FILE), RUN_FILE) : {};
-  const { source } = partsOf(model);
+  const base = run && before.model === undefined ? undefined : partsOf(model).source;
   const { config, tokenizer } = model;
   const sizes = {
     tokenizer: tokenizer.kind,
@@ -158,14 +161,14 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
     bias: config.bias,
     activationFunction: config.activation,
   };
-  const what = source ? { model: source.path } : sizes;
-  if (!source)
+  const what = base ? { model: base.path } : sizes;
+  if (!base)
     for (const [name, value] of Object.entries(sizes)) {
       const other = said[name as keyof typeof sizes];
       if (other !== undefined && other !== value)
         userError(`finetune: the model has ${name} ${value}; leave out ${name}`, "usage");
     }
-  return { resolved: resolveSettings({ file: { ...before, ...what }, typed: said }), said };
+  return { resolved: resolveSettings({ file: { ...before, ...what }, typed: said }), said, base };
 }
 
 /** Sources of data out of whatever holds it. */

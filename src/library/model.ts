@@ -68,7 +68,6 @@ export interface ModelParts {
   readonly environment: Environment;
   /** Undefined where it was never trained. */
   readonly source: OpenModel | undefined;
-  readonly fresh: FreshModel | undefined;
   device(signal?: AbortSignal): Promise<Device>;
   /** Has what runs end, and gives back what the model has on its device; `act` then has the device for itself. */
   exclusively<T>(act: () => Promise<T>): Promise<T>;
@@ -312,7 +311,6 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     get source() {
       return source;
     },
-    fresh,
     device: openedDevice,
     exclusively: (act) =>
       inTurn(() => {

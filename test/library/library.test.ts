@@ -164,6 +164,11 @@ describe("fine-tuning", () => {
     const bytes = new Uint8Array(weights.size);
     await weights.read(0, bytes);
     expect(readFileSync(join(halves, "model", "model.safetensors")).equals(bytes)).toBe(true);
+    // More steps, with the model that has come out of the first ones.
+    const grown = await fresh();
+    const more = memoryFolder("more");
+    await finetune(grown, NAMES, { ...settings, maxSteps: 6 }, { storage: more });
+    expect((await finetune(grown, NAMES, { ...settings, maxSteps: 9 }, { storage: more })).summary.step).toBe(9);
     // Of one that is done, the model is taken as it is.
     const done = await fresh();
     expect((await finetune(done, NAMES, settings, { storage: halves })).summary.step).toBe(12);
