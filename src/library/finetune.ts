@@ -5,6 +5,7 @@ import { openData } from "../data/open.ts";
 import type { DataSource } from "../data/source.ts";
 import { ADAPTER_CONFIG } from "../io/adapter.ts";
 import { parseLines } from "../report/lines.ts";
+import { dataOptionsOf } from "../run/data.ts";
 import { METRICS_FILE, MODEL_FOLDER, RUN_FILE } from "../run/files.ts";
 import { type OpenModel, openModelFiles, withCorrections } from "../run/model.ts";
 import { planTraining } from "../run/plan.ts";
@@ -88,15 +89,7 @@ export async function finetune(
                 evaluate === undefined
                   ? undefined
                   : await sourcesOf(evaluate, wanted.stream, environment.openData, signal),
-              format: wanted.dataFormat,
-              textColumn: wanted.textColumn,
-              promptColumn: wanted.promptColumn,
-              completionColumn: wanted.completionColumn,
-              maskPrompt: wanted.maskPrompt,
-              stream: wanted.stream,
-              evalSplit: wanted.evalSplit,
-              seed: wanted.seed,
-              contextLength: wanted.nPositions,
+              ...dataOptionsOf(wanted),
             },
             given ?? noTokenizer,
             { notice: warned, signal },

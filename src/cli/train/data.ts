@@ -1,10 +1,8 @@
 import { userError } from "../../core/errors.ts";
-import type { OpenData, TokenizerOf } from "../../data/open.ts";
+import type { OpenData } from "../../data/open.ts";
 import type { DataListener } from "../../data/text-tokens.ts";
+import { dataOptionsOf, tokenizerOf } from "../../run/data.ts";
 import type { TrainSettings } from "../../run/settings/table.ts";
-import { byteTokenizer } from "../../text/byte.ts";
-import { charTokenizerOf } from "../../text/char.ts";
-import { gpt2Tokenizer } from "../../text/gpt2.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { duration } from "../numbers.ts";
 import { openDataFiles } from "../open-data.ts";
@@ -22,16 +20,8 @@ export async function openTrainingData(
     return await openDataFiles(
       {
         files,
-        format: settings.dataFormat,
-        textColumn: settings.textColumn,
-        promptColumn: settings.promptColumn,
-        completionColumn: settings.completionColumn,
-        maskPrompt: settings.maskPrompt,
-        stream: settings.stream,
+        ...dataOptionsOf(settings),
         evalFiles: settings.evalData,
-        evalSplit: settings.evalSplit,
-        seed: settings.seed,
-        contextLength: settings.nPositions,
         cached: { dry },
       },
       given ?? tokenizerOf(settings),
@@ -40,16 +30,6 @@ export async function openTrainingData(
   } finally {
     bar.stop();
   }
-}
-
-/** One long text needs no end token: nothing in it ends. */
-function tokenizerOf({ tokenizer, stream }: TrainSettings): TokenizerOf {
-  return async (alphabet) => {
-    if (tokenizer === "gpt2") return gpt2Tokenizer();
-    if (tokenizer === "byte") return byteTokenizer();
-    const endToken = !stream;
-    return charTokenizerOf(await alphabet({ endToken }), { endToken });
-  };
 }
 
 /** A bar for each pass over the data that takes long enough to be seen. */

@@ -5,15 +5,13 @@ import { describeFindings, endTextOf } from "../../../src/data/findings.ts";
 import { openData } from "../../../src/data/open.ts";
 import type { DataSource } from "../../../src/data/source.ts";
 import { parameterCount } from "../../../src/model/config.ts";
+import { dataOptionsOf, tokenizerOf } from "../../../src/run/data.ts";
 import type { OpenModel } from "../../../src/run/model.ts";
 import { fitRequest } from "../../../src/run/need.ts";
 import { planTraining, type TrainPlan } from "../../../src/run/plan.ts";
 import { openSession } from "../../../src/run/session.ts";
 import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
-import { byteTokenizer } from "../../../src/text/byte.ts";
-import { charTokenizerOf } from "../../../src/text/char.ts";
-import { gpt2Tokenizer } from "../../../src/text/gpt2.ts";
 import type { Tokenizer } from "../../../src/text/tokenizer.ts";
 import { contextsFor } from "../../../src/train/contexts.ts";
 import { checkFit } from "../../../src/train/fit.ts";
@@ -40,24 +38,9 @@ export function planOf({ sources, settings, model, tokenizer: own, notice, signa
       openData(
         {
           sources,
-          format: wanted.dataFormat,
-          textColumn: wanted.textColumn,
-          promptColumn: wanted.promptColumn,
-          completionColumn: wanted.completionColumn,
-          maskPrompt: wanted.maskPrompt,
-          stream: wanted.stream,
-          evalSplit: wanted.evalSplit,
-          seed: wanted.seed,
-          contextLength: wanted.nPositions,
+          ...dataOptionsOf(wanted),
         },
-        given ??
-          (async (alphabet) => {
-            if (wanted.tokenizer === "gpt2") return gpt2Tokenizer();
-            if (wanted.tokenizer === "byte") return byteTokenizer();
-            // One long text needs no end token: nothing in it ends.
-            const endToken = !wanted.stream;
-            return charTokenizerOf(await alphabet({ endToken }), { endToken });
-          }),
+        given ?? tokenizerOf(wanted),
         { notice, signal },
       ),
   });
