@@ -1,12 +1,10 @@
 import { Option } from "commander";
-import { freeMemory } from "../platform/node.ts";
+import { machineBudget } from "../node/budget.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { MemoryBudget } from "../train/fit.ts";
 import { numberBetween } from "./numbers.ts";
 
 const GIB = 2 ** 30;
-/** Of what is free, for the rest of this process and of the machine: a machine without memory is slower than any plan. */
-const KEPT_FREE = 0.1;
 
 /** `--memory`, in GiB. */
 export function memoryOption(): Option {
@@ -21,12 +19,10 @@ export function memoryOption(): Option {
  * Nothing for a hardware GPU, whose memory WebGPU does not tell.
  */
 export function memoryBudget(
-  { traits }: Pick<Runtime, "traits">,
+  runtime: Pick<Runtime, "traits">,
   gib: number | undefined,
-  free = freeMemory,
+  free?: () => number,
 ): MemoryBudget | undefined {
   if (gib !== undefined) return { bytes: gib * GIB, because: "--memory allows" };
-  if (!traits.software) return undefined;
-  const bytes = Math.floor((1 - KEPT_FREE) * free());
-  return { bytes, because: "this machine has free (--memory overrides)" };
+  return machineBudget(runtime, " (--memory overrides)", free);
 }

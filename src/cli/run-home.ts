@@ -1,6 +1,5 @@
 /** Where a run of the command line lies: a folder on the disk, and who writes into it. */
 import { existsSync } from "node:fs";
-import { hostname } from "node:os";
 import { basename, resolve } from "node:path";
 import { userError } from "../core/errors.ts";
 import { isDirectory } from "../platform/node/directories.ts";
@@ -8,7 +7,6 @@ import { freeOnDisk } from "../platform/node/disk.ts";
 import { systemError } from "../platform/node/folder.ts";
 import { runName } from "../platform/node/paths.ts";
 import { nodeFolder } from "../platform/node/storage.ts";
-import type { Writer } from "../run/journal.ts";
 import { type ReadRun, readRun } from "../run/read.ts";
 import type { RunHome } from "../run/train-run.ts";
 import type { Folder } from "../storage/folder.ts";
@@ -31,11 +29,6 @@ export function homeOf({ outputDir, resume }: RunPlace, data: string | undefined
     begin: async () => open(newRunDirectory(outputDir, runName(data, existsSync))),
     place: { path, free: () => freeOnDisk(path) },
   };
-}
-
-/** This process, as it writes into a run's folder. */
-export function writerOf(folder: Folder): Writer {
-  return { name: basename(resolve(folder.path)), host: hostname(), process: process.pid };
 }
 
 /** Reads a run, one that is still going on too. Throws `UserError` where the directory is none of a run. */

@@ -1,15 +1,13 @@
-import { hostname } from "node:os";
 import { basename, dirname, resolve } from "node:path";
 import { cpuDevice, gpuDevice, wasmDevice } from "../library/device.ts";
 import type { Environment } from "../library/environment.ts";
 import { expandPaths, openSources } from "../platform/node/data-files.ts";
 import { nodeFolder } from "../platform/node/storage.ts";
-import { freeMemory, nodeThreads } from "../platform/node.ts";
+import { nodeThreads } from "../platform/node.ts";
+import { machineBudget } from "./budget.ts";
 import { openDevice, wantedDevice } from "./device.ts";
 import { openModel } from "./models.ts";
-
-/** Of what is free, for the rest of this process and of the machine: a machine without memory is slower than any plan. */
-const KEPT_FREE = 0.1;
+import { writerOf } from "./writer.ts";
 
 /** What the library needs of Node. */
 export const NODE: Environment = {
@@ -24,9 +22,6 @@ export const NODE: Environment = {
   openData: async (paths, signal) => openSources(await expandPaths(paths), signal),
   place: (path) => ({ folder: nodeFolder(dirname(resolve(path))), name: basename(resolve(path)) }),
   folder: (path) => nodeFolder(path),
-  budget({ traits }) {
-    if (!traits.software) return undefined;
-    return { bytes: Math.floor((1 - KEPT_FREE) * freeMemory()), because: "this machine has free" };
-  },
-  writer: ({ path }) => ({ name: basename(resolve(path)), host: hostname(), process: process.pid }),
+  budget: (runtime) => machineBudget(runtime),
+  writer: writerOf,
 };

@@ -1,4 +1,5 @@
 import { VERSION } from "../../core/version.ts";
+import { writerOf } from "../../node/writer.ts";
 import { nodeFolder } from "../../platform/node/storage.ts";
 import type { OpenModel } from "../../run/model.ts";
 import { planTraining, type TrainPlan } from "../../run/plan.ts";
@@ -10,7 +11,7 @@ import { createInterrupt, type Interrupt } from "../interrupt.ts";
 import { lossChart } from "../loss-chart.ts";
 import { memoryBudget } from "../memory.ts";
 import { openModel } from "../model-source.ts";
-import { homeOf, type RunPlace, readRunDirectory, writerOf } from "../run-home.ts";
+import { homeOf, type RunPlace, readRunDirectory } from "../run-home.ts";
 import { openRuntime } from "../runtime.ts";
 import { withAbsolutePaths } from "../settings/paths.ts";
 import { printable, terminal } from "../terminal.ts";

@@ -170,16 +170,6 @@ export async function moveTo(from: string, to: string): Promise<void> {
   }
 }
 
-/** Renames a folder to the first free one of `<path>.aside`, `<path>.aside-2`, ..., which it gives. */
-export async function setAside(path: string): Promise<string> {
-  for (let n = 1; ; n++) {
-    const target = `${path}.aside${n > 1 ? `-${n}` : ""}`;
-    if (await exists(target)) continue;
-    await moveTo(path, target);
-    return target;
-  }
-}
-
 /** Removes what `writeFolder` and `removeFolder` of killed processes left in `parent`, and names it. No other may be at work there. */
 export async function removeLeftovers(parent: string): Promise<string[]> {
   try {

@@ -1,1 +1,0 @@
-export { writeWholeFile } from "./durable.ts";
