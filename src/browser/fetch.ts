@@ -1,6 +1,7 @@
 /** A model behind a URL: the folder that its files lie in. */
 import { userError } from "../core/errors.ts";
 import { type FileSource, isModelFile } from "../io/checkpoint.ts";
+import { blobFile } from "../io/file-source.ts";
 import { INDEX, parseIndex, WEIGHTS, weightFileNames } from "../io/weight-files.ts";
 import { TOKENIZER_FILES } from "../text/load.ts";
 
@@ -27,21 +28,12 @@ export async function fetchModelFiles(
   };
   for (const name of TEXTS.filter(isModelFile)) {
     const blob = await get(name, name === "config.json");
-    if (blob) files.set(name, blobFile(blob));
+    if (blob) files.set(name, blobFile(blob, name));
   }
   const index = files.has(INDEX) ? parseIndex(await textOf(files.get(INDEX)!)) : undefined;
   const names = index ? weightFileNames(new Set([INDEX, ...new Set(index.values())]), index) : [WEIGHTS];
-  for (const name of names) files.set(name, blobFile((await get(name, true))!));
+  for (const name of names) files.set(name, blobFile((await get(name, true))!, name));
   return files;
-}
-
-function blobFile(blob: Blob): FileSource {
-  return {
-    size: blob.size,
-    async read(offset, into) {
-      into.set(new Uint8Array(await blob.slice(offset, offset + into.length).arrayBuffer()));
-    },
-  };
 }
 
 async function textOf(file: FileSource): Promise<string> {

@@ -1,6 +1,7 @@
 import { userError } from "../core/errors.ts";
 import { ADAPTER_CONFIG } from "../io/adapter.ts";
 import { type FileSource, isModelFile } from "../io/checkpoint.ts";
+import { blobFile, bytesFile } from "../io/file-source.ts";
 import { gpt2Config } from "../model/config.ts";
 import { type OpenModel, openModelFiles, withCorrections } from "../run/model.ts";
 import { DEFAULTS } from "../run/settings/table.ts";
@@ -48,7 +49,10 @@ export async function loadModel(
     open = await openModelFiles({ files, path, base: { name: path }, close }, alone, onNotice);
   }
   if (adapter !== undefined) {
-    const { files, path, close } = await filesOf(adapter);
+    const { files, path, close } = await filesOf(adapter).catch(async (error: unknown) => {
+      await open.close();
+      throw error;
+    });
     open = await withCorrections(open, files, path).finally(close);
   }
   return createModelOf(open, { environment, openDevice: opener(environment, device) });
@@ -104,27 +108,16 @@ async function filesOf(source: Exclude<ModelSource, string | URL>) {
   if (source instanceof Map || Array.isArray(source)) {
     const named =
       source instanceof Map ? [...source] : (source as readonly File[]).map((file) => [file.name, file] as const);
-    const files = new Map(named.map(([name, contents]) => [name.split("/").at(-1)!, sourceOf(contents)]));
+    const files = new Map<string, FileSource>();
+    for (const [path, contents] of named) {
+      const name = path.split("/").at(-1)!;
+      if (files.has(name)) userError(`${name}: is there twice; give the files of one model`);
+      files.set(name, contents instanceof Uint8Array ? bytesFile(contents, name) : blobFile(contents, name));
+    }
     const path = [...files.keys()].slice(0, 3).join(", ") || "no files";
     return { files, path, close: async () => {} };
   }
   const folder = source as Folder;
   const { files, close } = await openFiles(folder, (name) => isModelFile(name) || name.startsWith("adapter_"));
   return { files: files as ReadonlyMap<string, FileSource>, path: folder.path, close };
-}
-
-function sourceOf(contents: Uint8Array | Blob): FileSource {
-  if (contents instanceof Uint8Array)
-    return {
-      size: contents.length,
-      async read(offset, into) {
-        into.set(contents.subarray(offset, offset + into.length));
-      },
-    };
-  return {
-    size: contents.size,
-    async read(offset, into) {
-      into.set(new Uint8Array(await contents.slice(offset, offset + into.length).arrayBuffer()));
-    },
-  };
 }

@@ -61,17 +61,6 @@ async function unpacked({ name, blob }: Input): Promise<Input[]> {
   }
 }
 
-export function blobFile({ name, blob }: Input): FileSource {
-  return {
-    size: blob.size,
-    async read(offset, into) {
-      const bytes = await blob.slice(offset, offset + into.length).arrayBuffer();
-      if (bytes.byteLength !== into.length) userError(`${name}: ends at byte ${offset + bytes.byteLength}`);
-      into.set(new Uint8Array(bytes));
-    },
-  };
-}
-
 /** Close it at the end. */
 export function openBase(
   title: string,

@@ -1,12 +1,14 @@
 /** The page's worker: answers its calls, and tells what goes on. */
+
 import { StoppedError, UserError, userError } from "../../../src/core/errors.ts";
 import { blobSource } from "../../../src/data/memory-source.ts";
+import { blobFile } from "../../../src/io/file-source.ts";
 import { type OpenModel, requireTokenizer } from "../../../src/run/model.ts";
 import type { TrainPlan } from "../../../src/run/plan.ts";
 import { isRun } from "../../../src/run/resume.ts";
 import type { OpenRuntime } from "../../../src/run/session.ts";
 import type { Answer, Base, CallName, Calls, Failure, Message, Outcome, Request, RunWish, Wish } from "../protocol.ts";
-import { blobFile, modelFilesOf, openBase } from "./base.ts";
+import { modelFilesOf, openBase } from "./base.ts";
 import { settingsOf } from "./check.ts";
 import { chooseDevices, type Devices } from "./devices.ts";
 import { type Home, openHome } from "./home.ts";
@@ -144,7 +146,7 @@ async function planned<T>(
 
 /** Close it at the end. */
 function openChosen({ title, files }: Base, notice: (line: string) => void): Promise<OpenModel> {
-  return openBase(title, new Map(files.map((file) => [file.name, blobFile(file)])), async () => {}, notice);
+  return openBase(title, new Map(files.map(({ name, blob }) => [name, blobFile(blob, name)])), async () => {}, notice);
 }
 
 function requireIdle(): void {
