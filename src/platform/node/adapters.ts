@@ -1,5 +1,5 @@
 import { type AdapterKind, type GpuInfo, infoOf } from "../../gpu/device.ts";
-import { DAWN_OPTIONS, type Dawn, loadDawn, stockDawnPath } from "./dawn.ts";
+import { type Dawn, dawnOptions, loadDawn, stockDawnPath } from "./dawn.ts";
 import { embeddedDawnPath } from "./embedded.ts";
 import { withQuietStderr } from "./quiet.ts";
 
@@ -38,7 +38,7 @@ async function request(
   origin: "system" | "embedded",
   options: readonly string[] = [],
 ): Promise<FoundAdapter | undefined> {
-  const instance = dawn.create([...DAWN_OPTIONS, ...options]);
+  const instance = dawn.create([...dawnOptions(origin), ...options]);
   // Discovery happens, and prints, before the call returns.
   const adapter = await withQuietStderr(() => instance.requestAdapter({ powerPreference: "high-performance" }));
   if (!adapter) return undefined;
@@ -49,7 +49,7 @@ async function request(
 
 // Dawn lists what it has only in the message with which it refuses a name that does not exist.
 async function adapterNames(dawn: Dawn): Promise<string[]> {
-  const instance = dawn.create([...DAWN_OPTIONS, "adapter=<none>"]);
+  const instance = dawn.create([...dawnOptions("system"), "adapter=<none>"]);
   const refusal = await withQuietStderr(() => instance.requestAdapter()).then(
     () => "",
     (reason: unknown) => String(reason),

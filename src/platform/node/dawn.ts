@@ -10,11 +10,21 @@ export interface Dawn {
   create(options: readonly string[]): GPU;
 }
 
-/** f16 works on NVIDIA but Dawn hides it; subgroup matrices count as unsafe; rounded timestamps measure no kernel. */
-export const DAWN_OPTIONS: readonly string[] = [
-  "enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis",
-  "disable-dawn-features=timestamp_quantization",
-];
+/** f16 works on NVIDIA but Dawn hides it; subgroup matrices count as unsafe. */
+const ENABLED = "vulkan_enable_f16_on_nvidia,allow_unsafe_apis";
+/** Rounded timestamps measure no kernel. */
+const DISABLED = "timestamp_quantization";
+/**
+ * Asked by its extension to begin with zeroed workgroup memory, SwiftShader writes a store for every element into the machine code:
+ * two seconds of compiling where there are 16 KiB. Without it Dawn zeroes by a loop in the shader.
+ */
+const DISABLED_EMBEDDED = `${DISABLED},use_vulkan_zero_initialize_workgroup_memory_extension`;
+
+/** What an instance of Dawn is made with: of two values of one name it takes the last. */
+export function dawnOptions(origin: "system" | "embedded"): readonly string[] {
+  const disabled = origin === "embedded" ? DISABLED_EMBEDDED : DISABLED;
+  return [`enable-dawn-features=${ENABLED}`, `disable-dawn-features=${disabled}`];
+}
 
 /** Where the package `webgpu` keeps the binding of this platform, which uses the system's drivers. */
 export function stockDawnPath(): string {
