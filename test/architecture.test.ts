@@ -43,7 +43,7 @@ describe("the checker", () => {
     ["a folder nobody knows", "src/extra/a.ts", 'import "../core/shape.ts";', /not in the table/],
     ["a file that is not there", "src/kernels/a.ts", 'import "./gone.ts";', /no such file/],
     ["Node in the middle", "src/io/a.ts", 'import { readFile } from "node:fs";', /may use Node/],
-    ["a package in the middle", "src/model/a.ts", 'import { z } from "zod";', /packages allowed here: none/],
+    ["a package in the middle", "src/model/a.ts", 'import { z } from "valibot";', /packages allowed here: none/],
     ["the browser's entry reaching Node's", "src/platform/browser.ts", 'import "./node.ts";', /must run in a browser/],
   ])("finds %s", (_, path, text, message) => {
     const node = ["src/platform/node.ts", 'import "node:fs";\n'] as const;

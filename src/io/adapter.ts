@@ -1,12 +1,12 @@
 /** LoRA corrections as PEFT keeps them: `adapter_config.json` and `adapter_model.safetensors`, without the model. */
-import * as z from "zod/mini";
+import * as v from "valibot";
 import { userError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { checkLora, type LoraOptions, loraShapes } from "../model/lora.ts";
 import { hasTokenizer, loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { checkJson } from "./check-json.ts";
+import { checkJson, finite } from "./check-json.ts";
 import {
   type CheckpointTensor,
   type FileSource,
@@ -77,18 +77,18 @@ export function formatAdapterConfig({ lora, base }: AdapterConfig): string {
   return `${JSON.stringify(json, null, 2)}\n`;
 }
 
-const empty = z.optional(z.union([z.null(), z.array(z.never()), z.record(z.string(), z.never()), z.literal(false)]));
+const empty = v.optional(v.union([v.null(), v.array(v.never()), v.record(v.string(), v.never()), v.literal(false)]));
 
-const SCHEMA = z.object({
-  peft_type: z.literal("LORA"),
-  r: z.number(),
-  lora_alpha: z.number(),
-  lora_dropout: z.optional(z.number()),
-  target_modules: z.array(z.string()).check(z.minLength(1)),
-  base_model_name_or_path: z.nullish(z.string()),
-  revision: z.nullish(z.string()),
-  use_rslora: z.optional(z.boolean()),
-  bias: z.optional(z.literal("none")),
+const SCHEMA = v.object({
+  peft_type: v.literal("LORA"),
+  r: finite,
+  lora_alpha: finite,
+  lora_dropout: v.optional(finite),
+  target_modules: v.pipe(v.array(v.string()), v.minLength(1)),
+  base_model_name_or_path: v.nullish(v.string()),
+  revision: v.nullish(v.string()),
+  use_rslora: v.optional(v.boolean()),
+  bias: v.optional(v.literal("none")),
   // What changes the arithmetic in ways that this engine does not know.
   use_dora: empty,
   lora_bias: empty,
@@ -108,7 +108,7 @@ const SCHEMA = z.object({
   use_bdlora: empty,
   use_qalora: empty,
   // Other starts change the model's own weights as well.
-  init_lora_weights: z.optional(z.union([z.boolean(), z.null(), z.enum(["gaussian", "orthogonal"])])),
+  init_lora_weights: v.optional(v.union([v.boolean(), v.null(), v.picklist(["gaussian", "orthogonal"])])),
 });
 
 /** A value out of a file, for a message: what is nested may be nested without end. */
@@ -128,7 +128,7 @@ export function parseAdapterConfig(text: string): AdapterConfig {
   }
   const parsed = checkJson(SCHEMA, json);
   if (!parsed.success) {
-    const path = parsed.error.issues[0]!.path.map(String);
+    const { path } = parsed.problem;
     const got = path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], json);
     const what = path.length === 0 ? "is no JSON object" : `${path.join(".")} is ${brief(got)}`;
     return userError(`${ADAPTER_CONFIG}: ${what}; wanted plain LoRA as PEFT has it by default`);

@@ -1,21 +1,21 @@
 /** `checkpoint.json`: what a training checkpoint holds, so that damage is seen before anything is loaded from it. */
-import * as z from "zod/mini";
+import * as v from "valibot";
 import { userError } from "../core/errors.ts";
-import { checkJson } from "./check-json.ts";
+import { checkJson, count } from "./check-json.ts";
 
 export const MANIFEST = "checkpoint.json";
 const FORMAT = 1;
 
 /** A plain name, so that a manifest cannot lead out of its folder. */
-const fileName = z.string().check(z.regex(/^[\w-][\w.-]*$/));
-const digest = z.strictObject({
-  size: z.int().check(z.minimum(0)),
-  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+const fileName = v.pipe(v.string(), v.regex(/^[\w-][\w.-]*$/));
+const digest = v.strictObject({
+  size: count,
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
-const manifest = z.strictObject({
-  format: z.literal(FORMAT),
-  step: z.int().check(z.minimum(0)),
-  files: z.record(fileName, digest),
+const manifest = v.strictObject({
+  format: v.literal(FORMAT),
+  step: count,
+  files: v.record(fileName, digest),
 });
 
 export interface Manifest {
@@ -42,6 +42,6 @@ export function parseManifest(text: string): Manifest {
     userError(`${MANIFEST}: format ${format}; this version reads ${FORMAT}`);
   const parsed = checkJson(manifest, json);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
+  const { path, message } = parsed.problem;
   return userError(`${MANIFEST}: ${path.join(".") || "the whole"}: ${message}`);
 }

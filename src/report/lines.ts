@@ -2,8 +2,8 @@
  * `metrics.jsonl`: what happened in a run, one JSON object a line. Everything else that shows a run is made out of these
  * lines. A number that is not finite is null in JSON, and NaN here.
  */
-import * as z from "zod/mini";
-import { checkJson } from "../io/check-json.ts";
+import * as v from "valibot";
+import { checkJson, count, finite, type Problem, time } from "../io/check-json.ts";
 import {
   END_REASONS,
   type EvaluationEntry,
@@ -71,17 +71,16 @@ export function formatLine(line: RunLine): string {
   return `${JSON.stringify(line).replace(/[\u0085\u2028\u2029]/g, escaped)}\n`;
 }
 
-const number = z.pipe(
-  z.nullable(z.number()),
-  z.transform((value) => value ?? Number.NaN),
+const number = v.pipe(
+  v.nullable(finite),
+  v.transform((value) => value ?? Number.NaN),
 );
-const count = z.int().check(z.minimum(0));
-const base = { time: z.iso.datetime(), step: count };
+const base = { time, step: count };
 
-const LINE = z.discriminatedUnion("kind", [
-  z.looseObject({ kind: z.literal("start"), ...base, adapter: z.string(), version: z.string() }),
-  z.looseObject({
-    kind: z.literal("log"),
+const LINE = v.variant("kind", [
+  v.looseObject({ kind: v.literal("start"), ...base, adapter: v.string(), version: v.string() }),
+  v.looseObject({
+    kind: v.literal("log"),
     ...base,
     loss: number,
     grad_norm: number,
@@ -89,35 +88,35 @@ const LINE = z.discriminatedUnion("kind", [
     epoch: number,
     tokens_per_second: number,
     skipped_steps: count,
-    loss_scale: z.optional(number),
+    loss_scale: v.optional(number),
     num_input_tokens_seen: count,
   }),
-  z.looseObject({
-    kind: z.literal("evaluation"),
+  v.looseObject({
+    kind: v.literal("evaluation"),
     ...base,
     epoch: number,
     eval_loss: number,
     eval_perplexity: number,
     eval_runtime: number,
-    best: z.boolean(),
+    best: v.boolean(),
   }),
-  z.looseObject({
-    kind: z.literal("samples"),
+  v.looseObject({
+    kind: v.literal("samples"),
     ...base,
-    samples: z.array(z.object({ prompt: z.string(), text: z.string(), ended: z.boolean() })),
+    samples: v.array(v.object({ prompt: v.string(), text: v.string(), ended: v.boolean() })),
   }),
-  z.looseObject({
-    kind: z.literal("notice"),
+  v.looseObject({
+    kind: v.literal("notice"),
     ...base,
-    notice: z.enum(NOTICE_KINDS),
-    message: z.string(),
+    notice: v.picklist(NOTICE_KINDS),
+    message: v.string(),
   }),
-  z.looseObject({
-    kind: z.literal("end"),
+  v.looseObject({
+    kind: v.literal("end"),
     ...base,
     train_loss: number,
     train_runtime: number,
-    reason: z.enum(END_REASONS),
+    reason: v.picklist(END_REASONS),
   }),
 ]);
 
@@ -133,7 +132,7 @@ export function parseLines(text: string, file: string): { lines: RunLine[]; prob
     if (line.trim() === "") return;
     const parsed = checkJson(LINE, jsonOrUndefined(line));
     if (parsed.success) lines.push(parsed.data as RunLine);
-    else problems.push(`${file}:${index + 1}: ${whatIsWrong(line, parsed.error)}; left out`);
+    else problems.push(`${file}:${index + 1}: ${whatIsWrong(line, parsed.problem)}; left out`);
   });
   return { lines, problems };
 }
@@ -154,9 +153,8 @@ export function keptOnResume(text: string, resumedFrom: number): string {
   return kept.map((line) => `${line}\n`).join("");
 }
 
-function whatIsWrong(line: string, error: z.core.$ZodError): string {
+function whatIsWrong(line: string, { path, message }: Problem): string {
   if (jsonOrUndefined(line) === undefined) return "is not JSON";
-  const { path, message } = error.issues[0]!;
   return path.length > 0 ? `"${path.join(".")}": ${message}` : message;
 }
 

@@ -1,7 +1,7 @@
 /** `trainer_state.json` as the Trainer of transformers 5.18 writes it, and reads it (`TrainerState.load_from_json`). */
-import * as z from "zod/mini";
+import * as v from "valibot";
 import { userError } from "../core/errors.ts";
-import { checkJson } from "../io/check-json.ts";
+import { checkJson, count, finite } from "../io/check-json.ts";
 import type { EvaluationEntry, RunListener, RunSummary } from "../train/events.ts";
 
 /** An entry of `log_history`: a log, an evaluation or the summary at the end. A number that is not finite is null. */
@@ -104,15 +104,15 @@ export function formatTrainerState(state: TrainerState): string {
   return `${JSON.stringify(state, sorted, 2)}\n`;
 }
 
-const HISTORY = z.object({
-  log_history: z.array(z.catchall(z.object({ step: z.int().check(z.minimum(0)) }), z.nullable(z.number()))),
+const HISTORY = v.object({
+  log_history: v.array(v.objectWithRest({ step: count }, v.nullable(finite))),
 });
 
 /** The `log_history` of a parsed `trainer_state.json`. Throws `UserError` that names `file` where it is none. */
 export function logHistoryOf(json: unknown, file: string): LogHistoryEntry[] {
   const parsed = checkJson(HISTORY, json);
   if (parsed.success) return parsed.data.log_history as LogHistoryEntry[];
-  const { path, message } = parsed.error.issues[0]!;
+  const { path, message } = parsed.problem;
   return userError(`${file}: is no state of a trainer: ${path.join(".") || "it"}: ${message}`);
 }
 
@@ -138,7 +138,7 @@ export function createTrainerStateRecorder(
     },
     logged(entry) {
       latest = { epoch: entry.epoch, tokens: entry.num_input_tokens_seen };
-      history.push(finite(entry));
+      history.push(withoutInfinities(entry));
     },
     evaluated: (entry) => void history.push(evaluationOf(entry)),
     ended: (summary) => void history.push(summaryOf(plan, summary, summary.step - first, latest)),
@@ -150,7 +150,7 @@ export function createTrainerStateRecorder(
 }
 
 function evaluationOf({ best, ...entry }: EvaluationEntry): LogHistoryEntry {
-  return finite(entry);
+  return withoutInfinities(entry);
 }
 
 function summaryOf(
@@ -160,7 +160,7 @@ function summaryOf(
   { epoch, tokens }: { readonly epoch: number; readonly tokens: number },
 ): LogHistoryEntry {
   const rate = (count: number): number => (train_runtime > 0 ? Number((count / train_runtime).toFixed(3)) : 0);
-  return finite({
+  return withoutInfinities({
     epoch,
     step,
     total_flos: flosOf(plan, tokens),
@@ -185,7 +185,7 @@ function bestOf(history: readonly LogHistoryEntry[]): { step: number; eval_loss:
 }
 
 /** `log_history` holds numbers only, and JSON no number that is not finite. */
-function finite<T extends { readonly step: number }>(entry: T): LogHistoryEntry {
+function withoutInfinities<T extends { readonly step: number }>(entry: T): LogHistoryEntry {
   const numbers = Object.entries(entry).filter(([, value]) => typeof value === "number");
   return {
     ...Object.fromEntries(numbers.map(([name, value]) => [name, Number.isFinite(value) ? value : null])),

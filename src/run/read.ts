@@ -1,6 +1,6 @@
-import * as z from "zod/mini";
+import * as v from "valibot";
 import { userError } from "../core/errors.ts";
-import { checkJson } from "../io/check-json.ts";
+import { anyObject, checkJson, finite } from "../io/check-json.ts";
 import { historyOf, type RunHistory } from "../report/history.ts";
 import { parseLines } from "../report/lines.ts";
 import type { Folder } from "../storage/folder.ts";
@@ -26,12 +26,10 @@ export async function readRun(folder: Folder, name: string): Promise<ReadRun> {
   };
 }
 
-const anything = z.looseObject({});
-const finite = z.number();
-const DESCRIPTION = z.looseObject({
-  settings: anything,
-  config: anything,
-  data: anything,
+const DESCRIPTION = v.looseObject({
+  settings: anyObject,
+  config: anyObject,
+  data: anyObject,
   maxSteps: finite,
   parameters: finite,
   trainableParameters: finite,

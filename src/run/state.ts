@@ -1,7 +1,7 @@
 /** `loop.json` of a checkpoint: what a run counts besides the states of its device. */
-import * as z from "zod/mini";
+import * as v from "valibot";
 import { userError } from "../core/errors.ts";
-import { checkJson } from "../io/check-json.ts";
+import { checkJson, count, finite } from "../io/check-json.ts";
 import type { BestEvaluation, SpikeMemory } from "../train/health.ts";
 
 export const STATE_FILE = "loop.json";
@@ -25,31 +25,30 @@ export interface RunState {
   readonly spikes: SpikeMemory | undefined;
 }
 
-const count = z.int().check(z.minimum(0));
-const evaluation = z.object({ step: count, loss: z.number() });
-const moments = z.object({ count, mean: z.number(), variance: z.number().check(z.minimum(0)) });
+const evaluation = v.object({ step: count, loss: finite });
+const moments = v.object({ count, mean: finite, variance: v.pipe(finite, v.minValue(0)) });
 
-const STATE = z.object({
-  format: z.literal(FORMAT),
+const STATE = v.object({
+  format: v.literal(FORMAT),
   step: count,
-  epoch: z.number().check(z.minimum(0)),
+  epoch: v.pipe(finite, v.minValue(0)),
   tokens: count,
   skippedInARow: count,
-  evaluationDue: z.boolean(),
-  best: z.optional(evaluation),
+  evaluationDue: v.boolean(),
+  best: v.optional(evaluation),
   waited: count,
-  spikes: z.optional(moments),
+  spikes: v.optional(moments),
 });
 
 /** Before there was a format number. */
-const FORMER = z.object({
-  progress: z.object({
-    epoch: z.number().check(z.minimum(0)),
+const FORMER = v.object({
+  progress: v.object({
+    epoch: v.pipe(finite, v.minValue(0)),
     tokens: count,
     skippedInARow: count,
-    evaluationDue: z._default(z.boolean(), false),
+    evaluationDue: v.optional(v.boolean(), false),
   }),
-  best: z.object({ best: z.optional(evaluation), waited: count }),
+  best: v.object({ best: v.optional(evaluation), waited: count }),
 });
 
 export function runStateToJson(state: RunState): object {
@@ -63,7 +62,7 @@ export function parseRunState(json: unknown, step: number, file: string): RunSta
     userError(`${file}: format ${format}; this version reads ${FORMAT}`);
   const parsed = format === undefined ? former(json, step) : checkJson(STATE, json);
   if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0]!;
+    const { path, message } = parsed.problem;
     return userError(`${file}: is no state of a run: ${path.join(".") || "it"}: ${message}`);
   }
   const { data } = parsed;

@@ -48,8 +48,3 @@ test.each([
     expect([name, has(start), has(later)]).toEqual([name, false, true]);
   }
 });
-
-test("what checks JSON comes without its words in other languages, and without its methods", async () => {
-  const { start } = await partsOf("src/index.ts");
-  expect(start.filter((input) => /zod\/.*(classic|locales\/(?!en|index))/.test(input))).toEqual([]);
-});

@@ -2,10 +2,10 @@
  * Where runs are kept: a folder each in the browser's private files, with what it is about (`about.json`), its data, and `run/`, which is
  * a run's folder as `gpt2 train` makes them. Without private files the same in memory.
  */
-import * as z from "zod/mini";
+import * as v from "valibot";
 import { userError } from "../../../src/core/errors.ts";
 import type { DataSource } from "../../../src/data/source.ts";
-import { checkJson } from "../../../src/io/check-json.ts";
+import { checkJson, count, time } from "../../../src/io/check-json.ts";
 import { opfsFolder } from "../../../src/platform/browser.ts";
 import { type FoundCheckpoint, findCheckpoints } from "../../../src/run/checkpoints.ts";
 import { LOCK_FILE, MODEL_FOLDER } from "../../../src/run/files.ts";
@@ -23,21 +23,21 @@ const RUN = "run";
 /** Held by every worker that is alive, so that the first of them may tidy up. */
 const ALIVE = "webgpu-gpt2 playground: at work";
 
-const ABOUT_JSON = z.object({
-  format: z.literal(1),
-  title: z.string(),
-  created: z.iso.datetime(),
+const ABOUT_JSON = v.object({
+  format: v.literal(1),
+  title: v.string(),
+  created: time,
   /** Names of its data, whose files are `data-0`, `data-1`, ... */
-  inputs: z.array(z.string()),
-  said: z.record(z.string(), z.unknown()),
-  maxSteps: z.int(),
+  inputs: v.array(v.string()),
+  said: v.record(v.string(), v.unknown()),
+  maxSteps: count,
   /** The model that it trains on from; its files are `base-0`, `base-1`, ... */
-  base: z.optional(z.object({ title: z.string(), files: z.array(z.string()) })),
+  base: v.optional(v.object({ title: v.string(), files: v.array(v.string()) })),
   /** It was stopped for good. */
-  kept: z.boolean(),
+  kept: v.boolean(),
 });
 
-export type About = z.infer<typeof ABOUT_JSON>;
+export type About = v.InferOutput<typeof ABOUT_JSON>;
 
 export interface Home {
   readonly storage: StorageInfo;
@@ -69,7 +69,7 @@ export async function openHome(): Promise<Home> {
   async function about(id: string): Promise<About> {
     const parsed = checkJson(ABOUT_JSON, await readJson(root.folder(id), ABOUT));
     if (parsed.success) return parsed.data;
-    const { path, message } = parsed.error.issues[0]!;
+    const { path, message } = parsed.problem;
     return userError(`${root.folder(id).path}/${ABOUT}: ${path.join(".")}: ${message}`);
   }
 
