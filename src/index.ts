@@ -75,9 +75,9 @@ export { createTextStream, showableLength, type TextStream } from "./generate/te
 export { slidingWindows, type Window } from "./generate/windows.ts";
 /** An open device, as `openGpu` gives it. */
 export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits, SubgroupMatrixConfig } from "./gpu/device.ts";
-export type { BaseModel } from "./io/adapter.ts";
 /** PEFT directories, read and written. */
 export { type Adapter, openAdapter, readCorrections } from "./io/adapter.ts";
+export type { BaseModel } from "./io/adapter-config.ts";
 export type { CheckpointOptions, CheckpointTensor, FileSource } from "./io/checkpoint.ts";
 export type { ModelDescription } from "./io/checkpoint-write.ts";
 /** GPT-2 directories as Hugging Face has them, read from and written to maps of file names and bytes. */
@@ -223,14 +223,16 @@ export {
   type TrainerStatePlan,
 } from "./report/trainer-state.ts";
 export type { Writer } from "./run/journal.ts";
-export type { ModelFiles } from "./run/model.ts";
-export { type OpenModel, openModelFiles } from "./run/model.ts";
+export type { OpenModel } from "./run/model.ts";
+export type { ModelFiles } from "./run/open-model.ts";
+export { openModelFiles } from "./run/open-model.ts";
 /** A run as `gpt2 train` makes them: planned, trained, kept in a folder, told to listeners; in Node, in a page, and in memory. */
 export { type PlanOptions, planTraining, type TrainPlan } from "./run/plan.ts";
 export { type ReadRun, readRun } from "./run/read.ts";
 export { alphabetOfRun, isRun } from "./run/resume.ts";
 export type { OpenRuntime } from "./run/session.ts";
-export { parseSettings, settingsFromJson, settingsToJson } from "./run/settings/json.ts";
+export { fieldElsewhere } from "./run/settings/elsewhere.ts";
+export { type FieldElsewhere, parseSettings, settingsFromJson, settingsToJson } from "./run/settings/json.ts";
 export type { SettingLayers } from "./run/settings/resolve.ts";
 export { resolveSettings } from "./run/settings/resolve.ts";
 export type { SettingKey, TrainSettings } from "./run/settings/table.ts";

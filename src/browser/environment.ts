@@ -2,7 +2,6 @@ import { userError } from "../core/errors.ts";
 import { cpuDevice, gpuDevice, wasmDevice } from "../library/device.ts";
 import type { Environment } from "../library/environment.ts";
 import { browserThreads, openGpu } from "../platform/browser.ts";
-import { openModelFiles } from "../run/model.ts";
 import { nameOf } from "../run/train-run.ts";
 
 /** What the library needs of a browser. */
@@ -22,6 +21,7 @@ export const BROWSER: Environment = {
   },
   async openModel(source, { signal, notice }) {
     const { fetchModelFiles } = await import("./fetch.ts");
+    const { openModelFiles } = await import("../run/open-model.ts");
     const files = await fetchModelFiles(source, signal);
     return openModelFiles({ files, path: source, base: { name: source }, close: async () => {} }, {}, notice);
   },

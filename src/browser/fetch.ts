@@ -1,9 +1,10 @@
 /** A model behind a URL: the folder that its files lie in. */
 import { userError } from "../core/errors.ts";
-import { type FileSource, isModelFile } from "../io/checkpoint.ts";
+import type { FileSource } from "../io/checkpoint.ts";
 import { blobFile } from "../io/file-source.ts";
+import { isModelFile } from "../io/model-files.ts";
 import { INDEX, parseIndex, WEIGHTS, weightFileNames } from "../io/weight-files.ts";
-import { TOKENIZER_FILES } from "../text/load.ts";
+import { TOKENIZER_FILES } from "../text/tokenizer-files.ts";
 
 const TEXTS = ["config.json", "generation_config.json", ...TOKENIZER_FILES, INDEX];
 

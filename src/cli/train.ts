@@ -7,7 +7,7 @@ import { readText } from "../node/files.ts";
 import { modelOfRun } from "../node/run-model.ts";
 import { typedPath } from "../platform/node/paths.ts";
 import { LOCK_FILE, METRICS_FILE, REPORT_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "../run/files.ts";
-import { settingElsewhere } from "../run/settings/elsewhere.ts";
+import { fieldElsewhere, settingElsewhere } from "../run/settings/elsewhere.ts";
 import { idleSettings } from "../run/settings/idle.ts";
 import { parseSettings } from "../run/settings/json.ts";
 import { PRESET_NAMES } from "../run/settings/presets.ts";
@@ -184,5 +184,5 @@ function isUnbegun(directory: string): boolean {
 }
 
 function readSettings(path: string): Partial<TrainSettings> {
-  return parseSettings(readText(path), path);
+  return parseSettings(readText(path), path, fieldElsewhere);
 }

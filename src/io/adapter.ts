@@ -3,36 +3,17 @@ import * as v from "valibot";
 import { userError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { checkLora, type LoraOptions, loraShapes } from "../model/lora.ts";
-import { hasTokenizer, loadTokenizer } from "../text/load.ts";
+import { checkLora, loraShapes } from "../model/lora.ts";
+import { loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { hasTokenizer } from "../text/tokenizer-files.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, type AdapterConfig, storedCorrection } from "./adapter-config.ts";
 import { checkJson, finite } from "./check-json.ts";
-import {
-  type CheckpointTensor,
-  type FileSource,
-  isModelFile,
-  readHeaders,
-  readTexts,
-  rejectForeignTokenizer,
-  streamParameters,
-} from "./checkpoint.ts";
+import { type CheckpointTensor, type FileSource, readHeaders, readTexts, streamParameters } from "./checkpoint.ts";
 import { GENERATION_CONFIG, type GenerationConfig, parseGenerationConfig } from "./generation-config.ts";
 import { quote } from "./json.ts";
-import { storedName } from "./parameter-names.ts";
-
-export const ADAPTER_CONFIG = "adapter_config.json";
-export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
-
-/** What corrections were trained on, as PEFT's `base_model_name_or_path` and `revision` say it. */
-export interface BaseModel {
-  readonly name: string;
-  readonly revision?: string | undefined;
-}
-
-export interface AdapterConfig {
-  readonly lora: LoraOptions;
-  readonly base?: BaseModel | undefined;
-}
+import { isModelFile } from "./model-files.ts";
+import { rejectForeignTokenizer } from "./vocabulary.ts";
 
 export interface Adapter extends AdapterConfig {
   /** The directory's own, if it has one. */
@@ -44,37 +25,9 @@ export interface Adapter extends AdapterConfig {
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
 }
 
-/** `h.0.attn.c_attn.lora_A.weight` is `base_model.model.transformer.h.0.attn.c_attn.lora_A.weight` in PEFT's file. */
-export function storedCorrection(name: string): string {
-  return `base_model.model.${storedName(name)}`;
-}
-
 /** The files of a PEFT directory that are worth having. */
 export function isAdapterFile(name: string): boolean {
   return name === ADAPTER_CONFIG || name === ADAPTER_WEIGHTS || (isModelFile(name) && !name.endsWith(".safetensors"));
-}
-
-/** The text of an `adapter_config.json` that PEFT 0.21 opens. */
-export function formatAdapterConfig({ lora, base }: AdapterConfig): string {
-  const json = {
-    peft_type: "LORA",
-    task_type: "CAUSAL_LM",
-    base_model_name_or_path: base?.name ?? null,
-    revision: base?.revision ?? null,
-    r: lora.rank,
-    lora_alpha: lora.alpha,
-    lora_dropout: lora.dropout,
-    target_modules: lora.targets,
-    // GPT-2's weights are [in, out].
-    fan_in_fan_out: true,
-    bias: "none",
-    modules_to_save: null,
-    init_lora_weights: true,
-    inference_mode: true,
-    use_dora: false,
-    use_rslora: false,
-  };
-  return `${JSON.stringify(json, null, 2)}\n`;
 }
 
 const empty = v.optional(v.union([v.null(), v.array(v.never()), v.record(v.string(), v.never()), v.literal(false)]));

@@ -25,8 +25,12 @@ export type Checked<T> =
   | { readonly success: true; readonly data: T }
   | { readonly success: false; readonly problem: Problem };
 
-/** What a schema says of a value. Whoever reads JSON with a schema does it here, so that messages have the same words. */
+/**
+ * What a schema of an object says of a value. Whoever reads JSON with a schema does it here, so that messages have the same words.
+ */
 export function checkJson<S extends v.GenericSchema>(schema: S, value: unknown): Checked<v.InferOutput<S>> {
+  // To valibot a list is an object.
+  if (Array.isArray(value)) return { success: false, problem: { path: [], message: "wanted an object, got a list" } };
   const { success, output, issues } = v.safeParse(schema, value, { abortEarly: true });
   if (success) return { success, data: output };
   const path = issues[0].path?.map(({ key }) => String(key)) ?? [];
@@ -36,6 +40,7 @@ export function checkJson<S extends v.GenericSchema>(schema: S, value: unknown):
 function messageOf({ expected, input, received, message }: v.BaseIssue<unknown>): string {
   if (input === undefined) return "is missing";
   if (expected === "never") return "is not known";
+  if (expected === "Object") return `wanted an object, got ${received}`;
   const got = typeof input === "string" ? quote(input) : received;
   const wanted = message.startsWith("wanted ") ? message : `wanted ${expected}`;
   return `${wanted}, got ${got}`;

@@ -3,11 +3,11 @@ import { userError } from "../core/errors.ts";
 import { type Gpt2Config, parameterShapes, validateConfig } from "../model/config.ts";
 import { withStartToken } from "../text/start.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { rejectForeignTokenizer } from "./checkpoint.ts";
 import { formatConfig } from "./config-json.ts";
 import { GENERATION_CONFIG } from "./generation-config.ts";
 import { storedName } from "./parameter-names.ts";
 import { planSafetensors } from "./safetensors-write.ts";
+import { rejectForeignTokenizer } from "./vocabulary.ts";
 import { WEIGHTS } from "./weight-files.ts";
 
 /** What a directory says of a model besides its weights. */

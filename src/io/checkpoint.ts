@@ -4,14 +4,17 @@ import { MOST_POINTER_BYTES, rejectPointer } from "../core/lfs.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { readObject } from "../text/json-files.ts";
-import { hasTokenizer, loadTokenizer, TOKENIZER_FILES } from "../text/load.ts";
+import { loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { hasTokenizer } from "../text/tokenizer-files.ts";
 import { parseConfig } from "./config-json.ts";
 import { endIdsOf, GENERATION_CONFIG, type GenerationConfig, parseGenerationConfig } from "./generation-config.ts";
 import { guessConfig } from "./guess-config.ts";
+import { MODEL_TEXTS } from "./model-files.ts";
 import { describeOtherHeads, HEAD_COUNTS, isBias, matchParameters, storedHead } from "./parameter-names.ts";
 import { DTYPE_BYTES, headerBytesNeeded, parseHeader, type TensorInfo } from "./safetensors.ts";
 import { decodeFloat32Into } from "./tensor-data.ts";
+import { rejectForeignTokenizer } from "./vocabulary.ts";
 import { INDEX, joinTensors, parseIndex, WEIGHTS, weightFileNames } from "./weight-files.ts";
 
 /** A file of known size, wherever it lies: on a disk, behind HTTP, in memory. */
@@ -60,12 +63,6 @@ const PIECE = 2 ** 20;
 
 /** Far more than GPT-2's tokenizer.json (3.5 MB); what is read whole must not fill the memory. */
 const MAX_TEXT_BYTES = 64 * 2 ** 20;
-const TEXTS = ["config.json", GENERATION_CONFIG, ...TOKENIZER_FILES, INDEX];
-
-/** The files of a model that are worth having: texts, and the weights that `isWeights` finds. */
-export function isModelFile(name: string): boolean {
-  return TEXTS.includes(name) || name.endsWith(".safetensors");
-}
 
 /** Reads everything but the weights themselves. Throws `UserError` naming the file at fault. */
 export async function openCheckpoint(
@@ -140,7 +137,7 @@ export async function readTexts(
   more: readonly string[] = [],
 ): Promise<Map<string, Uint8Array>> {
   const texts = new Map<string, Uint8Array>();
-  for (const name of [...TEXTS, ...more]) {
+  for (const name of [...MODEL_TEXTS, ...more]) {
     const file = files.get(name);
     if (!file) continue;
     if (file.size > MAX_TEXT_BYTES) userError(`${name}: ${file.size} bytes; wanted at most ${MAX_TEXT_BYTES}`);
@@ -215,11 +212,4 @@ async function withBiasesFound(config: Gpt2Config, stored: ReadonlyMap<string, C
     });
   }
   return { ...config, bias: trained };
-}
-
-/** Throws `UserError` where a tokenizer gives ids that the model has no embedding for. */
-export function rejectForeignTokenizer(config: Gpt2Config, tokenizer: Tokenizer | undefined): void {
-  if (tokenizer !== undefined && tokenizer.vocabSize > config.vocabSize) {
-    userError(`tokenizer: ${tokenizer.vocabSize} tokens, but the model's vocabulary has ${config.vocabSize}`);
-  }
 }

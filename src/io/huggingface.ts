@@ -3,15 +3,16 @@ import { userError } from "../core/errors.ts";
 import { rejectPointer } from "../core/lfs.ts";
 import { formatShape } from "../core/shape.ts";
 import { type Gpt2Config, parameterShapes } from "../model/config.ts";
-import { hasTokenizer, loadTokenizer } from "../text/load.ts";
+import { loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { rejectForeignTokenizer } from "./checkpoint.ts";
+import { hasTokenizer } from "../text/tokenizer-files.ts";
 import { planModelDirectory } from "./checkpoint-write.ts";
 import { formatConfig, parseConfig } from "./config-json.ts";
 import { endIdsOf, GENERATION_CONFIG, type GenerationConfig, parseGenerationConfig } from "./generation-config.ts";
 import { describeOtherHeads, HEAD_COUNTS, isBias, matchParameters, storedHead } from "./parameter-names.ts";
 import { parseSafetensors, type TensorInfo } from "./safetensors.ts";
 import { toFloat32 } from "./tensor-data.ts";
+import { rejectForeignTokenizer } from "./vocabulary.ts";
 import { INDEX, joinTensors, parseIndex, WEIGHTS, weightFileNames } from "./weight-files.ts";
 
 export { formatConfig, parseConfig };

@@ -1,7 +1,8 @@
 import type { DataSource } from "../data/source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Writer } from "../run/journal.ts";
-import type { ModelFiles, OpenModel } from "../run/model.ts";
+import type { OpenModel } from "../run/model.ts";
+import type { ModelFiles } from "../run/open-model.ts";
 import type { OpenRuntime } from "../run/session.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";

@@ -3,15 +3,15 @@ import { VERSION } from "../core/version.ts";
 import { blobSource, recordsSource, textSource } from "../data/memory-source.ts";
 import { openData } from "../data/open.ts";
 import type { DataSource } from "../data/source.ts";
-import { ADAPTER_CONFIG } from "../io/adapter.ts";
+import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
 import { parseLines } from "../report/lines.ts";
 import { dataOptionsOf } from "../run/data.ts";
 import { METRICS_FILE, MODEL_FOLDER, RUN_FILE } from "../run/files.ts";
-import { type OpenModel, openModelFiles, withCorrections } from "../run/model.ts";
+import type { OpenModel } from "../run/model.ts";
 import { planTraining } from "../run/plan.ts";
 import { isRun } from "../run/resume.ts";
 import { idleSettings } from "../run/settings/idle.ts";
-import { parseSettings, settingsFromJson } from "../run/settings/json.ts";
+import { allAreSettings, parseSettings, settingsFromJson } from "../run/settings/json.ts";
 import { resolveSettings } from "../run/settings/resolve.ts";
 import { fileName, SETTING_KEYS, type TrainSettings } from "../run/settings/table.ts";
 import { type RunResult, trainRun } from "../run/train-run.ts";
@@ -125,13 +125,15 @@ function isPair(data: TrainingTexts | FinetuneData): data is FinetuneData {
 }
 
 /** What a file of settings may say, out of what a program says in either spelling. */
-function settingsFrom(given: FinetuneSettings): Partial<TrainSettings> {
+async function settingsFrom(given: FinetuneSettings): Promise<Partial<TrainSettings>> {
   const named = Object.entries(given).filter(([, value]) => value !== undefined);
   const known = new Set<string>(SETTING_KEYS);
   const json = Object.fromEntries(
     named.map(([name, value]) => [known.has(name) ? fileName(name as keyof TrainSettings) : name, value]),
   );
-  return settingsFromJson(json, "finetune");
+  if (allAreSettings(json)) return settingsFromJson(json, "finetune");
+  const { fieldElsewhere } = await import("../run/settings/elsewhere.ts");
+  return settingsFromJson(json, "finetune", fieldElsewhere);
 }
 
 /**
@@ -139,7 +141,7 @@ function settingsFrom(given: FinetuneSettings): Partial<TrainSettings> {
  * is fine-tuned; a run that began from scratch goes on so, whatever the model has become.
  */
 async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | undefined) {
-  const said = settingsFrom(given);
+  const said = await settingsFrom(given);
   for (const name of ["data", "evalData", "model", "tokenizer"] as const)
     if (said[name] !== undefined) userError(`finetune: ${name} is no setting here: it is an argument`, "usage");
   const { data: _, evalData: __, ...before } = run ? parseSettings(await readText(run, RUN_FILE), RUN_FILE) : {};
@@ -192,6 +194,7 @@ async function openTrained(
   run: Folder,
   notice: (line: string) => void,
 ): Promise<OpenModel> {
+  const { openModelFiles, withCorrections } = await import("../run/open-model.ts");
   const folder = run.folder(MODEL_FOLDER);
   const { files, close } = await openFiles(folder, () => true);
   if (!files.has(ADAPTER_CONFIG))

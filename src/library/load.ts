@@ -1,9 +1,10 @@
 import { userError } from "../core/errors.ts";
-import { ADAPTER_CONFIG } from "../io/adapter.ts";
-import { type FileSource, isModelFile } from "../io/checkpoint.ts";
+import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
+import type { FileSource } from "../io/checkpoint.ts";
 import { blobFile, bytesFile } from "../io/file-source.ts";
+import { isModelFile } from "../io/model-files.ts";
 import { gpt2Config } from "../model/config.ts";
-import { type OpenModel, openModelFiles, withCorrections } from "../run/model.ts";
+import type { OpenModel } from "../run/model.ts";
 import { DEFAULTS } from "../run/settings/table.ts";
 import type { Folder } from "../storage/folder.ts";
 import { openFiles } from "../storage/read.ts";
@@ -37,6 +38,7 @@ export async function loadModel(
   source: ModelSource,
   { device, adapter, signal, onNotice = () => {} }: LoadOptions = {},
 ): Promise<Model> {
+  const { openModelFiles, withCorrections } = await import("../run/open-model.ts");
   let open: OpenModel;
   if (typeof source === "string" || source instanceof URL) {
     open = await environment.openModel(String(source), { signal, notice: onNotice });

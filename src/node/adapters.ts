@@ -1,7 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { userError } from "../core/errors.ts";
-import { ADAPTER_CONFIG, parseAdapterConfig } from "../io/adapter.ts";
+import { parseAdapterConfig } from "../io/adapter.ts";
+import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
 import { readText } from "./files.ts";
 
 /** The PEFT directory that `source` is, or that the run it names has; undefined where it is something else. */

@@ -2,14 +2,15 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UserError, userError } from "../core/errors.ts";
-import type { BaseModel } from "../io/adapter.ts";
 import { isAdapterFile } from "../io/adapter.ts";
-import { isModelFile } from "../io/checkpoint.ts";
+import type { BaseModel } from "../io/adapter-config.ts";
+import { isModelFile } from "../io/model-files.ts";
 import { INDEX, PICKLE_ADVICE, parseIndex, weightFileNames } from "../io/weight-files.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
 import { openFolder } from "../platform/node/folder.ts";
 import { typedPath } from "../platform/node/paths.ts";
-import { type OpenModel, openModelFiles, withCorrections } from "../run/model.ts";
+import type { OpenModel } from "../run/model.ts";
+import { openModelFiles, withCorrections } from "../run/open-model.ts";
 import { adapterFolder, baseOf, requireAdapter } from "./adapters.ts";
 import { readText } from "./files.ts";
 import { modelOfRun } from "./run-model.ts";

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError, userError } from "../core/errors.ts";
-import { ADAPTER_CONFIG } from "../io/adapter.ts";
+import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
 import { nodeFolder } from "../platform/node/storage.ts";
 import { findCheckpoints, type Notice, openCheckpoint } from "../run/checkpoints.ts";
 import { RUN_FILE } from "../run/files.ts";

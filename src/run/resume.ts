@@ -5,8 +5,8 @@ import { parseLines } from "../report/lines.ts";
 import type { Folder } from "../storage/folder.ts";
 import { exists, readBytes, readText } from "../storage/read.ts";
 import { charTokenizerOf } from "../text/char.ts";
-import { loadTokenizer, TOKENIZER_FILES } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { TOKENIZER_FILES } from "../text/tokenizer-files.ts";
 import {
   findCheckpoints,
   type Notice,
@@ -33,6 +33,7 @@ export async function alphabetOfRun(
   settings: Pick<TrainSettings, "tokenizer" | "model">,
 ): Promise<Tokenizer | undefined> {
   if (settings.tokenizer !== "char" || settings.model !== undefined) return undefined;
+  const { loadTokenizer } = await import("../text/load.ts");
   for (const { folder } of await findCheckpoints(run)) {
     try {
       const files = new Map<string, Uint8Array>();

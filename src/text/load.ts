@@ -10,23 +10,8 @@ import { readJson, readObject, readText, type TextFiles } from "./json-files.ts"
 import { endIdsSaid, type NamedTokens, namedTokens } from "./special-tokens.ts";
 import { startTokens } from "./start.ts";
 import { END_OF_TEXT, type Tokenizer } from "./tokenizer.ts";
+import { hasTokenizer, TOKENIZER_FILES } from "./tokenizer-files.ts";
 import type { AddedTokenJson, TokenizerJson } from "./tokenizer-json.ts";
-
-/** The files that a tokenizer may have; they are read, and written back as they were. */
-export const TOKENIZER_FILES: readonly string[] = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-  "chat_template.jinja",
-];
-
-/** Whether `files` hold a tokenizer that `loadTokenizer` would try to read. */
-export function hasTokenizer(files: TextFiles): boolean {
-  return files.has("tokenizer.json") || (files.has("vocab.json") && files.has("merges.txt"));
-}
 
 export interface LoadedTokenizer extends Tokenizer {
   /** Whether Hugging Face puts `startIds` before every text. */

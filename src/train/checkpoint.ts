@@ -9,7 +9,7 @@ import {
   type BaseModel,
   formatAdapterConfig,
   storedCorrection,
-} from "../io/adapter.ts";
+} from "../io/adapter-config.ts";
 import type { FileSource } from "../io/checkpoint.ts";
 import { type ModelDescription, planModelDirectory, streamWeights } from "../io/checkpoint-write.ts";
 import { GENERATION_CONFIG } from "../io/generation-config.ts";

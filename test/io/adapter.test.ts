@@ -1,12 +1,6 @@
 import { describe, expect, test } from "vitest";
-import {
-  ADAPTER_CONFIG,
-  ADAPTER_WEIGHTS,
-  formatAdapterConfig,
-  openAdapter,
-  parseAdapterConfig,
-  readCorrections,
-} from "../../src/io/adapter.ts";
+import { openAdapter, parseAdapterConfig, readCorrections } from "../../src/io/adapter.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, formatAdapterConfig } from "../../src/io/adapter-config.ts";
 import { writeSafetensors } from "../../src/io/safetensors-write.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { type LoraOptions, loraShapes } from "../../src/model/lora.ts";

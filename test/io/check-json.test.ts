@@ -12,8 +12,8 @@ const schema = v.strictObject({
 
 test.each([
   [{ of: "this", n: 0, list: [{ x: 1.5 }], when: "2026-01-31T12:00:00.123Z", any: { a: [] } }, undefined],
-  [null, [[], "wanted Object, got null"]],
-  [[], [["of"], "is missing"]],
+  [null, [[], "wanted an object, got null"]],
+  [[], [[], "wanted an object, got a list"]],
   [{ of: "this" }, [["n"], "is missing"]],
   [{ of: "that", n: 1 }, [["of"], 'wanted "this", got "that"']],
   [{ of: "this", n: -1 }, [["n"], "wanted 0 or more, got -1"]],

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { UserError } from "../../src/core/errors.ts";
 import { byteTokenizer } from "../../src/text/byte.ts";
 import { charTokenizer } from "../../src/text/char.ts";
-import { hasTokenizer, loadTokenizer } from "../../src/text/load.ts";
+import { loadTokenizer } from "../../src/text/load.ts";
+import { hasTokenizer } from "../../src/text/tokenizer-files.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 

@@ -1,17 +1,28 @@
 import { userError } from "../../core/errors.ts";
 import { nearest } from "../../core/nearest.ts";
-import { fieldElsewhere } from "./elsewhere.ts";
 import { BROUGHT, EITHER, fileName, SETTING_KEYS, SETTINGS, type SettingKey, type TrainSettings } from "./table.ts";
 
 const BY_NAME = new Map<string, SettingKey>(
   SETTING_KEYS.flatMap((key) => [fileName(key), ...SETTINGS[key].aliases].map((name) => [name, key] as const)),
 );
 
+/** What another tool's setting of a name and value is here, a remedy; `fieldElsewhere` knows those of Hugging Face. */
+export type FieldElsewhere = (name: string, value: unknown) => string | undefined;
+
+/** Whether an object has only names that are settings, so that nobody need know those of other tools. */
+export function allAreSettings(json: object): boolean {
+  return Object.keys(json).every((name) => BY_NAME.has(name));
+}
+
 /**
  * The settings that a JSON object gives, by their names in snake case; null stands for what is not said. `where` opens
  * messages. Throws `UserError` naming the field: one that is unknown, or what it got and what was wanted.
  */
-export function settingsFromJson(json: unknown, where: string): Partial<TrainSettings> {
+export function settingsFromJson(
+  json: unknown,
+  where: string,
+  elsewhere: FieldElsewhere = () => undefined,
+): Partial<TrainSettings> {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     userError(`${where}: wanted a JSON object of settings, such as {"learning_rate": 5e-5}`);
   const settings: Partial<Record<SettingKey, unknown>> = {};
@@ -19,9 +30,9 @@ export function settingsFromJson(json: unknown, where: string): Partial<TrainSet
   for (const [name, value] of Object.entries(json)) {
     const key = BY_NAME.get(name);
     if (key === undefined) {
-      const elsewhere = fieldElsewhere(name, value);
-      if (elsewhere === undefined || !isSilent(value))
-        unknown.push(`${name} is not a setting; ${elsewhere ?? remedyFor(name)}`);
+      const remedy = elsewhere(name, value);
+      if (remedy === undefined || !isSilent(value))
+        unknown.push(`${name} is not a setting; ${remedy ?? remedyFor(name)}`);
       continue;
     }
     if (value === null) continue;
@@ -37,7 +48,7 @@ export function settingsFromJson(json: unknown, where: string): Partial<TrainSet
 }
 
 /** The same, out of a file's text. */
-export function parseSettings(text: string, where: string): Partial<TrainSettings> {
+export function parseSettings(text: string, where: string, elsewhere?: FieldElsewhere): Partial<TrainSettings> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -46,7 +57,7 @@ export function parseSettings(text: string, where: string): Partial<TrainSetting
   }
   // run.json and training_args.json of a run can be given as they are.
   const inner = typeof json === "object" && json !== null && "settings" in json ? json.settings : json;
-  return settingsFromJson(inner, where);
+  return settingsFromJson(inner, where, elsewhere);
 }
 
 /**

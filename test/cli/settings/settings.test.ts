@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { describe, expect, test } from "vitest";
 import { addSettings, typedSettings } from "../../../src/cli/settings/options.ts";
+import { fieldElsewhere } from "../../../src/run/settings/elsewhere.ts";
 import { idleSettings } from "../../../src/run/settings/idle.ts";
 import { parseSettings, settingsFromJson, settingsToJson } from "../../../src/run/settings/json.ts";
 import { PRESET_NAMES } from "../../../src/run/settings/presets.ts";
@@ -81,7 +82,7 @@ describe("a configuration file", () => {
     ["[]", "c.json: wanted a JSON object of settings"],
     ["{", "c.json: is not valid JSON"],
   ])("%s is refused", (text, message) => {
-    expect(() => parseSettings(text, "c.json")).toThrow(message);
+    expect(() => parseSettings(text, "c.json", fieldElsewhere)).toThrow(message);
   });
 
   test("a dump of transformers' TrainingArguments says only what it says; every other name has a remedy", () => {
@@ -93,11 +94,15 @@ describe("a configuration file", () => {
       deepspeed: null,
       fsdp: [],
     };
-    expect(settingsFromJson(dump, "c.json")).toEqual({ learningRate: 5e-5 });
+    expect(settingsFromJson(dump, "c.json", fieldElsewhere)).toEqual({ learningRate: 5e-5 });
     for (const name of fields.TrainingArguments) {
       if (SETTING_KEYS.some((key) => [fileName(key), ...SETTINGS[key].aliases].includes(name))) continue;
-      expect(() => settingsFromJson({ [name]: 1 }, "c.json"), name).not.toThrow(/--help. lists them|did you mean/);
-      expect(() => settingsFromJson({ [name]: 1 }, "c.json"), name).toThrow(`c.json: ${name} is not a setting; `);
+      expect(() => settingsFromJson({ [name]: 1 }, "c.json", fieldElsewhere), name).not.toThrow(
+        /--help. lists them|did you mean/,
+      );
+      expect(() => settingsFromJson({ [name]: 1 }, "c.json", fieldElsewhere), name).toThrow(
+        `c.json: ${name} is not a setting; `,
+      );
     }
   });
 

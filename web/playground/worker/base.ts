@@ -2,9 +2,11 @@
 import { unzipSync } from "fflate";
 import { userError } from "../../../src/core/errors.ts";
 import { byteSize } from "../../../src/core/units.ts";
-import { ADAPTER_CONFIG } from "../../../src/io/adapter.ts";
-import { type FileSource, isModelFile } from "../../../src/io/checkpoint.ts";
-import { type OpenModel, openModelFiles } from "../../../src/run/model.ts";
+import { ADAPTER_CONFIG } from "../../../src/io/adapter-config.ts";
+import type { FileSource } from "../../../src/io/checkpoint.ts";
+import { isModelFile } from "../../../src/io/model-files.ts";
+import type { OpenModel } from "../../../src/run/model.ts";
+import { openModelFiles } from "../../../src/run/open-model.ts";
 import type { Input } from "../protocol.ts";
 
 /** A zip is unpacked in memory. */

@@ -1,5 +1,6 @@
 /** Settings that were said, checked by the table that the command line's are checked by. */
 import { userError } from "../../../src/core/errors.ts";
+import { fieldElsewhere } from "../../../src/run/settings/elsewhere.ts";
 import { idleSettings } from "../../../src/run/settings/idle.ts";
 import { settingsFromJson } from "../../../src/run/settings/json.ts";
 import { resolveSettings } from "../../../src/run/settings/resolve.ts";
@@ -13,7 +14,10 @@ const NOT_HERE = ["data", "eval_data", "model"];
 export function settingsOf(said: SaidSettings, base?: string): { settings: TrainSettings; notices: string[] } {
   const foreign = NOT_HERE.find((name) => name in said);
   if (foreign) userError(`settings: ${foreign} is chosen on the page, not set`, "usage");
-  const typed = { ...settingsFromJson(said, "settings"), ...(base === undefined ? {} : { model: base }) };
+  const typed = {
+    ...settingsFromJson(said, "settings", fieldElsewhere),
+    ...(base === undefined ? {} : { model: base }),
+  };
   const settings = resolveSettings({ typed });
   refuseAbsurd(settings);
   return { settings, notices: idleSettings(settings, typed) };

@@ -1,10 +1,10 @@
 /** Texts of a stored run's model, which stays loaded until another is asked for. */
 import { BROWSER } from "../../../src/browser/environment.ts";
 import { userError } from "../../../src/core/errors.ts";
-import { ADAPTER_CONFIG } from "../../../src/io/adapter.ts";
+import { ADAPTER_CONFIG } from "../../../src/io/adapter-config.ts";
 import { loadModel } from "../../../src/library/load.ts";
 import { createModelOf, type Model, type TextOptions } from "../../../src/library/model.ts";
-import { withCorrections } from "../../../src/run/model.ts";
+import { withCorrections } from "../../../src/run/open-model.ts";
 import type { Folder } from "../../../src/storage/folder.ts";
 import { exists, openFiles } from "../../../src/storage/read.ts";
 import type { DeviceWish, Judged, SampleWish } from "../protocol.ts";
