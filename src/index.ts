@@ -61,7 +61,14 @@ export type { DataListener } from "./data/text-tokens.ts";
 export type { CachedFolder, OpenCache, TokenCache } from "./data/token-cache.ts";
 export type { LengthCounts } from "./data/token-meta.ts";
 /** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */
-export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
+export type { TokenLogProbability } from "./generate/decoder.ts";
+export {
+  createGenerator,
+  type Generated,
+  type Generator,
+  type SequenceToken,
+  type Token,
+} from "./generate/generate.ts";
 export {
   type GenerateOptions,
   type Generation,

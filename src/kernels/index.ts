@@ -17,6 +17,7 @@ import type { AnyOp } from "./op.ts";
 import { sampleTokenOp } from "./sample-token.ts";
 import { scaleOp } from "./scale.ts";
 import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
+import { topTokensOp } from "./top-tokens.ts";
 
 /** Every op, for whoever checks or lists them all. */
 export const OPS: readonly AnyOp[] = [
@@ -46,4 +47,5 @@ export const OPS: readonly AnyOp[] = [
   scaledFillOp,
   scaledSumOp,
   scaleOp,
+  topTokensOp,
 ];

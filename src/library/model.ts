@@ -1,5 +1,5 @@
 import { userError } from "../core/errors.ts";
-import { createGenerator, type Generated, type Generator } from "../generate/generate.ts";
+import { createGenerator, type Generated, type Generator, type SequenceToken } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
@@ -46,6 +46,11 @@ export interface Model {
   generateIds(prompts: readonly (string | readonly number[])[], options?: TextOptions): Promise<Generated[]>;
   /** Gives a text's continuation as it comes, piece by piece. */
   stream(text: string, options?: TextOptions): AsyncGenerator<string, Generated>;
+  /**
+   * Continues texts, each as often as `numReturnSequences` says, all at once, and gives each new token as it comes: of which sequence
+   * it is, its id, the text of the sequence so far, and log-probabilities where they are asked for.
+   */
+  streamAll(texts: readonly string[], options?: TextOptions): AsyncGenerator<SequenceToken, Generated[]>;
   /** Of texts as records: after the start token where the model has one, up to the end token. */
   loss(texts: string | readonly string[]): Promise<Loss>;
   /** Saves it as Hugging Face has models: in a new folder (a path, or `name` of a storage), or into a map of files. */
@@ -190,25 +195,39 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     return typeof texts === "string" && wholes.length === 1 ? wholes[0]! : wholes;
   }
 
-  async function* stream(text: string, options: TextOptions = {}): AsyncGenerator<string, Generated> {
-    const ids = idsOf(text, options);
+  async function* streamAll(
+    texts: readonly string[],
+    options: TextOptions = {},
+  ): AsyncGenerator<SequenceToken, Generated[]> {
+    const ids = encodePrompts(texts, (text) => idsOf(text, options));
     const end = await turn();
-    let tokens: ReturnType<Generator["stream"]> | undefined;
+    let tokens: ReturnType<Generator["streamAll"]> | undefined;
     try {
       const { generator } = await loadedModel(options.signal);
-      tokens = generator.stream(ids, generateOptions(options), options.signal);
+      tokens = generator.streamAll(ids, generateOptions(options), options.signal);
+      return yield* tokens;
+    } finally {
+      // Where the loop was left, it still runs.
+      await tokens?.return([]);
+      end();
+    }
+  }
+
+  async function* stream(text: string, options: TextOptions = {}): AsyncGenerator<string, Generated> {
+    if ((options.numReturnSequences ?? 1) > 1)
+      userError("numReturnSequences: one sequence is streamed; use streamAll, or generate, for more", "usage");
+    const tokens = streamAll([text], options);
+    try {
       let shown = "";
       for (;;) {
         const next = await tokens.next();
-        const { text: whole = "" } = next.value;
+        const { text: whole = "" } = next.done ? next.value[0]! : next.value;
         if (whole.length > shown.length) yield whole.slice(shown.length);
         shown = whole;
-        if (next.done) return next.value;
+        if (next.done) return next.value[0]!;
       }
     } finally {
-      // Where the loop was left, it still runs.
-      await tokens?.return(undefined as never);
-      end();
+      await tokens.return([]);
     }
   }
 
@@ -285,6 +304,7 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     generate: generate as Model["generate"],
     generateIds,
     stream,
+    streamAll,
     loss,
     save,
     async toZip() {
