@@ -2,6 +2,7 @@ import { accumulateOp } from "./accumulate.ts";
 import { adamwOp } from "./adamw.ts";
 import { addOp } from "./add.ts";
 import { attentionBackwardOp, attentionOp } from "./attention.ts";
+import { attentionWeightsOp } from "./attention-weights.ts";
 import { cacheAppendOp, cachedAttentionOp } from "./cached-attention.ts";
 import { castOp } from "./cast.ts";
 import { columnSumOp } from "./column-sum.ts";
@@ -26,6 +27,7 @@ export const OPS: readonly AnyOp[] = [
   addOp,
   attentionBackwardOp,
   attentionOp,
+  attentionWeightsOp,
   cacheAppendOp,
   cachedAttentionOp,
   castOp,

@@ -1,9 +1,11 @@
 import { userError } from "../core/errors.ts";
+import type { LayerAttention } from "../generate/attention.ts";
 import { createGenerator, type Generated, type Generator, type SequenceToken } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
+import type { NearToken } from "../model/nearest-tokens.ts";
 import { initialPieces, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import { MODEL_FOLDER } from "../run/files.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
@@ -14,6 +16,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
 import { openFiles } from "../storage/read.ts";
+import { startedWith, startOf } from "../text/ids.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Device, Environment } from "./environment.ts";
 
@@ -32,6 +35,21 @@ export interface Loss {
   readonly perplexity: number;
   /** That counted. */
   readonly tokens: number;
+}
+
+/** Where the tokens of a text look. */
+export interface TextAttention {
+  /** Of the text, a start token included where the model has one. */
+  readonly ids: readonly number[];
+  /** The text of each of them; of a part of a character, U+FFFD. */
+  readonly tokens: readonly string[];
+  /** Probabilities [H, T, T] of each layer that was asked for. */
+  readonly layers: readonly LayerAttention[];
+}
+
+/** A token beside another one. */
+export interface SimilarToken extends NearToken {
+  readonly text: string;
 }
 
 /** A model with its tokenizer. One call at a time computes; others wait. */
@@ -53,6 +71,13 @@ export interface Model {
   streamAll(texts: readonly string[], options?: TextOptions): AsyncGenerator<SequenceToken, Generated[]>;
   /** Of texts as records: after the start token where the model has one, up to the end token. */
   loss(texts: string | readonly string[]): Promise<Loss>;
+  /** The attention over a text, of the layers that are asked for (from 0), else of all. */
+  attention(
+    text: string,
+    options?: { readonly layers?: readonly number[]; readonly signal?: AbortSignal },
+  ): Promise<TextAttention>;
+  /** The tokens whose rows of the embedding have the smallest angle to one's (an id, or the text of one token), the nearest first. */
+  nearestTokens(token: number | string, count?: number): Promise<SimilarToken[]>;
   /** Saves it as Hugging Face has models: in a new folder (a path, or `name` of a storage), or into a map of files. */
   save(to: string | Folder | Map<string, Uint8Array>, name?: string): Promise<void>;
   /** The same files in one zip. */
@@ -263,6 +288,38 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     });
   }
 
+  async function attention(
+    text: string,
+    { layers, signal }: { readonly layers?: readonly number[]; readonly signal?: AbortSignal } = {},
+  ): Promise<TextAttention> {
+    const startToken = source?.startToken ?? tokenizer.endId !== undefined;
+    const ids = startedWith(startToken || text === "" ? startOf(tokenizer) : [], tokenizer.encode(text));
+    return inTurn(async () => {
+      const { runtime, layout } = await loadedModel(signal);
+      const { readAttention } = await import("../generate/attention.ts");
+      const read = await readAttention(runtime, config(), layout, ids, layers);
+      return { ids, tokens: ids.map((id) => tokenizer.decode([id])), layers: read };
+    });
+  }
+
+  async function nearest(token: number | string, count = 10): Promise<SimilarToken[]> {
+    const ids = typeof token === "number" ? [token] : tokenizer.encode(token);
+    const [id] = ids;
+    if (id === undefined || ids.length > 1)
+      userError(
+        `${JSON.stringify(token)} is ${ids.length} tokens (${Array.from(ids, (one) => JSON.stringify(tokenizer.decode([one]))).join(", ")}); wanted one, or an id`,
+      );
+    return inTurn(async () => {
+      const { runtime, layout } = await loadedModel();
+      const { nearestTokens } = await import("../model/nearest-tokens.ts");
+      const missing = new Set(tokenizer.missingIds);
+      const wanted = count + missing.size + Math.max(0, config().vocabSize - tokenizer.vocabSize);
+      const near = await nearestTokens(runtime, config(), layout, id, wanted);
+      const real = near.filter((one) => one.id < tokenizer.vocabSize && !missing.has(one.id));
+      return real.slice(0, count).map((one) => ({ ...one, text: tokenizer.decode([one.id]) }));
+    });
+  }
+
   function saveInto(folder: Folder, name: string): Promise<void> {
     return inTurn(async () => {
       const layout = layoutParameters(config());
@@ -306,6 +363,8 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     stream,
     streamAll,
     loss,
+    attention,
+    nearestTokens: nearest,
     save,
     async toZip() {
       const { files, close } = await savedFiles();

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { weightsCase } from "../../src/kernels/attention-weights.ts";
 import { attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
 import { OPS } from "../../src/kernels/index.ts";
 import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
@@ -149,6 +150,16 @@ const sampleToken = fc
   .record({ B: sizeUpTo(9, 1), V: sizeUpTo(129, 1), seed: fc.nat({ max: 1000 }), doSample: fc.boolean() })
   .map(({ B, V, ...rules }) => sampleCase({ ...rules, topK: 5, topP: 0.9 }, { ...f32([B, V]), scale: 2 }));
 
+const attentionWeights = fc
+  .record({ B: sizeUpTo(3, 1), T: sizeUpTo(33, 1), H: sizeUpTo(3, 1), D: sizeUpTo(17, 1), short: fc.nat({ max: 40 }) })
+  .map(({ B, T, H, D, short }) =>
+    weightsCase(
+      { batch: B, heads: H },
+      [B * T, 3 * H * D],
+      Array.from({ length: B }, (_, b) => (b === 0 ? T : short)),
+    ),
+  );
+
 const topTokens = fc
   .record({ B: sizeUpTo(9, 1), V: sizeUpTo(129, 5) })
   .map(({ B, V }) => topCase(5, { ...f32([B, V]), scale: 2 }));
@@ -234,6 +245,7 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   scale: matrix.map((shape) => ({ inputs: { x: f32(shape) }, attrs: { factor: -0.7 } })),
   scaledFill: matrix.map((shape) => ({ inputs: { dy: f32([1]), step }, attrs: { shape } })),
   scaledSum: sizeUpTo(129).map((N) => ({ inputs: { x: { ...f32([N]), values: positive(N) }, step } })),
+  attentionWeights,
   topTokens,
 };
 
