@@ -1,6 +1,7 @@
 /** What the page and its worker say to each other: calls with one answer each, and events of what goes on meanwhile. */
 import type { ErrorKind } from "../../src/core/errors.ts";
 import type { RunLine } from "../../src/report/lines.ts";
+import type { PlanFacts } from "../../src/report/plan-words.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 
 /** A text, or a file that was chosen. */
@@ -50,34 +51,7 @@ export interface RunWish {
 }
 
 /** What a run would be. Numbers alone: words are the page's. */
-export interface Prospect {
-  readonly data: {
-    readonly kind: "records" | "stream";
-    readonly records: number;
-    readonly tokens: number;
-    readonly ended: number;
-    readonly cut: number;
-    readonly longest: number;
-    readonly empty: number;
-    readonly duplicates: number;
-    /** Share of places. */
-    readonly padding: number;
-    /** What else was met, one phrase each. */
-    readonly findings: readonly string[];
-    /** Records or windows to evaluate on. */
-    readonly evaluation: number;
-  };
-  readonly parameters: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly width: number;
-  readonly places: number;
-  readonly vocabulary: number;
-  readonly tokenizer: string;
-  readonly maxSteps: number;
-  /** Records, packed rows or windows of a step. */
-  readonly rows: number;
-  readonly epochs: number;
+export interface Prospect extends PlanFacts {
   /** The most on the device, as predicted. */
   readonly deviceBytes: number;
   /** What a person should know of data and settings, one sentence each. */

@@ -1,4 +1,11 @@
 /** What the page says, in English. */
+import {
+  describeData,
+  describeEvaluation,
+  describeModel,
+  describeParts,
+  describePlan,
+} from "../../../src/report/plan-words.ts";
 import type { Prospect, StoredStatus } from "../protocol.ts";
 import type { Size } from "../settings.ts";
 
@@ -65,33 +72,17 @@ export const EN = {
   prospect: {
     data: "Data",
     model: "Model",
+    trains: "Trains",
     plan: "Plan",
     evaluation: "Validation",
     memory: "Memory",
     time: "Time",
   },
-  describeData: ({ data }: Prospect) =>
-    data.kind === "stream"
-      ? `${n(data.tokens)} tokens in ${data.records === 1 ? "one text" : `${n(data.records)} texts`}`
-      : [
-          counted(data.records, "record"),
-          counted(data.tokens, "token"),
-          `${n(data.ended)} end in the end token`,
-          `${n(data.cut)} cut`,
-          `longest ${n(data.longest)}`,
-          `${Math.round(100 * data.padding)} % padding`,
-          ...(data.empty > 0 ? [`${n(data.empty)} empty ones left out`] : []),
-          ...data.findings,
-          ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicates`] : []),
-        ].join(", "),
-  describeModel: (p: Prospect) =>
-    `${n(p.parameters)} parameters: ${counted(p.layers, "layer")}, ${counted(p.heads, "head")}, ${n(p.width)} wide, ` +
-    `${n(p.places)} places, ${n(p.vocabulary)} tokens (${p.tokenizer})`,
-  describePlan: (p: Prospect) =>
-    `${counted(p.maxSteps, "step")} of ${counted(p.rows, p.data.kind === "stream" ? "window" : "record")}: ` +
-    `${p.epochs.toFixed(1)} epochs`,
-  describeEvaluation: ({ data }: Prospect, every: number) =>
-    `on ${counted(data.evaluation, data.kind === "stream" ? "window" : "record")} held out, every ${counted(every, "step")}`,
+  describeData: (p: Prospect) => describeData(p),
+  describeModel: (p: Prospect) => describeModel(p),
+  describeParts: (p: Prospect) => describeParts(p),
+  describePlan: (p: Prospect) => describePlan(p),
+  describeEvaluation: (p: Prospect) => describeEvaluation(p),
   describeMemory: (size: string) => `${size} on the device at most`,
 
   describeTime: (time: string, rate: number, steps: number) =>

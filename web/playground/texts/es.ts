@@ -64,33 +64,64 @@ export const ES: Texts = {
   prospect: {
     data: "Datos",
     model: "Modelo",
+    trains: "Se entrena",
     plan: "Plan",
     evaluation: "Validación",
     memory: "Memoria",
     time: "Tiempo",
   },
-  describeData: ({ data }) =>
-    data.kind === "stream"
-      ? `${n(data.tokens)} tokens en ${data.records === 1 ? "un texto" : `${n(data.records)} textos`}`
-      : [
-          counted(data.records, "registro"),
-          counted(data.tokens, "token"),
-          `${n(data.ended)} acaban en el token final`,
-          `${n(data.cut)} cortados`,
-          `el más largo ${n(data.longest)}`,
-          `${Math.round(100 * data.padding)} % de relleno`,
-          ...(data.empty > 0 ? [`${n(data.empty)} vacíos omitidos`] : []),
-          ...data.findings,
-          ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicados`] : []),
-        ].join(", "),
+  describeData: ({ data }) => {
+    const { findings, padding, cache, endText } = data;
+    const kept = cache === undefined ? [] : [`guardados en ${cache}`];
+    if (data.kind === "stream")
+      return [
+        `${n(data.tokens)} tokens en ${data.records === 1 ? "un texto" : `${n(data.records)} textos`}`,
+        ...kept,
+      ].join(", ");
+    const own = [
+      ...(findings && findings.ownStart > 0 ? [`delante de ${n(findings.ownStart)} registros`] : []),
+      ...(findings && findings.ownEnd > 0 ? [`detrás de ${n(findings.ownEnd)}`] : []),
+    ];
+    return [
+      counted(data.records, "registro"),
+      counted(data.tokens, "token"),
+      `${n(data.ended)} acaban en el token final`,
+      `${n(data.cut)} cortados`,
+      `el más largo ${n(data.longest)}`,
+      ...(padding === undefined ? [] : [`${Math.round(100 * padding)} % de relleno`]),
+      ...(data.empty > 0 ? [`${n(data.empty)} vacíos omitidos`] : []),
+      ...(findings && findings.blank > 0 ? [`${n(findings.blank)} en blanco omitidos`] : []),
+      ...(findings && findings.separators > 0
+        ? [`registros entre ${n(findings.separators)} líneas de ${endText}`]
+        : []),
+      ...(own.length > 0 ? [`${endText} en los datos (${own.join(", ")}) tomado por el del propio registro`] : []),
+      ...(findings && findings.inside > 0 ? [`${n(findings.inside)} con ${endText} dentro`] : []),
+      ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicados`] : []),
+      ...kept,
+    ].join(", ");
+  },
   describeModel: (p) =>
     `${n(p.parameters)} parámetros: ${counted(p.layers, "capa")}, ${counted(p.heads, "cabeza")}, anchura ${n(p.width)}, ` +
-    `${n(p.places)} posiciones, ${n(p.vocabulary)} tokens (${p.tokenizer})`,
-  describePlan: (p) =>
-    `${counted(p.maxSteps, "paso")} de ${counted(p.rows, p.data.kind === "stream" ? "ventana" : "registro")}: ` +
-    `${p.epochs.toFixed(1)} épocas`,
-  describeEvaluation: ({ data }, every) =>
-    `con ${counted(data.evaluation, data.kind === "stream" ? "ventana" : "registro")} aparte, cada ${counted(every, "paso")}`,
+    `${n(p.places)} posiciones, ${n(p.vocabulary)} tokens (${p.tokenizer})${p.half ? ", en f16" : ""}`,
+  describeParts: ({ parameters, trained, lora, groups }) => {
+    if (trained === parameters && groups.length === 1) return undefined;
+    const share = `${n(trained)} parámetros (${((100 * trained) / parameters).toFixed(2)} % de los del modelo)`;
+    const what = lora
+      ? `LoRA de rango ${lora.rank}, alfa ${lora.alpha}, en ${lora.targets.join(", ")}: ${share}`
+      : share;
+    const rates = groups.filter(({ rateFactor }) => rateFactor !== 1).map((one) => `${one.name} a ${one.rateFactor}`);
+    return `${what}${rates.length > 0 ? `; de la tasa de aprendizaje: ${rates.join(", ")}` : ""}`;
+  },
+  describePlan: (p) => {
+    const row = p.packed ? "fila empaquetada" : p.data.kind === "stream" ? "ventana" : "registro";
+    const rows = p.packed ? "filas empaquetadas" : `${row}s`;
+    return (
+      `${counted(p.maxSteps, "paso")} de ${counted(p.rows, row, rows)}${p.batches > 1 ? ` en ${p.batches} lotes` : ""}: ` +
+      `${p.epochs.toFixed(1)} épocas, unos ${n(p.tokensSeen)} tokens`
+    );
+  },
+  describeEvaluation: (p) =>
+    `con ${counted(p.data.evaluation, p.data.kind === "stream" ? "ventana" : "registro")} aparte, cada ${counted(p.evalSteps, "paso")}`,
   describeMemory: (size) => `${size} en el dispositivo como máximo`,
 
   describeTime: (time, rate, steps) =>
