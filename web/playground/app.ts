@@ -14,7 +14,9 @@ import type {
   Outcome,
   Prospect,
   SaidSettings,
+  Sampled,
   SampleWish,
+  ShownToken,
   StoredRun,
 } from "./protocol.ts";
 import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment } from "./settings.ts";
@@ -80,9 +82,9 @@ export interface State {
   readonly outcome?: keyof Texts["outcome"] | undefined;
   readonly form: SampleForm;
   readonly sampling: boolean;
-  readonly results?: readonly Judged[] | undefined;
-  /** Of the one sample that comes as it is written. */
-  readonly coming?: string | undefined;
+  readonly results?: readonly Sampled[] | undefined;
+  /** The samples that are being written, as far as they are. */
+  readonly coming?: readonly (readonly ShownToken[])[] | undefined;
   /** The run whose deletion has to be said twice. */
   readonly removing?: string | undefined;
 }
@@ -134,7 +136,17 @@ const FIRST: State = {
   compared: new Map(),
   notices: [],
   alerts: [],
-  form: { prompt: "", count: 1, temperature: 0.8, topK: 40, topP: 1, seed: 0, maxNewTokens: 64 },
+  form: {
+    prompt: "",
+    count: 1,
+    temperature: 0.8,
+    topK: 40,
+    topP: 1,
+    minP: 0,
+    repetitionPenalty: 1,
+    seed: 0,
+    maxNewTokens: 64,
+  },
   sampling: false,
 };
 
@@ -248,8 +260,11 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       case "warned":
         set({ notices: [...state.notices, happening.message].slice(-MOST_NOTICES) });
         return;
-      case "text":
-        set({ coming: happening.text }, true);
+      case "tokens": {
+        const coming = [...(state.coming ?? [])];
+        for (const { sample, ...token } of happening.tokens) coming[sample] = [...(coming[sample] ?? []), token];
+        set({ coming }, true);
+      }
     }
   }
 
@@ -445,9 +460,10 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     async sample(count) {
       const { shown, form } = state;
       if (!shown || state.sampling) return;
-      set({ sampling: true, coming: "", results: undefined });
+      const wanted = count ?? form.count;
+      set({ sampling: true, coming: Array.from({ length: wanted }, () => []), results: undefined });
       await attempt(async () => {
-        const wish = { ...form, id: shown.id, ...(count === undefined ? {} : { count }) };
+        const wish = { ...form, id: shown.id, count: wanted };
         set({ results: await client.call("sample", wish) });
       });
       set({ sampling: false, coming: undefined });

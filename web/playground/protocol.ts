@@ -89,6 +89,28 @@ export interface Judged {
   readonly wellFormed?: boolean;
 }
 
+/** A token that the model chose, or might have chosen. */
+export interface Chance {
+  /** What it stands for; of the token that ends a text, nothing. */
+  readonly text: string;
+  /** It ends the text. */
+  readonly end: boolean;
+  /** Under the model, from 0 to 1, before any setting changed it. */
+  readonly probability: number;
+}
+
+/** A token of a sample. */
+export interface ShownToken extends Chance {
+  /** The likeliest others at its place. */
+  readonly rivals: readonly Chance[];
+}
+
+/** A sample that was asked for on the page. */
+export interface Sampled extends Judged {
+  /** Their texts together are the sample's, and then may come the one that ended it. */
+  readonly tokens: readonly ShownToken[];
+}
+
 export interface SampleWish {
   readonly id: string;
   readonly prompt: string;
@@ -96,6 +118,9 @@ export interface SampleWish {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
+  readonly minP: number;
+  /** 1: none. */
+  readonly repetitionPenalty: number;
   readonly seed: number;
   readonly maxNewTokens: number;
 }
@@ -128,8 +153,8 @@ export interface Calls {
   lines(wish: { readonly id: string }): readonly RunLine[];
   remove(wish: { readonly id: string }): void;
   zip(wish: { readonly id: string }): Blob;
-  /** Several at once; one alone is told as it comes, by "text" events. */
-  sample(wish: SampleWish): readonly Judged[];
+  /** Several at once; their tokens are told as they come, by "tokens" events. */
+  sample(wish: SampleWish): readonly Sampled[];
   /** Ends the sampling that goes on. */
   hush(wish: null): void;
 }
@@ -159,8 +184,8 @@ export type Happening =
   | { readonly event: "samples"; readonly step: number; readonly samples: readonly Judged[] }
   | { readonly event: "saved"; readonly step: number }
   | { readonly event: "warned"; readonly message: string }
-  /** The text so far of the one sample that is asked for. */
-  | { readonly event: "text"; readonly text: string };
+  /** More of the samples that are asked for, each by its number. */
+  | { readonly event: "tokens"; readonly tokens: readonly (ShownToken & { readonly sample: number })[] };
 
 /** From the worker. */
 export type Message =

@@ -155,6 +155,8 @@ export const EN = {
   temperature: "Temperature",
   topK: "Top k",
   topP: "Top p",
+  minP: "Min p",
+  repetitionPenalty: "Repetition penalty",
   count: "How many",
   seed: "Seed",
   length: "Most tokens",
@@ -163,6 +165,18 @@ export const EN = {
   hush: "Stop",
   sampling: "Sampling ...",
   results: "Results",
+  sampled: (count: number) => `${counted(count, "sample")}, done`,
+  percent: (share: number) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`,
+  endOfText: "end of text",
+  endMark: "end",
+  /** What is read out for a character that is not seen. */
+  unseenText: (text: string) =>
+    ({ " ": "space", "\n": "line break", "\t": "tab", "": "part of a character" })[text] ?? text,
+  tokenSays: (text: string, percent: string) => `${text}, ${percent}`,
+  rivals: "Instead of it",
+  rivalsHint:
+    "Each token's probability under the model, before the settings above change it, and its five rivals: point at it, touch it, or go there with Tab and the arrow keys.",
+  tokensOf: (prompt: string) => `Tokens after ${prompt === "" ? "the start" : prompt}`,
 
   kept: "Stored runs",
   keptHint: (memory: boolean): string =>

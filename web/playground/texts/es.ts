@@ -198,6 +198,8 @@ export const ES: Texts = {
   temperature: "Temperatura",
   topK: "Top k",
   topP: "Top p",
+  minP: "Min p",
+  repetitionPenalty: "Penalización por repetir",
   count: "Cuántas",
   seed: "Semilla",
   length: "Tokens como máximo",
@@ -206,6 +208,17 @@ export const ES: Texts = {
   hush: "Parar",
   sampling: "Generando ...",
   results: "Resultados",
+  sampled: (count) => `${counted(count, "muestra")}, hecho`,
+  percent: (share) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1).replace(".", ",")} %`,
+  endOfText: "fin del texto",
+  endMark: "fin",
+  unseenText: (text) =>
+    ({ " ": "espacio", "\n": "salto de línea", "\t": "tabulador", "": "parte de un carácter" })[text] ?? text,
+  tokenSays: (text, percent) => `${text}, ${percent}`,
+  rivals: "En su lugar",
+  rivalsHint:
+    "La probabilidad de cada token según el modelo, antes de que la cambien los ajustes de arriba, y sus cinco rivales: señálalo, tócalo, o ve a él con el tabulador y las flechas.",
+  tokensOf: (prompt) => `Tokens tras ${prompt === "" ? "el comienzo" : prompt}`,
 
   kept: "Entrenamientos guardados",
   keptHint: (memory) =>

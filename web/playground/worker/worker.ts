@@ -116,7 +116,7 @@ const HANDLERS: Handlers = {
     sampling?.abort(new StoppedError("another was asked for"));
     sampling = new AbortController();
     const { signal } = sampling;
-    return (await opened()).sampler.sample(wish, signal, (text) => tell({ event: "text", text }));
+    return (await opened()).sampler.sample(wish, signal, (tokens) => tell({ event: "tokens", tokens }));
   },
 
   async hush() {
