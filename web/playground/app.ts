@@ -1,11 +1,14 @@
 /** The page's state, and all that can be done with it. Views draw the one and call the other. */
+import type { TemplateResult } from "lit-html";
 import { duration } from "../../src/core/units.ts";
 import type { RunLine } from "../../src/report/lines.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
+import { offer } from "./offer.ts";
 import type {
   Answer,
   Base,
+  CallName,
   DeviceWish,
   Greeting,
   Happening,
@@ -18,6 +21,7 @@ import type {
   SampleWish,
   ShownToken,
   StoredRun,
+  Wish,
 } from "./protocol.ts";
 import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment } from "./settings.ts";
 import { type Elsewhere, openTabs } from "./tabs.ts";
@@ -87,6 +91,14 @@ export interface State {
   readonly coming?: readonly (readonly ShownToken[])[] | undefined;
   /** The run whose deletion has to be said twice. */
   readonly removing?: string | undefined;
+  /** Loaded when somebody opens it. */
+  readonly inside?: Inside | undefined;
+}
+
+/** A part of the page that has a state of its own. */
+export interface Inside {
+  view(): TemplateResult;
+  hear(happening: Happening): void;
 }
 
 export interface App {
@@ -117,6 +129,10 @@ export interface App {
   sample(count?: number): Promise<void>;
   hush(): void;
   dismiss(alert: string): void;
+  openInside(): Promise<void>;
+  /** What parts of the page with a state of their own need. */
+  call<K extends CallName>(name: K, wish: Wish<K>): Promise<Answer<K>>;
+  redraw(): void;
 }
 
 const LOOK_MS = 250;
@@ -217,6 +233,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
   }
 
   function hear(happening: Happening): void {
+    state.inside?.hear(happening);
     const { active, shown } = state;
     switch (happening.event) {
       case "begun": {
@@ -469,6 +486,13 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       set({ sampling: false, coming: undefined });
     },
     hush: () => void attempt(() => client.call("hush", null)),
+    openInside: () =>
+      attempt(async () => {
+        const { createInside } = await import("./inside/inside.ts");
+        if (!state.inside) set({ inside: createInside(app) });
+      }),
+    call: (name, wish) => client.call(name, wish),
+    redraw: () => set({}),
     dismiss: (message) => set({ alerts: state.alerts.filter((one) => one !== message) }),
   };
 
@@ -521,14 +545,4 @@ function without<T>(map: ReadonlyMap<string, T>, id: string): ReadonlyMap<string
   const rest = new Map(map);
   rest.delete(id);
   return rest;
-}
-
-/** Has the browser save a file. */
-function offer(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // Some browsers fetch it a little later.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,8 +1,12 @@
 /** What the page and its worker say to each other: calls with one answer each, and events of what goes on meanwhile. */
 import type { ErrorKind } from "../../src/core/errors.ts";
+import type { SimilarToken } from "../../src/library/model.ts";
 import type { RunLine } from "../../src/report/lines.ts";
 import type { PlanFacts } from "../../src/report/plan-words.ts";
+import type { StepProfile } from "../../src/run/step-profile.ts";
 import type { RunPhase } from "../../src/train/events.ts";
+import type { OpReport } from "../../src/verify/check-op.ts";
+import type { Check } from "../../src/verify/fixture.ts";
 
 /** A text, or a file that was chosen. */
 export interface Input {
@@ -125,6 +129,59 @@ export interface SampleWish {
   readonly maxNewTokens: number;
 }
 
+/** What the worker computes on, all that is known of it. */
+export interface AdapterReport {
+  readonly device: DeviceInfo;
+  /** As the browser tells it: vendor, architecture, device, description, sizes of subgroups. */
+  readonly info?: Readonly<Record<string, unknown>>;
+  /** Of the device, by WebGPU's names. */
+  readonly limits?: Readonly<Record<string, number>>;
+  readonly features?: readonly string[];
+  /** What kernels are chosen by. */
+  readonly traits: Readonly<Record<string, unknown>>;
+  readonly browser: {
+    readonly userAgent: string;
+    readonly cores: number;
+    /** In GiB, where the browser tells it. */
+    readonly memory?: number;
+    readonly crossOriginIsolated: boolean;
+  };
+}
+
+/** The step of the run that is set up, op by op. */
+export interface StepReport extends StepProfile {
+  readonly facts: PlanFacts;
+  readonly seconds: number;
+}
+
+/** Where the tokens of a text look, in all layers and heads. */
+export interface AttentionReport {
+  readonly text: string;
+  readonly tokens: readonly string[];
+  readonly heads: number;
+  /** [H, T, T] of each layer. */
+  readonly layers: readonly Float32Array[];
+}
+
+export interface NearestReport {
+  readonly token: string;
+  readonly near: readonly SimilarToken[];
+}
+
+/** Known results, as this device has them. */
+export interface VerifyReport {
+  readonly fixture: string;
+  readonly checks: readonly Check[];
+  readonly seconds: number;
+}
+
+export interface GradcheckReport {
+  readonly ops: readonly OpReport[];
+  /** A device without f16 leaves cases out. */
+  readonly f16: boolean;
+  readonly seconds: number;
+}
+
 export interface Outcome {
   readonly id: string;
   readonly reason: "finished" | "interrupted" | "early-stop" | "time-limit" | "already-finished" | "withdrawn";
@@ -157,6 +214,18 @@ export interface Calls {
   sample(wish: SampleWish): readonly Sampled[];
   /** Ends the sampling that goes on. */
   hush(wish: null): void;
+  adapter(wish: null): AdapterReport;
+  /** Times the ops of a step of such a run, on the worker's device. */
+  profile(wish: RunWish): StepReport;
+  /** Of a stored run's model. */
+  attention(wish: { readonly id: string; readonly text: string }): AttentionReport;
+  /** The tokens whose rows of the embedding are most like one's. */
+  nearest(wish: { readonly id: string; readonly token: string; readonly count: number }): NearestReport;
+  verify(wish: null): VerifyReport;
+  /** Checks every op; each is told by a "checked" event. */
+  gradcheck(wish: null): GradcheckReport;
+  /** Ends the profile or the check that goes on. */
+  endCheck(wish: null): void;
 }
 
 export type CallName = keyof Calls;
@@ -183,6 +252,7 @@ export type Happening =
   | { readonly event: "line"; readonly line: RunLine }
   | { readonly event: "samples"; readonly step: number; readonly samples: readonly Judged[] }
   | { readonly event: "saved"; readonly step: number }
+  | { readonly event: "checked"; readonly done: number; readonly all: number; readonly report: OpReport }
   | { readonly event: "warned"; readonly message: string }
   /** More of the samples that are asked for, each by its number. */
   | { readonly event: "tokens"; readonly tokens: readonly (ShownToken & { readonly sample: number })[] };

@@ -8,10 +8,16 @@ import {
 } from "../../../src/report/plan-words.ts";
 import type { Prospect, StoredStatus } from "../protocol.ts";
 import type { Size } from "../settings.ts";
+import type { Translator } from "./messages.ts";
 
 const number = new Intl.NumberFormat("en");
 const n = (value: number): string => number.format(Math.round(value));
 const counted = (count: number, one: string, many = `${one}s`): string => `${n(count)} ${count === 1 ? one : many}`;
+
+/** With so many digits behind the point, or the comma. */
+export function decimal(locale: string, value: number, digits: number): string {
+  return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
 
 export const EN = {
   locale: "en",
@@ -166,7 +172,8 @@ export const EN = {
   sampling: "Sampling ...",
   results: "Results",
   sampled: (count: number) => `${counted(count, "sample")}, done`,
-  percent: (share: number) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`,
+  decimal: (value: number, digits: number) => decimal("en", value, digits),
+  percent: (share: number) => `${decimal("en", 100 * share, share < 0.1 ? 2 : 1)} %`,
   endOfText: "end of text",
   endMark: "end",
   /** What is read out for a character that is not seen. */
@@ -201,6 +208,74 @@ export const EN = {
   removeSure: "Really delete",
   named: (action: string, title: string) => `${action}: ${title}`,
   failed: "That did not work",
+  /** What the library says. */
+  messages: { translate: (message) => message } as Translator,
+  inEnglish: "",
+
+  inside: {
+    title: "Look inside",
+    hint: "What a training step is made of and takes here, where the model's tokens look, and whether this device computes right.",
+    open: "Open",
+    tabs: { step: "A step", attention: "Attention", tokens: "Tokens", checks: "Checks" },
+    stop: "Stop",
+    working: "Working ...",
+    notBeside: "Not while a run trains.",
+    stepHint:
+      "The step of the run that is set up, as the one tape that the device runs: every op with its time. A few steps are made for it, and nothing is kept.",
+    measureStep: "Time every op",
+    stepTook: (ops: number, ms: number, runs: number) =>
+      `${counted(ops, "op")}, ${decimal("en", ms, 2)} ms in all: the mean of ${counted(runs, "step")}, each op timed by itself.`,
+    stepUntimed: (ops: number) =>
+      `${counted(ops, "op")}. This browser gives a page no timestamps of the GPU, so there are no times.`,
+    coarse: (us: number) =>
+      `This browser rounds times to some ${n(us)} µs, so short ops are known by their mean alone.`,
+    byOp: "By op",
+    op: "Op",
+    share: "Share",
+    nodes: "Nodes",
+    dispatches: "Dispatches",
+    tape: (ops: number) => `The whole tape, ${counted(ops, "line")}`,
+    begin: "before the blocks",
+    attentionHint: (title: string) =>
+      `Of the model of ${title}: how much each token of a sentence looks at those before it.`,
+    sentence: "Sentence",
+    showAttention: "Show",
+    layer: "Layer",
+    head: "Head",
+    meanOfHeads: "mean of all",
+    mapOf: (layer: number, head: string) => `Attention of layer ${layer}, head ${head}: a row looks at its columns`,
+    looks: (from: string, to: string, percent: string) => `${from} looks at ${to}: ${percent}`,
+    pointAtCell: "Point at a cell, touch it, or go through them with the arrow keys.",
+    nearestHint: (title: string) =>
+      `Of the model of ${title}: the tokens whose vectors in its embedding point the same way, 1 being the same direction.`,
+    token: "Token",
+    findNearest: "Find the nearest",
+    nearestTo: (token: string) => `Nearest to ${token}`,
+    number: "Number",
+    cosine: "Cosine",
+    checksHint:
+      "What gpt2 verify and gpt2 gradcheck do, on the device that this page computes on: a built-in model against the CPU in float64; and every op, its gradient against finite differences, and this device against the CPU.",
+    verify: "Verify",
+    gradcheck: "Check every op",
+    checkedSoFar: (done: number, all: number) => `${n(done)} of ${counted(all, "op")}`,
+    passed: "passed",
+    failed: "FAILED",
+    passedOf: (good: number, all: number) => `${n(good)} of ${n(all)} passed`,
+    took: (seconds: number) => `${seconds.toFixed(1)} s`,
+    check: "Check",
+    error: "Error",
+    bound: "Bound",
+    verdict: "Verdict",
+    allChecks: (count: number) => `All ${n(count)} checks`,
+    cases: "Cases",
+    differences: "By differences, of what is allowed",
+    device: "Device from the CPU",
+    noHalves: "This device has no f16: cases in f16 were checked by differences only.",
+    copy: "Copy the whole report as JSON",
+    download: "Download it",
+    copied: "Copied.",
+    copyYourself: "This browser does not let the page copy; here it is:",
+  },
   dismiss: "Dismiss",
   footer: "The model of a run is a zip that gpt2 generate and transformers open.",
 };

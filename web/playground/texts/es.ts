@@ -1,9 +1,17 @@
 /** Lo que dice la página, en español. */
-import type { Texts } from "./en.ts";
+import { decimal, type Texts } from "./en.ts";
+import { createTranslator, type MessagePair } from "./messages.ts";
 
 const number = new Intl.NumberFormat("es");
 const n = (value: number): string => number.format(Math.round(value));
+const real = (value: number, digits: number): string => decimal("es", value, digits);
 const counted = (count: number, one: string, many = `${one}s`): string => `${n(count)} ${count === 1 ? one : many}`;
+
+/** Lo que precede a un mensaje: dónde está el problema. */
+const PREFIXES: readonly MessagePair[] = [];
+
+/** Los mensajes de la biblioteca que se encuentran en esta página. */
+export const MESSAGES: readonly MessagePair[] = [];
 
 export const ES: Texts = {
   locale: "es",
@@ -105,7 +113,7 @@ export const ES: Texts = {
     `${n(p.places)} posiciones, ${n(p.vocabulary)} tokens (${p.tokenizer})${p.half ? ", en f16" : ""}`,
   describeParts: ({ parameters, trained, lora, groups }) => {
     if (trained === parameters && groups.length === 1) return undefined;
-    const share = `${n(trained)} parámetros (${((100 * trained) / parameters).toFixed(2)} % de los del modelo)`;
+    const share = `${n(trained)} parámetros (${real((100 * trained) / parameters, 2)} % de los del modelo)`;
     const what = lora
       ? `LoRA de rango ${lora.rank}, alfa ${lora.alpha}, en ${lora.targets.join(", ")}: ${share}`
       : share;
@@ -117,7 +125,7 @@ export const ES: Texts = {
     const rows = p.packed ? "filas empaquetadas" : `${row}s`;
     return (
       `${counted(p.maxSteps, "paso")} de ${counted(p.rows, row, rows)}${p.batches > 1 ? ` en ${p.batches} lotes` : ""}: ` +
-      `${p.epochs.toFixed(1)} épocas, unos ${n(p.tokensSeen)} tokens`
+      `${real(p.epochs, 1)} épocas, unos ${n(p.tokensSeen)} tokens`
     );
   },
   describeEvaluation: (p) =>
@@ -125,7 +133,7 @@ export const ES: Texts = {
   describeMemory: (size) => `${size} en el dispositivo como máximo`,
 
   describeTime: (time, rate, steps) =>
-    `unos ${time} (${rate.toFixed(2)} pasos/s, la mediana de ${counted(steps, "paso")}; sin validación ni guardado)`,
+    `unos ${time} (${real(rate, 2)} pasos/s, la mediana de ${counted(steps, "paso")}; sin validación ni guardado)`,
 
   train: "Entrenar",
   measure: "Medir el tiempo",
@@ -209,7 +217,8 @@ export const ES: Texts = {
   sampling: "Generando ...",
   results: "Resultados",
   sampled: (count) => `${counted(count, "muestra")}, hecho`,
-  percent: (share) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1).replace(".", ",")} %`,
+  decimal: real,
+  percent: (share) => `${real(100 * share, share < 0.1 ? 2 : 1)} %`,
   endOfText: "fin del texto",
   endMark: "fin",
   unseenText: (text) =>
@@ -245,6 +254,72 @@ export const ES: Texts = {
   removeSure: "Borrar de verdad",
   named: (action, title) => `${action}: ${title}`,
   failed: "Eso no funcionó",
+  messages: createTranslator(MESSAGES, PREFIXES),
+  inEnglish: "(la biblioteca lo dice en inglés)",
+
+  inside: {
+    title: "Mirar dentro",
+    hint: "De qué se compone un paso y cuánto tarda aquí, adónde miran los tokens del modelo, y si este dispositivo calcula bien.",
+    open: "Abrir",
+    tabs: { step: "Un paso", attention: "Atención", tokens: "Tokens", checks: "Pruebas" },
+    stop: "Parar",
+    working: "Trabajando ...",
+    notBeside: "No mientras se entrena.",
+    stepHint:
+      "El paso del entrenamiento que está preparado, como la única cinta que el dispositivo ejecuta: cada operación con su tiempo. Se dan unos pasos para ello, y no se guarda nada.",
+    measureStep: "Medir cada operación",
+    stepTook: (ops, ms, runs) =>
+      `${counted(ops, "operación", "operaciones")}, ${real(ms, 2)} ms en total: la media de ${counted(runs, "paso")}, cada operación medida por sí sola.`,
+    stepUntimed: (ops) =>
+      `${counted(ops, "operación", "operaciones")}. Este navegador no da a una página los tiempos de la GPU, así que no los hay.`,
+    coarse: (us) =>
+      `Este navegador redondea los tiempos a unos ${n(us)} µs, así que las operaciones cortas solo se conocen por su media.`,
+    byOp: "Por operación",
+    op: "Operación",
+    share: "Parte",
+    nodes: "Nodos",
+    dispatches: "Lanzamientos",
+    tape: (ops) => `La cinta entera, ${counted(ops, "línea")}`,
+    begin: "antes de los bloques",
+    attentionHint: (title) => `Del modelo de ${title}: cuánto mira cada token de una frase a los anteriores.`,
+    sentence: "Frase",
+    showAttention: "Mostrar",
+    layer: "Capa",
+    head: "Cabeza",
+    meanOfHeads: "media de todas",
+    mapOf: (layer, head) => `Atención de la capa ${layer}, cabeza ${head}: una fila mira a sus columnas`,
+    looks: (from, to, percent) => `${from} mira a ${to}: ${percent}`,
+    pointAtCell: "Señala una celda, tócala, o recórrelas con las flechas.",
+    nearestHint: (title) =>
+      `Del modelo de ${title}: los tokens cuyos vectores en su embedding apuntan hacia el mismo lado; 1 es la misma dirección.`,
+    token: "Token",
+    findNearest: "Buscar los más cercanos",
+    nearestTo: (token) => `Los más cercanos a ${token}`,
+    number: "Número",
+    cosine: "Coseno",
+    checksHint:
+      "Lo que hacen gpt2 verify y gpt2 gradcheck, en el dispositivo con que calcula esta página: un modelo incorporado frente a la CPU en float64; y cada operación, su gradiente frente a diferencias finitas, y este dispositivo frente a la CPU.",
+    verify: "Verificar",
+    gradcheck: "Probar cada operación",
+    checkedSoFar: (done, all) => `${n(done)} de ${counted(all, "operación", "operaciones")}`,
+    passed: "bien",
+    failed: "MAL",
+    passedOf: (good, all) => `${n(good)} de ${n(all)} bien`,
+    took: (seconds) => `${real(seconds, 1)} s`,
+    check: "Prueba",
+    error: "Error",
+    bound: "Límite",
+    verdict: "Veredicto",
+    allChecks: (count) => `Las ${n(count)} pruebas`,
+    cases: "Casos",
+    differences: "Por diferencias, de lo permitido",
+    device: "Dispositivo frente a la CPU",
+    noHalves: "Este dispositivo no tiene f16: los casos en f16 solo se probaron por diferencias.",
+    copy: "Copiar todo el informe como JSON",
+    download: "Descargarlo",
+    copied: "Copiado.",
+    copyYourself: "Este navegador no deja que la página copie; aquí está:",
+  },
   dismiss: "Cerrar",
   footer: "El modelo de un entrenamiento es un zip que abren gpt2 generate y transformers.",
 };

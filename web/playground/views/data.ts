@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { byteSize, duration } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
+import { messageView } from "./message.ts";
 
 const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain";
 
@@ -29,7 +30,7 @@ export function dataView(app: App): TemplateResult {
       ${modelView(app)}
       ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(title)}</strong></p>` : nothing}
       <div class="prospect" aria-live="polite" aria-busy=${looking}>
-        ${refusal === undefined ? nothing : html`<p class="problem">${refusal}</p>`}
+        ${refusal === undefined ? nothing : html`<p class="problem">${messageView(refusal, t)}</p>`}
         ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
         ${prospect ? prospectView(app) : nothing}
       </div>
@@ -113,7 +114,7 @@ function prospectView({ state: { texts: t, prospect, measured } }: App): Templat
           : nothing
       }
     </dl>
-    ${p.notices.map((notice) => html`<p class="warning">${notice}</p>`)}
+    ${p.notices.map((notice) => html`<p class="warning">${messageView(notice, t)}</p>`)}
   `;
 }
 

@@ -20,6 +20,8 @@ export type CameToken = ShownToken & { readonly sample: number };
 export interface Sampler {
   /** `told`: tokens as they come. */
   sample(wish: SampleWish, signal: AbortSignal, told: (tokens: CameToken[]) => void): Promise<Sampled[]>;
+  /** A run's model, which stays open until another's is wanted. */
+  model(id: string): Promise<Model>;
   zip(id: string): Promise<Blob>;
   /** Of a run that is removed, or trained on. */
   forget(): Promise<void>;
@@ -171,6 +173,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
         await tokens.return([]);
       }
     },
+    model: async (id) => (await opened(id)).model,
     async zip(id) {
       const model = await load(id, await home.model(id));
       try {
