@@ -8,10 +8,334 @@ const real = (value: number, digits: number): string => decimal("es", value, dig
 const counted = (count: number, one: string, many = `${one}s`): string => `${n(count)} ${count === 1 ? one : many}`;
 
 /** Lo que precede a un mensaje: dónde está el problema. */
-const PREFIXES: readonly MessagePair[] = [];
+const PREFIXES: readonly MessagePair[] = [
+  ["{}, line {}", "{1}, línea {2}"],
+  ["{}, record {}", "{1}, registro {2}"],
+  ["settings", "ajustes"],
+  ["train", "entrenamiento"],
+  ["attention", "atención"],
+  ["text {}", "texto {1}"],
+];
 
 /** Los mensajes de la biblioteca que se encuentran en esta página. */
-export const MESSAGES: readonly MessagePair[] = [];
+export const MESSAGES: readonly MessagePair[] = [
+  [
+    "no data: choose a file, paste a text, or take the example",
+    "no hay datos: elige un archivo, pega un texto o toma el ejemplo",
+  ],
+  [
+    "the data has no records: wanted a text file with one record a line",
+    "los datos no tienen registros: se esperaba un archivo de texto con un registro por línea",
+  ],
+  ["has no characters; wanted text", "no tiene caracteres; se esperaba texto"],
+  ["is empty; wanted text", "está vacío; se esperaba texto"],
+  ["has no records: all {} are empty or white space", "no tiene registros: los {1} están vacíos o en blanco"],
+  ["has no records: all {} are empty", "no tiene registros: los {1} están vacíos"],
+  [
+    "has no records; wanted text with one record a line, or JSON lines, CSV or Parquet",
+    "no tiene registros; se esperaba texto con un registro por línea, o JSON lines, CSV o Parquet",
+  ],
+  [".{} files are not read; {}", "los archivos .{1} no se leen; {2!}"],
+  ["unpack it: {}", "descomprímelo: {1}"],
+  ["save it as Parquet", "guárdalo como Parquet"],
+  [
+    "write one JSON object a line ({}), or say --data-format jsonl if it is so",
+    "escribe un objeto JSON por línea ({1}), o di --data-format jsonl si ya es así",
+  ],
+  [
+    "write its ids with tofile() as .bin, or its texts as .jsonl",
+    "escribe sus ids con tofile() como .bin, o sus textos como .jsonl",
+  ],
+  [
+    "byte {} ({}) is not UTF-8; convert the file, for example: {}",
+    "el byte {1} ({2}) no es UTF-8; convierte el archivo, por ejemplo: {3}",
+  ],
+  [
+    "byte {} is NUL; is it a binary file? wanted UTF-8 text, or say its --data-format",
+    "el byte {1} es NUL; ¿es un archivo binario? Se esperaba texto UTF-8, o di su --data-format",
+  ],
+  ["is UTF-16; convert it: {}", "está en UTF-16; conviértelo: {1}"],
+  [
+    "is longer than {} characters; say --stream if it is one long text",
+    "tiene más de {1} caracteres; activa stream si es un solo texto largo",
+  ],
+  [
+    "a record of more than {} characters; is it one long text?",
+    "un registro de más de {1} caracteres; ¿es un solo texto largo?",
+  ],
+  [
+    "a row of more than {} characters; is a quote never closed?",
+    "una fila de más de {1} caracteres; ¿hay unas comillas sin cerrar?",
+  ],
+  [
+    "{}; close it, and write a quote inside a field twice",
+    "{1}; ciérralas, y escribe dos veces unas comillas dentro de un campo",
+  ],
+  [
+    "has {} fields, the first row {}; quote fields that hold {} or line ends",
+    "tiene {1} campos, la primera fila {2}; pon entre comillas los campos que contengan {3} o saltos de línea",
+  ],
+  [
+    "columns are separated by {}, as its first line says",
+    "las columnas se separan por {1}, como dice su primera línea",
+  ],
+  ["columns are separated by {}, not {}; read so", "las columnas se separan por {1}, no por {2}; se lee así"],
+  [
+    'wanted a column "text", or "prompt" and "completion"; got {}; say which: --text-column',
+    'se esperaba una columna "text", o "prompt" y "completion"; hay {1}; di cuál: text_column',
+  ],
+  [
+    "no column {}; got {}; say which: --text-column, or --prompt-column and --completion-column",
+    "no hay columna {1}; hay {2}; di cuál: text_column, o prompt_column y completion_column",
+  ],
+  ["no column {}; got {}; say which: --prompt-column", "no hay columna {1}; hay {2}; di cuál: prompt_column"],
+  [
+    "column {} is {}, wanted text; choose another with --text-column",
+    "la columna {1} es {2}, se esperaba texto; elige otra con text_column",
+  ],
+  ["is not valid JSON ({})", "no es JSON válido ({1})"],
+  ["is JSON, but no object; wanted one such as {}", "es JSON, pero no un objeto; se esperaba uno como {1}"],
+  ["is a JSON array; write one object a line: {}", "es una lista JSON; escribe un objeto por línea: {1}"],
+  ["cannot be read as Parquet: {}; is the file whole?", "no se puede leer como Parquet: {1}; ¿está el archivo entero?"],
+  [
+    "cannot be read: {}; has it changed since it was chosen?",
+    "no se puede leer: {1}; ¿ha cambiado desde que se eligió?",
+  ],
+  [
+    "{} characters without white space; break the text into lines, or use --tokenizer byte",
+    "{1} caracteres sin espacios; parte el texto en líneas, o usa tokenizer byte",
+  ],
+  [
+    "{} records begin with {}, which is no token here and is learnt letter by letter; leave it out: every record starts after {} by itself",
+    "{1} registros empiezan con {2}, que aquí no es un token y se aprende letra a letra; quítalo: cada registro empieza por sí solo tras {3}",
+  ],
+  [
+    "{} records hold {}, which is no token here and is learnt letter by letter; leave it out: every record ends in {} by itself",
+    "{1} registros contienen {2}, que aquí no es un token y se aprende letra a letra; quítalo: cada registro acaba por sí solo en {3}",
+  ],
+  [
+    "{} of {} lines end in {}, and each line is a record; where records have several lines, put {} on a line of its own between them",
+    "{1} de {2} líneas acaban en {3}, y cada línea es un registro; si los registros tienen varias líneas, pon {4} en una línea propia entre ellos",
+  ],
+  [
+    "{} has {} tokens, a window of {} places takes {}; lower --n-positions, or give more text",
+    "{1} tiene {2} tokens, y una ventana de {3} posiciones necesita {4}; baja n_positions, o da más texto",
+  ],
+  [
+    "the text has {} tokens, a window {}; use more text, or a smaller --n-positions",
+    "el texto tiene {1} tokens, y una ventana {2}; da más texto, o baja n_positions",
+  ],
+  [
+    "--eval-split holds records out, and there is one record only; give more, or leave it out",
+    "eval_split aparta registros, y solo hay uno; da más, o pon eval_split a 0",
+  ],
+  [
+    "{} at line {}, column {} is not among the {} characters it was made of",
+    "{1} en la línea {2}, columna {3}, no está entre los {4} caracteres de que se hizo",
+  ],
+  ["the text holds half a surrogate pair; is it UTF-8?", "el texto tiene medio par suplente; ¿es UTF-8?"],
+  ["the text is empty; wanted at least one character", "el texto está vacío; se esperaba al menos un carácter"],
+  ["{} is chosen on the page, not set", "{1} se elige en la página, no es un ajuste"],
+  ["{} is not a setting; {}", "{1} no es un ajuste; {2!}"],
+  ["it is {} here", "aquí es {1}"],
+  ["did you mean {}?", "¿querías decir {1}?"],
+  ["`gpt2 train --help` lists them", "«gpt2 train --help» los enumera"],
+  ["{} and {} are the same; leave out one", "{1} y {2} son lo mismo; quita uno"],
+  ["{} and {} say the same in two ways; leave out one", "{1} y {2} dicen lo mismo de dos maneras; quita uno"],
+  [
+    "--prompt-column and --completion-column go together; give both, or --text-column",
+    "prompt_column y completion_column van juntos; da los dos, o text_column",
+  ],
+  [
+    "--text-column and --prompt-column exclude each other; leave out one",
+    "text_column y prompt_column se excluyen; quita uno",
+  ],
+  ["--stream has no records to pack; leave out --packing", "con stream no hay registros que empaquetar; quita packing"],
+  [
+    "{} is {}, no multiple of {} {}; change one of them",
+    "{1} es {2}, que no es múltiplo de {3} {4}; cambia uno de los dos",
+  ],
+  [
+    "{} {} cannot be cut into heads; give a multiple of {}, or {} too",
+    "{1} {2} no se puede repartir en cabezas; da un múltiplo de {3}, o también {4}",
+  ],
+  [
+    "{} {} by {} {} makes heads of {} columns, at most {} are possible; give more heads, or leave {} out",
+    "{1} {2} entre {3} {4} da cabezas de {5} columnas, y como mucho pueden ser {6}; da más cabezas, o quita {7}",
+  ],
+  [
+    "n_layer {}, n_embd {}, n_positions {} and per_device_train_batch_size {} take more memory than any browser gives; make them smaller",
+    "n_layer {1}, n_embd {2}, n_positions {3} y per_device_train_batch_size {4} piden más memoria de la que da ningún navegador; redúcelos",
+  ],
+  [
+    "{} wants something to evaluate on: give --eval-split 0.1 or --eval-data FILES, or leave it out",
+    "{1} necesita con qué validar: pon eval_split a 0.1, o quítalo",
+  ],
+  ["{} does nothing without --eval-split or --eval-data", "{1} no hace nada sin eval_split"],
+  [
+    "{} does nothing with --lr-scheduler-type constant; constant_with_warmup has a warm-up",
+    "{1} no hace nada con lr_scheduler_type constant; constant_with_warmup tiene calentamiento",
+  ],
+  ["{} does nothing with --save-steps 0", "{1} no hace nada con save_steps 0"],
+  ["{} does nothing with --samples 0", "{1} no hace nada con samples 0"],
+  [
+    "{} does nothing with --temperature 0, which is greedy",
+    "{1} no hace nada con temperature 0, que toma siempre lo más probable",
+  ],
+  [
+    "{} is for tables and JSON lines; this data has no columns",
+    "{1} es para tablas y JSON lines; estos datos no tienen columnas",
+  ],
+  ["{} is for LoRA; give --lora-rank as well, such as 8", "{1} es para LoRA; da también lora_rank, por ejemplo 8"],
+  [
+    "--lora-target-modules is for LoRA; give --lora-rank as well, such as 8",
+    "lora_target_modules es para LoRA; da también lora_rank, por ejemplo 8",
+  ],
+  [
+    "training needs {} of memory, {} is what {}; what fits: {}",
+    "entrenar necesita {1} de memoria, y {2} es lo que {3!}; lo que cabe: {4}",
+  ],
+  [
+    "training needs {} of memory, {} is what {}, and {} would not fit; use a smaller model or shorter records",
+    "entrenar necesita {1} de memoria, y {2} es lo que {3!}; ni {4} cabría: usa un modelo más pequeño o registros más cortos",
+  ],
+  [
+    "training needs {} of memory, more than {} has; {}",
+    "entrenar necesita {1} de memoria, más de la que tiene {2}; {3!}",
+  ],
+  ["what takes less: {}", "lo que pide menos: {1}"],
+  ["use a smaller model or shorter records", "usa un modelo más pequeño o registros más cortos"],
+  ["WebAssembly can have", "puede tener WebAssembly"],
+  ["this device has ({})", "tiene este dispositivo ({1})"],
+  [
+    "WebAssembly is out of memory; use a smaller batch, a shorter context or a smaller model",
+    "WebAssembly se ha quedado sin memoria; usa un lote más pequeño, un contexto más corto o un modelo más pequeño",
+  ],
+  ["a run trains here already; stop it first", "aquí ya se entrena algo; páralo primero"],
+  ["stopped after step {}", "parado tras el paso {1}"],
+  ["went on from step {}", "continuado desde el paso {1}"],
+  ["--max-hours were over after step {}", "max_hours se acabaron tras el paso {1}"],
+  [
+    "--max-hours are over: stopping after this step and saving",
+    "max_hours se acabaron: se para tras este paso y se guarda",
+  ],
+  ["no evaluation in {} was better than {} at step {}", "ninguna validación de {1} fue mejor que {2}, del paso {3}"],
+  [
+    "step {} left out: loss {}, grad_norm {}; the weights are as before",
+    "paso {1} omitido: loss {2}, grad_norm {3}; los pesos quedan como estaban",
+  ],
+  [
+    "step {} left out: a gradient times {} was too large for f16; the loss scale is {} from now on",
+    "paso {1} omitido: un gradiente por {2} era demasiado grande para f16; desde ahora la escala es {3}",
+  ],
+  [
+    "step {}: loss {} is {} deviations above its mean, {}",
+    "paso {1}: la pérdida {2} está {3} desviaciones por encima de su media, {4}",
+  ],
+  [
+    "{} steps in a row were not finite, the last one {} ({}); its texts are in {}; try a lower --learning-rate",
+    "{1} pasos seguidos no fueron finitos, el último el {2} ({3}); sus textos están en {4}; prueba con learning_rate más baja",
+  ],
+  [
+    "the data is not what the run began with ({}): it goes on, but not as one that never stopped",
+    "los datos no son con los que empezó ({1}): continúa, pero no como si nunca se hubiera parado",
+  ],
+  [
+    "the run was computed on {} and goes on on {}: from the same weights, in other bits",
+    "se calculaba en {1} y continúa en {2}: desde los mismos pesos, con otros bits",
+  ],
+  ["has no checkpoint yet; starting at the first step", "aún no tiene punto guardado; se empieza por el primer paso"],
+  ["has no checkpoint yet; wait for its first one", "aún no tiene punto guardado; espera al primero"],
+  [
+    "another tab or worker is at work there; wait for it, or choose another",
+    "otra pestaña trabaja ahí; espera a que acabe, o elige otro",
+  ],
+  ["the model that this run began with is gone", "el modelo con que empezó ya no está"],
+  ["{}; the model is saved, samples are left out", "{1!}; el modelo está guardado, y las muestras se omiten"],
+  ["all {} steps are done", "los {1} pasos están hechos"],
+  [
+    "no weights among them; wanted model.safetensors, with config.json and the tokenizer",
+    "no hay pesos entre ellos; se esperaba model.safetensors, con config.json y el tokenizador",
+  ],
+  ["is there twice; choose the files of one model", "está dos veces; elige los archivos de un solo modelo"],
+  ["is no zip that can be read ({})", "no es un zip que se pueda leer ({1})"],
+  [
+    "unpacks to more than {}; unpack it, and choose its files",
+    "descomprimido ocupa más de {1}; descomprímelo, y elige sus archivos",
+  ],
+  ["has {}; unpack it, and choose its files", "tiene {1}; descomprímelo, y elige sus archivos"],
+  [
+    "holds corrections (LoRA); open the model that gpt2 merge makes of them",
+    "contiene correcciones (LoRA); abre el modelo que gpt2 merge hace de ellas",
+  ],
+  [
+    "header length {}, but only {} bytes follow. Is the file cut short?",
+    "la cabecera dice medir {1}, pero solo siguen {2} bytes. ¿Está el archivo cortado?",
+  ],
+  [
+    "header length {}; wanted at most {} bytes. Is this a safetensors file?",
+    "la cabecera dice medir {1}; se esperaban como mucho {2} bytes. ¿Es un archivo safetensors?",
+  ],
+  ["{} bytes; wanted at least 8, the header's length", "{1} bytes; se esperaban al menos 8, lo que mide la cabecera"],
+  ["got {}; wanted config.json", "hay {1}; se esperaba config.json"],
+  [
+    "no tokenizer: got {}; wanted tokenizer.json, or vocab.json and merges.txt",
+    "no hay tokenizador: hay {1}; se esperaba tokenizer.json, o vocab.json y merges.txt",
+  ],
+  ["has no tokenizer.json, nor vocab.json and merges.txt", "no tiene tokenizer.json, ni vocab.json y merges.txt"],
+  ["tensor {} is {}; wanted {}", "el tensor {1} es {2}; se esperaba {3!}"],
+  [
+    "is {} wide, and how many heads share that is not in the weights; name its config.json with --config",
+    "su anchura es {1}, y cuántas cabezas la comparten no está en los pesos; elige también su config.json",
+  ],
+  [
+    "the model's logits are not finite: its weights are damaged, or training diverged",
+    "los logits del modelo no son finitos: sus pesos están dañados, o el entrenamiento divergió",
+  ],
+  [
+    "numReturnSequences is {}: without sampling all of them would be equal: set doSample, or numBeams",
+    "con temperatura 0 las {1} muestras serían iguales: pide una, o sube la temperatura",
+  ],
+  [
+    "temperature is {}: wanted 0, which is greedy, or {} and more",
+    "la temperatura es {1}: se esperaba 0, que toma siempre lo más probable, o {2} o más",
+  ],
+  [
+    "the text has {} tokens; at most {} can be shown, give a part of it",
+    "el texto tiene {1} tokens; se pueden mostrar {2} como mucho, da una parte",
+  ],
+  [
+    "the text has {} tokens, the model's context holds {}; give a part of it",
+    "el texto tiene {1} tokens, y en el contexto del modelo caben {2}; da una parte",
+  ],
+  ["{} is {} tokens ({}); wanted one, or an id", "{1} son {2} tokens ({3}); se esperaba uno"],
+  ["{} is no hardware", "{1} no es hardware"],
+  [
+    "WebGPU is missing: {}; a current Chrome, Edge, Safari or Firefox has it, on https",
+    "falta WebGPU: {1!}; un Chrome, Edge, Safari o Firefox actual lo tiene, en https",
+  ],
+  ["this page is not on https or localhost", "esta página no está en https ni en localhost"],
+  ["this browser has none", "este navegador no lo tiene"],
+  [
+    "WebGPU has no adapter here; is the browser's graphics acceleration switched off?",
+    "WebGPU no tiene aquí ningún adaptador; ¿está apagada la aceleración gráfica del navegador?",
+  ],
+  [
+    "this browser keeps no files for a page, or not on http",
+    "este navegador no guarda archivos para una página, o no en http",
+  ],
+  ["{} is {}; wanted {}", "{1} es {2}; se esperaba {3!}"],
+  ["a whole number, {} or more; {}", "un número entero, {1} o más; {2}"],
+  ["a whole number, {} or more", "un número entero, {1} o más"],
+  ["a number from {} to {}", "un número de {1} a {2}"],
+  ["a number, {} or more", "un número, {1} o más"],
+  ["at most {} on a page", "{1} como mucho en una página"],
+  ["at most {}, {}", "{1} como mucho, {2}"],
+  ["one of {}", "uno de {1}"],
+  ["true or false", "true o false"],
+  ["a list of texts", "una lista de textos"],
+  ["some text", "un texto"],
+];
 
 export const ES: Texts = {
   locale: "es",

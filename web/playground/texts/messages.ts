@@ -3,7 +3,10 @@
  * provokes them, so that no template is left that nothing says.
  */
 
-/** A message with `{}` where something of its own stands, and its translation, with `{1}`, `{2}` for them in their order. */
+/**
+ * A message with `{}` where something of its own stands, and its translation, with `{1}`, `{2}` for them in their order; `{1!}` where
+ * that is a message in its turn. All else may be somebody's words, and stays as it is.
+ */
 export type MessagePair = readonly [template: string, translation: string];
 
 export interface Translator {
@@ -21,22 +24,23 @@ export function createTranslator(pairs: readonly MessagePair[], prefixes: readon
   function by(list: readonly Compiled[], message: string): string | undefined {
     for (const { pattern, translation } of list) {
       const found = pattern.exec(message);
-      if (found) return translation.replace(/\{(\d)\}/g, (_, n: string) => inner(found[Number(n)] ?? ""));
+      if (!found) continue;
+      return translation.replace(/\{(\d)(!?)\}/g, (_, n: string, message: string) => {
+        const part = found[Number(n)] ?? "";
+        return message ? (translate(part) ?? part) : part;
+      });
     }
     return undefined;
   }
 
-  /** Something of its own may be a message, too. */
-  function inner(part: string): string {
-    return by(known, part) ?? part;
-  }
-
   function translate(message: string): string | undefined {
-    const whole = by(known, message);
-    if (whole !== undefined) return whole;
     const [, prefix = "", rest] = PREFIX.exec(message) ?? [];
+    const place = by(places, prefix);
+    // A place that is known as one belongs to no message.
+    const whole = place === undefined ? by(known, message) : undefined;
+    if (whole !== undefined) return whole;
     const told = rest === undefined ? undefined : translate(rest);
-    return told === undefined ? undefined : `${by(places, prefix) ?? prefix}: ${told}`;
+    return told === undefined ? undefined : `${place ?? prefix}: ${told}`;
   }
 
   return { translate };

@@ -63,7 +63,7 @@ function deviceView({ state: { texts: t, greeting } }: App): TemplateResult {
   return html`
     <details class="hint">
       <summary>${t.onCpu(device.threads)}</summary>
-      <p>${device.why ? html`${device.why}. ` : nothing}${t.moreGpu} ${device.threads < 2 ? t.moreThreads : nothing}</p>
+      <p>${device.why ? html`${messageView(device.why, t)}. ` : nothing}${t.moreGpu} ${device.threads < 2 ? t.moreThreads : nothing}</p>
     </details>
     ${storageView(t, storage)}
   `;
