@@ -280,7 +280,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       case "tokens": {
         const coming = [...(state.coming ?? [])];
         for (const { sample, ...token } of happening.tokens) coming[sample] = [...(coming[sample] ?? []), token];
-        set({ coming }, true);
+        set({ coming });
       }
     }
   }

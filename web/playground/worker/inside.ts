@@ -13,7 +13,7 @@ import type { AdapterReport, AttentionReport, GradcheckReport, StepReport, Verif
 import type { Devices } from "./devices.ts";
 
 /** How long a step is timed, op by op. */
-const PROFILE_SECONDS = 2;
+const PROFILE_SECONDS = 1;
 /** More would be no picture. */
 const MOST_SHOWN = 64;
 
