@@ -7,9 +7,10 @@ import { textSource } from "../../src/data/memory-source.ts";
 import { openData } from "../../src/data/open.ts";
 import { generationOptions } from "../../src/generate/options.ts";
 import { dataOptionsOf, tokenizerOf } from "../../src/run/data.ts";
+import { fileName, SETTING_KEYS } from "../../src/run/settings/table.ts";
 import { checkFit } from "../../src/train/fit.ts";
 import { fromFragment, saidBy } from "../../web/playground/settings.ts";
-import { ES, MESSAGES } from "../../web/playground/texts/es.ts";
+import { ES, HELPS, MESSAGES } from "../../web/playground/texts/es.ts";
 import { modelFilesOf } from "../../web/playground/worker/base.ts";
 import { settingsOf } from "../../web/playground/worker/check.ts";
 
@@ -43,6 +44,11 @@ test("every template is of a message that there is", () => {
     const used = [...translation.matchAll(/\{(\d)!?\}/g)].map(([, n]) => Number(n));
     expect(Math.max(0, ...used), template).toBeLessThanOrEqual(places);
   }
+});
+
+test("every setting of the page says in Spanish what it is for", () => {
+  const here = SETTING_KEYS.filter((key) => !["data", "evalData", "model"].includes(key)).map(fileName);
+  expect(Object.keys(HELPS).sort()).toEqual(here.sort());
 });
 
 const messageOf = async (act: () => unknown): Promise<string> => {

@@ -1,6 +1,7 @@
 /** The attention of one head over a sentence: a row for each token that looks, a column for each that it may look at. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { guard } from "lit-html/directives/guard.js";
+import { keyed } from "lit-html/directives/keyed.js";
 import type { AttentionReport } from "../protocol.ts";
 import type { Texts } from "../texts/en.ts";
 import { typed } from "../views/typed.ts";
@@ -80,7 +81,7 @@ function mapView(attention: AttentionReport, layer: number, head: number, t: Tex
   const { tokens } = attention;
   const weights = weightsOf(attention, layer, head);
   const names = tokens.map((token) => t.unseenText(token));
-  const caption = i.mapOf(layer + 1, head === ALL_HEADS ? i.meanOfHeads : String(head + 1));
+  const caption = i.mapOf(layer + 1, head === ALL_HEADS ? undefined : head + 1);
   return html`
     <h3 id="heat-title">${caption}</h3>
     <div class="scroll">
@@ -120,7 +121,7 @@ function mapView(attention: AttentionReport, layer: number, head: number, t: Tex
         </tbody>
       </table>
     </div>
-    <p class="readout" aria-hidden="true"></p>
+    ${keyed(caption, html`<p class="readout" aria-hidden="true"></p>`)}
     <p class="hint">${i.pointAtCell}</p>
   `;
 }

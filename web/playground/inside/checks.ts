@@ -68,9 +68,9 @@ function verifyView({ checks, seconds }: VerifyReport, t: Texts): TemplateResult
     some.map(
       (check) => html`<tr>
         <th scope="row">${check.name}</th>
+        <td>${verdict(passed(check), t)}</td>
         <td>${check.error.toExponential(2)}</td>
         <td>${check.bound.toExponential(0)}</td>
-        <td>${verdict(passed(check), t)}</td>
       </tr>`,
     );
   const table = (caption: string, some: readonly Check[], id: string): TemplateResult => html`<div
@@ -86,9 +86,9 @@ function verifyView({ checks, seconds }: VerifyReport, t: Texts): TemplateResult
       <thead>
         <tr>
           <th scope="col">${i.check}</th>
+          <th scope="col">${i.verdict}</th>
           <th scope="col">${i.error}</th>
           <th scope="col">${i.bound}</th>
-          <th scope="col">${i.verdict}</th>
         </tr>
       </thead>
       <tbody>
@@ -119,20 +119,20 @@ function gradcheckView(ops: readonly OpReport[], seconds: number | undefined, ha
         <thead>
           <tr>
             <th scope="col">${i.op}</th>
+            <th scope="col">${i.verdict}</th>
             <th scope="col">${i.cases}</th>
             <th scope="col">${i.differences}</th>
             <th scope="col">${i.device}</th>
-            <th scope="col">${i.verdict}</th>
           </tr>
         </thead>
         <tbody>
           ${ops.map(
             ({ op, cases, differences, device, where, passed }) => html`<tr>
               <th scope="row">${op}</th>
+              <td>${verdict(passed, t)} ${passed ? nothing : html`<code>${where} ${device.tensor}</code>`}</td>
               <td>${cases}</td>
               <td>${differences === undefined ? "\u2013" : t.percent(differences)}</td>
               <td>${device.error.toExponential(1)}</td>
-              <td>${verdict(passed, t)} ${passed ? nothing : html`<code>${where} ${device.tensor}</code>`}</td>
             </tr>`,
           )}
         </tbody>

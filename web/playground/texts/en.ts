@@ -68,6 +68,8 @@ export const EN = {
   } as Record<string, string>,
   more: "More settings",
   moreHint: "By the names of gpt2 train and of transformers.",
+  /** What a setting is for: the library says it in English. */
+  help: (_name: string, english: string): string => english,
   reset: "Back to the dial",
   compute: "Compute on",
   devices: { auto: "what is best", webgpu: "WebGPU", wasm: "WebAssembly" },
@@ -242,8 +244,10 @@ export const EN = {
     showAttention: "Show",
     layer: "Layer",
     head: "Head",
-    meanOfHeads: "mean of all",
-    mapOf: (layer: number, head: string) => `Attention of layer ${layer}, head ${head}: a row looks at its columns`,
+    meanOfHeads: "mean",
+    /** Without a head: the mean of all. */
+    mapOf: (layer: number, head?: number) =>
+      `Attention of layer ${layer}, ${head === undefined ? "the mean of its heads" : `head ${head}`}: a row looks at its columns`,
     looks: (from: string, to: string, percent: string) => `${from} looks at ${to}: ${percent}`,
     pointAtCell: "Point at a cell, touch it, or go through them with the arrow keys.",
     nearestHint: (title: string) =>
@@ -268,8 +272,8 @@ export const EN = {
     verdict: "Verdict",
     allChecks: (count: number) => `All ${n(count)} checks`,
     cases: "Cases",
-    differences: "By differences, of what is allowed",
-    device: "Device from the CPU",
+    differences: "Differences, of what is allowed",
+    device: "From the CPU",
     noHalves: "This device has no f16: cases in f16 were checked by differences only.",
     copy: "Copy the whole report as JSON",
     download: "Download it",
