@@ -61,7 +61,15 @@ export type { DataListener } from "./data/text-tokens.ts";
 export type { CachedFolder, OpenCache, TokenCache } from "./data/token-cache.ts";
 export type { LengthCounts } from "./data/token-meta.ts";
 /** Continues prompts: greedy, sampled or by beams, whole or token by token; options by Hugging Face's names. */
-export { createGenerator, type Generated, type Generator, type Token } from "./generate/generate.ts";
+export { type LayerAttention, readAttention } from "./generate/attention.ts";
+export type { TokenLogProbability } from "./generate/decoder.ts";
+export {
+  createGenerator,
+  type Generated,
+  type Generator,
+  type SequenceToken,
+  type Token,
+} from "./generate/generate.ts";
 export {
   type GenerateOptions,
   type Generation,
@@ -166,7 +174,7 @@ export {
   type TrainingTexts,
 } from "./library/finetune.ts";
 export type { LoadOptions, ModelSource, NewModelConfig } from "./library/load.ts";
-export type { Loss, Model, TextOptions } from "./library/model.ts";
+export type { Loss, Model, SimilarToken, TextAttention, TextOptions } from "./library/model.ts";
 export type { ArenaPart, ArenaState, StateStore } from "./model/arena.ts";
 /** Where parameters, gradients and moments lie: one arena each, in several states where it is large. */
 export { ARENA, type Arena, type ArenaLayout, readArena, statesOf, writeArena } from "./model/arena.ts";
@@ -191,6 +199,7 @@ export {
 export type { LoraLayer } from "./model/lora.ts";
 /** LoRA: corrections that train while the weights stay. */
 export { LORA_DEFAULTS, type LoraOptions, loraLayers, mergeLora } from "./model/lora.ts";
+export { type NearToken, nearestTokens } from "./model/nearest-tokens.ts";
 /** Parameters in one arena: where each lies, how it starts, and names to and from it. */
 export {
   declareParameters,
@@ -297,7 +306,14 @@ export {
 } from "./train/step.ts";
 export type { GroupResult } from "./train/trainer.ts";
 /** Runs the steps of a training run, giving each one's numbers as they come back. */
-export { createTrainer, resetOptimizer, type StepResult, type Trainer, type TrainOptions } from "./train/trainer.ts";
+export {
+  createTrainer,
+  type ProfiledTape,
+  resetOptimizer,
+  type StepResult,
+  type Trainer,
+  type TrainOptions,
+} from "./train/trainer.ts";
 /** Compares a runtime's logits, loss, gradients and optimiser steps with what a fixture expects. */
 export { builtInFixture } from "./verify/built-in.ts";
 /** Checks an op on its cases: its gradient by differences, then a runtime against the CPU. */

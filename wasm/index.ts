@@ -18,5 +18,5 @@ export {
   layerNormParameterParts,
   sumParts,
 } from "./rows";
-export { sampleToken } from "./sampling";
+export { sampleToken, topTokens } from "./sampling";
 export { finished, help, serve } from "./threads";

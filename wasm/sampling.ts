@@ -226,3 +226,37 @@ export function sampleToken(args: usize, piece: i32, scratch: usize): void {
   for (let i = 0; i < <i32>at(settings, ENDS); i++) if (at(settings, LISTS + i) == <u32>id) end = ENDED;
   store<u32>(finished, end);
 }
+
+/** args: B V T stride count | logits rows ids logProbabilities. A piece is a row. */
+export function topTokens(args: usize, piece: i32, _scratch: usize): void {
+  const V = intAt(args, 1);
+  const T = intAt(args, 2);
+  const stride = words(intAt(args, 3));
+  const count = intAt(args, 4);
+  const logits = addressAt(args, 5) + words(V) * <usize>piece;
+  const state = addressAt(args, 6) + words(piece);
+  if (load<u32>(state + FINISHED * stride) != 0) return;
+  const place = words((piece * T + <i32>load<u32>(state + POSITION * stride) + 1) * count);
+  const ids = addressAt(args, 7) + place;
+  const logs = addressAt(args, 8) + place;
+  const highest = maximumOf(logits, V);
+  const logSum = logOf(sumOfExp(logits, V, highest));
+  let last = -1;
+  for (let n = 0; n < count; n++) {
+    const lastOrder: u32 = last < 0 ? 0 : orderOf(realAt(logits, last));
+    let best = -1;
+    let bestOrder: u32 = 0;
+    for (let id = 0; id < V; id++) {
+      const order = orderOf(realAt(logits, id));
+      const behind = last < 0 || order < lastOrder || (order == lastOrder && id > last);
+      if (behind && (best < 0 || order > bestOrder)) {
+        best = id;
+        bestOrder = order;
+      }
+    }
+    // where logits are not finite there may be no other
+    last = best < 0 ? V - 1 : best;
+    store<u32>(ids + words(n), last);
+    store<f32>(logs + words(n), <f32>(<f64>(realAt(logits, last) - highest) - logSum));
+  }
+}

@@ -30,12 +30,6 @@ fn scaled(row: u32, id: u32) -> f32 {
   return select(score / bitcast<f32>(settings[TEMPERATURE]), BANNED, score < BARRED);
 }
 
-// A whole number that is larger for a larger float.
-fn order_of(x: f32) -> u32 {
-  let bits = bitcast<u32>(x);
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
-}
-
 fn weight_of(score: f32, top: f32) -> f32 {
   return select(exp(score - top), 0.0, score < BARRED);
 }

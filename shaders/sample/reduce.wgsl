@@ -22,6 +22,12 @@ fn total_of(value: f32, lane: u32) -> f32 {
   return workgroupUniformLoad(&floats[0]);
 }
 
+// A whole number that is larger for a larger float.
+fn order_of(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+}
+
 // The place of the largest word, the first of equals.
 fn place_of_maximum(word: u32, place: u32, lane: u32) -> u32 {
   words[lane] = word;

@@ -206,25 +206,31 @@ function checkAlignment(what: string, { dtype }: TensorType, offset: number): vo
   if (offset % elements !== 0) throw new Error(`${what}: offset ${offset} is not a multiple of ${elements}`);
 }
 
+function refer(tape: Pick<Tape, "origin">, value: Value): string {
+  const from = tape.origin(value);
+  if (from.kind === "view") return `${refer(tape, from.base)}+${from.offset}${formatShape(value.shape)}`;
+  return from.kind === "input" || from.kind === "state" ? from.name : `%${value.id}`;
+}
+
+/** A node as the tape prints it: `y %5 [8, 4] = scale(x=%3) {factor: 2}`. */
+export function nodeLine(tape: Pick<Tape, "origin">, { op, attrs, inputs, outputs }: Node): string {
+  const made = Object.entries(outputs).map(([name, value]) => `${name} %${value.id} ${formatShape(value.shape)}`);
+  const used = Object.entries(inputs).map(([name, value]) => `${name}=${refer(tape, value)}`);
+  const set = Object.entries(attrs).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+  return `${made.join(", ")} = ${op.name}(${used.join(", ")})${set.length ? ` {${set.join(", ")}}` : ""}`;
+}
+
 function print(tape: Tape): string {
-  const refer = (value: Value): string => {
-    const from = tape.origin(value);
-    if (from.kind === "view") return `${refer(from.base)}+${from.offset}${formatShape(value.shape)}`;
-    return from.kind === "input" || from.kind === "state" ? from.name : `%${value.id}`;
-  };
   const lines: string[] = [];
   for (const value of tape.values) {
     const from = tape.origin(value);
     if (from.kind === "input" || from.kind === "state") lines.push(`${from.kind} ${from.name}: ${formatType(value)}`);
     if (from.kind === "constant") lines.push(`constant %${value.id}: ${formatType(value)}`);
   }
-  tape.nodes.forEach(({ op, attrs, inputs, outputs }, at) => {
+  tape.nodes.forEach((node, at) => {
     for (const { name, start } of tape.sections) if (start === at) lines.push(`# ${name}`);
-    const made = Object.entries(outputs).map(([name, value]) => `${name} %${value.id} ${formatShape(value.shape)}`);
-    const used = Object.entries(inputs).map(([name, value]) => `${name}=${refer(value)}`);
-    const set = Object.entries(attrs).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-    lines.push(`${made.join(", ")} = ${op.name}(${used.join(", ")})${set.length ? ` {${set.join(", ")}}` : ""}`);
+    lines.push(nodeLine(tape, node));
   });
-  for (const [name, value] of tape.outputs) lines.push(`output ${name} = ${refer(value)}`);
+  for (const [name, value] of tape.outputs) lines.push(`output ${name} = ${refer(tape, value)}`);
   return lines.join("\n");
 }

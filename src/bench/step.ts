@@ -3,6 +3,7 @@ import type { Tuning } from "../kernels/tuning.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Tensors } from "../runtime/runtime.ts";
+import { type OpTime, timesOfNodes, timesOfOps } from "../runtime/tape-times.ts";
 import { drained, median } from "./measure.ts";
 import { costOf, type Peak, ratesOf } from "./rates.ts";
 import { OURS, type Row } from "./row.ts";
@@ -133,14 +134,10 @@ async function timeSteps({ program, inputs }: StepProgram, size: StepSize, effor
 async function shareRows({ program, tape, inputs }: StepProgram, size: StepSize, peak: Peak, stepMs: number) {
   if (!program.profile) return [];
   const batch = stepBatch(size, size.shape, size.shape.context, false);
-  const runs: Map<string, { ms: number; dispatches: number }>[] = [];
+  const runs: Map<string, OpTime>[] = [];
   for (let i = 0; i < PROFILES; i++) {
-    const byOp = new Map<string, { ms: number; dispatches: number }>();
-    for (const { op, microseconds } of await program.profile(inputs(batch, 1 + i))) {
-      const { ms, dispatches } = byOp.get(op) ?? { ms: 0, dispatches: 0 };
-      byOp.set(op, { ms: ms + microseconds / 1000, dispatches: dispatches + 1 });
-    }
-    runs.push(byOp);
+    const times = timesOfNodes(tape, [await program.profile(inputs(batch, 1 + i))]);
+    runs.push(new Map(timesOfOps(tape, times).map((time) => [time.op, time])));
   }
   const rows = [...runs[0]!.keys()].map((op) => {
     const ms = median(runs.map((run) => run.get(op)?.ms ?? 0));

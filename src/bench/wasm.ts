@@ -2,6 +2,7 @@ import { type AnyOp, defineOp, f32 } from "../kernels/op.ts";
 import { at } from "../kernels/wasm.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import type { Runtime, Tensors } from "../runtime/runtime.ts";
+import { timesOfNodes, timesOfOps } from "../runtime/tape-times.ts";
 import { createWasmRuntime, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import { exactly, fillAll, spread } from "./data.ts";
 import { benchGenerate, GENERATE_EFFORT } from "./generate.ts";
@@ -266,10 +267,8 @@ async function* benchOneStep(
     };
     const byOp = new Map<string, number[]>();
     for (let sample = 0; sample < effort.samples; sample++) {
-      const once = new Map<string, number>();
-      for (const { op, microseconds } of await compiled.program.profile!(compiled.inputs(batch, 1)))
-        once.set(op, (once.get(op) ?? 0) + microseconds / 1000);
-      for (const [op, ms] of once) byOp.set(op, [...(byOp.get(op) ?? []), ms]);
+      const times = timesOfNodes(compiled.tape, [await compiled.program.profile!(compiled.inputs(batch, 1))]);
+      for (const { op, ms } of timesOfOps(compiled.tape, times)) byOp.set(op, [...(byOp.get(op) ?? []), ms]);
     }
     const peak: Peak = { gflopsPerS, halfGflopsPerS: gflopsPerS, gbPerS: Number.POSITIVE_INFINITY };
     for (const [op, ms] of [...byOp].sort((a, b) => median(b[1]) - median(a[1]))) {

@@ -28,6 +28,7 @@ export interface GenerationFlags {
   readonly stopStrings?: readonly string[];
   readonly seed?: number;
   readonly logProbabilities?: boolean;
+  readonly topLogProbabilities?: number;
 }
 
 /** New tokens where nothing is said; the library's own default is transformers' 20. */
@@ -68,7 +69,8 @@ export function addGenerationOptions(command: Command): Command {
     .option("--length-penalty <x>", "beams: score = log-probability / length^x, default 1", any)
     .option("--early-stopping [when]", "beams: true, false or never", earlyStopping)
     .option("--seed <n>", "equal seeds give equal texts, default 42", wholeNumber(0))
-    .option("--log-probabilities", "with --json: of each token, under the model");
+    .option("--log-probabilities", "with --json: of each token, under the model")
+    .option("--top-log-probabilities <n>", "with --json: of the n likeliest tokens at each place", wholeNumber(1));
 }
 
 function listOf<T>(parse: (text: string) => T): (text: string, before: T[] | undefined) => T[] {
@@ -111,6 +113,7 @@ export function optionsOfFlags(
     tokenizer,
     seed,
     logProbabilities: flags.logProbabilities,
+    topLogProbabilities: flags.topLogProbabilities,
   };
 }
 

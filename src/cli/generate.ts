@@ -81,6 +81,7 @@ async function generate(flags: GenerateFlags, interrupt: Interrupt): Promise<voi
         "usage",
       );
   if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both", "usage");
+  if (flags.topLogProbabilities && !flags.json) userError("--top-log-probabilities is for --json: give both", "usage");
   interrupt.watch();
   const { signal } = interrupt;
   const model = await openModel(flags.model, { ...flags, signal });

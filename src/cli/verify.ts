@@ -10,7 +10,7 @@ import { noHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { builtInFixture } from "../verify/built-in.ts";
 import { readFixture } from "../verify/directory.ts";
-import { type Check, passed } from "../verify/fixture.ts";
+import { type Check, passed, worstOfEachKind } from "../verify/fixture.ts";
 import { readGenerationFixture, verifyGeneration } from "../verify/generation.ts";
 import { parseHashedFixture, verifyHashed } from "../verify/hashed.ts";
 import { verify } from "../verify/verify.ts";
@@ -101,15 +101,4 @@ function print(runtime: string, fixture: string, checks: readonly Check[], secon
   }
   const good = checks.filter(passed).length;
   terminal.result(`${good} of ${checks.length} checks passed in ${seconds.toFixed(1)} s`);
-}
-
-/** Checks of a kind differ in the tensor or step only: "grad wte.weight", "step 3 loss". Failed ones are all shown. */
-function worstOfEachKind(checks: readonly Check[]): Check[] {
-  const worst = new Map<string, Check>();
-  for (const check of checks) {
-    const kind = check.name.replace(/ \d+ /, " ").replace(/^(grad|final) .*?(\(key\))?$/, "$1 $2");
-    const before = worst.get(kind);
-    if (!before || check.error / check.bound > before.error / before.bound) worst.set(kind, check);
-  }
-  return checks.filter((check) => !passed(check) || [...worst.values()].includes(check));
 }

@@ -30,13 +30,15 @@ export interface DecodePlans {
 
 const LEAST_PLACES = 32;
 
-/** `settings`: words of the sampling settings; undefined where logits are wanted. */
+/** `settings`: words of the sampling settings; undefined where logits are wanted. `top`: likeliest tokens to keep of each place. */
 export function decodePlansOf(
   rows: readonly DecodeRow[],
   settings: number | undefined,
   { contextLength }: Gpt2Config,
+  top = 0,
 ): DecodePlans {
-  const shape: DecodeShape = { rows: rows.length, places: placesFor(rows, contextLength), settings: settings ?? 0 };
+  const places = placesFor(rows, contextLength);
+  const shape: DecodeShape = { rows: rows.length, places, settings: settings ?? 0, top };
   const prompts = distinctPrompts(rows);
   const longest = largest(prompts.map(({ ids }) => ids.length));
   const prompt = { prompts: prompts.length, length: Math.min(shape.places, roomFor(longest, contextLength)) };
@@ -49,7 +51,7 @@ export function decodeTapes(
   config: Gpt2Config,
   layout: ParameterLayout,
 ): [key: string, tape: () => Tape][] {
-  const key = `${mode} ${shape.rows} ${shape.places} ${shape.settings}`;
+  const key = `${mode} ${shape.rows} ${shape.places} ${shape.settings}${shape.top ? ` top ${shape.top}` : ""}`;
   return [
     [`prefill ${key} ${prompt.prompts} ${prompt.length}`, () => prefillTape(config, layout, shape, prompt, mode)],
     [key, () => decodeTape(config, layout, shape, mode)],

@@ -11,12 +11,20 @@ import { optionError } from "./option-error.ts";
 
 export type { DecodeRow } from "./decode-plans.ts";
 
+/** A token that may come, under the model: log(softmax(logits)), before any rule changed them. */
+export interface TokenLogProbability {
+  readonly id: number;
+  readonly logProbability: number;
+}
+
 /** What the device has made of a row so far. */
 export interface RowState {
   /** Prompt and output, an end token included. */
   readonly ids: readonly number[];
   /** Log-probabilities of the output. */
   readonly logProbabilities: readonly number[];
+  /** Of each place of the output the likeliest tokens, the likeliest first; empty where none are kept. */
+  readonly top: readonly (readonly TokenLogProbability[])[];
   /** One of `FINISHED`. */
   readonly finished: number;
 }
@@ -34,12 +42,17 @@ export interface LogitsSession {
   readonly places: number;
 }
 
+export interface SampleRules extends Partial<SampleSettings> {
+  /** Likeliest tokens that are kept of each place. */
+  readonly topLogProbabilities?: number;
+}
+
 /** Computes prompts once, then one token of every row at a time, from a cache of keys and values. */
 export interface Decoder {
   /** Rows that fit one batch, of the first of `rows`. */
   fit(rows: readonly DecodeRow[]): number;
   /** Samples every row to its end, a few tokens at a time without waiting for the host; gives all rows' states. */
-  sample(rows: readonly DecodeRow[], rules: Partial<SampleSettings>, signal?: AbortSignal): AsyncGenerator<RowState[]>;
+  sample(rows: readonly DecodeRow[], rules: SampleRules, signal?: AbortSignal): AsyncGenerator<RowState[]>;
   logits(rows: readonly DecodeRow[]): Promise<LogitsSession>;
   dispose(): void;
 }
@@ -60,8 +73,8 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
   }
 
   /** Compiles both plans and computes the prompts; gives the plan of a step and the logits, if they are asked for. */
-  async function start(rows: readonly DecodeRow[], settings: Uint32Array<ArrayBuffer> | undefined) {
-    const plans = decodePlansOf(rows, settings?.length, config);
+  async function start(rows: readonly DecodeRow[], settings: Uint32Array<ArrayBuffer> | undefined, top = 0) {
+    const plans = decodePlansOf(rows, settings?.length, config, top);
     const { shape, prompts } = plans;
     const compiled = decodeTapes(plans, config, layout).map(([key, tape]) => compile(key, tape));
     const [prefill, step] = (await Promise.all(compiled)) as [Program, Program];
@@ -71,9 +84,9 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
     return { shape, step, table, logits };
   }
 
-  async function* sample(rows: readonly DecodeRow[], rules: Partial<SampleSettings>, signal?: AbortSignal) {
+  async function* sample(rows: readonly DecodeRow[], rules: SampleRules, signal?: AbortSignal) {
     signal?.throwIfAborted();
-    const { shape, step } = await start(rows, packSettings(rules));
+    const { shape, step } = await start(rows, packSettings(rules), rules.topLogProbabilities);
     const needed = largest(rows.map(({ prompt, most }) => Math.min(most, shape.places) - prompt.length));
     let queued = 1;
     let burst = 1;
@@ -175,9 +188,21 @@ function writeSampling(
 }
 
 async function readRows(runtime: Runtime, rows: readonly DecodeRow[], shape: DecodeShape): Promise<RowState[]> {
-  const [state, history, logProbabilities] = await Promise.all(
-    (["rows", "history", "logProbabilities"] as const).map((name) => runtime.readState(decodeState(name, shape))),
+  const { top = 0 } = shape;
+  const names = [
+    "rows",
+    "history",
+    "logProbabilities",
+    ...(top ? (["topIds", "topLogProbabilities"] as const) : []),
+  ] as const;
+  const [state, history, logProbabilities, topIds, topLogProbabilities] = await Promise.all(
+    names.map((name) => runtime.readState(decodeState(name, shape))),
   );
+  const topAt = (place: number): TokenLogProbability[] =>
+    Array.from({ length: top }, (_, n) => ({
+      id: topIds![place * top + n]!,
+      logProbability: topLogProbabilities![place * top + n]!,
+    }));
   const stride = rowStride(rows.length);
   return rows.map(({ prompt }, row) => {
     const start = row * shape.places;
@@ -185,6 +210,7 @@ async function readRows(runtime: Runtime, rows: readonly DecodeRow[], shape: Dec
     return {
       ids: Array.from(history!.subarray(start, end)),
       logProbabilities: Array.from(logProbabilities!.subarray(start + prompt.length, end)),
+      top: top ? Array.from({ length: end - start - prompt.length }, (_, i) => topAt(start + prompt.length + i)) : [],
       finished: state![COLUMN.finished * stride + row]!,
     };
   });

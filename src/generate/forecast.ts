@@ -26,7 +26,11 @@ export function forecastGenerator(
   for (let at = 0; at < all.length; ) {
     const group = all.slice(at, at + rowsThatFit(all.slice(at), config, runtime));
     const settings = packSettings({ ...options, firstRow: at }).length;
-    for (const [key, tape] of decodeTapes(decodePlansOf(group, settings, config), config, layout)) {
+    for (const [key, tape] of decodeTapes(
+      decodePlansOf(group, settings, config, options.topLogProbabilities),
+      config,
+      layout,
+    )) {
       if (!known.has(key)) known.set(key, forecast.compile(tape()));
     }
     at += group.length;

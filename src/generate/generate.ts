@@ -5,7 +5,7 @@ import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Hypothesis } from "./beams.ts";
-import { createDecoder, type DecodeRow, type RowState } from "./decoder.ts";
+import { createDecoder, type DecodeRow, type RowState, type TokenLogProbability } from "./decoder.ts";
 import { optionError } from "./option-error.ts";
 import { type GenerateOptions, type Generation, generationOptions } from "./options.ts";
 import { createTextStream, type TextStream } from "./text-stream.ts";
@@ -22,6 +22,8 @@ export interface Generated {
   readonly text?: string;
   /** Where they were asked for: of each of `ids`, and of the end token. */
   readonly logProbabilities?: readonly number[];
+  /** Where they were asked for: at the place of each of `ids`, and of the end token, the likeliest tokens, the likeliest first. */
+  readonly topLogProbabilities?: readonly (readonly TokenLogProbability[])[];
   /** Of a beam search: log-probability / length^lengthPenalty, the end token included. */
   readonly score?: number;
 }
@@ -30,8 +32,16 @@ export interface Generated {
 export interface Token {
   readonly id: number;
   readonly logProbability?: number;
+  /** Where they were asked for: the tokens that were likeliest at its place, the likeliest first. */
+  readonly topLogProbabilities?: readonly TokenLogProbability[];
   /** Where a tokenizer was given: all the text so far, in whole characters. */
   readonly text?: string;
+}
+
+/** A new token of one of several sequences. */
+export interface SequenceToken extends Token {
+  /** Of the results: sequence i of a prompt's `numReturnSequences` after those of the prompts before it. */
+  readonly sequence: number;
 }
 
 export interface Generator {
@@ -50,6 +60,12 @@ export interface Generator {
    * leaving the loop or by `signal`, nothing of it is on the device any more.
    */
   stream(prompt: ArrayLike<number>, options?: GenerateOptions, signal?: AbortSignal): AsyncGenerator<Token, Generated>;
+  /** The same of several prompts, each `numReturnSequences` times, all at once: tokens of each sequence in their order. */
+  streamAll(
+    prompts: readonly ArrayLike<number>[],
+    options?: GenerateOptions,
+    signal?: AbortSignal,
+  ): AsyncGenerator<SequenceToken, Generated[]>;
   dispose(): void;
 }
 
@@ -116,40 +132,71 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     }
   }
 
-  async function* stream(given: ArrayLike<number>, wanted: GenerateOptions = {}, signal?: AbortSignal) {
+  async function* streamAll(
+    given: readonly ArrayLike<number>[],
+    wanted: GenerateOptions = {},
+    signal?: AbortSignal,
+  ): AsyncGenerator<SequenceToken, Generated[]> {
     const options = generationOptions(wanted, config);
     if (options.numBeams > 1)
       optionError((o) => `${o("numBeams")}: a search knows its words only at the end; use generate for beams`);
-    if (options.numReturnSequences > 1)
-      optionError((o) => `${o("numReturnSequences")}: one sequence is streamed; use generate for more`);
-    const [prompt] = idsOf([given]) as [readonly number[]];
-    const rows = decodeRows([prompt], options, config);
+    const each = decodeRows(idsOf(given), options, config);
     requireWeights(runtime, layout, "generate");
-    const text = options.tokenizer && createTextStream(options.tokenizer, options.stopStrings);
-    let sent = prompt.length;
+    const rows = each.flatMap((row) => new Array<DecodeRow>(options.numReturnSequences).fill(row));
+    const all: Generated[] = [];
     begin();
     try {
-      for await (const { states, results } of sampleAll(rows, 0, options, signal)) {
-        const [state, result] = [states[0]!, results[0]];
-        const last = result ? prompt.length + result.ids.length : state.ids.length;
-        for (; sent < last; sent++) {
-          const id = state.ids[sent]!;
-          text?.push(id);
-          yield {
-            id,
-            ...(options.logProbabilities ? { logProbability: state.logProbabilities[sent - prompt.length]! } : {}),
-            ...(text ? { text: text.text } : {}),
-          };
+      for (let at = 0; at < rows.length; ) {
+        const group = rows.slice(at, at + decoder.fit(rows.slice(at)));
+        const texts = group.map(() => options.tokenizer && createTextStream(options.tokenizer, options.stopStrings));
+        const sent = group.map(({ prompt }) => prompt.length);
+        let last: (Generated | undefined)[] = [];
+        for await (const { states, results } of sampleAll(group, at, options, signal)) {
+          for (const [row, state] of states.entries()) {
+            const { prompt } = group[row]!;
+            const result = results[row];
+            const end = result ? prompt.length + result.ids.length : state.ids.length;
+            for (; sent[row]! < end; sent[row]!++) {
+              const [id, place] = [state.ids[sent[row]!]!, sent[row]! - prompt.length];
+              const text = texts[row];
+              text?.push(id);
+              yield {
+                sequence: at + row,
+                id,
+                ...(options.logProbabilities ? { logProbability: state.logProbabilities[place]! } : {}),
+                ...(options.topLogProbabilities ? { topLogProbabilities: state.top[place]! } : {}),
+                ...(text ? { text: text.text } : {}),
+              };
+            }
+          }
+          last = results;
         }
-        if (result) return result;
+        for (const result of last) all.push(result!);
+        at += group.length;
       }
-      throw new Error("generate: the sequence has no end");
+      return all;
     } finally {
       busy = false;
     }
   }
 
-  return { generate, stream, dispose: () => decoder.dispose() };
+  async function* stream(given: ArrayLike<number>, wanted: GenerateOptions = {}, signal?: AbortSignal) {
+    if ((wanted.numReturnSequences ?? 1) > 1)
+      optionError((o) => `${o("numReturnSequences")}: one sequence is streamed; use streamAll, or generate, for more`);
+    const tokens = streamAll([given], wanted, signal);
+    try {
+      for (;;) {
+        const next = await tokens.next();
+        if (next.done) return next.value[0]!;
+        const { sequence: _, ...token } = next.value;
+        yield token;
+      }
+    } finally {
+      await tokens.return([]);
+    }
+  }
+
+  return { generate, stream, streamAll, dispose: () => decoder.dispose() };
 }
 
 /** Prompts as lists of ids; a text, or a list that is not one of lists, is the usual mistake. */
@@ -227,6 +274,7 @@ function resultOf(
     ...(stopped === "end" ? { endId: state.ids[end]! } : {}),
     ...(text ? { text: text.text } : {}),
     ...(options.logProbabilities ? { logProbabilities: state.logProbabilities.slice(0, known - prompt.length) } : {}),
+    ...(options.topLogProbabilities ? { topLogProbabilities: state.top.slice(0, known - prompt.length) } : {}),
   };
 }
 

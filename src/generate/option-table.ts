@@ -21,6 +21,7 @@ export const NUMBERS: Readonly<Record<string, readonly [least: number, most: num
     numReturnSequences: [1, 2 ** 24, true],
     lengthPenalty: [-1e3, 1e3, false],
     seed: [0, Number.MAX_SAFE_INTEGER, true],
+    topLogProbabilities: [0, 100, true],
   };
 const OTHERS = [
   "doSample",
@@ -52,7 +53,8 @@ const noEncoder = leaveOut("GPT-2 has no encoder");
 const alone = absent("every token is computed by the model itself");
 const cached = leaveOut("keys and values are always cached, in as many places as a request needs");
 const numbers: Remedy = (o) =>
-  `leave it out: a result has its ids, and with ${o("logProbabilities")} their log-probabilities`;
+  `leave it out: a result has its ids, with ${o("logProbabilities")} their log-probabilities, and with ` +
+  `${o("topLogProbabilities")} those of the likeliest tokens beside them`;
 const banned: Remedy = (o) => `it is not to be had here; ${o("badWordsIds")} bans words`;
 
 /** Names that people bring along from elsewhere, all of transformers' GenerationConfig among them. */
@@ -118,6 +120,8 @@ export const ELSEWHERE: Readonly<Record<string, Remedy>> = {
   returnDictInGenerate: numbers,
   FromModelConfig: leaveOut("it says nothing about a text"),
   transformersVersion: leaveOut("it says nothing about a text"),
+  logprobs: its("logProbabilities"),
+  topLogprobs: its("topLogProbabilities"),
   maxTokens: its("maxNewTokens"),
   length: its("maxNewTokens"),
   n: its("numReturnSequences"),

@@ -42,6 +42,8 @@ export interface GenerateOptions {
   readonly seed?: number | undefined;
   /** Also give each new token's log-probability under the model, before any rule changed it. */
   readonly logProbabilities?: boolean | undefined;
+  /** Also give the tokens that were likeliest at each new token's place, so many, with the same log-probabilities. Default 0. */
+  readonly topLogProbabilities?: number | undefined;
 }
 
 /** Checked options, every default filled in. */
@@ -57,6 +59,7 @@ export interface Generation extends Omit<NextTokenRules, "minLength"> {
   readonly tokenizer: GenerationTokenizer | undefined;
   readonly seed: number;
   readonly logProbabilities: boolean;
+  readonly topLogProbabilities: number;
 }
 
 /** As much of a tokenizer as generation needs. */
@@ -125,6 +128,7 @@ export function generationOptions(
     tokenizer: options.tokenizer,
     seed: options.seed ?? 0,
     logProbabilities: options.logProbabilities ?? false,
+    topLogProbabilities: Math.min(options.topLogProbabilities ?? 0, config.vocabSize),
   };
 }
 
@@ -187,6 +191,8 @@ function checkBeams(options: GenerateOptions, numBeams: number): void {
     if (options.stopStrings?.length)
       wrong("stopStrings", options.stopStrings, (o) => `not with beams: leave out ${o("numBeams")}`);
     if (options.logProbabilities) wrong("logProbabilities", true, "beams have a score instead: leave one of them out");
+    if (options.topLogProbabilities)
+      wrong("topLogProbabilities", options.topLogProbabilities, (o) => `not with beams: leave out ${o("numBeams")}`);
     return;
   }
   for (const name of BEAM_OPTIONS)

@@ -2,6 +2,7 @@ import { accumulateOp } from "./accumulate.ts";
 import { adamwOp } from "./adamw.ts";
 import { addOp } from "./add.ts";
 import { attentionBackwardOp, attentionOp } from "./attention.ts";
+import { attentionWeightsOp } from "./attention-weights.ts";
 import { cacheAppendOp, cachedAttentionOp } from "./cached-attention.ts";
 import { castOp } from "./cast.ts";
 import { columnSumOp } from "./column-sum.ts";
@@ -17,6 +18,7 @@ import type { AnyOp } from "./op.ts";
 import { sampleTokenOp } from "./sample-token.ts";
 import { scaleOp } from "./scale.ts";
 import { scaledFillOp, scaledSumOp } from "./scaled-sum.ts";
+import { topTokensOp } from "./top-tokens.ts";
 
 /** Every op, for whoever checks or lists them all. */
 export const OPS: readonly AnyOp[] = [
@@ -25,6 +27,7 @@ export const OPS: readonly AnyOp[] = [
   addOp,
   attentionBackwardOp,
   attentionOp,
+  attentionWeightsOp,
   cacheAppendOp,
   cachedAttentionOp,
   castOp,
@@ -46,4 +49,5 @@ export const OPS: readonly AnyOp[] = [
   scaledFillOp,
   scaledSumOp,
   scaleOp,
+  topTokensOp,
 ];

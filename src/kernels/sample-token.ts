@@ -115,7 +115,7 @@ export const sampleTokenOp = defineOp({
 });
 
 /** Invocations of a workgroup, a power of two; few on a CPU, where barriers cost by the invocation. */
-function lanesOf(traits: Traits): number {
+export function lanesOf(traits: Traits): number {
   return traits.software ? 16 : Math.min(256, traits.maxInvocations);
 }
 

@@ -1,9 +1,11 @@
 import { userError } from "../core/errors.ts";
-import { createGenerator, type Generated, type Generator } from "../generate/generate.ts";
+import type { LayerAttention } from "../generate/attention.ts";
+import { createGenerator, type Generated, type Generator, type SequenceToken } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
+import type { NearToken } from "../model/nearest-tokens.ts";
 import { initialPieces, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import { MODEL_FOLDER } from "../run/files.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
@@ -14,6 +16,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
 import { openFiles } from "../storage/read.ts";
+import { startedWith, startOf } from "../text/ids.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Device, Environment } from "./environment.ts";
 
@@ -34,6 +37,21 @@ export interface Loss {
   readonly tokens: number;
 }
 
+/** Where the tokens of a text look. */
+export interface TextAttention {
+  /** Of the text, a start token included where the model has one. */
+  readonly ids: readonly number[];
+  /** The text of each of them; of a part of a character, U+FFFD. */
+  readonly tokens: readonly string[];
+  /** Probabilities [H, T, T] of each layer that was asked for. */
+  readonly layers: readonly LayerAttention[];
+}
+
+/** A token beside another one. */
+export interface SimilarToken extends NearToken {
+  readonly text: string;
+}
+
 /** A model with its tokenizer. One call at a time computes; others wait. */
 export interface Model {
   readonly config: Gpt2Config;
@@ -46,8 +64,20 @@ export interface Model {
   generateIds(prompts: readonly (string | readonly number[])[], options?: TextOptions): Promise<Generated[]>;
   /** Gives a text's continuation as it comes, piece by piece. */
   stream(text: string, options?: TextOptions): AsyncGenerator<string, Generated>;
+  /**
+   * Continues texts, each as often as `numReturnSequences` says, all at once, and gives each new token as it comes: of which sequence
+   * it is, its id, the text of the sequence so far, and log-probabilities where they are asked for.
+   */
+  streamAll(texts: readonly string[], options?: TextOptions): AsyncGenerator<SequenceToken, Generated[]>;
   /** Of texts as records: after the start token where the model has one, up to the end token. */
   loss(texts: string | readonly string[]): Promise<Loss>;
+  /** The attention over a text, of the layers that are asked for (from 0), else of all. */
+  attention(
+    text: string,
+    options?: { readonly layers?: readonly number[]; readonly signal?: AbortSignal },
+  ): Promise<TextAttention>;
+  /** The tokens whose rows of the embedding have the smallest angle to one's (an id, or the text of one token), the nearest first. */
+  nearestTokens(token: number | string, count?: number): Promise<SimilarToken[]>;
   /** Saves it as Hugging Face has models: in a new folder (a path, or `name` of a storage), or into a map of files. */
   save(to: string | Folder | Map<string, Uint8Array>, name?: string): Promise<void>;
   /** The same files in one zip. */
@@ -190,25 +220,39 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     return typeof texts === "string" && wholes.length === 1 ? wholes[0]! : wholes;
   }
 
-  async function* stream(text: string, options: TextOptions = {}): AsyncGenerator<string, Generated> {
-    const ids = idsOf(text, options);
+  async function* streamAll(
+    texts: readonly string[],
+    options: TextOptions = {},
+  ): AsyncGenerator<SequenceToken, Generated[]> {
+    const ids = encodePrompts(texts, (text) => idsOf(text, options));
     const end = await turn();
-    let tokens: ReturnType<Generator["stream"]> | undefined;
+    let tokens: ReturnType<Generator["streamAll"]> | undefined;
     try {
       const { generator } = await loadedModel(options.signal);
-      tokens = generator.stream(ids, generateOptions(options), options.signal);
+      tokens = generator.streamAll(ids, generateOptions(options), options.signal);
+      return yield* tokens;
+    } finally {
+      // Where the loop was left, it still runs.
+      await tokens?.return([]);
+      end();
+    }
+  }
+
+  async function* stream(text: string, options: TextOptions = {}): AsyncGenerator<string, Generated> {
+    if ((options.numReturnSequences ?? 1) > 1)
+      userError("numReturnSequences: one sequence is streamed; use streamAll, or generate, for more", "usage");
+    const tokens = streamAll([text], options);
+    try {
       let shown = "";
       for (;;) {
         const next = await tokens.next();
-        const { text: whole = "" } = next.value;
+        const { text: whole = "" } = next.done ? next.value[0]! : next.value;
         if (whole.length > shown.length) yield whole.slice(shown.length);
         shown = whole;
-        if (next.done) return next.value;
+        if (next.done) return next.value[0]!;
       }
     } finally {
-      // Where the loop was left, it still runs.
-      await tokens?.return(undefined as never);
-      end();
+      await tokens.return([]);
     }
   }
 
@@ -241,6 +285,38 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
       } finally {
         scorer.dispose();
       }
+    });
+  }
+
+  async function attention(
+    text: string,
+    { layers, signal }: { readonly layers?: readonly number[]; readonly signal?: AbortSignal } = {},
+  ): Promise<TextAttention> {
+    const startToken = source?.startToken ?? tokenizer.endId !== undefined;
+    const ids = startedWith(startToken || text === "" ? startOf(tokenizer) : [], tokenizer.encode(text));
+    return inTurn(async () => {
+      const { runtime, layout } = await loadedModel(signal);
+      const { readAttention } = await import("../generate/attention.ts");
+      const read = await readAttention(runtime, config(), layout, ids, layers);
+      return { ids, tokens: ids.map((id) => tokenizer.decode([id])), layers: read };
+    });
+  }
+
+  async function nearest(token: number | string, count = 10): Promise<SimilarToken[]> {
+    const ids = typeof token === "number" ? [token] : tokenizer.encode(token);
+    const [id] = ids;
+    if (id === undefined || ids.length > 1)
+      userError(
+        `${JSON.stringify(token)} is ${ids.length} tokens (${Array.from(ids, (one) => JSON.stringify(tokenizer.decode([one]))).join(", ")}); wanted one, or an id`,
+      );
+    return inTurn(async () => {
+      const { runtime, layout } = await loadedModel();
+      const { nearestTokens } = await import("../model/nearest-tokens.ts");
+      const missing = new Set(tokenizer.missingIds);
+      const wanted = count + missing.size + Math.max(0, config().vocabSize - tokenizer.vocabSize);
+      const near = await nearestTokens(runtime, config(), layout, id, wanted);
+      const real = near.filter((one) => one.id < tokenizer.vocabSize && !missing.has(one.id));
+      return real.slice(0, count).map((one) => ({ ...one, text: tokenizer.decode([one.id]) }));
     });
   }
 
@@ -285,7 +361,10 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     generate: generate as Model["generate"],
     generateIds,
     stream,
+    streamAll,
     loss,
+    attention,
+    nearestTokens: nearest,
     save,
     async toZip() {
       const { files, close } = await savedFiles();

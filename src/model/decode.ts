@@ -5,6 +5,7 @@ import { embedding } from "../kernels/embedding.ts";
 import { f32, type TensorType, type Value } from "../kernels/op.ts";
 import { COLUMN, rowStride } from "../kernels/sample-settings.ts";
 import { sampleToken } from "../kernels/sample-token.ts";
+import { topTokens } from "../kernels/top-tokens.ts";
 import type { Gpt2Config } from "./config.ts";
 import { gpt2Logits, gpt2TrunkWith } from "./gpt2.ts";
 import { declareParameters, type ParameterLayout } from "./parameters.ts";
@@ -15,6 +16,8 @@ export interface DecodeShape {
   readonly places: number;
   /** Words of the sampling settings. */
   readonly settings: number;
+  /** Likeliest tokens that are kept of each place; none where absent. */
+  readonly top?: number | undefined;
 }
 
 /** P prompts of up to S tokens each, each computed once, for one row of the cache or more. P <= B, S <= T. */
@@ -27,11 +30,18 @@ export interface PromptShape {
 export type DecodeMode = "sample" | "logits";
 
 /** States of decoding, by what they hold; each shape has states of its own. */
-export type DecodeState = "table" | "history" | "rows" | "logProbabilities" | "settings";
+export type DecodeState =
+  | "table"
+  | "history"
+  | "rows"
+  | "logProbabilities"
+  | "settings"
+  | "topIds"
+  | "topLogProbabilities";
 
 export function decodeState(name: DecodeState | `keys ${number}` | `values ${number}`, shape: DecodeShape): string {
   const size = name === "settings" ? `${shape.settings}` : `${shape.rows} x ${shape.places}`;
-  return `decode ${name} ${size}`;
+  return `decode ${name} ${size}${name.startsWith("top") ? ` x ${shape.top}` : ""}`;
 }
 
 /**
@@ -91,6 +101,14 @@ function finish(tape: Tape, logits: Value, shape: DecodeShape, mode: DecodeMode,
     return;
   }
   const { settings, ...state } = sampling ?? declareSampling(tape, shape);
+  const { rows: B, places: T, top } = shape;
+  if (top) {
+    const kept = { dtype: "u32", shape: [B, T * top] } as const;
+    const ids = tape.state(decodeState("topIds", shape), kept);
+    const logProbabilities = tape.state(decodeState("topLogProbabilities", shape), f32(kept.shape));
+    // Before the rows move on.
+    topTokens(logits, { rows: state.rows, ids, logProbabilities }, top);
+  }
   sampleToken(logits, settings, state);
 }
 

@@ -1,7 +1,21 @@
 import type { GenerateOptions } from "../generate/options.ts";
+import { isWellFormedAddress } from "../text/address.ts";
 import { startedWith, startOf } from "../text/ids.ts";
 import type { TrainPlan } from "./plan.ts";
 import type { TrainSettings } from "./settings/table.ts";
+
+/** Records that are looked at to find out of what kind they are. */
+const RECORDS_LOOKED_AT = 200;
+
+/** Whether the data are records that are e-mail addresses, so that samples can be held against that. */
+export function areAddresses({ data, tokenizer }: Pick<TrainPlan, "data" | "tokenizer">): boolean {
+  if (data.train.kind !== "records") return false;
+  const { sequences } = data.train;
+  const looked = Array.from({ length: Math.min(RECORDS_LOOKED_AT, sequences.count) }, (_, i) => sequences.read(i));
+  return looked.every(({ ids }) =>
+    isWellFormedAddress(tokenizer.decode(Array.from(ids).slice(tokenizer.startIds.length, -1))),
+  );
+}
 
 /** Samples at each evaluation, of those at the end. */
 const MOST_BETWEEN = 3;

@@ -22,6 +22,7 @@ export interface PlanContext extends MemoryContext {
 }
 
 interface Step {
+  readonly node: number;
   readonly op: string;
   readonly entry: string;
   readonly pipeline: GPUComputePipeline;
@@ -60,9 +61,18 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     });
   }
 
+  const placeOf = new Map(tape.nodes.map((node, place) => [node, place]));
+
   async function stepOf({ node, dispatch }: PlacedDispatch, bindGroup: GPUBindGroup): Promise<Step> {
     const pipeline = await compiling.get(dispatch)!;
-    return { op: node.op.name, entry: dispatch.entry, pipeline, bindGroup, grid: dispatch.grid };
+    return {
+      node: placeOf.get(node)!,
+      op: node.op.name,
+      entry: dispatch.entry,
+      pipeline,
+      bindGroup,
+      grid: dispatch.grid,
+    };
   }
 
   async function stepsOf(dispatches: readonly PlacedDispatch[]): Promise<Step[]> {

@@ -4,6 +4,7 @@ import type { DispatchTime } from "./runtime.ts";
 
 /** One dispatch as it is timed. */
 export interface TimedStep {
+  readonly node: number;
   readonly op: string;
   readonly entry: string;
   encode(pass: GPUComputePassEncoder): void;
@@ -45,7 +46,8 @@ async function timeSome(gpu: Gpu, buffers: BufferPool, steps: readonly TimedStep
   queries.destroy();
   buffers.destroy(resolved);
   buffers.destroy(staging);
-  return steps.map(({ op, entry }, i) => ({
+  return steps.map(({ node, op, entry }, i) => ({
+    node,
     op,
     entry,
     microseconds: Number(ticks[2 * i + 1]! - ticks[2 * i]!) / 1000,

@@ -19,6 +19,8 @@ export interface ProgramStats {
 
 /** How long one dispatch took on the device. */
 export interface DispatchTime {
+  /** Its place among the nodes of the tape. */
+  readonly node: number;
   readonly op: string;
   readonly entry: string;
   readonly microseconds: number;

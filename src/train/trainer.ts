@@ -1,3 +1,4 @@
+import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { largest } from "../core/extremes.ts";
 import { HEALTHY, NORM, SCALE } from "../kernels/gradient-norm.ts";
@@ -6,7 +7,14 @@ import { MOST_MICRO_BATCHES, packStep } from "../kernels/step.ts";
 import { ARENA, declareStates, requireWeights, statesOf } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
-import { disposeAll, type Program, type ProgramStats, type Runtime, type Tensors } from "../runtime/runtime.ts";
+import {
+  type DispatchTime,
+  disposeAll,
+  type Program,
+  type ProgramStats,
+  type Runtime,
+  type Tensors,
+} from "../runtime/runtime.ts";
 import { type Batch, collateRows } from "./batch.ts";
 import { contextFor, contextsOf, placesOf } from "./contexts.ts";
 import type { Row, RowSource } from "./rows.ts";
@@ -65,10 +73,23 @@ export const STEPS_IN_FLIGHT = 3;
 export interface Trainer {
   /** Compiles the plans of the longest batch, which need the most memory. */
   prepare(): Promise<ProgramStats>;
+  /**
+   * Does the first step that is left op by op, and times each: of one of its batches and, where there are several, of the update. It is
+   * done on the weights as they are, outside of `run`. Undefined where the device has no timestamps.
+   */
+  profile(): Promise<ProfiledTape[] | undefined>;
   /** Runs the steps that are left, giving each step's numbers in order, a few steps late. */
   run(): AsyncGenerator<StepResult, void>;
   /** Settles when the plans' memory is free. */
   dispose(): Promise<void>;
+}
+
+/** A tape of a step, timed. */
+export interface ProfiledTape {
+  readonly tape: Tape;
+  /** How often a step runs it. */
+  readonly times: number;
+  readonly dispatches: readonly DispatchTime[];
 }
 
 type Known = Omit<StepResult, "loss" | "gradNorm" | "applied" | "settled" | "groups" | "lossScale">;
@@ -91,11 +112,15 @@ export function createTrainer(
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
 
+  function batchTape(context: number): Tape {
+    const make = accumulation === 1 ? trainingTape : microBatchTape;
+    return make(config, layout, { batch: batchSize, context, packed }, options);
+  }
+
   function planFor(context: number): Promise<Program> {
     let plan = plans.get(context);
     if (!plan) {
-      const make = accumulation === 1 ? trainingTape : microBatchTape;
-      plan = runtime.compile(make(config, layout, { batch: batchSize, context, packed }, options));
+      plan = runtime.compile(batchTape(context));
       plans.set(context, plan);
     }
     return plan;
@@ -113,8 +138,8 @@ export function createTrainer(
     return collateRows(filled, contextFor(contexts, places), config.vocabSize, packed);
   }
 
-  /** Queues a step. All its batches are made first: each is scaled by the labels of them all. */
-  async function start(at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
+  /** All batches of a step: each is scaled by the labels of them all. */
+  function stepAt(at: number) {
     const { rows, epoch } = source.at(at);
     const batches = chunksOf(rows, batchSize).map(batchOf);
     const labels = batches.reduce((sum, { labelCount }) => sum + labelCount, 0);
@@ -129,6 +154,12 @@ export function createTrainer(
         lossScale: 1 / Math.max(1, labels),
         betas: [options.beta1, options.beta2],
       });
+    return { batches, epoch, step, learningRate, scalarsOf };
+  }
+
+  /** Queues a step. */
+  async function start(at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
+    const { batches, epoch, step, learningRate, scalarsOf } = stepAt(at);
     const runs: Promise<Tensors>[] = [];
     // Whoever awaits them hears of a failure; until then, and where a later batch fails first, it must not count as unhandled.
     const queue = (run: Promise<Tensors>): void => {
@@ -151,6 +182,19 @@ export function createTrainer(
     async prepare() {
       const longest = await planFor(contexts.at(-1)!);
       return accumulation === 1 ? longest.stats : combine(longest.stats, (await update()).stats, accumulation);
+    },
+    async profile() {
+      requireWeights(runtime, layout, "trainer");
+      const { batches, scalarsOf } = stepAt(startStep);
+      const [batch] = batches;
+      const { context } = batch!.shape;
+      const plan = await planFor(context);
+      if (!plan.profile) return undefined;
+      const dispatches = await plan.profile({ ...batch!.inputs, step: scalarsOf(0) });
+      const first = { tape: batchTape(context), times: batches.length, dispatches };
+      if (accumulation === 1) return [first];
+      const last = await (await update()).profile!({ step: scalarsOf(0) });
+      return [first, { tape: updateTape(layout, options), times: 1, dispatches: last }];
     },
     async *run() {
       requireWeights(runtime, layout, "trainer");

@@ -28,13 +28,13 @@ const CONFIG: Gpt2Config = gpt2Config({
 /**
  * A small model with records of unequal length, whose expected results the CPU reference computes here in float64.
  * It needs no files, so that anyone can check a GPU or driver; that the reference itself is right is what the
- * fixtures made with PyTorch show.
+ * fixtures made with PyTorch show. Rejects with the reason of `signal` once it is aborted.
  */
-export async function builtInFixture(): Promise<Fixture> {
+export async function builtInFixture(signal?: AbortSignal): Promise<Fixture> {
   const layout = layoutParameters(CONFIG);
   const parameters = drawParameters(layout);
   const batches = Array.from({ length: STEPS }, (_, step) => drawBatch(step));
-  const reference = createCpuRuntime({ precision: "float64" });
+  const reference = createCpuRuntime({ precision: "float64", signal });
   const gradients = await reference.compile(gradientTape(CONFIG, layout, batches[0]!.shape));
   writeArena(reference, layout, ARENA.parameters, packParameters(layout, parameters));
   const first = await gradients.run({ ...batches[0]!.inputs, step: scalars(0, batches[0]!) });

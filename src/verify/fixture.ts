@@ -38,3 +38,14 @@ export interface Check {
 export function passed(check: Check): boolean {
   return check.error <= check.bound;
 }
+
+/** Checks of a kind differ in the tensor or step only: "grad wte.weight", "step 3 loss". Of those that passed, the worst of each kind. */
+export function worstOfEachKind(checks: readonly Check[]): Check[] {
+  const worst = new Map<string, Check>();
+  for (const check of checks) {
+    const kind = check.name.replace(/ \d+ /, " ").replace(/^(grad|final) .*?(\(key\))?$/, "$1 $2");
+    const before = worst.get(kind);
+    if (!before || check.error / check.bound > before.error / before.bound) worst.set(kind, check);
+  }
+  return checks.filter((check) => !passed(check) || [...worst.values()].includes(check));
+}

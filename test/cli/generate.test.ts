@@ -85,7 +85,9 @@ describe("gpt2 generate", () => {
 
   test("log-probabilities, stop strings and a length", async () => {
     const args = ["generate", "--prompt", "a", "--json", "--log-probabilities", "--max-new-tokens", "5"];
-    const [line] = json((await gpt2(args)).stdout);
+    const [line] = json((await gpt2([...args, "--top-log-probabilities", "2"])).stdout);
+    expect(line.topLogProbabilities).toHaveLength(line.logProbabilities.length);
+    expect(Object.keys(line.topLogProbabilities[0][1])).toEqual(["id", "logProbability"]);
     expect(line.logProbabilities).toHaveLength(line.ids.length + (line.stopped === "end" ? 1 : 0));
     const stop: string = line.text.slice(2, 4);
     const [cut] = json((await gpt2([...args, "--stop-strings", stop])).stdout);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { relativeL2 } from "../../src/autograd/gradcheck.ts";
 import { createTape } from "../../src/autograd/tape.ts";
+import { logSoftmax } from "../../src/core/processors.ts";
 import { createDecoder } from "../../src/generate/decoder.ts";
 import { createGenerator, type Generated, type Generator } from "../../src/generate/generate.ts";
 import { packStep } from "../../src/kernels/step.ts";
@@ -187,6 +188,61 @@ describe.each(everywhere)("generation on %s", (adapter) => {
       await expect(aborted).rejects.toThrow("enough");
       // and is free again
       expect(await generator.generate([[1, 2]], options)).toEqual([whole]);
+    });
+  });
+});
+
+describe.each(everywhere)("of several sequences on %s", (adapter) => {
+  const options = { ...sampling, temperature: 0.5, minP: 0.2, topLogProbabilities: 4, logProbabilities: true };
+
+  test("the likeliest tokens of each place are the model's own, whatever the rules are, and the end token has its place", async () => {
+    const runtime = await smallRuntime(adapter);
+    const generator = createGenerator(runtime, smallConfig, smallLayout);
+    const results = await generator.generate([[1, 2], [END]], { ...options, numReturnSequences: 2 });
+    expect(results.some(({ stopped }) => stopped === "end")).toBe(true);
+    for (const [i, { ids, endId, logProbabilities, topLogProbabilities }] of results.entries()) {
+      const all = [...(i < 2 ? [1, 2] : [END]), ...ids, ...(endId === undefined ? [] : [endId])];
+      const first = i < 2 ? 2 : 1;
+      expect(topLogProbabilities).toHaveLength(all.length - first);
+      const logits = await uncachedLogits(runtime, all);
+      for (const [place, top] of topLogProbabilities!.entries()) {
+        const at = first + place - 1;
+        const wanted = logSoftmax(Array.prototype.slice.call(logits, at * V, (at + 1) * V));
+        const best = Array.from(wanted.keys()).sort((a, b) => wanted[b]! - wanted[a]!);
+        expect(top.map(({ id }) => id)).toEqual(best.slice(0, 4));
+        for (const { id, logProbability } of top) expect(logProbability).toBeCloseTo(wanted[id]!, 4);
+        const chosen = top.find(({ id }) => id === all[first + place]);
+        if (chosen) expect(chosen.logProbability).toBe(logProbabilities![place]);
+      }
+    }
+    generator.dispose();
+    runtime.close();
+  });
+
+  test("tokens come as they are made, of all sequences at once, and are those of generate", async () => {
+    await withGenerator(adapter, async (generator) => {
+      const tokenizer = { bytes: (id: number) => Uint8Array.of(97 + id) };
+      const wanted = { ...options, tokenizer, numReturnSequences: 2, maxNewTokens: 12 };
+      const whole = await generator.generate([[1, 2], [3]], wanted);
+      const came = whole.map(() => ({ ids: [] as number[], text: "", top: [] as unknown[] }));
+      const order: number[] = [];
+      const tokens = generator.streamAll([[1, 2], [3]], wanted);
+      for (;;) {
+        const { done, value } = await tokens.next();
+        if (done) {
+          expect(value).toEqual(whole);
+          break;
+        }
+        const { sequence, id, text, topLogProbabilities } = value;
+        order.push(sequence);
+        came[sequence]!.ids.push(id);
+        came[sequence]!.text = text!;
+        came[sequence]!.top.push(topLogProbabilities);
+      }
+      for (const [i, { ids, text, topLogProbabilities }] of whole.entries())
+        expect(came[i]).toEqual({ ids, text, top: topLogProbabilities!.slice(0, ids.length) });
+      // The last sequence has begun before the first is over.
+      expect(order.indexOf(3)).toBeLessThan(order.lastIndexOf(0));
     });
   });
 });

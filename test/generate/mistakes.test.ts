@@ -42,6 +42,9 @@ describe("1. a temperature that is ignored", () => {
     [{ topP: 0.8, doSample: false }, /topP is for sampling/],
     [{ temperature: 0, doSample: true }, /greedy, but doSample is true: leave one of them out/],
     [{ temperature: 0, topK: 4 }, /greedy, and topK is for sampling: leave one of them out/],
+    [{ topLogProbabilities: 5, numBeams: 2 }, /topLogProbabilities is 5: not with beams: leave out numBeams/],
+    [{ topLogProbabilities: 101 }, /wanted a whole number from 0 to 100/],
+    [{ top_logprobs: 5 }, /it is topLogProbabilities here/],
     [{ numReturnSequences: 3 }, /without sampling all of them would be equal: set doSample, or numBeams/],
   ])("%o is refused", (given, message) => expect(() => options(given)).toThrow(message));
 });

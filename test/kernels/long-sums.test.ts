@@ -13,6 +13,7 @@ import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/
 import { sampleCase, sampleTokenOp } from "../../src/kernels/sample-token.ts";
 import { scaledSumOp } from "../../src/kernels/scaled-sum.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
+import { topCase, topTokensOp } from "../../src/kernels/top-tokens.ts";
 import { runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
@@ -73,6 +74,12 @@ const SUMS: Readonly<Record<string, (fill: (i: number) => number) => LongSum>> =
     op: sampleTokenOp as unknown as AnyOp,
     check: sampleCase({}, filled([1, V], fill)),
     bounds: { historyAfter: 0, logProbabilitiesAfter: FEW },
+    onlySoftware: true,
+  }),
+  "the log-probabilities of the likeliest tokens": (fill) => ({
+    op: topTokensOp as unknown as AnyOp,
+    check: topCase(6, filled([1, V], fill)),
+    bounds: { idsAfter: 0, logProbabilitiesAfter: FEW },
     onlySoftware: true,
   }),
   "LayerNorm's statistics": (fill) => ({

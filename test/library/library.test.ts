@@ -78,6 +78,26 @@ describe("a model", () => {
     expect(both[0]).toBe(streamed);
   });
 
+  test("streams several texts at once, shows where its tokens look, and which of them are alike", async () => {
+    const options = { maxNewTokens: 6, temperature: 0.9, seed: 3, numReturnSequences: 2, topLogProbabilities: 3 };
+    const texts = ["", "", "", ""];
+    for await (const { sequence, text, topLogProbabilities } of trained.streamAll(["ab", "c"], options)) {
+      texts[sequence] = text!;
+      expect(topLogProbabilities).toHaveLength(3);
+    }
+    const whole = await trained.generate(["ab", "c"], options);
+    expect(texts.map((text, i) => (i < 2 ? "ab" : "c") + text)).toEqual(whole);
+    const { ids, tokens, layers } = await trained.attention("ab");
+    expect(tokens.slice(-2)).toEqual(["a", "b"]);
+    expect(layers.map(({ weights }) => weights.length)).toEqual([2 * ids.length ** 2]);
+    const near = await trained.nearestTokens("a", 5);
+    expect(near).toHaveLength(5);
+    expect(near.map(({ text }) => text)).not.toContain("a");
+    expect(near.every(({ similarity }, i) => similarity <= (near[i - 1]?.similarity ?? 1))).toBe(true);
+    await expect(trained.nearestTokens("ab")).rejects.toThrow('"ab" is 2 tokens ("a", "b"); wanted one, or an id');
+    await expect(trained.stream("a", { numReturnSequences: 2 }).next()).rejects.toThrow(/use streamAll/);
+  });
+
   test("is saved in a folder, a storage, a map and a zip, all the same, and loaded from each", async () => {
     const map = new Map<string, Uint8Array>();
     await trained.save(map);

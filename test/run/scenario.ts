@@ -3,7 +3,7 @@
 import { recordsSource } from "../../src/data/memory-source.ts";
 import { openData } from "../../src/data/open.ts";
 import { untuned } from "../../src/library/device.ts";
-import { planTraining } from "../../src/run/plan.ts";
+import { planTraining, type TrainPlan } from "../../src/run/plan.ts";
 import { isRun } from "../../src/run/resume.ts";
 import { resolveSettings } from "../../src/run/settings/resolve.ts";
 import { type RunResult, trainRun } from "../../src/run/train-run.ts";
@@ -33,14 +33,9 @@ export interface Scenario {
   readonly signal?: AbortSignal;
 }
 
-/** Trains in `folder`, on what `open` gives: from its newest checkpoint, where there is a run. */
-export async function trainIn(
-  folder: Folder,
-  open: () => Promise<Runtime>,
-  { stopAfter, listener = {}, signal }: Scenario = {},
-): Promise<RunResult> {
-  const stop = new AbortController();
-  const plan = await planTraining(settings, {
+/** Close its data at the end. */
+export function planScenario(): Promise<TrainPlan> {
+  return planTraining(settings, {
     tokenizer: charTokenizer(RECORDS.join("")),
     openData: (wanted, tokenizer) =>
       openData(
@@ -55,6 +50,16 @@ export async function trainIn(
         tokenizer!,
       ),
   });
+}
+
+/** Trains in `folder`, on what `open` gives: from its newest checkpoint, where there is a run. */
+export async function trainIn(
+  folder: Folder,
+  open: () => Promise<Runtime>,
+  { stopAfter, listener = {}, signal }: Scenario = {},
+): Promise<RunResult> {
+  const stop = new AbortController();
+  const plan = await planScenario();
   const stopper: RunListener = {
     stepped({ step }) {
       if (step === stopAfter) stop.abort(new Error("enough"));

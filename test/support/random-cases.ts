@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { weightsCase } from "../../src/kernels/attention-weights.ts";
 import { attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
 import { OPS } from "../../src/kernels/index.ts";
 import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
@@ -6,6 +7,7 @@ import { matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase } from "../../src/kernels/sample-token.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
+import { topCase } from "../../src/kernels/top-tokens.ts";
 import { type Comparison, compareOp, needsHalves } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
@@ -148,6 +150,20 @@ const sampleToken = fc
   .record({ B: sizeUpTo(9, 1), V: sizeUpTo(129, 1), seed: fc.nat({ max: 1000 }), doSample: fc.boolean() })
   .map(({ B, V, ...rules }) => sampleCase({ ...rules, topK: 5, topP: 0.9 }, { ...f32([B, V]), scale: 2 }));
 
+const attentionWeights = fc
+  .record({ B: sizeUpTo(3, 1), T: sizeUpTo(33, 1), H: sizeUpTo(3, 1), D: sizeUpTo(17, 1), short: fc.nat({ max: 40 }) })
+  .map(({ B, T, H, D, short }) =>
+    weightsCase(
+      { batch: B, heads: H },
+      [B * T, 3 * H * D],
+      Array.from({ length: B }, (_, b) => (b === 0 ? T : short)),
+    ),
+  );
+
+const topTokens = fc
+  .record({ B: sizeUpTo(9, 1), V: sizeUpTo(129, 5) })
+  .map(({ B, V }) => topCase(5, { ...f32([B, V]), scale: 2 }));
+
 const layerNorm = fc
   .record({
     // of 1 or 2 numbers, normalised ones are constants: dx is what rounding leaves of 0
@@ -229,6 +245,8 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   scale: matrix.map((shape) => ({ inputs: { x: f32(shape) }, attrs: { factor: -0.7 } })),
   scaledFill: matrix.map((shape) => ({ inputs: { dy: f32([1]), step }, attrs: { shape } })),
   scaledSum: sizeUpTo(129).map((N) => ({ inputs: { x: { ...f32([N]), values: positive(N) }, step } })),
+  attentionWeights,
+  topTokens,
 };
 
 /** Relative L2 distance allowed; sums here have at most 129 terms. */

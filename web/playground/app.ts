@@ -1,11 +1,14 @@
 /** The page's state, and all that can be done with it. Views draw the one and call the other. */
+import type { TemplateResult } from "lit-html";
 import { duration } from "../../src/core/units.ts";
 import type { RunLine } from "../../src/report/lines.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
+import { offer } from "./offer.ts";
 import type {
   Answer,
   Base,
+  CallName,
   DeviceWish,
   Greeting,
   Happening,
@@ -14,8 +17,11 @@ import type {
   Outcome,
   Prospect,
   SaidSettings,
+  Sampled,
   SampleWish,
+  ShownToken,
   StoredRun,
+  Wish,
 } from "./protocol.ts";
 import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment } from "./settings.ts";
 import { type Elsewhere, openTabs } from "./tabs.ts";
@@ -80,11 +86,19 @@ export interface State {
   readonly outcome?: keyof Texts["outcome"] | undefined;
   readonly form: SampleForm;
   readonly sampling: boolean;
-  readonly results?: readonly Judged[] | undefined;
-  /** Of the one sample that comes as it is written. */
-  readonly coming?: string | undefined;
+  readonly results?: readonly Sampled[] | undefined;
+  /** The samples that are being written, as far as they are. */
+  readonly coming?: readonly (readonly ShownToken[])[] | undefined;
   /** The run whose deletion has to be said twice. */
   readonly removing?: string | undefined;
+  /** Loaded when somebody opens it. */
+  readonly inside?: Inside | undefined;
+}
+
+/** A part of the page that has a state of its own. */
+export interface Inside {
+  view(): TemplateResult;
+  hear(happening: Happening): void;
 }
 
 export interface App {
@@ -115,6 +129,10 @@ export interface App {
   sample(count?: number): Promise<void>;
   hush(): void;
   dismiss(alert: string): void;
+  openInside(): Promise<void>;
+  /** What parts of the page with a state of their own need. */
+  call<K extends CallName>(name: K, wish: Wish<K>): Promise<Answer<K>>;
+  redraw(): void;
 }
 
 const LOOK_MS = 250;
@@ -134,7 +152,17 @@ const FIRST: State = {
   compared: new Map(),
   notices: [],
   alerts: [],
-  form: { prompt: "", count: 1, temperature: 0.8, topK: 40, topP: 1, seed: 0, maxNewTokens: 64 },
+  form: {
+    prompt: "",
+    count: 1,
+    temperature: 0.8,
+    topK: 40,
+    topP: 1,
+    minP: 0,
+    repetitionPenalty: 1,
+    seed: 0,
+    maxNewTokens: 64,
+  },
   sampling: false,
 };
 
@@ -205,6 +233,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
   }
 
   function hear(happening: Happening): void {
+    state.inside?.hear(happening);
     const { active, shown } = state;
     switch (happening.event) {
       case "begun": {
@@ -248,8 +277,11 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       case "warned":
         set({ notices: [...state.notices, happening.message].slice(-MOST_NOTICES) });
         return;
-      case "text":
-        set({ coming: happening.text }, true);
+      case "tokens": {
+        const coming = [...(state.coming ?? [])];
+        for (const { sample, ...token } of happening.tokens) coming[sample] = [...(coming[sample] ?? []), token];
+        set({ coming });
+      }
     }
   }
 
@@ -445,14 +477,22 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     async sample(count) {
       const { shown, form } = state;
       if (!shown || state.sampling) return;
-      set({ sampling: true, coming: "", results: undefined });
+      const wanted = count ?? form.count;
+      set({ sampling: true, coming: Array.from({ length: wanted }, () => []), results: undefined });
       await attempt(async () => {
-        const wish = { ...form, id: shown.id, ...(count === undefined ? {} : { count }) };
+        const wish = { ...form, id: shown.id, count: wanted };
         set({ results: await client.call("sample", wish) });
       });
       set({ sampling: false, coming: undefined });
     },
     hush: () => void attempt(() => client.call("hush", null)),
+    openInside: () =>
+      attempt(async () => {
+        const { createInside } = await import("./inside/inside.ts");
+        if (!state.inside) set({ inside: createInside(app) });
+      }),
+    call: (name, wish) => client.call(name, wish),
+    redraw: () => set({}),
     dismiss: (message) => set({ alerts: state.alerts.filter((one) => one !== message) }),
   };
 
@@ -505,14 +545,4 @@ function without<T>(map: ReadonlyMap<string, T>, id: string): ReadonlyMap<string
   const rest = new Map(map);
   rest.delete(id);
   return rest;
-}
-
-/** Has the browser save a file. */
-function offer(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // Some browsers fetch it a little later.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

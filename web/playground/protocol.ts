@@ -1,7 +1,12 @@
 /** What the page and its worker say to each other: calls with one answer each, and events of what goes on meanwhile. */
 import type { ErrorKind } from "../../src/core/errors.ts";
+import type { SimilarToken } from "../../src/library/model.ts";
 import type { RunLine } from "../../src/report/lines.ts";
+import type { PlanFacts } from "../../src/report/plan-words.ts";
+import type { StepProfile } from "../../src/run/step-profile.ts";
 import type { RunPhase } from "../../src/train/events.ts";
+import type { OpReport } from "../../src/verify/check-op.ts";
+import type { Check } from "../../src/verify/fixture.ts";
 
 /** A text, or a file that was chosen. */
 export interface Input {
@@ -50,34 +55,7 @@ export interface RunWish {
 }
 
 /** What a run would be. Numbers alone: words are the page's. */
-export interface Prospect {
-  readonly data: {
-    readonly kind: "records" | "stream";
-    readonly records: number;
-    readonly tokens: number;
-    readonly ended: number;
-    readonly cut: number;
-    readonly longest: number;
-    readonly empty: number;
-    readonly duplicates: number;
-    /** Share of places. */
-    readonly padding: number;
-    /** What else was met, one phrase each. */
-    readonly findings: readonly string[];
-    /** Records or windows to evaluate on. */
-    readonly evaluation: number;
-  };
-  readonly parameters: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly width: number;
-  readonly places: number;
-  readonly vocabulary: number;
-  readonly tokenizer: string;
-  readonly maxSteps: number;
-  /** Records, packed rows or windows of a step. */
-  readonly rows: number;
-  readonly epochs: number;
+export interface Prospect extends PlanFacts {
   /** The most on the device, as predicted. */
   readonly deviceBytes: number;
   /** What a person should know of data and settings, one sentence each. */
@@ -115,6 +93,28 @@ export interface Judged {
   readonly wellFormed?: boolean;
 }
 
+/** A token that the model chose, or might have chosen. */
+export interface Chance {
+  /** What it stands for; of the token that ends a text, nothing. */
+  readonly text: string;
+  /** It ends the text. */
+  readonly end: boolean;
+  /** Under the model, from 0 to 1, before any setting changed it. */
+  readonly probability: number;
+}
+
+/** A token of a sample. */
+export interface ShownToken extends Chance {
+  /** The likeliest others at its place. */
+  readonly rivals: readonly Chance[];
+}
+
+/** A sample that was asked for on the page. */
+export interface Sampled extends Judged {
+  /** Their texts together are the sample's, and then may come the one that ended it. */
+  readonly tokens: readonly ShownToken[];
+}
+
 export interface SampleWish {
   readonly id: string;
   readonly prompt: string;
@@ -122,8 +122,64 @@ export interface SampleWish {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
+  readonly minP: number;
+  /** 1: none. */
+  readonly repetitionPenalty: number;
   readonly seed: number;
   readonly maxNewTokens: number;
+}
+
+/** What the worker computes on, all that is known of it. */
+export interface AdapterReport {
+  readonly device: DeviceInfo;
+  /** As the browser tells it: vendor, architecture, device, description, sizes of subgroups. */
+  readonly info?: Readonly<Record<string, unknown>>;
+  /** Of the device, by WebGPU's names. */
+  readonly limits?: Readonly<Record<string, number>>;
+  readonly features?: readonly string[];
+  /** What kernels are chosen by. */
+  readonly traits: Readonly<Record<string, unknown>>;
+  readonly browser: {
+    readonly userAgent: string;
+    readonly cores: number;
+    /** In GiB, where the browser tells it. */
+    readonly memory?: number;
+    readonly crossOriginIsolated: boolean;
+  };
+}
+
+/** The step of the run that is set up, op by op. */
+export interface StepReport extends StepProfile {
+  readonly facts: PlanFacts;
+  readonly seconds: number;
+}
+
+/** Where the tokens of a text look, in all layers and heads. */
+export interface AttentionReport {
+  readonly text: string;
+  readonly tokens: readonly string[];
+  readonly heads: number;
+  /** [H, T, T] of each layer. */
+  readonly layers: readonly Float32Array[];
+}
+
+export interface NearestReport {
+  readonly token: string;
+  readonly near: readonly SimilarToken[];
+}
+
+/** Known results, as this device has them. */
+export interface VerifyReport {
+  readonly fixture: string;
+  readonly checks: readonly Check[];
+  readonly seconds: number;
+}
+
+export interface GradcheckReport {
+  readonly ops: readonly OpReport[];
+  /** A device without f16 leaves cases out. */
+  readonly f16: boolean;
+  readonly seconds: number;
 }
 
 export interface Outcome {
@@ -154,10 +210,22 @@ export interface Calls {
   lines(wish: { readonly id: string }): readonly RunLine[];
   remove(wish: { readonly id: string }): void;
   zip(wish: { readonly id: string }): Blob;
-  /** Several at once; one alone is told as it comes, by "text" events. */
-  sample(wish: SampleWish): readonly Judged[];
+  /** Several at once; their tokens are told as they come, by "tokens" events. */
+  sample(wish: SampleWish): readonly Sampled[];
   /** Ends the sampling that goes on. */
   hush(wish: null): void;
+  adapter(wish: null): AdapterReport;
+  /** Times the ops of a step of such a run, on the worker's device. */
+  profile(wish: RunWish): StepReport;
+  /** Of a stored run's model. */
+  attention(wish: { readonly id: string; readonly text: string }): AttentionReport;
+  /** The tokens whose rows of the embedding are most like one's. */
+  nearest(wish: { readonly id: string; readonly token: string; readonly count: number }): NearestReport;
+  verify(wish: null): VerifyReport;
+  /** Checks every op; each is told by a "checked" event. */
+  gradcheck(wish: null): GradcheckReport;
+  /** Ends the profile or the check that goes on. */
+  endCheck(wish: null): void;
 }
 
 export type CallName = keyof Calls;
@@ -184,9 +252,10 @@ export type Happening =
   | { readonly event: "line"; readonly line: RunLine }
   | { readonly event: "samples"; readonly step: number; readonly samples: readonly Judged[] }
   | { readonly event: "saved"; readonly step: number }
+  | { readonly event: "checked"; readonly done: number; readonly all: number; readonly report: OpReport }
   | { readonly event: "warned"; readonly message: string }
-  /** The text so far of the one sample that is asked for. */
-  | { readonly event: "text"; readonly text: string };
+  /** More of the samples that are asked for, each by its number. */
+  | { readonly event: "tokens"; readonly tokens: readonly (ShownToken & { readonly sample: number })[] };
 
 /** From the worker. */
 export type Message =

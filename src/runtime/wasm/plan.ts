@@ -158,11 +158,17 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
       const given = takeInputs(inputs);
       return queue.add(async (turn) => {
         const times: DispatchTime[] = [];
+        const placeOf = new Map(tape.nodes.map((node, place) => [node, place]));
         writeInputs(given);
         let last = performance.now();
         await execute(turn, ({ node, call }) => {
           const now = performance.now();
-          times.push({ op: node.op.name, entry: call?.kernel ?? "cpu", microseconds: 1000 * (now - last) });
+          times.push({
+            node: placeOf.get(node)!,
+            op: node.op.name,
+            entry: call?.kernel ?? "cpu",
+            microseconds: 1000 * (now - last),
+          });
           last = now;
         });
         return times;

@@ -1,10 +1,23 @@
 /** What the page says, in English. */
+import {
+  describeData,
+  describeEvaluation,
+  describeModel,
+  describeParts,
+  describePlan,
+} from "../../../src/report/plan-words.ts";
 import type { Prospect, StoredStatus } from "../protocol.ts";
 import type { Size } from "../settings.ts";
+import type { Translator } from "./messages.ts";
 
 const number = new Intl.NumberFormat("en");
 const n = (value: number): string => number.format(Math.round(value));
 const counted = (count: number, one: string, many = `${one}s`): string => `${n(count)} ${count === 1 ? one : many}`;
+
+/** With so many digits behind the point, or the comma. */
+export function decimal(locale: string, value: number, digits: number): string {
+  return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
 
 export const EN = {
   locale: "en",
@@ -55,6 +68,8 @@ export const EN = {
   } as Record<string, string>,
   more: "More settings",
   moreHint: "By the names of gpt2 train and of transformers.",
+  /** What a setting is for: the library says it in English. */
+  help: (_name: string, english: string): string => english,
   reset: "Back to the dial",
   compute: "Compute on",
   devices: { auto: "what is best", webgpu: "WebGPU", wasm: "WebAssembly" },
@@ -65,33 +80,17 @@ export const EN = {
   prospect: {
     data: "Data",
     model: "Model",
+    trains: "Trains",
     plan: "Plan",
     evaluation: "Validation",
     memory: "Memory",
     time: "Time",
   },
-  describeData: ({ data }: Prospect) =>
-    data.kind === "stream"
-      ? `${n(data.tokens)} tokens in ${data.records === 1 ? "one text" : `${n(data.records)} texts`}`
-      : [
-          counted(data.records, "record"),
-          counted(data.tokens, "token"),
-          `${n(data.ended)} end in the end token`,
-          `${n(data.cut)} cut`,
-          `longest ${n(data.longest)}`,
-          `${Math.round(100 * data.padding)} % padding`,
-          ...(data.empty > 0 ? [`${n(data.empty)} empty ones left out`] : []),
-          ...data.findings,
-          ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicates`] : []),
-        ].join(", "),
-  describeModel: (p: Prospect) =>
-    `${n(p.parameters)} parameters: ${counted(p.layers, "layer")}, ${counted(p.heads, "head")}, ${n(p.width)} wide, ` +
-    `${n(p.places)} places, ${n(p.vocabulary)} tokens (${p.tokenizer})`,
-  describePlan: (p: Prospect) =>
-    `${counted(p.maxSteps, "step")} of ${counted(p.rows, p.data.kind === "stream" ? "window" : "record")}: ` +
-    `${p.epochs.toFixed(1)} epochs`,
-  describeEvaluation: ({ data }: Prospect, every: number) =>
-    `on ${counted(data.evaluation, data.kind === "stream" ? "window" : "record")} held out, every ${counted(every, "step")}`,
+  describeData: (p: Prospect) => describeData(p),
+  describeModel: (p: Prospect) => describeModel(p),
+  describeParts: (p: Prospect) => describeParts(p),
+  describePlan: (p: Prospect) => describePlan(p),
+  describeEvaluation: (p: Prospect) => describeEvaluation(p),
   describeMemory: (size: string) => `${size} on the device at most`,
 
   describeTime: (time: string, rate: number, steps: number) =>
@@ -164,6 +163,8 @@ export const EN = {
   temperature: "Temperature",
   topK: "Top k",
   topP: "Top p",
+  minP: "Min p",
+  repetitionPenalty: "Repetition penalty",
   count: "How many",
   seed: "Seed",
   length: "Most tokens",
@@ -172,6 +173,19 @@ export const EN = {
   hush: "Stop",
   sampling: "Sampling ...",
   results: "Results",
+  sampled: (count: number) => `${counted(count, "sample")}, done`,
+  decimal: (value: number, digits: number) => decimal("en", value, digits),
+  percent: (share: number) => `${decimal("en", 100 * share, share < 0.1 ? 2 : 1)} %`,
+  endOfText: "end of text",
+  endMark: "end",
+  /** What is read out for a character that is not seen. */
+  unseenText: (text: string) =>
+    ({ " ": "space", "\n": "line break", "\t": "tab", "": "part of a character" })[text] ?? text,
+  tokenSays: (text: string, percent: string) => `${text}, ${percent}`,
+  rivals: "Instead of it",
+  rivalsHint:
+    "Each token's probability under the model, before the settings above change it, and its five rivals: point at it, touch it, or go there with Tab and the arrow keys.",
+  tokensOf: (prompt: string) => `Tokens after ${prompt === "" ? "the start" : prompt}`,
 
   kept: "Stored runs",
   keptHint: (memory: boolean): string =>
@@ -196,6 +210,76 @@ export const EN = {
   removeSure: "Really delete",
   named: (action: string, title: string) => `${action}: ${title}`,
   failed: "That did not work",
+  /** What the library says. */
+  messages: { translate: (message) => message } as Translator,
+  inEnglish: "",
+
+  inside: {
+    title: "Look inside",
+    hint: "What a training step is made of and takes here, where the model's tokens look, and whether this device computes right.",
+    open: "Open",
+    tabs: { step: "A step", attention: "Attention", tokens: "Tokens", checks: "Checks" },
+    stop: "Stop",
+    working: "Working ...",
+    notBeside: "Not while a run trains.",
+    stepHint:
+      "The step of the run that is set up, as the one tape that the device runs: every op with its time. A few steps are made for it, and nothing is kept.",
+    measureStep: "Time every op",
+    stepTook: (ops: number, ms: number, runs: number) =>
+      `${counted(ops, "op")}, ${decimal("en", ms, 2)} ms in all: the mean of ${counted(runs, "step")}, each op timed by itself.`,
+    stepUntimed: (ops: number) =>
+      `${counted(ops, "op")}. This browser gives a page no timestamps of the GPU, so there are no times.`,
+    coarse: (us: number) =>
+      `This browser rounds times to some ${n(us)} µs, so short ops are known by their mean alone.`,
+    byOp: "By op",
+    op: "Op",
+    share: "Share",
+    nodes: "Nodes",
+    dispatches: "Dispatches",
+    tape: (ops: number) => `The whole tape, ${counted(ops, "line")}`,
+    begin: "before the blocks",
+    attentionHint: (title: string) =>
+      `Of the model of ${title}: how much each token of a sentence looks at those before it.`,
+    sentence: "Sentence",
+    showAttention: "Show",
+    layer: "Layer",
+    head: "Head",
+    meanOfHeads: "mean",
+    /** Without a head: the mean of all. */
+    mapOf: (layer: number, head?: number) =>
+      `Attention of layer ${layer}, ${head === undefined ? "the mean of its heads" : `head ${head}`}: a row looks at its columns`,
+    looks: (from: string, to: string, percent: string) => `${from} looks at ${to}: ${percent}`,
+    pointAtCell: "Point at a cell, touch it, or go through them with the arrow keys.",
+    nearestHint: (title: string) =>
+      `Of the model of ${title}: the tokens whose vectors in its embedding point the same way, 1 being the same direction.`,
+    token: "Token",
+    findNearest: "Find the nearest",
+    nearestTo: (token: string) => `Nearest to ${token}`,
+    number: "Number",
+    cosine: "Cosine",
+    checksHint:
+      "What gpt2 verify and gpt2 gradcheck do, on the device that this page computes on: a built-in model against the CPU in float64; and every op, its gradient against finite differences, and this device against the CPU.",
+    verify: "Verify",
+    gradcheck: "Check every op",
+    checkedSoFar: (done: number, all: number) => `${n(done)} of ${counted(all, "op")}`,
+    passed: "passed",
+    failed: "FAILED",
+    passedOf: (good: number, all: number) => `${n(good)} of ${n(all)} passed`,
+    took: (seconds: number) => `${seconds.toFixed(1)} s`,
+    check: "Check",
+    error: "Error",
+    bound: "Bound",
+    verdict: "Verdict",
+    allChecks: (count: number) => `All ${n(count)} checks`,
+    cases: "Cases",
+    differences: "Differences, of what is allowed",
+    device: "From the CPU",
+    noHalves: "This device has no f16: cases in f16 were checked by differences only.",
+    copy: "Copy the whole report as JSON",
+    download: "Download it",
+    copied: "Copied.",
+    copyYourself: "This browser does not let the page copy; here it is:",
+  },
   dismiss: "Dismiss",
   footer: "The model of a run is a zip that gpt2 generate and transformers open.",
 };

@@ -1,9 +1,403 @@
 /** Lo que dice la página, en español. */
-import type { Texts } from "./en.ts";
+import { decimal, type Texts } from "./en.ts";
+import { createTranslator, type MessagePair } from "./messages.ts";
 
 const number = new Intl.NumberFormat("es");
 const n = (value: number): string => number.format(Math.round(value));
+const real = (value: number, digits: number): string => decimal("es", value, digits);
 const counted = (count: number, one: string, many = `${one}s`): string => `${n(count)} ${count === 1 ? one : many}`;
+
+/** Lo que precede a un mensaje: dónde está el problema. */
+const PREFIXES: readonly MessagePair[] = [
+  ["{}, line {}", "{1}, línea {2}"],
+  ["{}, record {}", "{1}, registro {2}"],
+  ["settings", "ajustes"],
+  ["train", "entrenamiento"],
+  ["attention", "atención"],
+  ["text {}", "texto {1}"],
+];
+
+/** Los mensajes de la biblioteca que se encuentran en esta página. */
+export const MESSAGES: readonly MessagePair[] = [
+  [
+    "no data: choose a file, paste a text, or take the example",
+    "no hay datos: elige un archivo, pega un texto o toma el ejemplo",
+  ],
+  [
+    "the data has no records: wanted a text file with one record a line",
+    "los datos no tienen registros: se esperaba un archivo de texto con un registro por línea",
+  ],
+  ["has no characters; wanted text", "no tiene caracteres; se esperaba texto"],
+  ["is empty; wanted text", "está vacío; se esperaba texto"],
+  ["has no records: all {} are empty or white space", "no tiene registros: los {1} están vacíos o en blanco"],
+  ["has no records: all {} are empty", "no tiene registros: los {1} están vacíos"],
+  [
+    "has no records; wanted text with one record a line, or JSON lines, CSV or Parquet",
+    "no tiene registros; se esperaba texto con un registro por línea, o JSON lines, CSV o Parquet",
+  ],
+  [".{} files are not read; {}", "los archivos .{1} no se leen; {2!}"],
+  ["unpack it: {}", "descomprímelo: {1}"],
+  ["save it as Parquet", "guárdalo como Parquet"],
+  [
+    "write one JSON object a line ({}), or say --data-format jsonl if it is so",
+    "escribe un objeto JSON por línea ({1}), o di --data-format jsonl si ya es así",
+  ],
+  [
+    "write its ids with tofile() as .bin, or its texts as .jsonl",
+    "escribe sus ids con tofile() como .bin, o sus textos como .jsonl",
+  ],
+  [
+    "byte {} ({}) is not UTF-8; convert the file, for example: {}",
+    "el byte {1} ({2}) no es UTF-8; convierte el archivo, por ejemplo: {3}",
+  ],
+  [
+    "byte {} is NUL; is it a binary file? wanted UTF-8 text, or say its --data-format",
+    "el byte {1} es NUL; ¿es un archivo binario? Se esperaba texto UTF-8, o di su --data-format",
+  ],
+  ["is UTF-16; convert it: {}", "está en UTF-16; conviértelo: {1}"],
+  [
+    "is longer than {} characters; say --stream if it is one long text",
+    "tiene más de {1} caracteres; activa stream si es un solo texto largo",
+  ],
+  [
+    "a record of more than {} characters; is it one long text?",
+    "un registro de más de {1} caracteres; ¿es un solo texto largo?",
+  ],
+  [
+    "a row of more than {} characters; is a quote never closed?",
+    "una fila de más de {1} caracteres; ¿hay unas comillas sin cerrar?",
+  ],
+  [
+    "{}; close it, and write a quote inside a field twice",
+    "{1}; ciérralas, y escribe dos veces unas comillas dentro de un campo",
+  ],
+  [
+    "has {} fields, the first row {}; quote fields that hold {} or line ends",
+    "tiene {1} campos, la primera fila {2}; pon entre comillas los campos que contengan {3} o saltos de línea",
+  ],
+  [
+    "columns are separated by {}, as its first line says",
+    "las columnas se separan por {1}, como dice su primera línea",
+  ],
+  ["columns are separated by {}, not {}; read so", "las columnas se separan por {1}, no por {2}; se lee así"],
+  [
+    'wanted a column "text", or "prompt" and "completion"; got {}; say which: --text-column',
+    'se esperaba una columna "text", o "prompt" y "completion"; hay {1}; di cuál: text_column',
+  ],
+  [
+    "no column {}; got {}; say which: --text-column, or --prompt-column and --completion-column",
+    "no hay columna {1}; hay {2}; di cuál: text_column, o prompt_column y completion_column",
+  ],
+  ["no column {}; got {}; say which: --prompt-column", "no hay columna {1}; hay {2}; di cuál: prompt_column"],
+  [
+    "column {} is {}, wanted text; choose another with --text-column",
+    "la columna {1} es {2}, se esperaba texto; elige otra con text_column",
+  ],
+  ["is not valid JSON ({})", "no es JSON válido ({1})"],
+  ["is JSON, but no object; wanted one such as {}", "es JSON, pero no un objeto; se esperaba uno como {1}"],
+  ["is a JSON array; write one object a line: {}", "es una lista JSON; escribe un objeto por línea: {1}"],
+  ["cannot be read as Parquet: {}; is the file whole?", "no se puede leer como Parquet: {1}; ¿está el archivo entero?"],
+  [
+    "cannot be read: {}; has it changed since it was chosen?",
+    "no se puede leer: {1}; ¿ha cambiado desde que se eligió?",
+  ],
+  [
+    "{} characters without white space; break the text into lines, or use --tokenizer byte",
+    "{1} caracteres sin espacios; parte el texto en líneas, o usa tokenizer byte",
+  ],
+  [
+    "{} records begin with {}, which is no token here and is learnt letter by letter; leave it out: every record starts after {} by itself",
+    "{1} registros empiezan con {2}, que aquí no es un token y se aprende letra a letra; quítalo: cada registro empieza por sí solo tras {3}",
+  ],
+  [
+    "{} records hold {}, which is no token here and is learnt letter by letter; leave it out: every record ends in {} by itself",
+    "{1} registros contienen {2}, que aquí no es un token y se aprende letra a letra; quítalo: cada registro acaba por sí solo en {3}",
+  ],
+  [
+    "{} of {} lines end in {}, and each line is a record; where records have several lines, put {} on a line of its own between them",
+    "{1} de {2} líneas acaban en {3}, y cada línea es un registro; si los registros tienen varias líneas, pon {4} en una línea propia entre ellos",
+  ],
+  [
+    "{} has {} tokens, a window of {} places takes {}; lower --n-positions, or give more text",
+    "{1} tiene {2} tokens, y una ventana de {3} posiciones necesita {4}; baja n_positions, o da más texto",
+  ],
+  [
+    "the text has {} tokens, a window {}; use more text, or a smaller --n-positions",
+    "el texto tiene {1} tokens, y una ventana {2}; da más texto, o baja n_positions",
+  ],
+  [
+    "--eval-split holds records out, and there is one record only; give more, or leave it out",
+    "eval_split aparta registros, y solo hay uno; da más, o pon eval_split a 0",
+  ],
+  [
+    "{} at line {}, column {} is not among the {} characters it was made of",
+    "{1} en la línea {2}, columna {3}, no está entre los {4} caracteres de que se hizo",
+  ],
+  ["the text holds half a surrogate pair; is it UTF-8?", "el texto tiene medio par suplente; ¿es UTF-8?"],
+  ["the text is empty; wanted at least one character", "el texto está vacío; se esperaba al menos un carácter"],
+  ["{} is chosen on the page, not set", "{1} se elige en la página, no es un ajuste"],
+  ["{} is not a setting; {}", "{1} no es un ajuste; {2!}"],
+  ["it is {} here", "aquí es {1}"],
+  ["did you mean {}?", "¿querías decir {1}?"],
+  ["`gpt2 train --help` lists them", "«gpt2 train --help» los enumera"],
+  ["{} and {} are the same; leave out one", "{1} y {2} son lo mismo; quita uno"],
+  ["{} and {} say the same in two ways; leave out one", "{1} y {2} dicen lo mismo de dos maneras; quita uno"],
+  [
+    "--prompt-column and --completion-column go together; give both, or --text-column",
+    "prompt_column y completion_column van juntos; da los dos, o text_column",
+  ],
+  [
+    "--text-column and --prompt-column exclude each other; leave out one",
+    "text_column y prompt_column se excluyen; quita uno",
+  ],
+  ["--stream has no records to pack; leave out --packing", "con stream no hay registros que empaquetar; quita packing"],
+  [
+    "{} is {}, no multiple of {} {}; change one of them",
+    "{1} es {2}, que no es múltiplo de {3} {4}; cambia uno de los dos",
+  ],
+  [
+    "{} {} cannot be cut into heads; give a multiple of {}, or {} too",
+    "{1} {2} no se puede repartir en cabezas; da un múltiplo de {3}, o también {4}",
+  ],
+  [
+    "{} {} by {} {} makes heads of {} columns, at most {} are possible; give more heads, or leave {} out",
+    "{1} {2} entre {3} {4} da cabezas de {5} columnas, y como mucho pueden ser {6}; da más cabezas, o quita {7}",
+  ],
+  [
+    "n_layer {}, n_embd {}, n_positions {} and per_device_train_batch_size {} take more memory than any browser gives; make them smaller",
+    "n_layer {1}, n_embd {2}, n_positions {3} y per_device_train_batch_size {4} piden más memoria de la que da ningún navegador; redúcelos",
+  ],
+  [
+    "{} wants something to evaluate on: give --eval-split 0.1 or --eval-data FILES, or leave it out",
+    "{1} necesita con qué validar: pon eval_split a 0.1, o quítalo",
+  ],
+  ["{} does nothing without --eval-split or --eval-data", "{1} no hace nada sin eval_split"],
+  [
+    "{} does nothing with --lr-scheduler-type constant; constant_with_warmup has a warm-up",
+    "{1} no hace nada con lr_scheduler_type constant; constant_with_warmup tiene calentamiento",
+  ],
+  ["{} does nothing with --save-steps 0", "{1} no hace nada con save_steps 0"],
+  ["{} does nothing with --samples 0", "{1} no hace nada con samples 0"],
+  [
+    "{} does nothing with --temperature 0, which is greedy",
+    "{1} no hace nada con temperature 0, que toma siempre lo más probable",
+  ],
+  [
+    "{} is for tables and JSON lines; this data has no columns",
+    "{1} es para tablas y JSON lines; estos datos no tienen columnas",
+  ],
+  ["{} is for LoRA; give --lora-rank as well, such as 8", "{1} es para LoRA; da también lora_rank, por ejemplo 8"],
+  [
+    "--lora-target-modules is for LoRA; give --lora-rank as well, such as 8",
+    "lora_target_modules es para LoRA; da también lora_rank, por ejemplo 8",
+  ],
+  [
+    "training needs {} of memory, {} is what {}; what fits: {}",
+    "entrenar necesita {1} de memoria, y {2} es lo que {3!}; lo que cabe: {4}",
+  ],
+  [
+    "training needs {} of memory, {} is what {}, and {} would not fit; use a smaller model or shorter records",
+    "entrenar necesita {1} de memoria, y {2} es lo que {3!}; ni {4} cabría: usa un modelo más pequeño o registros más cortos",
+  ],
+  [
+    "training needs {} of memory, more than {} has; {}",
+    "entrenar necesita {1} de memoria, más de la que tiene {2}; {3!}",
+  ],
+  ["what takes less: {}", "lo que pide menos: {1}"],
+  ["use a smaller model or shorter records", "usa un modelo más pequeño o registros más cortos"],
+  ["WebAssembly can have", "puede tener WebAssembly"],
+  ["this device has ({})", "tiene este dispositivo ({1})"],
+  [
+    "WebAssembly is out of memory; use a smaller batch, a shorter context or a smaller model",
+    "WebAssembly se ha quedado sin memoria; usa un lote más pequeño, un contexto más corto o un modelo más pequeño",
+  ],
+  ["a run trains here already; stop it first", "aquí ya se entrena algo; páralo primero"],
+  ["stopped after step {}", "parado tras el paso {1}"],
+  ["went on from step {}", "continuado desde el paso {1}"],
+  ["--max-hours were over after step {}", "max_hours se acabaron tras el paso {1}"],
+  [
+    "--max-hours are over: stopping after this step and saving",
+    "max_hours se acabaron: se para tras este paso y se guarda",
+  ],
+  ["no evaluation in {} was better than {} at step {}", "ninguna validación de {1} fue mejor que {2}, del paso {3}"],
+  [
+    "step {} left out: loss {}, grad_norm {}; the weights are as before",
+    "paso {1} omitido: loss {2}, grad_norm {3}; los pesos quedan como estaban",
+  ],
+  [
+    "step {} left out: a gradient times {} was too large for f16; the loss scale is {} from now on",
+    "paso {1} omitido: un gradiente por {2} era demasiado grande para f16; desde ahora la escala es {3}",
+  ],
+  [
+    "step {}: loss {} is {} deviations above its mean, {}",
+    "paso {1}: la pérdida {2} está {3} desviaciones por encima de su media, {4}",
+  ],
+  [
+    "{} steps in a row were not finite, the last one {} ({}); its texts are in {}; try a lower --learning-rate",
+    "{1} pasos seguidos no fueron finitos, el último el {2} ({3}); sus textos están en {4}; prueba con learning_rate más baja",
+  ],
+  [
+    "the data is not what the run began with ({}): it goes on, but not as one that never stopped",
+    "los datos no son con los que empezó ({1}): continúa, pero no como si nunca se hubiera parado",
+  ],
+  [
+    "the run was computed on {} and goes on on {}: from the same weights, in other bits",
+    "se calculaba en {1} y continúa en {2}: desde los mismos pesos, con otros bits",
+  ],
+  ["has no checkpoint yet; starting at the first step", "aún no tiene punto guardado; se empieza por el primer paso"],
+  ["has no checkpoint yet; wait for its first one", "aún no tiene punto guardado; espera al primero"],
+  [
+    "another tab or worker is at work there; wait for it, or choose another",
+    "otra pestaña trabaja ahí; espera a que acabe, o elige otro",
+  ],
+  ["the model that this run began with is gone", "el modelo con que empezó ya no está"],
+  ["{}; the model is saved, samples are left out", "{1!}; el modelo está guardado, y las muestras se omiten"],
+  ["all {} steps are done", "los {1} pasos están hechos"],
+  [
+    "no weights among them; wanted model.safetensors, with config.json and the tokenizer",
+    "no hay pesos entre ellos; se esperaba model.safetensors, con config.json y el tokenizador",
+  ],
+  ["is there twice; choose the files of one model", "está dos veces; elige los archivos de un solo modelo"],
+  ["is no zip that can be read ({})", "no es un zip que se pueda leer ({1})"],
+  [
+    "unpacks to more than {}; unpack it, and choose its files",
+    "descomprimido ocupa más de {1}; descomprímelo, y elige sus archivos",
+  ],
+  ["has {}; unpack it, and choose its files", "tiene {1}; descomprímelo, y elige sus archivos"],
+  [
+    "holds corrections (LoRA); open the model that gpt2 merge makes of them",
+    "contiene correcciones (LoRA); abre el modelo que gpt2 merge hace de ellas",
+  ],
+  [
+    "header length {}, but only {} bytes follow. Is the file cut short?",
+    "la cabecera dice medir {1}, pero solo siguen {2} bytes. ¿Está el archivo cortado?",
+  ],
+  [
+    "header length {}; wanted at most {} bytes. Is this a safetensors file?",
+    "la cabecera dice medir {1}; se esperaban como mucho {2} bytes. ¿Es un archivo safetensors?",
+  ],
+  ["{} bytes; wanted at least 8, the header's length", "{1} bytes; se esperaban al menos 8, lo que mide la cabecera"],
+  ["got {}; wanted config.json", "hay {1}; se esperaba config.json"],
+  [
+    "no tokenizer: got {}; wanted tokenizer.json, or vocab.json and merges.txt",
+    "no hay tokenizador: hay {1}; se esperaba tokenizer.json, o vocab.json y merges.txt",
+  ],
+  ["has no tokenizer.json, nor vocab.json and merges.txt", "no tiene tokenizer.json, ni vocab.json y merges.txt"],
+  ["tensor {} is {}; wanted {}", "el tensor {1} es {2}; se esperaba {3!}"],
+  [
+    "is {} wide, and how many heads share that is not in the weights; name its config.json with --config",
+    "su anchura es {1}, y cuántas cabezas la comparten no está en los pesos; elige también su config.json",
+  ],
+  [
+    "the model's logits are not finite: its weights are damaged, or training diverged",
+    "los logits del modelo no son finitos: sus pesos están dañados, o el entrenamiento divergió",
+  ],
+  [
+    "numReturnSequences is {}: without sampling all of them would be equal: set doSample, or numBeams",
+    "con temperatura 0 las {1} muestras serían iguales: pide una, o sube la temperatura",
+  ],
+  [
+    "temperature is {}: wanted 0, which is greedy, or {} and more",
+    "la temperatura es {1}: se esperaba 0, que toma siempre lo más probable, o {2} o más",
+  ],
+  [
+    "the text has {} tokens; at most {} can be shown, give a part of it",
+    "el texto tiene {1} tokens; se pueden mostrar {2} como mucho, da una parte",
+  ],
+  [
+    "the text has {} tokens, the model's context holds {}; give a part of it",
+    "el texto tiene {1} tokens, y en el contexto del modelo caben {2}; da una parte",
+  ],
+  ["{} is {} tokens ({}); wanted one, or an id", "{1} son {2} tokens ({3}); se esperaba uno"],
+  ["{} is no hardware", "{1} no es hardware"],
+  [
+    "WebGPU is missing: {}; a current Chrome, Edge, Safari or Firefox has it, on https",
+    "falta WebGPU: {1!}; un Chrome, Edge, Safari o Firefox actual lo tiene, en https",
+  ],
+  ["this page is not on https or localhost", "esta página no está en https ni en localhost"],
+  ["this browser has none", "este navegador no lo tiene"],
+  [
+    "WebGPU has no adapter here; is the browser's graphics acceleration switched off?",
+    "WebGPU no tiene aquí ningún adaptador; ¿está apagada la aceleración gráfica del navegador?",
+  ],
+  [
+    "this browser keeps no files for a page, or not on http",
+    "este navegador no guarda archivos para una página, o no en http",
+  ],
+  ["{} is {}; wanted {}", "{1} es {2}; se esperaba {3!}"],
+  ["a whole number, {} or more; {}", "un número entero, {1} o más; {2}"],
+  ["a whole number, {} or more", "un número entero, {1} o más"],
+  ["a number from {} to {}", "un número de {1} a {2}"],
+  ["a number, {} or more", "un número, {1} o más"],
+  ["at most {} on a page", "{1} como mucho en una página"],
+  ["at most {}, {}", "{1} como mucho, {2}"],
+  ["one of {}", "uno de {1}"],
+  ["true or false", "true o false"],
+  ["a list of texts", "una lista de textos"],
+  ["some text", "un texto"],
+];
+
+/** Para qué es cada ajuste, por su nombre. */
+export const HELPS: Readonly<Record<string, string>> = {
+  data_format: "cuando los nombres no lo dicen: txt, jsonl, csv, tsv, parquet, bin",
+  text_column: "la columna con el texto; por defecto text",
+  prompt_column: "pares: la columna con lo que se da",
+  completion_column: "pares: la columna con lo que se aprende",
+  mask_prompt: "sin pérdida en lo que se da de los pares",
+  stream: "un solo texto largo, que se entrena por ventanas, en vez de registros",
+  packing: "varios registros en una fila, ninguno de los cuales ve a otro",
+  eval_split: "parte de los datos con que se valida en vez de entrenar",
+  tokenizer: "de un modelo nuevo: char, gpt2, byte",
+  n_embd: "anchura",
+  n_layer: "bloques",
+  n_head: "cabezas de atención; de un modelo más ancho que no diga más, cabezas de 64 columnas",
+  n_positions: "el registro más largo, en tokens",
+  dropout: "de embeddings, atención y residuos; por defecto 0, o el del modelo",
+  bias: "sesgos en las capas lineales y en LayerNorm",
+  activation_function: "GELU por tanh o exacta: gelu_new, gelu",
+  max_steps: "pasos del optimizador; por defecto 1000",
+  num_train_epochs: "en su lugar, pasadas por los datos",
+  per_device_train_batch_size: "filas a la vez",
+  gradient_accumulation_steps: "lotes de un paso, normalizados por todos sus tokens",
+  learning_rate: "la tasa más alta",
+  lr_scheduler_type: "cómo baja la tasa",
+  warmup_steps: "pasos desde 0 hasta la tasa más alta; por defecto 50, de entrenamientos cortos un décimo",
+  warmup_ratio: "lo mismo, como parte de todos los pasos",
+  min_lr: "donde acaban las tasas que tienen suelo",
+  decay_steps: "de warmup_stable_decay; por defecto un quinto de todos",
+  weight_decay: "en las matrices",
+  adam_beta1: "decaimiento de la media de los gradientes",
+  adam_beta2: "de la media de sus cuadrados",
+  adam_epsilon: "se suma a su raíz",
+  max_grad_norm: "se recorta a ella; 0: nunca",
+  label_smoothing_factor: "parte de cada etiqueta que se reparte por el vocabulario, al entrenar",
+  precision: "de matrices y activaciones; f16 es más rápido en GPUs y pide menos memoria; sumas y pesos siguen en f32",
+  recompute: "calcular otra vez los bloques hacia atrás: menos memoria, más trabajo, los mismos bits",
+  seed: "de pesos, orden, dropout y muestras",
+  freeze: "parámetros que quedan como están, por sus nombres: wte,wpe,h.0.*",
+  lr_scale: "factores de la tasa por nombres: wte=0.1",
+  lora_rank: "entrenar correcciones de este rango de las capas del modelo, que quedan como están (LoRA)",
+  lora_alpha: "se multiplican por alfa / rango",
+  lora_dropout: "de lo que entra en ellas",
+  lora_target_modules: "capas que las reciben: c_attn, c_proj, c_fc; por defecto c_attn",
+  eval_steps: "pasos entre validaciones, si hay datos para ellas",
+  eval_on_start: "validar también antes del primer paso",
+  per_device_eval_batch_size: "filas a la vez; por defecto como al entrenar",
+  max_eval_samples: "tantos registros o ventanas como mucho, repartidos por igual",
+  load_best_model_at_end: "guardar como resultado el modelo de la pérdida de validación más baja",
+  early_stopping_patience: "validaciones sin mejora tras las que parar; 0: nunca",
+  early_stopping_threshold: "cuánto tiene que mejorar",
+  samples: "muestras al final; 3 de ellas en cada validación",
+  sample_prompts: "lo que continúan las muestras; por defecto, nada",
+  sample_length: "tokens de una muestra como máximo",
+  temperature: "de las muestras; 0: siempre lo más probable",
+  top_k: "de las muestras; 0: todos",
+  logging_steps: "pasos entre líneas del registro",
+  save_steps: "pasos entre puntos guardados; 0: solo al interrumpir",
+  save_total_limit: "puntos guardados que se conservan",
+  max_skipped_steps: "parar tras tantos pasos seguidos omitidos por no ser finitos",
+  spike_threshold: "avisar cuando la pérdida esté tantas desviaciones por encima de su media; 0: nunca",
+};
 
 export const ES: Texts = {
   locale: "es",
@@ -54,6 +448,7 @@ export const ES: Texts = {
   },
   more: "Más ajustes",
   moreHint: "Con los nombres de gpt2 train y de transformers.",
+  help: (name, english) => HELPS[name] ?? english,
   reset: "Volver al dial",
   compute: "Calcular en",
   devices: { auto: "lo mejor que haya", webgpu: "WebGPU", wasm: "WebAssembly" },
@@ -64,37 +459,68 @@ export const ES: Texts = {
   prospect: {
     data: "Datos",
     model: "Modelo",
+    trains: "Se entrena",
     plan: "Plan",
     evaluation: "Validación",
     memory: "Memoria",
     time: "Tiempo",
   },
-  describeData: ({ data }) =>
-    data.kind === "stream"
-      ? `${n(data.tokens)} tokens en ${data.records === 1 ? "un texto" : `${n(data.records)} textos`}`
-      : [
-          counted(data.records, "registro"),
-          counted(data.tokens, "token"),
-          `${n(data.ended)} acaban en el token final`,
-          `${n(data.cut)} cortados`,
-          `el más largo ${n(data.longest)}`,
-          `${Math.round(100 * data.padding)} % de relleno`,
-          ...(data.empty > 0 ? [`${n(data.empty)} vacíos omitidos`] : []),
-          ...data.findings,
-          ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicados`] : []),
-        ].join(", "),
+  describeData: ({ data }) => {
+    const { findings, padding, cache, endText } = data;
+    const kept = cache === undefined ? [] : [`guardados en ${cache}`];
+    if (data.kind === "stream")
+      return [
+        `${n(data.tokens)} tokens en ${data.records === 1 ? "un texto" : `${n(data.records)} textos`}`,
+        ...kept,
+      ].join(", ");
+    const own = [
+      ...(findings && findings.ownStart > 0 ? [`delante de ${n(findings.ownStart)} registros`] : []),
+      ...(findings && findings.ownEnd > 0 ? [`detrás de ${n(findings.ownEnd)}`] : []),
+    ];
+    return [
+      counted(data.records, "registro"),
+      counted(data.tokens, "token"),
+      `${n(data.ended)} acaban en el token final`,
+      `${n(data.cut)} cortados`,
+      `el más largo ${n(data.longest)}`,
+      ...(padding === undefined ? [] : [`${Math.round(100 * padding)} % de relleno`]),
+      ...(data.empty > 0 ? [`${n(data.empty)} vacíos omitidos`] : []),
+      ...(findings && findings.blank > 0 ? [`${n(findings.blank)} en blanco omitidos`] : []),
+      ...(findings && findings.separators > 0
+        ? [`registros entre ${n(findings.separators)} líneas de ${endText}`]
+        : []),
+      ...(own.length > 0 ? [`${endText} en los datos (${own.join(", ")}) tomado por el del propio registro`] : []),
+      ...(findings && findings.inside > 0 ? [`${n(findings.inside)} con ${endText} dentro`] : []),
+      ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicados`] : []),
+      ...kept,
+    ].join(", ");
+  },
   describeModel: (p) =>
     `${n(p.parameters)} parámetros: ${counted(p.layers, "capa")}, ${counted(p.heads, "cabeza")}, anchura ${n(p.width)}, ` +
-    `${n(p.places)} posiciones, ${n(p.vocabulary)} tokens (${p.tokenizer})`,
-  describePlan: (p) =>
-    `${counted(p.maxSteps, "paso")} de ${counted(p.rows, p.data.kind === "stream" ? "ventana" : "registro")}: ` +
-    `${p.epochs.toFixed(1)} épocas`,
-  describeEvaluation: ({ data }, every) =>
-    `con ${counted(data.evaluation, data.kind === "stream" ? "ventana" : "registro")} aparte, cada ${counted(every, "paso")}`,
+    `${n(p.places)} posiciones, ${n(p.vocabulary)} tokens (${p.tokenizer})${p.half ? ", en f16" : ""}`,
+  describeParts: ({ parameters, trained, lora, groups }) => {
+    if (trained === parameters && groups.length === 1) return undefined;
+    const share = `${n(trained)} parámetros (${real((100 * trained) / parameters, 2)} % de los del modelo)`;
+    const what = lora
+      ? `LoRA de rango ${lora.rank}, alfa ${lora.alpha}, en ${lora.targets.join(", ")}: ${share}`
+      : share;
+    const rates = groups.filter(({ rateFactor }) => rateFactor !== 1).map((one) => `${one.name} a ${one.rateFactor}`);
+    return `${what}${rates.length > 0 ? `; de la tasa de aprendizaje: ${rates.join(", ")}` : ""}`;
+  },
+  describePlan: (p) => {
+    const row = p.packed ? "fila empaquetada" : p.data.kind === "stream" ? "ventana" : "registro";
+    const rows = p.packed ? "filas empaquetadas" : `${row}s`;
+    return (
+      `${counted(p.maxSteps, "paso")} de ${counted(p.rows, row, rows)}${p.batches > 1 ? ` en ${p.batches} lotes` : ""}: ` +
+      `${real(p.epochs, 1)} épocas, unos ${n(p.tokensSeen)} tokens`
+    );
+  },
+  describeEvaluation: (p) =>
+    `con ${counted(p.data.evaluation, p.data.kind === "stream" ? "ventana" : "registro")} aparte, cada ${counted(p.evalSteps, "paso")}`,
   describeMemory: (size) => `${size} en el dispositivo como máximo`,
 
   describeTime: (time, rate, steps) =>
-    `unos ${time} (${rate.toFixed(2)} pasos/s, la mediana de ${counted(steps, "paso")}; sin validación ni guardado)`,
+    `unos ${time} (${real(rate, 2)} pasos/s, la mediana de ${counted(steps, "paso")}; sin validación ni guardado)`,
 
   train: "Entrenar",
   measure: "Medir el tiempo",
@@ -167,6 +593,8 @@ export const ES: Texts = {
   temperature: "Temperatura",
   topK: "Top k",
   topP: "Top p",
+  minP: "Min p",
+  repetitionPenalty: "Penalización por repetir",
   count: "Cuántas",
   seed: "Semilla",
   length: "Tokens como máximo",
@@ -175,6 +603,18 @@ export const ES: Texts = {
   hush: "Parar",
   sampling: "Generando ...",
   results: "Resultados",
+  sampled: (count) => `${counted(count, "muestra")}, hecho`,
+  decimal: real,
+  percent: (share) => `${real(100 * share, share < 0.1 ? 2 : 1)} %`,
+  endOfText: "fin del texto",
+  endMark: "fin",
+  unseenText: (text) =>
+    ({ " ": "espacio", "\n": "salto de línea", "\t": "tabulador", "": "parte de un carácter" })[text] ?? text,
+  tokenSays: (text, percent) => `${text}, ${percent}`,
+  rivals: "En su lugar",
+  rivalsHint:
+    "La probabilidad de cada token según el modelo, antes de que la cambien los ajustes de arriba, y sus cinco rivales: señálalo, tócalo, o ve a él con el tabulador y las flechas.",
+  tokensOf: (prompt) => `Tokens tras ${prompt === "" ? "el comienzo" : prompt}`,
 
   kept: "Entrenamientos guardados",
   keptHint: (memory) =>
@@ -201,6 +641,73 @@ export const ES: Texts = {
   removeSure: "Borrar de verdad",
   named: (action, title) => `${action}: ${title}`,
   failed: "Eso no funcionó",
+  messages: createTranslator(MESSAGES, PREFIXES),
+  inEnglish: "(la biblioteca lo dice en inglés)",
+
+  inside: {
+    title: "Mirar dentro",
+    hint: "De qué se compone un paso y cuánto tarda aquí, adónde miran los tokens del modelo, y si este dispositivo calcula bien.",
+    open: "Abrir",
+    tabs: { step: "Un paso", attention: "Atención", tokens: "Tokens", checks: "Pruebas" },
+    stop: "Parar",
+    working: "Trabajando ...",
+    notBeside: "No mientras se entrena.",
+    stepHint:
+      "El paso del entrenamiento que está preparado, como la única cinta que el dispositivo ejecuta: cada operación con su tiempo. Se dan unos pasos para ello, y no se guarda nada.",
+    measureStep: "Medir cada operación",
+    stepTook: (ops, ms, runs) =>
+      `${counted(ops, "operación", "operaciones")}, ${real(ms, 2)} ms en total: la media de ${counted(runs, "paso")}, cada operación medida por sí sola.`,
+    stepUntimed: (ops) =>
+      `${counted(ops, "operación", "operaciones")}. Este navegador no da a una página los tiempos de la GPU, así que no los hay.`,
+    coarse: (us) =>
+      `Este navegador redondea los tiempos a unos ${n(us)} µs, así que las operaciones cortas solo se conocen por su media.`,
+    byOp: "Por operación",
+    op: "Operación",
+    share: "Parte",
+    nodes: "Nodos",
+    dispatches: "Lanzamientos",
+    tape: (ops) => `La cinta entera, ${counted(ops, "línea")}`,
+    begin: "antes de los bloques",
+    attentionHint: (title) => `Del modelo de ${title}: cuánto mira cada token de una frase a los anteriores.`,
+    sentence: "Frase",
+    showAttention: "Mostrar",
+    layer: "Capa",
+    head: "Cabeza",
+    meanOfHeads: "media",
+    mapOf: (layer, head) =>
+      `Atención de la capa ${layer}, ${head === undefined ? "media de sus cabezas" : `cabeza ${head}`}: una fila mira a sus columnas`,
+    looks: (from, to, percent) => `${from} mira a ${to}: ${percent}`,
+    pointAtCell: "Señala una celda, tócala, o recórrelas con las flechas.",
+    nearestHint: (title) =>
+      `Del modelo de ${title}: los tokens cuyos vectores en su embedding apuntan hacia el mismo lado; 1 es la misma dirección.`,
+    token: "Token",
+    findNearest: "Buscar los más cercanos",
+    nearestTo: (token) => `Los más cercanos a ${token}`,
+    number: "Número",
+    cosine: "Coseno",
+    checksHint:
+      "Lo que hacen gpt2 verify y gpt2 gradcheck, en el dispositivo con que calcula esta página: un modelo incorporado frente a la CPU en float64; y cada operación, su gradiente frente a diferencias finitas, y este dispositivo frente a la CPU.",
+    verify: "Verificar",
+    gradcheck: "Probar cada operación",
+    checkedSoFar: (done, all) => `${n(done)} de ${counted(all, "operación", "operaciones")}`,
+    passed: "bien",
+    failed: "MAL",
+    passedOf: (good, all) => `${n(good)} de ${n(all)} bien`,
+    took: (seconds) => `${real(seconds, 1)} s`,
+    check: "Prueba",
+    error: "Error",
+    bound: "Límite",
+    verdict: "Veredicto",
+    allChecks: (count) => `Las ${n(count)} pruebas`,
+    cases: "Casos",
+    differences: "Diferencias, de lo permitido",
+    device: "Frente a la CPU",
+    noHalves: "Este dispositivo no tiene f16: los casos en f16 solo se probaron por diferencias.",
+    copy: "Copiar todo el informe como JSON",
+    download: "Descargarlo",
+    copied: "Copiado.",
+    copyYourself: "Este navegador no deja que la página copie; aquí está:",
+  },
   dismiss: "Cerrar",
   footer: "El modelo de un entrenamiento es un zip que abren gpt2 generate y transformers.",
 };

@@ -1,12 +1,12 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { byteSize, duration } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
-import { saidBy } from "../settings.ts";
+import { messageView } from "./message.ts";
 
 const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain";
 
 export function dataView(app: App): TemplateResult {
-  const { texts: t, title, inputs, choice, refusal, looking, prospect, greeting, measured } = app.state;
+  const { texts: t, title, inputs, refusal, looking, prospect, greeting, measured } = app.state;
   const busy = app.state.active !== undefined;
   return html`
     <section aria-labelledby="data-title">
@@ -30,9 +30,9 @@ export function dataView(app: App): TemplateResult {
       ${modelView(app)}
       ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(title)}</strong></p>` : nothing}
       <div class="prospect" aria-live="polite" aria-busy=${looking}>
-        ${refusal === undefined ? nothing : html`<p class="problem">${refusal}</p>`}
+        ${refusal === undefined ? nothing : html`<p class="problem">${messageView(refusal, t)}</p>`}
         ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
-        ${prospect ? prospectView(app, Number(saidBy(choice, app.state.base !== undefined).eval_steps)) : nothing}
+        ${prospect ? prospectView(app) : nothing}
       </div>
       <p class="row">
         <button
@@ -90,19 +90,17 @@ function modelView(app: App): TemplateResult {
   `;
 }
 
-function prospectView({ state: { texts: t, prospect, measured } }: App, every: number): TemplateResult {
+function prospectView({ state: { texts: t, prospect, measured } }: App): TemplateResult {
   const p = prospect!;
+  const parts = t.describeParts(p);
   return html`
     <dl class="facts">
       <dt>${t.prospect.data}</dt>
       <dd>${t.describeData(p)}</dd>
-      ${
-        p.data.evaluation > 0
-          ? html`<dt>${t.prospect.evaluation}</dt><dd>${t.describeEvaluation(p, every)}</dd>`
-          : nothing
-      }
+      ${p.data.evaluation > 0 ? html`<dt>${t.prospect.evaluation}</dt><dd>${t.describeEvaluation(p)}</dd>` : nothing}
       <dt>${t.prospect.model}</dt>
       <dd>${t.describeModel(p)}</dd>
+      ${parts === undefined ? nothing : html`<dt>${t.prospect.trains}</dt><dd>${parts}</dd>`}
       <dt>${t.prospect.plan}</dt>
       <dd>${t.describePlan(p)}</dd>
       <dt>${t.prospect.memory}</dt>
@@ -116,7 +114,7 @@ function prospectView({ state: { texts: t, prospect, measured } }: App, every: n
           : nothing
       }
     </dl>
-    ${p.notices.map((notice) => html`<p class="warning">${notice}</p>`)}
+    ${p.notices.map((notice) => html`<p class="warning">${messageView(notice, t)}</p>`)}
   `;
 }
 

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { type App, LANGUAGES } from "../app.ts";
 import { dataView } from "./data.ts";
+import { messageView } from "./message.ts";
 import { runView } from "./run.ts";
 import { sampleView } from "./sample.ts";
 import { settingsView } from "./settings.ts";
@@ -27,7 +28,7 @@ export function page(app: App): TemplateResult {
     ${alertsView(app)}
     <main class="columns">
       <div class="column">${dataView(app)} ${settingsView(app)}</div>
-      <div class="column">${runView(app)} ${sampleView(app)} ${storedView(app)}</div>
+      <div class="column">${runView(app)} ${sampleView(app)} ${insideView(app)} ${storedView(app)}</div>
     </main>
     <footer><p>${t.footer}</p></footer>
     ${dropping ? html`<div class="drop">${t.drop}</div>` : nothing}
@@ -40,6 +41,21 @@ function skip(event: Event): void {
   document.getElementById("run")?.focus();
 }
 
+/** What it shows is loaded when somebody wants it. */
+function insideView({ state: { texts: t, inside }, openInside }: App): TemplateResult {
+  return html`
+    <section aria-labelledby="inside-title" id="inside">
+      <h2 id="inside-title">${t.inside.title}</h2>
+      <p class="hint">${t.inside.hint}</p>
+      ${
+        inside
+          ? inside.view()
+          : html`<p><button type="button" id="open-inside" @click=${openInside}>${t.inside.open}</button></p>`
+      }
+    </section>
+  `;
+}
+
 function deviceView({ state: { texts: t, greeting } }: App): TemplateResult {
   if (!greeting) return html`<p class="hint">${t.starting}</p>`;
   const { device, storage } = greeting;
@@ -47,7 +63,7 @@ function deviceView({ state: { texts: t, greeting } }: App): TemplateResult {
   return html`
     <details class="hint">
       <summary>${t.onCpu(device.threads)}</summary>
-      <p>${device.why ? html`${device.why}. ` : nothing}${t.moreGpu} ${device.threads < 2 ? t.moreThreads : nothing}</p>
+      <p>${device.why ? html`${messageView(device.why, t)}. ` : nothing}${t.moreGpu} ${device.threads < 2 ? t.moreThreads : nothing}</p>
     </details>
     ${storageView(t, storage)}
   `;
@@ -66,7 +82,7 @@ function alertsView(app: App): TemplateResult {
     ${alerts.map(
       (message) => html`
         <p class="alert">
-          <span>${message}</span>
+          <span>${messageView(message, t)}</span>
           <button type="button" @click=${() => app.dismiss(message)} aria-label=${t.named(t.dismiss, message)}>
             ${t.dismiss}
           </button>

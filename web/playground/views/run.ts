@@ -5,6 +5,7 @@ import { curvesOf, type RunCurves } from "../../../src/report/curves.ts";
 import { historyOf } from "../../../src/report/history.ts";
 import { type App, remainingOf, type Shown } from "../app.ts";
 import { type Chart, CURVES, type CurveName, createChart, FORMAT } from "../charts.ts";
+import { messageView } from "./message.ts";
 import { samplesView } from "./samples.ts";
 import { differencesView, nameWithTime } from "./stored.ts";
 
@@ -153,7 +154,7 @@ function noticesView(
   return html`<details class="notices" open>
     <summary>${t.notices} (${all.length})</summary>
     <ul>
-      ${all.map((message) => html`<li>${message}</li>`)}
+      ${all.map((message) => html`<li>${messageView(message, t)}</li>`)}
     </ul>
   </details>`;
 }

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
 import type { App, SampleForm } from "../app.ts";
 import { samplesView } from "./samples.ts";
+import { tokensView } from "./tokens.ts";
 import { typed } from "./typed.ts";
 
 type NumberField = Exclude<keyof SampleForm, "prompt">;
@@ -10,6 +11,8 @@ const FIELDS: readonly (readonly [name: NumberField, min: number, max: number, s
   ["temperature", 0, 10, 0.1],
   ["topK", 0, 100_000, 1],
   ["topP", 0.01, 1, 0.01],
+  ["minP", 0, 1, 0.01],
+  ["repetitionPenalty", 0.1, 10, 0.05],
   ["count", 1, 100, 1],
   ["seed", 0, 4_294_967_295, 1],
   ["maxNewTokens", 1, 4096, 1],
@@ -23,6 +26,8 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
     temperature: t.temperature,
     topK: t.topK,
     topP: t.topP,
+    minP: t.minP,
+    repetitionPenalty: t.repetitionPenalty,
     count: t.count,
     seed: t.seed,
     maxNewTokens: t.length,
@@ -68,16 +73,19 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
           ${sampling ? html`<button type="button" @click=${app.hush}>${t.hush}</button>` : nothing}
         </p>
       </form>
-      <div aria-live="polite" aria-busy=${sampling}>
-        ${
-          sampling
-            ? html`<p class="sample"><b>${form.prompt}</b>${coming || t.sampling}</p>`
-            : results
-              ? html`<h3>${t.results}</h3>
-                  <div id="results">${samplesView(results, t)}</div>`
-              : nothing
-        }
-      </div>
+      <p class="unseen" role="status">${sampling ? t.sampling : results ? t.sampled(results.length) : ""}</p>
+      ${
+        sampling
+          ? html`<h3>${t.sampling}</h3>
+              <ul class="samples" id="coming" aria-busy="true">
+                ${(coming ?? []).map((tokens) => html`<li>${tokensView(form.prompt, tokens, t)}</li>`)}
+              </ul>`
+          : results
+            ? html`<h3>${t.results}</h3>
+                <p class="hint">${t.rivalsHint}</p>
+                <div id="results">${samplesView(results, t)}</div>`
+            : nothing
+      }
     </section>
   `;
 }

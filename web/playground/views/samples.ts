@@ -1,17 +1,22 @@
 import { html, nothing, type TemplateResult } from "lit-html";
-import type { Judged } from "../protocol.ts";
+import type { Judged, Sampled } from "../protocol.ts";
 import type { Texts } from "../texts/en.ts";
+import { tokensView } from "./tokens.ts";
 
 /** Samples, each with its marks, and a line that counts. */
-export function samplesView(samples: readonly Judged[], t: Texts): TemplateResult {
+export function samplesView(samples: readonly (Judged | Sampled)[], t: Texts): TemplateResult {
   const count = (test: (sample: Judged) => boolean | undefined): number => samples.filter(test).length;
   const known = samples.some(({ fresh }) => fresh !== undefined);
   const judged = samples.some(({ wellFormed }) => wellFormed !== undefined);
   return html`
     <ul class="samples">
       ${samples.map(
-        ({ prompt, text, ended, fresh, wellFormed }) => html`<li>
-          <span class="sample"><b>${prompt}</b>${text}</span>
+        ({ prompt, text, ended, fresh, wellFormed, ...more }) => html`<li>
+          ${
+            "tokens" in more
+              ? tokensView(prompt, more.tokens, t)
+              : html`<span class="sample"><b>${prompt}</b>${text}</span>`
+          }
           <span class="marks">
             ${wellFormed === undefined ? nothing : mark(wellFormed, wellFormed ? t.marks.wellFormed : t.marks.malformed)}
             ${mark(ended, ended ? t.marks.ended : t.marks.cut)}

@@ -94,7 +94,7 @@ function field(app: App, key: SettingKey, label: string, said: unknown): Templat
   const value = said ?? DEFAULTS[key];
   const busy = active !== undefined;
   const set = (given: unknown): void => app.setSetting(name, given);
-  const hint = setting.help;
+  const hint = app.state.texts.help(name, setting.help);
   const of = CHOICES[key];
   if (of)
     return html`<label class="field" title=${hint}>

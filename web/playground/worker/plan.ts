@@ -1,11 +1,9 @@
 /** A run as it would be, and what a page shows of it before it begins. */
 
-import { grouped } from "../../../src/core/units.ts";
-import { describeFindings, endTextOf } from "../../../src/data/findings.ts";
 import { openData } from "../../../src/data/open.ts";
 import type { DataSource } from "../../../src/data/source.ts";
-import { parameterCount } from "../../../src/model/config.ts";
 import { dataOptionsOf, tokenizerOf } from "../../../src/run/data.ts";
+import { factsOf } from "../../../src/run/facts.ts";
 import type { OpenModel } from "../../../src/run/model.ts";
 import { fitRequest } from "../../../src/run/need.ts";
 import { planTraining, type TrainPlan } from "../../../src/run/plan.ts";
@@ -13,7 +11,6 @@ import { openSession } from "../../../src/run/session.ts";
 import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import type { Tokenizer } from "../../../src/text/tokenizer.ts";
-import { contextsFor } from "../../../src/train/contexts.ts";
 import { checkFit } from "../../../src/train/fit.ts";
 import type { Prospect } from "../protocol.ts";
 import type { Devices } from "./devices.ts";
@@ -55,38 +52,7 @@ export function prospectOf(
 ): Prospect {
   const request = fitRequest(runtime, plan, { budget: budget(), resumed: false });
   checkFit(request);
-  const { settings, config, source, options, data, evaluation, tokenizer } = plan;
-  const { report } = data;
-  const { batchSize, accumulation = 1, maxSteps } = options;
-  const contexts = contextsFor(source.longest, settings.nPositions);
-  const padded = (places: number): number => contexts.find((context) => context >= places) ?? places;
-  return {
-    data: {
-      kind: report.kind,
-      records: report.records,
-      tokens: report.tokens,
-      ended: report.ended,
-      cut: report.cut,
-      longest: report.longest,
-      empty: report.empty,
-      duplicates: report.duplicates ?? 0,
-      padding: settings.packing ? 0 : data.padding(batchSize, padded),
-      findings: report.findings ? describeFindings(report.findings, endTextOf(tokenizer) ?? "", grouped) : [],
-      evaluation: evaluation?.count ?? 0,
-    },
-    parameters: parameterCount(config),
-    layers: config.layers,
-    heads: config.heads,
-    width: config.width,
-    places: config.contextLength,
-    vocabulary: config.vocabSize,
-    tokenizer: settings.tokenizer,
-    maxSteps,
-    rows: batchSize * accumulation,
-    epochs: maxSteps / source.stepsPerEpoch,
-    deviceBytes: request.need(request.wanted).deviceBytes,
-    notices,
-  };
+  return { ...factsOf(plan), deviceBytes: request.need(request.wanted).deviceBytes, notices };
 }
 
 /** Steps that are measured, besides the first. */

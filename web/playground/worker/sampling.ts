@@ -1,21 +1,27 @@
 /** Texts of a stored run's model, which stays loaded until another is asked for. */
 import { BROWSER } from "../../../src/browser/environment.ts";
 import { userError } from "../../../src/core/errors.ts";
+import type { TokenLogProbability } from "../../../src/generate/decoder.ts";
 import { ADAPTER_CONFIG } from "../../../src/io/adapter-config.ts";
 import { loadModel } from "../../../src/library/load.ts";
 import { createModelOf, type Model, type TextOptions } from "../../../src/library/model.ts";
 import { withCorrections } from "../../../src/run/open-model.ts";
 import type { Folder } from "../../../src/storage/folder.ts";
 import { exists, openFiles } from "../../../src/storage/read.ts";
-import type { DeviceWish, Judged, SampleWish } from "../protocol.ts";
+import type { Chance, DeviceWish, Sampled, SampleWish, ShownToken } from "../protocol.ts";
 import { settingsOf } from "./check.ts";
 import type { Home } from "./home.ts";
 import { type Judge, judgeOf } from "./judge.ts";
 import { planOf } from "./plan.ts";
 
+/** Of a sample, by its number. */
+export type CameToken = ShownToken & { readonly sample: number };
+
 export interface Sampler {
-  /** One alone is told as it comes. */
-  sample(wish: SampleWish, signal: AbortSignal, told: (text: string) => void): Promise<Judged[]>;
+  /** `told`: tokens as they come. */
+  sample(wish: SampleWish, signal: AbortSignal, told: (tokens: CameToken[]) => void): Promise<Sampled[]>;
+  /** A run's model, which stays open until another's is wanted. */
+  model(id: string): Promise<Model>;
   zip(id: string): Promise<Blob>;
   /** Of a run that is removed, or trained on. */
   forget(): Promise<void>;
@@ -23,6 +29,28 @@ export interface Sampler {
 
 /** Data that are larger are not read again to see whether a sample is in them. */
 const MOST_JUDGED_BYTES = 2 ** 24;
+
+/** Likeliest tokens that are shown beside each. */
+const RIVALS = 5;
+/** Between two tellings, since a page draws no faster. */
+const TELL_MS = 50;
+
+/** Tells tokens a few at a time. */
+function teller(told: (tokens: CameToken[]) => void) {
+  let [waiting, last]: [CameToken[], number] = [[], 0];
+  const tell = (): void => {
+    if (waiting.length > 0) told(waiting);
+    waiting = [];
+    last = performance.now();
+  };
+  return {
+    add(token: CameToken): void {
+      waiting.push(token);
+      if (performance.now() - last > TELL_MS) tell();
+    },
+    end: tell,
+  };
+}
 
 export function createSampler(home: Home, device: DeviceWish): Sampler {
   let open: { readonly path: string; readonly model: Model; readonly judge: Judge } | undefined;
@@ -82,23 +110,70 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
 
   return {
     forget,
-    async sample({ id, prompt, count, temperature, topK, topP, seed, maxNewTokens }, signal, told) {
+    async sample(
+      { id, prompt, count, temperature, topK, topP, minP, repetitionPenalty, seed, maxNewTokens },
+      signal,
+      told,
+    ) {
       const { model, judge } = await opened(id);
-      const sampling = temperature === 0 ? {} : { doSample: true, temperature, topK, topP };
-      const options: TextOptions = { ...sampling, seed, maxNewTokens, window: true, signal };
-      if (count > 1) {
-        const results = await model.generateIds([prompt], { ...options, numReturnSequences: count });
-        return judge(results.map(({ text = "", stopped }) => ({ prompt, text, ended: stopped === "end" })));
-      }
-      const pieces = model.stream(prompt, options);
-      let text = "";
-      for (;;) {
-        const next = await pieces.next();
-        if (next.done) return judge([{ prompt, text, ended: next.value.stopped === "end" }]);
-        text += next.value;
-        told(text);
+      const sampling = temperature === 0 ? {} : { doSample: true, temperature, topK, topP, minP };
+      const options: TextOptions = { ...sampling, repetitionPenalty, seed, maxNewTokens, window: true, signal };
+      const tokens = model.streamAll([prompt], {
+        ...options,
+        numReturnSequences: count,
+        logProbabilities: true,
+        topLogProbabilities: RIVALS + 1,
+      });
+      const chance = ({ id, logProbability }: TokenLogProbability): Chance => {
+        const end = model.tokenizer.specialIds.has(id);
+        return { text: end ? "" : model.tokenizer.decode([id]), end, probability: Math.exp(logProbability) };
+      };
+      const shownToken = (id: number, logProbability: number, top: readonly TokenLogProbability[]): ShownToken => {
+        const others = top.filter((one) => one.id !== id);
+        return { ...chance({ id, logProbability }), rivals: others.slice(0, RIVALS).map(chance) };
+      };
+      const samples = Array.from({ length: count }, () => ({ text: "", tokens: [] as ShownToken[] }));
+      const telling = teller(told);
+      try {
+        for (;;) {
+          const next = await tokens.next();
+          if (!next.done) {
+            const { sequence, id, text = "", logProbability, topLogProbabilities } = next.value;
+            const sample = samples[sequence]!;
+            // A token may end a character that one before it began.
+            const token = {
+              ...shownToken(id, logProbability!, topLogProbabilities!),
+              text: text.slice(sample.text.length),
+            };
+            sample.text = text;
+            sample.tokens.push(token);
+            telling.add({ ...token, sample: sequence });
+            continue;
+          }
+          const judged = judge(
+            next.value.map(({ text = "", stopped }) => ({ prompt, text, ended: stopped === "end" })),
+          );
+          return judged.map((one, i) => {
+            const { ids, endId, logProbabilities, topLogProbabilities, text = "" } = next.value[i]!;
+            const { tokens } = samples[i]!;
+            const rest = text.slice(samples[i]!.text.length);
+            const last = tokens.at(-1);
+            // What was left of a character that never ended.
+            if (rest !== "" && last) tokens[tokens.length - 1] = { ...last, text: last.text + rest };
+            if (endId === undefined) return { ...one, tokens };
+            const at = ids.length;
+            return {
+              ...one,
+              tokens: [...tokens, shownToken(endId, logProbabilities![at]!, topLogProbabilities![at]!)],
+            };
+          });
+        }
+      } finally {
+        telling.end();
+        await tokens.return([]);
       }
     },
+    model: async (id) => (await opened(id)).model,
     async zip(id) {
       const model = await load(id, await home.model(id));
       try {

@@ -28,6 +28,7 @@ let oracle: Promise<OpenRuntime> | undefined;
 let training: { readonly stop: AbortController; keep: boolean } | undefined;
 let looking: AbortController | undefined;
 let sampling: AbortController | undefined;
+let checking: AbortController | undefined;
 
 const tell = (message: Message): void => postMessage(message);
 const opened = (): Promise<Workshop> => workshop ?? userError("the worker was not greeted yet");
@@ -116,7 +117,47 @@ const HANDLERS: Handlers = {
     sampling?.abort(new StoppedError("another was asked for"));
     sampling = new AbortController();
     const { signal } = sampling;
-    return (await opened()).sampler.sample(wish, signal, (text) => tell({ event: "text", text }));
+    return (await opened()).sampler.sample(wish, signal, (tokens) => tell({ event: "tokens", tokens }));
+  },
+
+  async adapter() {
+    const { adapterOf } = await import("./inside.ts");
+    return adapterOf((await opened()).devices);
+  },
+
+  async profile(wish) {
+    const signal = beginCheck();
+    const { devices } = await opened();
+    return planned(wish, async (plan, _, looked) =>
+      (await import("./inside.ts")).profileOf(plan, devices, AbortSignal.any([signal, looked])),
+    );
+  },
+
+  async attention({ id, text }) {
+    const { attentionOf } = await import("./inside.ts");
+    return attentionOf(await (await opened()).sampler.model(id), text);
+  },
+
+  async nearest({ id, token, count }) {
+    const model = await (await opened()).sampler.model(id);
+    return { token, near: await model.nearestTokens(token, count) };
+  },
+
+  async verify() {
+    const signal = beginCheck();
+    const { devices } = await opened();
+    return (await import("./inside.ts")).verifyOn(devices, signal);
+  },
+
+  async gradcheck() {
+    const signal = beginCheck();
+    const { devices } = await opened();
+    const { gradcheckOn } = await import("./inside.ts");
+    return gradcheckOn(devices, signal, (done, all, report) => tell({ event: "checked", done, all, report }));
+  },
+
+  async endCheck() {
+    checking?.abort(new StoppedError("stopped by the page"));
   },
 
   async hush() {
@@ -147,6 +188,14 @@ async function planned<T>(
 /** Close it at the end. */
 function openChosen({ title, files }: Base, notice: (line: string) => void): Promise<OpenModel> {
   return openBase(title, new Map(files.map(({ name, blob }) => [name, blobFile(blob, name)])), async () => {}, notice);
+}
+
+/** One check at a time, and none beside a run, whose time it would take. */
+function beginCheck(): AbortSignal {
+  requireIdle();
+  checking?.abort(new StoppedError("another was asked for"));
+  checking = new AbortController();
+  return checking.signal;
 }
 
 function requireIdle(): void {

@@ -1,0 +1,124 @@
+/** What the library says, in Spanish: each template is of something that it says, and what people meet is translated. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { textSource } from "../../src/data/memory-source.ts";
+import { openData } from "../../src/data/open.ts";
+import { generationOptions } from "../../src/generate/options.ts";
+import { dataOptionsOf, tokenizerOf } from "../../src/run/data.ts";
+import { fileName, SETTING_KEYS } from "../../src/run/settings/table.ts";
+import { checkFit } from "../../src/train/fit.ts";
+import { fromFragment, saidBy } from "../../web/playground/settings.ts";
+import { ES, HELPS, MESSAGES } from "../../web/playground/texts/es.ts";
+import { modelFilesOf } from "../../web/playground/worker/base.ts";
+import { settingsOf } from "../../web/playground/worker/check.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The texts of all sources, without the seams of texts that are written in several lines. */
+function sources(): string {
+  const texts = ["src", "web/playground"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).flatMap((entry) =>
+      entry.isFile() && entry.name.endsWith(".ts") && !/\.gen\.ts$|^es\.ts$/.test(entry.name)
+        ? [readFileSync(join(entry.parentPath, entry.name), "utf8")]
+        : [],
+    ),
+  );
+  return texts
+    .join("\n")
+    .replace(/[`"]\s*\+\s*[`"]/g, "")
+    .replaceAll("\\", "");
+}
+
+test("every template is of a message that there is", () => {
+  const all = sources();
+  const orphans = MESSAGES.filter(([template]) => {
+    // In the sources a number may have a name, and a remedy a line of its own.
+    const pieces = template.split(/\{\}|\d+|[;:,] | is |\bor |\bset /).map((piece) => piece.trim());
+    return !pieces.every((piece) => all.includes(piece));
+  });
+  expect(orphans).toEqual([]);
+  for (const [template, translation] of MESSAGES) {
+    const places = template.split("{}").length - 1;
+    const used = [...translation.matchAll(/\{(\d)!?\}/g)].map(([, n]) => Number(n));
+    expect(Math.max(0, ...used), template).toBeLessThanOrEqual(places);
+  }
+});
+
+test("every setting of the page says in Spanish what it is for", () => {
+  const here = SETTING_KEYS.filter((key) => !["data", "evalData", "model"].includes(key)).map(fileName);
+  expect(Object.keys(HELPS).sort()).toEqual(here.sort());
+});
+
+const messageOf = async (act: () => unknown): Promise<string> => {
+  try {
+    await act();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error("nothing was refused");
+};
+
+const settings = (fragment: string) => () => settingsOf(saidBy(fromFragment(`#${fragment}`)));
+const data = (name: string, text: string) => async () => {
+  const { settings } = settingsOf({});
+  await openData({ sources: [textSource(name, text)], ...dataOptionsOf(settings) }, tokenizerOf(settings), {});
+};
+const model = (name: string) => () => modelFilesOf([{ name, blob: new Blob(["PK"]) }]);
+
+test.each<[string, () => unknown, RegExp]>([
+  ["a setting that is none", settings("n_layer_=2"), /^ajustes: n_layer_ no es un ajuste; ¿querías decir n_layer\?$/],
+  ["a fraction", settings("n_layer=2.5"), /^ajustes: n_layer es 2.5; se esperaba un número entero, 1 o más$/],
+  ["a size", settings("size=vast"), /^size es vast; se esperaba uno de tiny, small/],
+  ["many layers", settings("n_layer=999"), /^n_layer es 999; se esperaba 256 como mucho en una página$/],
+  ["heads", settings("n_embd=7&n_head=2"), /^entrenamiento: --n-embd es 7, que no es múltiplo de --n-head 2; cambia/],
+  ["no memory", settings("n_embd=1000000"), /más memoria de la que da ningún navegador; redúcelos$/],
+  ["the data", settings("data=x"), /^ajustes: data se elige en la página, no es un ajuste$/],
+  [
+    "no evaluation",
+    settings("eval_split=0&load_best_model_at_end=true"),
+    /necesita con qué validar: pon eval_split a 0.1/,
+  ],
+  ["a zip", data("x.zip", "PK"), /^x\.zip: los archivos \.zip no se leen; descomprímelo: unzip x\.zip$/],
+  [
+    "JSON",
+    data("a.jsonl", '{"text": "a"}\n[1]\n'),
+    /^a\.jsonl, línea 2: es una lista JSON; escribe un objeto por línea/,
+  ],
+  ["columns", data("a.jsonl", '{"b": 1}\n'), /^a\.jsonl, línea 1: se esperaba una columna "text", o "prompt"/],
+  ["nothing", data("a.txt", "\n\n"), /^a\.txt: no tiene caracteres; se esperaba texto$/],
+  ["no zip", model("m.zip"), /^m\.zip: no es un zip que se pueda leer/],
+  ["no weights", model("m.txt"), /^m\.txt: no hay pesos entre ellos; se esperaba model\.safetensors/],
+  [
+    "equal samples",
+    () => generationOptions({ temperature: 0, numReturnSequences: 20 }, { vocabSize: 9, eosTokenId: null }),
+    /^con temperatura 0 las 20 muestras serían iguales/,
+  ],
+  [
+    "what does not fit",
+    () =>
+      checkFit({
+        wanted: { batchSize: 1, accumulationSteps: 1, recompute: true },
+        need: () => ({ bytes: 2 ** 33 }),
+        device: "WebAssembly",
+        budget: { bytes: 2 ** 32, because: "WebAssembly can have" },
+      }),
+    /^entrenar necesita 8\.00 GiB de memoria, y 4\.00 GiB es lo que puede tener WebAssembly; ni .* cabría/,
+  ],
+])("%s is told in Spanish", async (_, act, wanted) => {
+  const message = await messageOf(act);
+  expect(ES.messages.translate(message), message).toMatch(wanted);
+});
+
+test("notices of a run are told in Spanish, and what nobody translated is left as it is", () => {
+  const told = (message: string) => ES.messages.translate(message);
+  expect(told("stopped after step 4")).toBe("parado tras el paso 4");
+  expect(told("step 7: loss 9.1000 is 8.2 deviations above its mean, 2.0000")).toMatch(/^paso 7: la pérdida 9.1000/);
+  expect(told("run-3/run: another tab or worker is at work there; wait for it, or choose another")).toBe(
+    "run-3/run: otra pestaña trabaja ahí; espera a que acabe, o elige otro",
+  );
+  expect(told("TypeError: x is undefined")).toBeUndefined();
+  // What a person has typed is never taken for a message's own words.
+  expect(told(`<img src=x>: is there twice; choose the files of one model`)).toMatch(/^<img src=x>: está dos veces/);
+});

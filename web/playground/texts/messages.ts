@@ -1,0 +1,57 @@
+/**
+ * What the library says, in the page's language: it speaks English, and a dictionary knows its messages by their templates. A test
+ * provokes them, so that no template is left that nothing says.
+ */
+
+/**
+ * A message with `{}` where something of its own stands, and its translation, with `{1}`, `{2}` for them in their order; `{1!}` where
+ * that is a message in its turn. All else may be somebody's words, and stays as it is.
+ */
+export type MessagePair = readonly [template: string, translation: string];
+
+export interface Translator {
+  /** Undefined for what nobody has translated. */
+  translate(message: string): string | undefined;
+}
+
+/** What stands before a colon or a comma of its own: a file and perhaps a place in it, "settings", "train". */
+const PREFIX = /^(.{1,200}?): (.*)$/s;
+
+export function createTranslator(pairs: readonly MessagePair[], prefixes: readonly MessagePair[] = []): Translator {
+  const known = pairs.map(compile);
+  const places = prefixes.map(compile);
+
+  function by(list: readonly Compiled[], message: string): string | undefined {
+    for (const { pattern, translation } of list) {
+      const found = pattern.exec(message);
+      if (!found) continue;
+      return translation.replace(/\{(\d)(!?)\}/g, (_, n: string, message: string) => {
+        const part = found[Number(n)] ?? "";
+        return message ? (translate(part) ?? part) : part;
+      });
+    }
+    return undefined;
+  }
+
+  function translate(message: string): string | undefined {
+    const [, prefix = "", rest] = PREFIX.exec(message) ?? [];
+    const place = by(places, prefix);
+    // A place that is known as one belongs to no message.
+    const whole = place === undefined ? by(known, message) : undefined;
+    if (whole !== undefined) return whole;
+    const told = rest === undefined ? undefined : translate(rest);
+    return told === undefined ? undefined : `${place ?? prefix}: ${told}`;
+  }
+
+  return { translate };
+}
+
+interface Compiled {
+  readonly pattern: RegExp;
+  readonly translation: string;
+}
+
+function compile([template, translation]: MessagePair): Compiled {
+  const parts = template.split("{}").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return { pattern: new RegExp(`^${parts.join("([\\s\\S]+?)")}$`), translation };
+}
