@@ -1,6 +1,6 @@
 import type { Extension, ShaderName, StoredType } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
-import { type MatrixUnits, matrixForm } from "./matrices.ts";
+import { DEPTH, type MatrixUnits, matrixForm } from "./matrices.ts";
 import type { Product } from "./product.ts";
 
 /** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
@@ -16,6 +16,8 @@ export interface MatmulVariant {
   readonly tile: readonly [rows: number, columns: number];
   /** Invocations of a workgroup. */
   readonly invocations: number;
+  /** What it takes of K at a time through workgroup memory; 0: nothing goes there. */
+  readonly depth: number;
   /** The variant's own constants. */
   readonly constants: Readonly<Record<string, number>>;
   /** Blocks are read and written 4 elements at a time where rows are long enough; false: always one by one. */
@@ -38,6 +40,7 @@ const REGISTERS = {
   reads: "blocks",
   library: ["matmul/block", "matmul/place"],
   vector: true,
+  depth: 0,
   workgroupBytes: 0,
   subgroup: 0,
 } as const;
@@ -53,6 +56,7 @@ const MATRICES = {
   enable: ["subgroups", "chromium_experimental_subgroup_matrix"],
   tile: [0, 0],
   invocations: 0,
+  depth: DEPTH,
 } as const;
 
 export const matmulVariants: readonly MatmulVariant[] = [
@@ -63,6 +67,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     library: [],
     tile: [1, 64],
     invocations: 64,
+    depth: 0,
     constants: { GROUP: 64 },
     vector: false,
     workgroupBytes: 0,
@@ -157,6 +162,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     shader: "matmul/staged_32x32",
     tile: [32, 32],
     invocations: 64,
+    depth: 16,
     workgroupBytes: 4096,
   },
   {
@@ -165,6 +171,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     shader: "matmul/staged_64x64",
     tile: [64, 64],
     invocations: 64,
+    depth: 16,
     workgroupBytes: 8192,
   },
   {
