@@ -86,7 +86,7 @@ export function createCompiler(gpu: Gpu, records: string): Compiler {
   return {
     code,
     async report(workload, only = /./) {
-      const tape = workload.tape();
+      const tape = workload.tape(traits);
       const layout = layOut(tape, traits);
       const uses = new Map<Machine, PlacedDispatch[]>();
       for (const placed of layout.dispatches) {

@@ -2,10 +2,12 @@
 import type { Tape } from "../../src/autograd/tape.ts";
 import type { FloatDType } from "../../src/core/dtype.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
+import type { Traits } from "../../src/kernels/traits.ts";
 import { GPT2_PRESETS } from "../../src/model/config.ts";
 import { decodeTape } from "../../src/model/decode.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import type { Layout } from "../../src/runtime/layout.ts";
+import { logitsForm } from "../../src/train/classifier.ts";
 import { trainingTape } from "../../src/train/step.ts";
 
 export const BATCH = 4;
@@ -17,23 +19,27 @@ const SETTINGS = 64;
 
 export interface Workload {
   readonly name: string;
-  tape(): Tape;
+  tape(traits: Traits): Tape;
 }
 
 export const WORKLOADS: readonly Workload[] = [
-  { name: "step f32", tape: () => stepTape("f32", 0) },
-  { name: "step f32 dropout", tape: () => stepTape("f32", RATE) },
-  { name: "step f16", tape: () => stepTape("f16", 0) },
-  { name: "step f16 dropout", tape: () => stepTape("f16", RATE) },
+  { name: "step f32", tape: (traits) => stepTape(traits, "f32", 0) },
+  { name: "step f32 dropout", tape: (traits) => stepTape(traits, "f32", RATE) },
+  { name: "step f16", tape: (traits) => stepTape(traits, "f16", 0) },
+  { name: "step f16 dropout", tape: (traits) => stepTape(traits, "f16", RATE) },
   { name: "token", tape: tokenTape },
 ];
 
 const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
 
-function stepTape(precision: FloatDType, rate: number): Tape {
+function stepTape(traits: Traits, precision: FloatDType, rate: number): Tape {
   const config = { ...GPT2_PRESETS.gpt2, dropout: { embedding: rate, attention: rate, residual: rate } };
   const shape = { batch: BATCH, context: CONTEXT, packed: false };
-  return trainingTape(config, layoutParameters(config), shape, { ...ADAMW, precision });
+  return trainingTape(config, layoutParameters(config), shape, {
+    ...ADAMW,
+    precision,
+    logits: logitsForm(traits),
+  });
 }
 
 function tokenTape(): Tape {

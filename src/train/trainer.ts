@@ -8,6 +8,7 @@ import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import { disposeAll, type Program, type ProgramStats, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { type Batch, collateRows } from "./batch.ts";
+import { logitsForm } from "./classifier.ts";
 import { contextFor, contextsOf, placesOf } from "./contexts.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
@@ -90,12 +91,13 @@ export function createTrainer(
   const packed = source.packed ?? false;
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
+  const traced = { ...options, logits: options.logits ?? logitsForm(runtime.traits) };
 
   function planFor(context: number): Promise<Program> {
     let plan = plans.get(context);
     if (!plan) {
       const make = accumulation === 1 ? trainingTape : microBatchTape;
-      plan = runtime.compile(make(config, layout, { batch: batchSize, context, packed }, options));
+      plan = runtime.compile(make(config, layout, { batch: batchSize, context, packed }, traced));
       plans.set(context, plan);
     }
     return plan;
