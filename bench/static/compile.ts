@@ -37,6 +37,8 @@ export interface Kernel {
   readonly mix: Mix;
   /** The loop that the work is in, if there is one. */
   readonly loop?: Mix;
+  /** Of that loop, what is not done each time. */
+  readonly sometimes?: Mix;
   /** Of a product: what an invocation executes for one slab of K, the loop as often as it is run. */
   readonly slab?: Mix & { readonly loadsAhead: boolean };
 }
@@ -126,6 +128,7 @@ function kernelOf({ statistics, subgroupSize, texts }: Machine, uses: readonly P
     throughput: statistic("Inverse Throughput"),
     mix: mixOfKernel(assembly),
     ...(main ? { loop: main.mix } : {}),
+    ...(main && main.sometimes.vector > 0 ? { sometimes: main.sometimes } : {}),
     ...(slab ? { slab } : {}),
   };
 }

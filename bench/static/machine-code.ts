@@ -24,6 +24,8 @@ export interface Loop {
   readonly mix: Mix;
   /** The same without the loops within it. */
   readonly own: Mix;
+  /** Of its own, what a branch that all invocations take together may leave out: what is not done each time. */
+  readonly sometimes: Mix;
   /** The loop that holds it, as a place in the list. */
   readonly parent: number | undefined;
   /** It asks for what it needs next before it computes: see `loadsAhead` below. */
@@ -63,8 +65,32 @@ export function loopsOf(assembly: string): Loop[] {
       blocks.flatMap(({ instructions }, at) => (at >= begin && at <= end && wanted(at) ? instructions : []));
     const all = instructionsOf(() => true);
     const own = instructionsOf((at) => !within.some(([from, to]) => from <= at && at <= to));
-    return { depth: depthOf(i), parent: parents[i], mix: mixOf(all), own: mixOf(own), loadsAhead: loadsAhead(all) };
+    const skipped = skippedBlocks(blocks, places, begin, end);
+    const sometimes = instructionsOf((at) => skipped.has(at) && !within.some(([from, to]) => from <= at && at <= to));
+    return {
+      ...{ depth: depthOf(i), parent: parents[i], loadsAhead: loadsAhead(all) },
+      ...{ mix: mixOf(all), own: mixOf(own), sometimes: mixOf(sometimes) },
+    };
   });
+}
+
+/** Blocks of a loop that a uniform branch within it jumps over. */
+function skippedBlocks(
+  blocks: readonly Block[],
+  places: ReadonlyMap<string, number>,
+  begin: number,
+  end: number,
+): Set<number> {
+  const skipped = new Set<number>();
+  for (let at = begin; at <= end; at++) {
+    for (const instruction of blocks[at]!.instructions) {
+      const [, target] = /^s_cbranch_scc[01]\s+(BB\d+)/.exec(instruction) ?? [];
+      const to = target === undefined ? undefined : places.get(target);
+      if (to === undefined || to <= at || to > end) continue;
+      for (let between = at + 1; between < to; between++) skipped.add(between);
+    }
+  }
+  return skipped;
 }
 
 /** Of a whole kernel, each instruction counted once. */

@@ -32,6 +32,7 @@ function row(kernel: Kernel) {
     spilled: kernel.spilled + kernel.scratchBytes,
     lds: kernel.ldsBytes,
     vector: mix.vector,
+    sometimes: kernel.sometimes?.vector ?? "",
     mads: mix.matrix || mix.multiplyAdds,
     "vector/mad": ratio(mix.vector, mix.matrix || mix.multiplyAdds),
     "lds r/w": `${mix.ldsReads}/${mix.ldsWrites}`,

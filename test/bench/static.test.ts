@@ -50,7 +50,7 @@ test("machine code is read as loops and the instructions in them", () => {
 const missing = missingForAmd();
 /** RDNA 3, which has matrix units, and GCN, whose registers are the fewest. */
 const FAMILIES = ["navi31", "vega20"];
-const WORKLOADS = ["step f32 dropout", "step f16", "token"];
+const WORKLOADS = ["step f32", "step f32 dropout", "step f16", "token"];
 
 interface FamilyReport {
   readonly family: string;
@@ -80,5 +80,33 @@ describe.skipIf(missing !== undefined)("AMD's compiler", () => {
     expect(kernels.length).toBeGreaterThan(50);
     const bad = kernels.filter(({ spilled, scratchBytes, mix }) => spilled + scratchBytes + mix.scratch > 0);
     expect(bad.map(nameOf)).toEqual([]);
+  });
+
+  // Numbers are drawn for so many turns of the loop at once: four keys, or a row.
+  test.each([
+    ["forward", 2],
+    ["backward_queries", 4],
+    ["backward_keys", 16],
+  ])("dropout takes at most 0.3 of attention's instructions more, %s", async (shader, turns) => {
+    for (const family of FAMILIES) {
+      const kernels = (await kernelsOf(family)).filter(({ shaders }) => shaders.at(-1) === `attention/${shader}`);
+      const [plain, dropping] = [0, 1].map((DROPS) => kernels.find(({ constants }) => constants.DROPS === DROPS)!);
+      const drawn = dropping!.sometimes!.vector;
+      const executed = dropping!.loop!.vector - drawn + drawn / turns;
+      expect(executed / plain!.loop!.vector, family).toBeLessThan(1.3);
+      expect(executed / plain!.loop!.vector, family).toBeGreaterThan(1);
+    }
+  });
+
+  test.each(FAMILIES)("%s: the classifier's products take what square ones take", async (family) => {
+    const products = (await kernelsOf(family)).filter(({ slab, types }) => slab && types.A === "vec4<f32>");
+    expect(products.length).toBeGreaterThan(5);
+    const share = products.map(({ slab }) => slab!.vector / slab!.multiplyAdds);
+    expect(Math.max(...share) / Math.min(...share)).toBeLessThan(1.2);
+    const steps = (await reports).flatMap(({ workloads }) => workloads.filter(({ workload }) => workload !== "token"));
+    const scalar = steps.flatMap(({ kernels }) =>
+      kernels.filter(({ op, shaders }) => op === "matmul" && shaders.some((name) => /_scalar$/.test(name))),
+    );
+    expect(scalar.map(nameOf)).toEqual([]);
   });
 });
