@@ -1,11 +1,11 @@
 import { addressAt, floatAt, intAt, least, words } from "./args";
 import { exp4, lanesSum, loadTail, logOf, storeTail } from "./math";
 import { product, scratchOf } from "./matmul";
-import { kept4, philox4 } from "./random";
+import { philox4 } from "./random";
 import { maximumOf, sumOf, sumOfExp } from "./rows";
 
 // Causal attention by products of matrices: the scores of `ROWS` rows of a head at a time, in the thread's own memory.
-// args: B T H D | qkv lengths starts step scale rate stream, then what each kernel names. A piece is a head of a sequence.
+// args: B T H D | qkv lengths starts step scale dropped stream, then what each kernel names. A piece is a head of a sequence.
 
 /** Rows whose scores exist at a time; src/kernels/attention-wasm.ts counts the scratch. */
 const ROWS: i32 = 64;
@@ -20,7 +20,7 @@ let qkv: usize = 0;
 let starts: usize = 0;
 let step: usize = 0;
 let scale: f32 = 0;
-let rate: f32 = 0;
+let dropped: i32 = 0;
 let stream: u32 = 0;
 
 function open(args: usize, piece: i32): void {
@@ -36,13 +36,13 @@ function open(args: usize, piece: i32): void {
   real = starts ? T : least(T, load<i32>(addressAt(args, 5) + words(b)));
   step = addressAt(args, 7);
   scale = floatAt(args, 8);
-  rate = floatAt(args, 9);
+  dropped = intAt(args, 9);
   stream = <u32>intAt(args, 10);
 }
 
-/** The first key that any of the rows from `i` on sees, at a multiple of 4: starts never fall. */
+/** The first key that any of the rows from `i` on sees, at a multiple of 8: starts never fall. */
 function firstKey(i: i32): i32 {
-  return starts ? load<i32>(starts + words(i)) & ~3 : 0;
+  return starts ? load<i32>(starts + words(i)) & ~7 : 0;
 }
 
 /** x[j] = exp(x[j] scale - shift) for keys that row i sees; 0 for the others of [from, to). */
@@ -65,21 +65,27 @@ function weigh(x: usize, i: i32, from: i32, to: i32, shift: f32): void {
 
 /** Multiplies x[j] of keys [from, i] by what dropout keeps of them. scratch: 16 words. */
 function drop(x: usize, i: i32, from: i32, scratch: usize): void {
-  const factor = f32x4.splat(<f32>(1 / (1 - <f64>rate)));
-  const r = f32x4.splat(rate);
+  const factor = f32x4.splat(<f32>(65536 / <f64>(65536 - dropped)));
+  const least = i32x4.splat(dropped);
   const row = <u32>(head * T + i);
-  for (let j = from; j <= i; j += 16) {
-    philox4(scratch, <u32>j >> 2, row, stream, load<u32>(step, 8), load<u32>(step), load<u32>(step, 4));
+  for (let j = from; j <= i; j += 32) {
+    philox4(scratch, <u32>j >> 3, row, stream, load<u32>(step, 8), load<u32>(step), load<u32>(step, 4));
     let at = x + words(j - from);
-    let words4 = scratch;
-    for (let k = j; k <= i && k < j + 16; k += 4) {
-      const some = kept4(words4, r, factor);
-      if (k + 4 <= i + 1) v128.store(at, f32x4.mul(v128.load(at), some));
-      else storeTail(at, i + 1 - k, f32x4.mul(loadTail(at, i + 1 - k, 0), some));
-      at += 16;
-      words4 += 16;
+    let halves = scratch;
+    for (let k = j; k <= i && k < j + 32; k += 8) {
+      const some = v128.load(halves);
+      keep(at, i + 1 - k, v128.and(factor, i32x4.ge_s(i32x4.extend_low_i16x8_u(some), least)));
+      keep(at + 16, i + 1 - k - 4, v128.and(factor, i32x4.ge_s(i32x4.extend_high_i16x8_u(some), least)));
+      at += 32;
+      halves += 16;
     }
   }
+}
+
+/** Multiplies four numbers by four factors, the first `count` of them where there are fewer. */
+function keep(at: usize, count: i32, factors: v128): void {
+  if (count >= 4) v128.store(at, f32x4.mul(v128.load(at), factors));
+  else if (count > 0) storeTail(at, count, f32x4.mul(loadTail(at, count, 0), factors));
 }
 
 /** args 11..: y logSumExp */
@@ -112,7 +118,7 @@ export function attention(args: usize, piece: i32, scratch: usize): void {
       for (; j + 4 <= i + r + 1 - from; j += 4) v128.store(row + words(j), f32x4.mul(v128.load(row + words(j)), share));
       for (; j < i + r + 1 - from; j++)
         store<f32>(row + words(j), load<f32>(row + words(j)) * f32x4.extract_lane(share, 0));
-      if (rate > 0) drop(row, i + r, from, scratch);
+      if (dropped > 0) drop(row, i + r, from, scratch);
     }
     product(
       rows,
@@ -176,7 +182,7 @@ export function attentionBackward(args: usize, piece: i32, scratch: usize): void
       const s = slopes + words(width) * <usize>r;
       const count = i + r + 1 - from;
       weigh(p, i + r, from, to, load<f32>(logSumExp + words(i + r)));
-      if (rate > 0) drop(s, i + r, from, scratch);
+      if (dropped > 0) drop(s, i + r, from, scratch);
       const delta = f32x4.splat(dot(d + words(C) * <usize>r, y + words(C) * <usize>(i + r), D));
       const factor = f32x4.splat(scale);
       let j = 0;
@@ -196,7 +202,7 @@ export function attentionBackward(args: usize, piece: i32, scratch: usize): void
       const begin = (starts ? load<i32>(starts + words(i + r)) : 0) - from;
       if (begin > 0) memory.fill(s, 0, words(begin));
       if (width > count) memory.fill(s + words(count), 0, words(width - count));
-      if (rate > 0) drop(p, i + r, from, scratch);
+      if (dropped > 0) drop(p, i + r, from, scratch);
     }
     product(rows, D, width, slopes, width, false, k, ld, false, dq + stride * <usize>i, ld, 0, 0, 0, scratch);
     const atK = dk + stride * <usize>from;

@@ -98,8 +98,8 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
   },
   {
     shader: "matmul/parts_columns",
-    before: "return (start + min(row + lane / 4u * 4u, u.M - 4u) + lane % 4u * u.A_K) / 4u;",
-    after: "return (start + min(row + lane / 4u * 5u, u.M - 4u) + lane % 4u * u.A_K) / 4u;",
+    before: "return (start + min(row + lane / 4u * 4u, (u.M - 1u) / 4u * 4u) + lane % 4u * u.A_K) / 4u;",
+    after: "return (start + min(row + lane / 4u * 5u, (u.M - 1u) / 4u * 4u) + lane % 4u * u.A_K) / 4u;",
     why: "row, M and A_K are multiples of 4, so that a fifth is lost when the place is divided by 4",
   },
   {

@@ -1,7 +1,8 @@
 // dk_j = sum over rows i >= j of ds_ij q_i / sqrt(D), dv_j = sum over rows i >= j of p_ij dy_i (p_ij after dropout);
 // ds_ij and the rest as in backward_queries.wgsl, which has written delta
 // qkv, dqkv: [B T, 3 C], of which this writes the k and v columns; dy: [B T, C]; log_sum_exp, delta: [B, H, T].
-// LANES invocations take KEYS neighbouring keys j of a head (1, 2 or 4) and go through the rows one at a time.
+// LANES invocations take KEYS neighbouring keys j of a head (1, 2 or 4) and go through the rows one at a time. Dropout is drawn by
+// all of a workgroup, for as many rows ahead as there are invocations for eight of its keys.
 
 @group(0) @binding(0) var<storage, read> qkv: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
@@ -11,6 +12,12 @@
 @group(0) @binding(4) var<storage, read> dy: array<X>;
 @group(0) @binding(5) var<storage, read> delta: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dqkv: array<Stored>;
+
+const KEY_OCTS = WORKGROUP / LANES * KEYS / 8u;
+const ROWS_DRAWN = WORKGROUP / KEY_OCTS;
+
+// which of eight keys row place.first + i keeps, twice ROWS_DRAWN of them in turn: [i % (2 ROWS_DRAWN), KEY_OCTS]
+var<workgroup> drawn: array<u32, 2u * WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_keys(
@@ -41,6 +48,17 @@ fn backward_keys(
   for (var i = place.first; i < length; i++) {
     let seen_from = first_key(place.b, i);
     if (seen_from >= place.end) { break; }
+    let turn = (i - place.first) % (2u * ROWS_DRAWN);
+    var bits = 0u;
+    if (DROPS) {
+      // Those who are late still read the other half: one barrier is enough.
+      if (turn % ROWS_DRAWN == 0u) {
+        let row = row_at(place, i + local / KEY_OCTS);
+        drawn[turn * KEY_OCTS + local] = kept_bits(row, place.first / 8u + local % KEY_OCTS);
+        workgroupBarrier();
+      }
+      bits = drawn[turn * KEY_OCTS + (first - place.first) / 8u] >> (first % 8u);
+    }
     let q_from = q_at(place, i) + lane;
     let y_from = y_at(place, i) + lane;
     var s = array<f32, KEYS>();
@@ -55,13 +73,11 @@ fn backward_keys(
     }
     let norm = log_sum_exp[row_at(place, i)];
     let product = delta[row_at(place, i)];
-    let keep = kept(row_at(place, i), first / 4u);
     for (var r = 0u; r < KEYS; r++) {
       let allowed = first + r >= seen_from && first + r <= i;
       let p = select(0.0, exp(select(LOWEST, lanes_sum(s[r]) - norm, allowed)), allowed);
-      let factor = keep[(first + r) % 4u];
-      s[r] = p * (lanes_sum(dp[r]) * factor - product) * u.SCALE;
-      dp[r] = p * factor;
+      s[r] = p * (keep(lanes_sum(dp[r]), bits, r) * kept_scale() - product) * u.SCALE;
+      dp[r] = keep(p, bits, r);
     }
     for (var d = 0u; d < PACKS; d++) {
       let q = Pack(qkv[q_from + d * LANES]);
@@ -80,7 +96,7 @@ fn backward_keys(
     let v_from = v_at(place, j) + lane;
     for (var d = 0u; d < PACKS; d++) {
       dqkv[k_from + d * LANES] = stored(select(Pack(), dk[r * PACKS + d], j < length));
-      dqkv[v_from + d * LANES] = stored(select(Pack(), dv[r * PACKS + d], j < length));
+      dqkv[v_from + d * LANES] = stored(select(Pack(), dv[r * PACKS + d] * kept_scale(), j < length));
     }
   }
 }

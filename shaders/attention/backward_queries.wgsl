@@ -13,6 +13,9 @@
 @group(0) @binding(6) var<storage, read_write> dqkv: array<Stored>;
 @group(0) @binding(7) var<storage, read_write> delta: array<f32>;
 
+// for which dropout is drawn at one time
+const KEYS_DRAWN = 8u * LANES / QUERIES;
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_queries(
   @builtin(workgroup_id) group: vec3u,
@@ -44,7 +47,12 @@ fn backward_queries(
   }
 
   let end = select(0u, min(place.end, length), place.first < length);
-  for (var start = first_key(place.b, place.first) / 4u * 4u; start < end; start += 4u) {
+  let begin = first_key(place.b, place.first) / 8u * 8u;
+  var drawn = 0u;
+  for (var start = begin; start < end; start += 4u) {
+    let ahead = (start - begin) % KEYS_DRAWN;
+    if (DROPS && ahead == 0u) { drawn = draw_queries(row_at(place, first), QUERIES, start / 8u, lane); }
+    let bits = drawn >> (ahead / 8u * 8u * QUERIES + ahead % 8u);
     let j = min(vec4u(start) + FOUR, vec4u(u.T - 1u));
     let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w)) + lane;
     let v_from = k_from + u.H * HEAD_PACKS;
@@ -71,7 +79,7 @@ fn backward_queries(
       let i = first + r;
       let allowed = seen(i, first_key(place.b, i), start);
       let p = select(vec4f(0.0), exp(select(vec4f(LOWEST), lanes_sum_4(s[r]) - norm[r], allowed)), allowed);
-      s[r] = p * (lanes_sum_4(dp[r]) * kept(row_at(place, i), start / 4u) - product[r]) * u.SCALE;
+      s[r] = p * (keep_4(lanes_sum_4(dp[r]), bits, 8u * r) * kept_scale() - product[r]) * u.SCALE;
     }
     for (var d = 0u; d < PACKS; d++) {
       let k0 = Pack(qkv[k_from.x + d * LANES]);

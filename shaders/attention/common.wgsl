@@ -9,7 +9,8 @@ struct Uniforms {
   T: u32,
   H: u32,
   SCALE: f32,
-  RATE: f32,
+  DROPPED: u32,
+  KEPT: f32,
   STREAM: u32,
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;

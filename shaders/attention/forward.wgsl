@@ -11,6 +11,9 @@
 @group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(4) var<storage, read_write> log_sum_exp: array<f32>;
 
+// for which dropout is drawn at one time
+const KEYS_DRAWN = 8u * LANES / QUERIES;
+
 @compute @workgroup_size(WORKGROUP)
 fn forward(
   @builtin(workgroup_id) group: vec3u,
@@ -34,7 +37,12 @@ fn forward(
   }
 
   let end = select(0u, min(place.end, length), place.first < length);
-  for (var start = first_key(place.b, place.first) / 4u * 4u; start < end; start += 4u) {
+  let begin = first_key(place.b, place.first) / 8u * 8u;
+  var drawn = 0u;
+  for (var start = begin; start < end; start += 4u) {
+    let ahead = (start - begin) % KEYS_DRAWN;
+    if (DROPS && ahead == 0u) { drawn = draw_queries(row_at(place, first), QUERIES, start / 8u, lane); }
+    let bits = drawn >> (ahead / 8u * 8u * QUERIES + ahead % 8u);
     let j = min(vec4u(start) + FOUR, vec4u(u.T - 1u));
     let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w)) + lane;
     let v_from = k_from + u.H * HEAD_PACKS;
@@ -60,7 +68,7 @@ fn forward(
       highest[r] = top;
       total[r] = total[r] * shrink + (p.x + p.y) + (p.z + p.w);
       for (var d = 0u; d < PACKS; d++) { sum[r * PACKS + d] *= shrink; }
-      s[r] = p * kept(row_at(place, i), start / 4u);
+      s[r] = keep_4(p, bits, 8u * r);
     }
     for (var d = 0u; d < PACKS; d++) {
       let v0 = Pack(qkv[v_from.x + d * LANES]);
@@ -78,7 +86,7 @@ fn forward(
     if (i >= u.T) { continue; }
     let at = y_at(place, i) + lane;
     if (i < length) {
-      for (var d = 0u; d < PACKS; d++) { y[at + d * LANES] = stored(sum[r * PACKS + d] / total[r]); }
+      for (var d = 0u; d < PACKS; d++) { y[at + d * LANES] = stored(sum[r * PACKS + d] * kept_scale() / total[r]); }
       if (lane == 0u) { log_sum_exp[row_at(place, i)] = highest[r] + log(total[r]); }
     } else {
       for (var d = 0u; d < PACKS; d++) { y[at + d * LANES] = stored(Pack()); }

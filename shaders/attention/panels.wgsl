@@ -21,7 +21,8 @@ struct Uniforms {
   Y_ROW: u32,
   Y_START: u32,
   SCALE: f32,
-  RATE: f32,
+  DROPPED: u32,
+  KEPT: f32,
   STREAM: u32,
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;

@@ -1,7 +1,7 @@
-// Where backward.wgsl finds the logits: in a buffer of their own. logits_in_place.wgsl has them where dlogits goes.
+// Where the gradient finds the logits: in a buffer of their own. logits_in_place.wgsl has them where dlogits goes.
 @group(0) @binding(4) var<storage, read> logits: array<Stored>;
 
-fn logit_at(i: u32) -> f32 {
-  return f32(logits[i]);
+fn logit_at(i: u32) -> Pack {
+  return Pack(logits[i]);
 }
 

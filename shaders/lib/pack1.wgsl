@@ -17,6 +17,14 @@ fn pack_sum(a: Pack) -> f32 {
   return a;
 }
 
+fn pack_maximum(a: Pack) -> f32 {
+  return a;
+}
+
+fn pack_element(a: Pack, i: u32) -> f32 {
+  return a;
+}
+
 alias Four = vec4f;
 
 fn four(a: Pack, b: Pack, c: Pack, d: Pack) -> Four {

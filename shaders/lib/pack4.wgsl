@@ -18,6 +18,14 @@ fn pack_sum(a: Pack) -> f32 {
   return (a.x + a.y) + (a.z + a.w);
 }
 
+fn pack_maximum(a: Pack) -> f32 {
+  return max(max(a.x, a.y), max(a.z, a.w));
+}
+
+fn pack_element(a: Pack, i: u32) -> f32 {
+  return a[i];
+}
+
 // Four Packs, as columns.
 alias Four = mat4x4f;
 

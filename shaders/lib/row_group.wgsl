@@ -1,7 +1,8 @@
 // A workgroup takes a row: invocation `row_part` of it sums each ROW_SHARE-th Pack, `row_total` adds the parts in a
-// tree, always in the same order. lib/row_alone.wgsl is the same with one invocation for each row.
-const ROW_WORKGROUP = 64u;
-const ROW_SHARE = 64u;
+// tree, always in the same order. lib/row_alone.wgsl is the same with one invocation for each row. ROW_LANES, a power of 2, is
+// the dispatch's.
+const ROW_WORKGROUP = ROW_LANES;
+const ROW_SHARE = ROW_LANES;
 
 var<workgroup> row_parts: array<f32, ROW_WORKGROUP>;
 

@@ -1,5 +1,5 @@
 // 4x4 blocks of a transposed a, whose columns lie along its rows, 4 elements a load: block[j] = a(row + j, k to k + 3).
-// M is a multiple of 4; K need not be, what is past it counts as zero.
+// Rows of a have as many elements as M rounded up to a multiple of 4; K need not be one, what is past it counts as zero.
 @group(0) @binding(0) var<storage, read> a: array<A>;
 
 fn a_along_k() -> bool {
@@ -7,7 +7,7 @@ fn a_along_k() -> bool {
 }
 
 fn place_a(start: u32, row: u32) -> vec4u {
-  return vec4u((start + min(row, u.M - 4u)) / 4u);
+  return vec4u((start + min(row, (u.M - 1u) / 4u * 4u)) / 4u);
 }
 
 fn load_a_column(at: u32, k: u32) -> vec4f {

@@ -1,5 +1,6 @@
 // 4x4 blocks of a whose rows lie along k, 4 elements a load: block[j] = a(row + j, k to k + 3).
-// Rows past M are read as the last one: their products are never stored. K is a multiple of 4.
+// Rows past M are read as the last one: their products are never stored. K is a multiple of 4, or what is behind it in
+// a row finite: b is zero there.
 @group(0) @binding(0) var<storage, read> a: array<A>;
 
 fn a_along_k() -> bool {

@@ -15,7 +15,7 @@ fn matmul(
   let work = work_of(group.z);
   let row = tile.row * TILE_M;
   let column = tile.column * TILE_N;
-  if (column >= u.N) {
+  if (column >= u.COLUMNS) {
     return; // all of the workgroup
   }
   // Once, where subgroups are as small as was expected; more of them than units have nothing to multiply.

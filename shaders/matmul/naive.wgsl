@@ -13,14 +13,15 @@ fn matmul(
   @builtin(local_invocation_index) local: u32,
 ) {
   let element = linear_group(group, groups) * GROUP + local;
-  let row = element / u.N;
-  let column = element % u.N;
+  let row = element / u.COLUMNS;
+  let column = element % u.COLUMNS;
   if (row >= u.M) {
     return;
   }
   let work = work_of(group.z);
   var sum = 0.0;
-  for (var k = work.k; k < work.end; k++) {
+  let end = select(work.k, work.end, column < u.N);
+  for (var k = work.k; k < end; k++) {
     let left = f32(a[work.a + row * u.A_ROW + k * u.A_K]);
     sum = fma(left, f32(b[work.b + k * u.B_K + column * u.B_COLUMN]), sum);
   }

@@ -1,5 +1,6 @@
 // One invocation's part of a block of a whose rows lie along k: a(row + lane, k to k + 3), one load.
-// Rows past M are read as the last one: their products are never stored. K is a multiple of 4.
+// Rows past M are read as the last one: their products are never stored. K is a multiple of 4, or what is behind it in a
+// row finite: b is zero there.
 @group(0) @binding(0) var<storage, read> a: array<A>;
 
 fn place_part(start: u32, row: u32, lane: u32) -> u32 {

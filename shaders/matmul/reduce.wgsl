@@ -1,6 +1,6 @@
-// y = finish(sum over s of partials[s]), partials: [SPLITS, M, N]
-// The second pass of a product whose K was split. One invocation sums 4 columns (or one, when N is not a multiple
-// of 4), always in the same order.
+// y = finish(sum over s of partials[s]), partials: [SPLITS, M, COLUMNS]
+// The second pass of a product whose K was split. One invocation sums 4 columns (or one, when COLUMNS is not
+// a multiple of 4), always in the same order.
 
 override GROUP: u32;
 
@@ -13,15 +13,15 @@ fn reduce(
   @builtin(local_invocation_index) local: u32,
 ) {
   let cell = linear_group(group, groups) * GROUP + local;
-  let row = cell / (u.N / CELL);
-  let column = cell % (u.N / CELL) * CELL;
+  let row = cell / (u.COLUMNS / CELL);
+  let column = cell % (u.COLUMNS / CELL) * CELL;
   if (row >= u.M) {
     return;
   }
   var sum = partials[cell];
   for (var s = 1u; s < u.SPLITS; s++) {
-    sum += partials[s * (u.M * u.N / CELL) + cell];
+    sum += partials[s * (u.M * u.COLUMNS / CELL) + cell];
   }
   let at = (u.Y_START + row * u.Y_ROW + column) / CELL;
-  y[at] = stored(finish(sum, at, column));
+  store_at(sum, at, column);
 }

@@ -14,7 +14,7 @@ fn matmul(
   let work = work_of(group.z);
   let row = (tile.row * HIGH + local.y) * 8u;
   let column = (tile.column * WIDE + local.x) * 4u;
-  if (row >= u.M || column >= u.N) {
+  if (row >= u.M || column >= u.COLUMNS) {
     return;
   }
   let place_a0 = place_a(work.a, row);

@@ -5,6 +5,7 @@
 // so that a transposed operand is a matter of strides, and a part of a larger product one of starts.
 // A, B and R, the types of what one load of a, b and the residual brings, are the dispatch's; Stored is lib/store_*.wgsl's.
 // Along K the work is cut into SPLITS stretches of K_STEP; with more than one, stretch s goes to rows s * M and on.
+// y has COLUMNS columns, N or more: those from N on are 0.
 // Several products of these sizes lie one behind the other along z: product i INNER + j starts i *_OUTER + j *_INNER behind the
 // first. work.wgsl has both.
 struct Uniforms {
@@ -30,6 +31,7 @@ struct Uniforms {
   B_INNER: u32,
   Y_OUTER: u32,
   Y_INNER: u32,
+  COLUMNS: u32,
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 

@@ -18,7 +18,7 @@ fn matmul(
   let work = work_of(group.z);
   let row = tile.row * 32u;
   let column = tile.column * 32u;
-  if (column >= u.N) {
+  if (column >= u.COLUMNS) {
     return; // all of the workgroup
   }
   let x = local % SIDE;

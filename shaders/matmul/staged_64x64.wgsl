@@ -18,7 +18,7 @@ fn matmul(
   let work = work_of(group.z);
   let row = tile.row * 64u;
   let column = tile.column * 64u;
-  if (column >= u.N) {
+  if (column >= u.COLUMNS) {
     return; // all of the workgroup
   }
   let x = local % 8u;

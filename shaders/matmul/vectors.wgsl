@@ -18,7 +18,7 @@ fn matmul(
   let tile = tile_of(group, groups);
   let work = work_of(group.z);
   let row = tile.row * ROWS;
-  if (tile.column * COLUMN_LANES * 4u >= u.N) {
+  if (tile.column * COLUMN_LANES * 4u >= u.COLUMNS) {
     return; // all of the workgroup
   }
   // (along the columns, along K): the faster one along which b lies

@@ -7,6 +7,8 @@ const CELL = 1u;
 fn store_at(product: f32, at: u32, column: u32) {
   if (column < u.N) {
     y[at] = stored(finish(product, at, column));
+  } else if (column < u.COLUMNS) {
+    y[at] = Stored();
   }
 }
 

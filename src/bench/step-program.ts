@@ -2,11 +2,13 @@ import type { Tape } from "../autograd/tape.ts";
 import { sizeOf } from "../core/shape.ts";
 import { NORM } from "../kernels/gradient-norm.ts";
 import { packStep } from "../kernels/step.ts";
+import type { Traits } from "../kernels/traits.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { BatchShape } from "../model/gpt2.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
 import { type Batch, collate } from "../train/batch.ts";
+import { logitsForm } from "../train/classifier.ts";
 import { evaluationTape, trainingTape } from "../train/step.ts";
 import { resetOptimizer } from "../train/trainer.ts";
 import { spread } from "./data.ts";
@@ -22,12 +24,13 @@ export interface StepProgram {
 /** Deviation of the weights that a step is measured on: GPT-2's. */
 const DEVIATION = 0.02;
 
-export function stepTape({ config, shape, precision }: StepSize): Tape {
-  return trainingTape(config, layoutParameters(config), shape, { ...STEP_OPTIONS, precision });
+export function stepTape({ config, shape, precision }: StepSize, traits: Traits): Tape {
+  const options = { ...STEP_OPTIONS, precision, logits: logitsForm(traits) };
+  return trainingTape(config, layoutParameters(config), shape, options);
 }
 
 export async function compileStep(runtime: Runtime, size: StepSize, shape = size.shape): Promise<StepProgram> {
-  const tape = stepTape({ ...size, shape });
+  const tape = stepTape({ ...size, shape }, runtime.traits);
   return { tape, program: await runtime.compile(tape), inputs: stepInputs };
 }
 

@@ -20,7 +20,7 @@ import { openDevice } from "../node/device.ts";
 import { writeOutput } from "../node/files.ts";
 import { nodeThreads } from "../platform/node.ts";
 import { noHalves } from "../runtime/checks.ts";
-import { createGpuRuntime } from "../runtime/gpu.ts";
+import { createGpuRuntime, traitsOf } from "../runtime/gpu.ts";
 import { openWasm, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
@@ -175,7 +175,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
     const size = stepSize(name, gpu.kind, precision);
     const skipped = named ? undefined : whyNot(gpu, size, peak, quick);
     if (skipped === undefined) {
-      const tuning = await tuningOf(gpu, flags, [stepTape(size)]);
+      const tuning = await tuningOf(gpu, flags, [stepTape(size, traitsOf(gpu))]);
       const [step, ...shares] = await benchStep(gpu, size, peak, STEP_EFFORT[quick ? "quick" : "full"], tuning);
       if (step) yield { ...step, mesa_shader_cache_disabled: cold };
       yield* shares;

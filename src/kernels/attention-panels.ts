@@ -1,5 +1,5 @@
 import type { DType } from "../core/dtype.ts";
-import { type AttentionSizes, bounds, rowsOf, stepOf } from "./attention-rows.ts";
+import { type AttentionSizes, bounds, keptScale, rowsOf, stepOf } from "./attention-rows.ts";
 import {
   type PanelForm,
   type PanelProducts,
@@ -160,7 +160,7 @@ function kernel(
   traits: Traits,
   { library = [], x = NOWHERE, y = NOWHERE, drops = false, bind, result = sizes.dtype }: PanelKernel,
 ): Dispatch {
-  const { T, H, D, scale, rate, stream, dtype } = sizes;
+  const { T, H, D, scale, dropped, stream, dtype } = sizes;
   const pack = packOf(sizes);
   const entry = `panel_${name}` as const;
   return {
@@ -175,9 +175,10 @@ function kernel(
     uniforms: {
       ...{ T, H, PACKS: D / pack, FIRST, GROUP, B0: stretch.start, FROM, ROWS, TILE },
       ...{ X_ROW: x.row / pack, X_START: x.start / pack, Y_ROW: y.row / pack, Y_START: y.start / pack },
-      ...{ SCALE: scale, RATE: drops ? rate : 0, STREAM: drops ? stream : 0 },
+      SCALE: scale,
+      ...(drops ? { DROPPED: dropped, KEPT: keptScale(dropped), STREAM: stream } : { DROPPED: 0, KEPT: 1, STREAM: 0 }),
     },
-    ...(drops ? { constants: { DROPS: Number(rate > 0) } } : {}),
+    ...(drops ? { constants: { DROPS: Number(dropped > 0) } } : {}),
     sizes: { WORKGROUP },
     bind,
     grid: grid1d(items * GROUP, WORKGROUP, traits),

@@ -22,8 +22,8 @@ export interface AttentionSizes {
   readonly C: number;
   /** 1 / sqrt(D) */
   readonly scale: number;
-  /** Of dropout; 0 for none. */
-  readonly rate: number;
+  /** Of 65,536 probabilities dropout drops so many; 0 for none. */
+  readonly dropped: number;
   readonly stream: number;
   /** Whether sequences are several records end to end, told apart by `starts`, and not one each, told by `lengths`. */
   readonly packed: boolean;
@@ -39,8 +39,8 @@ export function bounds({ packed }: AttentionSizes): { readonly bind: Binding; re
 }
 
 /** Where there is no dropout, something else is bound in place of `step`. */
-export function stepOf({ rate }: AttentionSizes): Binding {
-  return read(rate > 0 ? "step" : "lengths");
+export function stepOf({ dropped }: AttentionSizes): Binding {
+  return read(dropped > 0 ? "step" : "lengths");
 }
 
 /** The sequences whose rows of qkv and y one binding may cover, several times over until all have had their turn. */
@@ -53,6 +53,20 @@ export function stretchesOf({ B, T, C, dtype }: AttentionSizes, traits: Traits):
 /** What is bound of a tensor with a row of `columns` elements for each position: these sequences. */
 export function rowsOf({ B, T }: AttentionSizes, { start, length }: Range, columns: number): Span | undefined {
   return length === B ? undefined : { offset: start * T * columns, length: length * T * columns };
+}
+
+const HALF_WORD = 65536;
+
+/**
+ * A rate of dropout as a number of 65,536: half of a random word decides on a probability, eight to a Philox counter. What is kept counts
+ * `keptScale` times, by the very share that is dropped.
+ */
+export function droppedOf(rate: number): number {
+  return Math.min(HALF_WORD - 1, Math.round(rate * HALF_WORD));
+}
+
+export function keptScale(dropped: number): number {
+  return HALF_WORD / (HALF_WORD - dropped);
 }
 
 /** How many invocations share a row, or a key, of which each holds its part in registers. */
@@ -119,22 +133,25 @@ function kernel(
   lanes: Lanes,
   traits: Traits,
 ): Omit<Dispatch, "bind"> {
-  const { T, H, D, scale, rate, stream, dtype } = sizes;
+  const { T, H, D, scale, dropped, stream, dtype } = sizes;
   const pack = D % 4 === 0 ? 4 : 1;
   const held = heldRows(entry, sizes, lanes);
   const rowsOfGroup = (WORKGROUP / lanes) * held;
   return {
     shader: [
       ...(["lib/grid", "lib/philox", "lib/step", `lib/pack${pack}`, storeShader(dtype, pack)] as const),
+      ...(["attention/common", "attention/drops"] as const),
       lanes === 4 ? "attention/lane_quad" : "attention/lane_alone",
-      "attention/common",
-      ...([bounds(sizes).shader, "attention/kept", `attention/${entry}`] as const),
+      ...([bounds(sizes).shader, `attention/${entry}`] as const),
     ],
     entry,
     ...(lanes === 4 ? { enable: ["subgroups"] as const } : {}),
     types: { X: storedType(dtype, pack) },
-    uniforms: { B: stretch.length, B0: stretch.start, T, H, SCALE: scale, RATE: rate, STREAM: stream },
-    constants: { DROPS: Number(rate > 0) },
+    uniforms: {
+      ...{ B: stretch.length, B0: stretch.start, T, H, SCALE: scale },
+      ...{ DROPPED: dropped, KEPT: keptScale(dropped), STREAM: stream },
+    },
+    constants: { DROPS: Number(dropped > 0) },
     sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: held },
     grid: gridOf(stretch.length * H * Math.ceil(T / rowsOfGroup), traits),
   };

@@ -12,8 +12,8 @@ function call(
   tensors: string[],
   scratch: number,
 ): WasmWork {
-  const { B, T, H, D, scale, rate, stream } = sizes;
-  const common = [at("qkv"), at("lengths"), at("starts"), at("step"), real(scale), real(rate), stream];
+  const { B, T, H, D, scale, dropped, stream } = sizes;
+  const common = [at("qkv"), at("lengths"), at("starts"), at("step"), real(scale), dropped, stream];
   const args = [B, T, H, D, ...common, ...tensors.map(at)];
   return { calls: [{ kernel, args, pieces: B * H, scratchBytes: scratch }] };
 }

@@ -1,9 +1,17 @@
 import { bytesPerElement } from "../core/dtype.ts";
-import { philox, uniform24 } from "../core/philox.ts";
+import { philox } from "../core/philox.ts";
 import { formatShape } from "../core/shape.ts";
 import { backwardScratch, PANEL_KERNELS, panelsBackward, panelsForward } from "./attention-panels.ts";
 import { attentionProducts } from "./attention-products.ts";
-import { type AttentionSizes, type Lanes, quadsOf, rowsBackward, rowsForward } from "./attention-rows.ts";
+import {
+  type AttentionSizes,
+  droppedOf,
+  keptScale,
+  type Lanes,
+  quadsOf,
+  rowsBackward,
+  rowsForward,
+} from "./attention-rows.ts";
 import { type PanelForm, panelsScratch } from "./attention-slices.ts";
 import { wasmAttention, wasmAttentionBackward } from "./attention-wasm.ts";
 import type { Scratch } from "./dispatch.ts";
@@ -26,7 +34,7 @@ import { type AttentionChoice, attentionClass } from "./tuning.ts";
 export interface AttentionAttrs {
   readonly batch: number;
   readonly heads: number;
-  /** Rate at which probabilities are dropped; wants the input `step`. */
+  /** Rate at which probabilities are dropped, to the next 65,536th; wants the input `step`. */
   readonly dropout: number;
   /** Philox stream of the dropout. */
   readonly stream: number;
@@ -212,7 +220,18 @@ function sizesOf(
   if (dropout > 0 && !step) shapeError(op, `dropout ${dropout} wants the input step`);
   if (starts) expectType(op, "starts", starts, "u32", [rows]);
   const scale = 1 / Math.sqrt(D);
-  return { B: batch, T, H: heads, D, C, scale, rate: dropout, stream, packed: starts !== undefined, dtype };
+  return {
+    B: batch,
+    T,
+    H: heads,
+    D,
+    C,
+    scale,
+    dropped: droppedOf(dropout),
+    stream,
+    packed: starts !== undefined,
+    dtype,
+  };
 }
 
 /** Where row i of head h of sequence b lies: its query, its output, its place in logSumExp; and its first key. */
@@ -231,7 +250,7 @@ function eachRow(
   attrs: AttentionAttrs,
   visit: (row: Row, scores: readonly number[], kept: (j: number) => number) => void,
 ): void {
-  const { B, T, H, D, C, scale } = sizesOf("attention", { qkv, lengths, step, starts }, attrs);
+  const { B, T, H, D, C, scale, dropped } = sizesOf("attention", { qkv, lengths, step, starts }, attrs);
   const scalars = step && unpackStep(step.data);
   for (let b = 0; b < B; b++) {
     for (let h = 0; h < H; h++) {
@@ -247,9 +266,10 @@ function eachRow(
           scores.push(dot * scale);
         }
         visit(row, scores, (j) => {
-          if (attrs.dropout === 0 || !scalars) return 1;
-          const words = philox([j >>> 2, row.number, attrs.stream, scalars.step], scalars.key);
-          return uniform24(words[j & 3]!) < Math.fround(attrs.dropout) ? 0 : 1 / (1 - attrs.dropout);
+          if (dropped === 0 || !scalars) return 1;
+          const words = philox([j >>> 3, row.number, attrs.stream, scalars.step], scalars.key);
+          const half = j % 2 === 0 ? words[(j >>> 1) & 3]! & 0xffff : words[(j >>> 1) & 3]! >>> 16;
+          return half < dropped ? 0 : keptScale(dropped);
         });
       }
     }

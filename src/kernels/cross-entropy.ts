@@ -1,10 +1,23 @@
 import { bytesPerElement } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import { grid1d, gridOf, read, spansOf, storedType, storeShader, write } from "./dispatch.ts";
-import { type CpuTensor, defineOp, expectFloat, expectType, f16, f32, shapeError, type Value } from "./op.ts";
+import { type Dispatch, grid1d, gridOf, read, type Span, spansOf, storedType, storeShader, write } from "./dispatch.ts";
+import {
+  type CpuTensor,
+  defineOp,
+  expectFloat,
+  expectType,
+  f16,
+  f32,
+  shapeError,
+  type TensorType,
+  type Value,
+} from "./op.ts";
+import type { Traits } from "./traits.ts";
 import { at, eachRow, real } from "./wasm.ts";
 
 const WORKGROUP = 64;
+/** Invocations that share a row on a GPU. */
+const ROW_LANES = 256;
 /** Rows of a workgroup where each invocation has one: ROW_WORKGROUP of lib/row_alone.wgsl. */
 const ROWS_ALONE = 16;
 
@@ -17,13 +30,18 @@ export interface CrossEntropyAttrs {
    * the vocabulary, as transformers' LabelSmoother and torch's label_smoothing have it.
    */
   readonly smoothing: number;
+  /**
+   * How many of the logits of a row count, 0 for all: V. What is behind them takes no part, and has a gradient of 0. Rows of a multiple
+   * of 4 logits are read 4 at a time.
+   */
+  readonly columns: number;
 }
 
-const DEFAULTS: CrossEntropyAttrs = { smoothing: 0 };
+const DEFAULTS: CrossEntropyAttrs = { smoothing: 0, columns: 0 };
 
 /**
  * loss[r] = logSumExp[r] - (1 - e) logits[r, label[r]] - e mean over j of logits[r, j], e being the smoothing, or 0 where
- * the label is ignored. logits: [R, V]; labels: i32 [R], each in [0, V) or IGNORED_LABEL (the host checks);
+ * the label is ignored. logits: [R, V], or more columns than V; labels: i32 [R], each in [0, V) or IGNORED_LABEL (the host checks);
  * logits f32 or f16, loss, logSumExp: [R]. The row's maximum is subtracted before `exp`.
  */
 export const crossEntropyOp = defineOp({
@@ -33,16 +51,17 @@ export const crossEntropyOp = defineOp({
   halves: ["logits"],
   auxiliary: ["logSumExp"],
   attrs: DEFAULTS,
-  shapes: ({ logits, labels }, { smoothing }) => {
-    checkSmoothing("crossEntropy", smoothing);
+  shapes: ({ logits, labels }, attrs) => {
     expectFloat("crossEntropy", "logits", logits, [-1, -1]);
+    checkAttrs("crossEntropy", logits, attrs);
     expectType("crossEntropy", "labels", labels, "i32", [logits.shape[0]!]);
     return { loss: f32([logits.shape[0]!]), logSumExp: f32([logits.shape[0]!]) };
   },
-  cpu: ({ logits, labels }, { loss, logSumExp }, { smoothing }) => {
-    const v = logits.shape[1]!;
+  cpu: ({ logits, labels }, { loss, logSumExp }, { smoothing, columns }) => {
+    const width = logits.shape[1]!;
+    const v = columns || width;
     for (let r = 0; r < labels.data.length; r++) {
-      const row = logits.data.subarray(r * v, (r + 1) * v);
+      const row = logits.data.subarray(r * width, r * width + v);
       let maximum = Number.NEGATIVE_INFINITY;
       for (let j = 0; j < v; j++) maximum = Math.max(maximum, row[j]!);
       let sum = 0;
@@ -57,25 +76,28 @@ export const crossEntropyOp = defineOp({
       loss.data[r] = Math.log(sum) - (1 - smoothing) * (row[label]! - maximum) - (smoothing * below) / v;
     }
   },
-  gpu: ({ logits }, _outputs, { smoothing }, traits) => {
-    const v = logits.shape[1]!;
-    return spansOf(sizeOf(logits.shape), traits, v, [logits.dtype]).map((span) => {
-      const rows = span.length / v;
+  gpu: ({ logits }, _outputs, { smoothing, columns }, traits) => {
+    const width = logits.shape[1]!;
+    const pack = packOf(width, traits);
+    return spansOf(sizeOf(logits.shape), traits, width, [logits.dtype]).map((span) => {
+      const rows = span.length / width;
       return {
         shader: [
-          ...(["lib/grid", "lib/pack1", "lib/sum"] as const),
+          ...(["lib/grid", `lib/pack${pack}`, "lib/sum"] as const),
           traits.software ? ("lib/row_alone" as const) : ("lib/row_group" as const),
           "cross_entropy/forward" as const,
         ],
         entry: "cross_entropy",
-        types: { LOGITS: storedType(logits.dtype, 1) },
-        uniforms: { R: rows, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
+        types: { LOGITS: storedType(logits.dtype, pack) },
+        ...(traits.software ? {} : { sizes: { ROW_LANES } }),
+        uniforms: { R: rows, WIDTH: width, V: columns || width, FIRST: span.offset / width, SMOOTHING: smoothing },
         bind: [read("logits", span), read("labels"), write("loss"), write("logSumExp")],
         grid: gridOf(traits.software ? Math.ceil(rows / ROWS_ALONE) : rows, traits),
       };
     });
   },
-  wasm: ({ logits }, _outputs, { smoothing }) => {
+  wasm: ({ logits }, _outputs, { smoothing, columns }) => {
+    if (columns > 0) return undefined;
     const args = [at("logits"), at("labels"), at("loss"), at("logSumExp"), real(smoothing)];
     return { calls: [eachRow("crossEntropy", logits.shape[0]!, logits.shape[1]!, args)] };
   },
@@ -95,6 +117,10 @@ export const crossEntropyOp = defineOp({
       attrs: { smoothing: 0.1 },
     },
     { inputs: { logits: f16([3, 5]), labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] } } },
+    {
+      inputs: { logits: f32([3, 8]), labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] } },
+      attrs: { smoothing: 0.1, columns: 5 },
+    },
   ],
 });
 
@@ -111,40 +137,46 @@ export const crossEntropyBackwardOp = defineOp({
   halves: ["logits", "reuse"],
   updates: { dlogits: "reuse" },
   attrs: DEFAULTS,
-  shapes: ({ logits, reuse, labels, logSumExp, dloss }, { smoothing }) => {
-    checkSmoothing("crossEntropyBackward", smoothing);
+  shapes: ({ logits, reuse, labels, logSumExp, dloss }, attrs) => {
     const given = logits ?? reuse;
     if (!given || (logits && reuse)) return shapeError("crossEntropyBackward", "wanted one of logits and reuse");
     const rows = [given.shape[0]!];
     expectType("crossEntropyBackward", "labels", labels, "i32", rows);
     expectType("crossEntropyBackward", "logSumExp", logSumExp, "f32", rows);
     expectType("crossEntropyBackward", "dloss", dloss, "f32", rows);
-    return { dlogits: { dtype: expectFloat("crossEntropyBackward", "logits", given, [-1, -1]), shape: given.shape } };
+    const dtype = expectFloat("crossEntropyBackward", "logits", given, [-1, -1]);
+    checkAttrs("crossEntropyBackward", given, attrs);
+    return { dlogits: { dtype, shape: given.shape } };
   },
-  cpu: ({ logits, labels, logSumExp, dloss }, { dlogits }, { smoothing }) => {
-    const v = dlogits.shape[1]!;
+  cpu: ({ logits, labels, logSumExp, dloss }, { dlogits }, { smoothing, columns }) => {
+    const width = dlogits.shape[1]!;
+    const v = columns || width;
     const from = (logits ?? dlogits).data;
     for (let r = 0; r < labels.data.length; r++) {
       const label = labels.data[r]!;
-      for (let j = 0; j < v; j++) {
-        const probability = Math.exp(from[r * v + j]! - logSumExp.data[r]!);
+      for (let j = 0; j < width; j++) {
+        const probability = Math.exp(from[r * width + j]! - logSumExp.data[r]!);
         const wanted = (j === label ? 1 - smoothing : 0) + smoothing / v;
         const gradient = (probability - wanted) * dloss.data[r]!;
-        dlogits.data[r * v + j] = label === IGNORED_LABEL ? 0 : gradient;
+        dlogits.data[r * width + j] = label === IGNORED_LABEL || j >= v ? 0 : gradient;
       }
     }
   },
-  gpu: ({ logits }, { dlogits }, { smoothing }, traits) => {
-    const v = dlogits.shape[1]!;
-    return spansOf(sizeOf(dlogits.shape), traits, v, [dlogits.dtype]).map((span) => ({
+  gpu: ({ logits }, { dlogits }, { smoothing, columns }, traits) => {
+    const width = dlogits.shape[1]!;
+    const pack = packOf(width, traits);
+    return spansOf(sizeOf(dlogits.shape), traits, width, [dlogits.dtype]).map((span) => ({
       shader: [
-        "lib/grid",
-        storeShader(dlogits.dtype, 1),
+        ...(["lib/grid", `lib/pack${pack}`, storeShader(dlogits.dtype, pack)] as const),
         logits ? "cross_entropy/logits_apart" : "cross_entropy/logits_in_place",
-        "cross_entropy/backward",
+        traits.software ? "cross_entropy/backward_elements" : "cross_entropy/backward_rows",
       ] as const,
       entry: "cross_entropy_backward",
-      uniforms: { N: span.length, V: v, FIRST: span.offset / v, SMOOTHING: smoothing },
+      ...backwardGrid(span, width, pack, traits),
+      uniforms: {
+        ...{ R: span.length / width, WIDTH: width, V: columns || width },
+        ...{ FIRST: span.offset / width, SMOOTHING: smoothing },
+      },
       bind: [
         read("labels"),
         read("logSumExp"),
@@ -152,10 +184,10 @@ export const crossEntropyBackwardOp = defineOp({
         write("dlogits", span),
         ...(logits ? [read("logits", span)] : []),
       ],
-      grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
     }));
   },
-  wasm: ({ logits }, { dlogits }, { smoothing }) => {
+  wasm: ({ logits }, { dlogits }, { smoothing, columns }) => {
+    if (columns > 0) return undefined;
     const from = at(logits ? "logits" : "dlogits");
     const args = [from, at("labels"), at("logSumExp"), at("dloss"), at("dlogits"), real(smoothing)];
     return { calls: [eachRow("crossEntropyBackward", dlogits.shape[0]!, dlogits.shape[1]!, args)] };
@@ -166,16 +198,17 @@ export const crossEntropyBackwardOp = defineOp({
   }),
   cases: (
     [
-      ["logits", 0, f32],
-      ["reuse", 0, f32],
-      ["reuse", 0.2, f32],
-      ["logits", 0, f16],
-      ["reuse", 0, f16],
+      ["logits", 0, f32, 5],
+      ["reuse", 0, f32, 5],
+      ["reuse", 0.2, f32, 5],
+      ["logits", 0, f16, 5],
+      ["reuse", 0, f16, 5],
+      ["reuse", 0.2, f32, 8],
     ] as const
-  ).map(([name, smoothing, type]) => ({
-    attrs: { smoothing },
+  ).map(([name, smoothing, type, width]) => ({
+    attrs: { smoothing, columns: width === 5 ? 0 : 5 },
     inputs: {
-      [name]: type([3, 5]),
+      [name]: type([3, width]),
       labels: { dtype: "i32", shape: [3], values: [4, IGNORED_LABEL, 0] },
       logSumExp: f32([3]),
       dloss: f32([3]),
@@ -188,8 +221,26 @@ export function crossEntropy(logits: Value, labels: Value, attrs: Partial<CrossE
   return crossEntropyOp.apply({ logits, labels }, attrs).loss;
 }
 
-function checkSmoothing(op: string, smoothing: number): void {
+function checkAttrs(op: string, logits: TensorType, { smoothing, columns }: CrossEntropyAttrs): void {
   if (!(smoothing >= 0 && smoothing < 1)) shapeError(op, `smoothing is ${smoothing}, wanted 0 or more and less than 1`);
+  if (columns > logits.shape[1]!) shapeError(op, `columns is ${columns}, logits have ${logits.shape[1]}`);
+}
+
+/** How many logits one load brings. Software drivers load one by one anyhow. */
+function packOf(width: number, { software }: Traits): 1 | 4 {
+  return !software && width % 4 === 0 ? 4 : 1;
+}
+
+/** On a GPU workgroups along a row, and rows, folded where there are too many; else one invocation for 4 neighbours, whose rows it finds. */
+function backwardGrid(
+  span: Span,
+  width: number,
+  pack: 1 | 4,
+  traits: Traits,
+): Pick<Dispatch, "grid"> & Partial<Pick<Dispatch, "sizes">> {
+  if (traits.software) return { grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits) };
+  const [y, z] = gridOf(span.length / width, traits);
+  return { grid: [Math.ceil(width / pack / ROW_LANES), y, z], sizes: { ROW_LANES } };
 }
 
 /** Throws where a label is neither in [0, V) nor ignored: such a label would read past its row. */

@@ -61,6 +61,7 @@ export const gradientNormOp = defineOp({
     {
       shader: ["lib/bits", "lib/pack1", "lib/sum", sumsOf(traits).lib, "gradient_norm"],
       entry: "finish",
+      sizes: sumsOf(traits).sizes,
       uniforms: {
         PARTS: partsOf(gradients, traits),
         MAX_NORM: maxNorm,
@@ -114,18 +115,21 @@ export const gradientNormOp = defineOp({
   ],
 });
 
+/** Invocations of a workgroup of lib/row_group.wgsl. */
+const ROW_LANES = 64;
+
 function groupsOf(span: Span): number {
   return Math.min(MOST_GROUPS, Math.ceil(span.length / ELEMENTS_PER_GROUP));
 }
 
 /**
- * A part for each workgroup of lib/row_group.wgsl, to which its 64 invocations add up; on software drivers, whose barriers are
+ * A part for each workgroup of lib/row_group.wgsl, to which its ROW_LANES invocations add up; on software drivers, whose barriers are
  * slow and take long to compile, a part for each of the 16 invocations of lib/row_alone.wgsl.
  */
 function sumsOf({ software }: Traits) {
   return software
-    ? ({ lib: "lib/row_alone", parts: 16, share: 1 } as const)
-    : ({ lib: "lib/row_group", parts: 1, share: 64 } as const);
+    ? ({ lib: "lib/row_alone", parts: 16, share: 1, sizes: {} } as const)
+    : ({ lib: "lib/row_group", parts: 1, share: ROW_LANES, sizes: { ROW_LANES } } as const);
 }
 
 /** Partial sums of all spans. */
@@ -135,7 +139,7 @@ function partsOf(gradients: TensorType, traits: Traits): number {
 }
 
 function partialSums(gradients: TensorType, traits: Traits): Dispatch[] {
-  const { lib, parts, share } = sumsOf(traits);
+  const { lib, parts, share, sizes } = sumsOf(traits);
   let next = 0;
   return spansOf(sizeOf(gradients.shape), traits).map((span) => {
     const groups = groupsOf(span);
@@ -145,6 +149,7 @@ function partialSums(gradients: TensorType, traits: Traits): Dispatch[] {
     return {
       shader: ["lib/bits", pack === 4 ? "lib/pack4" : "lib/pack1", "lib/sum", lib, "gradient_norm_parts"],
       entry: "parts_of",
+      sizes,
       uniforms: { N: span.length / pack, STRIDE: groups * parts * share, FIRST: first },
       bind: [read("gradients", span), write("parts")],
       grid: [groups, 1, 1],

@@ -52,10 +52,11 @@ export const layerNormOp = defineOp({
   },
   gpu: ({ x, bias }, { y }, { epsilon, variant }, traits) =>
     rowSpans(x, [y.dtype], traits).map(({ span, rows, first, columns }) => {
-      const { pack, row, grid } = rowShaders(variant, rows, columns, traits);
+      const { pack, row, sizes, grid } = rowShaders(variant, rows, columns, traits);
       return {
         shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", row, storeShader(y.dtype, pack), "layer_norm"],
         entry: "forward",
+        sizes,
         uniforms: { ROWS: rows, FIRST: first, C: columns, EPSILON: epsilon, HAS_BIAS: bias ? 1 : 0 },
         bind: [
           read("x", span),
@@ -132,12 +133,13 @@ export const layerNormBackwardOp = defineOp({
   },
   gpu: ({ x, dy, residual }, _outputs, { variant }, traits) =>
     rowSpans(x, [dy.dtype], traits).map(({ span, rows, first, columns }) => {
-      const { pack, row, grid } = rowShaders(variant, rows, columns, traits);
+      const { pack, row, sizes, grid } = rowShaders(variant, rows, columns, traits);
       const inputs = [read("x", span), read("gain"), read("mean"), read("rstd"), read("dy", span)];
       return {
         shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", row, "layer_norm_backward"],
         types: { DY: storedType(dy.dtype, pack), RESIDUAL: storedType((residual ?? dy).dtype, pack) },
         entry: "backward",
+        sizes,
         uniforms: { ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },
         bind: [...inputs, read(residual ? "residual" : "dy", span), write("dx", span)],
         grid,
@@ -270,14 +272,16 @@ function chunksOf(x: TensorType, dy: TensorType, traits: Traits) {
   return { spans, chunks, columns: x.shape.at(-1) ?? 1 };
 }
 
-/** Invocations of a workgroup of lib/row_alone.wgsl. */
+/** Invocations of a workgroup of lib/row_alone.wgsl, and of lib/row_group.wgsl. */
 const ALONE_WORKGROUP = 16;
+const ROW_LANES = 64;
 
 function rowShaders(variant: LayerNormAttrs["variant"], rows: number, columns: number, traits: Traits) {
   const alone = variant === "alone" || (variant === "auto" && traits.software);
   return {
     pack: columns % 4 === 0 ? 4 : 1,
     row: alone ? "lib/row_alone" : "lib/row_group",
+    sizes: alone ? {} : { ROW_LANES },
     grid: alone ? grid1d(rows, ALONE_WORKGROUP, traits) : gridOf(rows, traits),
   } as const;
 }

@@ -33,6 +33,10 @@ export interface MatmulAttrs {
   readonly activation: Activation;
   /** Element type of y, and so of into. */
   readonly result: FloatDType;
+  /** Elements of a row of y, where that is more than N: what is behind N is 0. Rows of a multiple of 4 elements are read and written 4 at a time. */
+  readonly width: number;
+  /** How many columns of a count, 0 for all: what is behind them is finite, and takes no part. */
+  readonly columns: number;
 }
 
 const DEFAULTS: MatmulAttrs = {
@@ -42,6 +46,8 @@ const DEFAULTS: MatmulAttrs = {
   splits: 0,
   activation: "linear",
   result: "f32",
+  width: 0,
+  columns: 0,
 };
 
 /**
@@ -67,28 +73,34 @@ export const matmulOp = defineOp({
       shapeError("matmul", `inner sizes differ, a ${formatShape(a.shape)}, b ${formatShape(b.shape)}; ${fix}?`);
     }
     if (bias) expectType("matmul", "bias", bias, "f32", [N]);
-    if (residual) expectFloat("matmul", "residual", residual, [M, N]);
-    if (into) expectType("matmul", "into", into, attrs.result, [M, N]);
+    if (attrs.width !== 0 && attrs.width < N) shapeError("matmul", `width is ${attrs.width}, wanted ${N} or more`);
+    if (attrs.columns > a.shape[1]!) shapeError("matmul", `columns is ${attrs.columns}, a has ${a.shape[1]}`);
+    const shape = [M, attrs.width || N];
+    if (residual) expectFloat("matmul", "residual", residual, shape);
+    if (into) expectType("matmul", "into", into, attrs.result, shape);
+    if (attrs.width > N && bias) shapeError("matmul", "width excludes a bias");
     if (into && (bias || residual)) shapeError("matmul", "into excludes bias and residual");
     if (attrs.activation !== "linear" && (residual || into))
       shapeError("matmul", `the activation ${attrs.activation} excludes residual and into`);
-    return { y: { dtype: attrs.result, shape: [M, N] } };
+    return { y: { dtype: attrs.result, shape } };
   },
   cpu: ({ a, b, bias, residual, into }, { y }, attrs) => {
     const { M, N, K } = productOf(a, b, attrs);
     const row = new Float64Array(N);
+    const [rowA, rowY] = [a.shape[1]!, y.shape[1]!];
     for (let m = 0; m < M; m++) {
       row.fill(0);
       for (let k = 0; k < K; k++) {
-        const left = a.data[attrs.transposeA ? k * M + m : m * K + k]!;
+        const left = a.data[attrs.transposeA ? k * rowA + m : m * rowA + k]!;
         if (attrs.transposeB) for (let n = 0; n < N; n++) row[n]! += left * b.data[n * K + k]!;
         else for (let n = 0; n < N; n++) row[n]! += left * b.data[k * N + n]!;
       }
       for (let n = 0; n < N; n++) {
-        const at = m * N + n;
+        const at = m * rowY + n;
         const sum = row[n]! + (bias?.data[n] ?? 0) + (residual?.data[at] ?? 0) + (into ? y.data[at]! : 0);
         y.data[at] = attrs.activation === "linear" ? sum : geluAt(sum, geluAttrs(attrs).approximate);
       }
+      y.data.fill(0, m * rowY + N, (m + 1) * rowY);
     }
   },
   gpu: ({ a, b, ...rest }, { y }, attrs, traits) => {
@@ -110,16 +122,21 @@ export const matmulOp = defineOp({
     const length = partialsLength(product, planOf(product, attrs, traits), traits);
     const scratch: Record<string, Scratch> = {};
     if (length > 0) scratch.partials = { dtype: "f32", length };
-    if (activatedApart(product, attrs, traits)) scratch.inner = { dtype: "f32", length: product.M * product.N };
+    if (activatedApart(product, attrs, traits))
+      scratch.inner = { dtype: "f32", length: product.M * (product.rowY ?? product.N) };
     return scratch;
   },
   wasm: ({ a, b, bias, residual, into }, _outputs, attrs) => {
+    if (attrs.width > 0 || attrs.columns > 0) return undefined;
     const prior = into ? "y" : residual ? "residual" : undefined;
     return wasmProduct(productOf(a, b, attrs), { prior, bias: bias !== undefined, activation: attrs.activation });
   },
   vjp: ({ a, b, bias, residual, into }, _outputs, { y: doutput }, attrs, context) => {
     if (!doutput) return {};
     const { transposeA, transposeB } = attrs;
+    const N = b.shape[transposeB ? 0 : 1]!;
+    // dy as a first operand: what counts of it; what takes the shape of a: its rows.
+    const [wide, narrow] = [attrs.width > N ? { columns: N } : {}, attrs.columns > 0 ? { width: a.shape[1]! } : {}];
     let dy = doutput;
     if (attrs.activation !== "linear") {
       const x = matmul(a, b, { ...attrs, activation: "linear", bias });
@@ -128,15 +145,19 @@ export const matmulOp = defineOp({
     const grads: Partial<Record<"a" | "b" | "bias" | "residual" | "into", Value>> = {};
     if (context.needs("a")) {
       const more = { residual: context.accumulated("a"), result: expectFloat("matmul", "a", a, a.shape) };
+      if (transposeA && attrs.width > N) shapeError("matmul", "a transposed a has no gradient where y has a width");
       grads.a = transposeA
-        ? matmul(b, dy, { transposeA: transposeB, transposeB: true, ...more })
-        : matmul(dy, b, { transposeB: !transposeB, ...more });
+        ? matmul(b, dy, { transposeA: transposeB, transposeB: true, ...narrow, ...more })
+        : matmul(dy, b, { transposeB: !transposeB, ...wide, ...narrow, ...more });
     }
     if (context.needs("b")) {
       const more = { residual: context.accumulated("b") };
+      const outer = transposeB ? attrs.columns > 0 : attrs.width > N;
+      if (outer) shapeError("matmul", `b has no gradient with a ${transposeB ? "part of a's columns" : "width of y"}`);
+      const { columns } = attrs;
       grads.b = transposeB
-        ? matmul(dy, a, { transposeA: true, transposeB: transposeA, ...more })
-        : matmul(a, dy, { transposeA: !transposeA, ...more });
+        ? matmul(dy, a, { transposeA: true, transposeB: transposeA, ...wide, ...more })
+        : matmul(a, dy, { transposeA: !transposeA, columns, ...more });
     }
     if (bias && context.needs("bias")) grads.bias = columnSum(dy);
     if (residual && context.needs("residual")) grads.residual = dy;
@@ -167,6 +188,10 @@ export const matmulOp = defineOp({
     { inputs: { a: f16([5, 4]), b: f16([4, 8]), bias: f32([8]), residual: f32([5, 8]) } },
     { inputs: { a: f32([5, 4]), b: f16([8, 4]), residual: f16([5, 8]) }, attrs: { transposeB: true, result: "f16" } },
     { inputs: { a: f16([4, 8]), b: f32([4, 4]) }, attrs: { transposeA: true } },
+    // Rows longer than what counts of them, as the classifier's logits have: made, and used in both of its gradients.
+    { inputs: { a: f32([3, 4]), b: f32([5, 4]) }, attrs: { transposeB: true, width: 8 } },
+    { inputs: { a: f32([3, 8]), b: f32([5, 4]), residual: f32([3, 4]) }, attrs: { columns: 5 } },
+    { inputs: { a: f32([3, 8]), b: f32([3, 4]) }, attrs: { transposeA: true, columns: 5 } },
   ],
 });
 
@@ -192,15 +217,19 @@ function geluAttrs({ activation }: MatmulAttrs): GeluAttrs {
   return { approximate: activation === "gelu" ? "none" : "tanh" };
 }
 
-function productOf(a: TensorType, b: TensorType, { transposeA, transposeB }: MatmulAttrs): Product {
-  const [aRows = 0, aColumns = 0] = a.shape;
+function productOf(a: TensorType, b: TensorType, attrs: MatmulAttrs): Product {
+  const { transposeA, transposeB, width, columns } = attrs;
+  const [aRows = 0, rowA = 0] = a.shape;
   const [bRows = 0, bColumns = 0] = b.shape;
+  const aColumns = columns || rowA;
   return {
     M: transposeA ? aColumns : aRows,
     N: transposeB ? bRows : bColumns,
     K: transposeA ? aRows : aColumns,
     transposeA,
     transposeB,
+    ...(columns > 0 ? { rowA } : {}),
+    ...(width > 0 ? { rowY: width } : {}),
   };
 }
 

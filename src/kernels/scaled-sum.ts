@@ -7,6 +7,8 @@ import { at, eachElement } from "./wasm.ts";
 const WORKGROUP = 64;
 /** So many are summed sooner by one invocation than barriers are compiled for, on software drivers. */
 const FEW = 4096;
+/** Invocations of a workgroup of lib/row_group.wgsl. */
+const ROW_LANES = 64;
 const EXAMPLE_STEP = { ...STEP, values: [...packStep({ seed: 7, step: 3, learningRate: 0, lossScale: 0.25 })] };
 
 /**
@@ -34,6 +36,7 @@ export const scaledSumOp = defineOp({
         "scaled_sum",
       ],
       entry: "scaled_sum",
+      sizes: software && sizeOf(x.shape) <= FEW ? {} : { ROW_LANES },
       uniforms: { N: sizeOf(x.shape) },
       bind: [read("x"), read("step"), write("y")],
       grid: [1, 1, 1],

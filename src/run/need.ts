@@ -2,6 +2,7 @@ import { forecastGenerator } from "../generate/forecast.ts";
 import type { ForecastPlan } from "../runtime/need.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { savingBytes } from "../train/checkpoint.ts";
+import { logitsForm } from "../train/classifier.ts";
 import { forecastEvaluator } from "../train/evaluate.ts";
 import { type Fit, type FitRequest, forecastTrainer, type MemoryBudget } from "../train/fit.ts";
 import type { TrainPlan } from "./plan.ts";
@@ -57,11 +58,12 @@ export function runNeed(device: Device, plan: TrainPlan, fit: Fit, besides = 0):
     const request = sampleRequest(plan, count);
     forecastGenerator(forecast, device, config, layout, request.prompts, request.options, generators);
   };
-  const held = forecastTrainer(forecast, config, layout, source, options, fit);
+  const logits = logitsForm(device.traits);
+  const held = forecastTrainer(forecast, config, layout, source, { ...options, logits }, fit);
   const start = forecast.peak.bytes + besides;
   if (evaluation) {
     const rows = settings.perDeviceEvalBatchSize ?? fit.batchSize;
-    held.push(...forecastEvaluator(forecast, config, layout, evaluation, rows, options.precision));
+    held.push(...forecastEvaluator(forecast, config, layout, evaluation, rows, options.precision, logits));
     sample(samplesBetween(settings));
   }
   forecast.briefly(savingBytes(layout));

@@ -3,11 +3,13 @@ import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { createTurns } from "../core/turns.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
+import type { Traits } from "../kernels/traits.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import { initialCorrections, initialPieces } from "../model/parameters.ts";
 import { noHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
+import { logitsForm } from "../train/classifier.ts";
 import { contextsFor } from "../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../train/evaluate.ts";
 import type { SampleEntry } from "../train/events.ts";
@@ -113,11 +115,12 @@ export function requirePrecision({ name, traits }: OpenRuntime, precision: Float
 }
 
 /** The tapes of a plan's largest batches. */
-export function tapesOf({ config, layout, source, options }: TrainPlan): Tape[] {
+export function tapesOf({ config, layout, source, options }: TrainPlan, traits: Traits): Tape[] {
   const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = options;
   const context = contextsFor(source.longest, config.contextLength).at(-1)!;
   const shape = { batch: batchSize, context, packed: source.packed ?? false };
-  return trainerTapes(config, layout, shape, options, { accumulationSteps, batchSize, recompute });
+  const chosen = { ...options, logits: logitsForm(traits) };
+  return trainerTapes(config, layout, shape, chosen, { accumulationSteps, batchSize, recompute });
 }
 
 async function sampleWith(

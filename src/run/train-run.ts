@@ -234,7 +234,7 @@ async function tuned(opened: OpenRuntime, plan: TrainPlan, { budget }: RunOption
   try {
     requirePrecision(opened, plan.options.precision);
     checkFit(fitRequest(opened, plan, { budget: budget?.(opened), resumed: false }));
-    return await opened.tuned(tapesOf(plan));
+    return await opened.tuned(tapesOf(plan, opened.traits));
   } catch (error) {
     opened.close();
     throw error;

@@ -139,7 +139,8 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   };
 }
 
-function specOf(dispatch: Dispatch): PipelineSpec {
+/** What the pipeline of a dispatch is made of. */
+export function specOf(dispatch: Dispatch): PipelineSpec {
   const { entry, constants = {} } = dispatch;
   return { name: shaderName(dispatch), source: shaderSource(dispatch), entry, constants, access: accessOf(dispatch) };
 }

@@ -5,22 +5,41 @@ import { crossEntropyBackwardOp, crossEntropyOp } from "../kernels/cross-entropy
 import { matmul } from "../kernels/matmul.ts";
 import { expectFloat, f32, type Value } from "../kernels/op.ts";
 import { scaledFillOp, scaledSum } from "../kernels/scaled-sum.ts";
+import type { Traits } from "../kernels/traits.ts";
 
-/** Bytes of logits that exist at one time. More would only cost memory: each chunk is a large product already. */
+/** Bytes of logits that exist at one time. On a CPU more would only cost memory: each chunk is a large product already. */
 const LOGITS_BYTES = 64 * 1024 * 1024;
+/**
+ * A GPU reads the table, and adds to its gradient, once a chunk: for GPT-2's 0.6 GB, which a chunk of 64 MiB computes for little longer
+ * than they take.
+ */
+const GPU_LOGITS_BYTES = 512 * 1024 * 1024;
+/** Elements that rows of logits are a multiple of on a GPU: an odd vocabulary would have them read and written one by one. */
+const GPU_ALIGNMENT = 64;
 /** Chunks begin at multiples of this many bytes of a column, so that views of labels, losses and hidden states can be bound. */
 const ROW_STEP_BYTES = 256;
 
-/** Rows of logits that one chunk holds. */
-export function rowsPerChunk(
-  rows: number,
-  vocabulary: number,
-  bytes = LOGITS_BYTES,
-  dtype: FloatDType = "f32",
-): number {
+/** How logits lie in memory while there are any. */
+export interface LogitsForm {
+  /** Elements that each row takes a multiple of. */
+  readonly alignment: number;
+  /** Of a chunk of rows, at most. */
+  readonly bytes: number;
+}
+
+const PLAIN_LOGITS: LogitsForm = { alignment: 1, bytes: LOGITS_BYTES };
+
+/** What suits an adapter; the results are the same in all but their last bits. */
+export function logitsForm({ software, maxBindingBytes }: Pick<Traits, "software" | "maxBindingBytes">): LogitsForm {
+  if (software) return PLAIN_LOGITS;
+  return { alignment: GPU_ALIGNMENT, bytes: Math.min(GPU_LOGITS_BYTES, maxBindingBytes) };
+}
+
+/** Rows of logits that one chunk holds, whose rows have `width` elements. */
+export function rowsPerChunk(rows: number, width: number, bytes = LOGITS_BYTES, dtype: FloatDType = "f32"): number {
   const size = bytesPerElement(dtype);
   const step = ROW_STEP_BYTES / size;
-  const fit = Math.floor(bytes / (size * vocabulary) / step) * step;
+  const fit = Math.floor(bytes / (size * width) / step) * step;
   return Math.min(rows, Math.max(step, fit));
 }
 
@@ -38,7 +57,8 @@ export interface ClassifierOptions {
   readonly smoothing?: number | undefined;
   /** `lossScalerOp`'s: gradients are made so many times too large. */
   readonly scaler?: Value | undefined;
-  readonly logitsBytes?: number;
+  /** Left out: rows of the vocabulary's length, in chunks of 64 MiB. */
+  readonly logits?: LogitsForm | undefined;
 }
 
 /**
@@ -54,10 +74,14 @@ export function classifierLoss(
   step: Value,
   options: ClassifierOptions,
 ): ClassifierLoss {
-  const { smoothing = 0 } = options;
+  const { smoothing = 0, logits: form = PLAIN_LOGITS } = options;
   const dtype = expectFloat("classifier", "hidden", hidden, [-1, -1]);
   const [n, c] = [hidden.shape[0]!, hidden.shape[1]!];
-  const rows = rowsPerChunk(n, table.shape[0]!, options.logitsBytes, dtype);
+  const vocabulary = table.shape[0]!;
+  const width = Math.ceil(vocabulary / form.alignment) * form.alignment;
+  // Where rows are longer than the vocabulary, ops are told so; else they need not be.
+  const columns = width > vocabulary ? vocabulary : 0;
+  const rows = rowsPerChunk(n, width, form.bytes, dtype);
   const losses = tape.buffer(f32([n]));
   // Without gradients there is nothing to put there, and a buffer that nothing is put in has no place in a plan.
   const { hidden: ofHidden, table: ofTable } = options.gradients;
@@ -68,15 +92,15 @@ export function classifierLoss(
     const count = Math.min(rows, n - at);
     const part = tape.view(hidden, at * c, [count, c]);
     const partLabels = tape.view(labels, at, [count]);
-    const logits = matmul(part, table, { transposeB: true, result: dtype });
-    const { loss, logSumExp } = crossEntropyOp.apply({ logits, labels: partLabels }, { smoothing });
+    const logits = matmul(part, table, { transposeB: true, result: dtype, width: columns && width });
+    const { loss, logSumExp } = crossEntropyOp.apply({ logits, labels: partLabels }, { smoothing, columns });
     tape.place(loss, losses, at);
     if (!scale) continue;
     const dloss = tape.view(scale, at, [count]);
     const given = { reuse: logits, labels: partLabels, logSumExp, dloss };
-    const { dlogits } = crossEntropyBackwardOp.apply(given, { smoothing });
-    if (dhidden) tape.place(matmul(dlogits, table, { result: dtype }), dhidden, at * c);
-    if (ofTable) dtable = matmul(dlogits, part, { transposeA: true, into: dtable });
+    const { dlogits } = crossEntropyBackwardOp.apply(given, { smoothing, columns });
+    if (dhidden) tape.place(matmul(dlogits, table, { result: dtype, columns }), dhidden, at * c);
+    if (ofTable) dtable = matmul(dlogits, part, { transposeA: true, columns, into: dtable });
   }
   const loss = scaledSum(losses, step);
   const seeds = [...(dhidden ? [seed(hidden, dhidden)] : []), ...(dtable ? [seed(table, dtable)] : [])];

@@ -8,6 +8,7 @@ import type { ParameterLayout } from "../model/parameters.ts";
 import type { Forecast, ForecastPlan } from "../runtime/need.ts";
 import { disposeAll, type Program, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { collate } from "./batch.ts";
+import { type LogitsForm, logitsForm } from "./classifier.ts";
 import { contextFor, contextsFor, placesOf } from "./contexts.ts";
 import { evaluationTape } from "./step.ts";
 
@@ -38,12 +39,13 @@ export function createEvaluator(
   precision: FloatDType = "f32",
 ): Evaluator {
   const contexts = contextsOf(sequences, config);
+  const form = logitsForm(runtime.traits);
   const plans = new Map<number, Promise<Program>>();
 
   function planFor(context: number): Promise<Program> {
     let plan = plans.get(context);
     if (!plan) {
-      plan = runtime.compile(evaluationTape(config, layout, { batch: batchSize, context }, precision));
+      plan = runtime.compile(evaluationTape(config, layout, { batch: batchSize, context }, precision, form));
       plans.set(context, plan);
     }
     return plan;
@@ -93,6 +95,7 @@ export function forecastEvaluator(
   sequences: Sequences,
   batchSize: number,
   precision: FloatDType = "f32",
+  logits?: LogitsForm,
 ): ForecastPlan[] {
   const contexts = contextsOf(sequences, config);
   const used = new Set<number>();
@@ -106,7 +109,7 @@ export function forecastEvaluator(
   return [...used]
     .sort((a, b) => b - a)
     .map((context) => {
-      const tape = evaluationTape(config, layout, { batch: batchSize, context }, precision);
+      const tape = evaluationTape(config, layout, { batch: batchSize, context }, precision, logits);
       const plan = forecast.compile(tape, { runsInFlight: BATCHES_IN_FLIGHT, ...(like ? { like } : {}) });
       like ??= plan;
       return plan;

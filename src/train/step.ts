@@ -13,7 +13,7 @@ import { ARENA, declareArena, stretchesOf } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type BatchShape, BLOCK_PREFIX, declareInputs, gpt2Classifier, gpt2Logits, gpt2Trunk } from "../model/gpt2.ts";
 import { declareParameters, type ParameterLayout, type Parameters, trainedEntries } from "../model/parameters.ts";
-import { classifierLoss } from "./classifier.ts";
+import { classifierLoss, type LogitsForm } from "./classifier.ts";
 
 export interface StepOptions extends AdamWOptions {
   /** Gradients are scaled down to this L2 norm; 0 leaves them alone. */
@@ -27,10 +27,12 @@ export interface StepOptions extends AdamWOptions {
    * gradients of weights, moments and the weights themselves stay f32. f32 where absent.
    */
   readonly precision?: FloatDType | undefined;
+  /** How the classifier's logits lie in memory: `logitsForm` of the adapter's traits. Left out: as on a CPU. */
+  readonly logits?: LogitsForm | undefined;
 }
 
 /** What a forward and backward pass depends on, besides sizes. */
-type PassOptions = Pick<StepOptions, "recompute" | "labelSmoothing" | "precision">;
+type PassOptions = Pick<StepOptions, "recompute" | "labelSmoothing" | "precision" | "logits">;
 
 interface LossTape {
   readonly tape: Tape;
@@ -54,7 +56,7 @@ function traceLoss(
   layout: ParameterLayout,
   shape: BatchShape,
   training: boolean,
-  { labelSmoothing: smoothing, precision = "f32" }: PassOptions = {},
+  { labelSmoothing: smoothing, precision = "f32", logits }: PassOptions = {},
 ): LossTape {
   const tape = createTape();
   const parameters = declareParameters(tape, layout, precision);
@@ -69,7 +71,9 @@ function traceLoss(
     hidden: names.some((name) => name !== CLASSIFIER),
     table: names.includes(config.tieWordEmbeddings ? "wte.weight" : CLASSIFIER),
   };
-  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, { gradients, smoothing, scaler });
+  const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, {
+    ...{ gradients, smoothing, scaler, logits },
+  });
   return { tape, parameters, step, scaler, hidden, loss, seeds };
 }
 
@@ -218,8 +222,9 @@ export function gradientTape(
   shape: BatchShape,
   logits = true,
   precision: FloatDType = "f32",
+  form?: LogitsForm,
 ): Tape {
-  const traced = traceLoss(config, layout, shape, true, { precision });
+  const traced = traceLoss(config, layout, shape, true, { precision, logits: form });
   const { tape, parameters, hidden, loss } = traced;
   tape.output("loss", loss);
   if (logits) tape.output("logits", gpt2Logits(config, parameters, hidden));
@@ -233,8 +238,9 @@ export function evaluationTape(
   layout: ParameterLayout,
   shape: BatchShape,
   precision: FloatDType = "f32",
+  logits?: LogitsForm,
 ): Tape {
-  const { tape, loss } = traceLoss(config, layout, shape, false, { precision });
+  const { tape, loss } = traceLoss(config, layout, shape, false, { precision, logits });
   tape.output("loss", loss);
   return tape;
 }

@@ -16,6 +16,7 @@ import {
   type Tensors,
 } from "../runtime/runtime.ts";
 import { type Batch, collateRows } from "./batch.ts";
+import { logitsForm } from "./classifier.ts";
 import { contextFor, contextsOf, placesOf } from "./contexts.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
@@ -111,10 +112,11 @@ export function createTrainer(
   const packed = source.packed ?? false;
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
+  const traced = { ...options, logits: options.logits ?? logitsForm(runtime.traits) };
 
   function batchTape(context: number): Tape {
     const make = accumulation === 1 ? trainingTape : microBatchTape;
-    return make(config, layout, { batch: batchSize, context, packed }, options);
+    return make(config, layout, { batch: batchSize, context, packed }, traced);
   }
 
   function planFor(context: number): Promise<Program> {

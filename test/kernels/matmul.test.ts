@@ -19,6 +19,20 @@ function product(M: number, N: number, K: number, form: Form, extras: readonly E
   return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, ...attrs } };
 }
 
+/** With rows of a multiple of 8 elements of y or of a, as `attrs` say; as plain as the cases of variants below. */
+function wide(
+  M: number,
+  N: number,
+  K: number,
+  form: "NN" | "NT" | "TN",
+  attrs: { width?: number; columns?: number; variant?: string; splits?: number },
+): OpCase {
+  const { inputs, attrs: more } = product(M, N, K, form, [], attrs);
+  const [rows = 0, columns = 0] = inputs.a!.shape;
+  const a = attrs.columns === undefined ? inputs.a! : f32([rows, Math.ceil(columns / 8) * 8]);
+  return { inputs: { ...inputs, a, into: f32([M, attrs.width ?? N]) }, attrs: more! };
+}
+
 /** `into` keeps the gradients out of a comparison: they are products of their own and checked by other cases. */
 const plainVariants = matmulVariants.filter(({ matrices }) => !matrices);
 const variantCases = plainVariants.flatMap(({ name: variant }) => [
@@ -27,6 +41,15 @@ const variantCases = plainVariants.flatMap(({ name: variant }) => [
   product(68, 36, 40, "NT", ["into"], { variant }),
   product(68, 36, 40, "TN", ["into"], { variant, splits: 3 }),
 ]);
+
+/** Rows longer than what counts of them: of y, and of either a, which are read in three ways and four at a time or one by one. */
+const wideCases = [
+  ...["naive", "registers", "subgroup4"].map((variant) => wide(17, 33, 20, "NT", { variant, width: 64 })),
+  ...["subgroup8", "staged32"].flatMap((variant) => [
+    wide(17, 36, 41, "NN", { variant, columns: 41, splits: 2 }),
+    wide(41, 36, 17, "TN", { variant, columns: 41 }),
+  ]),
+];
 
 /** The same with every operand and the result in f16. */
 function inHalves({ inputs, attrs }: OpCase): OpCase {
@@ -51,6 +74,7 @@ const halfCases = [
 checkOp(matmulOp, {
   gpuCases: [
     ...variantCases,
+    ...wideCases,
     ...halfCases,
     ...(["NN", "NT"] as const).flatMap((form) => [
       product(1, 68, 200, form, ["bias"], { variant: "vectors", splits: 2 }),
@@ -86,6 +110,9 @@ describe("with bindings of 4 KiB and grids of 3 groups", () => {
       product(6, 150, 16, "NT", ["bias"]),
       product(4, 16, 200, "NN", ["into"], { splits: 4 }),
       product(24, 20, 300, "TN", ["bias"], { activation: "gelu_new" }),
+      wide(6, 150, 16, "NT", { width: 152 }),
+      wide(6, 16, 149, "NN", { columns: 149 }),
+      wide(149, 16, 6, "TN", { columns: 149 }),
       inHalves(product(150, 32, 64, "NN", ["bias", "residual"])),
       inHalves(product(6, 300, 16, "NT", ["bias"])),
       { ...product(150, 32, 64, "NN", ["bias", "residual"]), attrs: { result: "f16" } },

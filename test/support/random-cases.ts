@@ -45,14 +45,22 @@ const product = fc
     variant: fc.constantFrom("auto", ...matmulVariants.map(({ name }) => name)),
     splits: fc.constantFrom(0, 1, 3),
     activation: fc.constantFrom("linear", "gelu_new", "gelu"),
+    wider: fc.constantFrom("", "", "y", "a"),
   })
-  .map(({ M, N, K, transposeA, transposeB, extras, variant, splits, activation }): OpCase => {
-    const shapes: Record<string, CaseInput> = { bias: f32([N]), residual: f32([M, N]), into: f32([M, N]) };
+  .map(({ M, N, K, transposeA, transposeB, extras, variant, splits, activation, wider }): OpCase => {
+    // Rows longer than what counts of them, in the forms that have all their gradients.
+    const wideY = wider === "y" && !transposeA && transposeB && extras.every((name) => name !== "bias");
+    const wideA = wider === "a" && !transposeB;
+    const rowY = wideY ? Math.ceil((N + 1) / 8) * 8 : N;
+    const counted = transposeA ? M : K;
+    const rowA = wideA && counted > 0 ? Math.ceil((counted + 1) / 8) * 8 : counted;
+    const rooms = { width: wideY ? rowY : 0, columns: rowA > counted ? counted : 0 };
+    const shapes: Record<string, CaseInput> = { bias: f32([N]), residual: f32([M, rowY]), into: f32([M, rowY]) };
     const added = Object.fromEntries(extras.map((name) => [name, shapes[name]!]));
     const activated = extras.every((name) => name === "bias") ? { activation } : {};
-    const a = f32(transposeA ? [K, M] : [M, K]);
+    const a = f32(transposeA ? [K, rowA] : [M, rowA]);
     const b = f32(transposeB ? [N, K] : [K, N]);
-    return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, variant, splits, ...activated } };
+    return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, variant, splits, ...rooms, ...activated } };
   });
 
 /** Products on emulated matrix units, `matmul` otherwise. */
@@ -99,13 +107,19 @@ const embedding = fc
   );
 
 const crossEntropy = fc
-  .record({ R: sizeUpTo(37), V: sizeUpTo(129, 1), smoothing: fc.constantFrom(0, 0.1) })
-  .chain(({ R, V, smoothing }) =>
+  .record({
+    R: sizeUpTo(37),
+    V: sizeUpTo(129, 1),
+    smoothing: fc.constantFrom(0, 0.1),
+    behind: fc.constantFrom(0, 3, 64),
+  })
+  .chain(({ R, V, smoothing, behind }) =>
     fc
       .array(fc.oneof(fc.constant(-100), fc.nat({ max: V - 1 })), { minLength: R, maxLength: R })
       .map((labels): OpCase => {
-        const logits = { ...f32([R, V]), scale: 3 };
-        return { inputs: { logits, labels: { dtype: "i32", shape: [R], values: labels } }, attrs: { smoothing } };
+        const logits = { ...f32([R, V + behind]), scale: 3 };
+        const attrs = { smoothing, columns: behind > 0 ? V : 0 };
+        return { inputs: { logits, labels: { dtype: "i32", shape: [R], values: labels } }, attrs };
       }),
   );
 

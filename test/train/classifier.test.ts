@@ -7,10 +7,11 @@ import { matmul } from "../../src/kernels/matmul.ts";
 import { f32 } from "../../src/kernels/op.ts";
 import { scaledSum } from "../../src/kernels/scaled-sum.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
+import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
 import { compareTensors } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { classifierLoss, rowsPerChunk } from "../../src/train/classifier.ts";
+import { classifierLoss, logitsForm, rowsPerChunk } from "../../src/train/classifier.ts";
 import { openTestRuntime, testDrivers } from "../support/drivers.ts";
 
 const [N, C, V] = [200, 16, 37];
@@ -49,12 +50,12 @@ async function plain(runtime: Runtime, smoothing = 0) {
 const BOTH = { hidden: true, table: true };
 
 /** The same in chunks of 64 rows, the last one of 8. */
-async function chunked(runtime: Runtime, wanted = BOTH, smoothing = 0) {
+async function chunked(runtime: Runtime, wanted = BOTH, smoothing = 0, alignment = 1) {
   const { tape, hidden, table, labels, step } = declare();
   const { loss, seeds } = classifierLoss(tape, hidden, table, labels, step, {
     gradients: wanted,
     smoothing,
-    logitsBytes: 64 * V * 4,
+    logits: { alignment, bytes: 64 * Math.ceil(V / alignment) * alignment * 4 },
   });
   tape.output("loss", loss);
   for (const { value, gradient } of seeds) tape.output(value === hidden ? "dhidden" : "dtable", gradient);
@@ -66,13 +67,17 @@ describe("the loss in chunks is the loss of whole logits, gradients included", (
     const runtime = createCpuRuntime({ precision: "float64" });
     const { error, tensor } = compareTensors(await chunked(runtime, BOTH, smoothing), await plain(runtime, smoothing));
     expect(error, tensor).toBeLessThan(1e-14);
+    const aligned = await chunked(runtime, BOTH, smoothing, 64);
+    expect(compareTensors(aligned, await plain(runtime, smoothing)).error).toBeLessThan(1e-14);
   });
 
   test.each(testDrivers)("%s", async (adapter) => {
     const runtime = await openTestRuntime(adapter);
     const wanted = await plain(createCpuRuntime({ precision: "float64" }), 0.1);
-    const { error, tensor } = compareTensors(await chunked(runtime, BOTH, 0.1), wanted);
-    expect(error, tensor).toBeLessThan(2e-6);
+    for (const alignment of [1, 64]) {
+      const { error, tensor } = compareTensors(await chunked(runtime, BOTH, 0.1, alignment), wanted);
+      expect(error, `${tensor}, rows of a multiple of ${alignment}`).toBeLessThan(2e-6);
+    }
     runtime.close();
   });
 
@@ -98,4 +103,10 @@ test("logits of a large vocabulary are never whole: 4,096 rows of GPT-2's go in 
   expect(rowsPerChunk(4096, 50257)).toBe(320);
   expect(rowsPerChunk(128, 65)).toBe(128);
   expect(rowsPerChunk(4096, 10_000_000)).toBe(64);
+});
+
+test("on a GPU rows of logits begin at multiples of 64 elements, and chunks are as large as a binding, up to 512 MiB", () => {
+  expect(logitsForm(DEFAULT_TRAITS)).toEqual({ alignment: 64, bytes: DEFAULT_TRAITS.maxBindingBytes });
+  expect(logitsForm({ software: false, maxBindingBytes: 2 ** 31 }).bytes).toBe(512 * 1024 * 1024);
+  expect(logitsForm({ software: true, maxBindingBytes: 2 ** 31 })).toEqual({ alignment: 1, bytes: 64 * 1024 * 1024 });
 });

@@ -21,24 +21,36 @@ export interface Access {
   readonly packY: 1 | 4;
 }
 
+export interface AccessSizes {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  /** Columns of y that are written: N, and zeros behind. */
+  readonly COLUMNS: number;
+  /** Elements that there are of a row of a: as many as count, and what is behind, which must be finite. */
+  readonly roomA: number;
+}
+
 /** 4 elements at a time where the variant can and all that is accessed starts at multiples of 4. y's columns are neighbours. */
 export function accessOf(
   { vector, reads }: MatmulVariant,
-  { M, N, K }: { readonly M: number; readonly N: number; readonly K: number },
+  { M, N, K, COLUMNS, roomA }: AccessSizes,
   a: Strides,
   b: Strides,
   y: Strides,
 ): Access {
   const fours = (along: number, step: number, starts: readonly number[]): boolean =>
     vector && K > 0 && [along, step, ...starts].every((x) => x % 4 === 0);
+  // What is read past the last that counts is multiplied with zeros, or never stored.
+  const wholeA = (along: number): number => (roomA >= Math.ceil(along / 4) * 4 ? 0 : along);
   const form = reads === "parts" ? "parts" : "a";
   let aReader: ShaderName = `matmul/${form}_scalar`;
-  if (a.column === 1 && fours(K, a.row, a.starts)) aReader = `matmul/${form}_rows`;
-  else if (a.row === 1 && fours(M, a.column, a.starts)) aReader = `matmul/${form}_columns`;
+  if (a.column === 1 && fours(wholeA(K), a.row, a.starts)) aReader = `matmul/${form}_rows`;
+  else if (a.row === 1 && fours(wholeA(M), a.column, a.starts)) aReader = `matmul/${form}_columns`;
   let bReader: ShaderName = "matmul/b_scalar";
   if (b.column === 1 && fours(N, b.row, b.starts)) bReader = "matmul/b_rows";
   else if (b.row === 1 && fours(K, b.column, b.starts)) bReader = "matmul/b_columns";
-  const packY = fours(N, y.row, y.starts) ? 4 : 1;
+  const packY = fours(COLUMNS, y.row, y.starts) ? 4 : 1;
   const operands = reads === "elements" || reads === "strides" ? [] : [aReader, bReader];
   const [packA, packB] = [packOf(aReader), packOf(bReader)];
   return {

@@ -45,12 +45,13 @@ export function mostProducts(traits: Traits): number {
 export function batchDispatch(batch: Batch, variant: MatmulVariant, traits: Traits): Dispatch {
   const { M, N, K, a, b, y, types } = batch;
   const tiles = tilesOf(batch, variant, traits);
-  const access = accessOf(variant, { M, N, K }, stridesOf(a), stridesOf(b), stridesOf(y));
+  const sizes = { M, N, K, COLUMNS: N, roomA: a.column === 1 ? K : M };
+  const access = accessOf(variant, sizes, stridesOf(a), stridesOf(b), stridesOf(y));
   const ending = endingOf({ ...PLAIN, into: batch.into }, y.span, access.packY, types);
   return {
     ...kernelOf(variant, access, ending, types, { K, folded: tiles.folded }),
     uniforms: {
-      ...{ M, N, K, K_STEP: Math.ceil(K / 4) * 4, ROW_TILES: tiles.rows, SPLITS: 1, BIAS_START: 0 },
+      ...{ M, N, K, COLUMNS: N, K_STEP: Math.ceil(K / 4) * 4, ROW_TILES: tiles.rows, SPLITS: 1, BIAS_START: 0 },
       ...{ A_START: a.start, A_ROW: a.row, A_K: a.column },
       ...{ B_START: b.start, B_K: b.row, B_COLUMN: b.column },
       ...{ Y_START: y.start, Y_ROW: y.row },

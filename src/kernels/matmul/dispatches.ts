@@ -17,9 +17,9 @@ export interface Plan {
 
 const REDUCE_GROUP = 64;
 /**
- * A longer K, a vocabulary's or that of all tokens of a batch, is cut into stretches of `STRETCH`, since the error of what is
- * summed in a row grows with it. Shorter ones stay whole: a second set of sums in registers costs 4 % on llvmpipe and 15 % on
- * SwiftShader whatever K is, and a second pass is not worth it.
+ * A longer K, a vocabulary's or that of all tokens of a batch, is cut into stretches, since the error of what is summed in a row grows
+ * with it: of this on GPUs, which read and write what a stretch gives, and of `STRETCH` on software drivers. Shorter ones stay
+ * whole: a second set of sums in registers costs 4 % on llvmpipe and 15 % on SwiftShader whatever K is, and a second pass is not worth it.
  */
 export const LONGEST_WHOLE = 4096;
 const STRETCH = 1024;
@@ -37,8 +37,8 @@ export function productDispatches(product: Product, finish: Finish, plan: Plan, 
 /** Elements of the partial sums: 0 when no piece is split. */
 export function partialsLength(product: Product, plan: Plan, traits: Traits): number {
   const lengths = piecesOf(product, traits).map((piece) => {
-    const { splits } = splitsOf(piece, plan, traits);
-    return splits > 1 ? splits * piece.m.length * piece.n.length : 0;
+    const { splits } = splitsOf(product, piece, plan, traits);
+    return splits > 1 ? splits * piece.m.length * columnsOf(product, piece) : 0;
   });
   return Math.max(0, ...lengths);
 }
@@ -47,10 +47,11 @@ export function partialsLength(product: Product, plan: Plan, traits: Traits): nu
  * Stretches of K, each a multiple of 4 long but for the last: as many as asked for, more where K is longer than
  * `LONGEST_WHOLE`, and no more than one binding holds.
  */
-function splitsOf(piece: Piece, plan: Plan, traits: Traits): { splits: number; step: number } {
-  const elements = piece.m.length * piece.n.length;
+function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): { splits: number; step: number } {
+  const elements = piece.m.length * columnsOf(product, piece);
   const most = Math.floor(traits.maxBindingBytes / WORD_BYTES / elements);
-  const asked = Math.max(plan.splits, piece.k.length > LONGEST_WHOLE ? Math.ceil(piece.k.length / STRETCH) : 1);
+  const stretch = traits.software ? STRETCH : LONGEST_WHOLE;
+  const asked = Math.max(plan.splits, piece.k.length > LONGEST_WHOLE ? Math.ceil(piece.k.length / stretch) : 1);
   const wanted = Math.max(1, Math.min(asked, most, traits.maxGroupsPerDimension, Math.ceil(piece.k.length / 4)));
   const step = Math.max(4, Math.ceil(piece.k.length / wanted / 4) * 4);
   return { splits: Math.max(1, Math.ceil(piece.k.length / step)), step };
@@ -63,7 +64,7 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     return [...inner, addResidual(piece, spanOf(piece.m, product.M, rowLengths(product).y), traits)];
   }
   const { m, n, k } = piece;
-  const { splits, step } = splitsOf(piece, plan, traits);
+  const { splits, step } = splitsOf(product, piece, plan, traits);
   const row = rowLengths(product);
   const start = startsOf(product, piece);
   const spans = {
@@ -71,11 +72,12 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     b: product.transposeB ? spanOf(n, product.N, row.b) : spanOf(k, product.K, row.b),
     y: spanOf(m, product.M, row.y),
   };
-  const sizes = { M: m.length, N: n.length, K: k.length };
-  const tiles = tilesOf(sizes, variant, traits);
+  const columns = columnsOf(product, piece);
+  const sizes = { M: m.length, N: n.length, K: k.length, COLUMNS: columns };
+  const tiles = tilesOf({ M: m.length, N: columns }, variant, traits);
   const a = stridesOf(row.a, product.transposeA, start.a);
   const b = stridesOf(row.b, product.transposeB, start.b);
-  const access = accessOf(variant, sizes, a, b, stridesOf(row.y, false, start.y));
+  const access = accessOf(variant, { ...sizes, roomA: row.a - start.a }, a, b, stridesOf(row.y, false, start.y));
   const uniforms = {
     ...sizes,
     ...{ A_START: start.a, A_ROW: a.row, A_K: a.column },
@@ -98,8 +100,8 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   });
   if (splits === 1) return [compute(ending, write("y", spans.y), {})];
 
-  const partials = { offset: 0, length: splits * m.length * n.length };
-  const cells = (m.length * n.length) / pack;
+  const partials = { offset: 0, length: splits * m.length * columns };
+  const cells = (m.length * columns) / pack;
   const reduce: Dispatch = {
     entry: "reduce",
     shader: ["lib/grid", "matmul/sizes", ...ending.store, access.y, ...ending.shaders, "matmul/reduce"],
@@ -111,7 +113,12 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     grid: gridOf(Math.ceil(cells / REDUCE_GROUP), traits),
   };
   const plain = endingOf(PLAIN, undefined, pack, { y: "f32" });
-  return [compute(plain, write("partials", partials), { Y_START: 0, Y_ROW: n.length }), reduce];
+  return [compute(plain, write("partials", partials), { Y_START: 0, Y_ROW: columns }), reduce];
+}
+
+/** How many columns of y a piece writes: the last one what is behind them, too. */
+function columnsOf(product: Product, { n }: Piece): number {
+  return n.start + n.length === product.N ? rowLengths(product).y - n.start : n.length;
 }
 
 /** Where a piece starts in what is bound: the rows before it are left out of the binding, the columns are not. */

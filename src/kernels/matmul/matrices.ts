@@ -9,7 +9,7 @@ export interface MatrixUnits {
 }
 
 /** What shaders/matmul/matrix_stage.wgsl takes of K at a time, and what it puts behind each row. */
-const DEPTH = 32;
+export const DEPTH = 32;
 const PADDING = 8;
 /** What subgroups of NVIDIA and Apple have, and what others have too or divide. */
 const USUAL_LANES = 32;

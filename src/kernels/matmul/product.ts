@@ -8,6 +8,9 @@ export interface Product {
   readonly K: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  /** Elements from row to row of a and of y, where rows are longer than what counts of them. */
+  readonly rowA?: number;
+  readonly rowY?: number;
   /** All f32 where absent. */
   readonly types?: ProductTypes;
 }
@@ -41,7 +44,7 @@ export interface Piece {
 
 /** The length of a row of a, b, y as they lie in memory. */
 export function rowLengths(p: Product): { a: number; b: number; y: number } {
-  return { a: p.transposeA ? p.M : p.K, b: p.transposeB ? p.K : p.N, y: p.N };
+  return { a: p.rowA ?? (p.transposeA ? p.M : p.K), b: p.transposeB ? p.K : p.N, y: p.rowY ?? p.N };
 }
 
 /** The same in bytes; a residual lies as y does. */

@@ -1,6 +1,6 @@
 import type { Extension, ShaderName, StoredType } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
-import { type MatrixUnits, matrixForm } from "./matrices.ts";
+import { DEPTH, type MatrixUnits, matrixForm } from "./matrices.ts";
 import type { Product } from "./product.ts";
 
 /** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
@@ -16,6 +16,8 @@ export interface MatmulVariant {
   readonly tile: readonly [rows: number, columns: number];
   /** Invocations of a workgroup. */
   readonly invocations: number;
+  /** What it takes of K at a time through workgroup memory; 0: nothing goes there. */
+  readonly depth: number;
   /** The variant's own constants. */
   readonly constants: Readonly<Record<string, number>>;
   /** Blocks are read and written 4 elements at a time where rows are long enough; false: always one by one. */
@@ -38,6 +40,7 @@ const REGISTERS = {
   reads: "blocks",
   library: ["matmul/block", "matmul/place"],
   vector: true,
+  depth: 0,
   workgroupBytes: 0,
   subgroup: 0,
 } as const;
@@ -53,6 +56,7 @@ const MATRICES = {
   enable: ["subgroups", "chromium_experimental_subgroup_matrix"],
   tile: [0, 0],
   invocations: 0,
+  depth: DEPTH,
 } as const;
 
 export const matmulVariants: readonly MatmulVariant[] = [
@@ -63,6 +67,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     library: [],
     tile: [1, 64],
     invocations: 64,
+    depth: 0,
     constants: { GROUP: 64 },
     vector: false,
     workgroupBytes: 0,
@@ -157,6 +162,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     shader: "matmul/staged_32x32",
     tile: [32, 32],
     invocations: 64,
+    depth: 16,
     workgroupBytes: 4096,
   },
   {
@@ -165,6 +171,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     shader: "matmul/staged_64x64",
     tile: [64, 64],
     invocations: 64,
+    depth: 16,
     workgroupBytes: 8192,
   },
   {
@@ -210,19 +217,26 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
 
 /** Products of up to so many rows are bound by reading b. */
 export const FEW_ROWS = 8;
-/** Workgroups that keep a GPU busy: some for each of a few dozen cores. */
-const BUSY_GROUPS = 128;
-/** Shorter stretches of K are not worth a second pass. */
+/** Invocations that keep a GPU busy: a thousand subgroups of 32, some for each unit of a large one. */
+const BUSY_INVOCATIONS = 32768;
+/** So many at least, or smaller tiles are better. */
+const FEW_INVOCATIONS = BUSY_INVOCATIONS / 4;
+/** Shorter stretches of K are not worth a second pass, and more of them not either. */
 const LEAST_STRETCH = 128;
+const MOST_SPLITS = 16;
 
 /** What is used where nothing was tuned. */
 export function defaultVariant(product: Product, traits: Traits): MatmulVariant {
   const names = traits.software ? softwareNames(product) : hardwareNames(product);
-  for (const name of names) {
-    const fitting = fitVariant(variantNamed(name), product, traits);
-    if (fitting) return fitting;
-  }
-  return variantNamed("registers");
+  const fitting = names.flatMap((name) => fitVariant(variantNamed(name), product, traits) ?? []);
+  const onUnits = fitting.filter(({ matrices }) => matrices);
+  const [first, ...others] = onUnits.length > 0 ? onUnits : fitting;
+  if (!first) return variantNamed("registers");
+  if (traits.software || product.M <= FEW_ROWS) return first;
+  // Large tiles read less, and a long K that is cut keeps a GPU busy as well as many tiles do.
+  const busy = (variant: MatmulVariant): boolean =>
+    mostSplits(product) * invocationsOf(product, variant) >= FEW_INVOCATIONS;
+  return [first, ...others].find(busy) ?? others.at(-1) ?? first;
 }
 
 /** The fastest first. Rows of a transposed b are best read many at a time, those of a plain one few. */
@@ -239,17 +253,24 @@ export function batchVariant(traits: Traits): MatmulVariant | undefined {
   return names.map((name) => fitVariant(variantNamed(name), product, traits)).find((variant) => variant);
 }
 
-/** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. */
-function hardwareNames({ M, N }: Product): string[] {
+/** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. Large tiles first. */
+function hardwareNames({ M }: Product): string[] {
   if (M <= FEW_ROWS) return ["vectors", "registers-wide"];
-  const tiles = (side: number): number => Math.ceil(M / side) * Math.ceil(N / side);
-  const matrices = tiles(128) >= BUSY_GROUPS / 2 ? ["matrix4x4", "matrix2x2"] : ["matrix2x2"];
-  return [...matrices, ...(M * N >= (BUSY_GROUPS / 2) * 64 * 64 ? ["staged64"] : []), "staged32"];
+  return ["matrix4x4", "matrix2x2", "staged64", "staged32"];
+}
+
+/** Of all workgroups, K whole. */
+function invocationsOf({ M, N }: Product, { tile, invocations }: MatmulVariant): number {
+  return Math.ceil(M / tile[0]) * Math.ceil(N / tile[1]) * invocations;
+}
+
+function mostSplits({ K }: Product): number {
+  return Math.max(1, Math.min(MOST_SPLITS, Math.floor(K / LEAST_STRETCH)));
 }
 
 /** Stretches that K is cut into where nothing was tuned: more than one where y has too few tiles to fill a GPU. */
-export function defaultSplits({ M, N, K }: Product, variant: MatmulVariant, traits: Traits): number {
+export function defaultSplits(product: Product, variant: MatmulVariant, traits: Traits): number {
   if (traits.software || variant.reads === "elements") return 1;
-  const groups = Math.ceil(M / variant.tile[0]) * Math.ceil(N / variant.tile[1]);
-  return Math.max(1, Math.min(Math.floor(BUSY_GROUPS / groups), Math.floor(K / LEAST_STRETCH)));
+  const wanted = Math.floor(BUSY_INVOCATIONS / invocationsOf(product, variant));
+  return Math.max(1, Math.min(wanted, mostSplits(product)));
 }

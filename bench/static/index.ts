@@ -1,0 +1,90 @@
+/**
+ * What the compilers of real GPUs make of the kernels of a training step and of decoding, on a machine without such a GPU: Mesa's RADV
+ * compiles for AMD's. `npx tsx bench/static/index.ts [--families navi31,navi21,vega20] [--workloads "step f32,token"]
+ * [--only matmul] [--asm folder] [--out folder] [--json]`. Needs Linux, Mesa's Vulkan drivers, gcc and Vulkan's headers.
+ *
+ * Families, as RADV names them: polaris10, vega20, renoir, navi21 (RDNA 2), navi31 (RDNA 3: matrix units), gfx1150, gfx1201 (RDNA 4).
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { openGpu } from "../../src/platform/node.ts";
+import { createCompiler, type Report } from "./compile.ts";
+import { missingForAmd, pretendAmd } from "./layer.ts";
+import { printReport } from "./print.ts";
+import { WORKLOADS } from "./workloads.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    families: { type: "string", default: "navi31,navi21,vega20" },
+    workloads: { type: "string", default: WORKLOADS.map(({ name }) => name).join(",") },
+    only: { type: "string", default: "." },
+    asm: { type: "string" },
+    out: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const missing = missingForAmd();
+if (missing) {
+  console.error(`bench/static wants ${missing}`);
+  process.exit(2);
+}
+
+const names = options.workloads.split(",").map((name) => name.trim());
+const unknown = names.find((name) => !WORKLOADS.some((workload) => workload.name === name));
+if (unknown !== undefined) {
+  console.error(`no workload "${unknown}"; there are ${WORKLOADS.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+interface FamilyReport {
+  readonly family: string;
+  readonly driver: string;
+  readonly workloads: readonly Report[];
+}
+
+const folder = mkdtempSync(join(tmpdir(), "static-"));
+try {
+  for (const family of options.families.split(",")) await reportFamily(family.trim());
+} finally {
+  rmSync(folder, { recursive: true });
+}
+// Dawn's threads wait for a GPU that never answers.
+process.exit(0);
+
+async function reportFamily(family: string): Promise<void> {
+  const records = join(folder, family);
+  pretendAmd(family, records);
+  const gpu = await openGpu({ adapter: "hardware" });
+  const compiler = createCompiler(gpu, records);
+  const workloads: Report[] = [];
+  for (const workload of WORKLOADS.filter(({ name }) => names.includes(name))) {
+    const halves = workload.name.includes("f16");
+    if (halves && !gpu.features.has("shader-f16")) continue;
+    workloads.push(await compiler.report(workload, new RegExp(options.only)));
+  }
+  const report: FamilyReport = { family, driver: gpu.info.description, workloads };
+  if (options.json) console.log(JSON.stringify(report));
+  else printReport(family, workloads);
+  if (options.out) {
+    mkdirSync(options.out, { recursive: true });
+    writeFileSync(join(options.out, `static-${family}.json`), written(report));
+  }
+  if (options.asm) {
+    const into = join(options.asm, family);
+    mkdirSync(into, { recursive: true });
+    for (const [name, text] of compiler.code) writeFileSync(join(into, `${name}.txt`), text);
+  }
+}
+
+/** JSON with a line for each kernel, so that a change of one is a change of a line. */
+function written({ workloads, ...rest }: FamilyReport): string {
+  const parts = workloads.map(({ kernels, ...count }) => {
+    const rows = kernels.map((kernel) => `        ${JSON.stringify(kernel)}`).join(",\n");
+    return `    {\n      "count": ${JSON.stringify(count)},\n      "kernels": [\n${rows}\n      ]\n    }`;
+  });
+  const head = JSON.stringify(rest).slice(1, -1);
+  return `{\n  ${head},\n  "workloads": [\n${parts.join(",\n")}\n  ]\n}\n`;
+}

@@ -1,0 +1,112 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import type { Kernel, Report } from "../../bench/static/compile.ts";
+import { missingForAmd } from "../../bench/static/layer.ts";
+import { loopsOf, mainLoop, mixOfKernel } from "../../bench/static/machine-code.ts";
+import { nameOf } from "../../bench/static/print.ts";
+
+const ASSEMBLY = `BB0:
+	s_load_b128 s[4:7], s[2:3], null                            ; f4080101 f8000000
+	v_mov_b32_e32 v4, 0                                         ; 7e080280
+	(then repeated 3 times)
+BB1:
+	buffer_load_b128 v[76:79], v76, s[12:15], 0 offen           ; e05c0000 80434c4c
+	s_delay_alu instid0(VALU_DEP_1)                             ; bf870001
+BB2:
+	ds_load_b128 v[8:11], v1                                    ; db7c0000 08000001
+	s_waitcnt lgkmcnt(0)                                        ; bf89fc07
+	v_fma_f32 v2, v8, v9, v2                                    ; d6130002
+	v_dual_fmac_f32 v3, v8, v10 :: v_dual_fmac_f32 v5, v9, v11  ; c8000000
+	s_cbranch_scc0 BB2                                          ; bfa1ffac
+BB3:
+	s_waitcnt vmcnt(0)                                          ; bf8903f7
+	ds_store_b128 v1, v[76:79]                                  ; db7c0000 00004c01
+	s_branch BB1                                                ; bfa0fda7
+BB4:
+	buffer_store_b128 v[4:7], v1, s[8:11], 0 offen              ; e0740000 80020401
+	s_endpgm                                                    ; bfb00000
+`;
+
+test("machine code is read as loops and the instructions in them", () => {
+  const loops = loopsOf(ASSEMBLY);
+  expect(loops.map(({ depth, parent, loadsAhead }) => ({ depth, parent, loadsAhead }))).toEqual([
+    { depth: 0, parent: undefined, loadsAhead: true },
+    { depth: 1, parent: 0, loadsAhead: false },
+  ]);
+  expect(mainLoop(loops)).toBe(loops[1]);
+  expect(loops[1]?.mix).toMatchObject({
+    vector: 2,
+    multiplyAdds: 3,
+    ldsReads: 1,
+    ldsWrites: 0,
+    memoryReads: 0,
+    waits: 1,
+  });
+  expect(loops[0]?.own).toMatchObject({ vector: 0, ldsReads: 0, ldsWrites: 1, memoryReads: 1, waits: 1, scalar: 1 });
+  expect(mixOfKernel(ASSEMBLY)).toMatchObject({ vector: 6, memoryWrites: 1, scratch: 0 });
+});
+
+const missing = missingForAmd();
+/** RDNA 3, which has matrix units, and GCN, whose registers are the fewest. */
+const FAMILIES = ["navi31", "vega20"];
+const WORKLOADS = ["step f32", "step f32 dropout", "step f16", "token"];
+
+interface FamilyReport {
+  readonly family: string;
+  readonly workloads: readonly Report[];
+}
+
+describe.skipIf(missing !== undefined)("AMD's compiler", () => {
+  const reports = (async (): Promise<FamilyReport[]> => {
+    if (missing !== undefined) return [];
+    const options = ["--families", FAMILIES.join(","), "--workloads", WORKLOADS.join(","), "--json"];
+    const args = ["--import", "tsx", "bench/static/index.ts", ...options];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
+    return stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as FamilyReport);
+  })();
+  reports.catch(() => {}); // each test hears of it
+
+  const kernelsOf = async (wanted: string): Promise<Kernel[]> =>
+    (await reports)
+      .filter(({ family }) => family === wanted)
+      .flatMap(({ workloads }) => workloads.flatMap((w) => w.kernels));
+
+  test.each(FAMILIES)("%s keeps all registers in registers", async (family) => {
+    const kernels = await kernelsOf(family);
+    expect(kernels.length).toBeGreaterThan(50);
+    const bad = kernels.filter(({ spilled, scratchBytes, mix }) => spilled + scratchBytes + mix.scratch > 0);
+    expect(bad.map(nameOf)).toEqual([]);
+  });
+
+  // Numbers are drawn for so many turns of the loop at once: four keys, or a row.
+  test.each([
+    ["forward", 2],
+    ["backward_queries", 4],
+    ["backward_keys", 16],
+  ])("dropout takes at most 0.3 of attention's instructions more, %s", async (shader, turns) => {
+    for (const family of FAMILIES) {
+      const kernels = (await kernelsOf(family)).filter(({ shaders }) => shaders.at(-1) === `attention/${shader}`);
+      const [plain, dropping] = [0, 1].map((DROPS) => kernels.find(({ constants }) => constants.DROPS === DROPS)!);
+      const drawn = dropping!.sometimes!.vector;
+      const executed = dropping!.loop!.vector - drawn + drawn / turns;
+      expect(executed / plain!.loop!.vector, family).toBeLessThan(1.3);
+      expect(executed / plain!.loop!.vector, family).toBeGreaterThan(1);
+    }
+  });
+
+  test.each(FAMILIES)("%s: the classifier's products take what square ones take", async (family) => {
+    const products = (await kernelsOf(family)).filter(({ slab, types }) => slab && types.A === "vec4<f32>");
+    expect(products.length).toBeGreaterThan(5);
+    const share = products.map(({ slab }) => slab!.vector / slab!.multiplyAdds);
+    expect(Math.max(...share) / Math.min(...share)).toBeLessThan(1.2);
+    const steps = (await reports).flatMap(({ workloads }) => workloads.filter(({ workload }) => workload !== "token"));
+    const scalar = steps.flatMap(({ kernels }) =>
+      kernels.filter(({ op, shaders }) => op === "matmul" && shaders.some((name) => /_scalar$/.test(name))),
+    );
+    expect(scalar.map(nameOf)).toEqual([]);
+  });
+});
