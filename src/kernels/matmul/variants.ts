@@ -1,4 +1,4 @@
-import type { Extension, ShaderName, StoredType } from "../dispatch.ts";
+import { compiles, type Extension, type ShaderName, type StoredType } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
 import { type MatrixUnits, matrixForm } from "./matrices.ts";
 import type { Product } from "./product.ts";
@@ -24,6 +24,8 @@ export interface MatmulVariant {
   readonly workgroupBytes: number;
   /** Invocations that a subgroup must have; 0: it uses none. */
   readonly subgroup: number;
+  /** Invocations that its subgroups are made to have. */
+  readonly subgroupSize?: number | undefined;
   /** WGSL extensions of its shaders. */
   readonly enable?: readonly Extension[];
   /** `const` lines and `alias` lines that its shaders want. */
@@ -196,8 +198,14 @@ export function variantNamed(name: string): MatmulVariant {
   throw new Error(`matmul: no variant "${name}"; there are ${matmulVariants.map((v) => v.name).join(", ")}`);
 }
 
+/** What dispatches call it. */
+export function variantName({ name }: Pick<MatmulVariant, "name">): string {
+  return `matmul ${name}`;
+}
+
 /** A variant as an adapter runs it on this product; undefined where it cannot. */
 export function fitVariant(variant: MatmulVariant, product: Product, traits: Traits): MatmulVariant | undefined {
+  if (!compiles(variantName(variant), traits)) return undefined;
   const form = variant.matrices ? matrixForm(variant.matrices, product, traits) : {};
   if (!form) return undefined;
   const filled = { ...variant, ...form };
@@ -222,7 +230,7 @@ export function defaultVariant(product: Product, traits: Traits): MatmulVariant 
     const fitting = fitVariant(variantNamed(name), product, traits);
     if (fitting) return fitting;
   }
-  return variantNamed("registers");
+  return variantNamed(compiles(variantName({ name: "registers" }), traits) ? "registers" : "naive");
 }
 
 /** The fastest first. Rows of a transposed b are best read many at a time, those of a plain one few. */
