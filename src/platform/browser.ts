@@ -1,8 +1,6 @@
 import { userError } from "../core/errors.ts";
 import { type DeviceRequest, type Gpu, infoOf, isSoftware, openGpuFromAdapter } from "../gpu/device.ts";
 
-import { probed } from "./browser/probe.ts";
-
 export { opfsFolder } from "./browser/storage.ts";
 export { browserThreads } from "./browser/threads.ts";
 
@@ -29,5 +27,7 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
     kind: isSoftware(adapter.info) ? "software" : "hardware",
     wait: (start) => start(),
   });
+  // Only pages with an adapter load it.
+  const { probed } = await import("./browser/probe.ts");
   return probed(opened);
 }

@@ -1,4 +1,5 @@
 import type { Gpu } from "../../gpu/device.ts";
+import { probe, probeFrom, probeVersion } from "../../runtime/probe.ts";
 
 /** Where a page keeps what was found of devices. */
 const CACHE = "webgpu-gpt2 devices";
@@ -7,7 +8,6 @@ const KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** The device with what was found of it: once for each browser, adapter and set of features, and then kept for a week. */
 export async function probed(gpu: Gpu): Promise<Gpu> {
-  const { probe, probeFrom, probeVersion } = await import("../../runtime/probe.ts");
   const { driver, kind, info, features } = gpu;
   const { userAgent } = globalThis.navigator;
   const key = JSON.stringify([probeVersion(), userAgent, driver, kind, info, [...features].sort()]);
