@@ -142,6 +142,17 @@ test("a device of which nothing can be asked, since it computes nothing, is know
   gpu.close();
 });
 
+test.each(testAdapters.slice(-1))("what is wrong is told once a runtime is made, on %s", async (adapter) => {
+  const line = "f16: something is wrong with it";
+  const found: Probe = { faults: [{ trait: "f16", line }], passed: [], milliseconds: 1 };
+  const gpu = { ...(await openBareGpu(adapter)), probe: found };
+  const lines: string[] = [];
+  const runtime = createGpuRuntime(gpu, {}, { notice: (told) => void lines.push(told) });
+  expect(lines).toEqual([`${gpu.driver}: ${line}`]);
+  expect(runtime.traits.f16).toBe(false);
+  runtime.close();
+});
+
 test("what was kept and is damaged counts as nothing", () => {
   for (const data of [
     undefined,
