@@ -1,20 +1,30 @@
 #!/usr/bin/env bash
-# Everything worth knowing of this machine's GPU, in one go and within 8 minutes: what there is, whether the numbers are
-# right on it, how fast it is. Each part has a time limit and a failing one does not stop the rest.
+# What is worth most to know of this machine's GPU, in one go and within 8 minutes, the most worth first: whether the numbers are
+# right on it, what kernels can rely on, how fast products, training steps and decoding are, and what PyTorch does on the same
+# card. Each part has a time limit and a failing one does not stop the rest.
 #
-#   bash bench/gpu.sh [folder for what each part prints, runs/gpu by default]
+#   bash bench/gpu.sh [folder, runs/gpu by default] [size of the model, gpt2 by default; nanogpt or tiny to see that it works]
 #
-# Ends with one line a part and exits with 1 if any failed. Run `npm ci` before, which builds dist/.
+# Everything is in one file for whoever reads it next, <folder>/gpu.json, which is whole after every part. $GPT2_ADAPTER chooses
+# another adapter: llvmpipe. Ends with one line a part and exits with 1 if any failed. Run `npm ci` before, which builds dist/.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 results=${1:-runs/gpu}
+size=${2:-gpt2}
 mkdir -p "$results"
+rm -f "$results"/*.json "$results"/*.txt "$results"/*.jsonl
+# Measured anew: what was found and tuned here before is left alone.
+rm -rf "$results/cache"
+export GPT2_CACHE="$PWD/$results/cache"
+case $results in /*) export GPT2_CACHE="$results/cache" ;; esac
 cli=(node dist/cli/main.js)
 started=$SECONDS
-budget=480
+budget=${GPT2_GPU_SECONDS:-480}
 failed=0
 summary=()
+
+report() { node bench/gpu-report.mjs "$results" "$size"; }
 
 # part <name> <seconds> <command...>: runs it, shows and keeps its output, notes how it ended.
 part() {
@@ -34,14 +44,11 @@ part() {
   esac
   [ "$status" -eq 0 ] || failed=$((failed + 1))
   summary+=("$verdict  $name, $((SECONDS - begun)) s")
+  printf '%s\t%s\t%s\t%s\n' "$name" "$status" "$((SECONDS - begun))" "$*" >>"$results/parts.tsv"
   echo "-- ${summary[-1]}"
+  report
 }
-
-# exists <command> [subcommand]: those that are not there are left out, not failed.
-exists() {
-  if [ $# -eq 2 ] && ! exists "$1"; then return 1; fi
-  "${cli[@]}" "${@:1:$#-1}" --help 2>/dev/null | grep -qE "^  ${*: -1}( |$)"
-}
+rm -f "$results/parts.tsv"
 
 versions() {
   node --version
@@ -50,45 +57,50 @@ versions() {
   uname -srm
   grep -m1 'model name' /proc/cpuinfo 2>/dev/null
   nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem --format=csv,noheader 2>/dev/null
-  return 0
-}
-
-# Not finding these is no failure: on macOS and Windows there are none.
-vulkan() {
-  ldconfig -p 2>/dev/null | grep -i vulkan
-  ls -l /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json /usr/local/*/share/vulkan/icd.d/*.json 2>/dev/null
+  # Not finding these is no failure: on macOS and Windows there are none.
+  ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json /usr/local/*/share/vulkan/icd.d/*.json 2>/dev/null
   env | grep -E '^(VK_|GPT2_|MESA_)'
   return 0
 }
-export -f versions vulkan
+export -f versions
+part versions 20 bash -c "$(declare -p cli); versions"
 
-# Functions need a shell of their own, since `timeout` runs programs only.
-in_shell() { part "$1" "$2" bash -c "$(declare -p cli); $1"; }
-
-in_shell versions 20
-in_shell vulkan 20
-part devices 30 "${cli[@]}" devices
-exists verify && part verify 60 "${cli[@]}" verify
-# Mixed precision, on adapters that have it.
+# Right, before fast.
+part verify 60 "${cli[@]}" verify
+# Opening each adapter probes it; and a product's rate.
+part devices 40 "${cli[@]}" devices
+"${cli[@]}" devices --json >"$results/devices.json" 2>/dev/null
+report
 halves=0
-"${cli[@]}" devices --json 2>/dev/null | grep -q '"shader-f16"' && halves=1
+node -e 'const { adapters } = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"));
+const wanted = (process.env.GPT2_ADAPTER ?? "").toLowerCase();
+const found = adapters.find((one) => one.verdict === "chosen") ?? adapters.find((one) => wanted && one.driver.toLowerCase().includes(wanted));
+process.exit(found?.features.includes("shader-f16") ? 0 : 1)' "$results/devices.json" && halves=1
 [ "$halves" -eq 1 ] && part "verify f16" 60 "${cli[@]}" verify --precision f16
-exists gradcheck && part gradcheck 120 "${cli[@]}" gradcheck --all
-# The other libraries only where they are installed: see docs/performance.md.
+
+quick=()
+[ "$size" = gpt2 ] || quick=(--quick)
 # The bash of macOS takes an empty list for an unset one.
-peers=()
-[ -d bench/peers/node_modules ] && peers=(--peers)
-exists bench kernels && part "bench kernels" 150 "${cli[@]}" bench kernels --out "$results/kernels.json" ${peers[@]+"${peers[@]}"}
-exists bench step && part "bench step" 120 "${cli[@]}" bench step --out "$results/step.json" ${peers[@]+"${peers[@]}"}
-[ "$halves" -eq 1 ] && part "bench step f16" 90 "${cli[@]}" bench step --precision f16 --out "$results/step-f16.json"
-# What the tuner chooses, and what that gains.
-exists bench step && part "bench step tuned" 90 "${cli[@]}" bench step --tune --out "$results/step-tuned.json"
-exists bench generate && part "bench generate" 60 "${cli[@]}" bench generate --out "$results/generate.json"
+step() { part "$1" "$2" "${cli[@]}" bench step --size "$size" ${quick[@]+"${quick[@]}"} --out "$results/${1// /-}.json" "${@:3}"; }
 
-# PyTorch on the same card, where it is installed.
-python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null &&
-  part "pytorch step" 60 python3 bench/peers/pytorch-step.py --out "$results/pytorch-step.json"
+part products 90 "${cli[@]}" bench kernels --only matmul ${quick[@]+"${quick[@]}"} --out "$results/products.json"
+step "step tuned" 100 --tune
+[ "$halves" -eq 1 ] && step "step f16 tuned" 90 --precision f16 --tune
+# By what was tuned for the steps, as far as its classes are the same.
+part decoding 60 "${cli[@]}" bench generate --size "$size" ${quick[@]+"${quick[@]}"} --tune --out "$results/decoding.json"
 
-printf '\n== summary, %s s\n' $((SECONDS - started))
+# On the same card, where it is installed.
+if python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then
+  part pytorch 60 python3 bench/peers/pytorch-step.py --out "$results/pytorch.json"
+fi
+
+# What is worth less, as long as there is time.
+late() { [ $((budget - SECONDS + started)) -ge 15 ] && part "$@"; }
+late "other kernels" 60 "${cli[@]}" bench kernels --quick --out "$results/other-kernels.json"
+late gradcheck 60 "${cli[@]}" gradcheck --all
+# The other libraries only where they are installed: see docs/performance.md.
+[ -d bench/peers/node_modules ] && late "step with peers" 60 "${cli[@]}" bench step --size nanogpt --peers --out "$results/step-with-peers.json"
+
+printf '\n== summary, %s s; all of it: %s\n' $((SECONDS - started)) "$results/gpu.json"
 printf '%s\n' "${summary[@]}"
 [ "$failed" -eq 0 ] || exit 1

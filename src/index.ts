@@ -82,7 +82,16 @@ export { createScorer, type Scorer } from "./generate/score.ts";
 export { createTextStream, showableLength, type TextStream } from "./generate/text-stream.ts";
 export { slidingWindows, type Window } from "./generate/windows.ts";
 /** An open device, as `openGpu` gives it. */
-export type { AdapterKind, DeviceRequest, Gpu, GpuInfo, GpuLimits, SubgroupMatrixConfig } from "./gpu/device.ts";
+export type {
+  AdapterKind,
+  DeviceRequest,
+  Fault,
+  Gpu,
+  GpuInfo,
+  GpuLimits,
+  Probe,
+  SubgroupMatrixConfig,
+} from "./gpu/device.ts";
 /** PEFT directories, read and written. */
 export { type Adapter, openAdapter, readCorrections } from "./io/adapter.ts";
 export type { BaseModel } from "./io/adapter-config.ts";
@@ -252,7 +261,7 @@ export type { CpuRuntimeOptions } from "./runtime/cpu.ts";
 /** The CPU reference, in float32 or float64. */
 export { createCpuRuntime } from "./runtime/cpu.ts";
 /** Runs tapes on a GPU. */
-export { createGpuRuntime } from "./runtime/gpu.ts";
+export { createGpuRuntime, type GpuRuntimeOptions } from "./runtime/gpu.ts";
 export type { Forecast, MemoryNeed } from "./runtime/need.ts";
 export type { DispatchTime, Program, ProgramStats, Runtime, Tensors } from "./runtime/runtime.ts";
 export type { WasmRuntimeOptions } from "./runtime/wasm.ts";

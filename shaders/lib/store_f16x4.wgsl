@@ -2,8 +2,7 @@
 alias Stored = vec4<f16>;
 
 fn stored(value: vec4f) -> Stored {
-  var bits = 0x7c007c00u; // a variable, since no constant may be infinite
-  let infinity = Stored(bitcast<vec2<f16>>(bits).x);
-  return select(Stored(value), select(infinity, -infinity, value < vec4f()), abs(value) >= vec4f(65520.0));
+  let bits = bitcast<vec4u>(value);
+  let overflows = (bits & vec4u(0x7fffffffu)) - vec4u(0x477ff000u) <= vec4u(0x7f800000u - 0x477ff000u);
+  return Stored(bitcast<vec4f>(select(bits, (bits & vec4u(0x80000000u)) | vec4u(0x7f800000u), overflows)));
 }
-

@@ -1,6 +1,6 @@
 import type { FloatDType } from "../core/dtype.ts";
 import { read, write } from "../kernels/dispatch.ts";
-import { invocationsFor, largestMatrix } from "../kernels/matmul/matrices.ts";
+import { invocationsFor, largestMatrix, pinnedLanes } from "../kernels/matmul/matrices.ts";
 import { type AnyOp, defineOp, f32, shapeError } from "../kernels/op.ts";
 import type { SubgroupMatrix, Traits } from "../kernels/traits.ts";
 import { exactly } from "./data.ts";
@@ -37,6 +37,7 @@ export const matrixChainsOp = defineOp({
         enable: ["subgroups", "chromium_experimental_subgroup_matrix"],
         types: { Component: component },
         sizes: { GROUP: invocationsFor(UNITS, traits), MATRIX_M: M, MATRIX_N: N, MATRIX_K: K },
+        subgroupSize: pinnedLanes(traits),
         constants: { STEPS: steps },
         bind: [read("settings"), write("y")],
         grid: [groups, 1, 1],

@@ -240,6 +240,7 @@ async function withRows<F extends BenchFlags>(flags: F, measure: Measurements<F>
     return;
   }
   const { gpu } = device;
+  for (const { line } of gpu.probe?.faults ?? []) terminal.warn(`${gpu.driver}: ${line}`);
   try {
     const on = { device: gpu.driver, adapter: gpu.info.description || gpu.info.device };
     await printRows(flags, on, measure.gpu(gpu, flags), signal);

@@ -4,10 +4,12 @@ import pc from "picocolors";
 import { createTape } from "../autograd/tape.ts";
 import { UserError } from "../core/errors.ts";
 import { smallest } from "../core/extremes.ts";
+import type { Probe } from "../gpu/device.ts";
 import { matmul } from "../kernels/matmul.ts";
 import { f32 } from "../kernels/op.ts";
 import { wantedDevice } from "../node/device.ts";
-import { type AdapterReport, listAdapters } from "../platform/node.ts";
+import { type AdapterReport, listAdapters, openGpu } from "../platform/node.ts";
+import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { wasmName } from "../runtime/wasm.ts";
 import { withRuntime } from "./runtime.ts";
@@ -35,9 +37,9 @@ export function devicesCommand(): Command {
       const wanted = wantedDevice();
       const auto = wanted === "auto";
       const { found, failed } = await adaptersOf(auto ? "hardware" : wanted);
-      const adapters: Measured<AdapterReport>[] = [];
+      const adapters: Looked[] = [];
       for (const adapter of found) {
-        const rate = adapter.verdict === "refused" ? {} : await measure(adapter.adapter);
+        const rate = adapter.verdict === "refused" ? {} : await lookAt(adapter.adapter);
         const hardware = auto && adapter.verdict === "chosen" ? { why: "a hardware GPU goes first" } : {};
         adapters.push({ ...adapter, ...hardware, ...rate });
       }
@@ -81,6 +83,9 @@ type WasmReport = Measured<{
   readonly why: string;
 }>;
 
+/** An adapter, and what its kernels were found to rely on. */
+type Looked = Measured<AdapterReport> & { readonly probe?: Probe | undefined };
+
 const SIDE = 512;
 /** Where that many products of `SIDE` would be done in `MEASURE_MS`, one of 64 times the work takes their place. */
 const MANY = 64;
@@ -89,16 +94,33 @@ const MEASURE_MS = 50;
 /** Of which the best counts, however long they take. */
 const LEAST_RUNS = 3;
 
-/** GFLOP/s of a product of square matrices, the best of some that take `MEASURE_MS` together. */
-async function measure(device: string): Promise<{ gflopsPerS: number } | { notMeasured: string }> {
+/** What is found of an adapter once it is open. */
+async function lookAt(adapter: string): Promise<Measured<{ readonly probe?: Probe | undefined }>> {
   try {
-    return await withRuntime(device, async (runtime) => {
+    const gpu = await openGpu({ adapter });
+    try {
+      return { probe: gpu.probe, ...(await measure(async (use) => use(createGpuRuntime(gpu)))) };
+    } finally {
+      gpu.close();
+    }
+  } catch (reason) {
+    return { notMeasured: (reason as Error).message };
+  }
+}
+
+/** GFLOP/s of a product of square matrices, the best of some that take `MEASURE_MS` together. */
+async function measure(
+  withOne: (use: (runtime: Runtime) => Promise<number>) => Promise<number>,
+): Promise<{ gflopsPerS: number } | { notMeasured: string }> {
+  try {
+    const gflopsPerS = await withOne(async (runtime) => {
       const small = await productOf(runtime, SIDE);
       const best = await bestOf(small, MEASURE_MS);
-      if (best > MEASURE_MS / MANY) return { gflopsPerS: (2 * SIDE ** 3) / best / 1e6 };
+      if (best > MEASURE_MS / MANY) return (2 * SIDE ** 3) / best / 1e6;
       const large = await productOf(runtime, LARGE_SIDE);
-      return { gflopsPerS: (2 * LARGE_SIDE ** 3) / (await bestOf(large, MEASURE_MS)) / 1e6 };
+      return (2 * LARGE_SIDE ** 3) / (await bestOf(large, MEASURE_MS)) / 1e6;
     });
+    return { gflopsPerS };
   } catch (reason) {
     return { notMeasured: (reason as Error).message };
   }
@@ -131,7 +153,7 @@ async function measureWasm(wanted: string, first: boolean): Promise<WasmReport> 
   const asked = wanted.startsWith("wasm");
   const threads = Number(asked && wanted.split(":")[1]) || availableParallelism();
   const known = { driver: wasmName(threads), threads };
-  const rate = await measure(asked ? wanted : "wasm");
+  const rate = await measure((use) => withRuntime(asked ? wanted : "wasm", use));
   if ("notMeasured" in rate) return { ...known, verdict: "refused", why: rate.notMeasured };
   if (asked) return { ...known, ...rate, verdict: "chosen", why: `asked for: ${wanted}` };
   if (first)
@@ -153,8 +175,8 @@ function rateOf({ gflopsPerS, notMeasured }: Measured<unknown>): string {
 const MARKS = { chosen: pc.green("chosen"), usable: "usable", refused: pc.yellow("refused") };
 
 /** A few lines about one adapter. */
-export function describeAdapter(adapter: Measured<AdapterReport>): string {
-  const { driver, kind, verdict, why } = adapter;
+export function describeAdapter(adapter: Looked): string {
+  const { driver, kind, verdict, why, probe } = adapter;
   const mark = MARKS[verdict];
   const lines = [`${pc.bold(driver)}  ${kind}`, `  ${mark}: ${why}`];
   if (adapter.gflopsPerS !== undefined || adapter.notMeasured !== undefined) lines.push(`  ${rateOf(adapter)}`);
@@ -169,5 +191,7 @@ export function describeAdapter(adapter: Measured<AdapterReport>): string {
     return `${componentType} ${M}x${N}x${K}${resultComponentType === componentType ? "" : ` in ${resultComponentType}`}`;
   });
   if (matrices.length > 0) lines.push(`  subgroup matrices: ${matrices.join(", ")}`);
+  if (probe && probe.passed.length > 0) lines.push(`  found to work: ${probe.passed.join(", ")}`);
+  for (const { line } of probe?.faults ?? []) lines.push(`  ${pc.yellow("not used")}: ${line}`);
   return lines.join("\n");
 }

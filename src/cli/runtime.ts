@@ -6,16 +6,17 @@ import { AUTO, FOR_WASM, openDevice, WASM, wantedDevice } from "../node/device.t
 import { nodeThreads } from "../platform/node.ts";
 import type { OpenRuntime } from "../run/session.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
-import { createGpuRuntime } from "../runtime/gpu.ts";
+import { createGpuRuntime, type GpuRuntimeOptions } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createWasmRuntime, openWasm } from "../runtime/wasm.ts";
 import { wholeNumber } from "./numbers.ts";
+import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning } from "./tune.ts";
 
 export const DEVICE_HELP =
   "auto (a hardware GPU, else wasm), hardware, system, embedded, part of an adapter's name, wasm (the CPU, no driver), or cpu (the slow reference); see `gpt2 devices`";
 
-export interface RuntimeOptions {
+export interface RuntimeOptions extends GpuRuntimeOptions {
   /** What a run that is gone on with was computed with (`null`: the defaults). Left out: what was measured here before. */
   readonly tuning?: Tuning | null | undefined;
   /** Once it is aborted, whatever waits for the device rejects with its reason. */
@@ -32,18 +33,29 @@ export async function openRuntime(device: string | undefined, options: RuntimeOp
   const opened = await openDevice(device, signal);
   if ("threads" in opened) return wasmRuntime(opened.threads, signal);
   const tuning = options.tuning === undefined ? await keptTuning(opened.gpu) : (options.tuning ?? undefined);
-  return runtimeOn(opened.gpu, tuning, signal);
+  const { notice = terminal.warn, losses } = options;
+  const told = new Set<string>();
+  // A runtime that is tuned has a second one on its device.
+  const once = (line: string): void => {
+    if (!told.has(line)) notice(line);
+    told.add(line);
+  };
+  return runtimeOn(opened.gpu, { tuning, signal, notice: once, losses });
 }
 
 /** A runtime on a device that is closed with it. */
-export function runtimeOn(gpu: Gpu, tuning?: Tuning, signal?: AbortSignal): OpenRuntime {
-  const runtime = createGpuRuntime(gpu, { tuning });
+export function runtimeOn(
+  gpu: Gpu,
+  options: RuntimeOptions & { readonly tuning?: Tuning | undefined } = {},
+): OpenRuntime {
+  const { tuning, signal } = options;
+  const runtime = createGpuRuntime(gpu, { tuning }, options);
   return {
     ...runtime,
     tuning: tuning ?? null,
     async tuned(tapes) {
       runtime.close();
-      return runtimeOn(gpu, await measureTuning(gpu, tapes, signal), signal);
+      return runtimeOn(gpu, { ...options, tuning: await measureTuning(gpu, tapes, signal) });
     },
     close() {
       runtime.close();

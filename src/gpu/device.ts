@@ -25,6 +25,25 @@ export interface GpuInfo {
 
 export type GpuLimits = Readonly<Record<string, number>>;
 
+/** Something that kernels rely on and that a device was found not to do: they do without it. JSON as it is. */
+export type Fault =
+  /** Invocations that every subgroup has at least, which are fewer than the adapter says; 0: none can be relied on. */
+  | { readonly trait: "subgroupMinSize"; readonly size: number; readonly line: string }
+  /** What its subgroups multiply wrongly, named as `matrixName` does. */
+  | { readonly trait: "subgroupMatrix"; readonly matrix: string; readonly line: string }
+  /** That neighbours are a quad; that f16 holds infinity; that arrays of an invocation are registers. */
+  | { readonly trait: "quads" | "f16" | "registers"; readonly line: string };
+
+/** What was seen of a device. JSON as it is. */
+export interface Probe {
+  /** What it does not do; a line of each is for people. */
+  readonly faults: readonly Fault[];
+  /** What it does, for people. */
+  readonly passed: readonly string[];
+  /** How long that took. */
+  readonly milliseconds: number;
+}
+
 /** An open device. Whoever opened it must `close()` it: in Node an open device may keep the process alive. */
 export interface Gpu {
   readonly device: GPUDevice;
@@ -36,6 +55,8 @@ export interface Gpu {
   readonly limits: GpuLimits;
   /** What the device was granted: "shader-f16", "subgroups", "timestamp-query". */
   readonly features: ReadonlySet<string>;
+  /** What was looked at when it was opened, and found wrong; `createGpuRuntime` uses nothing of the latter. */
+  readonly probe?: Probe | undefined;
   /**
    * Awaits a WebGPU promise: `gpu.wait(() => buffer.mapAsync(1))`. Every asynchronous WebGPU call goes through here, since
    * Node must be told how to poll. Throws validation errors that happened meanwhile, and `DeviceLostError` as soon as the
@@ -219,6 +240,20 @@ export function infoOf(info: GPUAdapterInfo & { subgroupMatrixConfigs?: Iterable
       }),
     ),
   };
+}
+
+/** "f16 16x16x16 f32": of operands, in rows, columns and depth, and of sums. */
+export function matrixName({ componentType, resultComponentType, M, N, K }: SubgroupMatrixConfig): string {
+  return `${componentType} ${M}x${N}x${K} ${resultComponentType}`;
+}
+
+/** What software drivers call themselves: Mesa's, Google's, and Direct3D's, which is "Microsoft Basic Render Driver" or WARP. */
+const SOFTWARE = /\b(llvmpipe|lavapipe|softpipe|swiftshader|warp|basic render|software)\b/i;
+
+/** Whether an adapter is a CPU. Browsers tell little of adapters, and not all tell this by `isFallbackAdapter`. */
+export function isSoftware(info: GPUAdapterInfo): boolean {
+  const { vendor, architecture, device, description } = info;
+  return info.isFallbackAdapter || [vendor, architecture, device, description].some((text) => SOFTWARE.test(text));
 }
 
 function pick(limits: GpuLimits, names: readonly string[]): Record<string, number> {

@@ -76,8 +76,11 @@ export type Lanes = 1 | 4;
  * Whether four invocations may share a row, and whether that is worth it by default: alone, an invocation holds k, v and their
  * gradients of a key, 4 D numbers. From heads of 32 on that is half or more of the 255 registers that NVIDIA's have at most.
  */
-export function quadsOf({ D }: Pick<AttentionSizes, "D">, { subgroups }: Traits): { can: boolean; worth: boolean } {
-  const can = subgroups && D % 16 === 0;
+export function quadsOf(
+  { D }: Pick<AttentionSizes, "D">,
+  { subgroups, quads }: Traits,
+): { can: boolean; worth: boolean } {
+  const can = subgroups && quads && D % 16 === 0;
   return { can, worth: can && D >= 32 };
 }
 

@@ -14,7 +14,7 @@ import {
 } from "./attention-rows.ts";
 import { type PanelForm, panelsScratch } from "./attention-slices.ts";
 import { wasmAttention, wasmAttentionBackward } from "./attention-wasm.ts";
-import type { Scratch } from "./dispatch.ts";
+import { compiles, type Dispatch, ofVariant, type Scratch } from "./dispatch.ts";
 import {
   type CpuTensor,
   defineOp,
@@ -92,7 +92,11 @@ export const attentionOp = defineOp({
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attention", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return typeof form === "number" ? rowsForward(sizes, form, traits) : panelsForward(sizes, form, traits);
+    return named(
+      typeof form === "number" ? rowsForward(sizes, form, traits) : panelsForward(sizes, form, traits),
+      form,
+      attrs,
+    );
   },
   wasm: (inputs, _outputs, attrs) => wasmAttention(sizesOf("attention", inputs, attrs)),
   vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
@@ -155,7 +159,11 @@ export const attentionBackwardOp = defineOp({
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return typeof form === "number" ? rowsBackward(sizes, form, traits) : panelsBackward(sizes, form, traits);
+    return named(
+      typeof form === "number" ? rowsBackward(sizes, form, traits) : panelsBackward(sizes, form, traits),
+      form,
+      attrs,
+    );
   },
   wasm: (inputs, _outputs, attrs) => wasmAttentionBackward(sizesOf("attentionBackward", inputs, attrs)),
   // five products over the lower triangle: scores, dp, dq, dk, dv
@@ -199,8 +207,27 @@ function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Trai
   const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
   const quads = quadsOf(sizes, traits);
   const form = chosen ?? (traits.software ? "products" : quads.worth ? "quads" : "rows");
-  if (form === "rows" || form === "quads") return form === "quads" && quads.can ? 4 : 1;
-  return (form === "products" && !sizes.packed && attentionProducts(sizes, traits)) || PANEL_KERNELS;
+  const can = (name: AttentionChoice): boolean => compiles(variantName(name), traits);
+  if (form === "quads" && quads.can && can("quads")) return 4;
+  if ((form === "quads" || form === "rows") && can("rows")) return 1;
+  const products = form === "products" && can("products") && !sizes.packed;
+  return (products && attentionProducts(sizes, traits)) || PANEL_KERNELS;
+}
+
+/** What dispatches call it. */
+function variantName(name: AttentionChoice): string {
+  return `attention ${name}`;
+}
+
+/** Dispatches that say which variant they are, unless it was asked for by its name. */
+function named(
+  dispatches: readonly Dispatch[],
+  form: PanelForm | Lanes,
+  { variant }: AttentionAttrs,
+): readonly Dispatch[] {
+  if (variant !== "auto") return dispatches;
+  const name = form === 4 ? "quads" : form === 1 ? "rows" : form === PANEL_KERNELS ? "panels" : "products";
+  return ofVariant(variantName(name), dispatches);
 }
 
 function sizesOf(

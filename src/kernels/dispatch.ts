@@ -14,7 +14,7 @@ export interface Wgsl {
 export type Shader = ShaderName | Wgsl;
 
 /** What a shader may have to enable, besides f16, which is seen from its types. */
-export type Extension = "subgroups" | "chromium_experimental_subgroup_matrix";
+export type Extension = "subgroups" | "subgroup_size_control" | "chromium_experimental_subgroup_matrix";
 
 /** A stretch of a tensor, in elements from its start: for tensors that no single binding may cover. */
 export interface Span {
@@ -63,9 +63,29 @@ export interface Dispatch {
   readonly types?: Readonly<Record<string, StoredType>>;
   /** `const` lines put before the shaders, for what WGSL wants to be const: sizes of arrays in registers. */
   readonly sizes?: Readonly<Record<string, number>>;
+  /**
+   * Invocations that each subgroup is to have, where the adapter lets a kernel say so. It must be a power of 2 that divides the
+   * workgroup's first dimension, between the adapter's least and most.
+   */
+  readonly subgroupSize?: number | undefined;
   readonly bind: readonly Binding[];
   /** Workgroups in x, y, z. */
   readonly grid: readonly [number, number, number];
+  /**
+   * The variant of an op, "matmul staged64", where the op chose it by itself: if it does not compile, it joins `Traits.without` and
+   * the op is asked again.
+   */
+  readonly variant?: string | undefined;
+}
+
+/** `dispatches` as those of a variant that an op chose by itself. */
+export function ofVariant(variant: string, dispatches: readonly Dispatch[]): Dispatch[] {
+  return dispatches.map((dispatch) => ({ ...dispatch, variant }));
+}
+
+/** Whether a variant is a choice: it has not failed to compile. */
+export function compiles(variant: string, { without }: Traits): boolean {
+  return !without?.includes(variant);
 }
 
 /** A tensor that lives only within one op, between its dispatches. */

@@ -1,7 +1,7 @@
 import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import { columnSum } from "./column-sum.ts";
-import type { Scratch } from "./dispatch.ts";
+import { type Dispatch, ofVariant, type Scratch } from "./dispatch.ts";
 import { type GeluAttrs, geluAt, geluBackwardOp, geluDispatches } from "./gelu.ts";
 import { type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
 import type { Activation, Finish } from "./matmul/kernel.ts";
@@ -12,6 +12,7 @@ import {
   FEW_ROWS,
   fitVariant,
   matmulVariants,
+  variantName,
   variantNamed,
 } from "./matmul/variants.ts";
 import { wasmProduct } from "./matmul/wasm.ts";
@@ -109,9 +110,13 @@ export const matmulOp = defineOp({
     const types = typesOf({ a, b, residual: rest.residual }, attrs);
     const product = { ...productOf(a, b, attrs), types };
     const plan = planOf(product, attrs, traits);
-    if (!activatedApart(product, attrs, traits)) return productDispatches(product, finish, plan, traits);
+    const dispatchesOf = (of: Product, finish: Finish): Dispatch[] => {
+      const dispatches = productDispatches(of, finish, plan, traits);
+      return attrs.variant === "auto" ? ofVariant(variantName(plan.variant), dispatches) : dispatches;
+    };
+    if (!activatedApart(product, attrs, traits)) return dispatchesOf(product, finish);
     const unfinished = { ...product, types: { ...types, y: "f32" as const } };
-    const inner = productDispatches(unfinished, { ...finish, activation: "linear" }, plan, traits).map((dispatch) => ({
+    const inner = dispatchesOf(unfinished, { ...finish, activation: "linear" }).map((dispatch) => ({
       ...dispatch,
       bind: dispatch.bind.map((binding) => (binding.tensor === "y" ? { ...binding, tensor: "inner" } : binding)),
     }));

@@ -17,16 +17,24 @@ export interface Traits {
   readonly maxWorkgroupBytes: number;
   /** Bytes that a binding's offset must be a multiple of (`minStorageBufferOffsetAlignment`). */
   readonly offsetAlignment: number;
+  /** Storage buffers that one dispatch may bind (`maxStorageBuffersPerShaderStage`). */
+  readonly maxStorageBuffers: number;
   readonly f16: boolean;
   readonly subgroups: boolean;
+  /** With subgroups, four neighbouring invocations of a workgroup are a quad: WGSL leaves it open, and a probe has looked. */
+  readonly quads: boolean;
+  /** A kernel may say how many invocations its subgroups shall have (`subgroup-size-control`). */
+  readonly subgroupSizeControl: boolean;
   /** Invocations that every subgroup has at least; 0 without subgroups. */
   readonly subgroupMinSize: number;
   /** Invocations that a subgroup has at most; 0 without subgroups. */
   readonly subgroupMaxSize: number;
   /** The sizes and types in which subgroups multiply matrices as one operation; none where they do not. */
   readonly subgroupMatrices: readonly SubgroupMatrix[];
-  /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads. */
+  /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads, and arrays of an invocation are memory. */
   readonly software: boolean;
+  /** Variants that did not compile here, as dispatches name them: they are no choice. */
+  readonly without?: readonly string[] | undefined;
   /** What was measured on this adapter; where it says nothing, the defaults hold. */
   readonly tuning?: Tuning | undefined;
 }
@@ -49,8 +57,11 @@ export const DEFAULT_TRAITS: Traits = {
   maxInvocations: 256,
   maxWorkgroupBytes: 16384,
   offsetAlignment: 256,
+  maxStorageBuffers: 8,
   f16: false,
   subgroups: false,
+  quads: true,
+  subgroupSizeControl: false,
   subgroupMinSize: 0,
   subgroupMaxSize: 0,
   subgroupMatrices: [],

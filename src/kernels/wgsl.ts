@@ -3,11 +3,12 @@ import { smallest } from "../core/extremes.ts";
 import type { Dispatch, Shader } from "./dispatch.ts";
 import { SHADERS } from "./shaders.gen.ts";
 
-type ShaderParts = Pick<Dispatch, "shader" | "sizes" | "types" | "enable">;
+type ShaderParts = Pick<Dispatch, "shader" | "sizes" | "types" | "enable" | "subgroupSize">;
 
-/** The WGSL text of a dispatch: extensions, types, sizes, then its shaders. Equal texts are the same string. */
+/** The WGSL text of a dispatch: extensions, types, sizes, then its shaders, whose entry points have its size of subgroups. Equal texts are the same string. */
 export function shaderSource(dispatch: ShaderParts): string {
-  const key = JSON.stringify([dispatch.shader, dispatch.sizes, dispatch.types, dispatch.enable]);
+  const { shader, sizes, types, enable, subgroupSize } = dispatch;
+  const key = JSON.stringify([shader, sizes, types, enable, subgroupSize]);
   let source = knownSources.get(key);
   if (source === undefined) {
     source = joined(dispatch);
@@ -23,13 +24,15 @@ function joined(dispatch: ShaderParts): string {
   const types = Object.entries(dispatch.types ?? {}).map(([name, type]) => `alias ${name} = ${type};\n`);
   const texts = dispatch.shader.map(codeOf);
   const halves = [...types, ...texts].some((text) => /\bf16\b/.test(withoutComments(text)));
-  const enables = [...(halves ? ["f16"] : []), ...(dispatch.enable ?? [])].map((name) => `enable ${name};`);
+  const pinned = dispatch.subgroupSize === undefined ? [] : ["subgroup_size_control"];
+  const enables = [...(halves ? ["f16"] : []), ...(dispatch.enable ?? []), ...pinned].map((name) => `enable ${name};`);
   // WGSL wants them before everything else
   const directives = texts.flatMap((text) => withoutComments(text).match(DIRECTIVE) ?? []).map((line) => line.trim());
   const first = [...new Set([...enables, ...directives])].map((line) => `${line}\n`);
   const sizes = Object.entries(dispatch.sizes ?? {}).map(([name, value]) => `const ${name}: u32 = ${value}u;\n`);
   const rest = texts.map((text) => (withoutComments(text).match(DIRECTIVE) ? text.replace(DIRECTIVE, "") : text));
-  return [...first, ...types, ...sizes, ...rest].join("");
+  const text = [...first, ...types, ...sizes, ...rest].join("");
+  return pinned.length === 0 ? text : text.replace(/@compute\b/g, `@subgroup_size(${dispatch.subgroupSize}) $&`);
 }
 
 const DIRECTIVE = /^[ \t]*(?:enable|requires|diagnostic)\b[^;{}]*;/gm;

@@ -16,10 +16,10 @@ export function untuned(runtime: Runtime): OpenRuntime {
 export function gpuDevice(gpu: Gpu, own: boolean): Device {
   return {
     // An executor is loaded by those who have a device for it.
-    async createRuntime(signal) {
+    async createRuntime({ signal, ...options } = {}) {
       const { createGpuRuntime } = await import("../runtime/gpu.ts");
       // Whoever comes later does not wait by the signal of this one.
-      return untuned(createGpuRuntime(signal ? { ...gpu, wait: untilAborted(gpu.wait, signal) } : gpu));
+      return untuned(createGpuRuntime(signal ? { ...gpu, wait: untilAborted(gpu.wait, signal) } : gpu, {}, options));
     },
     close() {
       if (own) gpu.close();
@@ -30,7 +30,7 @@ export function gpuDevice(gpu: Gpu, own: boolean): Device {
 /** WebAssembly, with memory and threads of its own for each runtime. */
 export function wasmDevice(host: ThreadHost): Device {
   return {
-    async createRuntime(signal) {
+    async createRuntime({ signal } = {}) {
       const { createWasmRuntime, openWasm } = await import("../runtime/wasm.ts");
       const wasm = await openWasm(host);
       const runtime = createWasmRuntime(wasm, { signal });
@@ -48,5 +48,5 @@ export function wasmDevice(host: ThreadHost): Device {
 
 /** The reference, slow and exact; `precision`: of its numbers. */
 export function cpuDevice(precision: "float32" | "float64" = "float32"): Device {
-  return { createRuntime: async (signal) => untuned(createCpuRuntime({ precision, signal })), close() {} };
+  return { createRuntime: async ({ signal } = {}) => untuned(createCpuRuntime({ precision, signal })), close() {} };
 }

@@ -4,6 +4,7 @@ import type { Writer } from "../run/journal.ts";
 import type { OpenModel } from "../run/model.ts";
 import type { ModelFiles } from "../run/open-model.ts";
 import type { OpenRuntime } from "../run/session.ts";
+import type { GpuRuntimeOptions } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";
 import type { MemoryBudget } from "../train/fit.ts";
@@ -11,10 +12,15 @@ import type { MemoryBudget } from "../train/fit.ts";
 /** Hears of what a person should know: one line. */
 export type Notice = (line: string) => void;
 
+export interface RuntimeOptions extends GpuRuntimeOptions {
+  /** Once it is aborted, whatever waits for the runtime rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Something that computes, of which each use has a runtime of its own. */
 export interface Device {
   /** A runtime with no states; its `close` leaves the device open. */
-  createRuntime(signal?: AbortSignal): Promise<OpenRuntime>;
+  createRuntime(options?: RuntimeOptions): Promise<OpenRuntime>;
   close(): void;
 }
 

@@ -100,7 +100,7 @@ export async function finetune(
       const device = await parts.device(signal);
       const result = await trainRun(plan, {
         home: goesOn ? { goesOn: folder, begin: async () => folder } : { begin: async () => folder },
-        openRuntime: ({ signal: preparing }) => device.createRuntime(preparing),
+        openRuntime: (wanted) => device.createRuntime(wanted),
         signal,
         listeners: onEvent ? [onEvent] : [],
         mayBeFinished: true,

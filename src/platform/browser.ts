@@ -1,5 +1,5 @@
 import { userError } from "../core/errors.ts";
-import { type DeviceRequest, type Gpu, infoOf, openGpuFromAdapter } from "../gpu/device.ts";
+import { type DeviceRequest, type Gpu, infoOf, isSoftware, openGpuFromAdapter } from "../gpu/device.ts";
 
 export { opfsFolder } from "./browser/storage.ts";
 export { browserThreads } from "./browser/threads.ts";
@@ -21,10 +21,13 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
     return userError("WebGPU has no adapter here; is the browser's graphics acceleration switched off?", "device");
   const { vendor, architecture, device, description } = infoOf(adapter.info);
   const name = description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed GPU";
-  return openGpuFromAdapter(adapter, {
+  const opened = await openGpuFromAdapter(adapter, {
     ...options,
     driver: `${name} (browser)`,
-    kind: adapter.info.isFallbackAdapter || architecture === "swiftshader" ? "software" : "hardware",
+    kind: isSoftware(adapter.info) ? "software" : "hardware",
     wait: (start) => start(),
   });
+  // Only pages with an adapter load it.
+  const { probed } = await import("./browser/probe.ts");
+  return probed(opened);
 }

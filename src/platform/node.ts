@@ -10,6 +10,7 @@ import {
 import { defaultSystemAdapter, embeddedAdapter, type FoundAdapter, systemAdapters } from "./node/adapters.ts";
 import { embeddedDriverExists } from "./node/embedded.ts";
 import { politeWait } from "./node/poll.ts";
+import { probed } from "./node/probe.ts";
 import { withQuietStderr } from "./node/quiet.ts";
 import { whyRefused } from "./node/refusals.ts";
 
@@ -75,7 +76,7 @@ function noDawn(reason: unknown): undefined {
   if (!(reason instanceof UserError)) throw reason;
 }
 
-function openFound(found: FoundAdapter, options: DeviceRequest): Promise<Gpu> {
+async function openFound(found: FoundAdapter, options: DeviceRequest): Promise<Gpu> {
   const { adapter, driver, kind } = found;
   instances.add(found.instance);
   const opened = {
@@ -85,7 +86,7 @@ function openFound(found: FoundAdapter, options: DeviceRequest): Promise<Gpu> {
     kind,
     wait: politeWait(kind === "hardware" ? EAGER_HARDWARE_MS : EAGER_SOFTWARE_MS),
   };
-  return withQuietStderr(() => openGpuFromAdapter(adapter, opened));
+  return probed(await withQuietStderr(() => openGpuFromAdapter(adapter, opened)));
 }
 
 // An instance must outlive its devices and whatever of theirs Dawn still has to finish after they are closed; when the

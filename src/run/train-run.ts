@@ -33,10 +33,15 @@ export interface RunHome {
 
 export interface RunOptions {
   readonly home: RunHome;
-  /** Opens a device; `tuning` is that of the run that goes on (`null`: the defaults). Closed at the end. */
+  /**
+   * Opens a device; `tuning` is that of the run that goes on (`null`: the defaults), `losses` are devices that were lost before, and
+   * `notice` hears of what a person should know of this one. Closed at the end.
+   */
   openRuntime(options: {
     readonly tuning: Tuning | null | undefined;
     readonly signal: AbortSignal;
+    readonly losses: number;
+    readonly notice: (line: string) => void;
   }): Promise<OpenRuntime>;
   /** Stops the run: before its first step at once, with the signal's reason; then after a step, which is saved. */
   readonly signal?: AbortSignal | undefined;
@@ -142,11 +147,13 @@ async function withHome(plan: TrainPlan, options: RunOptions, course: Course): P
     if (change !== undefined) told.warned(change);
     checkDisk(plan, await diskOf(home));
     let tuning = recorded?.tuning;
+    let losses = 0;
     return await withRecovery({
       async open() {
         await enter("preparation");
         asked.throwIfAborted();
-        const opened = await openRuntime({ tuning, signal: preparing });
+        const notice = (line: string): void => void told.warned(line);
+        const opened = await openRuntime({ tuning, signal: preparing, losses, notice });
         const runtime = options.tune && tuning === undefined ? await tuned(opened, plan, options) : opened;
         // The same choices on a second device: other kernels round in another order.
         tuning = runtime.tuning;
@@ -187,6 +194,7 @@ async function withHome(plan: TrainPlan, options: RunOptions, course: Course): P
       saved: async () => (folder && (await newestStep(folder))) ?? 0,
       mostLosses: MOST_LOSSES,
       notice(message) {
+        losses++;
         lost = message;
         told.warned(message);
       },

@@ -21,6 +21,9 @@ export function checkDispatch(
     fail(`has workgroups of ${invocations} invocations, the limit is ${traits.maxInvocations}`);
   if (bytes > traits.maxWorkgroupBytes)
     fail(`wants ${bytes} bytes of workgroup memory, the limit is ${traits.maxWorkgroupBytes}`);
+  const { length: buffers } = dispatch.bind;
+  if (buffers > traits.maxStorageBuffers)
+    fail(`binds ${buffers} tensors, the limit is ${traits.maxStorageBuffers} storage buffers`);
   const written = new Set<Place>();
   dispatch.bind.forEach(({ tensor, access }, i) => {
     const { place, offset, size } = regions[i]!;

@@ -3,7 +3,7 @@ import { ClosedError, DeviceLostError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { byteSize } from "../core/units.ts";
 import { type BufferPool, createBuffers } from "../gpu/buffers.ts";
-import type { Gpu } from "../gpu/device.ts";
+import { type Fault, type Gpu, matrixName } from "../gpu/device.ts";
 import { createPipelines } from "../gpu/pipelines.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
@@ -11,7 +11,8 @@ import type { StateBuffers } from "./allocate.ts";
 import { createForecast } from "./gpu-need.ts";
 import { predictMemory } from "./need.ts";
 import { OutOfMemory } from "./out-of-memory.ts";
-import { compilePlan } from "./plan.ts";
+import { createPace } from "./pace.ts";
+import { compilePlan, VariantRefused } from "./plan.ts";
 import type { Runtime } from "./runtime.ts";
 import { createSlotPool } from "./slots.ts";
 import { createStates } from "./states.ts";
@@ -25,11 +26,27 @@ interface State {
 /** Bytes that one read-back of a state maps at a time. */
 const READ_CHUNK_BYTES = 64 * 1024 * 1024;
 
-/** Runs tapes on a GPU: each is compiled once into a plan, then re-encoded at every run. */
-export function createGpuRuntime(opened: Gpu, overrides: Partial<Traits> = {}): Runtime {
+export interface GpuRuntimeOptions {
+  /** Hears of what was found wrong with the device, and of each variant of a kernel that does not compile: a line of each. */
+  readonly notice?: ((line: string) => void) | undefined;
+  /** Devices that were lost before this one, in a row: a submit may take half as long after each, in case a watchdog ended them. */
+  readonly losses?: number | undefined;
+}
+
+/**
+ * Runs tapes on a GPU: each is compiled once into a plan, then re-encoded at every run. `overrides`: what kernels are told of the
+ * adapter instead of what it says.
+ */
+export function createGpuRuntime(
+  opened: Gpu,
+  overrides: Partial<Traits> = {},
+  { notice = () => {}, losses = 0 }: GpuRuntimeOptions = {},
+): Runtime {
   let closed = false;
   const gpu = untilClosed(opened, () => closed);
-  const traits = { ...traitsOf(gpu), ...overrides };
+  let traits: Traits = { ...traitsOf(gpu), ...overrides };
+  const pace = createPace(0.5 ** losses);
+  for (const { line } of opened.probe?.faults ?? []) notice(`${opened.driver}: ${line}`);
   const pipelines = createPipelines(gpu);
   const buffers = createBuffers(gpu);
   const slots = createSlotPool(buffers);
@@ -55,13 +72,32 @@ export function createGpuRuntime(opened: Gpu, overrides: Partial<Traits> = {}): 
     }
   }
 
+  /** A variant that does not compile is left out from then on; false where it was left out already. */
+  function leaveOut({ variant, message }: VariantRefused, { without = [] }: Traits): boolean {
+    if (without.includes(variant)) return false;
+    if (traits.without?.includes(variant)) return true; // another plan's news
+    traits = { ...traits, without: [...(traits.without ?? []), variant] };
+    notice(`${gpu.driver} does not compile ${variant}, which is left out: ${message.split("\n")[0]}`);
+    return true;
+  }
+
   return {
     name: gpu.driver,
-    traits,
+    get traits() {
+      return traits;
+    },
     async compile(tape) {
-      gpu.checkErrors();
-      if (declared.length > 0) await settle();
-      return compilePlan(tape, { gpu, traits, pipelines, buffers, slots, states: stateBuffers });
+      for (;;) {
+        gpu.checkErrors();
+        if (declared.length > 0) await settle();
+        const tried = traits;
+        try {
+          const context = { gpu, traits: tried, pipelines, buffers, slots, states: stateBuffers, pace };
+          return await compilePlan(tape, context);
+        } catch (error) {
+          if (!(error instanceof VariantRefused) || !leaveOut(error, tried)) throw error;
+        }
+      }
     },
     forecast: () => createForecast(traits),
     predict: (tapes, runsInFlight) => predictMemory(createForecast(traits), tapes, runsInFlight),
@@ -171,13 +207,19 @@ async function readBuffer(
   buffers.destroy(staging);
 }
 
-/** What the adapter granted, in the kernels' words. */
+/** What the adapter granted, in the kernels' words, without what was found wrong with it. */
 export function traitsOf(gpu: Gpu): Traits {
   const limit = (name: string): number => {
     const value = gpu.limits[name];
     if (value === undefined) throw new Error(`the adapter reports no limit ${name}`);
     return value;
   };
+  const faults = gpu.probe?.faults ?? [];
+  const faulty = (trait: Fault["trait"]): boolean => faults.some((fault) => fault.trait === trait);
+  const sizes = faults.flatMap((fault) => (fault.trait === "subgroupMinSize" ? [fault.size] : []));
+  const wrong = new Set(faults.flatMap((fault) => (fault.trait === "subgroupMatrix" ? [fault.matrix] : [])));
+  const has = (feature: string): boolean => gpu.features.has(feature);
+  const subgroups = has("subgroups");
   return {
     maxBindingBytes: limit("maxStorageBufferBindingSize"),
     maxBufferBytes: limit("maxBufferSize"),
@@ -185,11 +227,16 @@ export function traitsOf(gpu: Gpu): Traits {
     maxInvocations: limit("maxComputeInvocationsPerWorkgroup"),
     maxWorkgroupBytes: limit("maxComputeWorkgroupStorageSize"),
     offsetAlignment: limit("minStorageBufferOffsetAlignment"),
-    f16: gpu.features.has("shader-f16"),
-    subgroups: gpu.features.has("subgroups"),
-    subgroupMinSize: gpu.features.has("subgroups") ? gpu.info.subgroupMinSize : 0,
-    subgroupMaxSize: gpu.features.has("subgroups") ? gpu.info.subgroupMaxSize : 0,
-    subgroupMatrices: gpu.features.has("chromium-experimental-subgroup-matrix") ? gpu.info.subgroupMatrixConfigs : [],
-    software: gpu.kind !== "hardware",
+    maxStorageBuffers: limit("maxStorageBuffersPerShaderStage"),
+    f16: has("shader-f16") && !faulty("f16"),
+    subgroups,
+    quads: !faulty("quads"),
+    subgroupSizeControl: subgroups && has("subgroup-size-control"),
+    subgroupMinSize: subgroups ? Math.min(gpu.info.subgroupMinSize, ...sizes) : 0,
+    subgroupMaxSize: subgroups ? gpu.info.subgroupMaxSize : 0,
+    subgroupMatrices: has("chromium-experimental-subgroup-matrix")
+      ? gpu.info.subgroupMatrixConfigs.filter((config) => !wrong.has(matrixName(config)))
+      : [],
+    software: gpu.kind !== "hardware" || faulty("registers"),
   };
 }

@@ -1,4 +1,4 @@
-import type { Tape } from "../autograd/tape.ts";
+import type { Node, Tape } from "../autograd/tape.ts";
 import { ClosedError, DeviceLostError, StoppedError } from "../core/errors.ts";
 import type { Region } from "../gpu/buffers.ts";
 import { scoped } from "../gpu/device.ts";
@@ -10,6 +10,7 @@ import { hasUniforms, shaderName, shaderSource } from "../kernels/wgsl.ts";
 import { allocateLayout, type MemoryContext } from "./allocate.ts";
 import { checkInputs } from "./inputs.ts";
 import { layOut, type PlacedDispatch } from "./layout.ts";
+import { type Pace, unitsOf } from "./pace.ts";
 import { timeSteps } from "./profile.ts";
 import { createReadback } from "./readback.ts";
 import type { DispatchTime, Program, Tensors } from "./runtime.ts";
@@ -19,6 +20,18 @@ import { gpuArray } from "./typed.ts";
 export interface PlanContext extends MemoryContext {
   readonly traits: Traits;
   readonly pipelines: Pipelines;
+  readonly pace: Pace;
+}
+
+/** A variant that an op chose by itself and that does not compile: there are others. */
+export class VariantRefused extends Error {
+  override name = "VariantRefused";
+  readonly variant: string;
+
+  constructor(variant: string, message: string) {
+    super(message);
+    this.variant = variant;
+  }
 }
 
 interface Step {
@@ -32,10 +45,11 @@ interface Step {
 
 /**
  * Compiles a tape once: memory from lifetimes, pipelines concurrently, bind groups made once.
- * A run writes the inputs, encodes the same dispatches again and submits once.
+ * A run writes the inputs, encodes the same dispatches again and submits them, a bounded time's work at a time.
+ * Rejects with `VariantRefused` where other traits may do.
  */
 export async function compilePlan(tape: Tape, context: PlanContext): Promise<Program> {
-  const { gpu, pipelines, buffers, states } = context;
+  const { gpu, pipelines, buffers, states, pace } = context;
   gpu.checkErrors();
   // Compiling takes longest, on threads of the driver's, so it begins while the rest is laid out.
   const compiling = new Map<Dispatch, Promise<GPUComputePipeline>>();
@@ -43,7 +57,8 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     const pipeline = pipelines.get(specOf(dispatch)).catch((error: unknown) => {
       if (error instanceof DeviceLostError || error instanceof ClosedError || error instanceof StoppedError)
         throw error;
-      throw new Error(`${op.name}: ${(error as Error).message}`);
+      const message = `${op.name}: ${(error as Error).message}`;
+      throw dispatch.variant === undefined ? new Error(message) : new VariantRefused(dispatch.variant, message);
     });
     pipeline.catch(() => {}); // nobody awaits it where the plan fails before
     compiling.set(dispatch, pipeline);
@@ -91,6 +106,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   const results = [...tape.outputs].map(([name, value]) => ({ name, value, region: regionOf(value) }));
   const readback = createReadback(gpu, buffers, results);
   const label = `run of ${results.map(({ name }) => name).join(", ") || "a tape without outputs"}`;
+  const work = workOf(layout.dispatches);
   function writeInputs(inputs: Tensors): void {
     for (const [value, data] of checkInputs(tape, inputs)) {
       const { buffer, offset } = regionOf(value);
@@ -106,7 +122,10 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
   const profile = async (inputs: Tensors): Promise<DispatchTime[]> => {
     requireHeld();
     writeInputs(inputs);
-    const timed = steps.map((step) => ({ ...step, encode: (pass: GPUComputePassEncoder) => encode(pass, [step]) }));
+    const timed = steps.map((step, at) => ({
+      ...step,
+      encode: (pass: GPUComputePassEncoder) => encode(pass, steps, at, at + 1),
+    }));
     return timeSteps(gpu, buffers, timed);
   };
 
@@ -121,14 +140,31 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       gpu.checkErrors();
       requireHeld();
       writeInputs(inputs);
-      const encoder = gpu.device.createCommandEncoder({ label });
-      const pass = encoder.beginComputePass({ label });
-      encode(pass, steps);
-      pass.end();
-      const slot = readback.encode(encoder);
-      gpu.device.queue.submit([encoder.finish()]);
+      let slot: ReturnType<typeof readback.encode>;
+      let from = 0;
+      for (const end of pace.cut(work)) {
+        const encoder = gpu.device.createCommandEncoder({ label });
+        const pass = encoder.beginComputePass({ label });
+        encode(pass, steps, from, end);
+        pass.end();
+        if (end === steps.length) slot = readback.encode(encoder);
+        gpu.device.queue.submit([encoder.finish()]);
+        from = end;
+      }
       gpu.checkErrors();
-      return slot ? slot.read() : {};
+      if (!slot) {
+        pace.unread(work);
+        return {};
+      }
+      const ended = pace.submitted(work);
+      let read = false;
+      try {
+        const results = await slot.read();
+        read = true;
+        return results;
+      } finally {
+        ended(read);
+      }
     },
     ...(gpu.features.has("timestamp-query") ? { profile } : {}),
     dispose() {
@@ -150,9 +186,23 @@ function accessOf(dispatch: Dispatch): string {
   return hasUniforms(dispatch) ? `${tensors}u` : tensors;
 }
 
-function encode(pass: GPUComputePassEncoder, steps: readonly Step[]): void {
+/** What each dispatch does, in units: the work of an op is shared out evenly among its own. */
+function workOf(dispatches: readonly PlacedDispatch[]): number[] {
+  const counts = new Map<Node, number>();
+  for (const { node } of dispatches) counts.set(node, (counts.get(node) ?? 0) + 1);
+  const shares = new Map<Node, number>();
+  for (const [node, count] of counts) {
+    const { op, inputs, outputs, attrs } = node;
+    shares.set(node, unitsOf(op.cost(inputs, outputs, attrs)) / count);
+  }
+  return dispatches.map(({ node }) => shares.get(node)!);
+}
+
+/** Encodes the steps from number `from` up to `end`. */
+function encode(pass: GPUComputePassEncoder, steps: readonly Step[], from: number, end: number): void {
   let current: GPUComputePipeline | undefined;
-  for (const { pipeline, bindGroup, grid } of steps) {
+  for (let at = from; at < end; at++) {
+    const { pipeline, bindGroup, grid } = steps[at]!;
     if (pipeline !== current) pass.setPipeline(pipeline);
     current = pipeline;
     pass.setBindGroup(0, bindGroup);

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
+import type { Probe } from "../../src/gpu/device.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { bundle, hasChromium, runInChromium } from "../support/chromium.ts";
@@ -9,11 +10,15 @@ import { wasmRuntime } from "../support/wasm.ts";
 import { STEPS, type TinyRun, trainTiny } from "./tiny.ts";
 
 test.runIf(hasChromium)("a browser trains with the same code, to the same weights as Node", async () => {
-  const { run, kind } = JSON.parse(await runInChromium(await bundle("browser/page.ts"))) as {
+  const { run, kind, probe, kept } = JSON.parse(await runInChromium(await bundle("browser/page.ts"))) as {
     run: TinyRun;
     kind: string;
+    probe: Probe;
+    kept: boolean;
   };
   expect(kind).toBe("software");
+  expect(probe).toMatchObject({ faults: [], passed: expect.arrayContaining(["quads"]) });
+  expect(kept).toBe(true);
   expect(run.losses).toHaveLength(STEPS);
   expect(run.losses[STEPS - 1], "five steps learn something").toBeLessThan(0.7 * run.losses[0]!);
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DeviceLostError } from "../../src/core/errors.ts";
 import { nodeFolder } from "../../src/platform/node/storage.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -52,6 +53,21 @@ describe.runIf(testAdapters.includes("embedded"))("on SwiftShader", () => {
     },
     120_000,
   );
+
+  test("a device in place of one that was lost is told so, and what it says of itself is heard", async () => {
+    const losses: number[] = [];
+    const warned: string[] = [];
+    const open: Parameters<typeof trainIn>[1] = async (wanted) => {
+      losses.push(wanted.losses);
+      if (losses.length < 2) throw new DeviceLostError("the device was lost (unknown): a watchdog");
+      wanted.notice("what was found of it");
+      return openRuntime();
+    };
+    const listener = { warned: (line: string) => void warned.push(line) };
+    await trainIn(memoryFolder("run"), open, { stopAfter: 1, listener });
+    expect(losses).toEqual([0, 1]);
+    expect(warned.slice(0, 2)).toEqual([expect.stringContaining("a watchdog"), "what was found of it"]);
+  });
 
   test("a signal before the first step ends it with its reason, and leaves nothing", async () => {
     const folder = memoryFolder("run");

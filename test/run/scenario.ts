@@ -6,7 +6,7 @@ import { untuned } from "../../src/library/device.ts";
 import { planTraining, type TrainPlan } from "../../src/run/plan.ts";
 import { isRun } from "../../src/run/resume.ts";
 import { resolveSettings } from "../../src/run/settings/resolve.ts";
-import { type RunResult, trainRun } from "../../src/run/train-run.ts";
+import { type RunOptions, type RunResult, trainRun } from "../../src/run/train-run.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Folder } from "../../src/storage/folder.ts";
 import { readText } from "../../src/storage/read.ts";
@@ -55,7 +55,7 @@ export function planScenario(): Promise<TrainPlan> {
 /** Trains in `folder`, on what `open` gives: from its newest checkpoint, where there is a run. */
 export async function trainIn(
   folder: Folder,
-  open: () => Promise<Runtime>,
+  open: (wanted: Parameters<RunOptions["openRuntime"]>[0]) => Promise<Runtime>,
   { stopAfter, listener = {}, signal }: Scenario = {},
 ): Promise<RunResult> {
   const stop = new AbortController();
@@ -68,7 +68,7 @@ export async function trainIn(
   try {
     return await trainRun(plan, {
       home: { goesOn: (await isRun(folder)) ? folder : undefined, begin: async () => folder },
-      openRuntime: async () => untuned(await open()),
+      openRuntime: async (wanted) => untuned(await open(wanted)),
       signal: signal ?? stop.signal,
       listeners: [stopper, listener],
       version: "test",

@@ -103,6 +103,13 @@ describe.each(adapters)("every dispatch of GPT-2 124M can be bound and dispatche
   });
 });
 
+test("an adapter with fewer storage buffers than a kernel binds is refused in the op's name", () => {
+  const tape = updateTape(layoutParameters(mebibyte.config), optimiser);
+  expect(() => layOut(tape, { ...DEFAULT_TRAITS, maxStorageBuffers: 3 })).toThrow(
+    /^\w+: \w+ binds \d tensors, the limit is 3 storage buffers$/,
+  );
+});
+
 test("grids of more than 65,535 groups are folded", () => {
   const { dispatches } = layOut(tapesOf(GPT2_PRESETS.gpt2, LARGE, 1024).step!, withRoomFor(LARGE, DEFAULT_TRAITS));
   expect(dispatches.some(({ dispatch: { grid } }) => grid[0] * grid[1] > 65535)).toBe(true);

@@ -15,6 +15,7 @@ const LIMITS = {
   maxComputeInvocationsPerWorkgroup: 256,
   maxComputeWorkgroupStorageSize: 16384,
   minStorageBufferOffsetAlignment: 256,
+  maxStorageBuffersPerShaderStage: 8,
 };
 
 /** `memory`: bytes that its buffers may take together before it reports that it is out of memory. */

@@ -63,6 +63,7 @@ export function kernelOf(
   return {
     entry: "matmul",
     ...(variant.enable ? { enable: variant.enable } : {}),
+    ...(variant.subgroupSize ? { subgroupSize: variant.subgroupSize } : {}),
     shader: [
       "lib/grid",
       "matmul/sizes",

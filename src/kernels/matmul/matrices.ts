@@ -37,6 +37,8 @@ export function largestMatrix(component: FloatDType, { subgroups, subgroupMatric
 export interface MatrixForm {
   readonly tile: readonly [rows: number, columns: number];
   readonly invocations: number;
+  /** What its subgroups are made to have, where the adapter lets a kernel say so. */
+  readonly subgroupSize: number | undefined;
   readonly workgroupBytes: number;
   readonly sizes: Readonly<Record<string, number>>;
   readonly types: { readonly Component: FloatDType };
@@ -56,6 +58,7 @@ export function matrixForm({ units, sums }: MatrixUnits, product: Product, trait
   return {
     tile: [rows, columns],
     invocations: GROUP,
+    subgroupSize: pinnedLanes(traits),
     workgroupBytes: staged * bytesPerElement(component) + finished * bytesPerElement("f32"),
     sizes: { GROUP, UNITS_M, UNITS_N, SUMS_M, SUMS_N, MATRIX_M: M, MATRIX_N: N, MATRIX_K: K },
     types: { Component: component },
@@ -63,9 +66,18 @@ export function matrixForm({ units, sums }: MatrixUnits, product: Product, trait
 }
 
 /** As many as give each unit a subgroup. WebGPU wants a multiple of what a subgroup has at most, and the shader copes with fewer or more. */
-export function invocationsFor(units: number, { subgroupMinSize, subgroupMaxSize }: Traits): number {
-  const lanes = Math.min(Math.max(USUAL_LANES, subgroupMinSize), subgroupMaxSize);
-  return Math.ceil((units * lanes) / subgroupMaxSize) * subgroupMaxSize;
+export function invocationsFor(units: number, traits: Traits): number {
+  const { subgroupMaxSize } = traits;
+  return Math.ceil((units * lanesFor(traits)) / subgroupMaxSize) * subgroupMaxSize;
+}
+
+/** What subgroups that multiply matrices are made to have, where a kernel may say so: RDNA 3 has 64, too, but only 32 can. */
+export function pinnedLanes(traits: Traits): number | undefined {
+  return traits.subgroupSizeControl ? lanesFor(traits) : undefined;
+}
+
+function lanesFor({ subgroupMinSize, subgroupMaxSize }: Traits): number {
+  return Math.min(Math.max(USUAL_LANES, subgroupMinSize), subgroupMaxSize);
 }
 
 function divides(size: number): boolean {

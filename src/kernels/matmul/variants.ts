@@ -1,4 +1,4 @@
-import type { Extension, ShaderName, StoredType } from "../dispatch.ts";
+import { compiles, type Extension, type ShaderName, type StoredType } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
 import { DEPTH, type MatrixUnits, matrixForm } from "./matrices.ts";
 import type { Product } from "./product.ts";
@@ -26,6 +26,8 @@ export interface MatmulVariant {
   readonly workgroupBytes: number;
   /** Invocations that a subgroup must have; 0: it uses none. */
   readonly subgroup: number;
+  /** Invocations that its subgroups are made to have. */
+  readonly subgroupSize?: number | undefined;
   /** WGSL extensions of its shaders. */
   readonly enable?: readonly Extension[];
   /** `const` lines and `alias` lines that its shaders want. */
@@ -203,8 +205,14 @@ export function variantNamed(name: string): MatmulVariant {
   throw new Error(`matmul: no variant "${name}"; there are ${matmulVariants.map((v) => v.name).join(", ")}`);
 }
 
+/** What dispatches call it. */
+export function variantName({ name }: Pick<MatmulVariant, "name">): string {
+  return `matmul ${name}`;
+}
+
 /** A variant as an adapter runs it on this product; undefined where it cannot. */
 export function fitVariant(variant: MatmulVariant, product: Product, traits: Traits): MatmulVariant | undefined {
+  if (!compiles(variantName(variant), traits)) return undefined;
   const form = variant.matrices ? matrixForm(variant.matrices, product, traits) : {};
   if (!form) return undefined;
   const filled = { ...variant, ...form };
@@ -231,7 +239,7 @@ export function defaultVariant(product: Product, traits: Traits): MatmulVariant 
   const fitting = names.flatMap((name) => fitVariant(variantNamed(name), product, traits) ?? []);
   const onUnits = fitting.filter(({ matrices }) => matrices);
   const [first, ...others] = onUnits.length > 0 ? onUnits : fitting;
-  if (!first) return variantNamed("registers");
+  if (!first) return variantNamed(compiles(variantName({ name: "registers" }), traits) ? "registers" : "naive");
   if (traits.software || product.M <= FEW_ROWS) return first;
   // Large tiles read less, and a long K that is cut keeps a GPU busy as well as many tiles do.
   const busy = (variant: MatmulVariant): boolean =>

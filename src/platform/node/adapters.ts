@@ -1,4 +1,4 @@
-import { type AdapterKind, type GpuInfo, infoOf } from "../../gpu/device.ts";
+import { type AdapterKind, type GpuInfo, infoOf, isSoftware } from "../../gpu/device.ts";
 import { type Dawn, dawnOptions, loadDawn, stockDawnPath } from "./dawn.ts";
 import { embeddedDawnPath } from "./embedded.ts";
 import { withQuietStderr } from "./quiet.ts";
@@ -43,7 +43,7 @@ async function request(
   const adapter = await withQuietStderr(() => instance.requestAdapter({ powerPreference: "high-performance" }));
   if (!adapter) return undefined;
   const info = infoOf(adapter.info);
-  const kind = origin === "embedded" ? "embedded" : adapter.info.isFallbackAdapter ? "software" : "hardware";
+  const kind = origin === "embedded" ? "embedded" : isSoftware(adapter.info) ? "software" : "hardware";
   return { adapter, instance, kind, info, driver: driverName(info, origin) };
 }
 

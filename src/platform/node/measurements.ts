@@ -56,5 +56,5 @@ export async function keepMeasurements(
 }
 
 function fileName(key: string): string {
-  return `tuning-${createHash("sha256").update(key).digest("hex").slice(0, 16)}.json`;
+  return `measured-${createHash("sha256").update(key).digest("hex").slice(0, 16)}.json`;
 }

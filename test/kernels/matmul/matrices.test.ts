@@ -26,7 +26,10 @@ const emulated = (subgroupMatrices: readonly SubgroupMatrix[], expected = 1) => 
   device: (gpu: Gpu) => withMatrices(gpu, gpu.info.subgroupMinSize),
   traits: (gpu: Gpu): Partial<Traits> => {
     const lanes = gpu.info.subgroupMinSize * expected;
-    return { subgroupMatrices, subgroupMinSize: lanes, subgroupMaxSize: lanes, maxWorkgroupBytes: 32768 };
+    const sizes = { subgroupMinSize: lanes, subgroupMaxSize: lanes };
+    // Where kernels may ask for a size they get it, or do not compile.
+    const subgroupSizeControl = expected === 1 && traitsOf(gpu).subgroupSizeControl;
+    return { subgroupMatrices, ...sizes, subgroupSizeControl, maxWorkgroupBytes: 32768 };
   },
 });
 
@@ -121,6 +124,16 @@ describe("which matrices a product is made of", () => {
     expect(fitVariant(variantNamed("matrix2x2"), halves, { ...little, maxInvocations: 64 })).toBeUndefined();
   });
 
+  test("subgroups are made to have 32 lanes, or as near as the adapter comes, where a kernel may say so", () => {
+    const pinned = (sizes: Partial<Traits>) =>
+      fitVariant(variantNamed("matrix2x2"), halves, { ...on(NVIDIA), subgroupSizeControl: true, ...sizes })
+        ?.subgroupSize;
+    expect(pinned({ subgroupMinSize: 32, subgroupMaxSize: 64 })).toBe(32);
+    expect(pinned({ subgroupMinSize: 64, subgroupMaxSize: 64 })).toBe(64);
+    expect(pinned({ subgroupMinSize: 8, subgroupMaxSize: 16 })).toBe(16);
+    expect(pinned({ subgroupSizeControl: false })).toBeUndefined();
+  });
+
   test("a workgroup has a subgroup for each unit, and a multiple of the lanes that one has at most", () => {
     const lanes = (subgroupMinSize: number, subgroupMaxSize: number) =>
       fitVariant(variantNamed("matrix2x2"), halves, { ...on(NVIDIA), subgroupMinSize, subgroupMaxSize })?.invocations;
@@ -134,6 +147,7 @@ describe("which matrices a product is made of", () => {
 test("the compiler accepts every shader of the family as it is", async () => {
   const gpu = await openNullGpu();
   expect(gpu.features).toContain("chromium-experimental-subgroup-matrix");
+  expect(gpu.features).toContain("subgroup-size-control");
   let compiled = 0;
   for (const [subgroupMatrices, change] of [
     [APPLE, (one: OpCase) => one],
@@ -146,8 +160,10 @@ test("the compiler accepts every shader of the family as it is", async () => {
       const { tape } = traceOp(matmulOp, one);
       const [node] = tape.nodes;
       const [dispatch] = matmulOp.gpu(node!.inputs as never, node!.outputs as never, node!.attrs as never, traits);
-      const uses = shaderSource(dispatch!).includes("enable chromium_experimental_subgroup_matrix;");
-      expect(uses, JSON.stringify(one)).toBe(true);
+      const source = shaderSource(dispatch!);
+      expect(source, JSON.stringify(one)).toContain("enable chromium_experimental_subgroup_matrix;\n");
+      expect(source).toContain("enable subgroup_size_control;\n");
+      expect(source.match(/@subgroup_size\(32\) @compute/g)).toHaveLength(1);
       await runtime.compile(tape);
       compiled++;
     }

@@ -1,6 +1,7 @@
 /** What the worker computes on: a hardware GPU where there is one, else WebAssembly. */
 import { byteSize } from "../../../src/core/units.ts";
 import { untuned, wasmDevice } from "../../../src/library/device.ts";
+import type { RuntimeOptions } from "../../../src/library/environment.ts";
 import { browserThreads, openGpu } from "../../../src/platform/browser.ts";
 import type { OpenRuntime } from "../../../src/run/session.ts";
 import { createGpuRuntime } from "../../../src/runtime/gpu.ts";
@@ -10,7 +11,7 @@ import type { DeviceInfo, DeviceWish } from "../protocol.ts";
 export interface Devices {
   readonly info: DeviceInfo;
   /** A device of its own for each runtime, so that one that was lost has a successor. */
-  open(signal?: AbortSignal): Promise<OpenRuntime>;
+  open(options?: RuntimeOptions): Promise<OpenRuntime>;
   /** What a run may take; undefined where only the device knows. */
   budget(): MemoryBudget | undefined;
 }
@@ -24,9 +25,9 @@ export async function chooseDevices(wish: DeviceWish): Promise<Devices> {
   if (kind === "webgpu") {
     return {
       info: { kind, name, threads: 1 },
-      async open() {
+      async open({ notice, losses } = {}) {
         const gpu = await openGpu();
-        const runtime = createGpuRuntime(gpu);
+        const runtime = createGpuRuntime(gpu, {}, { notice, losses });
         return untuned({
           ...runtime,
           close() {
@@ -42,7 +43,7 @@ export async function chooseDevices(wish: DeviceWish): Promise<Devices> {
   const device = wasmDevice(host);
   return {
     info: { kind, name: "WebAssembly", threads: host.threads, ...(why === undefined ? {} : { why }) },
-    open: (signal) => device.createRuntime(signal),
+    open: (options) => device.createRuntime(options),
     budget() {
       const { deviceMemory } = navigator as { deviceMemory?: number };
       const bytes = Math.min(MOST_WASM, deviceMemory === undefined ? MOST_WASM : deviceMemory * GIB);

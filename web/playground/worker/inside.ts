@@ -43,7 +43,7 @@ export async function adapterOf(devices: Devices): Promise<AdapterReport> {
 
 export async function profileOf(plan: TrainPlan, devices: Devices, signal: AbortSignal): Promise<StepReport> {
   const began = performance.now();
-  const runtime = await devices.open(signal);
+  const runtime = await devices.open({ signal });
   try {
     const budget = devices.budget();
     const profile = await profileStep(runtime, plan, { budget, seconds: PROFILE_SECONDS, signal });
@@ -63,7 +63,7 @@ export async function attentionOf(model: Model, text: string): Promise<Attention
 
 export async function verifyOn(devices: Devices, signal: AbortSignal): Promise<VerifyReport> {
   const began = performance.now();
-  const runtime = await devices.open(signal);
+  const runtime = await devices.open({ signal });
   try {
     const fixture = await builtInFixture(signal);
     const checks = await verify(runtime, fixture);
@@ -79,7 +79,7 @@ export async function gradcheckOn(
   told: (done: number, all: number, report: OpReport) => void,
 ): Promise<GradcheckReport> {
   const began = performance.now();
-  const runtime = await devices.open(signal);
+  const runtime = await devices.open({ signal });
   const ops: OpReport[] = [];
   try {
     for (const op of OPS) {

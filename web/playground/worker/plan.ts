@@ -64,7 +64,7 @@ export async function measureSteps(
   devices: Devices,
   signal: AbortSignal,
 ): Promise<{ secondsPerStep: number; steps: number }> {
-  const runtime = await devices.open(signal);
+  const runtime = await devices.open({ signal });
   try {
     const session = await openSession(runtime, plan, {
       checkpoint: undefined,

@@ -48,7 +48,7 @@ export async function train(id: string, { home, devices, signal, tell }: Trainin
         begin: async () => run,
         place: { path: run.path, free: () => run.free() },
       },
-      openRuntime: (wanted) => devices.open(wanted.signal),
+      openRuntime: (wanted) => devices.open(wanted),
       signal,
       listeners: [listenerOf(id, run, plan, tell)],
       mayBeFinished: true,

@@ -1,0 +1,117 @@
+/** Op cases whose results independent WebGPU implementations have to agree on to the last bit. Knows nothing of where it runs. */
+import { traceOp } from "../../src/autograd/gradcheck.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { attentionOp } from "../../src/kernels/attention.ts";
+import { OPS } from "../../src/kernels/index.ts";
+import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
+import { matmulOp } from "../../src/kernels/matmul.ts";
+import { type AnyOp, f16, f32, type OpCase } from "../../src/kernels/op.ts";
+import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
+import { shaderName } from "../../src/kernels/wgsl.ts";
+import { runOp } from "../../src/runtime/compare.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { layOut } from "../../src/runtime/layout.ts";
+import type { Runtime, Tensors } from "../../src/runtime/runtime.ts";
+
+/** WebGPU's limits, and f16: what all witnesses have. Naga has no subgroups yet. */
+const COMMON: Traits = { ...DEFAULT_TRAITS, f16: true };
+
+/** One case, computed by the kernels of software drivers or of GPUs. */
+export interface WitnessCase {
+  readonly name: string;
+  readonly op: AnyOp;
+  readonly check: OpCase;
+  readonly traits: Partial<Traits>;
+}
+
+/** Every case of every op by the kernels of software drivers and of GPUs, and all variants that want no subgroups. */
+export function allCases(): WitnessCase[] {
+  return [true, false].flatMap((software) =>
+    OPS.flatMap((op) => [...op.cases, ...variantsOf(op)].map((check) => named(op, check, software))),
+  );
+}
+
+function named(op: AnyOp, check: OpCase, software: boolean): WitnessCase {
+  const shapes = Object.entries(check.inputs).map(([name, { dtype, shape }]) => `${name} ${dtype} ${shape}`);
+  const name = [op.name, ...shapes, JSON.stringify(check.attrs ?? {}), software ? "software" : "GPU"].join(", ");
+  return { name, op, check, traits: { software } };
+}
+
+/** A product that is added to what is there has no gradient, which would be made of the same kernels whatever the variant. */
+function variantsOf(op: AnyOp): OpCase[] {
+  if (is(op, attentionOp))
+    return ["rows", "panels", "products"].flatMap((variant) =>
+      op.cases.map((check) => ({ ...check, attrs: { ...check.attrs, variant } })),
+    );
+  if (!is(op, matmulOp)) return [];
+  const variants = matmulVariants.filter(({ subgroup, matrices }) => subgroup === 0 && !matrices);
+  const activated = { variant: "naive", activation: "gelu_new" };
+  const naive: OpCase = { inputs: { a: f32([9, 8]), b: f32([8, 12]), bias: f32([12]) }, attrs: activated };
+  const others = variants.flatMap(({ name: variant }): OpCase[] => [
+    { inputs: { a: f32([9, 16]), b: f32([16, 12]), into: f32([9, 12]) }, attrs: { variant, splits: 3 } },
+    { inputs: { a: f32([5, 7]), b: f32([6, 7]), into: f32([5, 6]) }, attrs: { variant, transposeB: true } },
+    { inputs: { a: f16([9, 16]), b: f16([16, 12]), into: f16([9, 12]) }, attrs: { variant, result: "f16" } },
+  ]);
+  return [naive, ...others];
+}
+
+function is(op: AnyOp, other: unknown): boolean {
+  return op === other;
+}
+
+/** So few of them that each shader and each entry point is compiled, and each op in f16 that can be. */
+export function chosenCases(): WitnessCase[] {
+  const known = new Set<string>();
+  return allCases().filter((one) => {
+    const fresh = partsOf(one).filter((part) => !known.has(part));
+    for (const part of fresh) known.add(part);
+    return fresh.length > 0;
+  });
+}
+
+/** What a case's op and its gradients are made of: shaders and their entry points; and whether the op has f16. */
+export function partsOf({ op, check, traits }: WitnessCase): string[] {
+  const { dispatches } = layOut(traceOp(op, check).tape, { ...COMMON, ...traits });
+  return dispatches.flatMap(({ dispatch }) => {
+    const halves = Object.values(dispatch.types ?? {}).some((type) => type.includes("f16"));
+    const kernel = `${shaderName(dispatch)} ${dispatch.entry}`;
+    return [...dispatch.shader.map(String), kernel, ...(halves ? [`${op.name} f16`] : [])];
+  });
+}
+
+/** Hashes of the bits of all that each case gives, by its name; or what went wrong with it. */
+export async function runCases(gpu: Gpu, cases: readonly WitnessCase[]): Promise<Record<string, string>> {
+  const results: Record<string, string> = {};
+  const known = new Map<string, Runtime>();
+  const runtimeOf = (traits: Partial<Traits>): Runtime => {
+    const key = JSON.stringify(traits);
+    const runtime = known.get(key) ?? createGpuRuntime(gpu, { ...COMMON, ...traits });
+    known.set(key, runtime);
+    return runtime;
+  };
+  // A few at a time: Firefox takes a tenth of a second to hear of a run.
+  const left = [...cases];
+  const work = async (): Promise<void> => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      const { name, op, check, traits } = next;
+      const hash = runOp(runtimeOf(traits), op, check).then(hashOf);
+      results[name] = await hash.catch((error: Error) => `failed: ${error.message}`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  for (const runtime of known.values()) runtime.close();
+  return results;
+}
+
+const AT_ONCE = 4;
+
+/** 8 hexadecimal digits (FNV-1a) of the bits of tensors; every NaN counts as the same. */
+export function hashOf(tensors: Tensors): string {
+  let hash = 0x811c9dc5;
+  for (const [name, data] of Object.entries(tensors)) {
+    const floats = Float32Array.from(data, (x) => (Number.isNaN(x) ? 0 : x));
+    const bytes = [...new TextEncoder().encode(name), ...new Uint8Array(floats.buffer)];
+    for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

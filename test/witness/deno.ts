@@ -1,0 +1,3 @@
+import { testify } from "./script.ts";
+
+void testify("chosen").then(console.log);

@@ -1,0 +1,3 @@
+import { testify } from "./script.ts";
+
+Object.assign(globalThis, { result: testify("none") });

@@ -1,0 +1,57 @@
+/**
+ * Two more implementations of WebGPU, wgpu in Deno and in Firefox, whose compiler is Naga, beside Dawn, whose compiler is Tint, all on
+ * lavapipe: the bits have to be the same. scripts/witness.ts does so with every case.
+ */
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { SHADERS } from "../../src/kernels/shaders.gen.ts";
+import { openGpu } from "../../src/platform/node.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { type TinyRun, trainTiny } from "../browser/tiny.ts";
+import { bundle } from "../support/chromium.ts";
+import { hasDeno, runInDeno } from "../support/deno.ts";
+import { hasFirefox, runInFirefoxWithWebGpu } from "../support/firefox.ts";
+import { testAdapters } from "../support/gpu.ts";
+import { LAVAPIPE } from "../support/lavapipe.ts";
+import { chosenCases, partsOf, runCases } from "./cases.ts";
+import type { Testimony } from "./script.ts";
+
+test("the chosen cases have every shader that wants no subgroups", () => {
+  const covered = new Set(chosenCases().flatMap(partsOf));
+  const left = Object.keys(SHADERS).filter((name) => !covered.has(name));
+  // The last is for one variant, which wants them.
+  const wanting = /^(bench|probe)\/|^matmul\/(matrix_|subgroup|share|parts_)|lane_quad$|^matmul\/add_residual$/;
+  expect(left.filter((name) => !wanting.test(name))).toEqual([]);
+});
+
+describe.runIf(LAVAPIPE && testAdapters.includes("system"))("on lavapipe", () => {
+  let gpu: Gpu;
+  let dawn: TinyRun;
+  beforeAll(async () => {
+    gpu = await openGpu({ adapter: "llvmpipe", features: ["shader-f16"] });
+    const runtime = createGpuRuntime(gpu);
+    dawn = await trainTiny(runtime);
+    runtime.close();
+    return () => gpu.close();
+  });
+
+  test.runIf(hasDeno)(
+    "wgpu in Deno gives the bits of Dawn without subgroups, in every kernel and in training",
+    async () => {
+      const cases = runCases(gpu, chosenCases());
+      const told = JSON.parse(await runInDeno(await bundle("witness/deno.ts"), LAVAPIPE!)) as Testimony;
+      expect(told.driver).toMatch(/^llvmpipe/);
+      expect(told).toMatchObject({ kind: "software", faults: [] });
+      expect(told.cases).toEqual(await cases);
+      expect(Object.values(told.cases).filter((hash) => !/^[0-9a-f]{8}$/.test(hash))).toEqual([]);
+      expect(told.run).toEqual(dawn);
+    },
+    240_000,
+  );
+
+  test.runIf(hasFirefox)("Firefox trains to the bits of Dawn without subgroups", async () => {
+    const told = JSON.parse(await runInFirefoxWithWebGpu(await bundle("witness/page.ts"), LAVAPIPE!)) as Testimony;
+    expect(told).toMatchObject({ kind: "software", faults: [] });
+    expect(told.run).toEqual(dawn);
+  });
+});
