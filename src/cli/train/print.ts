@@ -7,6 +7,7 @@ import { trainedEntries } from "../../model/parameters.ts";
 import type { TrainPlan } from "../../run/plan.ts";
 import { contextsFor } from "../../train/contexts.ts";
 import type { LogEntry, PreparedEntry } from "../../train/events.ts";
+import type { Team } from "../../train/team.ts";
 import { duration, grouped } from "../numbers.ts";
 import { type Field, printable } from "../terminal.ts";
 
@@ -32,6 +33,14 @@ export function describePlan(plan: TrainPlan, adapter: string): string[] {
     `plan      ${counted(maxSteps, "step")} of ${counted(rows, per)}` +
       `${accumulation > 1 ? ` in ${accumulation} batches` : ""}: ${epochs.toFixed(1)} epochs, about ${grouped(tokens)} tokens`,
   ];
+}
+
+/** Of a run that several ranks train. */
+export function describeRanks({ size, name }: Pick<Team, "size" | "name">, { options }: TrainPlan): string {
+  const { accumulation = 1 } = options;
+  const each = Math.ceil(accumulation / size);
+  const most = accumulation % size === 0 ? "" : "at most ";
+  return `ranks     ${size} (${name}), ${most}${counted(each, "batch", "batches")} of each step on each`;
 }
 
 /** Nothing where all of a model trains at one rate. */
