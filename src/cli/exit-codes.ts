@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { DeviceLostError, type ErrorKind, UserError } from "../core/errors.ts";
+import { RankLostError } from "../train/collective.ts";
 import { RankFailedError } from "../train/team.ts";
 import { Interrupted } from "./interrupt.ts";
 
@@ -34,6 +35,7 @@ export function endOf(
   if (error instanceof UserError) return { code: EXIT_CODES[error.kind], line: error.message };
   // The rank that cannot go on says why.
   if (error instanceof RankFailedError) return { code: codeOf(error) };
+  if (error instanceof RankLostError) return { code: 1, line: error.message };
   if (error instanceof DeviceLostError) return { code: EXIT_CODES.device, line: error.message };
   if (error instanceof RangeError && /allocation failed/i.test(error.message)) {
     const line = `this machine has not enough memory (${error.message}); use a smaller model, batch or context`;

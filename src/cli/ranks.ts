@@ -20,6 +20,7 @@ export function collectiveTimeoutOption(): Option {
 
 /** What still goes on by then of a rank whose run has failed is not waited for. */
 const LINGER_MS = 3_000;
+const SHORTLY_MS = 500;
 
 /**
  * Does `work` as one of the ranks that were started with this process, of which the first speaks; where it is by itself, there is no
@@ -34,7 +35,11 @@ export async function withRanks(
   const { rank, size } = launched;
   terminal.begin({ silent: rank > 0, who: `rank ${rank} of ${size}` });
   const timeout = 1000 * timeoutSeconds;
-  const collective = openMpi(launched, { timeout });
+  const collective = await openMpi(launched, { timeout }).catch((error: unknown): never => {
+    // Whatever MPI still waits for on its thread, nobody waits for it.
+    lingerFor(SHORTLY_MS);
+    throw error;
+  });
   const team = createTeam(collective);
   try {
     await work(team);
@@ -44,13 +49,18 @@ export async function withRanks(
       terminal.error(error.message);
       return collective.abort(1);
     }
-    setTimeout(() => process.kill(process.pid, "SIGKILL"), timeout + LINGER_MS).unref();
+    lingerFor(timeout + LINGER_MS);
     await within(timeout, async () => {
       if (!team.knows(error)) await team.meet([], { error }).catch(() => {});
       await collective.leave();
     });
     throw error;
   }
+}
+
+/** Ends the process if it is still there by then. */
+function lingerFor(milliseconds: number): void {
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), milliseconds).unref();
 }
 
 /** Waits for `work`, but no longer than that, and whatever comes of it: the process ends anyhow. */

@@ -121,7 +121,7 @@ function loadKoffi(): Koffi {
   }
 }
 
-function openLibrary({ libraries }: Launched): Mpi {
+async function openLibrary({ libraries, size }: Launched, timeout: number): Promise<Mpi> {
   const koffi = loadKoffi();
   // MPICH needs more stack than koffi's threads have.
   koffi.config({ async_stack_size: 2 ** 20 });
@@ -149,8 +149,33 @@ function openLibrary({ libraries }: Launched): Mpi {
     return known;
   };
   const provided = [0];
-  check(call("MPI_Init_thread")(null, null, THREAD_MULTIPLE, provided), "MPI_Init_thread");
+  // On another thread, since it waits until all ranks have come to it.
+  const begun = asynchronously(call("MPI_Init_thread"), "MPI_Init_thread", [null, null, THREAD_MULTIPLE, provided]);
+  await Promise.race([begun, lateStart(size, timeout)]);
   return { row, provided: provided[0]!, call };
+}
+
+/** Rejects once some rank is too late. */
+async function lateStart(size: number, timeout: number): Promise<never> {
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, PATIENCE * timeout).unref();
+  });
+  throw new RankLostError(
+    -1,
+    `not all of ${size} ranks have begun within ${(PATIENCE * timeout) / 1000} s; where they need longer, raise --collective-timeout`,
+  );
+}
+
+/** Calls C on another thread. */
+function asynchronously(call: Native, name: string, args: readonly unknown[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    call.async(...args, (error: unknown, code: number) => {
+      if (error || code !== 0) reject(error ?? new Error(`ranks: ${name} gave ${code}`));
+      else resolve(held());
+    });
+    // What C reads and writes must not be collected meanwhile.
+    const held = (): void => void args.length;
+  });
 }
 
 /** Open MPI's handles are addresses of its symbols, MPICH's numbers. */
@@ -196,6 +221,10 @@ const IDLE_MS = 100;
 const EAGER_MS = 2;
 /** Bytes of one broadcast. */
 const BROADCAST_BYTES = 2 ** 26;
+/** Of the time-out, after which a silent rank is given up: the rest is left to end the job in. */
+const PATIENCE = 0.7;
+/** Whoever is not the one to speak waits longer. */
+const LONG_PATIENCE = 0.85;
 /** Sums of fewer elements are not worth a call of C. */
 const FEW = 4096;
 
@@ -208,8 +237,8 @@ export interface MpiOptions {
  * The ranks that were started with this process. Words go from each rank to each other one, so that who waits knows for whom; vectors
  * go by MPI's collectives, on another thread, once all ranks have come to them.
  */
-export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective {
-  const mpi = openLibrary(launched);
+export async function openMpi(launched: Launched, { timeout }: MpiOptions): Promise<Collective> {
+  const mpi = await openLibrary(launched, timeout);
   const { row, call } = mpi;
   const [rank, size] = ["MPI_Comm_rank", "MPI_Comm_size"].map((name) => {
     const found = [0];
@@ -239,16 +268,7 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
 
   /** Runs a call that may wait for other ranks on another thread. */
   function wait(name: keyof typeof SIGNATURES, ...args: unknown[]): Promise<void> {
-    return whileHeard(
-      new Promise((resolve, reject) => {
-        call(name).async(...args, (error: unknown, code: number) => {
-          if (error || code !== 0) reject(error ?? new Error(`ranks: ${name} gave ${code}`));
-          else resolve(held());
-        });
-        // What C reads and writes must not be collected meanwhile.
-        const held = (): void => void args.length;
-      }),
-    );
+    return whileHeard(asynchronously(call(name), name, args));
   }
 
   const mail = createMail();
@@ -364,16 +384,16 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
     return settled;
   }
 
-  /** Throws where a rank has been silent for too long: some of the time is left to end the job in. */
+  /** Throws where a rank has been silent for too long. */
   function judge(): void {
-    const silent = mail.silent(0.7 * timeout);
+    const silent = mail.silent(PATIENCE * timeout);
     // Of those that notice one speaks: the first rank that is there.
     const first = silent === 0 ? 1 : 0;
-    const late = rank === first ? silent : mail.silent(0.85 * timeout);
+    const late = rank === first ? silent : mail.silent(LONG_PATIENCE * timeout);
     if (late !== undefined)
       throw new RankLostError(
         late,
-        `rank ${late} of ${size} has not been heard of for ${Math.round((0.7 * timeout) / 100) / 10} s: it was killed or stopped, or its machine is out of reach`,
+        `rank ${late} of ${size} has not been heard of for ${Math.round((PATIENCE * timeout) / 100) / 10} s: it was killed or stopped, or its machine is out of reach`,
       );
   }
 
