@@ -20,7 +20,6 @@ export function collectiveTimeoutOption(): Option {
 
 /** What still goes on by then of a rank whose run has failed is not waited for. */
 const LINGER_MS = 3_000;
-const SHORTLY_MS = 500;
 
 /**
  * Does `work` as one of the ranks that were started with this process, of which the first speaks; where it is by itself, there is no
@@ -35,11 +34,7 @@ export async function withRanks(
   const { rank, size } = launched;
   terminal.begin({ silent: rank > 0, who: `rank ${rank} of ${size}` });
   const timeout = 1000 * timeoutSeconds;
-  const collective = await openMpi(launched, { timeout }).catch((error: unknown): never => {
-    // Whatever MPI still waits for on its thread, nobody waits for it.
-    lingerFor(SHORTLY_MS);
-    throw error;
-  });
+  const collective = openMpi(launched, { timeout });
   const team = createTeam(collective);
   try {
     await work(team);

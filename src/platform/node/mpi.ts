@@ -1,5 +1,6 @@
 /** Ranks that `mpirun` or `srun` starts, connected by the MPI that started them, whose functions are called through koffi. */
 import { createRequire } from "node:module";
+import { Worker } from "node:worker_threads";
 import { userError } from "../../core/errors.ts";
 import { addInto, type Collective, chunkOf, RankLostError, type RankSums, WORDS } from "../../train/collective.ts";
 
@@ -68,6 +69,9 @@ interface Row {
   requests(count: number): BigInt64Array | Int32Array;
 }
 
+/** Has UCX, below many an MPI, leave the functions for memory as they are; what it sends is then registered anew each time. */
+const UCX_HOOKS = { UCX_MEM_EVENTS: "n", UCX_MEM_MMAP_HOOK_MODE: "none" };
+
 interface Mpi {
   readonly row: Row;
   readonly provided: number;
@@ -121,8 +125,10 @@ function loadKoffi(): Koffi {
   }
 }
 
-async function openLibrary({ libraries, size }: Launched, timeout: number): Promise<Mpi> {
+function openLibrary({ libraries, rank, size }: Launched, timeout: number): Mpi {
   const koffi = loadKoffi();
+  // UCX replaces functions that the process's other threads are in: with Node, one start in a dozen ended in a fault.
+  for (const [name, value] of Object.entries(UCX_HOOKS)) process.env[name] ??= value;
   // MPICH needs more stack than koffi's threads have.
   koffi.config({ async_stack_size: 2 ** 20 });
   let library: KoffiLibrary | undefined;
@@ -149,21 +155,13 @@ async function openLibrary({ libraries, size }: Launched, timeout: number): Prom
     return known;
   };
   const provided = [0];
-  // On another thread, since it waits until all ranks have come to it.
-  const begun = asynchronously(call("MPI_Init_thread"), "MPI_Init_thread", [null, null, THREAD_MULTIPLE, provided]);
-  await Promise.race([begun, lateStart(size, timeout)]);
-  return { row, provided: provided[0]!, call };
-}
-
-/** Rejects once some rank is too late. */
-async function lateStart(size: number, timeout: number): Promise<never> {
-  await new Promise<void>((resolve) => {
-    setTimeout(resolve, PATIENCE * timeout).unref();
-  });
-  throw new RankLostError(
-    -1,
-    `not all of ${size} ranks have begun within ${(PATIENCE * timeout) / 1000} s; where they need longer, raise --collective-timeout`,
+  const limit = PATIENCE * timeout;
+  const late = `gpt2: rank ${rank} of ${size}: not all ranks have begun within ${limit / 1000} s; where they need longer, raise --collective-timeout`;
+  check(
+    guarded(limit, late, () => call("MPI_Init_thread")(null, null, THREAD_MULTIPLE, provided)),
+    "MPI_Init_thread",
   );
+  return { row, provided: provided[0]!, call };
 }
 
 /** Calls C on another thread. */
@@ -237,8 +235,8 @@ export interface MpiOptions {
  * The ranks that were started with this process. Words go from each rank to each other one, so that who waits knows for whom; vectors
  * go by MPI's collectives, on another thread, once all ranks have come to them.
  */
-export async function openMpi(launched: Launched, { timeout }: MpiOptions): Promise<Collective> {
-  const mpi = await openLibrary(launched, timeout);
+export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective {
+  const mpi = openLibrary(launched, timeout);
   const { row, call } = mpi;
   const [rank, size] = ["MPI_Comm_rank", "MPI_Comm_size"].map((name) => {
     const found = [0];
@@ -471,8 +469,7 @@ export async function openMpi(launched: Launched, { timeout }: MpiOptions): Prom
   /** Ends all processes; whatever happens in it, this one ends. */
   function abort(exitCode: number): void {
     ended = true;
-    endWithin(ABORT_SECONDS);
-    call("MPI_Abort")(row.world, exitCode);
+    guarded(ABORT_MS, undefined, () => call("MPI_Abort")(row.world, exitCode));
   }
 
   return {
@@ -493,19 +490,31 @@ export async function openMpi(launched: Launched, { timeout }: MpiOptions): Prom
       clearInterval(beats);
       mail.stop();
       // All have come, but one may still be killed in it.
-      endWithin(Math.ceil(timeout / 1000));
-      call("MPI_Finalize")();
-      endWithin(0);
+      guarded(timeout, undefined, () => call("MPI_Finalize")());
       ended = true;
     },
     abort,
   };
 }
 
-const ABORT_SECONDS = 2;
+const ABORT_MS = 2000;
 
-/** Has the system end this process after so many seconds, in whatever C function it is then; 0: not any more. */
-function endWithin(seconds: number): void {
-  if (process.platform === "win32") return;
-  loadKoffi().load(null).func("unsigned int alarm(unsigned int)")(seconds);
+/** Ends the process, with a line if there is one, unless it is told in time that there is no need: MPI holds the main thread. */
+const GUARD = `
+const { workerData: { milliseconds, line } } = require("node:worker_threads");
+setTimeout(() => {
+  if (line) require("node:fs").writeSync(2, line + "\\n");
+  process.kill(process.pid, "SIGKILL");
+}, milliseconds);
+`;
+
+/** Calls a function of C that waits for other ranks, on this thread, as MPI wants its first and its last one. */
+function guarded<T>(milliseconds: number, line: string | undefined, act: () => T): T {
+  const guard = new Worker(GUARD, { eval: true, workerData: { milliseconds, line } });
+  guard.unref();
+  try {
+    return act();
+  } finally {
+    void guard.terminate();
+  }
 }
