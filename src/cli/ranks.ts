@@ -1,7 +1,7 @@
 /** Processes that `mpirun` or `srun` has started to train one model together. */
 import { Option } from "commander";
 import { launchedAs, openMpi } from "../platform/node/mpi.ts";
-import { RankLostError } from "../train/collective.ts";
+import { type Collective, RankLostError } from "../train/collective.ts";
 import { createTeam, type Team } from "../train/team.ts";
 import { numberBetween } from "./numbers.ts";
 import { terminal } from "./terminal.ts";
@@ -27,7 +27,7 @@ const LINGER_MS = 3_000;
  */
 export async function withRanks(
   timeoutSeconds: number,
-  work: (team: Team | undefined) => Promise<void>,
+  work: (team: Team | undefined, collective?: Collective) => Promise<void>,
 ): Promise<void> {
   const launched = launchedAs();
   if (!launched) return work(undefined);
@@ -37,7 +37,7 @@ export async function withRanks(
   const collective = openMpi(launched, { timeout });
   const team = createTeam(collective);
   try {
-    await work(team);
+    await work(team, collective);
     await collective.leave();
   } catch (error) {
     if (error instanceof RankLostError) {
