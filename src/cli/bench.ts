@@ -5,6 +5,7 @@ import { benchGenerate, GENERATE_EFFORT, generateTapes } from "../bench/generate
 import { benchKernels, effortOf, measurePeak } from "../bench/kernels.ts";
 import { benchMatmulPeers } from "../bench/peers.ts";
 import type { Peak } from "../bench/rates.ts";
+import { benchReduce } from "../bench/reduce.ts";
 import { OURS, type Row } from "../bench/row.ts";
 import { benchStep, STEP_EFFORT } from "../bench/step.ts";
 import { benchStepPeers } from "../bench/step-peers.ts";
@@ -26,7 +27,8 @@ import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { byteSize } from "./numbers.ts";
+import { byteSize, numberBetween } from "./numbers.ts";
+import { collectiveTimeoutOption, withRanks } from "./ranks.ts";
 import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
 
@@ -69,6 +71,22 @@ export function benchCommand(interrupt: Interrupt): Command {
         .action((flags: StepFlags) => withRows(flags, { gpu: samples, wasm: wasmSamples }, interrupt)),
     )
     .addCommand(
+      new Command("reduce")
+        .description(
+          "Sums over the ranks that mpirun or srun has started: in order, as training has them, and anyhow, beside a copy.",
+        )
+        .addOption(
+          new Option("--most <n>", "elements, at most")
+            .argParser(numberBetween(1, Number.POSITIVE_INFINITY))
+            .default(2e8),
+        )
+        .option("--json", "print one JSON object a measurement")
+        .option("--out <file>", "also write all measurements as JSON, with what they were made on")
+        .option("--quick", "fewer samples: a look, not a measurement")
+        .addOption(collectiveTimeoutOption())
+        .action((flags: ReduceFlags) => reduces(flags, interrupt)),
+    )
+    .addCommand(
       new Command("first-step")
         .description("One first step of nanoGPT's recipe, in a process that has compiled nothing: ms, loss and norm.")
         .option("--device <name>", DEVICE_HELP)
@@ -90,6 +108,25 @@ function part(name: string, description: string): Command {
     .option("--out <file>", "also write all measurements as JSON, with what they were made on")
     .option("--peers", "the same beside jax-js, TF.js and onnxruntime, in turn on one device; see docs/performance.md")
     .option("--quick", "fewer samples of smaller works: a look, not a measurement");
+}
+
+interface ReduceFlags extends BenchFlags {
+  readonly most: number;
+  readonly collectiveTimeout: number;
+}
+
+async function reduces(flags: ReduceFlags, interrupt: Interrupt): Promise<void> {
+  interrupt.watch();
+  await withRanks(flags.collectiveTimeout, async (_team, collective) => {
+    if (!collective)
+      return userError("bench reduce: wanted several ranks, such as mpirun -n 2 gpt2 bench reduce", "usage");
+    const { name, size } = collective;
+    const on = { device: `${name}, ${size} ranks`, adapter: "" };
+    const rows = benchReduce(collective, { samples: flags.quick ? 3 : 9, most: flags.most });
+    if (collective.rank === 0) return printRows(flags, on, rows, interrupt.signal);
+    // The others do the same, and say nothing.
+    for await (const _ of rows);
+  });
 }
 
 interface KernelFlags extends BenchFlags {

@@ -1,5 +1,7 @@
 import { CommanderError } from "commander";
 import { DeviceLostError, type ErrorKind, UserError } from "../core/errors.ts";
+import { RankLostError } from "../train/collective.ts";
+import { RankFailedError } from "../train/team.ts";
 import { Interrupted } from "./interrupt.ts";
 
 /** What the process exits with, by what went wrong; docs/exit-codes.md says the same in words. */
@@ -10,6 +12,9 @@ export const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
   diverged: 4,
   device: 5,
 };
+
+/** Of a process that ends since another one of its run was told to: as if it had been SIGTERM. */
+export const STOPPED_CODE = 143;
 
 export const EXIT_CODES_HELP = `
 Exit codes: 0 done (also what --help says, and a run that --max-hours ended), 1 an input, a file or a failed check,
@@ -28,10 +33,19 @@ export function endOf(
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : EXIT_CODES.usage };
   if (error instanceof Interrupted) return { code: error.exitCode, line: error.message };
   if (error instanceof UserError) return { code: EXIT_CODES[error.kind], line: error.message };
+  // The rank that cannot go on says why.
+  if (error instanceof RankFailedError) return { code: codeOf(error) };
+  if (error instanceof RankLostError) return { code: 1, line: error.message };
   if (error instanceof DeviceLostError) return { code: EXIT_CODES.device, line: error.message };
   if (error instanceof RangeError && /allocation failed/i.test(error.message)) {
     const line = `this machine has not enough memory (${error.message}); use a smaller model, batch or context`;
     return { code: EXIT_CODES.memory, line };
   }
   return stopped instanceof Interrupted ? endOf(stopped) : undefined;
+}
+
+function codeOf({ failure }: RankFailedError): number {
+  if (failure === "stopped") return STOPPED_CODE;
+  if (failure === "bug") return 1;
+  return failure === "device-lost" ? EXIT_CODES.device : EXIT_CODES[failure];
 }

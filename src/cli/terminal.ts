@@ -37,6 +37,10 @@ export interface TerminalMode {
    * exit code says something, too; `ignore`: a run has files. In all but the last the exit code says so.
    */
   readonly lost: "stop" | "go-on" | "ignore";
+  /** Nothing but why the command ends: another process speaks for both. */
+  readonly silent: boolean;
+  /** Which of several processes this one is, in the line that says why the command ends; none of them draws on a terminal. */
+  readonly who: string | undefined;
 }
 
 export interface Terminal {
@@ -111,7 +115,10 @@ export class ReaderGoneError extends Error {
   override name = "ReaderGoneError";
 }
 
-const DEFAULT_MODE: TerminalMode = { words: "stderr", quiet: false, events: false, lost: "stop" };
+const DEFAULT_MODE: TerminalMode = {
+  ...{ words: "stderr", quiet: false, events: false, lost: "stop" },
+  ...{ silent: false, who: undefined },
+};
 
 /** Columns that a text takes. Most texts are plain, of which a list may hold 100,000. */
 export function widthOf(text: string): number {
@@ -267,12 +274,14 @@ export function createTerminal(): Terminal {
     const known = opened.get(name);
     if (known) return known;
     if (opened.size === 0) forgetClosedTerminals();
-    const fresh = openOutput(name, (error) => {
+    const opening = openOutput(name, (error) => {
       if (error.code === "EIO") gone?.();
       // The one line that says why the others are missing.
       if (mode.lost === "ignore" && name === "stdout")
         output("stderr").write(`gpt2: ${whyNot(error)}; going on without it\n`);
     });
+    // Open MPI gives each of its processes a terminal, wherever it then writes what comes out.
+    const fresh = mode.who === undefined ? opening : { ...opening, tty: false };
     fresh.onResize(() => shown?.draw());
     opened.set(name, fresh);
     return fresh;
@@ -313,17 +322,24 @@ export function createTerminal(): Terminal {
       return output("stdout").tty ? output("stdout").columns() : undefined;
     },
     begin(wanted) {
-      mode = { ...DEFAULT_MODE, ...wanted };
+      // Which process this is stays so, whatever its command then says.
+      const { silent, who } = mode;
+      mode = { ...DEFAULT_MODE, silent, who, ...wanted };
+      if (mode.silent) mode = { ...mode, events: false };
     },
     say(content) {
-      if (!mode.quiet) line(words(), content);
+      if (!mode.quiet && !mode.silent) line(words(), content);
     },
-    warn: (message) => line(words(), pc.yellow(printable(message))),
+    warn(message) {
+      if (!mode.silent) line(words(), pc.yellow(printable(message)));
+    },
     error(message) {
-      line(output("stderr"), `gpt2: ${printable(message)}`);
+      const who = mode.who === undefined ? "" : `${mode.who}: `;
+      line(output("stderr"), `gpt2: ${who}${printable(message)}`);
       if (mode.events) ending = { reason: "error", ...ending, message };
     },
     result(content) {
+      if (mode.silent) return;
       throwIfGone();
       line(mode.events ? words() : output("stdout"), content);
     },
@@ -348,7 +364,7 @@ export function createTerminal(): Terminal {
     },
     bar({ total, label, count, note = [] }) {
       const to = words();
-      if (!to.tty || mode.quiet) return { update() {}, stop() {} };
+      if (!to.tty || mode.quiet || mode.silent) return { update() {}, stop() {} };
       let [done, notes, drawnAt] = [0, note, 0];
       const draw = (): void => {
         drawnAt = performance.now();

@@ -24,6 +24,7 @@ import type { Elsewhere } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { memoryOption } from "./memory.ts";
 import { numberBetween } from "./numbers.ts";
+import { collectiveTimeoutOption, withRanks } from "./ranks.ts";
 import { checkRunDirectory } from "./run-directory.ts";
 import { DEVICE_HELP } from "./runtime.ts";
 import { addSettings, typedSettings } from "./settings/options.ts";
@@ -46,6 +47,7 @@ interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly quiet?: boolean;
   readonly resumeIfExists?: boolean;
   readonly maxHours?: number;
+  readonly collectiveTimeout: number;
 }
 
 /** What is said of words that are none of this command's. */
@@ -75,35 +77,73 @@ export function trainCommand(interrupt: Interrupt): Command {
     .option("--device <name>", DEVICE_HELP)
     .addOption(memoryOption())
     .addOption(tuneOption())
+    .addOption(collectiveTimeoutOption())
     .option("--json", "print one JSON object an event on standard output, and words on standard error")
     .addOption(quietOption());
-  return addSettings(command).action(async (files: string[], flags: TrainFlags) => {
-    const { device, outputDir, resumeIfExists = false, memory, maxHours, json = false, quiet = false } = flags;
-    terminal.begin({ words: "stdout", events: json, quiet, lost: "ignore" });
-    if (resumeIfExists && outputDir === undefined)
-      userError("train: --resume-if-exists looks for the run in --output-dir; give that, too", "usage");
-    if (resumeIfExists && flags.resume !== undefined)
-      userError("train: --resume and --resume-if-exists exclude each other; leave out one", "usage");
-    const going = resumeIfExists && outputDir !== undefined && existsSync(join(outputDir, RUN_FILE));
-    const resume = going ? outputDir : flags.resume;
-    const { settings: resolved, said } = settingsOf(files, { ...flags, resume }, going);
-    for (const line of idleSettings(resolved, said)) terminal.warn(line);
-    if (flags.tune && flags.dryRun) terminal.warn("--tune does nothing with --dry-run, which keeps nothing");
-    const settings = await withModel(resolved);
-    const unbegun = resumeIfExists && outputDir !== undefined && isUnbegun(outputDir);
-    if (resume === undefined && !unbegun) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
-    const options: TrainOptions = {
-      device,
-      outputDir,
-      resume,
-      mayBeFinished: going,
-      memory,
-      tune: flags.tune ?? false,
-      deadline: maxHours === undefined ? undefined : maxHours * MS_PER_HOUR,
-    };
-    if (flags.dryRun) await dryRun(settings, options, interrupt);
-    else await runTraining(settings, options, interrupt);
-  });
+  return addSettings(command).action((files: string[], flags: TrainFlags) =>
+    withRanks(flags.collectiveTimeout, async (team) => {
+      const { json = false, quiet = false } = flags;
+      terminal.begin({ words: "stdout", events: json, quiet, lost: "ignore" });
+      // The first rank reads what there is to read of a run, and says where to begin.
+      const begin = () => beginning(files, flags, team?.size ?? 1);
+      const { settings, options } = team ? await team.lead(begin) : await begin();
+      if (flags.dryRun) await dryRun(settings, options, interrupt);
+      else await runTraining(settings, { ...options, team }, interrupt);
+    }),
+  );
+}
+
+/** What a command line asks for. */
+async function beginning(
+  files: readonly string[],
+  flags: TrainFlags,
+  ranks: number,
+): Promise<{ settings: TrainSettings; options: TrainOptions }> {
+  const { device, outputDir, resumeIfExists = false, memory, maxHours } = flags;
+  if (ranks > 1 && flags.dryRun) userError("train: --dry-run looks ahead in one process; leave out mpirun", "usage");
+  if (resumeIfExists && outputDir === undefined)
+    userError("train: --resume-if-exists looks for the run in --output-dir; give that, too", "usage");
+  if (resumeIfExists && flags.resume !== undefined)
+    userError("train: --resume and --resume-if-exists exclude each other; leave out one", "usage");
+  const going = resumeIfExists && outputDir !== undefined && existsSync(join(outputDir, RUN_FILE));
+  const resume = going ? outputDir : flags.resume;
+  const { settings: resolved, said } = settingsOf(files, { ...flags, resume }, going);
+  for (const line of idleSettings(resolved, said)) terminal.warn(line);
+  if (flags.tune && flags.dryRun) terminal.warn("--tune does nothing with --dry-run, which keeps nothing");
+  const settings = await withModel(resolved);
+  if (ranks > 1 && settings.data?.includes("-"))
+    userError("train: standard input is read once, and by one process; put the data into a file", "usage");
+  const unbegun = resumeIfExists && outputDir !== undefined && isUnbegun(outputDir);
+  if (resume === undefined && !unbegun) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
+  const options: TrainOptions = {
+    device,
+    outputDir,
+    resume,
+    mayBeFinished: going,
+    memory,
+    tune: flags.tune ?? false,
+    deadline: maxHours === undefined ? undefined : maxHours * MS_PER_HOUR,
+  };
+  const begun = { settings, options };
+  return ranks === 1 ? begun : { settings: forRanks(settings, said, ranks, { resume, going }), options };
+}
+
+/** A run knows how many batches a step has on all ranks together, so that any number of ranks can go on with it. */
+function forRanks(
+  settings: TrainSettings,
+  said: Partial<TrainSettings>,
+  ranks: number,
+  { resume, going }: { readonly resume: string | undefined; readonly going: boolean },
+): TrainSettings {
+  const { gradientAccumulationSteps: each } = settings;
+  const recorded = resume !== undefined && (going || said.gradientAccumulationSteps === undefined);
+  const before = recorded ? readSettings(join(resume, RUN_FILE)).gradientAccumulationSteps : undefined;
+  const gradientAccumulationSteps = recorded ? (before ?? each) : each * ranks;
+  if (gradientAccumulationSteps % ranks !== 0)
+    terminal.warn(
+      `${gradientAccumulationSteps} batches a step do not divide among ${ranks} ranks: some wait while others compute the last ones`,
+    );
+  return { ...settings, gradientAccumulationSteps };
 }
 
 const MS_PER_HOUR = 3_600_000;

@@ -52,9 +52,7 @@ export async function createRecorder(
 ): Promise<Recorder> {
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
-  const restored =
-    checkpoint &&
-    parseRunState(await checkpoint.json(STATE_FILE), checkpoint.step, checkpoint.folder.folder(STATE_FILE).path);
+  const restored = checkpoint && (await stateOf(checkpoint));
   const history = checkpoint ? logHistoryOf(await checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
   const best = createBestKeeper(settings.earlyStoppingThreshold, restored);
   const spikes = createSpikeDetector(settings.spikeThreshold, restored?.spikes);
@@ -157,6 +155,11 @@ export async function createRecorder(
     },
     failed: () => divergedError(divergence!.result, settings, divergence!.dump),
   };
+}
+
+/** How far the run was that a checkpoint is of. */
+export async function stateOf({ step, folder, json }: SavedCheckpoint): Promise<RunState> {
+  return parseRunState(await json(STATE_FILE), step, folder.folder(STATE_FILE).path);
 }
 
 /** Everything that is known before the first step. `version`: of this program. */

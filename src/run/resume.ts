@@ -40,12 +40,16 @@ export async function alphabetOfRun(
       for (const { name } of await folder.list())
         if (TOKENIZER_FILES.includes(name)) files.set(name, await readBytes(folder, name));
       const saved = loadTokenizer(files);
-      const characters = Array.from({ length: saved.endId ?? saved.vocabSize }, (_, id) => saved.decode([id]));
       // Made as the run made it, so that its data is found in the cache under the same name.
-      return charTokenizerOf(characters, { endToken: saved.endId !== undefined });
+      return charTokenizerOf(charactersOf(saved), { endToken: saved.endId !== undefined });
     } catch {} // a damaged one is named when it is opened
   }
   return undefined;
+}
+
+/** What a tokenizer by characters knows, in the order of the ids. */
+export function charactersOf(tokenizer: Tokenizer): string[] {
+  return Array.from({ length: tokenizer.endId ?? tokenizer.vocabSize }, (_, id) => tokenizer.decode([id]));
 }
 
 /**

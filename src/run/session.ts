@@ -5,8 +5,8 @@ import { createTurns } from "../core/turns.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
 import type { Traits } from "../kernels/traits.ts";
 import type { Tuning } from "../kernels/tuning.ts";
-import { ARENA, writeArena } from "../model/arena.ts";
-import { initialCorrections, initialPieces } from "../model/parameters.ts";
+import { ARENA, type Arena, readArena, statesOf, writeArena } from "../model/arena.ts";
+import { initialCorrections, initialPieces, type ParameterLayout } from "../model/parameters.ts";
 import { noHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { logitsForm } from "../train/classifier.ts";
@@ -14,6 +14,8 @@ import { contextsFor } from "../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../train/evaluate.ts";
 import type { SampleEntry } from "../train/events.ts";
 import { type MemoryBudget, prepareWithin, trainerTapes } from "../train/fit.ts";
+import { LOSS_SCALER } from "../train/step.ts";
+import type { Team } from "../train/team.ts";
 import { createTrainer, resetOptimizer, type Trainer } from "../train/trainer.ts";
 import type { SavedCheckpoint } from "./checkpoints.ts";
 import { fitRequest } from "./need.ts";
@@ -47,6 +49,9 @@ export interface Session {
 export interface SessionOptions {
   /** What to go on from; the model or fresh weights where there is none. */
   readonly checkpoint: SavedCheckpoint | undefined;
+  /** Ranks that train together: the weights are rank 0's, and so is the checkpoint, of which the others know how many steps it holds. */
+  readonly team?: Team | undefined;
+  readonly startStep?: number;
   readonly pauseAfter: (step: number) => boolean;
   /** What it may take, if anybody says. */
   readonly budget: MemoryBudget | undefined;
@@ -58,35 +63,21 @@ export interface SessionOptions {
 export async function openSession(
   runtime: OpenRuntime,
   plan: TrainPlan,
-  { checkpoint, pauseAfter, budget, signal }: SessionOptions,
+  { checkpoint, pauseAfter, budget, signal, team, startStep = checkpoint?.step ?? 0 }: SessionOptions,
 ): Promise<Session> {
-  const { config, layout, source, options, settings, model } = plan;
-  requirePrecision(runtime, options.precision);
-  const trainer = createTrainer(runtime, config, layout, source, {
-    ...options,
-    startStep: checkpoint?.step ?? 0,
-    pauseAfter,
-  });
+  const { config, layout, source, options, settings } = plan;
+  const together: Team["together"] = team?.together ?? (async (work) => work());
+  const trainer = createTrainer(runtime, config, layout, source, { ...options, startStep, pauseAfter, team });
   const request = fitRequest(runtime, plan, { budget, resumed: checkpoint !== undefined });
-  const stats = await prepareWithin(request, () => trainer.prepare());
-  // A checkpoint of corrections has nothing of the model that they correct.
-  if (model && (!checkpoint || layout.lora)) await model.load(runtime, layout);
-  if (checkpoint) {
-    await checkpoint.restore(runtime, layout, options.precision);
-  } else {
-    const turn = createTurns();
-    const { seed } = settings;
-    for (const { offset, data } of model ? initialCorrections(layout, seed) : initialPieces(config, layout, seed)) {
-      signal?.throwIfAborted();
-      const due = turn();
-      if (due) await due;
-      writeArena(runtime, layout, ARENA.parameters, data, offset);
-    }
-    resetOptimizer(runtime, layout, options.precision);
-  }
+  const stats = await together(() => {
+    requirePrecision(runtime, options.precision);
+    return prepareWithin(request, () => trainer.prepare());
+  });
+  await together(() => (team && team.rank > 0 ? undefined : bringWeights(runtime, plan, checkpoint, signal)));
+  if (team && team.size > 1) await shareStates(team, runtime, layout, options.precision);
   const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
   const evaluator =
-    plan.evaluation && createEvaluator(runtime, config, layout, plan.evaluation, rows, options.precision);
+    plan.evaluation && createEvaluator(runtime, config, layout, plan.evaluation, rows, options.precision, team);
   let generator: Generator | undefined;
   const endTraining = async (): Promise<void> => {
     await Promise.all([trainer.dispose(), evaluator?.dispose()]);
@@ -107,6 +98,65 @@ export async function openSession(
       generator?.dispose();
     },
   };
+}
+
+/** Weights, moments and loss scale, as a run begins with them. */
+async function bringWeights(
+  runtime: OpenRuntime,
+  { config, layout, options, settings, model }: TrainPlan,
+  checkpoint: SavedCheckpoint | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  // A checkpoint of corrections has nothing of the model that they correct.
+  if (model && (!checkpoint || layout.lora)) await model.load(runtime, layout);
+  if (checkpoint) return checkpoint.restore(runtime, layout, options.precision);
+  const turn = createTurns();
+  const { seed } = settings;
+  for (const { offset, data } of model ? initialCorrections(layout, seed) : initialPieces(config, layout, seed)) {
+    signal?.throwIfAborted();
+    const due = turn();
+    if (due) await due;
+    writeArena(runtime, layout, ARENA.parameters, data, offset);
+  }
+  resetOptimizer(runtime, layout, options.precision);
+}
+
+/** Elements that go from rank 0 to the others at a time. */
+const SHARED_PIECE = 2 ** 22;
+
+/** Gives all ranks the weights, moments and loss scale of rank 0. */
+async function shareStates(
+  team: Team,
+  runtime: OpenRuntime,
+  layout: ParameterLayout,
+  precision: FloatDType | undefined,
+): Promise<void> {
+  if (team.rank > 0) resetOptimizer(runtime, layout, precision);
+  const share = async (length: number, read: () => Promise<ArrayLike<number>>, write: (data: Float32Array) => void) => {
+    const data = await team.together(async () =>
+      team.rank === 0 ? Float32Array.from(await read()) : new Float32Array(length),
+    );
+    await team.broadcast(new Uint8Array(data.buffer));
+    if (team.rank > 0) write(data);
+  };
+  const shareArena = async (arena: Arena): Promise<void> => {
+    const { offset, size } = statesOf(layout, arena).at(-1)!;
+    for (let at = 0; at < offset + size; at += SHARED_PIECE) {
+      const length = Math.min(SHARED_PIECE, offset + size - at);
+      await share(
+        length,
+        () => readArena(runtime, layout, arena, at, length),
+        (data) => writeArena(runtime, layout, arena, data, at),
+      );
+    }
+  };
+  for (const arena of [ARENA.parameters, ARENA.m, ARENA.v]) await shareArena(arena);
+  if (precision !== "f16") return;
+  await share(
+    2,
+    () => runtime.readState(LOSS_SCALER),
+    (data) => runtime.writeState(LOSS_SCALER, data),
+  );
 }
 
 /** Throws a `UserError` where the adapter cannot compute so. */

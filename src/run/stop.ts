@@ -1,3 +1,4 @@
+import { StoppedError } from "../core/errors.ts";
 import type { RunSummary } from "../train/events.ts";
 
 /** What may end a run before its last step: its signal, or its time. */
@@ -39,6 +40,46 @@ export function createStop(asked: AbortSignal, deadline: number | undefined, lat
     dispose() {
       clearTimeout(timer);
       asked.removeEventListener("abort", pass);
+    },
+  };
+}
+
+/** Of what ranks wish: to end as one that was interrupted, and as one whose time is over. */
+const INTERRUPTED = 1;
+const TIME_LIMIT = 2;
+
+/** What ends the run of several ranks: they all hear at the same meeting that one of them is told to stop. */
+export interface AgreedStop {
+  readonly stop: Stop;
+  /** Aborted where ranks are to end as one that was interrupted. */
+  readonly asked: AbortSignal;
+  /** Of this rank, in bits. */
+  readonly wishes: () => number;
+  /** Takes in what ranks wish together. */
+  readonly wished: (bits: number) => void;
+}
+
+/** `own`: what this rank was told. */
+export function agreeOnStop(own: Stop): AgreedStop {
+  const [asked, controller] = [new AbortController(), new AbortController()];
+  let reason: Stop["reason"];
+  const bits = { interrupted: INTERRUPTED, "time-limit": TIME_LIMIT } as const;
+  return {
+    stop: {
+      get reason() {
+        return reason;
+      },
+      signal: controller.signal,
+      dispose: own.dispose,
+    },
+    asked: asked.signal,
+    wishes: () => (own.reason === undefined ? 0 : bits[own.reason]),
+    wished(heard) {
+      if (heard === 0 || reason !== undefined) return;
+      reason = heard & INTERRUPTED ? "interrupted" : "time-limit";
+      const why = own.signal.aborted ? own.signal.reason : new StoppedError("another rank was told to stop");
+      if (reason === "interrupted") asked.abort(why);
+      controller.abort(why);
     },
   };
 }

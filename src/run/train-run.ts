@@ -1,12 +1,15 @@
-/** A training run from its plan to its model: in a folder, on a device, told to whoever listens. */
+/** A training run from its plan to its model: in a folder, on a device, told to whoever listens; on one rank, or on several. */
 import { DeviceLostError } from "../core/errors.ts";
 import { type Tuning, tuningFrom } from "../kernels/tuning.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder, Lock } from "../storage/folder.ts";
 import { exists, readText, setAside } from "../storage/read.ts";
+import { ALONE } from "../train/collective.ts";
 import { listeners, type RunListener, type RunSummary, type SampleEntry } from "../train/events.ts";
 import { checkFit, type MemoryBudget } from "../train/fit.ts";
+import { createBestKeeper, createSpikeDetector } from "../train/health.ts";
 import { withRecovery } from "../train/recovery.ts";
+import { createTeam, type Team } from "../train/team.ts";
 import { checkpointName, findCheckpoints, newestStep, openCheckpoint, type SavedCheckpoint } from "./checkpoints.ts";
 import { describeDataChange } from "./data-change.ts";
 import { checkDisk } from "./disk.ts";
@@ -15,11 +18,13 @@ import type { Writer } from "./journal.ts";
 import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
-import { createRecorder, type Recorder } from "./record.ts";
+import { checkRanks, leading } from "./ranks.ts";
+import { createRecorder, type Recorder, stateOf } from "./record.ts";
 import { checkpointToGoOnFrom, whyFinished } from "./resume.ts";
 import { saveModel } from "./save-model.ts";
 import { type OpenRuntime, openSession, requirePrecision, type Session, tapesOf } from "./session.ts";
-import { createStop, type Stop } from "./stop.ts";
+import type { RunState } from "./state.ts";
+import { agreeOnStop, createStop, type Stop } from "./stop.ts";
 
 /** Where a run is kept. */
 export interface RunHome {
@@ -33,6 +38,8 @@ export interface RunHome {
 
 export interface RunOptions {
   readonly home: RunHome;
+  /** Ranks that train together, all by the same plan: the first one keeps the run, tells of it, and decides for all. */
+  readonly team?: Team | undefined;
   /**
    * Opens a device; `tuning` is that of the run that goes on (`null`: the defaults), `losses` are devices that were lost before, and
    * `notice` hears of what a person should know of this one. Closed at the end.
@@ -90,6 +97,26 @@ export function nameOf({ path }: Folder): string {
  * again. The caller closes the plan's data and model.
  */
 export async function trainRun(plan: TrainPlan, options: RunOptions): Promise<RunResult> {
+  const result = await onRank(plan, options);
+  if (typeof result === "string")
+    throw new Error(`trainRun: this is rank ${options.team?.rank}, which follows the first one; call followRun`);
+  return result;
+}
+
+/**
+ * The same on another rank than the first, which keeps the run: computes its part of each step, and says why the run has ended.
+ * Rejects as `trainRun` does, or with `RankFailedError` where it is another rank that cannot go on.
+ */
+export async function followRun(plan: TrainPlan, options: Omit<RunOptions, "home">): Promise<RunResult["reason"]> {
+  const begin = () => {
+    throw new Error("followRun: the first rank keeps the run; call trainRun there");
+  };
+  const result = await onRank(plan, { ...options, home: { begin } });
+  return typeof result === "string" ? result : result.reason;
+}
+
+/** Gives only the reason for the end on ranks that are not the first. */
+async function onRank(plan: TrainPlan, options: RunOptions): Promise<RunResult | RunResult["reason"]> {
   const told = listeners(options.listeners ?? []);
   const asked = options.signal ?? new AbortController().signal;
   const preparing = new AbortController();
@@ -103,13 +130,17 @@ export async function trainRun(plan: TrainPlan, options: RunOptions): Promise<Ru
   };
   if (asked.aborted) giveUp();
   asked.addEventListener("abort", giveUp);
-  const stop = createStop(asked, options.deadline, () => {
+  const own = createStop(asked, options.deadline, () => {
     if (phase !== "preparation") told.warned("--max-hours are over: stopping after this step and saving");
   });
+  const course = { told, preparing: preparing.signal, enter };
   try {
-    return await withHome(plan, options, { told, asked, preparing: preparing.signal, stop, enter });
+    const { team = createTeam(ALONE) } = options;
+    if (team.size === 1) return await withHome(plan, options, { ...course, asked, stop: own, team });
+    const agreed = agreeOnStop(own);
+    return await withHome(plan, options, { ...course, ...agreed, team: team.with(agreed) });
   } finally {
-    stop.dispose();
+    own.dispose();
     asked.removeEventListener("abort", giveUp);
   }
 }
@@ -122,11 +153,17 @@ interface Course {
   readonly preparing: AbortSignal;
   readonly stop: Stop;
   readonly enter: Required<RunListener>["entered"];
+  readonly team: Team;
 }
 
-async function withHome(plan: TrainPlan, options: RunOptions, course: Course): Promise<RunResult> {
+async function withHome(
+  plan: TrainPlan,
+  options: RunOptions,
+  course: Course,
+): Promise<RunResult | RunResult["reason"]> {
   const { home, openRuntime } = options;
-  const { told, asked, preparing, enter } = course;
+  const { told, asked, preparing, enter, team } = course;
+  const leads = team.rank === 0;
   let folder: Folder | undefined;
   let lock: Lock | undefined;
   let lost: string | undefined;
@@ -137,27 +174,46 @@ async function withHome(plan: TrainPlan, options: RunOptions, course: Course): P
     return place;
   };
   try {
-    if (home.goesOn) {
-      const place = await occupy(home.goesOn);
-      const why = await whyFinished(place, plan, options.mayBeFinished === true);
-      if (why !== undefined) return { reason: "already-finished", folder: place, why };
-    }
-    const recorded = folder && (await recordedRun(folder));
-    const change = describeDataChange(recorded?.data, plan.data.report);
-    if (change !== undefined) told.warned(change);
-    checkDisk(plan, await diskOf(home));
+    await checkRanks(team, plan);
+    let recorded: RecordedRun | undefined;
+    const { finished } = await team.lead(async () => {
+      if (home.goesOn) {
+        const place = await occupy(home.goesOn);
+        const why = await whyFinished(place, plan, options.mayBeFinished === true);
+        if (why !== undefined) return { finished: why };
+      }
+      recorded = folder && (await recordedRun(folder));
+      const change = describeDataChange(recorded?.data, plan.data.report);
+      if (change !== undefined) told.warned(change);
+      checkDisk(plan, await diskOf(home));
+      return {};
+    });
+    const why = finished;
+    if (why !== undefined) return folder ? { reason: "already-finished", folder, why } : "already-finished";
     let tuning = recorded?.tuning;
     let losses = 0;
-    return await withRecovery({
+    return await withRecovery<OpenRuntime, RunResult | RunResult["reason"]>({
       async open() {
         await enter("preparation");
-        asked.throwIfAborted();
         const notice = (line: string): void => void told.warned(line);
-        const opened = await openRuntime({ tuning, signal: preparing, losses, notice });
-        const runtime = options.tune && tuning === undefined ? await tuned(opened, plan, options) : opened;
-        // The same choices on a second device: other kernels round in another order.
-        tuning = runtime.tuning;
-        return runtime;
+        let runtime: OpenRuntime | undefined;
+        try {
+          // The same choices on all ranks, and on a second device: other kernels round in another order.
+          ({ tuning } = await team.lead(async () => {
+            preparing.throwIfAborted();
+            const opened = await openRuntime({ tuning, signal: preparing, losses, notice });
+            runtime = options.tune && tuning === undefined ? await tuned(opened, plan, options) : opened;
+            return { tuning: runtime.tuning };
+          }));
+          await team.together(async () => {
+            asked.throwIfAborted();
+            runtime ??= await openRuntime({ tuning, signal: preparing, losses, notice });
+          });
+          return runtime!;
+        } catch (error) {
+          runtime?.close();
+          throw error;
+        }
       },
       async use(runtime, losses) {
         if (losses === 0) {
@@ -168,30 +224,38 @@ async function withHome(plan: TrainPlan, options: RunOptions, course: Course): P
               `the run was computed on ${before} and goes on on ${runtime.name}: from the same weights, in other bits`,
             );
         }
-        const checkpoint = folder && (await checkpointToGoOnFrom(folder, told.warned));
+        const { checkpoint, restored } = await leading(team, async () => {
+          const found = folder && (await checkpointToGoOnFrom(folder, told.warned));
+          return { checkpoint: found, restored: found && (await stateOf(found)) };
+        });
         const session = await openSession(runtime, plan, {
           checkpoint,
+          startStep: restored?.step ?? 0,
           pauseAfter: pauseAfter(plan, course.stop),
           budget: options.budget?.(runtime),
           signal: preparing,
+          team,
         });
-        preparing.throwIfAborted();
-        const place = folder ?? (await occupy(await home.begin()));
+        await team.together(async () => {
+          preparing.throwIfAborted();
+          if (leads && !folder) await occupy(await home.begin());
+        });
         await enter("training");
+        if (!folder) return follow(session, plan, restored, course);
         const sitting: Sitting = {
-          folder: place,
+          folder,
           lock,
           checkpoint,
           lost,
           version: options.version,
-          writer: options.writer?.(place),
+          writer: options.writer?.(folder),
           begun(made) {
             recorder = made;
           },
         };
         return await trainSession(session, plan, sitting, course);
       },
-      saved: async () => (folder && (await newestStep(folder))) ?? 0,
+      saved: () => team.lead(async () => (folder && (await newestStep(folder))) ?? 0),
       mostLosses: MOST_LOSSES,
       notice(message) {
         losses++;
@@ -277,23 +341,26 @@ export async function trainSession(
   session: Session,
   plan: TrainPlan,
   { folder, lock, checkpoint, lost, version = "unknown", writer, begun }: Sitting,
-  { told, stop, enter }: Pick<Course, "told" | "stop" | "enter">,
+  { told, stop, enter, team = createTeam(ALONE) }: Pick<Course, "told" | "stop" | "enter"> & Partial<Course>,
 ): Promise<RunResult> {
   const { settings, options } = plan;
   const { deviceBytes, stats } = session;
-  await told.prepared({ path: folder.path, deviceBytes, dispatches: stats.dispatches });
-  await lock?.check();
-  const recorder = await createRecorder(session, plan, {
-    folder,
-    checkpoint,
-    writer: writer ?? { name: nameOf(folder), host: "localhost", process: 0 },
-    version,
-    listener: told,
-    lost,
+  const recorder = await team.together(async () => {
+    await told.prepared({ path: folder.path, deviceBytes, dispatches: stats.dispatches });
+    await lock?.check();
+    return createRecorder(session, plan, {
+      folder,
+      checkpoint,
+      writer: writer ?? { name: nameOf(folder), host: "localhost", process: 0 },
+      version,
+      listener: told,
+      lost,
+    });
   });
   begun?.(recorder);
   const { best, spikes, restored } = recorder;
-  const actions = lock ? whileHeld(lock, recorder.actions) : recorder.actions;
+  const held = lock ? whileHeld(lock, recorder.actions) : recorder.actions;
+  const actions = team.size > 1 ? awaited(team, held) : held;
   const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
   const began = performance.now();
   const ended = await runLoop(session, pauses, actions, {
@@ -304,22 +371,72 @@ export async function trainSession(
     spikes,
     stop,
   });
-  const summary = { ...ended, train_runtime: (performance.now() - began) / 1000 };
+  return team.together(async (): Promise<RunResult> => {
+    const summary = { ...ended, train_runtime: (performance.now() - began) / 1000 };
+    await enter("end");
+    await lock?.check();
+    await recorder.ended(summary);
+    const { reason, step } = summary;
+    if (reason === "failed") return recorder.failed();
+    const saved = await newestStep(folder);
+    if (reason === "interrupted" || reason === "time-limit")
+      return { reason, folder, summary, saved, model: undefined, samples: undefined };
+    if (settings.loadBestModelAtEnd) await loadBest(session, plan, folder, best.best?.step ?? step, told);
+    await lock?.check();
+    const model = await saveResult(session, plan, folder);
+    await told.modelSaved({ step, path: model });
+    const samples = await lastSamples(session, plan, stop, told);
+    if (samples) await told.completed({ step, samples });
+    return { reason, folder, summary, saved, model, samples };
+  });
+}
+
+/** The same on a rank that is not the first: it computes, and waits while the first one keeps what has come out. */
+async function follow(
+  session: Session,
+  plan: TrainPlan,
+  restored: RunState | undefined,
+  { stop, team, enter }: Course,
+): Promise<RunResult["reason"]> {
+  const { settings, options } = plan;
+  await team.together(() => {});
+  const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
+  const { reason } = await runLoop(session, pauses, awaited(team, NOTHING), {
+    settings,
+    maxSteps: options.maxSteps,
+    restored,
+    best: createBestKeeper(settings.earlyStoppingThreshold, restored),
+    spikes: createSpikeDetector(settings.spikeThreshold, restored?.spikes),
+    stop,
+  });
   await enter("end");
-  await lock?.check();
-  await recorder.ended(summary);
-  const { reason, step } = summary;
-  if (reason === "failed") return recorder.failed();
-  const saved = await newestStep(folder);
-  if (reason === "interrupted" || reason === "time-limit")
-    return { reason, folder, summary, saved, model: undefined, samples: undefined };
-  if (settings.loadBestModelAtEnd) await loadBest(session, plan, folder, best.best?.step ?? step, told);
-  await lock?.check();
-  const model = await saveResult(session, plan, folder);
-  await told.modelSaved({ step, path: model });
-  const samples = await lastSamples(session, plan, stop, told);
-  if (samples) await told.completed({ step, samples });
-  return { reason, folder, summary, saved, model, samples };
+  await team.together(() => {});
+  await session.dispose();
+  if (reason === "failed") throw new Error("ranks: the first one went on with a run that diverged");
+  return reason;
+}
+
+const nothing = async (): Promise<void> => {};
+
+/** What a rank does besides stepping that is not the first. */
+const NOTHING: LoopActions = {
+  stepped() {},
+  logged: nothing,
+  evaluated: nothing,
+  noticed: nothing,
+  save: nothing,
+  sample: nothing,
+  diverged: nothing,
+};
+
+/** What takes the first rank longer than a step takes the others, and what the run cannot go on without: all wait for it. */
+function awaited(team: Team, actions: LoopActions): LoopActions {
+  return {
+    ...actions,
+    save: (state) => team.together(() => actions.save(state)),
+    sample: (step, signal) => team.together(() => actions.sample(step, signal)),
+    diverged: (result) => team.together(() => actions.diverged(result)),
+  };
 }
 
 /** Samples of a model that is saved: nothing that goes wrong here may train it again. */

@@ -16,6 +16,11 @@ export interface Batch {
   readonly tokenCount: number;
 }
 
+/** Labels of a row, that take part in the loss. */
+export function labelsOf(row: Row): number {
+  return row.reduce((sum, { ids, prompt = 1 }) => sum + Math.max(0, ids.length - 1 - Math.max(0, prompt - 1)), 0);
+}
+
 /** As `collateRows`, with one record a row. */
 export function collate(sequences: readonly Sequence[], context: number, vocabulary: number): Batch {
   return collateRows(

@@ -11,6 +11,7 @@ import { collate } from "./batch.ts";
 import { type LogitsForm, logitsForm } from "./classifier.ts";
 import { contextFor, contextsFor, placesOf } from "./contexts.ts";
 import { evaluationTape } from "./step.ts";
+import type { Team } from "./team.ts";
 
 export interface Evaluation {
   /** Mean cross-entropy over all labels, in nats. */
@@ -29,7 +30,10 @@ export interface Evaluator {
 
 const BATCHES_IN_FLIGHT = 3;
 
-/** Evaluates on all of `sequences`, in their order, `batchSize` at a time; `precision` as in `StepOptions`. */
+/**
+ * Evaluates on all of `sequences`, in their order, `batchSize` at a time; `precision` as in `StepOptions`. The ranks of a team take the
+ * batches in turn, and all find the result that one process finds.
+ */
 export function createEvaluator(
   runtime: Runtime,
   config: Gpt2Config,
@@ -37,7 +41,9 @@ export function createEvaluator(
   sequences: Sequences,
   batchSize: number,
   precision: FloatDType = "f32",
+  team?: Team,
 ): Evaluator {
+  const ranks = team?.size ?? 1;
   const contexts = contextsOf(sequences, config);
   const form = logitsForm(runtime.traits);
   const plans = new Map<number, Promise<Program>>();
@@ -67,19 +73,57 @@ export function createEvaluator(
     return { pending, labels: labelCount };
   }
 
+  async function sumAlone(signal: AbortSignal | undefined): Promise<Pick<Evaluation, "labels"> & { sum: number }> {
+    let [sum, labels] = [0, 0];
+    const queue: Awaited<ReturnType<typeof start>>[] = [];
+    for (let first = 0; first < sequences.count || queue.length > 0; first += batchSize) {
+      signal?.throwIfAborted();
+      if (first < sequences.count) queue.push(await start(first));
+      if (queue.length < BATCHES_IN_FLIGHT && first + batchSize < sequences.count) continue;
+      const done = queue.shift()!;
+      sum += (await done.pending).loss![0]! * done.labels;
+      labels += done.labels;
+    }
+    return { sum, labels };
+  }
+
+  /** The same: in each round every rank has a batch, and what comes of them is summed in the order of the batches. */
+  async function sumOnRanks(team: Team, signal: AbortSignal | undefined): ReturnType<typeof sumAlone> {
+    let [sum, labels] = [0, 0];
+    const loss = new Float32Array(1);
+    const bits = new Uint32Array(loss.buffer);
+    const rounds = Math.ceil(sequences.count / batchSize / ranks);
+    const queue: Awaited<ReturnType<typeof start>>[] = [];
+    let next = 0;
+    for (let round = 0; round < rounds; round++) {
+      signal?.throwIfAborted();
+      let failure: { readonly error: unknown } | undefined;
+      let given = 0;
+      try {
+        for (; next < rounds && next < round + BATCHES_IN_FLIGHT; next++) {
+          const first = (next * ranks + team.rank) * batchSize;
+          if (first < sequences.count) queue.push(await start(first));
+        }
+        const done = queue.shift();
+        loss[0] = done ? (await done.pending).loss![0]! : 0;
+        given = done?.labels ?? 0;
+      } catch (error) {
+        failure = { error };
+      }
+      for (const said of await team.meet([bits[0]!, given], failure)) {
+        bits[0] = said[1]!;
+        sum += loss[0]! * said[2]!;
+        labels += said[2]!;
+      }
+    }
+    signal?.throwIfAborted();
+    return { sum, labels };
+  }
+
   return {
     async evaluate(signal) {
       requireWeights(runtime, layout, "evaluate");
-      let [sum, labels] = [0, 0];
-      const queue: Awaited<ReturnType<typeof start>>[] = [];
-      for (let first = 0; first < sequences.count || queue.length > 0; first += batchSize) {
-        signal?.throwIfAborted();
-        if (first < sequences.count) queue.push(await start(first));
-        if (queue.length < BATCHES_IN_FLIGHT && first + batchSize < sequences.count) continue;
-        const done = queue.shift()!;
-        sum += (await done.pending).loss![0]! * done.labels;
-        labels += done.labels;
-      }
+      const { sum, labels } = team && ranks > 1 ? await sumOnRanks(team, signal) : await sumAlone(signal);
       const batches = Math.ceil(sequences.count / batchSize);
       return { loss: labels === 0 ? 0 : sum / labels, labels, records: sequences.count, batches };
     },

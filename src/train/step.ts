@@ -130,6 +130,18 @@ export function microBatchTape(
   return tape;
 }
 
+/**
+ * The part of a step whose gradients are summed over ranks: forward and backward, which leaves the gradients in their arena. With
+ * lossScale = 1 / labels of the whole step on all ranks, the sums are those of one large batch. Inputs as `trainingTape`;
+ * outputs: loss [1].
+ */
+export function rankTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape, options: PassOptions): Tape {
+  const traced = traceLoss(config, layout, shape, true, options);
+  traceGradients(traced, layout, options.recompute);
+  traced.tape.output("loss", traced.loss);
+  return traced.tape;
+}
+
 /** The end of a step that was accumulated: norm and clip, AdamW. Inputs: step. Outputs: loss [1] and stats [4]. */
 export function updateTape(layout: ParameterLayout, options: StepOptions): Tape {
   const tape = createTape();
@@ -155,7 +167,7 @@ function scalerOf(tape: Tape, precision: FloatDType | undefined): Value | undefi
 }
 
 /** The state that sums losses over the micro-batches of a step. */
-const LOSS_SUM = "accumulated loss";
+export const LOSS_SUM = "accumulated loss";
 
 /** The output with `gradientNorm`'s stats of one group; only where there are several. */
 export function groupStats(group: string): string {

@@ -15,17 +15,27 @@ import {
   type Runtime,
   type Tensors,
 } from "../runtime/runtime.ts";
-import { type Batch, collateRows } from "./batch.ts";
+import { type Batch, collateRows, labelsOf } from "./batch.ts";
 import { logitsForm } from "./classifier.ts";
 import { contextFor, contextsOf, placesOf } from "./contexts.ts";
+import { createRankStep } from "./rank-step.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
-import { groupStats, LOSS_SCALER, microBatchTape, type StepOptions, trainingTape, updateTape } from "./step.ts";
+import {
+  groupStats,
+  LOSS_SCALER,
+  microBatchTape,
+  rankTape,
+  type StepOptions,
+  trainingTape,
+  updateTape,
+} from "./step.ts";
+import type { Team } from "./team.ts";
 
 export interface TrainOptions extends StepOptions, Schedule {
   /** Rows that the device works on at a time. */
   readonly batchSize: number;
-  /** Batches whose gradients are summed for one step, normalised by all their labels; 1 where absent. */
+  /** Batches whose gradients are summed for one step, on all ranks together, normalised by all their labels; 1 where absent. */
   readonly accumulation?: number;
   readonly seed: number;
   /** Steps that were done before, by a run that this one goes on from; 0 where absent. */
@@ -35,6 +45,11 @@ export interface TrainOptions extends StepOptions, Schedule {
    * step's result comes, marked `settled`, the device's states are those after it.
    */
   readonly pauseAfter?: (step: number) => boolean;
+  /**
+   * Ranks that train together, the batches of a step dealt out to them in turn: the step is, to the bit, that of one process with all
+   * its batches. All call the trainer alike.
+   */
+  readonly team?: Team | undefined;
 }
 
 /** One optimiser step, once its numbers have come back from the device. */
@@ -103,19 +118,23 @@ export function createTrainer(
   source: RowSource,
   options: TrainOptions,
 ): Trainer {
-  const { batchSize, accumulation = 1, startStep = 0, maxSteps } = options;
+  const { batchSize, accumulation = 1, startStep = 0, maxSteps, team } = options;
+  const ranks = team?.size ?? 1;
   if (source.rowsPerStep !== batchSize * accumulation)
     throw new Error(`trainer: the source gives ${source.rowsPerStep} rows a step, wanted ${batchSize * accumulation}`);
   if (accumulation > MOST_MICRO_BATCHES)
     throw new Error(`trainer: ${accumulation} batches a step, wanted at most ${MOST_MICRO_BATCHES}`);
+  if (accumulation < ranks)
+    throw new Error(`trainer: ${accumulation} batches a step, and ${ranks} ranks to compute them`);
   const contexts = contextsOf(source, config.contextLength);
   const packed = source.packed ?? false;
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
   const traced = { ...options, logits: options.logits ?? logitsForm(runtime.traits) };
+  let rankStep: ReturnType<typeof createRankStep> | undefined;
 
   function batchTape(context: number): Tape {
-    const make = accumulation === 1 ? trainingTape : microBatchTape;
+    const make = accumulation === 1 ? trainingTape : ranks === 1 ? microBatchTape : rankTape;
     return make(config, layout, { batch: batchSize, context, packed }, traced);
   }
 
@@ -133,18 +152,21 @@ export function createTrainer(
     return updatePlan;
   }
 
+  function contextOf(rows: readonly Row[]): number {
+    return contextFor(contexts, largest(rows.map(placesOf), 1));
+  }
+
   function batchOf(rows: readonly Row[]): Batch {
     // The last batch of an epoch is filled up with empty rows, so that it runs on the same plan.
     const filled = [...rows, ...Array.from({ length: batchSize - rows.length }, (): Row => [])];
-    const places = largest(rows.map(placesOf), 1);
-    return collateRows(filled, contextFor(contexts, places), config.vocabSize, packed);
+    return collateRows(filled, contextOf(rows), config.vocabSize, packed);
   }
 
-  /** All batches of a step: each is scaled by the labels of them all. */
-  function stepAt(at: number) {
+  /** What is known of a step beforehand: all its batches are looked at first, since each is scaled by the labels of them all. */
+  function lookAt(at: number) {
     const { rows, epoch } = source.at(at);
-    const batches = chunksOf(rows, batchSize).map(batchOf);
-    const labels = batches.reduce((sum, { labelCount }) => sum + labelCount, 0);
+    const batches = chunksOf(rows, batchSize);
+    const labels = rows.reduce((sum, row) => sum + labelsOf(row), 0);
     const learningRate = learningRateAt(at, options);
     const step = at + 1;
     const scalarsOf = (microBatch: number) =>
@@ -156,28 +178,44 @@ export function createTrainer(
         lossScale: 1 / Math.max(1, labels),
         betas: [options.beta1, options.beta2],
       });
-    return { batches, epoch, step, learningRate, scalarsOf };
+    const tokens = rows.reduce((sum, row) => sum + placesOf(row), 0);
+    const places = batches.reduce((sum, rows) => sum + batchSize * contextOf(rows), 0);
+    return { batches, scalarsOf, known: { step, learningRate, epoch, tokens, places } };
   }
 
   /** Queues a step. */
   async function start(at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
-    const { batches, epoch, step, learningRate, scalarsOf } = stepAt(at);
+    const { batches, scalarsOf, known } = lookAt(at);
     const runs: Promise<Tensors>[] = [];
     // Whoever awaits them hears of a failure; until then, and where a later batch fails first, it must not count as unhandled.
     const queue = (run: Promise<Tensors>): void => {
       run.catch(() => {});
       runs.push(run);
     };
-    for (const [microBatch, batch] of batches.entries()) {
+    for (const [microBatch, rows] of batches.entries()) {
+      const batch = batchOf(rows);
       const plan = await planFor(batch.shape.context);
       queue(plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }));
     }
     if (accumulation > 1) queue((await update()).run({ step: scalarsOf(0) }));
     const pending = Promise.all(runs).then((results) => results.at(-1)!);
     pending.catch(() => {});
-    const tokens = batches.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
-    const places = batches.reduce((sum, { shape }) => sum + shape.batch * shape.context, 0);
-    return { pending, known: { step, learningRate, epoch, tokens, places } };
+    return { pending, known };
+  }
+
+  /** The same on several ranks: computes this one's batches, waits for the sums of them all, and queues the update. */
+  async function startOnRanks(team: Team, at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
+    rankStep ??= createRankStep(runtime, layout, team, accumulation);
+    const { batches, scalarsOf, known } = lookAt(at);
+    const end = await update();
+    await rankStep.sum(known.step, batches.length, async (microBatch) => {
+      const batch = batchOf(batches[microBatch]!);
+      const plan = await planFor(batch.shape.context);
+      return { pending: plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }) };
+    });
+    const pending = end.run({ step: scalarsOf(0) });
+    pending.catch(() => {});
+    return { pending, known };
   }
 
   return {
@@ -187,12 +225,12 @@ export function createTrainer(
     },
     async profile() {
       requireWeights(runtime, layout, "trainer");
-      const { batches, scalarsOf } = stepAt(startStep);
-      const [batch] = batches;
-      const { context } = batch!.shape;
+      const { batches, scalarsOf } = lookAt(startStep);
+      const { inputs, shape } = batchOf(batches[0]!);
+      const { context } = shape;
       const plan = await planFor(context);
       if (!plan.profile) return undefined;
-      const dispatches = await plan.profile({ ...batch!.inputs, step: scalarsOf(0) });
+      const dispatches = await plan.profile({ ...inputs, step: scalarsOf(0) });
       const first = { tape: batchTape(context), times: batches.length, dispatches };
       if (accumulation === 1) return [first];
       const last = await (await update()).profile!({ step: scalarsOf(0) });
@@ -205,7 +243,8 @@ export function createTrainer(
       let draining = false;
       while (next < maxSteps || queue.length > 0) {
         if (next < maxSteps && queue.length < STEPS_IN_FLIGHT && !draining) {
-          queue.push(await start(next++));
+          const at = next++;
+          queue.push(await (team && ranks > 1 ? startOnRanks(team, at) : start(at)));
           draining = options.pauseAfter?.(next) ?? false;
           continue;
         }
@@ -226,7 +265,10 @@ export function createTrainer(
         };
       }
     },
-    dispose: () => disposeAll([...plans.values(), ...(updatePlan ? [updatePlan] : [])]),
+    dispose() {
+      rankStep?.dispose();
+      return disposeAll([...plans.values(), ...(updatePlan ? [updatePlan] : [])]);
+    },
   };
 }
 

@@ -50,7 +50,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   verify: ["train", "generate", "data", "io", "text", "model", "runtime", "autograd", "kernels", "core"],
   bench: ["train", "generate", "data", "model", "runtime", "gpu", "autograd", "kernels", "core"],
-  platform: ["data", "storage", "runtime", "gpu", "core"],
+  platform: ["train", "data", "storage", "runtime", "gpu", "core"],
   library: [...BELOW_LIBRARY],
   node: ["index", "library", "platform", ...BELOW_LIBRARY],
   browser: ["index", "library", "platform", ...BELOW_LIBRARY],

@@ -2,13 +2,16 @@
  * Loaded before the program (`node --import`), kills it where $GPT2_KILL_AT says: `op:N` before the N-th op that the CPU
  * computes, `file:N` before or `file:N:after` after the N-th call that a checkpoint makes of the file system. The last line on
  * standard error says where that was. `lose:N` kills no process but a device, after each N-th submit that it gets;
- * `poison:N` makes the results of the N-th op NaN, `poison:N:on` those of all from then on.
+ * `poison:N` makes the results of the N-th op NaN, `poison:N:on` those of all from then on; `throw:N` throws in place of the N-th op.
+ * Of ranks that MPI has started only that of $GPT2_KILL_RANK is meant, where there is such a number.
  */
 import fs from "node:fs";
 import promises from "node:fs/promises";
 import Module, { syncBuiltinESMExports } from "node:module";
 
-const [kind, at, moment] = (process.env.GPT2_KILL_AT ?? "none:0").split(":");
+const { GPT2_KILL_AT = "none:0", GPT2_KILL_RANK, OMPI_COMM_WORLD_RANK, PMI_RANK } = process.env;
+const meant = GPT2_KILL_RANK === undefined || GPT2_KILL_RANK === (OMPI_COMM_WORLD_RANK ?? PMI_RANK);
+const [kind, at, moment] = (meant ? GPT2_KILL_AT : "none:0").split(":");
 let calls = 0;
 // Those of the program itself, which is compiled or not.
 const { OPS } = await import(
@@ -31,6 +34,19 @@ if (kind === "op") {
       done.ops++;
       if (name === "embeddingBackward") done.backward++;
       if (name === "adamw") Object.assign(done, { steps: done.steps + 1, ops: 0, backward: 0 });
+    };
+  }
+}
+
+if (kind === "throw") {
+  for (const op of OPS) {
+    const { cpu, name } = op;
+    op.cpu = (...args) => {
+      if (++calls === Number(at)) {
+        fs.writeSync(2, `killed ${JSON.stringify({ kind, next: name })}\n`);
+        throw new Error(`${name}: thrown on purpose`);
+      }
+      cpu(...args);
     };
   }
 }

@@ -4,11 +4,12 @@ import { lineListener } from "../../report/lines.ts";
 import { REPORT_FILE } from "../../run/files.ts";
 import type { TrainPlan } from "../../run/plan.ts";
 import type { NoticeEntry, RunListener } from "../../train/events.ts";
+import type { Team } from "../../train/team.ts";
 import { duration } from "../numbers.ts";
 import { createPace } from "../progress.ts";
 import { type Bar, printable, terminal } from "../terminal.ts";
 import { planEvent } from "./json.ts";
-import { describeMemory, describePlan, formatLog } from "./print.ts";
+import { describeMemory, describePlan, describeRanks, formatLog } from "./print.ts";
 import { printSamples } from "./print-samples.ts";
 
 /** Notices of what the terminal is told by other words. */
@@ -19,8 +20,8 @@ export interface TerminalListener extends RunListener {
   stop(): void;
 }
 
-/** What a person, or a program that reads `--json`, sees of a run. */
-export function createTerminalListener(plan: TrainPlan): TerminalListener {
+/** What a person, or a program that reads `--json`, sees of a run. `team`: where several ranks train it. */
+export function createTerminalListener(plan: TrainPlan, team?: Team): TerminalListener {
   const { maxSteps } = plan.options;
   const pace = createPace(maxSteps);
   let bar: Bar | undefined;
@@ -40,6 +41,7 @@ export function createTerminalListener(plan: TrainPlan): TerminalListener {
   return {
     opened(adapter) {
       for (const line of describePlan(plan, adapter)) terminal.say(line);
+      if (team) terminal.say(describeRanks(team, plan));
     },
     prepared(entry) {
       directory = entry.path;

@@ -10,6 +10,7 @@ import {
 import { factsOf } from "../../run/facts.ts";
 import type { TrainPlan } from "../../run/plan.ts";
 import type { LogEntry, PreparedEntry } from "../../train/events.ts";
+import type { Team } from "../../train/team.ts";
 import { duration, grouped } from "../numbers.ts";
 import { type Field, printable } from "../terminal.ts";
 
@@ -25,6 +26,14 @@ export function describePlan(plan: TrainPlan, adapter: string): string[] {
     ...(parts === undefined ? [] : [`trains    ${parts}`]),
     `plan      ${describeSteps(facts)}`,
   ];
+}
+
+/** Of a run that several ranks train. */
+export function describeRanks({ size, name }: Pick<Team, "size" | "name">, { options }: TrainPlan): string {
+  const { accumulation = 1 } = options;
+  const each = Math.ceil(accumulation / size);
+  const most = accumulation % size === 0 ? "" : "at most ";
+  return `ranks     ${size} (${name}), ${most}${counted(each, "batch", "batches")} of each step on each`;
 }
 
 export function describeMemory({ deviceBytes, dispatches }: Omit<PreparedEntry, "path">): string {

@@ -3,16 +3,21 @@ import { writerOf } from "../../node/writer.ts";
 import { nodeFolder } from "../../platform/node/storage.ts";
 import type { OpenModel } from "../../run/model.ts";
 import { planTraining, type TrainPlan } from "../../run/plan.ts";
-import { alphabetOfRun } from "../../run/resume.ts";
+import { alphabetOfRun, charactersOf } from "../../run/resume.ts";
 import type { TrainSettings } from "../../run/settings/table.ts";
-import { type RunResult, trainRun } from "../../run/train-run.ts";
+import { followRun, type RunOptions, type RunResult, trainRun } from "../../run/train-run.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { charTokenizerOf } from "../../text/char.ts";
+import { ALONE } from "../../train/collective.ts";
 import type { RunListener, RunPhase } from "../../train/events.ts";
+import { createTeam, type Team } from "../../train/team.ts";
+import { STOPPED_CODE } from "../exit-codes.ts";
 import { createInterrupt, type Interrupt } from "../interrupt.ts";
 import { lossChart } from "../loss-chart.ts";
 import { memoryBudget } from "../memory.ts";
 import { openModel } from "../model-source.ts";
 import { homeOf, type RunPlace, readRunDirectory } from "../run-home.ts";
-import { openRuntime } from "../runtime.ts";
+import { openRuntime, type RuntimeOptions } from "../runtime.ts";
 import { withAbsolutePaths } from "../settings/paths.ts";
 import { printable, terminal } from "../terminal.ts";
 import { openTrainingData } from "./data.ts";
@@ -28,6 +33,8 @@ export interface TrainOptions extends RunPlace {
   readonly tune: boolean;
   /** Milliseconds since the start of the process after which to save and end. */
   readonly deadline?: number | undefined;
+  /** Ranks that train together; undefined: this process alone. */
+  readonly team?: Team | undefined;
 }
 
 /**
@@ -44,33 +51,39 @@ export async function runTraining(
     if (phase === "training") terminal.warn(`${by}: stopping after this step and saving; once more stops at once`);
     if (phase === "end") terminal.warn(`${by}: saving the model, and leaving out the rest; once more stops at once`);
   });
-  const { resume } = options;
-  await withPlan(settings, { resume, signal: interrupt.signal }, async (plan) => {
-    const home = homeOf(options, plan.settings.data?.[0], interrupt);
-    const watcher = createTerminalListener(plan);
+  const { resume, team } = options;
+  await withPlan(settings, { resume, signal: interrupt.signal, team }, async (plan) => {
     const follow: RunListener = {
       entered(next) {
         phase = next;
       },
     };
-    try {
-      const result = await trainRun(plan, {
-        home,
-        openRuntime: (wanted) => openRuntime(options.device, wanted),
-        signal: interrupt.signal,
-        listeners: [follow, watcher],
-        deadline: options.deadline,
-        mayBeFinished: options.mayBeFinished ?? false,
-        tune: options.tune,
-        budget: (runtime) => memoryBudget(runtime, options.memory),
-        version: VERSION,
-        writer: writerOf,
-      });
-      await tellResult(result, interrupt.requested);
-    } finally {
-      watcher.stop();
-    }
+    const common = {
+      team,
+      openRuntime: (wanted: RuntimeOptions) => openRuntime(options.device, wanted),
+      signal: interrupt.signal,
+      deadline: options.deadline,
+      mayBeFinished: options.mayBeFinished ?? false,
+      tune: options.tune,
+      budget: (runtime: Runtime) => memoryBudget(runtime, options.memory),
+    };
+    const reason =
+      team && team.rank > 0 ? await followRun(plan, { ...common, listeners: [follow] }) : await lead(common);
     if (interrupt.requested) process.exitCode = interrupt.exitCode;
+    else if (reason === "interrupted") process.exitCode = STOPPED_CODE;
+
+    async function lead(common: Omit<RunOptions, "home">): Promise<RunResult["reason"]> {
+      const home = homeOf(options, plan.settings.data?.[0], interrupt);
+      const watcher = createTerminalListener(plan, team);
+      try {
+        const listeners = [follow, watcher];
+        const result = await trainRun(plan, { ...common, home, listeners, version: VERSION, writer: writerOf });
+        await tellResult(result, interrupt.requested);
+        return result.reason;
+      } finally {
+        watcher.stop();
+      }
+    }
   });
 }
 
@@ -81,6 +94,8 @@ interface PlanFor {
   /** Nothing is written that stays. */
   readonly dry?: boolean;
   readonly signal?: AbortSignal;
+  /** Ranks that need it all: the first one opens, and keeps, what the others then find. */
+  readonly team?: Team | undefined;
 }
 
 /** Opens model and data of a run, for the length of `use`. */
@@ -89,29 +104,44 @@ export async function withPlan(
   options: PlanFor,
   use: (plan: TrainPlan) => Promise<void>,
 ): Promise<void> {
-  const { signal } = options;
-  const model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });
+  const { signal, team = createTeam(ALONE) } = options;
+  const opened: { model?: OpenModel | undefined; plan?: TrainPlan } = {};
+  const open = async (): Promise<void> => {
+    opened.model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });
+    opened.plan = await planRun(settings, opened.model, { ...options, alphabet });
+  };
+  let alphabet: Alphabet | undefined;
   try {
-    const plan = await planRun(settings, model, options);
-    try {
-      await use(plan);
-    } finally {
-      await plan.data.close();
-    }
+    alphabet = await team.lead(() => alphabetOf(settings, options));
+    await team.together(() => (team.rank === 0 ? open() : undefined));
+    await team.together(() => (team.rank === 0 ? undefined : open()));
+    await use(opened.plan!);
   } finally {
-    await model?.close();
+    await opened.plan?.data.close();
+    await opened.model?.close();
   }
+}
+
+/** The characters of a run that learnt some, of which the first rank alone has the directory. */
+interface Alphabet {
+  readonly characters: readonly string[];
+  readonly endToken: boolean;
+}
+
+async function alphabetOf(settings: TrainSettings, { resume }: PlanFor): Promise<Alphabet | undefined> {
+  const own = resume === undefined ? undefined : await alphabetOfRun(nodeFolder(resume), settings);
+  return own && { characters: charactersOf(own), endToken: own.endId !== undefined };
 }
 
 /** Opens the data of a run; close `plan.data` at the end. */
 export async function planRun(
   settings: TrainSettings,
   model?: OpenModel,
-  { resume, dry = false, signal }: PlanFor = {},
+  { dry = false, signal, alphabet }: Pick<PlanFor, "dry" | "signal"> & { alphabet?: Alphabet | undefined } = {},
 ): Promise<TrainPlan> {
   return planTraining(settings, {
     model,
-    tokenizer: resume === undefined ? undefined : await alphabetOfRun(nodeFolder(resume), settings),
+    tokenizer: alphabet && charTokenizerOf(alphabet.characters, alphabet),
     openData: (resolved, tokenizer) => openTrainingData(resolved, tokenizer, { dry, signal }),
     record: withAbsolutePaths,
   });

@@ -1,0 +1,67 @@
+/** Processes that `mpirun` or `srun` has started to train one model together. */
+import { Option } from "commander";
+import { launchedAs, openMpi } from "../platform/node/mpi.ts";
+import { type Collective, RankLostError } from "../train/collective.ts";
+import { createTeam, type Team } from "../train/team.ts";
+import { numberBetween } from "./numbers.ts";
+import { terminal } from "./terminal.ts";
+
+/** Seconds. */
+export const COLLECTIVE_TIMEOUT = 10;
+
+export function collectiveTimeoutOption(): Option {
+  return new Option(
+    "--collective-timeout <s>",
+    "of several ranks: seconds within which all end where one is not heard of any more",
+  )
+    .argParser(numberBetween(1, Number.POSITIVE_INFINITY))
+    .default(COLLECTIVE_TIMEOUT);
+}
+
+/** What still goes on by then of a rank whose run has failed is not waited for. */
+const LINGER_MS = 3_000;
+
+/**
+ * Does `work` as one of the ranks that were started with this process, of which the first speaks; where it is by itself, there is no
+ * team. Whatever becomes of the work, all ranks leave together, so that none waits for another for ever.
+ */
+export async function withRanks(
+  timeoutSeconds: number,
+  work: (team: Team | undefined, collective?: Collective) => Promise<void>,
+): Promise<void> {
+  const launched = launchedAs();
+  if (!launched) return work(undefined);
+  const { rank, size } = launched;
+  terminal.begin({ silent: rank > 0, who: `rank ${rank} of ${size}` });
+  const timeout = 1000 * timeoutSeconds;
+  const collective = openMpi(launched, { timeout });
+  const team = createTeam(collective);
+  try {
+    await work(team, collective);
+    await collective.leave();
+  } catch (error) {
+    if (error instanceof RankLostError) {
+      terminal.error(error.message);
+      return collective.abort(1);
+    }
+    lingerFor(timeout + LINGER_MS);
+    await within(timeout, async () => {
+      if (!team.knows(error)) await team.meet([], { error }).catch(() => {});
+      await collective.leave();
+    });
+    throw error;
+  }
+}
+
+/** Ends the process if it is still there by then. */
+function lingerFor(milliseconds: number): void {
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), milliseconds).unref();
+}
+
+/** Waits for `work`, but no longer than that, and whatever comes of it: the process ends anyhow. */
+async function within(milliseconds: number, work: () => Promise<void>): Promise<void> {
+  const late = new Promise<void>((resolve) => {
+    setTimeout(resolve, milliseconds).unref();
+  });
+  await Promise.race([work().catch(() => {}), late]);
+}

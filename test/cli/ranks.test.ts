@@ -1,0 +1,66 @@
+/** `gpt2 train` as people start it on several devices: under the MPIs of this machine. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launchedAs } from "../../src/platform/node/mpi.ts";
+import { contentsOf, gpt2, TINY_FLAGS, writeRecords } from "../support/killed-run.ts";
+import { startJob, testMpis } from "../support/mpi.ts";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const parent = mkdtempSync(join(tmpdir(), "gpt2-ranks-"));
+const data = join(parent, "data.txt");
+const common = `--data ${data} --max-steps 6 ${TINY_FLAGS} --batch-size 2 --device wasm:1 --eval-split 0.2 --eval-steps 3`;
+const whole = join(parent, "whole");
+
+afterAll(() => rmSync(parent, { recursive: true }));
+
+describe.skipIf(testMpis.length === 0)("with the bits of one process", () => {
+  beforeAll(async () => {
+    writeRecords(data);
+    const args = `train ${common} --gradient-accumulation-steps 4 --output-dir ${whole}`;
+    const { code, output } = await gpt2(main, args, "none");
+    expect(output).toContain("trained in");
+    expect(code).toBe(0);
+  });
+
+  test.each(testMpis)("2 ranks under $name, stopped at one of them, and gone on with by one process", async (mpi) => {
+    const directory = join(parent, mpi.name.replace(" ", "-"));
+    const args = `train ${common} --gradient-accumulation-steps 2 --output-dir ${directory} --max-hours 0.00001`;
+    const stopped = startJob(mpi, 2, main, args.split(" "));
+    expect(await stopped.ended, stopped.output()).toMatchObject({ code: 0 });
+    // One of them speaks.
+    expect(stopped.output().match(/^ranks {5}2 \(/gm)).toHaveLength(1);
+    expect(stopped.output()).toMatch(/--max-hours are over: stopped/);
+    const { code, output } = await gpt2(main, `train --resume ${directory} --device wasm:1`, "none");
+    expect(code, output).toBe(0);
+    const [got, wanted] = [contentsOf(directory), contentsOf(whole)];
+    for (const [name, value] of wanted) expect([name, got.get(name)]).toEqual([name, value]);
+  });
+
+  test.each(testMpis)("under $name a rank without its device ends all, and is named in one line", async (mpi) => {
+    const job = startJob(
+      mpi,
+      2,
+      main,
+      `train ${common} --output-dir ${join(parent, "none")} --device nosuch`.split(" "),
+    );
+    const { code } = await job.ended;
+    expect(code).toBe(5);
+    expect(job.output().match(/^gpt2: .*$/gm)).toEqual([expect.stringMatching(/^gpt2: rank 0 of 2: .*nosuch/)]);
+  });
+});
+
+test.each<[string, NodeJS.ProcessEnv, { rank: number; size: number } | undefined]>([
+  ["Open MPI", { OMPI_COMM_WORLD_RANK: "1", OMPI_COMM_WORLD_SIZE: "4" }, { rank: 1, size: 4 }],
+  ["MPICH", { PMI_RANK: "0", PMI_SIZE: "2" }, { rank: 0, size: 2 }],
+  ["srun with PMIx", { PMIX_RANK: "3", SLURM_STEP_NUM_TASKS: "8", SLURM_PROCID: "3" }, { rank: 3, size: 8 }],
+  ["srun", { SLURM_STEP_NUM_TASKS: "8", SLURM_PROCID: "5" }, { rank: 5, size: 8 }],
+  ["a batch script, which is one process", { SLURM_NTASKS: "8", SLURM_PROCID: "0" }, undefined],
+  ["one rank", { OMPI_COMM_WORLD_RANK: "0", OMPI_COMM_WORLD_SIZE: "1" }, undefined],
+  ["nobody", {}, undefined],
+])("knows by its environment that it was started by %s", (_, environment, wanted) => {
+  const found = launchedAs(environment);
+  expect(found && { rank: found.rank, size: found.size }).toEqual(wanted);
+});
