@@ -109,7 +109,8 @@ test.each(testAdapters.slice(0, 1))("on %s, a whole run trains without them", as
     runtime.close();
     return run;
   };
-  const [whole, cut] = [await train(gpu), await train(refusing(gpu, /matmul\/subgroup/))];
-  expect(cut.losses).not.toEqual(whole.losses);
+  const refuses = refusing(gpu, /matmul\/subgroup/);
+  const [whole, cut] = [await train(gpu), await train(refuses)];
+  expect(refuses.refused.size).toBeGreaterThan(0);
   expect(relativeL2(cut.losses, whole.losses)).toBeLessThan(1e-5);
 });

@@ -5,8 +5,10 @@ import { sequencesOf } from "../../src/data/sequence.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { logitsForm } from "../../src/train/classifier.ts";
 import { type Fit, type FitRequest, fitting, prepareWithin, trainerTapes } from "../../src/train/fit.ts";
 import { recordRows } from "../../src/train/rows.ts";
+import type { StepOptions } from "../../src/train/step.ts";
 import { createTrainer } from "../../src/train/trainer.ts";
 import { fakeGpu } from "../support/fake-gpu.ts";
 
@@ -14,8 +16,8 @@ const config = gpt2Config({ vocabSize: 65, contextLength: 128, width: 64, layers
 const layout = layoutParameters(config);
 const optimiser = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
 
-function tapesOf(fit: Fit) {
-  return trainerTapes(config, layout, { batch: 0, context: 128 }, optimiser, fit);
+function tapesOf(fit: Fit, options: StepOptions = optimiser) {
+  return trainerTapes(config, layout, { batch: 0, context: 128 }, options, fit);
 }
 
 function request(wanted: Fit, bytes?: number): { request: FitRequest; gpu: ReturnType<typeof fakeGpu> } {
@@ -125,6 +127,6 @@ test.each([1, 3])("a trainer takes what was predicted for it, %d passes a step",
   });
   await trainer.prepare();
   const fit = { batchSize: 2, accumulationSteps: accumulation, recompute: false };
-  const { bytes } = runtime.predict(tapesOf(fit), 0);
+  const { bytes } = runtime.predict(tapesOf(fit, { ...optimiser, logits: logitsForm(runtime.traits) }), 0);
   expect(gpu.bytes).toBe(bytes);
 });
