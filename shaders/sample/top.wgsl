@@ -2,10 +2,25 @@
 // softmax(logits). Each is the best of those behind the one before it: of lower logits, or of the same and a higher id.
 // logits: [B, V]; rows: [5, ROW_STRIDE]; ids, log_probabilities: [B, T TOP], at the place of the next token. A workgroup takes a row.
 
+struct Uniforms {
+  B: u32,
+  V: u32,
+  T: u32,
+  TOP: u32,
+  ROW_STRIDE: u32,
+}
+@group(0) @binding(15) var<uniform> u: Uniforms;
+
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> rows: array<u32>;
 @group(0) @binding(2) var<storage, read_write> ids: array<u32>;
 @group(0) @binding(3) var<storage, read_write> log_probabilities: array<f32>;
+
+// Columns of the rows' state, as in common.wgsl.
+const POSITION = 1u;
+const FINISHED = 2u;
+
+const LEAST_FLOAT = -3e38;
 
 var<workgroup> state: vec2u;
 
@@ -25,9 +40,9 @@ fn top_tokens(
     return;
   }
   let first = row * u.V;
-  let place = (row * u.T + before.y + 1u) * TOP;
+  let place = (row * u.T + before.y + 1u) * u.TOP;
 
-  var highest = BANNED;
+  var highest = LEAST_FLOAT;
   for (var id = lane; id < u.V; id += LANES) { highest = max(highest, logits[first + id]); }
   let top = maximum_of(highest, lane);
   var sum = Sum();
@@ -41,7 +56,7 @@ fn top_tokens(
 
   var last = u.V;
   var last_order = 0u;
-  for (var n = 0u; n < TOP; n++) {
+  for (var n = 0u; n < u.TOP; n++) {
     var best = u.V;
     var best_order = 0u;
     for (var id = lane; id < u.V; id += LANES) {

@@ -47,13 +47,10 @@ export const topTokensOp = defineOp({
     const [B, V] = logits.shape as [number, number];
     return [
       {
-        shader: [
-          ...(["lib/grid", "lib/pack1", "lib/sum"] as const),
-          ...(["sample/common", "sample/reduce", "sample/top"] as const),
-        ],
+        shader: ["lib/grid", "lib/pack1", "lib/sum", "sample/reduce", "sample/top"],
         entry: "top_tokens",
-        uniforms: { B, V, T: ids.shape[1]! / count, ROW_STRIDE: rows.shape[1]! },
-        sizes: { LANES: lanesOf(traits), TOP: count },
+        uniforms: { B, V, T: ids.shape[1]! / count, TOP: count, ROW_STRIDE: rows.shape[1]! },
+        sizes: { LANES: lanesOf(traits) },
         bind: [read("logits"), read("rows"), write("idsAfter"), write("logProbabilitiesAfter")],
         grid: gridOf(B, traits),
       },

@@ -76,7 +76,7 @@ export interface Model {
     text: string,
     options?: { readonly layers?: readonly number[]; readonly signal?: AbortSignal },
   ): Promise<TextAttention>;
-  /** The tokens whose rows of the embedding have the smallest angle to one's (an id, or the text of one token), the nearest first. */
+  /** The tokens whose rows of the embedding have the smallest angle to one's (an id, or the text of one token), 10 where nothing is said, the nearest first. */
   nearestTokens(token: number | string, count?: number): Promise<SimilarToken[]>;
   /** Saves it as Hugging Face has models: in a new folder (a path, or `name` of a storage), or into a map of files. */
   save(to: string | Folder | Map<string, Uint8Array>, name?: string): Promise<void>;

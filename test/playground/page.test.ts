@@ -559,6 +559,7 @@ describe.runIf(hasChromium)("the playground", () => {
           await page.selectOption(".language select", language);
           await expect.poll(() => page.evaluate(() => document.documentElement.lang)).toBe(language);
           expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+          if (language === "es") expect(await page.textContent("body")).not.toContain("lo dice en inglés");
           if (process.env.GPT2_SCREENS)
             await page.screenshot({
               path: join(process.env.GPT2_SCREENS, `${width}-${colorScheme}.png`),

@@ -193,8 +193,13 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     } catch (error) {
       // A worker that ended is told of once, by itself.
       if (error instanceof WorkerEnded || (error instanceof CallFailed && error.kind === "stopped")) return;
-      alert((error as Error).message);
+      alert(told(error as Error));
     }
+  }
+
+  /** What the library says, in the page's language where that is known. */
+  function told({ message }: Error): string {
+    return t().messages.translate(message) ?? `${message} ${t().inEnglish}`.trim();
   }
 
   function alert(message: string): void {
@@ -483,7 +488,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         const wish = { ...form, id: shown.id, count: wanted };
         set({ results: await client.call("sample", wish) });
       });
-      set({ sampling: false, coming: undefined });
+      set({ sampling: false, coming: undefined, results: state.results ?? writtenSoFar(form.prompt, state.coming) });
     },
     hush: () => void attempt(() => client.call("hush", null)),
     openInside: () =>
@@ -499,9 +504,9 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
   /** The settings of the page's address, unless they cannot be. */
   async function begin(): Promise<void> {
     await attempt(() => speak(localeAtStart()));
-    const refuse = ({ message }: Error): void => {
+    const refuse = (error: Error): void => {
       set({ choice: FIRST_CHOICE });
-      alert(t().linkProblem(message));
+      alert(t().linkProblem(told(error)));
     };
     try {
       state = { ...state, choice: fromFragment(location.hash) };
@@ -524,6 +529,12 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
 
   void begin();
   return app;
+}
+
+/** What there is of samples that were stopped. */
+function writtenSoFar(prompt: string, coming: State["coming"]): readonly Sampled[] | undefined {
+  if (!coming?.some((tokens) => tokens.length > 0)) return undefined;
+  return coming.map((tokens) => ({ prompt, text: tokens.map(({ text }) => text).join(""), ended: false, tokens }));
 }
 
 /** Seconds that the steps so far say of the rest. */

@@ -64,6 +64,19 @@ export function createInside(app: App): Inside {
     app.redraw();
   }
 
+  /** What was found of another device, or of another run's model, is not what is asked for now. */
+  let [greeting, shownId] = [app.state.greeting, app.state.shown?.id];
+  function forgetOthers(): void {
+    const { greeting: now, shown } = app.state;
+    if (now && now !== greeting) {
+      greeting = now;
+      state = { ...state, step: undefined, verify: undefined, gradcheck: undefined, checked: [] };
+    }
+    if (shown?.id === shownId) return;
+    shownId = shown?.id;
+    state = { ...state, attention: undefined, nearest: undefined };
+  }
+
   const works: { readonly [K in Work]: () => Promise<Partial<InsideState>> } = {
     async profile() {
       const { inputs, choice, base } = app.state;
@@ -167,6 +180,7 @@ export function createInside(app: App): Inside {
       set({ progress: { done, all }, checked: [...state.checked, report] });
     },
     view(): TemplateResult {
+      forgetOthers();
       const t = app.state.texts;
       const panels = { step: stepView, attention: attentionView, tokens: nearestView, checks: checksView };
       return html`

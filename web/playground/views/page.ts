@@ -82,7 +82,7 @@ function alertsView(app: App): TemplateResult {
     ${alerts.map(
       (message) => html`
         <p class="alert">
-          <span>${messageView(message, t)}</span>
+          <span>${message}</span>
           <button type="button" @click=${() => app.dismiss(message)} aria-label=${t.named(t.dismiss, message)}>
             ${t.dismiss}
           </button>

@@ -59,6 +59,10 @@ function tip(): HTMLElement {
   made.addEventListener("pointerleave", hide);
   document.body.append(made);
   addEventListener("scroll", place, { passive: true });
+  // Where a touch does not move the focus.
+  addEventListener("pointerdown", ({ target }) => {
+    if (!(target as Element).closest?.(`.token, #${TIP}`)) hide();
+  });
   return made;
 }
 

@@ -124,8 +124,10 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
         logProbabilities: true,
         topLogProbabilities: RIVALS + 1,
       });
+      const { eosTokenId } = model.config;
+      const ends = new Set([model.tokenizer.endId, ...(eosTokenId === null ? [] : [eosTokenId].flat())]);
       const chance = ({ id, logProbability }: TokenLogProbability): Chance => {
-        const end = model.tokenizer.specialIds.has(id);
+        const end = ends.has(id);
         return { text: end ? "" : model.tokenizer.decode([id]), end, probability: Math.exp(logProbability) };
       };
       const shownToken = (id: number, logProbability: number, top: readonly TokenLogProbability[]): ShownToken => {
@@ -144,6 +146,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
             const token = {
               ...shownToken(id, logProbability!, topLogProbabilities!),
               text: text.slice(sample.text.length),
+              end: false,
             };
             sample.text = text;
             sample.tokens.push(token);
@@ -162,10 +165,8 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
             if (rest !== "" && last) tokens[tokens.length - 1] = { ...last, text: last.text + rest };
             if (endId === undefined) return { ...one, tokens };
             const at = ids.length;
-            return {
-              ...one,
-              tokens: [...tokens, shownToken(endId, logProbabilities![at]!, topLogProbabilities![at]!)],
-            };
+            const end = shownToken(endId, logProbabilities![at]!, topLogProbabilities![at]!);
+            return { ...one, tokens: [...tokens, { ...end, text: "", end: true }] };
           });
         }
       } finally {

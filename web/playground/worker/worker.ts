@@ -204,6 +204,7 @@ function requireIdle(): void {
 
 async function trainStored(id: string): Promise<Outcome> {
   requireIdle();
+  checking?.abort(new StoppedError("a run begins"));
   const mine = { stop: new AbortController(), keep: false };
   training = mine;
   try {
