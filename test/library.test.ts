@@ -121,6 +121,7 @@ test.concurrent.each(COMPILERS)(
     const run = promisify(execFile)(process.execPath, [tsc, ...options, ...files], { cwd: folder });
     expect(await run.catch(({ stdout }) => ({ stdout }))).toMatchObject({ stdout: "" });
   },
+  180_000,
 );
 
 describe.each(testAdapters)("on %s", (adapter) => {
