@@ -115,7 +115,7 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "no two invocations have the same place",
   },
   {
-    shader: "matmul/matrix_2x2",
+    shader: "matmul/gpu/matrix_2x2",
     before: "for (var first = 0u; first < UNITS; first += subgroups) {",
     after: "for (var first = 0u; first <= UNITS; first += subgroups) {",
     why: "where it makes one more round, no unit is left: nothing is multiplied or stored",
@@ -235,12 +235,6 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     before: "return select(Stored(value), select(infinity, -infinity, value < vec4f()), abs(value) >= vec4f(65520.0));",
     after: "return select(Stored(value), select(infinity, -infinity, value <= vec4f()), abs(value) >= vec4f(65520.0));",
     why: "the sign is asked only of what is 65520 or more away from zero",
-  },
-  {
-    shader: "matmul/matrix_stage",
-    before: "const A_STRIDE = DEPTH + 8u;",
-    after: "const A_STRIDE = DEPTH;",
-    why: "what lies between rows keeps banks of memory apart, and holds nothing",
   },
   {
     shader: "matmul/plus_bias_residual",

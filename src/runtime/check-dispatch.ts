@@ -61,20 +61,28 @@ export function workgroupOf(dispatch: Pick<Dispatch, "shader" | "entry" | "const
     return terms.reduce((a, b) => a + b, 0);
   };
   const product = (term: string, expression: string): number => {
-    const factors = term.split("*").map((factor) => {
+    const [first = "", ...rest] = term.split(/([*/])/);
+    const numberOf = (factor: string): number => {
       const name = factor.trim();
       const value = given[name] ?? Number(name.replace(/u$/, ""));
       if (Number.isFinite(value)) return value;
       const constant = declared.constants.get(name);
       if (constant === undefined) throw new Error(`${dispatch.entry}: "${expression}" of its workgroup is not known`);
       return evaluate(constant);
-    });
-    return factors.reduce((a, b) => a * b, 1);
+    };
+    let value = numberOf(first);
+    // operators and what follows them; whole numbers
+    for (let i = 0; i < rest.length; i += 2) {
+      const factor = numberOf(rest[i + 1]!);
+      value = rest[i] === "*" ? value * factor : Math.floor(value / factor);
+    }
+    return value;
   };
   return {
     invocations: declared.size.map(evaluate).reduce((a, b) => a * b, 1),
-    bytes: declared.shared.reduce((sum, { element, count }) => {
-      return sum + elementBytes(dispatch.types?.[element] ?? element) * evaluate(count);
+    bytes: declared.shared.reduce((sum, { element, counts }) => {
+      const elements = counts.map(evaluate).reduce((a, b) => a * b, 1);
+      return sum + elementBytes(dispatch.types?.[element] ?? element) * elements;
     }, 0),
   };
 }
@@ -83,7 +91,13 @@ interface Declarations {
   /** Expressions of the workgroup's size in each dimension. */
   readonly size: readonly string[];
   readonly constants: ReadonlyMap<string, string>;
-  readonly shared: readonly { readonly element: string; readonly count: string }[];
+  readonly shared: readonly Shared[];
+}
+
+/** A shared variable: the type of its elements, and how many of them, of arrays of arrays a number each. */
+interface Shared {
+  readonly element: string;
+  readonly counts: readonly string[];
 }
 
 // What a shader's text says does not change; sizes and constants, which do, are left as names.
@@ -109,9 +123,11 @@ function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): 
 }
 
 /** "array<vec4f, DEPTH * SIDE>" as "vec4f", "DEPTH * SIDE" of them. */
-function sharedSize(type: string): { element: string; count: string } {
+function sharedSize(type: string): Shared {
   const array = /^array<(.+),\s*([^,]+?)\s*,?>$/.exec(type);
-  return array ? { element: array[1]!, count: array[2]! } : { element: type, count: "1" };
+  if (!array) return { element: type, counts: [] };
+  const { element, counts } = sharedSize(array[1]!);
+  return { element, counts: [array[2]!, ...counts] };
 }
 
 function elementBytes(type: string): number {

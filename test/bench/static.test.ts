@@ -98,8 +98,41 @@ describe.skipIf(missing !== undefined)("AMD's compiler", () => {
     }
   });
 
+  test.each(FAMILIES)(
+    "%s asks for the next slab of a product before it multiplies, and does little else",
+    async (family) => {
+      const products = (await kernelsOf(family)).filter(({ slab, shaders, types }) => {
+        return (
+          slab && shaders.at(-1) === "matmul/gpu/staged_64x64" && types.A === "vec4<f32>" && types.B === "vec4<f32>"
+        );
+      });
+      expect(products.length).toBeGreaterThan(5);
+      for (const kernel of products) {
+        expect(kernel.slab!.loadsAhead, nameOf(kernel)).toBe(true);
+        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(0.88);
+        const { multiplyAdds, vector } = kernel.loop!;
+        expect(multiplyAdds / (vector - kernel.sometimes!.vector), nameOf(kernel)).toBeGreaterThan(0.95);
+      }
+    },
+  );
+
+  test("RDNA 3 feeds its matrix units with a load from workgroup memory an instruction, in all products of f16", async () => {
+    const [report] = (await reports).filter(({ family }) => family === "navi31");
+    const half = report!.workloads.find(({ workload }) => workload === "step f16")!;
+    expect(half.onMatrixUnits).toBe(1);
+    const products = half.kernels.filter(({ slab }) => slab && slab.matrix > 0);
+    expect(products.length).toBeGreaterThan(4);
+    for (const kernel of products) {
+      const { matrix, ldsReads, vector } = kernel.slab!;
+      expect(ldsReads / matrix, nameOf(kernel)).toBeLessThanOrEqual(1);
+      expect(vector / matrix, nameOf(kernel)).toBeLessThan(14);
+    }
+  });
+
   test.each(FAMILIES)("%s: the classifier's products take what square ones take", async (family) => {
-    const products = (await kernelsOf(family)).filter(({ slab, types }) => slab && types.A === "vec4<f32>");
+    const products = (await kernelsOf(family)).filter(({ slab, types }) => {
+      return slab && types.Component === "f32" && types.A === "vec4<f32>";
+    });
     expect(products.length).toBeGreaterThan(5);
     const share = products.map(({ slab }) => slab!.vector / slab!.multiplyAdds);
     expect(Math.max(...share) / Math.min(...share)).toBeLessThan(1.2);

@@ -178,15 +178,15 @@ describe("a tuning", () => {
     layOut(tape, traits).dispatches.map(({ dispatch }) => dispatch.shader.at(-1));
 
   test("decides what a plan dispatches, and nothing else does", () => {
-    expect(shadersOf(DEFAULT_TRAITS)).toEqual(["matmul/staged_64x64"]);
+    expect(shadersOf(DEFAULT_TRAITS)).toEqual(["matmul/gpu/staged_64x64"]);
     expect(shadersOf({ ...DEFAULT_TRAITS, tuning })).toEqual(["matmul/staged_32x32", "matmul/reduce"]);
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: NO_TUNING })).toEqual(["matmul/staged_64x64"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: NO_TUNING })).toEqual(["matmul/gpu/staged_64x64"]);
   });
 
   test("that the adapter cannot do, or that names what is gone, leaves the default", () => {
     const choose = (variant: string) => ({ ...tuning, matmul: { [key]: { variant, splits: 1 } } });
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("subgroup8") })).toEqual(["matmul/staged_64x64"]);
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("of old") })).toEqual(["matmul/staged_64x64"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("subgroup8") })).toEqual(["matmul/gpu/staged_64x64"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("of old") })).toEqual(["matmul/gpu/staged_64x64"]);
   });
 
   test("comes back from JSON, and nothing else does", () => {
