@@ -25,6 +25,8 @@ export interface Traits {
   readonly subgroupMaxSize: number;
   /** The sizes and types in which subgroups multiply matrices as one operation; none where they do not. */
   readonly subgroupMatrices: readonly SubgroupMatrix[];
+  /** Its invocations have so few registers (GCN: 64 for each of four subgroups) that kernels should hold less. */
+  readonly fewRegisters?: boolean;
   /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads. */
   readonly software: boolean;
   /** What was measured on this adapter; where it says nothing, the defaults hold. */

@@ -21,7 +21,7 @@ export function checkDispatch(
     fail(`has workgroups of ${invocations} invocations, the limit is ${traits.maxInvocations}`);
   if (bytes > traits.maxWorkgroupBytes)
     fail(`wants ${bytes} bytes of workgroup memory, the limit is ${traits.maxWorkgroupBytes}`);
-  const written = new Set<Place>();
+  const written = new Map<Place, PlacedRegion[]>();
   dispatch.bind.forEach(({ tensor, access }, i) => {
     const { place, offset, size } = regions[i]!;
     if (size > traits.maxBindingBytes) fail(`binds ${size} bytes of ${tensor}, the limit is ${traits.maxBindingBytes}`);
@@ -30,8 +30,10 @@ export function checkDispatch(
     if (offset + size > Math.max(4, place.bytes))
       fail(`binds bytes ${offset} to ${offset + size} of ${tensor}, whose buffer has ${place.bytes}`);
     if (access === "write") {
-      if (written.has(place)) fail(`writes two bindings of one buffer, ${tensor} among them`);
-      written.add(place);
+      const others = written.get(place) ?? [];
+      if (others.some((other) => offset < other.offset + other.size && other.offset < offset + size))
+        fail(`writes the same bytes as two bindings, ${tensor} among them`);
+      written.set(place, [...others, regions[i]!]);
     }
   });
   dispatch.bind.forEach(({ tensor, access }, i) => {
@@ -82,7 +84,8 @@ export function workgroupOf(dispatch: Pick<Dispatch, "shader" | "entry" | "const
     invocations: declared.size.map(evaluate).reduce((a, b) => a * b, 1),
     bytes: declared.shared.reduce((sum, { element, counts }) => {
       const elements = counts.map(evaluate).reduce((a, b) => a * b, 1);
-      return sum + elementBytes(dispatch.types?.[element] ?? element) * elements;
+      const type = dispatch.types?.[element] ?? declared.aliases.get(element) ?? element;
+      return sum + elementBytes(type) * elements;
     }, 0),
   };
 }
@@ -91,6 +94,8 @@ interface Declarations {
   /** Expressions of the workgroup's size in each dimension. */
   readonly size: readonly string[];
   readonly constants: ReadonlyMap<string, string>;
+  /** Names of types. */
+  readonly aliases: ReadonlyMap<string, string>;
   readonly shared: readonly Shared[];
 }
 
@@ -111,10 +116,12 @@ function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): 
     const size = new RegExp(`@workgroup_size\\(([^)]*)\\)(?:\\s*@compute)?\\s*fn\\s+${entry}\\b`).exec(text)?.[1];
     if (size === undefined) throw new Error(`${entry}: its shaders have no entry point of this name`);
     const constants = text.matchAll(/^(?:const|override) (\w+)(?:: \w+)? = ([^;]+);/gm);
+    const aliases = text.matchAll(/^alias (\w+) = ([^;]+);/gm);
     const shared = text.matchAll(/^var<workgroup> \w+: ([^;]+);/gm);
     found = {
       size: size.split(","),
       constants: new Map(Array.from(constants, (match) => [match[1]!, match[2]!])),
+      aliases: new Map(Array.from(aliases, (match) => [match[1]!, match[2]!])),
       shared: Array.from(shared, (match) => sharedSize(match[1]!)),
     };
     known.set(key, found);

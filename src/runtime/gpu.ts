@@ -190,6 +190,7 @@ export function traitsOf(gpu: Gpu): Traits {
     subgroupMinSize: gpu.features.has("subgroups") ? gpu.info.subgroupMinSize : 0,
     subgroupMaxSize: gpu.features.has("subgroups") ? gpu.info.subgroupMaxSize : 0,
     subgroupMatrices: gpu.features.has("chromium-experimental-subgroup-matrix") ? gpu.info.subgroupMatrixConfigs : [],
+    fewRegisters: /^gcn/.test(gpu.info.architecture),
     software: gpu.kind !== "hardware",
   };
 }

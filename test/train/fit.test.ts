@@ -5,6 +5,7 @@ import { sequencesOf } from "../../src/data/sequence.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { logitsForm } from "../../src/train/classifier.ts";
 import { type Fit, type FitRequest, fitting, prepareWithin, trainerTapes } from "../../src/train/fit.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { createTrainer } from "../../src/train/trainer.ts";
@@ -15,7 +16,8 @@ const layout = layoutParameters(config);
 const optimiser = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
 
 function tapesOf(fit: Fit) {
-  return trainerTapes(config, layout, { batch: 0, context: 128 }, optimiser, fit);
+  const options = { ...optimiser, logits: logitsForm(createGpuRuntime(fakeGpu()).traits) };
+  return trainerTapes(config, layout, { batch: 0, context: 128 }, options, fit);
 }
 
 function request(wanted: Fit, bytes?: number): { request: FitRequest; gpu: ReturnType<typeof fakeGpu> } {

@@ -46,13 +46,13 @@ export function accessOf(
   // What is read past the last that counts is multiplied with zeros, or never stored.
   const wholeA = (along: number): number => (roomA >= Math.ceil(along / 4) * 4 ? 0 : along);
   const folder = reads === "fetches" ? "matmul/gpu" : "matmul";
-  const form = reads === "parts" ? "parts" : "a";
-  let aReader = `${folder}/${form}_scalar` as ShaderName;
-  if (a.column === 1 && fours(wholeA(K), a.row, a.starts)) aReader = `${folder}/${form}_rows` as ShaderName;
-  else if (a.row === 1 && fours(wholeA(M), a.column, a.starts)) aReader = `${folder}/${form}_columns` as ShaderName;
-  let bReader = `${folder}/b_scalar` as ShaderName;
-  if (b.column === 1 && fours(N, b.row, b.starts)) bReader = `${folder}/b_rows` as ShaderName;
-  else if (b.row === 1 && fours(K, b.column, b.starts)) bReader = `${folder}/b_columns` as ShaderName;
+  const [formA, formB] = [reads === "parts" ? "matmul/software/parts" : `${folder}/a`, `${folder}/b`];
+  let aReader = `${formA}_scalar` as ShaderName;
+  if (a.column === 1 && fours(wholeA(K), a.row, a.starts)) aReader = `${formA}_rows` as ShaderName;
+  else if (a.row === 1 && fours(wholeA(M), a.column, a.starts)) aReader = `${formA}_columns` as ShaderName;
+  let bReader = `${formB}_scalar` as ShaderName;
+  if (b.column === 1 && fours(N, b.row, b.starts)) bReader = `${formB}_rows` as ShaderName;
+  else if (b.row === 1 && fours(K, b.column, b.starts)) bReader = `${formB}_columns` as ShaderName;
   const packY = fours(COLUMNS, y.row, y.starts) ? 4 : 1;
   const operands = reads === "elements" || reads === "strides" ? [] : [aReader, bReader];
   const [packA, packB] = [packOf(aReader), packOf(bReader)];

@@ -7,6 +7,8 @@ import type { Product } from "./product.ts";
 /** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
 export interface MatmulVariant {
   readonly name: string;
+  /** Where it can be the fastest: on GPUs, on software drivers (their shaders are in folders of these names), or on both. */
+  readonly wing: "gpu" | "software" | "both";
   /** The last of the joined shaders: it has the entry point. */
   readonly shader: ShaderName;
   /**
@@ -40,6 +42,7 @@ export interface MatmulVariant {
 }
 
 const REGISTERS = {
+  wing: "both",
   shader: "matmul/registers_8x4",
   reads: "blocks",
   library: ["matmul/block", "matmul/place"],
@@ -51,7 +54,12 @@ const REGISTERS = {
 
 const SUBGROUPS = ["subgroups"] as const;
 
-const STAGED = { ...REGISTERS, library: ["matmul/block", "matmul/place", "matmul/stage"], constants: {} } as const;
+const STAGED = {
+  ...REGISTERS,
+  wing: "gpu",
+  library: ["matmul/block", "matmul/place", "matmul/stage"],
+  constants: {},
+} as const;
 
 /** Its tile, invocations and memory are those of the adapter's matrices. */
 const MATRICES = {
@@ -67,6 +75,7 @@ const MATRICES = {
 export const matmulVariants: readonly MatmulVariant[] = [
   {
     name: "naive",
+    wing: "both",
     shader: "matmul/naive",
     reads: "elements",
     library: [],
@@ -91,9 +100,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup8",
-    shader: "matmul/subgroup8_16x4",
+    wing: "software",
+    shader: "matmul/software/subgroup8_16x4",
     reads: "parts",
-    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share8", "matmul/block", "matmul/place"],
     tile: [16, 32],
     invocations: 8,
     constants: {},
@@ -103,7 +113,8 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup4",
-    shader: "matmul/subgroup4_32x8",
+    wing: "software",
+    shader: "matmul/software/subgroup4_32x8",
     reads: "strides",
     library: ["matmul/place"],
     tile: [32, 32],
@@ -116,9 +127,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup4-narrow",
-    shader: "matmul/subgroup4_16x4",
+    wing: "software",
+    shader: "matmul/software/subgroup4_16x4",
     reads: "parts",
-    library: ["matmul/share4", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share4", "matmul/block", "matmul/place"],
     tile: [16, 16],
     invocations: 4,
     constants: {},
@@ -128,9 +140,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup8-few",
-    shader: "matmul/subgroup8_8x4",
+    wing: "software",
+    shader: "matmul/software/subgroup8_8x4",
     reads: "parts",
-    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share8", "matmul/block", "matmul/place"],
     tile: [8, 32],
     invocations: 8,
     constants: {},
@@ -140,9 +153,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup8-few-wide",
-    shader: "matmul/subgroup8_8x8",
+    wing: "software",
+    shader: "matmul/software/subgroup8_8x8",
     reads: "parts",
-    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share8", "matmul/block", "matmul/place"],
     tile: [8, 64],
     invocations: 8,
     constants: {},
@@ -152,9 +166,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup4-few",
-    shader: "matmul/subgroup4_8x8",
+    wing: "software",
+    shader: "matmul/software/subgroup4_8x8",
     reads: "parts",
-    library: ["matmul/share4", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share4", "matmul/block", "matmul/place"],
     tile: [8, 32],
     invocations: 4,
     constants: {},
@@ -164,7 +179,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...STAGED,
     name: "staged32",
-    shader: "matmul/staged_32x32",
+    shader: "matmul/gpu/staged_32x32",
     tile: [32, 32],
     invocations: 64,
     depth: 16,
@@ -185,7 +200,8 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "vectors",
-    shader: "matmul/vectors",
+    wing: "gpu",
+    shader: "matmul/gpu/vectors",
     tile: [8, 32],
     invocations: 128,
     constants: {},
@@ -232,6 +248,11 @@ const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
 /** Shorter stretches of K are not worth a second pass, and more of them not either. */
 const LEAST_STRETCH = 128;
 const MOST_SPLITS = 16;
+
+/** Whether a variant may be the fastest on this adapter. */
+export function mayWin({ wing }: MatmulVariant, { software }: Traits): boolean {
+  return wing === "both" || wing === (software ? "software" : "gpu");
+}
 
 /** What is used where nothing was tuned. */
 export function defaultVariant(product: Product, traits: Traits): MatmulVariant {
