@@ -152,8 +152,12 @@ function slabOf(dispatch: Dispatch, loops: readonly Loop[], main: Loop | undefin
   if (times <= 1) return { ...main.mix, loadsAhead: main.loadsAhead };
   const around = main.parent === undefined ? undefined : loops[main.parent];
   if (!around || !Number.isInteger(times)) return undefined;
+  // The last slab may have rows to leave out; the others do not go there.
+  const rare = around.sometimes.multiplyAdds + around.sometimes.matrix === 0 ? around.sometimes : undefined;
   const names = Object.keys(main.mix) as (keyof Mix)[];
-  const mix = Object.fromEntries(names.map((name) => [name, around.mix[name] + (times - 1) * main.mix[name]]));
+  const again = (name: keyof Mix): number => (times - 1) * (main.mix[name] - main.sometimes[name]);
+  const counted = (name: keyof Mix): number => around.mix[name] + again(name) - (rare?.[name] ?? 0);
+  const mix = Object.fromEntries(names.map((name) => [name, counted(name)]));
   return { ...(mix as unknown as Mix), loadsAhead: around.loadsAhead };
 }
 

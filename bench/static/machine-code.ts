@@ -63,13 +63,12 @@ export function loopsOf(assembly: string): Loop[] {
     const within = ranges.filter((_, child) => parents[child] === i);
     const instructionsOf = (wanted: (at: number) => boolean): string[] =>
       blocks.flatMap(({ instructions }, at) => (at >= begin && at <= end && wanted(at) ? instructions : []));
-    const all = instructionsOf(() => true);
     const own = instructionsOf((at) => !within.some(([from, to]) => from <= at && at <= to));
     const skipped = skippedBlocks(blocks, places, begin, end);
     const sometimes = instructionsOf((at) => skipped.has(at) && !within.some(([from, to]) => from <= at && at <= to));
     return {
-      ...{ depth: depthOf(i), parent: parents[i], loadsAhead: loadsAhead(all) },
-      ...{ mix: mixOf(all), own: mixOf(own), sometimes: mixOf(sometimes) },
+      ...{ depth: depthOf(i), parent: parents[i], loadsAhead: loadsAhead(instructionsOf((at) => !skipped.has(at))) },
+      ...{ mix: mixOf(instructionsOf(() => true)), own: mixOf(own), sometimes: mixOf(sometimes) },
     };
   });
 }
@@ -160,21 +159,21 @@ function mixOf(instructions: readonly string[]): Mix {
 }
 
 /**
- * Whether a loop asks for what it needs next before it computes: half of its multiply-adds, or matrix instructions, at least stand
- * between a load from memory and the next wait for one.
+ * Whether a loop asks for what it needs next before it computes: during half of its multiply-adds, or matrix instructions, at least,
+ * loads from memory are under way.
  */
 function loadsAhead(instructions: readonly string[]): boolean {
-  const computes = (text: string): boolean => MULTIPLY_ADD.test(text) || MATRIX.test(text) || /v_dual_fma/.test(text);
-  const all = instructions.filter(computes).length;
-  let [inFlight, hidden, most] = [false, 0, 0];
-  for (const text of instructions) {
-    if (/^(buffer|global)_load/.test(text)) inFlight = true;
-    // vmcnt(0) and the like; RDNA 4 has counters of their own
-    else if (/^s_wait(cnt vmcnt|cnt.*vmcnt|_loadcnt)/.test(text)) {
-      inFlight = false;
-      most = Math.max(most, hidden);
-      hidden = 0;
-    } else if (inFlight && computes(text)) hidden++;
+  let [underWay, all, hidden] = [0, 0, 0];
+  // The first turn begins with what the one before it would have left: the second is counted.
+  for (const counts of [false, true]) {
+    for (const text of instructions) {
+      if (/^(buffer|global)_load/.test(text)) underWay++;
+      const [, left] = /^s_wait(?:cnt\b.*vmcnt\(|_loadcnt )(\w+)/.exec(text) ?? [];
+      if (left !== undefined) underWay = Math.min(underWay, Number(left));
+      if (!counts || !(MULTIPLY_ADD.test(text) || MATRIX.test(text) || /v_dual_fma/.test(text))) continue;
+      all++;
+      if (underWay > 0) hidden++;
+    }
   }
-  return all > 0 && Math.max(most, hidden) * 2 >= all;
+  return all > 0 && hidden * 2 >= all;
 }

@@ -1,7 +1,7 @@
 /** Mutants that compute the same, and why; named by the lines before and after the change. */
 export const EQUIVALENT: readonly { shader: string; before: string; after: string; why: string }[] = [
   {
-    shader: "attention/backward_keys",
+    shader: "attention/gpu/backward_keys",
     before: "let j = min(place.first + r, u.T - 1u);",
     after: "let j = min(place.first + r, u.T + 1u);",
     why: "KEYS is 1 in every dispatch, so j is place.first, which is less than T here",
@@ -49,7 +49,7 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "at 0 the tail is 1/2, and so is what is left of 1",
   },
   {
-    shader: "matmul/staged_32x32",
+    shader: "matmul/gpu/staged_32x32",
     before: "if (column >= u.N) {",
     after: "if (false) {",
     why: "it spares work: what lies past the last column is not stored",
@@ -67,13 +67,13 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "only rows past the last read another start, and what they compute is used by nobody",
   },
   {
-    shader: "attention/panel_keys",
+    shader: "attention/software/panel_keys",
     before: "if (j >= min(u.T, rows_end())) { return; }",
     after: "if (false) { return; }",
     why: "it spares work: later keys get zeros, which the slices with their own rows replace",
   },
   {
-    shader: "attention/forward",
+    shader: "attention/gpu/forward",
     before: "s[r] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));",
     after: "s[r + 1u] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));",
     why: "QUERIES is 1 in every dispatch, so s has one element, which any index is clamped to",
@@ -97,7 +97,7 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "it decides in which order blocks are staged, not which",
   },
   {
-    shader: "matmul/parts_columns",
+    shader: "matmul/software/parts_columns",
     before: "return (start + min(row + lane / 4u * 4u, (u.M - 1u) / 4u * 4u) + lane % 4u * u.A_K) / 4u;",
     after: "return (start + min(row + lane / 4u * 5u, (u.M - 1u) / 4u * 4u) + lane % 4u * u.A_K) / 4u;",
     why: "row, M and A_K are multiples of 4, so that a fifth is lost when the place is divided by 4",
@@ -115,7 +115,7 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "no two invocations have the same place",
   },
   {
-    shader: "matmul/matrix_2x2",
+    shader: "matmul/gpu/matrix_2x2",
     before: "for (var first = 0u; first < UNITS; first += subgroups) {",
     after: "for (var first = 0u; first <= UNITS; first += subgroups) {",
     why: "where it makes one more round, no unit is left: nothing is multiplied or stored",
@@ -177,19 +177,19 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "a product is the same either way",
   },
   {
-    shader: "matmul/parts_rows",
+    shader: "matmul/software/parts_rows",
     before: "return (start + min(row + lane, u.M - 1u) * u.A_ROW) / 4u;",
     after: "return (start + min(row + lane, u.M + 1u) * u.A_ROW) / 4u;",
     why: "what is read for rows past the last is never stored, and a read past the end is harmless in WebGPU",
   },
   {
-    shader: "attention/forward",
+    shader: "attention/gpu/forward",
     before: "let at = q_at(place, min(first + r, u.T - 1u)) + lane;",
     after: "let at = q_at(place, min(first + r, u.T)) + lane;",
     why: "only rows past the last are read elsewhere, and what they give is not stored",
   },
   {
-    shader: "attention/panels",
+    shader: "attention/software/panels",
     before: "const LOWEST = -3.0e38;",
     after: "const LOWEST = -3.30000000e+38;",
     why: "any number below every score does",
@@ -217,12 +217,6 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     before: "partials[(u.FIRST_CHUNK + chunk) * packs + c] = gain_sum;",
     after: "partials[(chunk + u.FIRST_CHUNK) * packs + c] = gain_sum;",
     why: "a sum is the same either way",
-  },
-  {
-    shader: "matmul/matrix_stage",
-    before: "const A_STRIDE = DEPTH + 8u;",
-    after: "const A_STRIDE = DEPTH;",
-    why: "what lies between rows keeps banks of memory apart, and holds nothing",
   },
   {
     shader: "matmul/plus_bias_residual",
@@ -255,19 +249,19 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "only rows past the last read another start, and what they compute is used by nobody",
   },
   {
-    shader: "attention/panel_keys",
+    shader: "attention/software/panel_keys",
     before: "if (j >= min(u.T, rows_end())) { return; }",
     after: "if (j >= max(u.T, rows_end())) { return; }",
     why: "it spares work: later keys get zeros, which the slices with their own rows replace",
   },
   {
-    shader: "attention/panel_put",
+    shader: "attention/software/panel_put",
     before: "let at = y_at(item, vec4u(i)).x;",
     after: "let at = y_at(item, vec4u(i)).y;",
     why: "all four are the same place",
   },
   {
-    shader: "attention/panels",
+    shader: "attention/software/panels",
     before: "return first_key(item.b, i) / 8u * 2u;",
     after: "return first_key(item.b, i) / 8u;",
     why: "it spares work: all kernels begin earlier, at keys that the row does not see and gives no weight",

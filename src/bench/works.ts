@@ -144,8 +144,10 @@ export function matmulWork(
   types: ProductTypes = ALL_F32,
 ): OpWork {
   const attrs = { ...given, result: types.y };
-  const a = spread(attrs.transposeA ? [k, m] : [m, k], 1, 1, types.a);
-  const b = spread(attrs.transposeB ? [n, k] : [k, n], 2, 1, types.b);
+  // Matrix units round an operand of f32 beside one of f16: its numbers are such that nothing is rounded.
+  const held = types.a === "f16" || types.b === "f16" ? "f16" : "f32";
+  const a = { ...spread(attrs.transposeA ? [k, m] : [m, k], 1, 1, held), dtype: types.a };
+  const b = { ...spread(attrs.transposeB ? [n, k] : [k, n], 2, 1, held), dtype: types.b };
   return {
     work: "",
     op: any(matmulOp),

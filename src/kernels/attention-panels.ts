@@ -93,7 +93,7 @@ export const PANEL_KERNELS: PanelForm = {
       const bind = [read(source, spanOf(x)), within, read(panels), write(to, spanOf(y))];
       const result = to === "sums" ? "f32" : dtype;
       return kernel(entry, items, slice, PANEL_KERNELS, sizes, traits, {
-        library: ["attention/panel_put"],
+        library: ["attention/software/panel_put"],
         x,
         y,
         bind,
@@ -116,7 +116,7 @@ function passes(slice: Slice, form: PanelForm, sizes: AttentionSizes, traits: Tr
   const { stretch, rows } = slice;
   const step = stepOf(sizes);
   const { bind: within } = bounds(sizes);
-  const library = ["lib/philox", "lib/step", "attention/kept"] as const;
+  const library = ["lib/philox", "lib/step", "attention/software/kept"] as const;
   return {
     softmax: (panels: string) => {
       const bind = [step, within, write(panels), write("logSumExp")];
@@ -139,7 +139,7 @@ function packOf({ D }: AttentionSizes): 1 | 4 {
   return D % 4 === 0 ? 4 : 1;
 }
 
-/** What one of the kernels of shaders/attention/panel_*.wgsl has of its own. */
+/** What one of the kernels of shaders/attention/software/panel_*.wgsl has of its own. */
 interface PanelKernel {
   readonly library?: readonly ShaderName[];
   readonly x?: View;
@@ -165,10 +165,10 @@ function kernel(
   const entry = `panel_${name}` as const;
   return {
     shader: [
-      ...(["lib/grid", `lib/pack${pack}`, storeShader(result, pack), "attention/panels"] as const),
+      ...(["lib/grid", `lib/pack${pack}`, storeShader(result, pack), "attention/software/panels"] as const),
       bounds(sizes).shader,
       ...library,
-      `attention/${entry}`,
+      `attention/software/${entry}`,
     ],
     entry,
     types: { X: storedType(dtype, pack) },

@@ -113,10 +113,10 @@ const WORKGROUP = 64;
 
 /**
  * Rows, or keys, that invocations hold at a time: each load then serves so many. Quads hold as many as take 64 registers a tensor
- * forward and 32 backward, where there are twice the tensors.
+ * forward and 32 backward, where there are twice the tensors; one where registers are few.
  */
-function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes): number {
-  if (lanes === 1) return 1;
+function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes, { fewRegisters }: Traits): number {
+  if (lanes === 1 || fewRegisters) return 1;
   const most = D <= 64 ? 4 : 2;
   return entry === "forward" ? most : most / 2;
 }
@@ -138,14 +138,14 @@ function kernel(
 ): Omit<Dispatch, "bind"> {
   const { T, H, D, scale, dropped, stream, dtype } = sizes;
   const pack = D % 4 === 0 ? 4 : 1;
-  const held = heldRows(entry, sizes, lanes);
+  const held = heldRows(entry, sizes, lanes, traits);
   const rowsOfGroup = (WORKGROUP / lanes) * held;
   return {
     shader: [
       ...(["lib/grid", "lib/philox", "lib/step", `lib/pack${pack}`, storeShader(dtype, pack)] as const),
-      ...(["attention/common", "attention/drops"] as const),
-      lanes === 4 ? "attention/lane_quad" : "attention/lane_alone",
-      ...([bounds(sizes).shader, `attention/${entry}`] as const),
+      ...(["attention/gpu/common", "attention/gpu/drops"] as const),
+      lanes === 4 ? "attention/gpu/lane_quad" : "attention/gpu/lane_alone",
+      ...([bounds(sizes).shader, `attention/gpu/${entry}`] as const),
     ],
     entry,
     ...(lanes === 4 ? { enable: ["subgroups"] as const } : {}),

@@ -1,5 +1,5 @@
 import { bytesPerElement, type DType, WORD_BYTES } from "../core/dtype.ts";
-import { type Binding, type Dispatch, grid1d, read, spansOf, storedType, write } from "./dispatch.ts";
+import { type Binding, type Dispatch, grid1d, gridOf, read, spansOf, storedType, write } from "./dispatch.ts";
 import { defineOp, expectFloat, f16, f32, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 import { at, sumOverRows } from "./wasm.ts";
@@ -25,6 +25,7 @@ export const columnSumOp = defineOp({
   },
   gpu: ({ x }, _outputs, _attrs, traits) => {
     const N = x.shape[1]!;
+    if (inOnePass(x, traits)) return [onePass(x, traits)];
     const { parts, stretches } = partsOf(x, traits);
     if (stretches <= 1)
       return [columnSums(x.shape[0]!, N, Math.max(1, x.shape[0]!), 0, read("x"), write("y"), x.dtype, traits)];
@@ -40,7 +41,9 @@ export const columnSumOp = defineOp({
   scratch: ({ x }, _attrs, traits) => {
     const { stretches } = partsOf(x, traits);
     const none: Record<string, { dtype: "f32"; length: number }> = {};
-    return stretches > 1 ? { partials: { dtype: "f32", length: stretches * x.shape[1]! } } : none;
+    return stretches > 1 && !inOnePass(x, traits)
+      ? { partials: { dtype: "f32", length: stretches * x.shape[1]! } }
+      : none;
   },
   cost: ({ x }, { y }) => {
     const [M, N] = x.shape as [number, number];
@@ -56,6 +59,38 @@ export const columnSumOp = defineOp({
 
 export function columnSum(x: Value): Value {
   return columnSumOp.apply({ x }).y;
+}
+
+/** Columns, and invocations, of a workgroup of shaders/gpu/column_lanes.wgsl. */
+const GROUP_COLUMNS = 8;
+const GROUP_LANES = 256;
+
+/** Whether a GPU sums down the columns of tensors of this shape in one pass: it can as long as one binding covers each. */
+export function sumsColumnsAtOnce(elements: number, dtypes: readonly DType[], traits: Traits): boolean {
+  const bytes = Math.max(...dtypes.map(bytesPerElement)) * elements;
+  return !traits.software && traits.maxInvocations >= GROUP_LANES && bytes <= traits.maxBindingBytes;
+}
+
+/** Workgroups of shaders/gpu/column_lanes.wgsl. */
+export function columnGroups(columns: number, traits: Traits): [number, number, number] {
+  return gridOf(Math.ceil(columns / GROUP_COLUMNS), traits);
+}
+
+function inOnePass(x: TensorType, traits: Traits): boolean {
+  return sumsColumnsAtOnce(x.shape[0]! * x.shape[1]!, [x.dtype], traits);
+}
+
+function onePass(x: TensorType, traits: Traits): Dispatch {
+  const [M, N] = x.shape as [number, number];
+  const pack = N % 4 === 0 ? 4 : 1;
+  return {
+    shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "gpu/column_lanes", "gpu/column_sum"],
+    entry: "column_sum",
+    types: { X: storedType(x.dtype, pack) },
+    uniforms: { M, N },
+    bind: [read("x"), write("y")],
+    grid: columnGroups(N, traits),
+  };
 }
 
 /** What one binding covers of x, cut into stretches that are summed side by side. */
@@ -95,7 +130,7 @@ function columnSums(
   // Without rows one empty stretch is left, which writes zeros.
   const stretches = Math.max(1, Math.ceil(M / rows));
   return {
-    shader: ["lib/grid", "lib/pack1", "lib/sum", "column_sum"],
+    shader: ["lib/grid", "lib/pack1", "lib/sum", "software/column_sum"],
     entry: "column_sum",
     types: { X: storedType(dtype, 1) },
     uniforms: { M, N, ROWS: rows, STRETCHES: stretches, FIRST: first },

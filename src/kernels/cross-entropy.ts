@@ -16,8 +16,12 @@ import type { Traits } from "./traits.ts";
 import { at, eachRow, real } from "./wasm.ts";
 
 const WORKGROUP = 64;
-/** Invocations that share a row on a GPU. */
+/** Invocations that share a row on a GPU, where it has workgroups of as many: a power of 2. */
 const ROW_LANES = 256;
+
+function rowLanes({ maxInvocations }: Traits): number {
+  return Math.min(ROW_LANES, 2 ** Math.floor(Math.log2(maxInvocations)));
+}
 /** Rows of a workgroup where each invocation has one: ROW_WORKGROUP of lib/row_alone.wgsl. */
 const ROWS_ALONE = 16;
 
@@ -89,7 +93,7 @@ export const crossEntropyOp = defineOp({
         ],
         entry: "cross_entropy",
         types: { LOGITS: storedType(logits.dtype, pack) },
-        ...(traits.software ? {} : { sizes: { ROW_LANES } }),
+        ...(traits.software ? {} : { sizes: { ROW_LANES: rowLanes(traits) } }),
         uniforms: { R: rows, WIDTH: width, V: columns || width, FIRST: span.offset / width, SMOOTHING: smoothing },
         bind: [read("logits", span), read("labels"), write("loss"), write("logSumExp")],
         grid: gridOf(traits.software ? Math.ceil(rows / ROWS_ALONE) : rows, traits),
@@ -169,7 +173,7 @@ export const crossEntropyBackwardOp = defineOp({
       shader: [
         ...(["lib/grid", `lib/pack${pack}`, storeShader(dlogits.dtype, pack)] as const),
         logits ? "cross_entropy/logits_apart" : "cross_entropy/logits_in_place",
-        traits.software ? "cross_entropy/backward_elements" : "cross_entropy/backward_rows",
+        traits.software ? "cross_entropy/software/backward" : "cross_entropy/gpu/backward",
       ] as const,
       entry: "cross_entropy_backward",
       ...backwardGrid(span, width, pack, traits),
@@ -240,7 +244,8 @@ function backwardGrid(
 ): Pick<Dispatch, "grid"> & Partial<Pick<Dispatch, "sizes">> {
   if (traits.software) return { grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits) };
   const [y, z] = gridOf(span.length / width, traits);
-  return { grid: [Math.ceil(width / pack / ROW_LANES), y, z], sizes: { ROW_LANES } };
+  const lanes = rowLanes(traits);
+  return { grid: [Math.ceil(width / pack / lanes), y, z], sizes: { ROW_LANES: lanes } };
 }
 
 /** Throws where a label is neither in [0, V) nor ignored: such a label would read past its row. */

@@ -1,6 +1,18 @@
 import type { DType, FloatDType } from "../core/dtype.ts";
 import { rowsAndColumns, sizeOf } from "../core/shape.ts";
-import { type Dispatch, grid1d, gridOf, read, type Span, spansOf, storedType, storeShader, write } from "./dispatch.ts";
+import { columnGroups, sumsColumnsAtOnce } from "./column-sum.ts";
+import {
+  type Dispatch,
+  grid1d,
+  gridOf,
+  read,
+  type Scratch,
+  type Span,
+  spansOf,
+  storedType,
+  storeShader,
+  write,
+} from "./dispatch.ts";
 import { defineOp, expectFloat, expectType, f16, f32, type OpCase, type TensorType, type Value } from "./op.ts";
 import type { Traits } from "./traits.ts";
 import { at, eachRow, real, sumOverRows } from "./wasm.ts";
@@ -208,15 +220,28 @@ export const layerNormParametersOp = defineOp({
       ["dbias", columns],
     ]);
   },
-  scratch: ({ x, dy }, _attrs, traits) => {
+  scratch: ({ x, dy }, _attrs, traits): Readonly<Record<string, Scratch>> => {
+    if (sumsColumnsAtOnce(sizeOf(x.shape), [x.dtype, dy.dtype], traits)) return {};
     const { chunks } = chunksOf(x, dy, traits);
     return { partials: { dtype: "f32", length: 2 * chunks * (x.shape.at(-1) ?? 1) } };
   },
   gpu: ({ x, dy }, _outputs, _attrs, traits): Dispatch[] => {
     const { spans, chunks, columns } = chunksOf(x, dy, traits);
     const pack = columns % 4 === 0 ? 4 : 1;
+    if (sumsColumnsAtOnce(sizeOf(x.shape), [x.dtype, dy.dtype], traits)) {
+      return [
+        {
+          shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "gpu/column_lanes", "gpu/layer_norm_parameters"],
+          entry: "parameters",
+          types: { DY: storedType(dy.dtype, pack) },
+          uniforms: { ROWS: sizeOf(x.shape) / columns, C: columns },
+          bind: [...["x", "mean", "rstd", "dy"].map((name) => read(name)), write("dgain"), write("dbias")],
+          grid: columnGroups(columns, traits),
+        },
+      ];
+    }
     const common = {
-      shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "layer_norm_parameters"],
+      shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "software/layer_norm_parameters"],
       types: { DY: storedType(dy.dtype, pack) },
     } as const;
     const partial = spans.map(({ span, rows, first, firstChunk }) => ({

@@ -31,6 +31,8 @@ export interface Traits {
   readonly subgroupMaxSize: number;
   /** The sizes and types in which subgroups multiply matrices as one operation; none where they do not. */
   readonly subgroupMatrices: readonly SubgroupMatrix[];
+  /** Its invocations have so few registers (GCN: 64 for each of four subgroups) that kernels should hold less. */
+  readonly fewRegisters?: boolean;
   /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads, and arrays of an invocation are memory. */
   readonly software: boolean;
   /** Variants that did not compile here, as dispatches name them: they are no choice. */

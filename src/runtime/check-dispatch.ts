@@ -24,7 +24,7 @@ export function checkDispatch(
   const { length: buffers } = dispatch.bind;
   if (buffers > traits.maxStorageBuffers)
     fail(`binds ${buffers} tensors, the limit is ${traits.maxStorageBuffers} storage buffers`);
-  const written = new Set<Place>();
+  const written = new Map<Place, PlacedRegion[]>();
   dispatch.bind.forEach(({ tensor, access }, i) => {
     const { place, offset, size } = regions[i]!;
     if (size > traits.maxBindingBytes) fail(`binds ${size} bytes of ${tensor}, the limit is ${traits.maxBindingBytes}`);
@@ -33,8 +33,10 @@ export function checkDispatch(
     if (offset + size > Math.max(4, place.bytes))
       fail(`binds bytes ${offset} to ${offset + size} of ${tensor}, whose buffer has ${place.bytes}`);
     if (access === "write") {
-      if (written.has(place)) fail(`writes two bindings of one buffer, ${tensor} among them`);
-      written.add(place);
+      const others = written.get(place) ?? [];
+      if (others.some((other) => offset < other.offset + other.size && other.offset < offset + size))
+        fail(`writes the same bytes as two bindings, ${tensor} among them`);
+      written.set(place, [...others, regions[i]!]);
     }
   });
   dispatch.bind.forEach(({ tensor, access }, i) => {
@@ -64,20 +66,29 @@ export function workgroupOf(dispatch: Pick<Dispatch, "shader" | "entry" | "const
     return terms.reduce((a, b) => a + b, 0);
   };
   const product = (term: string, expression: string): number => {
-    const factors = term.split("*").map((factor) => {
+    const [first = "", ...rest] = term.split(/([*/])/);
+    const numberOf = (factor: string): number => {
       const name = factor.trim();
       const value = given[name] ?? Number(name.replace(/u$/, ""));
       if (Number.isFinite(value)) return value;
       const constant = declared.constants.get(name);
       if (constant === undefined) throw new Error(`${dispatch.entry}: "${expression}" of its workgroup is not known`);
       return evaluate(constant);
-    });
-    return factors.reduce((a, b) => a * b, 1);
+    };
+    let value = numberOf(first);
+    // operators and what follows them; whole numbers
+    for (let i = 0; i < rest.length; i += 2) {
+      const factor = numberOf(rest[i + 1]!);
+      value = rest[i] === "*" ? value * factor : Math.floor(value / factor);
+    }
+    return value;
   };
   return {
     invocations: declared.size.map(evaluate).reduce((a, b) => a * b, 1),
-    bytes: declared.shared.reduce((sum, { element, count }) => {
-      return sum + elementBytes(dispatch.types?.[element] ?? element) * evaluate(count);
+    bytes: declared.shared.reduce((sum, { element, counts }) => {
+      const elements = counts.map(evaluate).reduce((a, b) => a * b, 1);
+      const type = dispatch.types?.[element] ?? declared.aliases.get(element) ?? element;
+      return sum + elementBytes(type) * elements;
     }, 0),
   };
 }
@@ -86,7 +97,15 @@ interface Declarations {
   /** Expressions of the workgroup's size in each dimension. */
   readonly size: readonly string[];
   readonly constants: ReadonlyMap<string, string>;
-  readonly shared: readonly { readonly element: string; readonly count: string }[];
+  /** Names of types. */
+  readonly aliases: ReadonlyMap<string, string>;
+  readonly shared: readonly Shared[];
+}
+
+/** A shared variable: the type of its elements, and how many of them, of arrays of arrays a number each. */
+interface Shared {
+  readonly element: string;
+  readonly counts: readonly string[];
 }
 
 // What a shader's text says does not change; sizes and constants, which do, are left as names.
@@ -100,10 +119,12 @@ function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): 
     const size = new RegExp(`@workgroup_size\\(([^)]*)\\)(?:\\s*@compute)?\\s*fn\\s+${entry}\\b`).exec(text)?.[1];
     if (size === undefined) throw new Error(`${entry}: its shaders have no entry point of this name`);
     const constants = text.matchAll(/^(?:const|override) (\w+)(?:: \w+)? = ([^;]+);/gm);
+    const aliases = text.matchAll(/^alias (\w+) = ([^;]+);/gm);
     const shared = text.matchAll(/^var<workgroup> \w+: ([^;]+);/gm);
     found = {
       size: size.split(","),
       constants: new Map(Array.from(constants, (match) => [match[1]!, match[2]!])),
+      aliases: new Map(Array.from(aliases, (match) => [match[1]!, match[2]!])),
       shared: Array.from(shared, (match) => sharedSize(match[1]!)),
     };
     known.set(key, found);
@@ -112,9 +133,11 @@ function declarationsOf({ shader, entry }: Pick<Dispatch, "shader" | "entry">): 
 }
 
 /** "array<vec4f, DEPTH * SIDE>" as "vec4f", "DEPTH * SIDE" of them. */
-function sharedSize(type: string): { element: string; count: string } {
+function sharedSize(type: string): Shared {
   const array = /^array<(.+),\s*([^,]+?)\s*,?>$/.exec(type);
-  return array ? { element: array[1]!, count: array[2]! } : { element: type, count: "1" };
+  if (!array) return { element: type, counts: [] };
+  const { element, counts } = sharedSize(array[1]!);
+  return { element, counts: [array[2]!, ...counts] };
 }
 
 function elementBytes(type: string): number {

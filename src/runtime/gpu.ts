@@ -237,6 +237,7 @@ export function traitsOf(gpu: Gpu): Traits {
     subgroupMatrices: has("chromium-experimental-subgroup-matrix")
       ? gpu.info.subgroupMatrixConfigs.filter((config) => !wrong.has(matrixName(config)))
       : [],
+    fewRegisters: /^gcn/.test(gpu.info.architecture),
     software: gpu.kind !== "hardware" || faulty("registers"),
   };
 }

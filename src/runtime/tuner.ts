@@ -4,7 +4,7 @@ import { attentionOp } from "../kernels/attention.ts";
 import { attentionProducts } from "../kernels/attention-products.ts";
 import { quadsOf } from "../kernels/attention-rows.ts";
 import type { Product } from "../kernels/matmul/product.ts";
-import { defaultSplits, defaultVariant, fitVariant, matmulVariants } from "../kernels/matmul/variants.ts";
+import { defaultSplits, defaultVariant, fitVariant, matmulVariants, mayWin } from "../kernels/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
 import type { AnyOp, TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
@@ -129,14 +129,14 @@ function volume({ M, N, K }: Product): number {
   return M * N * K;
 }
 
-/** Every variant that fits, with K whole or cut where y has few tiles; the default first. */
+/** Every variant that fits and may win, with K whole or cut where y has few tiles; the default first. */
 function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
   const untuned = { ...traits, tuning: undefined };
   const variant = defaultVariant(product, untuned);
   const first = { variant: variant.name, splits: defaultSplits(product, variant, untuned) };
   const choices: MatmulChoice[] = [first];
   for (const other of matmulVariants) {
-    if (SLOW.has(other.name) || !fitVariant(other, product, untuned)) continue;
+    if (SLOW.has(other.name) || !mayWin(other, untuned) || !fitVariant(other, product, untuned)) continue;
     // Two cores are kept busy by a few tiles: a second pass over partial sums only costs.
     const most = traits.software ? 1 : Math.min(MOST_SPLITS, Math.floor(product.K / LEAST_STRETCH));
     for (let splits = 1; splits <= Math.max(1, most); splits *= 2) {

@@ -57,7 +57,7 @@ interface FamilyReport {
   readonly workloads: readonly Report[];
 }
 
-describe.skipIf(missing !== undefined)("AMD's compiler", () => {
+describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, () => {
   const reports = (async (): Promise<FamilyReport[]> => {
     if (missing !== undefined) return [];
     const options = ["--families", FAMILIES.join(","), "--workloads", WORKLOADS.join(","), "--json"];
@@ -82,24 +82,63 @@ describe.skipIf(missing !== undefined)("AMD's compiler", () => {
     expect(bad.map(nameOf)).toEqual([]);
   });
 
-  // Numbers are drawn for so many turns of the loop at once: four keys, or a row.
-  test.each([
-    ["forward", 2],
-    ["backward_queries", 4],
-    ["backward_keys", 16],
-  ])("dropout takes at most 0.3 of attention's instructions more, %s", async (shader, turns) => {
-    for (const family of FAMILIES) {
-      const kernels = (await kernelsOf(family)).filter(({ shaders }) => shaders.at(-1) === `attention/${shader}`);
-      const [plain, dropping] = [0, 1].map((DROPS) => kernels.find(({ constants }) => constants.DROPS === DROPS)!);
-      const drawn = dropping!.sometimes!.vector;
-      const executed = dropping!.loop!.vector - drawn + drawn / turns;
-      expect(executed / plain!.loop!.vector, family).toBeLessThan(1.3);
-      expect(executed / plain!.loop!.vector, family).toBeGreaterThan(1);
+  test("RDNA 3 has room for four subgroups of every kernel", async () => {
+    const few = (await kernelsOf("navi31")).filter(({ waves }) => waves < 4);
+    expect(few.map(nameOf)).toEqual([]);
+  });
+
+  // Numbers are drawn for so many turns of the loop at once, of four keys or a row: by fours that share rows, or by a workgroup of 64.
+  const turnsOf = ({ sizes: { QUERIES, KEYS } }: Kernel): number => (QUERIES ? 8 / QUERIES : 32 / KEYS!);
+
+  test.each(["forward", "backward_queries", "backward_keys"])(
+    "dropout takes at most 0.3 of attention's instructions more, %s",
+    async (shader) => {
+      for (const family of FAMILIES) {
+        const kernels = (await kernelsOf(family)).filter(({ shaders }) => shaders.at(-1) === `attention/gpu/${shader}`);
+        const [plain, dropping] = [0, 1].map((DROPS) => kernels.find(({ constants }) => constants.DROPS === DROPS)!);
+        const drawn = dropping!.sometimes!.vector;
+        const executed = dropping!.loop!.vector - drawn + drawn / turnsOf(dropping!);
+        expect(executed / plain!.loop!.vector, family).toBeLessThan(1.3);
+        expect(executed / plain!.loop!.vector, family).toBeGreaterThan(1);
+      }
+    },
+  );
+
+  test.each(FAMILIES)(
+    "%s asks for the next slab of a product before it multiplies, and does little else",
+    async (family) => {
+      const products = (await kernelsOf(family)).filter(({ slab, shaders, types }) => {
+        return (
+          slab && shaders.at(-1) === "matmul/gpu/staged_64x64" && types.A === "vec4<f32>" && types.B === "vec4<f32>"
+        );
+      });
+      expect(products.length).toBeGreaterThan(5);
+      for (const kernel of products) {
+        expect(kernel.slab!.loadsAhead, nameOf(kernel)).toBe(true);
+        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(0.88);
+        const { multiplyAdds, vector } = kernel.loop!;
+        expect(multiplyAdds / (vector - kernel.sometimes!.vector), nameOf(kernel)).toBeGreaterThan(0.95);
+      }
+    },
+  );
+
+  test("RDNA 3 feeds its matrix units with a load from workgroup memory an instruction, in all products of f16", async () => {
+    const [report] = (await reports).filter(({ family }) => family === "navi31");
+    const half = report!.workloads.find(({ workload }) => workload === "step f16")!;
+    expect(half.onMatrixUnits).toBe(1);
+    const products = half.kernels.filter(({ slab }) => slab && slab.matrix > 0);
+    expect(products.length).toBeGreaterThan(4);
+    for (const kernel of products) {
+      const { matrix, ldsReads, vector } = kernel.slab!;
+      expect(ldsReads / matrix, nameOf(kernel)).toBeLessThanOrEqual(1);
+      expect(vector / matrix, nameOf(kernel)).toBeLessThan(14);
     }
   });
 
   test.each(FAMILIES)("%s: the classifier's products take what square ones take", async (family) => {
-    const products = (await kernelsOf(family)).filter(({ slab, types }) => slab && types.A === "vec4<f32>");
+    const products = (await kernelsOf(family)).filter(({ slab, types }) => {
+      return slab && types.Component === "f32" && types.A === "vec4<f32>";
+    });
     expect(products.length).toBeGreaterThan(5);
     const share = products.map(({ slab }) => slab!.vector / slab!.multiplyAdds);
     expect(Math.max(...share) / Math.min(...share)).toBeLessThan(1.2);

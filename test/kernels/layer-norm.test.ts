@@ -15,6 +15,13 @@ checkOp(layerNormOp, { gpuCases: [...variants(model), ...variants(odd)] });
 checkOp(layerNormBackwardOp);
 checkOp(layerNormParametersOp);
 
+describe("the parameters' gradients in one pass, as on a GPU", () => {
+  const rows = (R: number, C: number) => {
+    return { inputs: { x: f32([R, C]), mean: f32([R]), rstd: f32([R]), dy: f32([R, C]) } };
+  };
+  checkOp(layerNormParametersOp, { gpuCases: [rows(300, 67), rows(5000, 12)], traits: { software: false } });
+});
+
 // A binding of 64 KiB, and twelve workgroups a dimension: rows go in spans, grids are folded.
 describe("with low limits", () => {
   checkOp(layerNormOp, {

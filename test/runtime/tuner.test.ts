@@ -95,9 +95,14 @@ describe("contests", () => {
   test("a software driver chooses among variants, never splits, and has one attention", () => {
     const software = contestsOf([tape], { ...DEFAULT_TRAITS, software: true });
     expect(software.flatMap(({ choices }) => choices as readonly { splits: number }[])).toEqual(
-      expect.arrayContaining([expect.objectContaining({ variant: "staged32", splits: 1 })]),
+      expect.arrayContaining([expect.objectContaining({ variant: "registers-wide", splits: 1 })]),
     );
     for (const { choices } of software) for (const choice of choices) expect(choice).toMatchObject({ splits: 1 });
+    // what is made for GPUs is not tried, nor the other way round
+    const chosen = (all: typeof contests) => JSON.stringify(all.map(({ choices }) => choices));
+    expect(chosen(software)).not.toMatch(/staged|vectors|matrix/);
+    const withSubgroups = { ...DEFAULT_TRAITS, subgroups: true, subgroupMinSize: 8, subgroupMaxSize: 32 };
+    expect(chosen(contestsOf([tape], withSubgroups))).not.toContain("subgroup");
   });
 
   test.each([
@@ -117,7 +122,7 @@ describe("contests", () => {
       expect(contest!.choices[wanted.length]).toBe("panels");
       // what is planned without a tuning is the first choice
       const { dispatches } = layOut(tape, { ...DEFAULT_TRAITS, subgroups: true, subgroupMinSize: 32 });
-      const lane = wanted[0] === "quads" ? "attention/lane_quad" : "attention/lane_alone";
+      const lane = wanted[0] === "quads" ? "attention/gpu/lane_quad" : "attention/gpu/lane_alone";
       expect(dispatches[0]!.dispatch.shader).toContain(lane);
     },
   );
@@ -178,15 +183,15 @@ describe("a tuning", () => {
     layOut(tape, traits).dispatches.map(({ dispatch }) => dispatch.shader.at(-1));
 
   test("decides what a plan dispatches, and nothing else does", () => {
-    expect(shadersOf(DEFAULT_TRAITS)).toEqual(["matmul/staged_64x64"]);
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning })).toEqual(["matmul/staged_32x32", "matmul/reduce"]);
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: NO_TUNING })).toEqual(["matmul/staged_64x64"]);
+    expect(shadersOf(DEFAULT_TRAITS)).toEqual(["matmul/gpu/staged_64x64"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning })).toEqual(["matmul/gpu/staged_32x32", "matmul/reduce"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: NO_TUNING })).toEqual(["matmul/gpu/staged_64x64"]);
   });
 
   test("that the adapter cannot do, or that names what is gone, leaves the default", () => {
     const choose = (variant: string) => ({ ...tuning, matmul: { [key]: { variant, splits: 1 } } });
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("subgroup8") })).toEqual(["matmul/staged_64x64"]);
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("of old") })).toEqual(["matmul/staged_64x64"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("subgroup8") })).toEqual(["matmul/gpu/staged_64x64"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("of old") })).toEqual(["matmul/gpu/staged_64x64"]);
   });
 
   test("comes back from JSON, and nothing else does", () => {

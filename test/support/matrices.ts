@@ -23,10 +23,11 @@ function emulated(code: string, lanes: number): string {
     .replace(/alias (Left|Right) = subgroup_matrix_(?:left|right)<.*>;/g, "struct $1 { at: u32, stride: u32 }")
     .replace(/alias Sum = subgroup_matrix_result<.*>;/, "struct Sum { at: u32 }")
     .replace(/ = Sum\(\);/g, () => ` = emulated_sum(unit * SUMS_M * SUMS_N + ${sums++}u);`)
-    .replace(/subgroupMatrixLoad<Left, row_major>\(&staged_a, /g, "Left(")
-    .replace(/subgroupMatrixLoad<Right, row_major>\(&staged_b, /g, "Right(")
+    .replace(/subgroupMatrixLoad<Left, row_major>\(&staged_a\[(.*)\], 0u, (\w+)\)/g, "Left($1, $2)")
+    .replace(/subgroupMatrixLoad<Right, col_major>\(&staged_b\[(.*)\], 0u, (\w+)\)/g, "Right($1, $2)")
     .replace("k < DEPTH", "k < as_data(DEPTH)")
-    .replace(/subgroupMatrixStore<row_major>\(&finished, /g, "emulated_store(")
+    .replace(/ ([rci]) < (4u|SHARE_\w); /g, " $1 < as_data($2); ")
+    .replace(/subgroupMatrixStore<row_major>\(&finished\[(.*)\], 0u, /g, "emulated_store($1, ")
     .replace("  let tile = tile_of(group, groups);\n", "  emulated_lane = lane;\n$&");
   const multiplied = withLoop(rewritten, {
     statement: /(\w+) = subgroupMatrixMultiplyAccumulate\((\w+, \w+, \1)\);/g,
@@ -34,9 +35,9 @@ function emulated(code: string, lanes: number): string {
     each: "emulated_multiply(emulated_products[n]);",
   });
   const put = withLoop(multiplied, {
-    statement: /put\((\w+), (unit, vec2u\(lane, lanes\), work\.y), ([^,]+), ([^,]+)\);/g,
-    noted: (n, [, sum, , row, column]) => `emulated_puts[${n}] = Put(${sum}, ${row}, ${column});`,
-    each: "put(emulated_puts[n].sum, unit, vec2u(lane, lanes), work.y, emulated_puts[n].row, emulated_puts[n].column);",
+    statement: /put\((\w+), (\w+), unit, vec2u\(lane, lanes\), work\.y, ([^,]+), ([^,]+)\);/g,
+    noted: (n, [, sum, turn, row, column]) => `emulated_puts[${n}] = Put(${sum}, ${turn}, ${row}, ${column});`,
+    each: "put(emulated_puts[n].sum, emulated_puts[n].turn, unit, vec2u(lane, lanes), work.y, emulated_puts[n].row, emulated_puts[n].column);",
   });
   if (/subgroupMatrix|subgroup_matrix/.test(put)) throw new Error("a subgroup matrix builtin is not emulated");
   return put + library(lanes);
@@ -82,25 +83,25 @@ fn emulated_sum(number: u32) -> Sum {
 }
 
 struct Product { left: Left, right: Right, sum: Sum }
-struct Put { sum: Sum, row: u32, column: u32 }
+struct Put { sum: Sum, turn: u32, row: u32, column: u32 }
 var<private> emulated_products: array<Product, SUMS_M * SUMS_N>;
 var<private> emulated_puts: array<Put, SUMS_M * SUMS_N>;
 
 fn emulated_multiply(product: Product) {
   for (var cell = emulated_lane; cell < as_data(CELLS); cell += LANES) {
-    let a = product.left.at + cell / MATRIX_N * product.left.stride;
-    let b = product.right.at + cell % MATRIX_N;
+    let a = cell / MATRIX_N * product.left.stride;
+    let b = cell % MATRIX_N * product.right.stride;
     var total = emulated_sums[product.sum.at + cell];
     for (var k = 0u; k < as_data(MATRIX_K); k++) {
-      total += f32(staged_a[a + k]) * f32(staged_b[b + k * product.right.stride]);
+      total += f32(staged_a[product.left.at][a + k]) * f32(staged_b[product.right.at][b + k]);
     }
     emulated_sums[product.sum.at + cell] = total;
   }
 }
 
-fn emulated_store(offset: u32, sum: Sum, stride: u32) {
+fn emulated_store(matrix: u32, sum: Sum, stride: u32) {
   for (var cell = emulated_lane; cell < as_data(CELLS); cell += LANES) {
-    finished[offset + cell / MATRIX_N * stride + cell % MATRIX_N] = emulated_sums[sum.at + cell];
+    finished[matrix][cell / MATRIX_N * stride + cell % MATRIX_N] = emulated_sums[sum.at + cell];
   }
 }
 `;

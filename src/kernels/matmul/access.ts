@@ -16,6 +16,8 @@ export interface Access {
   readonly packB: 1 | 4;
   /** Both are read 4 elements at a time. */
   readonly vectors: boolean;
+  /** What lies side by side in memory is along K. */
+  readonly alongK: { readonly a: boolean; readonly b: boolean };
   /** The shader that writes y. */
   readonly y: ShaderName;
   readonly packY: 1 | 4;
@@ -43,18 +45,20 @@ export function accessOf(
     vector && K > 0 && [along, step, ...starts].every((x) => x % 4 === 0);
   // What is read past the last that counts is multiplied with zeros, or never stored.
   const wholeA = (along: number): number => (roomA >= Math.ceil(along / 4) * 4 ? 0 : along);
-  const form = reads === "parts" ? "parts" : "a";
-  let aReader: ShaderName = `matmul/${form}_scalar`;
-  if (a.column === 1 && fours(wholeA(K), a.row, a.starts)) aReader = `matmul/${form}_rows`;
-  else if (a.row === 1 && fours(wholeA(M), a.column, a.starts)) aReader = `matmul/${form}_columns`;
-  let bReader: ShaderName = "matmul/b_scalar";
-  if (b.column === 1 && fours(N, b.row, b.starts)) bReader = "matmul/b_rows";
-  else if (b.row === 1 && fours(K, b.column, b.starts)) bReader = "matmul/b_columns";
+  const folder = reads === "fetches" ? "matmul/gpu" : "matmul";
+  const [formA, formB] = [reads === "parts" ? "matmul/software/parts" : `${folder}/a`, `${folder}/b`];
+  let aReader = `${formA}_scalar` as ShaderName;
+  if (a.column === 1 && fours(wholeA(K), a.row, a.starts)) aReader = `${formA}_rows` as ShaderName;
+  else if (a.row === 1 && fours(wholeA(M), a.column, a.starts)) aReader = `${formA}_columns` as ShaderName;
+  let bReader = `${formB}_scalar` as ShaderName;
+  if (b.column === 1 && fours(N, b.row, b.starts)) bReader = `${formB}_rows` as ShaderName;
+  else if (b.row === 1 && fours(K, b.column, b.starts)) bReader = `${formB}_columns` as ShaderName;
   const packY = fours(COLUMNS, y.row, y.starts) ? 4 : 1;
   const operands = reads === "elements" || reads === "strides" ? [] : [aReader, bReader];
   const [packA, packB] = [packOf(aReader), packOf(bReader)];
   return {
     ...{ operands, packA, packB },
+    alongK: { a: a.column === 1, b: b.row === 1 },
     vectors: operands.length > 0 && packA === 4 && packB === 4,
     y: packY === 4 ? "matmul/y_vec4" : "matmul/y_scalar",
     packY,

@@ -58,6 +58,7 @@ export function kernelOf(
   types: ProductTypes,
   { K, folded }: { readonly K: number; readonly folded: boolean },
 ): Omit<Dispatch, "bind" | "grid" | "uniforms"> {
+  const component = variant.types?.Component;
   // An operand that is read one by one watches K anyhow: it needs no pipeline of its own where K is whole.
   const whole = K % 4 === 0 && access.vectors;
   return {
@@ -71,6 +72,7 @@ export function kernelOf(
       ...ending.store,
       access.y,
       ...ending.shaders,
+      ...takenBy(variant, types),
       ...access.operands,
       ...variant.library,
       variant.shader,
@@ -86,7 +88,27 @@ export function kernelOf(
       B: storedType(types.b, access.packB),
       ...ending.types,
       ...variant.types,
+      ...(component
+        ? { TakenA: storedType(component, access.packA), TakenB: storedType(component, access.packB) }
+        : {}),
     },
-    sizes: { ...ending.places(2), ...variant.sizes },
+    sizes: {
+      ...ending.places(2),
+      ...variant.sizes,
+      ...(variant.reads === "fetches"
+        ? { A_ALONG_K: Number(access.alongK.a), B_ALONG_K: Number(access.alongK.b) }
+        : {}),
+    },
   };
+}
+
+/** How what is loaded becomes what is computed with, where the variant says what that is. */
+function takenBy(variant: MatmulVariant, { a, b }: ProductTypes): ShaderName[] {
+  const component = variant.types?.Component;
+  if (!component) return [];
+  const narrow = (type: string): boolean => type === "f32" && component === "f16";
+  return [
+    narrow(a) ? "matmul/gpu/narrow_a" : "matmul/gpu/take_a",
+    narrow(b) ? "matmul/gpu/narrow_b" : "matmul/gpu/take_b",
+  ];
 }

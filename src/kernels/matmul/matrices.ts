@@ -8,19 +8,18 @@ export interface MatrixUnits {
   readonly sums: readonly [number, number];
 }
 
-/** What shaders/matmul/matrix_stage.wgsl takes of K at a time, and what it puts behind each row. */
+/** What shaders/matmul/gpu/matrix_stage.wgsl takes of K at a time. */
 export const DEPTH = 32;
-const PADDING = 8;
 /** What subgroups of NVIDIA and Apple have, and what others have too or divide. */
 const USUAL_LANES = 32;
 
 /**
- * The matrices that a product is best made of: of f16, summed in f32, where both operands are f16; else of f32, which f16 goes
- * into unchanged. Undefined where the adapter has none of these.
+ * The matrices that a product is best made of: of f16, summed in f32, where either operand is f16, the other one rounded to it as
+ * mixed precision does elsewhere; else of f32, which f16 goes into unchanged. Undefined where the adapter has none of these.
  */
 export function matricesFor(product: Product, traits: Traits): SubgroupMatrix | undefined {
   const { a, b } = typesOf(product);
-  return (a === "f16" && b === "f16" && largestMatrix("f16", traits)) || largestMatrix("f32", traits);
+  return ((a === "f16" || b === "f16") && largestMatrix("f16", traits)) || largestMatrix("f32", traits);
 }
 
 /** The largest matrices of a type that are summed in f32, in sizes that divide what the shader stages. */
@@ -51,8 +50,8 @@ export function matrixForm({ units, sums }: MatrixUnits, product: Product, trait
   const { M, N, K } = matrix;
   const component: FloatDType = matrix.componentType === "f16" ? "f16" : "f32";
   const [rows, columns] = [units[0] * sums[0] * M, units[1] * sums[1] * N];
-  const staged = rows * (DEPTH + PADDING) + DEPTH * (columns + PADDING);
-  const finished = units[0] * units[1] * M * N;
+  const staged = (rows + columns) * DEPTH;
+  const finished = 2 * units[0] * units[1] * M * N;
   const GROUP = invocationsFor(units[0] * units[1], traits);
   const [UNITS_M, UNITS_N, SUMS_M, SUMS_N] = [...units, ...sums];
   return {

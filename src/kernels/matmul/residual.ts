@@ -20,7 +20,7 @@ export function addResidual({ m, n }: Piece, span: Span | undefined, traits: Tra
   const elements = m.length * n.length;
   const pack = elements % 4 === 0 ? 4 : 1;
   return {
-    shader: ["lib/grid", "matmul/add_residual"],
+    shader: ["lib/grid", "matmul/software/add_residual"],
     entry: "add_residual",
     uniforms: { CELLS: elements / pack },
     types: { Cell: storedType("f32", pack) },

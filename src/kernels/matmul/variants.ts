@@ -1,4 +1,5 @@
-import { compiles, type Extension, type ShaderName, type StoredType } from "../dispatch.ts";
+import type { FloatDType } from "../../core/dtype.ts";
+import { compiles, type Extension, type ShaderName } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
 import { DEPTH, type MatrixUnits, matrixForm } from "./matrices.ts";
 import type { Product } from "./product.ts";
@@ -6,10 +7,15 @@ import type { Product } from "./product.ts";
 /** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
 export interface MatmulVariant {
   readonly name: string;
+  /** Where it can be the fastest: on GPUs, on software drivers (their shaders are in folders of these names), or on both. */
+  readonly wing: "gpu" | "software" | "both";
   /** The last of the joined shaders: it has the entry point. */
   readonly shader: ShaderName;
-  /** How it reads its operands: one element by one, in tiles of its own, in blocks of 4x4, or in blocks that a subgroup shares. */
-  readonly reads: "elements" | "strides" | "blocks" | "parts";
+  /**
+   * How it reads its operands: one element by one, in tiles of its own, in blocks of 4x4, in blocks that a subgroup shares, or in
+   * blocks that it asks for long before it needs them.
+   */
+  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches";
   /** Shaders that its own one needs before it. */
   readonly library: readonly ShaderName[];
   /** Rows and columns of y that a workgroup makes; one that reads elements makes as many in a row as it has invocations. */
@@ -32,12 +38,13 @@ export interface MatmulVariant {
   readonly enable?: readonly Extension[];
   /** `const` lines and `alias` lines that its shaders want. */
   readonly sizes?: Readonly<Record<string, number>>;
-  readonly types?: Readonly<Record<string, StoredType>>;
+  readonly types?: { readonly Component: FloatDType };
   /** It multiplies matrices of a size and type that the adapter decides: `fitVariant` fills in all that depends on those. */
   readonly matrices?: MatrixUnits;
 }
 
 const REGISTERS = {
+  wing: "both",
   shader: "matmul/registers_8x4",
   reads: "blocks",
   library: ["matmul/block", "matmul/place"],
@@ -49,12 +56,18 @@ const REGISTERS = {
 
 const SUBGROUPS = ["subgroups"] as const;
 
-const STAGED = { ...REGISTERS, library: ["matmul/block", "matmul/place", "matmul/stage"], constants: {} } as const;
+const STAGED = {
+  ...REGISTERS,
+  wing: "gpu",
+  library: ["matmul/block", "matmul/place", "matmul/stage"],
+  constants: {},
+} as const;
 
 /** Its tile, invocations and memory are those of the adapter's matrices. */
 const MATRICES = {
   ...STAGED,
-  library: ["matmul/block", "matmul/place", "matmul/stage", "matmul/matrix_stage"],
+  reads: "fetches",
+  library: ["matmul/block", "matmul/place", "matmul/stage", "matmul/gpu/ahead", "matmul/gpu/matrix_stage"],
   enable: ["subgroups", "chromium_experimental_subgroup_matrix"],
   tile: [0, 0],
   invocations: 0,
@@ -64,6 +77,7 @@ const MATRICES = {
 export const matmulVariants: readonly MatmulVariant[] = [
   {
     name: "naive",
+    wing: "both",
     shader: "matmul/naive",
     reads: "elements",
     library: [],
@@ -88,9 +102,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup8",
-    shader: "matmul/subgroup8_16x4",
+    wing: "software",
+    shader: "matmul/software/subgroup8_16x4",
     reads: "parts",
-    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share8", "matmul/block", "matmul/place"],
     tile: [16, 32],
     invocations: 8,
     constants: {},
@@ -100,7 +115,8 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup4",
-    shader: "matmul/subgroup4_32x8",
+    wing: "software",
+    shader: "matmul/software/subgroup4_32x8",
     reads: "strides",
     library: ["matmul/place"],
     tile: [32, 32],
@@ -113,9 +129,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup4-narrow",
-    shader: "matmul/subgroup4_16x4",
+    wing: "software",
+    shader: "matmul/software/subgroup4_16x4",
     reads: "parts",
-    library: ["matmul/share4", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share4", "matmul/block", "matmul/place"],
     tile: [16, 16],
     invocations: 4,
     constants: {},
@@ -125,9 +142,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup8-few",
-    shader: "matmul/subgroup8_8x4",
+    wing: "software",
+    shader: "matmul/software/subgroup8_8x4",
     reads: "parts",
-    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share8", "matmul/block", "matmul/place"],
     tile: [8, 32],
     invocations: 8,
     constants: {},
@@ -137,9 +155,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup8-few-wide",
-    shader: "matmul/subgroup8_8x8",
+    wing: "software",
+    shader: "matmul/software/subgroup8_8x8",
     reads: "parts",
-    library: ["matmul/share8", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share8", "matmul/block", "matmul/place"],
     tile: [8, 64],
     invocations: 8,
     constants: {},
@@ -149,9 +168,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "subgroup4-few",
-    shader: "matmul/subgroup4_8x8",
+    wing: "software",
+    shader: "matmul/software/subgroup4_8x8",
     reads: "parts",
-    library: ["matmul/share4", "matmul/block", "matmul/place"],
+    library: ["matmul/software/share4", "matmul/block", "matmul/place"],
     tile: [8, 32],
     invocations: 4,
     constants: {},
@@ -161,7 +181,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...STAGED,
     name: "staged32",
-    shader: "matmul/staged_32x32",
+    shader: "matmul/gpu/staged_32x32",
     tile: [32, 32],
     invocations: 64,
     depth: 16,
@@ -170,7 +190,10 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...STAGED,
     name: "staged64",
-    shader: "matmul/staged_64x64",
+    reads: "fetches",
+    shader: "matmul/gpu/staged_64x64",
+    library: ["matmul/block", "matmul/place", "matmul/stage", "matmul/gpu/ahead"],
+    types: { Component: "f32" },
     tile: [64, 64],
     invocations: 64,
     depth: 16,
@@ -179,7 +202,8 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "vectors",
-    shader: "matmul/vectors",
+    wing: "gpu",
+    shader: "matmul/gpu/vectors",
     tile: [8, 32],
     invocations: 128,
     constants: {},
@@ -188,13 +212,13 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...MATRICES,
     name: "matrix2x2",
-    shader: "matmul/matrix_2x2",
+    shader: "matmul/gpu/matrix_2x2",
     matrices: { units: [2, 2], sums: [2, 2] },
   },
   {
     ...MATRICES,
     name: "matrix4x4",
-    shader: "matmul/matrix_4x4",
+    shader: "matmul/gpu/matrix_4x4",
     matrices: { units: [2, 2], sums: [4, 4] },
   },
 ];
@@ -225,13 +249,18 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
 
 /** Products of up to so many rows are bound by reading b. */
 export const FEW_ROWS = 8;
-/** Invocations that keep a GPU busy: a thousand subgroups of 32, some for each unit of a large one. */
-const BUSY_INVOCATIONS = 32768;
+/** Invocations that keep a GPU busy: 512 subgroups of 32, some for each unit of most; more would only cost another pass. */
+const BUSY_INVOCATIONS = 16384;
 /** So many at least, or smaller tiles are better. */
-const FEW_INVOCATIONS = BUSY_INVOCATIONS / 4;
+const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
 /** Shorter stretches of K are not worth a second pass, and more of them not either. */
 const LEAST_STRETCH = 128;
 const MOST_SPLITS = 16;
+
+/** Whether a variant may be the fastest on this adapter. */
+export function mayWin({ wing }: MatmulVariant, { software }: Traits): boolean {
+  return wing === "both" || wing === (software ? "software" : "gpu");
+}
 
 /** What is used where nothing was tuned. */
 export function defaultVariant(product: Product, traits: Traits): MatmulVariant {
@@ -241,10 +270,12 @@ export function defaultVariant(product: Product, traits: Traits): MatmulVariant 
   const [first, ...others] = onUnits.length > 0 ? onUnits : fitting;
   if (!first) return variantNamed(compiles(variantName({ name: "registers" }), traits) ? "registers" : "naive");
   if (traits.software || product.M <= FEW_ROWS) return first;
-  // Large tiles read less, and a long K that is cut keeps a GPU busy as well as many tiles do.
-  const busy = (variant: MatmulVariant): boolean =>
+  // Large tiles read less, as long as they are not half empty, and a long K that is cut keeps a GPU busy as well as many tiles do.
+  const suits = (variant: MatmulVariant): boolean =>
+    variant.tile[0] < 2 * product.M &&
+    variant.tile[1] < 2 * product.N &&
     mostSplits(product) * invocationsOf(product, variant) >= FEW_INVOCATIONS;
-  return [first, ...others].find(busy) ?? others.at(-1) ?? first;
+  return [first, ...others].find(suits) ?? others.at(-1) ?? first;
 }
 
 /** The fastest first. Rows of a transposed b are best read many at a time, those of a plain one few. */

@@ -1,8 +1,15 @@
 // y = finish(a . b), 64 x 64 of y a workgroup of 64, 8 x 8 an invocation; a and b pass through workgroup memory, 16 of
-// K at a time, so that each element is loaded from memory once a workgroup. For GPUs.
+// K at a time, so that each element is loaded from memory once a workgroup. The next 16 are asked for before these are multiplied.
+// For GPUs.
 
 const DEPTH = 16u;
 const SIDE = 16u; // blocks of 4 in a tile's side
+
+const DEEP = DEPTH / 4u; // blocks of 4 along k
+const A_X = select(1u, DEEP, A_ALONG_K == 1u);
+const A_Z = select(SIDE, 1u, A_ALONG_K == 1u);
+const B_X = select(1u, DEEP, B_ALONG_K == 1u);
+const B_Z = select(SIDE, 1u, B_ALONG_K == 1u);
 
 // Both by k first: staged_a[k * SIDE + i] is rows 4 i to 4 i + 3 of column k of a's tile.
 var<workgroup> staged_a: array<vec4f, DEPTH * SIDE>;
@@ -23,30 +30,31 @@ fn matmul(
   }
   let x = local % 8u;
   let y = local / 8u;
-  let slot_a = slot(local, a_along_k(), SIDE, DEPTH / 4u);
-  let slot_b = slot(local, b_along_k(), SIDE, DEPTH / 4u);
-  let place_a0 = place_a(work.a, row + slot_a.x * 4u);
-  let place_b0 = place_b(work.b, column + slot_b.x * 4u);
+  let place_a0 = place_a(work.a, row + local / A_X % SIDE * 4u);
+  let place_b0 = place_b(work.b, column + local / B_X % SIDE * 4u);
+  let k_a = local / A_Z % DEEP * 4u;
+  let k_b = local / B_Z % DEEP * 4u;
   var y00 = mat4x4f();
   var y01 = mat4x4f();
   var y10 = mat4x4f();
   var y11 = mat4x4f();
+  var next_a = fetch_a(place_a0, work.k + k_a);
+  var next_b = fetch_b(place_b0, work.k + k_b);
   for (var start = work.k; start < work.end; start += DEPTH) {
-    var loaded_a = mat4x4f();
-    var loaded_b = mat4x4f();
-    if (start + slot_a.y * 4u < work.end) {
-      loaded_a = transpose(load_a(place_a0, start + slot_a.y * 4u));
-    }
-    if (start + slot_b.y * 4u < work.end) {
-      loaded_b = load_b(place_b0, start + slot_b.y * 4u);
-    }
+    if (start + DEPTH > work.end) { next_a = counted_k(next_a, start + k_a, work.end); }
+    let loaded_a = transpose(next_a);
+    let loaded_b = next_b;
     workgroupBarrier();
     for (var i = 0u; i < 4u; i++) {
-      staged_a[(slot_a.y * 4u + i) * SIDE + slot_a.x] = loaded_a[i];
-      staged_b[(slot_b.y * 4u + i) * SIDE + slot_b.x] = loaded_b[i];
+      staged_a[(local / A_Z % DEEP * 4u + i) * SIDE + local / A_X % SIDE] = loaded_a[i];
+      staged_b[(local / B_Z % DEEP * 4u + i) * SIDE + local / B_X % SIDE] = loaded_b[i];
     }
     workgroupBarrier();
+    next_a = fetch_a(place_a0, start + DEPTH + k_a);
+    next_b = fetch_b(place_b0, start + DEPTH + k_b);
     for (var k = 0u; k < DEPTH; k++) {
+      // Never; but compilers ask for what is used behind a loop when the loop is over, and this is a use within it.
+      if (work.end == 0u) { staged_a[k] = (next_a + next_b) * vec4f(1.0); }
       // Blocks x and x + 8, not 2 x and 2 x + 1: neighbours read neighbours, without bank conflicts.
       let a0 = staged_a[k * SIDE + y];
       let a1 = staged_a[k * SIDE + y + 8u];

@@ -2,7 +2,7 @@
 // 0 where the label is -100, and behind the V columns that count
 // logits, dlogits: [R, WIDTH], rows FIRST..FIRST+R of all; labels, log_sum_exp, dloss: [all rows].
 // One invocation has 4 neighbours, since a division is dear; logit_at is in logits_apart.wgsl or logits_in_place.wgsl,
-// put before this file. Stored is the type of logits and dlogits. For software drivers; backward_rows.wgsl is for GPUs.
+// put before this file. Stored is the type of logits and dlogits. For software drivers; gpu/backward.wgsl is for GPUs.
 
 struct Uniforms {
   R: u32,

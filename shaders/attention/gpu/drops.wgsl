@@ -1,4 +1,4 @@
-// Dropout of attention's probabilities in kernels that never store one, from the shader's binding `step`: kept.wgsl has the same for
+// Dropout of attention's probabilities in kernels that never store one, from the shader's binding `step`: software/kept.wgsl has the same for
 // panels. Numbers cost more than all else that is done for a probability, so no two invocations draw the same ones: what they drew
 // they tell each other as bits.
 

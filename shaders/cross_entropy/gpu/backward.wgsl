@@ -3,7 +3,7 @@
 // logits, dlogits: [R, WIDTH], rows FIRST..FIRST+R of all; labels, log_sum_exp, dloss: [all rows].
 // One invocation has a Pack; x goes along a row, y and z count rows, so that what a row has is the same in all of a workgroup.
 // logit_at is in logits_apart.wgsl or logits_in_place.wgsl, put before this file. Stored is the type of a Pack of logits and dlogits,
-// ROW_LANES the dispatch's. For GPUs.
+// ROW_LANES the dispatch's. For GPUs; software/backward.wgsl is for software drivers.
 
 struct Uniforms {
   R: u32,

@@ -1,0 +1,18 @@
+// 4x4 blocks of any a, one element a load: block[j] = a(row + j, k to k + 3). What is past M or K is something of a, as a_rows.wgsl
+// says.
+@group(0) @binding(0) var<storage, read> a: array<A>;
+
+fn place_a(start: u32, row: u32) -> vec4u {
+  return start + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(u.M - 1u)) * u.A_ROW;
+}
+
+fn fetch_a_row(place: u32, at: vec4u) -> vec4<Component> {
+  return vec4<Component>(taken_a(a[place + at.x]), taken_a(a[place + at.y]), taken_a(a[place + at.z]), taken_a(a[place + at.w]));
+}
+
+fn fetch_a(place: vec4u, k: u32) -> mat4x4<Component> {
+  let at = min(vec4u(k) + vec4u(0u, 1u, 2u, 3u), vec4u(u.K - 1u)) * u.A_K;
+  return mat4x4<Component>(
+    fetch_a_row(place.x, at), fetch_a_row(place.y, at), fetch_a_row(place.z, at), fetch_a_row(place.w, at));
+}
+
