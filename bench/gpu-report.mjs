@@ -21,6 +21,16 @@ function text(name) {
   return existsSync(file) ? readFileSync(file, "utf8").replace(/\u001b\[[0-9;]*m/g, "") : "";
 }
 
+/** The measurement that a line is, if it is one. */
+function rowIn(line) {
+  try {
+    const row = JSON.parse(line);
+    return typeof row.work === "string" ? [row] : [];
+  } catch {
+    return [];
+  }
+}
+
 const parts = text("parts.tsv")
   .trim()
   .split("\n")
@@ -30,9 +40,11 @@ const parts = text("parts.tsv")
     const file = name.replaceAll(" ", "-");
     const measured = json(`${file}.json`);
     const result = status === "0" ? "pass" : /^(124|137)$/.test(status) ? "out of time" : `exit ${status}`;
-    const output = text(`${file}.txt`).trimEnd().split("\n").slice(-LINES);
-    const rows = Array.isArray(measured) ? measured : measured?.rows;
-    return { name, result, seconds: Number(seconds), command, ...(rows ? { rows } : {}), output };
+    const printed = text(`${file}.txt`).trimEnd().split("\n");
+    // A part that was cut short has printed some of its rows.
+    const rows = (Array.isArray(measured) ? measured : measured?.rows) ?? printed.flatMap(rowIn);
+    const output = printed.filter((one) => rowIn(one).length === 0).slice(-LINES);
+    return { name, result, seconds: Number(seconds), command, ...(rows.length > 0 ? { rows } : {}), output };
   });
 
 const rowsOf = (name) => parts.find((part) => part.name === name)?.rows ?? [];
@@ -55,7 +67,7 @@ const product = largest(
   "gflops_per_s",
 );
 const pytorch = rowsOf("pytorch").find(({ system }) => system.endsWith("eager f32"));
-const [f32, f16] = [stepOf("step tuned"), stepOf("step f16 tuned")];
+const [f32, f16] = ["f32", "f16"].map((type) => stepOf(`step ${type} tuned`) ?? stepOf(`step ${type}`));
 
 const report = {
   about:
