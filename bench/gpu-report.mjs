@@ -58,10 +58,9 @@ const brief = (row) =>
   };
 const largest = (rows, key) =>
   rows.reduce((best, row) => ((row[key] ?? 0) > (best?.[key] ?? 0) ? row : best), undefined);
-const peak = largest(
-  rowsOf("products").filter(({ work }) => work.startsWith("peak: ") && work.includes("sums")),
-  "gflops_per_s",
-);
+const peaks = rowsOf("products")
+  .filter(({ work }) => work.startsWith("peak: "))
+  .map(({ work, gflops_per_s, gb_per_s }) => ({ work, gflops_per_s, gb_per_s }));
 const product = largest(
   rowsOf("products").filter(({ work }) => work.startsWith("matmul")),
   "gflops_per_s",
@@ -77,7 +76,7 @@ const report = {
   brief: {
     passed: parts.filter(({ result }) => result === "pass").map(({ name }) => name),
     failed: parts.filter(({ result }) => result !== "pass").map(({ name, result }) => `${name}: ${result}`),
-    peak_gflops_per_s: peak?.gflops_per_s,
+    peaks,
     best_product: product && {
       work: product.work,
       gflops_per_s: product.gflops_per_s,
