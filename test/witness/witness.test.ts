@@ -33,7 +33,7 @@ describe.runIf(LAVAPIPE && testAdapters.includes("system"))("on lavapipe", () =>
     dawn = await trainTiny(runtime);
     runtime.close();
     return () => gpu.close();
-  });
+  }, 120_000);
 
   test.runIf(hasDeno)(
     "wgpu in Deno gives the bits of Dawn without subgroups, in every kernel and in training",
