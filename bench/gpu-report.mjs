@@ -21,6 +21,16 @@ function text(name) {
   return existsSync(file) ? readFileSync(file, "utf8").replace(/\u001b\[[0-9;]*m/g, "") : "";
 }
 
+/** The measurement that a line is, if it is one. */
+function rowIn(line) {
+  try {
+    const row = JSON.parse(line);
+    return typeof row.work === "string" ? [row] : [];
+  } catch {
+    return [];
+  }
+}
+
 const parts = text("parts.tsv")
   .trim()
   .split("\n")
@@ -30,9 +40,11 @@ const parts = text("parts.tsv")
     const file = name.replaceAll(" ", "-");
     const measured = json(`${file}.json`);
     const result = status === "0" ? "pass" : /^(124|137)$/.test(status) ? "out of time" : `exit ${status}`;
-    const output = text(`${file}.txt`).trimEnd().split("\n").slice(-LINES);
-    const rows = Array.isArray(measured) ? measured : measured?.rows;
-    return { name, result, seconds: Number(seconds), command, ...(rows ? { rows } : {}), output };
+    const printed = text(`${file}.txt`).trimEnd().split("\n");
+    // A part that was cut short has printed some of its rows.
+    const rows = (Array.isArray(measured) ? measured : measured?.rows) ?? printed.flatMap(rowIn);
+    const output = printed.filter((one) => rowIn(one).length === 0).slice(-LINES);
+    return { name, result, seconds: Number(seconds), command, ...(rows.length > 0 ? { rows } : {}), output };
   });
 
 const rowsOf = (name) => parts.find((part) => part.name === name)?.rows ?? [];
@@ -46,16 +58,15 @@ const brief = (row) =>
   };
 const largest = (rows, key) =>
   rows.reduce((best, row) => ((row[key] ?? 0) > (best?.[key] ?? 0) ? row : best), undefined);
-const peak = largest(
-  rowsOf("products").filter(({ work }) => work.startsWith("peak: ") && work.includes("sums")),
-  "gflops_per_s",
-);
+const peaks = rowsOf("products")
+  .filter(({ work }) => work.startsWith("peak: "))
+  .map(({ work, gflops_per_s, gb_per_s }) => ({ work, gflops_per_s, gb_per_s }));
 const product = largest(
   rowsOf("products").filter(({ work }) => work.startsWith("matmul")),
   "gflops_per_s",
 );
 const pytorch = rowsOf("pytorch").find(({ system }) => system.endsWith("eager f32"));
-const [f32, f16] = [stepOf("step tuned"), stepOf("step f16 tuned")];
+const [f32, f16] = ["f32", "f16"].map((type) => stepOf(`step ${type} tuned`) ?? stepOf(`step ${type}`));
 
 const report = {
   about:
@@ -65,7 +76,7 @@ const report = {
   brief: {
     passed: parts.filter(({ result }) => result === "pass").map(({ name }) => name),
     failed: parts.filter(({ result }) => result !== "pass").map(({ name, result }) => `${name}: ${result}`),
-    peak_gflops_per_s: peak?.gflops_per_s,
+    peaks,
     best_product: product && {
       work: product.work,
       gflops_per_s: product.gflops_per_s,

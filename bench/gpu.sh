@@ -80,14 +80,20 @@ process.exit(found?.features.includes("shader-f16") ? 0 : 1)' "$results/devices.
 
 quick=()
 [ "$size" = gpt2 ] || quick=(--quick)
-# The bash of macOS takes an empty list for an unset one.
-step() { part "$1" "$2" "${cli[@]}" bench step --size "$size" ${quick[@]+"${quick[@]}"} --out "$results/${1// /-}.json" "${@:3}"; }
+# bench <name> <seconds> <arguments...>: each row is printed as it is measured, so that a part that is cut short leaves some. The
+# bash of macOS takes an empty list for an unset one.
+bench() { part "$1" "$2" "${cli[@]}" bench "${@:3}" ${quick[@]+"${quick[@]}"} --json --out "$results/${1// /-}.json"; }
+# step <precision>: where tuning takes too long, by the defaults.
+step() {
+  local before=$failed
+  bench "step $1 tuned" 130 step --size "$size" --precision "$1" --tune
+  [ "$failed" -eq "$before" ] || bench "step $1" 60 step --size "$size" --precision "$1"
+}
 
-part products 90 "${cli[@]}" bench kernels --only matmul ${quick[@]+"${quick[@]}"} --out "$results/products.json"
-step "step tuned" 100 --tune
-[ "$halves" -eq 1 ] && step "step f16 tuned" 90 --precision f16 --tune
-# By what was tuned for the steps, as far as its classes are the same.
-part decoding 60 "${cli[@]}" bench generate --size "$size" ${quick[@]+"${quick[@]}"} --tune --out "$results/decoding.json"
+bench products 90 kernels --only matmul
+step f32
+[ "$halves" -eq 1 ] && step f16
+bench decoding 60 generate --size "$size" --tune
 
 # On the same card, where it is installed.
 if python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then
@@ -96,10 +102,10 @@ fi
 
 # What is worth less, as long as there is time.
 late() { [ $((budget - SECONDS + started)) -ge 15 ] && part "$@"; }
-late "other kernels" 60 "${cli[@]}" bench kernels --quick --out "$results/other-kernels.json"
+late "other kernels" 60 "${cli[@]}" bench kernels --quick --json --out "$results/other-kernels.json"
 late gradcheck 60 "${cli[@]}" gradcheck --all
 # The other libraries only where they are installed: see docs/performance.md.
-[ -d bench/peers/node_modules ] && late "step with peers" 60 "${cli[@]}" bench step --size nanogpt --peers --out "$results/step-with-peers.json"
+[ -d bench/peers/node_modules ] && late "step with peers" 60 "${cli[@]}" bench step --size nanogpt --peers --json --out "$results/step-with-peers.json"
 
 printf '\n== summary, %s s; all of it: %s\n' $((SECONDS - started)) "$results/gpu.json"
 printf '%s\n' "${summary[@]}"

@@ -1,6 +1,7 @@
 /**
  * Every op case (f32 and f16, kernels of software drivers and of GPUs) and a tiny training run on wgpu, as Deno brings it, beside
- * Dawn without subgroups, both on lavapipe: `npx tsx scripts/witness.ts [--out file.json]`. Fails unless all bits are the same.
+ * Dawn without subgroups, both on lavapipe: `npx tsx scripts/witness.ts [--out file.json]`. Fails unless all are right and all bits are the same,
+ * but for those that WGSL leaves open.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -11,8 +12,11 @@ import { trainTiny } from "../test/browser/tiny.ts";
 import { bundle } from "../test/support/chromium.ts";
 import { hasDeno, runInDeno } from "../test/support/deno.ts";
 import { LAVAPIPE } from "../test/support/lavapipe.ts";
-import { allCases, runCases } from "../test/witness/cases.ts";
+import { allCases, isOpen, runCases } from "../test/witness/cases.ts";
 import type { Testimony } from "../test/witness/script.ts";
+
+/** As in the tests of ops. */
+const BOUND = 1e-5;
 
 const { values: options } = parseArgs({ options: { out: { type: "string" } } });
 if (!hasDeno || !LAVAPIPE) throw new Error("wants the package deno, and Mesa's lavapipe");
@@ -25,11 +29,10 @@ const runtime = createGpuRuntime(gpu);
 const run = await trainTiny(runtime);
 runtime.close();
 gpu.close();
-const names = Object.keys(cases);
-const failed = names.filter((name) =>
-  [cases[name], told.cases[name]].some((hash) => !/^[0-9a-f]{8}$/.test(hash ?? "")),
-);
-const differing = names.filter((name) => cases[name] !== told.cases[name] && !failed.includes(name));
+const all = allCases();
+const both = (name: string) => [cases[name]!, told.cases[name]!] as const;
+const failed = all.filter(({ name }) => both(name).some(({ error }) => !(error < BOUND)));
+const differing = all.filter((one) => both(one.name)[0].bits !== both(one.name)[1].bits && !failed.includes(one));
 const report = {
   command: "npx tsx scripts/witness.ts",
   date: began.toISOString().slice(0, 10),
@@ -38,12 +41,17 @@ const report = {
   dawn: gpu.driver,
   wgpu: told.driver,
   faults: told.faults,
-  cases: names.length,
-  same: names.length - failed.length - differing.length,
-  differing,
-  failed: failed.map((name) => ({ case: name, dawn: cases[name], wgpu: told.cases[name] })),
+  cases: all.length,
+  sameBits: all.length - failed.length - differing.length,
+  // Which WGSL leaves open; how far each is from the CPU in float64.
+  otherBits: differing.map((one) => ({
+    case: one.name,
+    open: isOpen(one),
+    errors: both(one.name).map(({ error }) => error),
+  })),
+  failed: failed.map(({ name }) => ({ case: name, dawn: cases[name], wgpu: told.cases[name] })),
   trainingSame: JSON.stringify(run) === JSON.stringify(told.run),
 };
 console.log(JSON.stringify(report, null, 2));
 if (options.out) writeFileSync(options.out, `${JSON.stringify(report, null, 2)}\n`);
-if (report.same < names.length || !report.trainingSame) process.exitCode = 1;
+if (failed.length > 0 || !differing.every(isOpen) || !report.trainingSame) process.exitCode = 1;

@@ -15,7 +15,7 @@ export const BROWSER: Environment = {
       if (name === "webgpu") throw error;
       return undefined;
     });
-    if (gpu && (gpu.kind === "hardware" || name === "webgpu")) return gpuDevice(gpu, true);
+    if (gpu && (gpu.kind === "hardware" || name === "webgpu")) return gpuDevice(gpu, true, () => openGpu());
     gpu?.close();
     return wasmDevice(browserThreads());
   },

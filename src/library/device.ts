@@ -12,17 +12,32 @@ export function untuned(runtime: Runtime): OpenRuntime {
   return open;
 }
 
-/** A GPU; `own`: closed with the device. */
-export function gpuDevice(gpu: Gpu, own: boolean): Device {
+/** A GPU; `own`: closed with the device. Once it is lost, `reopen` gives another one in its place to whoever comes next. */
+export function gpuDevice(gpu: Gpu, own: boolean, reopen?: () => Promise<Gpu>): Device {
+  let current = gpu;
+  let lost = false;
+  const watch = (): void => {
+    const watched = current;
+    void watched.lost.then(() => {
+      if (watched === current) lost = true;
+    });
+  };
+  watch();
   return {
     // An executor is loaded by those who have a device for it.
     async createRuntime({ signal, ...options } = {}) {
       const { createGpuRuntime } = await import("../runtime/gpu.ts");
+      if (lost && reopen) {
+        const another = await reopen();
+        [current, lost] = [another, false];
+        watch();
+      }
       // Whoever comes later does not wait by the signal of this one.
-      return untuned(createGpuRuntime(signal ? { ...gpu, wait: untilAborted(gpu.wait, signal) } : gpu, {}, options));
+      const waiting = signal ? { ...current, wait: untilAborted(current.wait, signal) } : current;
+      return untuned(createGpuRuntime(waiting, {}, options));
     },
     close() {
-      if (own) gpu.close();
+      if (own) current.close();
     },
   };
 }

@@ -3,9 +3,9 @@ import { cpuDevice, gpuDevice, wasmDevice } from "../library/device.ts";
 import type { Environment } from "../library/environment.ts";
 import { expandPaths, openSources } from "../platform/node/data-files.ts";
 import { nodeFolder } from "../platform/node/storage.ts";
-import { nodeThreads } from "../platform/node.ts";
+import { nodeThreads, openGpu } from "../platform/node.ts";
 import { machineBudget } from "./budget.ts";
-import { openDevice, wantedDevice } from "./device.ts";
+import { AUTO, openDevice, wantedDevice } from "./device.ts";
 import { openModel } from "./models.ts";
 import { writerOf } from "./writer.ts";
 
@@ -16,7 +16,9 @@ export const NODE: Environment = {
     if (wanted === "cpu") return cpuDevice();
     if (wanted === "cpu-float64") return cpuDevice("float64");
     const opened = await openDevice(wanted, undefined);
-    return "threads" in opened ? wasmDevice(nodeThreads(opened.threads)) : gpuDevice(opened.gpu, true);
+    if ("threads" in opened) return wasmDevice(nodeThreads(opened.threads));
+    // By "auto" there may be no hardware any more, and then no WebAssembly in the midst of a run.
+    return gpuDevice(opened.gpu, true, () => openGpu({ adapter: wanted === AUTO ? "hardware" : wanted }));
   },
   openModel: (source, options) => openModel(source, options),
   openData: async (paths, signal) => openSources(await expandPaths(paths), signal),

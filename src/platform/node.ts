@@ -8,7 +8,7 @@ import {
   type SubgroupMatrixConfig,
 } from "../gpu/device.ts";
 import { defaultSystemAdapter, embeddedAdapter, type FoundAdapter, systemAdapters } from "./node/adapters.ts";
-import { embeddedDriverExists } from "./node/embedded.ts";
+import { embeddedDriverExists, noEmbeddedDriver } from "./node/embedded.ts";
 import { politeWait } from "./node/poll.ts";
 import { probed } from "./node/probe.ts";
 import { withQuietStderr } from "./node/quiet.ts";
@@ -191,6 +191,6 @@ async function nothingFits(wanted: string): Promise<string> {
   if (all.length > 0) return `no adapter is "${wanted}"; this machine has: ${all.join(", ")}; or use --device wasm`;
   const refused = await whyRefused();
   const why = refused.length > 0 ? ` (refused: ${refused[0]})` : "";
-  const embedded = embeddedDriverExists() ? "" : "; the embedded driver exists for Linux x64 only";
+  const embedded = embeddedDriverExists() ? "" : `; ${noEmbeddedDriver()}`;
   return `no WebGPU adapter on this machine${why}${embedded}\n${INSTALL}`;
 }

@@ -36,10 +36,12 @@ export function createPace(share = 1, clock = (): number => performance.now()): 
   /** A stretch of time in which the device always had something to do: how much that was, and how much of it is done. */
   let [began, queued, done] = [0, 0, 0];
   let reading = 0;
+  /** Whether runs that nobody reads, such as micro-batches, came since the last that was read: they are done before the next one. */
+  let unread = false;
   let period = 0;
 
   function enter(work: readonly number[]): void {
-    if (reading === 0) {
+    if (reading === 0 && !unread) {
       [began, queued, done] = [clock(), 0, 0];
       period++;
     }
@@ -60,13 +62,17 @@ export function createPace(share = 1, clock = (): number => performance.now()): 
       });
       return [...ends, work.length];
     },
-    unread: enter,
+    unread(work) {
+      enter(work);
+      unread = true;
+    },
     submitted(work) {
       enter(work);
       reading++;
       const [upTo, mine] = [queued, period];
       return (read) => {
         reading--;
+        unread = false;
         if (!read || mine !== period) return;
         done = Math.max(done, upTo);
         // At least as fast: what else the machine did in that time is counted, too.

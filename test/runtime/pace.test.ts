@@ -71,6 +71,18 @@ test("of runs that wait for each other all the time counts, of all work that was
   expect(submits(25)).toBe(1);
 });
 
+test("micro-batches, whose results nobody reads, count in the time of the update behind them", () => {
+  const { pace, work, pass, submits } = paced();
+  pace.unread(work(30));
+  pace.unread(work(30));
+  pass(10);
+  const update = pace.submitted(work(1));
+  pass(600);
+  update(true); // 100 a second
+  expect(submits(25)).toBe(1);
+  expect(submits(26)).toBe(2);
+});
+
 test("what goes on for long is measured anew, and what is never read is no measurement", () => {
   const { pace, work, pass, submits } = paced();
   let before = pace.submitted(work(100));

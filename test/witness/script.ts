@@ -2,7 +2,7 @@
 import { openGpu } from "../../src/platform/browser.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { type TinyRun, trainTiny } from "../browser/tiny.ts";
-import { allCases, chosenCases, runCases } from "./cases.ts";
+import { allCases, type CaseResult, chosenCases, runCases } from "./cases.ts";
 
 /** What the page or process hands to the test. */
 export interface Testimony {
@@ -10,8 +10,8 @@ export interface Testimony {
   readonly kind: string;
   readonly faults: readonly string[];
   readonly run: TinyRun;
-  /** By case: a hash of all bits. */
-  readonly cases: Readonly<Record<string, string>>;
+  /** By the names of cases. */
+  readonly cases: Readonly<Record<string, CaseResult>>;
 }
 
 /** Of these cases: JSON, since that keeps every bit of a float32 held as a number. */

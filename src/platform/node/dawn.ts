@@ -43,6 +43,16 @@ export function installedPackage(name: string): { folder: string; version: strin
   throw new Error(`the package ${name} has no package.json`);
 }
 
+/** Whether a package is there to be found. */
+export function isInstalled(name: string): boolean {
+  try {
+    require.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Loads the binding at `path`. Two copies in different folders live side by side, each with a driver loader of its own. */
 export function loadDawn(path: string): Dawn {
   try {

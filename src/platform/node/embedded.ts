@@ -6,15 +6,27 @@ import { brotliDecompress } from "node:zlib";
 import { extract } from "tar-stream";
 import { userError } from "../../core/errors.ts";
 import { cacheFolders } from "./cache.ts";
-import { installedPackage, stockDawnPath } from "./dawn.ts";
+import { installedPackage, isInstalled, stockDawnPath } from "./dawn.ts";
 import { makeFolder } from "./durable.ts";
 
+const PACKAGE = "@sparticuz/chromium";
 const DRIVER = "libvk_swiftshader.so";
 const FILES = ["dawn.node", "libvulkan.so.1"] as const;
 
-/** SwiftShader comes as a Linux x64 library only. */
+/** SwiftShader comes as a Linux x64 library only, and who packs a program for a machine with a GPU may leave it out. */
 export function embeddedDriverExists(): boolean {
+  return isPlatform() && isInstalled(PACKAGE);
+}
+
+function isPlatform(): boolean {
   return process.platform === "linux" && process.arch === "x64";
+}
+
+/** Why there is none. */
+export function noEmbeddedDriver(): string {
+  return isPlatform()
+    ? `the package ${PACKAGE}, which has the embedded driver, is not installed`
+    : `the embedded driver exists for Linux x64 only, this is ${process.platform} ${process.arch}`;
 }
 
 /**
@@ -24,14 +36,9 @@ export function embeddedDriverExists(): boolean {
  * driver under that name is all it takes. A copy, since a link to the stock file would count as the same loaded library.
  */
 export async function embeddedDawnPath(env: NodeJS.ProcessEnv = process.env): Promise<string> {
-  if (!embeddedDriverExists()) {
-    userError(
-      `the embedded driver exists for Linux x64 only, this is ${process.platform} ${process.arch}; use --device wasm`,
-      "device",
-    );
-  }
+  if (!embeddedDriverExists()) userError(`${noEmbeddedDriver()}; use --device wasm`, "device");
   const dawn = installedPackage("webgpu");
-  const chromium = installedPackage("@sparticuz/chromium");
+  const chromium = installedPackage(PACKAGE);
   const archive = join(chromium.folder, "bin", "swiftshader.tar.br");
   const problems: string[] = [];
   for (const root of cacheFolders(env)) {
