@@ -77,6 +77,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     memory.release();
     throw error;
   });
+  const pieces = piecesOf(tape, layout.dispatches, steps);
   const regionOf = (value: Value): Region => memory.regionOf(layout.regionOf(value));
   const results = [...tape.outputs].map(([name, value]) => ({ name, value, region: regionOf(value) }));
   const readback = createReadback(gpu, buffers, results);
@@ -107,16 +108,23 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       dispatches: steps.length,
       pipelines: pipelines.count,
     },
-    async run(inputs) {
+    async run(inputs, reached) {
       gpu.checkErrors();
       requireHeld();
       writeInputs(inputs);
-      const encoder = gpu.device.createCommandEncoder({ label });
-      const pass = encoder.beginComputePass({ label });
-      encode(pass, steps);
-      pass.end();
-      const slot = readback.encode(encoder);
-      gpu.device.queue.submit([encoder.finish()]);
+      let slot: ReturnType<typeof readback.encode>;
+      // In one piece where nobody wants to hear of others.
+      const queued = reached ? pieces : [steps];
+      queued.forEach((piece, i) => {
+        const encoder = gpu.device.createCommandEncoder({ label });
+        const pass = encoder.beginComputePass({ label });
+        encode(pass, piece);
+        pass.end();
+        const last = i === queued.length - 1;
+        if (last) slot = readback.encode(encoder);
+        gpu.device.queue.submit([encoder.finish()]);
+        if (!last) reached?.(i);
+      });
       gpu.checkErrors();
       return slot ? slot.read() : {};
     },
@@ -127,6 +135,16 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       readback.dispose();
     },
   };
+}
+
+/** The steps up to each fence of the tape, and those behind the last. */
+function piecesOf(tape: Tape, dispatches: readonly PlacedDispatch[], steps: readonly Step[]): (readonly Step[])[] {
+  const numbers = new Map(tape.nodes.map((node, i) => [node, i]));
+  const ends = tape.fences.map((fence) => {
+    const end = dispatches.findIndex(({ node }) => numbers.get(node)! >= fence);
+    return end < 0 ? steps.length : end;
+  });
+  return [...ends, steps.length].map((end, i) => steps.slice(i === 0 ? 0 : ends[i - 1], end));
 }
 
 function specOf(dispatch: Dispatch): PipelineSpec {

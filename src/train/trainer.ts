@@ -16,6 +16,7 @@ import {
   groupStats,
   LOSS_SCALER,
   microBatchTape,
+  rankSegments,
   rankTape,
   type StepOptions,
   trainingTape,
@@ -41,6 +42,8 @@ export interface TrainOptions extends StepOptions, Schedule {
    * its batches. All call the trainer alike.
    */
   readonly team?: Team | undefined;
+  /** Elements of gradients, at least, that ranks sum together while they still compute others; a block's of GPT-2 where absent. */
+  readonly leastSegment?: number | undefined;
 }
 
 /** One optimiser step, once its numbers have come back from the device. */
@@ -73,6 +76,9 @@ export interface GroupResult {
   readonly gradNorm: number;
   readonly learningRate: number;
 }
+
+/** About as many as a block of GPT-2 124M has: fewer would be so many more meetings. */
+const LEAST_SEGMENT = 7_000_000;
 
 /** Steps queued before the oldest one's results are awaited: the device never waits for the host to read a number. */
 export const STEPS_IN_FLIGHT = 3;
@@ -108,13 +114,17 @@ export function createTrainer(
   const packed = source.packed ?? false;
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
+  const segments = ranks === 1 ? [] : rankSegments(config, layout, options, options.leastSegment ?? LEAST_SEGMENT);
   let rankStep: ReturnType<typeof createRankStep> | undefined;
 
   function planFor(context: number): Promise<Program> {
     let plan = plans.get(context);
     if (!plan) {
-      const make = accumulation === 1 ? trainingTape : ranks === 1 ? microBatchTape : rankTape;
-      plan = runtime.compile(make(config, layout, { batch: batchSize, context, packed }, options));
+      const make = accumulation === 1 ? trainingTape : microBatchTape;
+      const shape = { batch: batchSize, context, packed };
+      const tape =
+        ranks === 1 ? make(config, layout, shape, options) : rankTape(config, layout, shape, options, segments);
+      plan = runtime.compile(tape);
       plans.set(context, plan);
     }
     return plan;
@@ -178,13 +188,13 @@ export function createTrainer(
 
   /** The same on several ranks: computes this one's batches, waits for the sums of them all, and queues the update. */
   async function startOnRanks(team: Team, at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
-    rankStep ??= createRankStep(runtime, layout, team, accumulation);
+    rankStep ??= createRankStep(runtime, layout, team, accumulation, segments);
     const { batches, scalarsOf, known } = lookAt(at);
     const end = await update();
-    await rankStep.sum(known.step, batches.length, async (microBatch) => {
+    await rankStep.sum(known.step, batches.length, async (microBatch, reached) => {
       const batch = batchOf(batches[microBatch]!);
       const plan = await planFor(batch.shape.context);
-      return { pending: plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }) };
+      return { pending: plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }, reached) };
     });
     const pending = end.run({ step: scalarsOf(0) });
     pending.catch(() => {});
