@@ -46,7 +46,7 @@ test("a signal at the other rank stops both after one step, which is saved, and 
 });
 
 // Before the first step, while weights are shared; and between steps, where no other rank waits for just that.
-test.each([3, 30, 60])("a device that is lost at call %i of the other rank is as if both were", async (call) => {
+test.each([3, 20, 45])("a device that is lost at call %i of the other rank is as if both were", async (call) => {
   const folder = memoryFolder("run");
   const said: string[] = [];
   let calls = 0;
