@@ -44,6 +44,8 @@ export interface Tape extends Recorder {
   readonly outputs: ReadonlyMap<string, Value>;
   /** Parts of the program, in order; each ends where the next begins. */
   readonly sections: readonly Section[];
+  /** Numbers of nodes, ascending: what is in memory after so many is wanted before the run is over. */
+  readonly fences: readonly number[];
   /** A tensor that the caller hands in at each run. */
   input(name: string, type: TensorType): Value;
   /** A tensor that outlives the run and is shared, by name, between the tapes of one runtime. Starts as zeros. */
@@ -58,6 +60,8 @@ export interface Tape extends Recorder {
   place(value: Value, target: Value, offset: number): void;
   /** Names a value that a run gives back. */
   output(name: string, value: Value): void;
+  /** Has each run tell when the first `nodes` nodes are queued, apart from those behind them. */
+  fence(nodes: number): void;
   origin(value: Value): Origin;
   storage(value: Value): Storage;
   /** The whole program, one op a line. */
@@ -70,6 +74,7 @@ export function createTape(): Tape {
   const origins: Origin[] = [];
   const outputs = new Map<string, Value>();
   const sections: Section[] = [];
+  const fences: number[] = [];
   const placements = new Map<Value, { target: Value; offset: number }>();
   const consumed = new Map<Value, string>();
   const named = new Map<string, Value>();
@@ -124,6 +129,7 @@ export function createTape(): Tape {
     values,
     outputs,
     sections,
+    fences,
     origin,
     storage,
     record(op, given, attrs) {
@@ -189,6 +195,11 @@ export function createTape(): Tape {
       if (outputs.has(name)) throw new Error(`tape: output "${name}" exists already`);
       origin(value);
       outputs.set(name, value);
+    },
+    fence(at) {
+      if (at <= (fences.at(-1) ?? 0) || at >= nodes.length)
+        throw new Error(`fence: at ${at} of ${nodes.length} nodes, wanted one behind the last one and before the end`);
+      fences.push(at);
     },
     toString: () => print(tape),
   };

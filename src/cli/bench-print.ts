@@ -24,6 +24,9 @@ export function printRow(row: Row): void {
 const EXTRAS: readonly (readonly [name: string, say: (value: number) => string])[] = [
   ["times_ours", (value) => `${value.toFixed(2)} times ours`],
   ["tokens_per_s", (value) => `${grouped(value)} tokens/s`],
+  ["alone_ms", (value) => `${significant(value)} ms on one rank`],
+  ["reduce_ms", (value) => `${significant(value)} ms the sum by itself`],
+  ["hidden", (value) => `${(100 * value).toFixed(0)} % of it hidden`],
   ["model_flops_utilisation", (value) => `${(100 * value).toFixed(1)} % of peak by model FLOPs`],
   ["first_token_ms", (value) => `${significant(value)} ms to the first token`],
   ["awaited_ms", (value) => `${significant(value)} ms awaited one by one`],

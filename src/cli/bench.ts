@@ -4,6 +4,7 @@ import type { Tape } from "../autograd/tape.ts";
 import { benchGenerate, GENERATE_EFFORT, generateTapes } from "../bench/generate.ts";
 import { benchKernels, effortOf, measurePeak } from "../bench/kernels.ts";
 import { benchMatmulPeers } from "../bench/peers.ts";
+import { benchRankStep } from "../bench/rank-step.ts";
 import type { Peak } from "../bench/rates.ts";
 import { benchReduce } from "../bench/reduce.ts";
 import { OURS, type Row } from "../bench/row.ts";
@@ -23,12 +24,14 @@ import { nodeThreads } from "../platform/node.ts";
 import { noHalves } from "../runtime/checks.ts";
 import { createGpuRuntime, traitsOf } from "../runtime/gpu.ts";
 import { openWasm, type WasmDevice, wasmName } from "../runtime/wasm.ts";
+import type { Collective } from "../train/collective.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
 import { openPeers, releasePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize, numberBetween } from "./numbers.ts";
-import { collectiveTimeoutOption, withRanks } from "./ranks.ts";
+import { COLLECTIVE_TIMEOUT, collectiveTimeoutOption, withRanks } from "./ranks.ts";
+import { withRuntime } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
 
@@ -62,7 +65,14 @@ export function benchCommand(interrupt: Interrupt): Command {
           new Option("--precision <type>", "of matrices and activations").choices(["f32", "f16"]).default("f32"),
         )
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, { gpu: steps, wasm: wasmSteps }, interrupt)),
+        .addOption(collectiveTimeoutOption())
+        .action((flags: StepFlags) =>
+          withRanks(flags.collectiveTimeout ?? COLLECTIVE_TIMEOUT, (_team, collective) =>
+            collective
+              ? rankSteps(flags, collective, interrupt)
+              : withRows(flags, { gpu: steps, wasm: wasmSteps }, interrupt),
+          ),
+        ),
     )
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
@@ -110,6 +120,22 @@ function part(name: string, description: string): Command {
     .option("--quick", "fewer samples of smaller works: a look, not a measurement");
 }
 
+/** A step on all ranks that mpirun has started, beside that of one. */
+async function rankSteps(flags: StepFlags, collective: Collective, interrupt: Interrupt): Promise<void> {
+  interrupt.watch();
+  const named = sizeNamed(flags) ?? "nanogpt";
+  if (flags.peers || flags.tune) userError("bench step: --peers and --tune are for one process", "usage");
+  await withRuntime(flags.device, async (runtime) => {
+    const size = stepSize(named, runtime.traits.software ? "software" : "hardware", flags.precision);
+    const row = benchRankStep(runtime, size, collective, flags.quick ? 3 : 9);
+    const rows = (async function* () {
+      yield await row;
+    })();
+    if (collective.rank > 0) await row;
+    else await printRows(flags, { device: runtime.name, adapter: "" }, rows, interrupt.signal);
+  });
+}
+
 interface ReduceFlags extends BenchFlags {
   readonly most: number;
   readonly collectiveTimeout: number;
@@ -151,6 +177,7 @@ function wasmKernels(all: WasmDevice, one: WasmDevice, flags: KernelFlags): Asyn
 interface StepFlags extends BenchFlags {
   readonly size: string;
   readonly precision?: FloatDType;
+  readonly collectiveTimeout?: number;
 }
 
 const SIZES: readonly StepSizeName[] = ["nanogpt", "gpt2"];

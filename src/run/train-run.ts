@@ -193,7 +193,7 @@ async function withHome(
     let tuning = recorded?.tuning;
     let losses = 0;
     return await withRecovery<OpenRuntime, RunResult | RunResult["reason"]>({
-      async open() {
+      open: agreeing(team, async () => {
         await enter("preparation");
         const notice = (line: string): void => void told.warned(line);
         let runtime: OpenRuntime | undefined;
@@ -214,8 +214,8 @@ async function withHome(
           runtime?.close();
           throw error;
         }
-      },
-      async use(runtime, losses) {
+      }),
+      use: agreeing(team, async (runtime, losses) => {
         if (losses === 0) {
           await told.opened(runtime.name);
           const before = recorded?.adapter;
@@ -254,7 +254,7 @@ async function withHome(
           },
         };
         return await trainSession(session, plan, sitting, course);
-      },
+      }),
       saved: () => team.lead(async () => (folder && (await newestStep(folder))) ?? 0),
       mostLosses: MOST_LOSSES,
       notice(message) {
@@ -275,6 +275,18 @@ async function withHome(
   } finally {
     await lock?.release();
   }
+}
+
+/** The same work, after which all ranks know where it failed on one of them, so that none recovers, or goes on, by itself. */
+function agreeing<A extends readonly unknown[], T>(team: Team, work: (...args: A) => Promise<T>) {
+  return async (...args: A): Promise<T> => {
+    try {
+      return await work(...args);
+    } catch (error) {
+      if (team.size > 1 && !team.knows(error)) await team.meet([], { error });
+      throw error;
+    }
+  };
 }
 
 /** What a run that goes on says of its beginning. */

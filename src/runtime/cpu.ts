@@ -65,11 +65,16 @@ export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
       const state = states.get(name);
       queue.soon(() => void state.fill(0));
     },
-    async readState(name, offset = 0, length) {
+    async readState(name, offset = 0, length, into) {
       queue.requireOpen();
       options.signal?.throwIfAborted();
       const state = states.get(name, offset, length ?? 0);
-      return queue.add(async () => state.slice(offset, length === undefined ? undefined : offset + length));
+      return queue.add(async () => {
+        const end = length === undefined ? undefined : offset + length;
+        if (!into) return state.slice(offset, end);
+        into.set(state.subarray(offset, end));
+        return into as NumericArray;
+      });
     },
     close() {
       queue.close(() => {});
@@ -112,12 +117,12 @@ function interpret(tape: Tape, precision: Precision, states: StatesOf, queue: Qu
 
   return {
     stats: { stateBytes: states.bytes(), transientBytes, dispatches: 0, pipelines: 0 },
-    async run(inputs) {
+    async run(inputs, reached) {
       queue.requireOpen();
       const given = checkInputs(tape, inputs);
       // The caller may use its arrays again as soon as this returns.
       const kept = queue.idle() ? given : given.map(([value, data]) => [value, data.slice()] as const);
-      return queue.add(async (turn) => {
+      const done = queue.add(async (turn) => {
         for (const [value, data] of kept) {
           const input = tensorOf(value).data;
           input.set(data);
@@ -132,6 +137,11 @@ function interpret(tape: Tape, precision: Precision, states: StatesOf, queue: Qu
         for (const [name, value] of tape.outputs) results[name] = tensorOf(value).data.slice();
         return results;
       });
+      // What is read from here on comes after the run: there is nobody who would read beside it.
+      tape.fences.forEach((_, fence) => {
+        reached?.(fence);
+      });
+      return done;
     },
     dispose() {
       queue.soon(() => roots.clear());

@@ -1,4 +1,4 @@
-import { byteLength, bytesPerElement } from "../core/dtype.ts";
+import { byteLength, bytesPerElement, type NumericArray, WORD_BYTES } from "../core/dtype.ts";
 import { ClosedError, DeviceLostError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { byteSize } from "../core/units.ts";
@@ -50,6 +50,8 @@ export function createGpuRuntime(
   const pipelines = createPipelines(gpu);
   const buffers = createBuffers(gpu);
   const slots = createSlotPool(buffers);
+  const staging = stagingOf(buffers);
+  const kept = keptStaging(staging);
   const states = createStates<State>((type, name) => {
     return { buffer: buffers.create(`state ${name}`, byteLength(type.dtype, sizeOf(type.shape))), type };
   });
@@ -129,12 +131,17 @@ export function createGpuRuntime(
       encoder.clearBuffer(states.get(name).buffer);
       gpu.device.queue.submit([encoder.finish()]);
     },
-    async readState(name, offset = 0, length = states.length(name) - offset) {
+    async readState(name, offset = 0, length = states.length(name) - offset, into) {
       gpu.checkErrors();
       if (declared.length > 0) await settle();
       const { buffer, type } = states.get(name, offset, length);
+      if (into) {
+        const bytes = new Uint8Array(into.buffer, into.byteOffset, WORD_BYTES * length);
+        await readBuffer(gpu, kept, buffer, startOf(type, offset), bytes);
+        return into as NumericArray;
+      }
       const bytes = new Uint8Array(byteLength(type.dtype, length));
-      await readBuffer(gpu, buffers, buffer, startOf(type, offset), bytes);
+      await readBuffer(gpu, staging, buffer, startOf(type, offset), bytes);
       return fromGpu(type.dtype, bytes, length);
     },
     close() {
@@ -185,16 +192,33 @@ function startOf({ dtype }: TensorType, offset: number): number {
   return offset * bytesPerElement(dtype);
 }
 
-/** Copies a stretch of a buffer to the CPU, a bounded piece at a time. */
-async function readBuffer(
-  gpu: Gpu,
-  buffers: BufferPool,
-  buffer: GPUBuffer,
-  start: number,
-  bytes: Uint8Array,
-): Promise<void> {
+/** Buffers that the CPU maps to read a state. */
+interface Staging {
+  /** One of so many bytes, or more. */
+  take(bytes: number): GPUBuffer;
+  give(buffer: GPUBuffer): void;
+}
+
+function stagingOf(buffers: BufferPool): Staging {
+  return { take: (bytes) => buffers.createReadback("state read-back", bytes), give: buffers.destroy };
+}
+
+/** The same, kept for who reads again and again: as many as are read at once. */
+function keptStaging(staging: Staging): Staging {
+  const free: GPUBuffer[] = [];
+  return {
+    take(bytes) {
+      const at = free.findIndex(({ size }) => size >= bytes);
+      return at < 0 ? staging.take(bytes) : free.splice(at, 1)[0]!;
+    },
+    give: (buffer) => void free.push(buffer),
+  };
+}
+
+/** Copies a stretch of a buffer to the CPU, a bounded piece at a time; the first is queued before this returns. */
+async function readBuffer(gpu: Gpu, all: Staging, buffer: GPUBuffer, start: number, bytes: Uint8Array): Promise<void> {
   if (bytes.length === 0) return;
-  const staging = buffers.createReadback("state read-back", Math.min(bytes.length, READ_CHUNK_BYTES));
+  const staging = all.take(Math.min(bytes.length, READ_CHUNK_BYTES));
   for (let at = 0; at < bytes.length; at += READ_CHUNK_BYTES) {
     const count = Math.min(READ_CHUNK_BYTES, bytes.length - at);
     const encoder = gpu.device.createCommandEncoder({ label: `read ${buffer.label}` });
@@ -204,7 +228,7 @@ async function readBuffer(
     bytes.set(new Uint8Array(staging.getMappedRange(0, count)), at);
     staging.unmap();
   }
-  buffers.destroy(staging);
+  all.give(staging);
 }
 
 /** What the adapter granted, in the kernels' words, without what was found wrong with it. */

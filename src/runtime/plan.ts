@@ -102,6 +102,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
     memory.release();
     throw error;
   });
+  const fences = fencesOf(tape, layout.dispatches);
   const regionOf = (value: Value): Region => memory.regionOf(layout.regionOf(value));
   const results = [...tape.outputs].map(([name, value]) => ({ name, value, region: regionOf(value) }));
   const readback = createReadback(gpu, buffers, results);
@@ -136,13 +137,15 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       dispatches: steps.length,
       pipelines: pipelines.count,
     },
-    async run(inputs) {
+    async run(inputs, reached) {
       gpu.checkErrors();
       requireHeld();
       writeInputs(inputs);
       let slot: ReturnType<typeof readback.encode>;
+      const marks = reached ? fences : [];
       let from = 0;
-      for (const end of pace.cut(work)) {
+      let passed = 0;
+      for (const end of endsOf(pace.cut(work), marks)) {
         const encoder = gpu.device.createCommandEncoder({ label });
         const pass = encoder.beginComputePass({ label });
         encode(pass, steps, from, end);
@@ -150,6 +153,7 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
         if (end === steps.length) slot = readback.encode(encoder);
         gpu.device.queue.submit([encoder.finish()]);
         from = end;
+        while (passed < marks.length && marks[passed]! <= end) reached?.(passed++);
       }
       gpu.checkErrors();
       if (!slot) {
@@ -173,6 +177,20 @@ export async function compilePlan(tape: Tape, context: PlanContext): Promise<Pro
       readback.dispose();
     },
   };
+}
+
+/** How many dispatches lie before each fence of the tape. */
+function fencesOf(tape: Tape, dispatches: readonly PlacedDispatch[]): number[] {
+  const numbers = new Map(tape.nodes.map((node, i) => [node, i]));
+  return tape.fences.map((fence) => {
+    const end = dispatches.findIndex(({ node }) => numbers.get(node)! >= fence);
+    return end < 0 ? dispatches.length : end;
+  });
+}
+
+/** Where submits end: where the device has had enough, and at fences that somebody waits for. */
+function endsOf(cut: readonly number[], fences: readonly number[]): number[] {
+  return [...new Set([...cut, ...fences.filter((end) => end > 0)])].sort((a, b) => a - b);
 }
 
 /** What the pipeline of a dispatch is made of. */

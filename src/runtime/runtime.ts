@@ -32,9 +32,10 @@ export interface Program {
   /**
    * Runs the tape once on `inputs` (one for each of its inputs) and gives its outputs.
    * On a GPU the work is queued before this returns; the promise settles when the outputs have been read back,
-   * so a caller that awaits it some runs later never makes the GPU wait.
+   * so a caller that awaits it some runs later never makes the GPU wait. `reached` hears, before this returns, of each of the tape's
+   * fences: what is read of states then is as it is there, and a GPU gives it while it works on.
    */
-  run(inputs: Tensors): Promise<Tensors>;
+  run(inputs: Tensors, reached?: (fence: number) => void): Promise<Tensors>;
   /** Runs the tape once, timing each dispatch by itself. Only where the device has timestamps. */
   profile?(inputs: Tensors): Promise<DispatchTime[]>;
   /** Frees what the program owns; states stay. */
@@ -72,8 +73,11 @@ export interface Runtime {
   isWritten(name: string): boolean;
   /** Sets all of a state to zero. */
   clearState(name: string): void;
-  /** Reads a state, or `length` elements of it from `offset` on. */
-  readState(name: string, offset?: number, length?: number): Promise<NumericArray>;
+  /**
+   * Reads a state, or `length` elements of it from `offset` on; into `into`, where the elements go on being read to the same place: then
+   * no memory is made anew for it.
+   */
+  readState(name: string, offset?: number, length?: number, into?: Float32Array): Promise<NumericArray>;
   /** Frees everything, at any time and as often as one likes; what is still awaited rejects with `ClosedError`. */
   close(): void;
 }

@@ -113,12 +113,12 @@ export function createWasmRuntime(device: WasmDevice, { signal }: WasmRuntimeOpt
       const length = states.length(name);
       queue.soon(() => void stateView(name, 0, length).fill(0));
     },
-    async readState(name, offset = 0, length = states.length(name) - offset) {
+    async readState(name, offset = 0, length = states.length(name) - offset, into) {
       requireOpen();
       signal?.throwIfAborted();
       const { type } = states.get(name, offset, length);
       return queue.add(async () => {
-        const copy = allocate(type.dtype, length);
+        const copy = (into as NumericArray | undefined) ?? allocate(type.dtype, length);
         copy.set(stateView(name, offset, length));
         return copy;
       });

@@ -1,16 +1,20 @@
 /** A step's gradients summed over ranks, in the order in which one process sums those of its batches. */
 import { userError } from "../core/errors.ts";
-import { ARENA, readArena, writeArena } from "../model/arena.ts";
+import { ARENA, readArena, statesOf, stretchesOf, writeArena } from "../model/arena.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime, Tensors } from "../runtime/runtime.ts";
-import { LOSS_SUM } from "./step.ts";
+import type { Round } from "./collective.ts";
+import { LOSS_SUM, type RankSegment } from "./step.ts";
 import type { Team } from "./team.ts";
 
 /** Of the weights that train, a part of this size is compared between the ranks in each step, the next one in the next. */
 const COMPARED_PARTS = 64;
 
-/** Gives, once the work is queued, the promise of its outputs: loss. */
-export type ComputeBatch = (batch: number) => Promise<{ readonly pending: Promise<Tensors> }>;
+/** Gives, once the work is queued, the promise of its outputs: loss. `reached`: as `Program.run` has it. */
+export type ComputeBatch = (
+  batch: number,
+  reached?: (fence: number) => void,
+) => Promise<{ readonly pending: Promise<Tensors> }>;
 
 /** Sums over the ranks of a team. */
 export interface RankStep {
@@ -22,15 +26,23 @@ export interface RankStep {
   dispose(): void;
 }
 
-/** `most`: batches of a step, at most. */
-export function createRankStep(runtime: Runtime, layout: ParameterLayout, team: Team, most: number): RankStep {
+/** `most`: batches of a step, at most. `segments`: as the tape's fences part the gradients. */
+export function createRankStep(
+  runtime: Runtime,
+  layout: ParameterLayout,
+  team: Team,
+  most: number,
+  segments: readonly RankSegment[],
+): RankStep {
   const { trained } = layout;
   const { rank, size } = team;
-  // The loss comes after the gradients.
-  const all = { offset: 0, length: trained + 1 };
-  const sums = team.sums(all.length);
+  const sums = team.sums(trained + 1);
   // What a batch gives is filled in while that of the one before it is added.
-  const spare = most > size ? new Float32Array(all.length) : sums.given;
+  const spare = most > size ? new Float32Array(trained + 1) : sums.given;
+  // The loss comes with the last of the gradients.
+  const loss = { offset: trained, length: 1 };
+  const parts = segments.map(({ ranges }, i) => (i === segments.length - 1 ? [...ranges, loss] : ranges));
+  const gradients = statesOf(layout, ARENA.gradients);
 
   async function digest(step: number): Promise<number> {
     const part = step % COMPARED_PARTS;
@@ -38,35 +50,83 @@ export function createRankStep(runtime: Runtime, layout: ParameterLayout, team: 
     return to > from ? digestOf(await readArena(runtime, layout, ARENA.parameters, from, to - from)) : 0;
   }
 
-  async function give(batch: number, target: Float32Array, compute: ComputeBatch): Promise<void> {
-    const { pending } = await compute(batch);
+  /** Reads what the device has of a segment now into the same places of `target`; queued before this returns. */
+  function readSegment({ ranges }: RankSegment, target: Float32Array): Promise<unknown> {
+    const reads = ranges.flatMap(({ offset, length }) =>
+      stretchesOf(gradients, offset, length).map((stretch) => {
+        const place = offset + stretch.from;
+        const into = target.subarray(place, place + stretch.length);
+        return runtime.readState(gradients[stretch.part]!.name, stretch.offset, stretch.length, into);
+      }),
+    );
+    return Promise.all(reads);
+  }
+
+  /** Queues a batch, and gives for each segment when its gradients are in `target`. */
+  async function give(
+    batch: number,
+    target: Float32Array,
+    compute: ComputeBatch,
+    early: boolean,
+  ): Promise<Promise<unknown>[]> {
+    const ready: Promise<unknown>[] = [];
+    const read = (i: number): void => {
+      ready[i] = readSegment(segments[i]!, target);
+      ready[i].catch(() => {});
+    };
+    const { pending } = await compute(batch, early ? read : undefined);
     pending.catch(() => {});
-    target.set(await readArena(runtime, layout, ARENA.gradients));
-    target[trained] = (await pending).loss![0]!;
+    for (let i = ready.length; i < segments.length; i++) read(i);
+    const last = segments.length - 1;
+    ready[last] = Promise.all([ready[last], pending]).then(([, results]) => {
+      target[trained] = results.loss![0]!;
+    });
+    ready[last].catch(() => {});
+    return ready;
   }
 
   return {
     async sum(step, batches, compute) {
+      const rounds = Math.ceil(batches / size);
       let adding: Promise<void> = Promise.resolve();
-      for (let first = 0; first < batches; first += size) {
-        const given = (first / size) % 2 === 0 ? sums.given : spare;
-        const batch = first + rank;
+      const add = (ranges: RankSegment["ranges"], round: Round, given: Float32Array, share: boolean): void => {
+        adding = team.inTurn(async () => {
+          for (const range of ranges) {
+            await sums.add(range, round, given);
+            if (share) await sums.share(range);
+          }
+        });
+        adding.catch(() => {});
+      };
+      for (let n = 0; n < rounds; n++) {
+        const first = n * size;
+        const given = n % 2 === 0 ? sums.given : spare;
+        const round = { first: n === 0, count: Math.min(size, batches - first) };
+        const last = n === rounds - 1;
         let compared = 0;
         let failure: { readonly error: unknown } | undefined;
-        try {
-          if (batch < batches) await give(batch, given, compute);
-          if (first === 0) compared = await digest(step);
-        } catch (error) {
-          failure = { error };
+        const attempt = async (work: () => Promise<void>): Promise<void> => {
+          try {
+            if (!failure) await work();
+          } catch (error) {
+            failure = { error };
+          }
+        };
+        let ready: Promise<unknown>[] = [];
+        await attempt(async () => {
+          if (first + rank < batches) ready = await give(first + rank, given, compute, last);
+          if (n === 0) compared = await digest(step);
+        });
+        // Those of the last batches travel one by one, while the backward pass goes on.
+        const groups = last ? parts.map((_, i) => [i]) : [parts.map((_, i) => i)];
+        for (const [at, group] of groups.entries()) {
+          for (const i of group) await attempt(async () => void (await ready[i]));
+          const said = await team.meet([compared], failure);
+          if (n === 0 && at === 0) checkDigests(said, step);
+          for (const i of group) add(parts[i]!, round, given, last);
         }
-        const said = await team.meet([compared], failure);
-        if (first === 0) checkDigests(said, step);
-        const round = { first: first === 0, count: Math.min(size, batches - first) };
-        adding = team.inTurn(() => sums.add(all, round, given));
-        adding.catch(() => {});
       }
       await adding;
-      await team.inTurn(() => sums.share(all));
       writeArena(runtime, layout, ARENA.accumulated, sums.sums.subarray(0, trained));
       runtime.writeState(LOSS_SUM, sums.sums.subarray(trained));
     },

@@ -78,17 +78,29 @@ function traceLoss(
 }
 
 /** Appends the gradients of the loss by what trains, placed in the gradient arena, whose parts are given. */
-function traceGradients({ tape, parameters, seeds }: LossTape, layout: ParameterLayout, recompute = false): Value[] {
-  const gradients = declareArena(tape, layout, ARENA.gradients);
+function traceGradients(traced: LossTape, layout: ParameterLayout, recompute = false): Value[] {
+  const gradients = declareArena(traced.tape, layout, ARENA.gradients);
+  placeGradients(traced, layout, gradients, recompute);
+  return gradients;
+}
+
+/** The same in an arena that is there; gives the gradients, in the order of what trains. */
+function placeGradients(
+  { tape, parameters, seeds }: LossTape,
+  layout: ParameterLayout,
+  arena: readonly Value[],
+  recompute: boolean,
+): Value[] {
   const entries = trainedEntries(layout);
   const views = entries.map(({ name }) => parameters.views.get(name)!);
-  backward(tape, seeds, views, recompute ? sectionRanges(tape, BLOCK_PREFIX) : []).forEach((gradient, i) => {
+  const blocks = recompute ? sectionRanges(tape, BLOCK_PREFIX) : [];
+  return backward(tape, seeds, views, blocks).map((gradient, i) => {
     const { name, offset, shape } = entries[i]!;
     if (!gradient) throw new Error(`the loss does not depend on ${name}`);
     const [place] = stretchesOf(layout.parts, offset, sizeOf(shape));
-    tape.place(gradient, gradients[place!.part]!, place!.offset);
+    tape.place(gradient, arena[place!.part]!, place!.offset);
+    return gradient;
   });
-  return gradients;
 }
 
 /**
@@ -133,13 +145,92 @@ export function microBatchTape(
 /**
  * The part of a step whose gradients are summed over ranks: forward and backward, which leaves the gradients in their arena. With
  * lossScale = 1 / labels of the whole step on all ranks, the sums are those of one large batch. Inputs as `trainingTape`;
- * outputs: loss [1].
+ * outputs: loss [1]. A fence stands behind each of `rankSegments` but the last.
  */
-export function rankTape(config: Gpt2Config, layout: ParameterLayout, shape: BatchShape, options: PassOptions): Tape {
+export function rankTape(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  shape: BatchShape,
+  options: PassOptions,
+  segments: readonly RankSegment[],
+): Tape {
   const traced = traceLoss(config, layout, shape, true, options);
-  traceGradients(traced, layout, options.recompute);
-  traced.tape.output("loss", traced.loss);
-  return traced.tape;
+  const { tape } = traced;
+  const arena = declareArena(tape, layout, ARENA.gradients);
+  const ends = endsOf(tape, placeGradients(traced, layout, arena, options.recompute === true));
+  const entries = trainedEntries(layout);
+  let fence = 0;
+  for (const { ranges } of segments.slice(0, -1)) {
+    entries.forEach(({ offset }, i) => {
+      const inside = ranges.some((range) => offset >= range.offset && offset < range.offset + range.length);
+      if (inside) fence = Math.max(fence, ends[i]!);
+    });
+    if (fence > (tape.fences.at(-1) ?? 0) && fence < tape.nodes.length) tape.fence(fence);
+    else throw new Error("rankTape: these segments are not ready one after another");
+  }
+  tape.output("loss", traced.loss);
+  return tape;
+}
+
+/** Gradients that a backward pass comes to the end of together: stretches of their arena. */
+export interface RankSegment {
+  readonly ranges: readonly { readonly offset: number; readonly length: number }[];
+}
+
+/** Nodes after which each of these gradients is what it stays. */
+function endsOf(tape: Tape, gradients: readonly Value[]): number[] {
+  const numbers = new Map(tape.nodes.map((node, i) => [node, i + 1]));
+  const endOf = (value: Value): number => {
+    const from = tape.origin(value);
+    if (from.kind === "view") return endOf(from.base);
+    return from.kind === "node" ? numbers.get(from.node)! : 0;
+  };
+  return gradients.map(endOf);
+}
+
+/**
+ * What trains in the order in which a backward pass is done with it, in segments of at least so many elements: the first ones can be
+ * summed over ranks while the others are still computed. The same for batches of any length.
+ */
+export function rankSegments(
+  config: Gpt2Config,
+  layout: ParameterLayout,
+  options: PassOptions,
+  least: number,
+): RankSegment[] {
+  const traced = traceLoss(config, layout, { batch: 1, context: 1 }, true, options);
+  const arena = declareArena(traced.tape, layout, ARENA.gradients);
+  const gradients = placeGradients(traced, layout, arena, options.recompute === true);
+  const ends = endsOf(traced.tape, gradients);
+  const entries = trainedEntries(layout).map(({ offset }, i, all) => {
+    return { offset, length: (all[i + 1]?.offset ?? layout.trained) - offset, end: ends[i]! };
+  });
+  const segments: RankSegment[] = [];
+  let [open, elements]: [typeof entries, number] = [[], 0];
+  const close = (): void => {
+    if (open.length > 0) segments.push({ ranges: merged(open) });
+    [open, elements] = [[], 0];
+  };
+  const ordered = entries.toSorted((a, b) => a.end - b.end);
+  for (const [i, entry] of ordered.entries()) {
+    open.push(entry);
+    elements += entry.length;
+    // What one op ends belongs together.
+    if (elements >= least && ordered[i + 1]?.end !== entry.end) close();
+  }
+  close();
+  return segments;
+}
+
+/** Stretches in the order of their places, those side by side as one. */
+function merged(ranges: readonly { readonly offset: number; readonly length: number }[]): RankSegment["ranges"] {
+  const whole: { offset: number; length: number }[] = [];
+  for (const { offset, length } of ranges.toSorted((a, b) => a.offset - b.offset)) {
+    const last = whole.at(-1);
+    if (last && last.offset + last.length === offset) last.length += length;
+    else whole.push({ offset, length });
+  }
+  return whole;
 }
 
 /** The end of a step that was accumulated: norm and clip, AdamW. Inputs: step. Outputs: loss [1] and stats [4]. */

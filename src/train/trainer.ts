@@ -25,6 +25,7 @@ import {
   groupStats,
   LOSS_SCALER,
   microBatchTape,
+  rankSegments,
   rankTape,
   type StepOptions,
   trainingTape,
@@ -50,6 +51,8 @@ export interface TrainOptions extends StepOptions, Schedule {
    * its batches. All call the trainer alike.
    */
   readonly team?: Team | undefined;
+  /** Elements of gradients, at least, that ranks sum together while they still compute others; a block's of GPT-2 where absent. */
+  readonly leastSegment?: number | undefined;
 }
 
 /** One optimiser step, once its numbers have come back from the device. */
@@ -82,6 +85,9 @@ export interface GroupResult {
   readonly gradNorm: number;
   readonly learningRate: number;
 }
+
+/** About as many as a block of GPT-2 124M has: fewer would be so many more meetings. */
+const LEAST_SEGMENT = 7_000_000;
 
 /** Steps queued before the oldest one's results are awaited: the device never waits for the host to read a number. */
 export const STEPS_IN_FLIGHT = 3;
@@ -131,11 +137,13 @@ export function createTrainer(
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
   const traced = { ...options, logits: options.logits ?? logitsForm(runtime.traits) };
+  const segments = ranks === 1 ? [] : rankSegments(config, layout, options, options.leastSegment ?? LEAST_SEGMENT);
   let rankStep: ReturnType<typeof createRankStep> | undefined;
 
   function batchTape(context: number): Tape {
-    const make = accumulation === 1 ? trainingTape : ranks === 1 ? microBatchTape : rankTape;
-    return make(config, layout, { batch: batchSize, context, packed }, traced);
+    const shape = { batch: batchSize, context, packed };
+    if (ranks > 1) return rankTape(config, layout, shape, traced, segments);
+    return (accumulation === 1 ? trainingTape : microBatchTape)(config, layout, shape, traced);
   }
 
   function planFor(context: number): Promise<Program> {
@@ -205,13 +213,13 @@ export function createTrainer(
 
   /** The same on several ranks: computes this one's batches, waits for the sums of them all, and queues the update. */
   async function startOnRanks(team: Team, at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
-    rankStep ??= createRankStep(runtime, layout, team, accumulation);
+    rankStep ??= createRankStep(runtime, layout, team, accumulation, segments);
     const { batches, scalarsOf, known } = lookAt(at);
     const end = await update();
-    await rankStep.sum(known.step, batches.length, async (microBatch) => {
+    await rankStep.sum(known.step, batches.length, async (microBatch, reached) => {
       const batch = batchOf(batches[microBatch]!);
       const plan = await planFor(batch.shape.context);
-      return { pending: plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }) };
+      return { pending: plan.run({ ...batch.inputs, step: scalarsOf(microBatch) }, reached) };
     });
     const pending = end.run({ step: scalarsOf(0) });
     pending.catch(() => {});

@@ -6,13 +6,14 @@ import { untuned } from "../../src/library/device.ts";
 import { planTraining, type TrainPlan } from "../../src/run/plan.ts";
 import { isRun } from "../../src/run/resume.ts";
 import { resolveSettings } from "../../src/run/settings/resolve.ts";
-import { type RunOptions, type RunResult, trainRun } from "../../src/run/train-run.ts";
+import { followRun, type RunOptions, type RunResult, trainRun } from "../../src/run/train-run.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Folder } from "../../src/storage/folder.ts";
 import { readText } from "../../src/storage/read.ts";
 import { digestOf } from "../../src/storage/sha256.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import type { RunListener } from "../../src/train/events.ts";
+import type { Team } from "../../src/train/team.ts";
 
 // No longer than 12 places with their ends: few padded lengths, since a software driver takes seconds for each plan.
 const RECORDS = Array.from({ length: 40 }, (_, i) => "abcdef".repeat(3).slice(i % 5, 4 + (i % 9)));
@@ -31,6 +32,8 @@ export interface Scenario {
   readonly stopAfter?: number;
   readonly listener?: RunListener;
   readonly signal?: AbortSignal;
+  /** Ranks that train it together; only the first has the folder. */
+  readonly team?: Team;
 }
 
 /** Close its data at the end. */
@@ -52,12 +55,21 @@ export function planScenario(): Promise<TrainPlan> {
   });
 }
 
+type Open = (wanted: Parameters<RunOptions["openRuntime"]>[0]) => Promise<Runtime>;
+
 /** Trains in `folder`, on what `open` gives: from its newest checkpoint, where there is a run. */
-export async function trainIn(
+export async function trainIn(folder: Folder, open: Open, scenario: Omit<Scenario, "team"> = {}): Promise<RunResult> {
+  const result = await trainOnRank(folder, open, scenario);
+  if (typeof result === "string") throw new Error(result);
+  return result;
+}
+
+/** The same as one of several ranks. */
+export async function trainOnRank(
   folder: Folder,
-  open: (wanted: Parameters<RunOptions["openRuntime"]>[0]) => Promise<Runtime>,
-  { stopAfter, listener = {}, signal }: Scenario = {},
-): Promise<RunResult> {
+  open: Open,
+  { stopAfter, listener = {}, signal, team }: Scenario = {},
+): Promise<RunResult | RunResult["reason"]> {
   const stop = new AbortController();
   const plan = await planScenario();
   const stopper: RunListener = {
@@ -66,10 +78,12 @@ export async function trainIn(
     },
   };
   try {
+    const openRuntime: RunOptions["openRuntime"] = async (wanted) => untuned(await open(wanted));
+    const common = { openRuntime, signal: signal ?? stop.signal, team };
+    if (team && team.rank > 0) return await followRun(plan, common);
     return await trainRun(plan, {
+      ...common,
       home: { goesOn: (await isRun(folder)) ? folder : undefined, begin: async () => folder },
-      openRuntime: async (wanted) => untuned(await open(wanted)),
-      signal: signal ?? stop.signal,
       listeners: [stopper, listener],
       version: "test",
     });

@@ -2,10 +2,16 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
 import { DeviceLostError, UserError } from "../../src/core/errors.ts";
+import { packStep } from "../../src/kernels/step.ts";
+import { ARENA, writeArena } from "../../src/model/arena.ts";
+import { gpt2Config } from "../../src/model/config.ts";
+import { initialParameters, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
+import { collate } from "../../src/train/batch.ts";
 import { addInto, chunkOf } from "../../src/train/collective.ts";
 import { sharedCollective, shareRanks } from "../../src/train/shared-collective.ts";
+import { rankSegments, rankTape } from "../../src/train/step.ts";
 import { createTeam, RankFailedError } from "../../src/train/team.ts";
 import { openTestRuntime, type TestDriver, testDrivers } from "../support/drivers.ts";
 import { halvesOn } from "../support/gpu.ts";
@@ -35,13 +41,17 @@ async function compare(open: () => Promise<Runtime>, rankCase: RankCase, sizes: 
 describe("the weights, moments, losses, norms and evaluation of one process", () => {
   const cases = Object.entries(RANK_CASES).filter(([, { options }]) => options?.precision !== "f16");
 
-  test.each(cases)("2, 3 and 4 ranks in WebAssembly: %s", async (_, rankCase) => {
-    const { steps } = await compare(() => openTestRuntime("wasm"), rankCase, [2, 3, 4], 5);
-    const { poisoned } = rankCase;
-    expect(steps.map((step) => (step as { applied: boolean }).applied)).toEqual(
-      steps.map((_, i) => i + 1 !== poisoned),
-    );
-  });
+  // scripts/ranks.ts has all cases on all devices, for any of these numbers.
+  test.each(cases.map(([name, one], i) => [name, one, i === 0 ? [2, 3, 4] : [3]] as const))(
+    "ranks in WebAssembly: %s",
+    async (_, rankCase, sizes) => {
+      const { steps } = await compare(() => openTestRuntime("wasm"), rankCase, sizes, 5);
+      const { poisoned } = rankCase;
+      expect(steps.map((step) => (step as { applied: boolean }).applied)).toEqual(
+        steps.map((_, i) => i + 1 !== poisoned),
+      );
+    },
+  );
 
   test("3 ranks on the reference, in f16 with an overflow", async () => {
     const { steps } = await compare(async () => createCpuRuntime(), RANK_CASES["f16 with an overflow"]!, [3], 4);
@@ -50,9 +60,59 @@ describe("the weights, moments, losses, norms and evaluation of one process", ()
 
   const drivers = testDrivers.filter((driver): driver is Exclude<TestDriver, "wasm"> => driver !== "wasm");
   test.each(drivers)("3 ranks on the adapter %s", async (driver) => {
-    const rankCase = halvesOn(driver) ? RANK_CASES["f16 with an overflow"]! : {};
-    await compare(() => openTestRuntime(driver), rankCase, [3], 3);
+    const rankCase = halvesOn(driver) ? RANK_CASES["f16 with an overflow"]! : { options: { leastSegment: 300 } };
+    await compare(() => openTestRuntime(driver), rankCase, [3], 2);
   });
+});
+
+test("segments are all that trains, the last layers first, and a run tells of them while it goes on", async () => {
+  const config = gpt2Config({ vocabSize: 50, contextLength: 16, width: 32, layers: 4, heads: 2 });
+  const layout = layoutParameters(config);
+  const segments = rankSegments(config, layout, {}, 12_000);
+  const ranges = segments.flatMap((segment) => segment.ranges).toSorted((a, b) => a.offset - b.offset);
+  let end = 0;
+  for (const { offset, length } of ranges) {
+    expect(offset).toBe(end);
+    end += length;
+  }
+  expect(end).toBe(layout.trained);
+  const at = (name: string) => layout.entries.find((entry) => entry.name === name)!.offset;
+  const inside = (offset: number) =>
+    segments.findIndex((one) =>
+      one.ranges.some((range) => offset >= range.offset && offset < range.offset + range.length),
+    );
+  const order = [3, 2, 1, 0].map((block) => inside(at(`h.${block}.mlp.c_fc.weight`)));
+  expect(order).toEqual([0, 1, 2, 3]);
+  // The token embedding is the classifier's table, too, and done last.
+  expect(inside(at("wte.weight"))).toBe(segments.length - 1);
+  const tape = rankTape(config, layout, { batch: 2, context: 8 }, {}, segments);
+  expect(tape.fences).toHaveLength(segments.length - 1);
+  expect(tape.fences).toEqual([...tape.fences].sort((a, b) => a - b));
+  // WebAssembly, and one adapter.
+  for (const driver of testDrivers.slice(-2)) {
+    const runtime = await openTestRuntime(driver);
+    const program = await runtime.compile(rankTape(config, layout, { batch: 2, context: 8 }, {}, segments));
+    const { inputs, labelCount } = collate([{ ids: [1, 2, 3, 4, 5] }, { ids: [6, 7, 8] }], 8, 50);
+    const step = packStep({ seed: 1, step: 1, learningRate: 0, lossScale: 1 / labelCount });
+    writeArena(runtime, layout, ARENA.parameters, initialParameters(config, layout, 1));
+    const fences: number[] = [];
+    const early: Promise<ArrayLike<number>>[] = [];
+    const reached = (fence: number): void => {
+      fences.push(fence);
+      const [{ offset, length }] = segments[fence]!.ranges as [{ offset: number; length: number }];
+      early.push(runtime.readState(ARENA.gradients, offset, length, new Float32Array(length)));
+    };
+    const first = await program.run({ ...inputs, step }, reached);
+    expect(fences).toEqual(tape.fences.map((_, i) => i));
+    const whole = await runtime.readState(ARENA.gradients);
+    for (const [i, read] of (await Promise.all(early)).entries()) {
+      const { offset, length } = segments[i]!.ranges[0]!;
+      expect(read).toEqual(whole.slice(offset, offset + length));
+    }
+    expect(await program.run({ ...inputs, step })).toEqual(first);
+    program.dispose();
+    runtime.close();
+  }
 });
 
 test("a sum over ranks is that of the vectors one after another, in any number of rounds", async () => {

@@ -355,6 +355,9 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
         const at = heard.findIndex((then) => now - then > milliseconds);
         return at < 0 ? undefined : peers[at];
       },
+      quiet(): void {
+        beaten = Number.POSITIVE_INFINITY;
+      },
       stop(): void {
         for (let i = 0; i < peers.length; i++) {
           call("MPI_Cancel")(slot(i));
@@ -487,7 +490,10 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
     async leave() {
       if (ended) return;
       await exchange(new Uint32Array(WORDS));
+      // All are here: beats end, and what was sent before these words has come when they have.
       clearInterval(beats);
+      mail.quiet();
+      await exchange(new Uint32Array(WORDS));
       mail.stop();
       // All have come, but one may still be killed in it.
       guarded(timeout, undefined, () => call("MPI_Finalize")());

@@ -137,10 +137,10 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
       dispatches: steps.length,
       pipelines: 0,
     },
-    async run(inputs) {
+    async run(inputs, reached) {
       requireHeld();
       const given = takeInputs(inputs);
-      return queue.add(async (turn) => {
+      const done = queue.add(async (turn) => {
         writeInputs(given);
         await execute(turn);
         const tensors: Record<string, NumericArray> = {};
@@ -152,6 +152,11 @@ export function compileWasm(tape: Tape, context: WasmPlanContext): Program {
         }
         return tensors;
       });
+      // What is read from here on comes after the run: there is nobody who would read beside it.
+      tape.fences.forEach((_, fence) => {
+        reached?.(fence);
+      });
+      return done;
     },
     async profile(inputs) {
       requireHeld();
