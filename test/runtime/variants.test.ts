@@ -52,7 +52,7 @@ test.each(testAdapters)(
   "on %s, what does not compile gives way to the next, and is told in one line",
   async (adapter) => {
     const gpu = await openTestGpu(adapter);
-    const { lines, left } = await without(gpu, /matmul\/subgroup/, {}, matmulAny, product);
+    const { lines, left } = await without(gpu, /matmul\/software\/subgroup/, {}, matmulAny, product);
     expect(left?.length).toBeGreaterThan(0);
     expect(lines).toEqual(
       left!.map((name) => expect.stringContaining(`does not compile ${name}, which is left out: `)),
@@ -109,7 +109,7 @@ test.each(testAdapters.slice(0, 1))("on %s, a whole run trains without them", as
     runtime.close();
     return run;
   };
-  const refuses = refusing(gpu, /matmul\/subgroup/);
+  const refuses = refusing(gpu, /matmul\/software\/subgroup/);
   const [whole, cut] = [await train(gpu), await train(refuses)];
   expect(refuses.refused.size).toBeGreaterThan(0);
   expect(relativeL2(cut.losses, whole.losses)).toBeLessThan(1e-5);
