@@ -213,7 +213,7 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "a sum is the same either way",
   },
   {
-    shader: "layer_norm_parameters",
+    shader: "software/layer_norm_parameters",
     before: "partials[(u.FIRST_CHUNK + chunk) * packs + c] = gain_sum;",
     after: "partials[(chunk + u.FIRST_CHUNK) * packs + c] = gain_sum;",
     why: "a sum is the same either way",
