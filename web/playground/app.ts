@@ -118,6 +118,8 @@ export interface App {
 }
 
 const LOOK_MS = 250;
+/** Between two looks whether a run still trains in another tab. */
+const WATCH_MS = 2000;
 const MOST_NOTICES = 50;
 /** A text that is pasted has no name; its records are lines. */
 const PASTED = "pasted.txt";
@@ -143,6 +145,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
   let state: State = FIRST;
   let client!: Client;
   let lookTimer: ReturnType<typeof setTimeout> | undefined;
+  let watchTimer: ReturnType<typeof setTimeout> | undefined;
   const example = import("./example.ts").then(({ EXAMPLE }) => EXAMPLE);
   const tabs = openTabs(hearTab);
 
@@ -199,7 +202,13 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
 
   async function refresh(): Promise<void> {
     const runs = await client.call("list", null);
-    set({ runs });
+    const running = new Set(runs.flatMap(({ id, status }) => (status === "running" ? [id] : [])));
+    // A tab that was closed has said nothing of it.
+    const elsewhere = new Map([...state.elsewhere].filter(([id]) => running.has(id)));
+    set({ runs, elsewhere });
+    if (state.active?.id !== undefined) running.delete(state.active.id);
+    clearTimeout(watchTimer);
+    if (running.size > 0) watchTimer = setTimeout(() => void attempt(refresh), WATCH_MS);
     const interrupted = runs.find(({ status }) => status === "paused");
     if (!state.shown && !state.active && interrupted) await app.show(interrupted.id);
   }

@@ -397,6 +397,8 @@ function writeAt(file: AccessHandle, bytes: Uint8Array, at: number): void {
     if (count === 0) throw new DOMException("no bytes were written", "QuotaExceededError");
     done += count;
   }
+  // Where the browser gives no more, some say that all is written, and write less.
+  if (file.getSize() < at + bytes.length) throw new DOMException("not all bytes were written", "QuotaExceededError");
 }
 
 /** Writes the files of a folder that is being made, and notes each in `files` once it is whole. */

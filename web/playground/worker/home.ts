@@ -98,7 +98,15 @@ export async function openHome(): Promise<Home> {
     about,
     async list() {
       const runs: StoredRun[] = [];
-      for (const { name, kind } of await root.list()) if (kind === "folder") runs.push(await stored(name));
+      for (const { name, kind } of await root.list()) {
+        if (kind !== "folder") continue;
+        try {
+          runs.push(await stored(name));
+        } catch (error) {
+          // Another tab may have removed it meanwhile.
+          if (await exists(root, name)) throw error;
+        }
+      }
       return runs.sort((a, b) => (a.created < b.created ? 1 : -1));
     },
     async create({ title, inputs, said, maxSteps, base }) {
@@ -178,7 +186,14 @@ async function openRoot(): Promise<{ folder: Folder; storage: StorageInfo }> {
     await navigator.locks.request(ALIVE, { ifAvailable: true }, async (lock) => {
       if (lock) await folder.tidy();
     });
-    void navigator.locks.request(ALIVE, { mode: "shared" }, () => new Promise(() => {}));
+    // Another worker may be the first of its own, and tidy up: what is made meanwhile would be removed.
+    await new Promise<void>((granted, refused) => {
+      const forever = (): Promise<never> => {
+        granted();
+        return new Promise(() => {});
+      };
+      navigator.locks.request(ALIVE, { mode: "shared" }, forever).catch(refused);
+    });
     // Some browsers have such files and do not let them be written.
     await folder.replace(".writable", "");
     return { folder, storage: { kind: "opfs" } };
