@@ -250,6 +250,11 @@ function handleOf(root: () => Promise<Directory>, path: string, parts: readonly 
         const key = `${directory.key}/${name}`;
         return ((await navigator.locks.query()).held ?? []).some((lock) => lock.name === key);
       }),
+    bytes: () =>
+      within(undefined, async () => {
+        const directory = await find();
+        return directory ? bytesBelow(directory) : 0;
+      }),
     free: () =>
       within(undefined, async () => {
         const { quota, usage } = await navigator.storage.estimate();
@@ -286,6 +291,23 @@ function folderPlace(place: Place, path: string): Place {
 
 async function below({ handle, key }: Directory, place: Place): Promise<Directory> {
   return { handle: await handle.getDirectoryHandle(place.at), key: `${key}/${place.at}` };
+}
+
+/** As the indices say it: of each folder one is read, and no file. */
+async function bytesBelow(directory: Directory): Promise<number> {
+  const { places } = await shared(directory, readIndex);
+  let bytes = 0;
+  for (const place of places.values()) {
+    if (place.kind === "file") bytes += place.size;
+    // One that is removed meanwhile has none.
+    else bytes += await below(directory, place).then(bytesBelow).catch(unlessGone);
+  }
+  return bytes;
+}
+
+function unlessGone(error: unknown): number {
+  if ((error as DOMException).name !== "NotFoundError") throw error;
+  return 0;
 }
 
 async function readIndex({ handle }: Directory): Promise<Index> {

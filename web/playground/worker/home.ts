@@ -13,7 +13,7 @@ import type { OpenModel } from "../../../src/run/model.ts";
 import { STATE_FILE } from "../../../src/run/state.ts";
 import type { Folder, StoredFile } from "../../../src/storage/folder.ts";
 import { memoryFolder } from "../../../src/storage/memory.ts";
-import { exists, readJson } from "../../../src/storage/read.ts";
+import { bytesIn, exists, readJson } from "../../../src/storage/read.ts";
 import type { Base, Input, SaidSettings, StorageInfo, StoredRun, StoredStatus } from "../protocol.ts";
 import { openBase } from "./base.ts";
 
@@ -200,20 +200,6 @@ async function openRoot(): Promise<{ folder: Folder; storage: StorageInfo }> {
   } catch (error) {
     return { folder: memoryFolder("memory"), storage: { kind: "memory", why: (error as Error).message } };
   }
-}
-
-async function bytesIn(folder: Folder): Promise<number> {
-  let bytes = 0;
-  for (const { name, kind } of await folder.list()) {
-    if (kind === "folder") bytes += await bytesIn(folder.folder(name));
-    else {
-      // A run that goes on removes files meanwhile.
-      const file = await folder.open(name).catch(() => undefined);
-      bytes += file?.size ?? 0;
-      await file?.close();
-    }
-  }
-  return bytes;
 }
 
 /** Bytes of a piece. */
