@@ -35,3 +35,11 @@ export function destroyDevices(page: Page): Promise<number> {
     return devices.splice(0).length;
   });
 }
+
+/** Kills the process that draws the tab and computes for it. */
+export async function crash(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const crashed = page.waitForEvent("crash");
+  session.send("Page.crash").catch(() => {});
+  await crashed;
+}

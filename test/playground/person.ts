@@ -93,14 +93,15 @@ export async function greedy(page: Page, prompt: string): Promise<string> {
 export function stored(page: Page, name: string): Promise<string[]> {
   return page.evaluate(async (wanted) => {
     const found: File[] = [];
-    async function walk(directory: FileSystemDirectoryHandle): Promise<void> {
+    // No function has a name here: scripts are compiled so that those with one would not be known in the page.
+    const left = [await navigator.storage.getDirectory()];
+    for (let directory = left.pop(); directory; directory = left.pop()) {
       const entries = (directory as unknown as { values(): AsyncIterable<FileSystemHandle> }).values();
       for await (const entry of entries) {
-        if (entry.kind === "directory") await walk(entry as FileSystemDirectoryHandle);
+        if (entry.kind === "directory") left.push(entry as FileSystemDirectoryHandle);
         else if (entry.name.startsWith(`${wanted}~`)) found.push(await (entry as FileSystemFileHandle).getFile());
       }
     }
-    await walk(await navigator.storage.getDirectory());
     return Promise.all(found.sort((a, b) => b.lastModified - a.lastModified).map((file) => file.text()));
   }, name);
 }
