@@ -3,7 +3,7 @@
  * Its tab is reloaded, closed or crashes, its worker ends, its devices are destroyed, its browser is killed. Fails unless every
  * loss, norm and evaluation, after each fault, and the last weights have the bits of a run of the command line that nobody touched.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,6 +24,7 @@ import {
 import { hostPlayground } from "../test/playground/served.ts";
 import { chromiumOptions } from "../test/support/chromium.ts";
 import { randomFrom } from "../test/support/device-loss.ts";
+import { processesOf } from "../test/support/processes.ts";
 
 const [faults = "50", seed = "1"] = process.argv.slice(2);
 const random = randomFrom(Number(seed));
@@ -43,20 +44,6 @@ async function openBrowser(profile: string): Promise<BrowserContext> {
   const context = await chromium.launchPersistentContext(profile, { ...chromiumOptions(), locale: "en" });
   context.setDefaultTimeout(120_000);
   return context;
-}
-
-/** The process that all others of a profile's browser are children of. */
-function processOf(profile: string): number {
-  const found = readdirSync("/proc").find((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-      return words.includes(`--user-data-dir=${profile}`) && !words.some((word) => word.startsWith("--type="));
-    } catch {
-      return false;
-    }
-  });
-  return Number(found ?? 0) || fail(`no browser of ${profile}`);
 }
 
 function fail(message: string): never {
@@ -152,7 +139,7 @@ async function interruptedRun(device: "wasm" | "webgpu", left: number): Promise<
       );
       await page.reload();
     } else if (kind === "browser killed") {
-      process.kill(processOf(profile), "SIGKILL");
+      process.kill(processesOf(profile)[0]!.pid, "SIGKILL");
       await context.close().catch(() => {});
       context = await openBrowser(profile);
       page = await context.newPage();

@@ -8,10 +8,28 @@ const FIREFOX = process.env.GPT2_FIREFOX ?? "/usr/bin/firefox-esr";
 export const hasFirefox = existsSync(FIREFOX);
 if (!hasFirefox) console.warn(`no ${FIREFOX}: nothing is tested in Firefox (apt install firefox-esr)`);
 
-/** `runInChromium` in headless Firefox as it comes, driven over WebDriver BiDi. */
+/** Settings with which it has WebGPU, and the software driver of the system that it then uses: lavapipe. */
+const WEBGPU = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
+const LAVAPIPE = "/usr/share/vulkan/icd.d/lvp_icd.json";
+
+export const hasFirefoxGpu = hasFirefox && existsSync(LAVAPIPE);
+
+/** Headless Firefox as it comes, or with WebGPU; driven over WebDriver BiDi. */
+export function launchFirefox({ webgpu = false, ...prefs }: Record<string, boolean> = {}): Promise<Browser> {
+  return launch({
+    browser: "firefox",
+    executablePath: FIREFOX,
+    headless: true,
+    extraPrefsFirefox: { ...prefs, ...(webgpu ? WEBGPU : {}) },
+    // Most of a first step is lavapipe's compiling: see quicklyCompiling in gpu.ts.
+    env: webgpu ? { ...process.env, VK_ICD_FILENAMES: LAVAPIPE, GALLIVM_PERF: "nopt" } : process.env,
+  });
+}
+
+/** `runInChromium` in headless Firefox as it comes. */
 export async function runInFirefox(script: string, isolated = false): Promise<string> {
   return withPage(script, isolated, async (url) => {
-    const browser: Browser = await launch({ browser: "firefox", executablePath: FIREFOX, headless: true });
+    const browser = await launchFirefox();
     try {
       const page = await browser.newPage();
       const problems: string[] = [];

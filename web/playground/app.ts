@@ -3,6 +3,7 @@ import { duration } from "../../src/core/units.ts";
 import type { RunLine } from "../../src/report/lines.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
+import { withLine, withLines } from "./log.ts";
 import type {
   Answer,
   Base,
@@ -222,7 +223,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         const before = shown?.id === id ? shown : undefined;
         const step = lines.reduce((most, line) => Math.max(most, line.step), 0);
         set({
-          shown: { id, title, maxSteps, lines, samples: before?.samples },
+          shown: { id, title, maxSteps, lines: withLines(lines, maxSteps), samples: before?.samples },
           compared: without(state.compared, id),
           ...(active ? { active: { ...active, id, maxSteps, step, since: undefined } } : {}),
         });
@@ -244,7 +245,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       }
       case "line":
         if (shown && shown.id === active?.id)
-          set({ shown: { ...shown, lines: [...shown.lines, happening.line] } }, true);
+          set({ shown: { ...shown, lines: withLine(shown.lines, happening.line, shown.maxSteps) } }, true);
         return;
       case "samples": {
         const { step, samples } = happening;
@@ -332,7 +333,8 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     const lines = await client.call("lines", { id });
     const last = lines.findLast((line) => line.kind === "samples");
     const samples = last?.kind === "samples" ? { step: last.step, samples: last.samples } : undefined;
-    return { id, title: run?.title ?? id, maxSteps: run?.maxSteps ?? 0, lines, samples };
+    const maxSteps = run?.maxSteps ?? 0;
+    return { id, title: run?.title ?? id, maxSteps, lines: withLines(lines, maxSteps), samples };
   }
 
   const app: App = {
