@@ -105,9 +105,6 @@ try {
       workerHeap: ofWorker.heap,
       workerBuffers: ofWorker.buffers,
       wasm,
-      points: Number(
-        await page.evaluate(() => document.querySelectorAll(".stored li, .samples li, .notices li").length),
-      ),
       processes: resident,
     };
   }
