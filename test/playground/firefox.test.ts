@@ -44,7 +44,8 @@ async function trainInFirefox(host: Host, settings: string, prefs: Record<string
     const device = await textOf(page, "header .hint");
     await page.click("#train");
     await page.waitForFunction(
-      () => document.querySelector(".alert, .problem") || document.querySelector(".outcome")?.textContent !== "",
+      () =>
+        document.querySelector(".alert, .problem") || (document.querySelector(".outcome")?.textContent ?? "") !== "",
     );
     for (const text of await page.$$eval(".alert, .problem", (found) => found.map(({ textContent }) => textContent)))
       problems.push(text ?? "");

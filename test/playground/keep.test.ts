@@ -71,7 +71,7 @@ describe.runIf(hasChromium)("a run of the playground", () => {
     "on WebGPU it goes on by itself when its device is lost, to the bits of the command line on the same driver",
     () =>
       served.visit(async ({ open }) => {
-        const page = await open(`${QUICK}&device=webgpu&max_steps=16&eval_steps=8&save_steps=5&logging_steps=1`);
+        const page = await open(`${QUICK}&device=webgpu&max_steps=20&eval_steps=10&save_steps=5&logging_steps=1`);
         await paste(page);
         expect(await page.textContent("header .hint")).toMatch(/Computing on .*swiftshader.* by WebGPU/);
         await watchDevices(page);

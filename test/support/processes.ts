@@ -15,7 +15,7 @@ export function processesOf(profile: string): BrowserProcess[] {
   for (const name of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       const status = readFileSync(`/proc/${name}/status`, "utf8");
-      const words = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+      const words = readFileSync(`/proc/${name}/cmdline`, "utf8").split(/[\0 ]/);
       const numberAfter = (word: string): number =>
         Number(new RegExp(`^${word}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
       known.set(Number(name), { parent: numberAfter("PPid"), words, resident: 1024 * numberAfter("VmRSS") });
