@@ -43,13 +43,13 @@ export async function outcome(page: Page): Promise<string> {
 }
 
 /** Looks again and again until there is what is wanted: the same, or a text that matches. Vitest's own has no concurrent tests. */
-export async function eventually<T>(look: () => Promise<T>, wanted: T | RegExp): Promise<void> {
+export async function eventually<T>(look: () => Promise<T>, wanted: T | RegExp, limitMs = 60_000): Promise<void> {
   const began = performance.now();
   const fits = (found: T): boolean => (wanted instanceof RegExp ? wanted.test(String(found)) : found === wanted);
   for (;;) {
     const found = await look();
     if (fits(found)) return;
-    if (performance.now() - began > 60_000) throw new Error(`there is ${String(found)}; wanted ${String(wanted)}`);
+    if (performance.now() - began > limitMs) throw new Error(`there is ${String(found)}; wanted ${String(wanted)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

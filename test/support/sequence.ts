@@ -6,6 +6,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const LONGEST: readonly string[] = [
   "playground/keep",
+  "playground/firefox",
   "playground/hostile",
   "kernels/matmul",
   "kernels/attention",
