@@ -10,6 +10,8 @@ export default defineConfig({
     pool: "forks",
     isolate: false,
     maxWorkers: 3,
+    // Of tests that say they may be: those of a browser, which wait for each other's processor time.
+    maxConcurrency: 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -126,6 +126,8 @@ async function hasSeparator(source: ByteSource, endText: string): Promise<boolea
 async function holds(source: ByteSource, wanted: Uint8Array): Promise<boolean> {
   let tail = new Uint8Array(0);
   for await (const piece of source.pieces()) {
+    // That is no text: who reads it says so, and need not wait for gigabytes.
+    if (piece.includes(0)) return false;
     const bytes = new Uint8Array(tail.length + piece.length);
     bytes.set(tail);
     bytes.set(piece, tail.length);

@@ -67,6 +67,8 @@ export interface Folder {
   lock(name: string, warn: (message: string) => void): Promise<Lock>;
   /** Whether somebody who is alive has that lock. */
   isLocked(name: string): Promise<boolean>;
+  /** Bytes of all files in it and below, where whatever keeps it knows without opening each; ask by `bytesIn`. */
+  readonly bytes?: () => Promise<number>;
   /** Bytes that are free where it is; undefined where nobody tells. */
   free(): Promise<number | undefined>;
 }

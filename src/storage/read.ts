@@ -6,6 +6,22 @@ export async function exists(folder: Folder, name: string): Promise<boolean> {
   return (await folder.list()).some((entry) => entry.name === name);
 }
 
+/** Bytes of all files in a folder and below. */
+export async function bytesIn(folder: Folder): Promise<number> {
+  if (folder.bytes) return folder.bytes();
+  let bytes = 0;
+  for (const { name, kind } of await folder.list()) {
+    if (kind === "folder") bytes += await bytesIn(folder.folder(name));
+    else {
+      // Somebody may remove files meanwhile.
+      const file = await folder.open(name).catch(() => undefined);
+      bytes += file?.size ?? 0;
+      await file?.close();
+    }
+  }
+  return bytes;
+}
+
 /** A small file, whole. */
 export async function readBytes(folder: Folder, name: string): Promise<Uint8Array<ArrayBuffer>> {
   const file = await folder.open(name);

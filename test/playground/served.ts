@@ -1,12 +1,10 @@
-/** The playground as a file host has it, and a browser that looks at it. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+/** The playground as a file host has it, and a browser in which tests visit it, each as somebody who was never there. */
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { build } from "vite";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import { builtPlayground } from "../support/build.ts";
 import { launch } from "../support/chromium.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -16,76 +14,122 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** Before every script. */
-const WITHOUT_FILES = "if (self.StorageManager) delete StorageManager.prototype.getDirectory;\n";
+/** What makes a page cross-origin isolated, so that it may share memory with its workers. */
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-export interface Served {
-  readonly browser: Browser;
-  readonly url: string;
+export interface Host {
   /** The folder that is served. */
   readonly folder: string;
-  /** Paths that were asked for, in their order. */
-  readonly requests: string[];
-  /** The same page, as a browser without private files runs it. */
-  readonly bareUrl: string;
-  close(): Promise<void>;
+  /** A place of its own for each visitor; `before`: what every script begins with there. */
+  place(options?: { readonly before?: string; readonly isolated?: boolean }): Place;
+  close(): void;
 }
 
-/** Builds the page, and serves it below a path of its own and without special headers. */
-export async function servePlayground(): Promise<Served> {
-  const folder = mkdtempSync(join(tmpdir(), "gpt2-playground-"));
-  const configFile = fileURLToPath(new URL("../../web/playground/vite.config.ts", import.meta.url));
-  const { NODE_ENV } = process.env;
-  // As it is published, although a test builds it.
-  process.env.NODE_ENV = "production";
-  await build({ configFile, logLevel: "error", build: { outDir: folder, emptyOutDir: true } });
-  process.env.NODE_ENV = NODE_ENV;
-  const requests: string[] = [];
-  const server: Server = createServer((request, response) => {
+export interface Place {
+  readonly url: string;
+  /** Files that were asked for there, in their order. */
+  readonly requests: string[];
+}
+
+/** Serves the page below paths of its own and without special headers, but where a place is to be isolated. */
+export async function hostPlayground(): Promise<Host> {
+  const folder = await builtPlayground();
+  const places: { requests: string[]; before: string; isolated: boolean }[] = [];
+  const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    requests.push(path);
-    const name = path.endsWith("/") ? "index.html" : path.replace(/^\/some\/(place|bare)\//, "");
+    const [, at = "", file = ""] = /^\/some\/place-(\d+)\/(.*)$/.exec(path) ?? [];
+    const name = file || "index.html";
+    const place = places[Number(at)];
+    place?.requests.push(name);
     try {
+      if (!place) throw new Error(`${path}: nothing is there`);
       const bytes = readFileSync(join(folder, name));
       const type = TYPES[extname(name)] ?? "application/octet-stream";
-      response.writeHead(200, { "content-type": type });
-      response.end(type === "text/javascript" && path.startsWith("/some/bare/") ? WITHOUT_FILES + bytes : bytes);
+      response.writeHead(200, { "content-type": type, ...(place.isolated ? ISOLATED : {}) });
+      response.end(type === "text/javascript" && place.before !== "" ? `${place.before};\n${bytes}` : bytes);
     } catch {
       response.writeHead(404).end();
     }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const browser = await launch();
-  const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
+  const { port } = server.address() as AddressInfo;
   return {
-    browser,
     folder,
-    requests,
-    url: `${origin}/some/place/`,
-    bareUrl: `${origin}/some/bare/`,
-    async close() {
-      await browser.close();
+    place({ before = "", isolated = false } = {}) {
+      const requests: string[] = [];
+      places.push({ requests, before, isolated });
+      return { requests, url: `http://localhost:${port}/some/place-${places.length - 1}/` };
+    },
+    close() {
+      server.closeAllConnections();
       server.close();
-      rmSync(folder, { recursive: true });
     },
   };
 }
 
-/** A page that must not complain: `problems` has errors, complaints of the console and dialogs. */
-export async function openPage(
-  context: Pick<BrowserContext, "newPage">,
-  url: string,
-): Promise<{ page: Page; problems: string[] }> {
-  const page = await context.newPage();
+/** Somebody with a browser profile of their own. */
+export interface Visitor extends Place {
+  readonly context: BrowserContext;
+  /** The folder that is served. */
+  readonly folder: string;
+  /** What pages complained of: errors, complaints of the console, dialogs. */
+  readonly problems: string[];
+  /** Opens the page in a tab, with settings as its address has them. */
+  open(settings?: string): Promise<Page>;
+}
+
+export type VisitOptions = BrowserContextOptions & Parameters<Host["place"]>[0];
+
+export interface Served {
+  readonly browser: Browser;
+  /** Fails where a page complains of anything that `act` does not take out of `problems`. */
+  visit(act: (visitor: Visitor) => Promise<void>, options?: VisitOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function servePlayground(): Promise<Served> {
+  const [host, browser] = await Promise.all([hostPlayground(), launch()]);
+  return {
+    browser,
+    async visit(act, { before, isolated, ...options } = {}) {
+      const place = host.place({ ...(before === undefined ? {} : { before }), isolated: isolated === true });
+      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en", ...options });
+      // The test's own limit counts: where all cores are busy, a second is long.
+      context.setDefaultTimeout(0);
+      try {
+        const visitor = visitorOf(context, place, host.folder);
+        await act(visitor);
+        if (visitor.problems.length > 0) throw new Error(`the page complains: ${visitor.problems.join("; ")}`);
+      } finally {
+        await context.close();
+      }
+    },
+    async close() {
+      await browser.close();
+      host.close();
+    },
+  };
+}
+
+export function visitorOf(context: BrowserContext, place: Place, folder: string): Visitor {
   const problems: string[] = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
-  });
-  page.on("dialog", (dialog) => {
-    problems.push(`a dialog: ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  await page.goto(url);
-  return { page, problems };
+  return {
+    ...place,
+    context,
+    folder,
+    problems,
+    async open(settings = "") {
+      const page = await context.newPage();
+      page.on("pageerror", (error) => problems.push(error.message));
+      page.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+      });
+      page.on("dialog", (dialog) => {
+        problems.push(`a dialog: ${dialog.message()}`);
+        void dialog.dismiss();
+      });
+      await page.goto(`${place.url}#${settings}`);
+      return page;
+    },
+  };
 }

@@ -1,7 +1,7 @@
 /** What every kind of folder must do. Knows no test runner, since it runs in a browser's worker too. */
 import { UserError } from "../../src/core/errors.ts";
 import type { Folder } from "../../src/storage/folder.ts";
-import { exists, openFiles, readBytes, readJson, readText, setAside } from "../../src/storage/read.ts";
+import { bytesIn, exists, openFiles, readBytes, readJson, readText, setAside } from "../../src/storage/read.ts";
 import { digestOf } from "../../src/storage/sha256.ts";
 import { FAULTS, faultyFolder } from "../support/faulty-folder.ts";
 import { snapshot, tryEach } from "./scenario.ts";
@@ -301,6 +301,21 @@ const cases: Record<string, Case["run"]> = {
     const asked = await Promise.allSettled(Array.from({ length: 8 }, () => take("race")));
     same(asked.filter(({ status }) => status === "fulfilled").length, 1, "of several who ask at once");
     for (const taken of asked) if (taken.status === "fulfilled") await taken.value.release();
+  },
+
+  async "the bytes of a folder are those of all files in it, as they are now"(open) {
+    same(await bytesIn(open().folder("not").folder("there")), 0, "of nothing");
+    await open().append("log", "12345");
+    await open().append("log", "678");
+    await open().folder("run").replace("b", "1");
+    await open()
+      .folder("run")
+      .commit("c", async (write) => {
+        await write("weights", (put) => put(bytes(1000, 7)));
+      });
+    same(await bytesIn(open()), 1009, "with folders");
+    await open().folder("run").remove("c");
+    same(await bytesIn(open()), 9, "after a removal");
   },
 
   async "free space is a number where somebody tells"(open) {

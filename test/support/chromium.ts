@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type LaunchOptions, type Page } from "playwright-core";
 
 /** Debian's package `chromium`; $GPT2_CHROMIUM names another one. */
 const CHROMIUM = process.env.GPT2_CHROMIUM ?? "/usr/bin/chromium";
@@ -105,8 +105,13 @@ export async function lookAtFile(
   }
 }
 
-export function launch(): Promise<Browser> {
+/** How it is started. */
+export function chromiumOptions(): LaunchOptions {
   // Variables that choose a Vulkan driver would choose the browser's too, instead of its own SwiftShader.
   const { VK_ICD_FILENAMES, VK_DRIVER_FILES, ...env } = process.env;
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS, chromiumSandbox: false, env });
+  return { executablePath: CHROMIUM, args: FLAGS, chromiumSandbox: false, env: env as Record<string, string> };
+}
+
+export function launch(): Promise<Browser> {
+  return chromium.launch(chromiumOptions());
 }

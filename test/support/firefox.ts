@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, type LaunchOptions, launch } from "puppeteer-core";
+import { type Browser, launch } from "puppeteer-core";
 import { withPage } from "./chromium.ts";
 
 /** Debian's package `firefox-esr`; $GPT2_FIREFOX names another one. */
@@ -10,31 +10,46 @@ const FIREFOX = process.env.GPT2_FIREFOX ?? "/usr/bin/firefox-esr";
 export const hasFirefox = existsSync(FIREFOX);
 if (!hasFirefox) console.warn(`no ${FIREFOX}: nothing is tested in Firefox (apt install firefox-esr)`);
 
-/** WebGPU, which Debian's has switched off, and on drivers that Firefox has not seen to work. */
+/** Settings with which it has WebGPU, and the software driver of the system that it then uses: lavapipe. */
 const WEBGPU = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
+const LAVAPIPE = "/usr/share/vulkan/icd.d/lvp_icd.json";
 
-/** `runInChromium` in headless Firefox as it comes, driven over WebDriver BiDi. */
+export const hasFirefoxGpu = hasFirefox && existsSync(LAVAPIPE);
+
+/** Headless Firefox as it comes, or with WebGPU; driven over WebDriver BiDi. */
+export function launchFirefox(
+  { webgpu = false, ...prefs }: Record<string, boolean> = {},
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<Browser> {
+  return launch({
+    browser: "firefox",
+    executablePath: FIREFOX,
+    headless: true,
+    extraPrefsFirefox: { ...prefs, ...(webgpu ? WEBGPU : {}) },
+    // Most of a first step is lavapipe's compiling: see quicklyCompiling in gpu.ts.
+    env: webgpu ? { VK_ICD_FILENAMES: LAVAPIPE, GALLIVM_PERF: "nopt", ...env } : { ...env },
+  });
+}
+
+/** `runInChromium` in headless Firefox as it comes. */
 export async function runInFirefox(script: string, isolated = false): Promise<string> {
-  return runOnFirefox(script, isolated, {});
+  return runOn(() => launchFirefox(), script, isolated);
 }
 
 /** The same with WebGPU. `env`: besides this process's, to choose a driver. */
 export async function runInFirefoxWithWebGpu(script: string, env: Readonly<Record<string, string>>): Promise<string> {
   const home = mkdtempSync(join(tmpdir(), "firefox-"));
   try {
-    return await runOnFirefox(script, false, {
-      env: { ...process.env, ...env, HOME: home },
-      extraPrefsFirefox: WEBGPU,
-    });
+    const open = () => launchFirefox({ webgpu: true }, { ...process.env, ...env, HOME: home });
+    return await runOn(open, script, false);
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
 }
 
-async function runOnFirefox(script: string, isolated: boolean, options: LaunchOptions): Promise<string> {
+function runOn(open: () => Promise<Browser>, script: string, isolated: boolean): Promise<string> {
   return withPage(script, isolated, async (url) => {
-    const how: LaunchOptions = { ...options, browser: "firefox", executablePath: FIREFOX, headless: true };
-    const browser: Browser = await launch(how);
+    const browser = await open();
     try {
       const page = await browser.newPage();
       const problems: string[] = [];

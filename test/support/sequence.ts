@@ -5,11 +5,15 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  * must be a short one, or a core idles at the end. All others take some seconds at most.
  */
 const LONGEST: readonly string[] = [
-  "playground/page",
+  "playground/keep",
+  "playground/firefox",
+  "playground/hostile",
   "kernels/matmul",
   "kernels/attention",
   "cli/commands",
   "runtime/limits",
+  "playground/page",
+  "playground/models",
   "kernels/matmul/matrices",
   "kernels/sample-token",
   "cli/train/nanogpt",

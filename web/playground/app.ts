@@ -4,6 +4,7 @@ import { duration } from "../../src/core/units.ts";
 import type { RunLine } from "../../src/report/lines.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
+import { withLine, withLines } from "./log.ts";
 import { offer } from "./offer.ts";
 import type {
   Answer,
@@ -136,6 +137,8 @@ export interface App {
 }
 
 const LOOK_MS = 250;
+/** Between two looks whether a run still trains in another tab. */
+const WATCH_MS = 2000;
 const MOST_NOTICES = 50;
 /** A text that is pasted has no name; its records are lines. */
 const PASTED = "pasted.txt";
@@ -171,6 +174,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
   let state: State = FIRST;
   let client!: Client;
   let lookTimer: ReturnType<typeof setTimeout> | undefined;
+  let watchTimer: ReturnType<typeof setTimeout> | undefined;
   const example = import("./example.ts").then(({ EXAMPLE }) => EXAMPLE);
   const tabs = openTabs(hearTab);
 
@@ -232,7 +236,13 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
 
   async function refresh(): Promise<void> {
     const runs = await client.call("list", null);
-    set({ runs });
+    const running = new Set(runs.flatMap(({ id, status }) => (status === "running" ? [id] : [])));
+    // A tab that was closed has said nothing of it.
+    const elsewhere = new Map([...state.elsewhere].filter(([id]) => running.has(id)));
+    set({ runs, elsewhere });
+    if (state.active?.id !== undefined) running.delete(state.active.id);
+    clearTimeout(watchTimer);
+    if (running.size > 0) watchTimer = setTimeout(() => void attempt(refresh), WATCH_MS);
     const interrupted = runs.find(({ status }) => status === "paused");
     if (!state.shown && !state.active && interrupted) await app.show(interrupted.id);
   }
@@ -247,7 +257,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         const before = shown?.id === id ? shown : undefined;
         const step = lines.reduce((most, line) => Math.max(most, line.step), 0);
         set({
-          shown: { id, title, maxSteps, lines, samples: before?.samples },
+          shown: { id, title, maxSteps, lines: withLines(lines, maxSteps), samples: before?.samples },
           compared: without(state.compared, id),
           ...(active ? { active: { ...active, id, maxSteps, step, since: undefined } } : {}),
         });
@@ -269,7 +279,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       }
       case "line":
         if (shown && shown.id === active?.id)
-          set({ shown: { ...shown, lines: [...shown.lines, happening.line] } }, true);
+          set({ shown: { ...shown, lines: withLine(shown.lines, happening.line, shown.maxSteps) } }, true);
         return;
       case "samples": {
         const { step, samples } = happening;
@@ -360,7 +370,8 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     const lines = await client.call("lines", { id });
     const last = lines.findLast((line) => line.kind === "samples");
     const samples = last?.kind === "samples" ? { step: last.step, samples: last.samples } : undefined;
-    return { id, title: run?.title ?? id, maxSteps: run?.maxSteps ?? 0, lines, samples };
+    const maxSteps = run?.maxSteps ?? 0;
+    return { id, title: run?.title ?? id, maxSteps, lines: withLines(lines, maxSteps), samples };
   }
 
   const app: App = {

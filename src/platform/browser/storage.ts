@@ -64,7 +64,53 @@ export function opfsFolder(directory?: FileSystemDirectoryHandle, path = "browse
     opened ??= openRoot(directory, path);
     return opened;
   };
-  return handleOf(root, path, []);
+  return handleOf({ find: root, make: root }, path);
+}
+
+/** Where a folder is: as it is now, undefined where there is none; or made, if need be. */
+interface Way {
+  find(): Promise<Directory | undefined>;
+  make(): Promise<Directory>;
+}
+
+/**
+ * How often this worker has moved or removed folders. Until it does so again, a folder that was found is where it was: to look it up
+ * takes a dozen calls of the browser for each folder above it, and a run that logs would do little else.
+ */
+let moves = 0;
+
+/** `part`: the name of a folder in the one that `above` leads to. */
+function wayTo(above: Way, part: string, path: string): Way {
+  let known: { readonly directory: Directory; readonly moves: number } | undefined;
+  async function remembered<T extends Directory | undefined>(look: () => Promise<T>): Promise<T | Directory> {
+    if (known?.moves === moves) return known.directory;
+    const before = moves;
+    const directory = await look();
+    known = directory && { directory, moves: before };
+    return directory;
+  }
+  return {
+    find: () =>
+      remembered(async () => {
+        const parent = await above.find();
+        const place = parent && (await shared(parent, readIndex)).places.get(part);
+        return place && below(parent, folderPlace(place, path));
+      }),
+    make: () =>
+      remembered(async () => {
+        const parent = await above.make();
+        const place = await exclusive(parent, async () => {
+          const index = await readIndex(parent);
+          const there = index.places.get(part);
+          if (there) return folderPlace(there, path);
+          const made: Place = { kind: "folder", at: held(part), size: 0 };
+          await parent.handle.getDirectoryHandle(made.at, { create: true });
+          await writeIndex(parent, index, [[part, made]]);
+          return made;
+        });
+        return below(parent, place);
+      }),
+  };
 }
 
 async function openRoot(directory: FileSystemDirectoryHandle | undefined, path: string): Promise<Directory> {
@@ -78,38 +124,8 @@ async function openRoot(directory: FileSystemDirectoryHandle | undefined, path: 
   });
 }
 
-/** `parts`: the names from the root to the folder, which may not be there. */
-function handleOf(root: () => Promise<Directory>, path: string, parts: readonly string[]): Folder {
+function handleOf({ find, make }: Way, path: string): Folder {
   const at = (name: string): string => `${path}/${name}`;
-
-  /** The folder as it is now; undefined where there is none. */
-  async function find(): Promise<Directory | undefined> {
-    let found = await root();
-    for (const part of parts) {
-      const place = (await shared(found, readIndex)).places.get(part);
-      if (place === undefined) return undefined;
-      found = await below(found, folderPlace(place, path));
-    }
-    return found;
-  }
-
-  async function make(): Promise<Directory> {
-    let found = await root();
-    for (const part of parts) {
-      const parent = found;
-      const place = await exclusive(parent, async () => {
-        const index = await readIndex(parent);
-        const known = index.places.get(part);
-        if (known) return folderPlace(known, path);
-        const made: Place = { kind: "folder", at: held(part), size: 0 };
-        await parent.handle.getDirectoryHandle(made.at, { create: true });
-        await writeIndex(parent, index, [[part, made]]);
-        return made;
-      });
-      found = await below(parent, place);
-    }
-    return found;
-  }
 
   const within = <T>(name: string | undefined, act: () => Promise<T>): Promise<T> =>
     refusing(name === undefined ? path : at(name), act);
@@ -122,6 +138,7 @@ function handleOf(root: () => Promise<Directory>, path: string, parts: readonly 
       if (changes.length === 0) return;
       const after = await writeIndex(directory, index, changes);
       const kept = new Set([...after.values()].map((place) => place.at));
+      if (changes.some(([name]) => index.places.get(name)?.kind === "folder")) moves++;
       for (const [name] of changes) {
         const before = index.places.get(name);
         if (before && !kept.has(before.at)) await discard(directory, before.at);
@@ -133,7 +150,7 @@ function handleOf(root: () => Promise<Directory>, path: string, parts: readonly 
     path,
     folder(name) {
       checkName(path, name);
-      return handleOf(root, at(name), [...parts, name]);
+      return handleOf(wayTo({ find, make }, name, at(name)), at(name));
     },
     list: () =>
       within(undefined, async () => {
@@ -250,6 +267,11 @@ function handleOf(root: () => Promise<Directory>, path: string, parts: readonly 
         const key = `${directory.key}/${name}`;
         return ((await navigator.locks.query()).held ?? []).some((lock) => lock.name === key);
       }),
+    bytes: () =>
+      within(undefined, async () => {
+        const directory = await find();
+        return directory ? bytesBelow(directory) : 0;
+      }),
     free: () =>
       within(undefined, async () => {
         const { quota, usage } = await navigator.storage.estimate();
@@ -286,6 +308,23 @@ function folderPlace(place: Place, path: string): Place {
 
 async function below({ handle, key }: Directory, place: Place): Promise<Directory> {
   return { handle: await handle.getDirectoryHandle(place.at), key: `${key}/${place.at}` };
+}
+
+/** As the indices say it: of each folder one is read, and no file. */
+async function bytesBelow(directory: Directory): Promise<number> {
+  const { places } = await shared(directory, readIndex);
+  let bytes = 0;
+  for (const place of places.values()) {
+    if (place.kind === "file") bytes += place.size;
+    // One that is removed meanwhile has none.
+    else bytes += await below(directory, place).then(bytesBelow).catch(unlessGone);
+  }
+  return bytes;
+}
+
+function unlessGone(error: unknown): number {
+  if ((error as DOMException).name !== "NotFoundError") throw error;
+  return 0;
 }
 
 async function readIndex({ handle }: Directory): Promise<Index> {
@@ -397,6 +436,8 @@ function writeAt(file: AccessHandle, bytes: Uint8Array, at: number): void {
     if (count === 0) throw new DOMException("no bytes were written", "QuotaExceededError");
     done += count;
   }
+  // Where the browser gives no more, some say that all is written, and write less.
+  if (file.getSize() < at + bytes.length) throw new DOMException("not all bytes were written", "QuotaExceededError");
 }
 
 /** Writes the files of a folder that is being made, and notes each in `files` once it is whole. */

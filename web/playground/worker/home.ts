@@ -13,7 +13,7 @@ import type { OpenModel } from "../../../src/run/model.ts";
 import { STATE_FILE } from "../../../src/run/state.ts";
 import type { Folder, StoredFile } from "../../../src/storage/folder.ts";
 import { memoryFolder } from "../../../src/storage/memory.ts";
-import { exists, readJson } from "../../../src/storage/read.ts";
+import { bytesIn, exists, readJson } from "../../../src/storage/read.ts";
 import type { Base, Input, SaidSettings, StorageInfo, StoredRun, StoredStatus } from "../protocol.ts";
 import { openBase } from "./base.ts";
 
@@ -98,7 +98,15 @@ export async function openHome(): Promise<Home> {
     about,
     async list() {
       const runs: StoredRun[] = [];
-      for (const { name, kind } of await root.list()) if (kind === "folder") runs.push(await stored(name));
+      for (const { name, kind } of await root.list()) {
+        if (kind !== "folder") continue;
+        try {
+          runs.push(await stored(name));
+        } catch (error) {
+          // Another tab may have removed it meanwhile.
+          if (await exists(root, name)) throw error;
+        }
+      }
       return runs.sort((a, b) => (a.created < b.created ? 1 : -1));
     },
     async create({ title, inputs, said, maxSteps, base }) {
@@ -178,27 +186,20 @@ async function openRoot(): Promise<{ folder: Folder; storage: StorageInfo }> {
     await navigator.locks.request(ALIVE, { ifAvailable: true }, async (lock) => {
       if (lock) await folder.tidy();
     });
-    void navigator.locks.request(ALIVE, { mode: "shared" }, () => new Promise(() => {}));
+    // Another worker may be the first of its own, and tidy up: what is made meanwhile would be removed.
+    await new Promise<void>((granted, refused) => {
+      const forever = (): Promise<never> => {
+        granted();
+        return new Promise(() => {});
+      };
+      navigator.locks.request(ALIVE, { mode: "shared" }, forever).catch(refused);
+    });
     // Some browsers have such files and do not let them be written.
     await folder.replace(".writable", "");
     return { folder, storage: { kind: "opfs" } };
   } catch (error) {
     return { folder: memoryFolder("memory"), storage: { kind: "memory", why: (error as Error).message } };
   }
-}
-
-async function bytesIn(folder: Folder): Promise<number> {
-  let bytes = 0;
-  for (const { name, kind } of await folder.list()) {
-    if (kind === "folder") bytes += await bytesIn(folder.folder(name));
-    else {
-      // A run that goes on removes files meanwhile.
-      const file = await folder.open(name).catch(() => undefined);
-      bytes += file?.size ?? 0;
-      await file?.close();
-    }
-  }
-  return bytes;
 }
 
 /** Bytes of a piece. */

@@ -1,6 +1,6 @@
 /** Texts of a stored run's model, which stays loaded until another is asked for. */
 import { BROWSER } from "../../../src/browser/environment.ts";
-import { userError } from "../../../src/core/errors.ts";
+import { DeviceLostError, userError } from "../../../src/core/errors.ts";
 import type { TokenLogProbability } from "../../../src/generate/decoder.ts";
 import { ADAPTER_CONFIG } from "../../../src/io/adapter-config.ts";
 import { loadModel } from "../../../src/library/load.ts";
@@ -83,6 +83,17 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     await before?.model.close();
   }
 
+  /** Once more, on another device, where this one is lost: a text is a function of its seed. */
+  async function inSpiteOfLoss<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof DeviceLostError)) throw error;
+      await forget();
+      return act();
+    }
+  }
+
   async function judgeFor(id: string, model: Model): Promise<Judge> {
     const sources = await home.sources(id);
     const bytes = sources.reduce((sum, { size }) => sum + size, 0);
@@ -108,7 +119,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     return judge;
   }
 
-  return {
+  const sampler: Sampler = {
     forget,
     async sample(
       { id, prompt, count, temperature, topK, topP, minP, repetitionPenalty, seed, maxNewTokens },
@@ -184,4 +195,5 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
       }
     },
   };
+  return { ...sampler, sample: (...wish) => inSpiteOfLoss(() => sampler.sample(...wish)) };
 }

@@ -71,10 +71,16 @@ function listenerOf(id: string, run: Folder, plan: TrainPlan, tell: Training["te
   const judge = judgeOf(plan);
   const { maxSteps } = plan.options;
   let told = 0;
+  // A log that cannot be read ends no run.
+  const earlierLines = (): Promise<RunLine[]> =>
+    linesOf(run).catch((error: Error) => {
+      tell({ event: "warned", message: error.message });
+      return [];
+    });
   return {
     ...lineListener(async (line) => {
       // The journal has dropped by now what is void, and has this line already.
-      if (line.kind === "start") tell({ event: "begun", id, maxSteps, lines: await linesOf(run) });
+      if (line.kind === "start") tell({ event: "begun", id, maxSteps, lines: await earlierLines() });
       else tell({ event: "line", line });
     }),
     async sampled({ step, samples }) {

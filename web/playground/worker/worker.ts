@@ -1,6 +1,6 @@
 /** The page's worker: answers its calls, and tells what goes on. */
 
-import { StoppedError, UserError, userError } from "../../../src/core/errors.ts";
+import { DeviceLostError, StoppedError, UserError, userError } from "../../../src/core/errors.ts";
 import { blobSource } from "../../../src/data/memory-source.ts";
 import { blobFile } from "../../../src/io/file-source.ts";
 import { type OpenModel, requireTokenizer } from "../../../src/run/model.ts";
@@ -64,6 +64,10 @@ const HANDLERS: Handlers = {
     const { devices } = await opened();
     return planned(wish, async (plan, notices) => {
       oracle ??= devices.open();
+      // One that did not open is tried again.
+      oracle.catch(() => {
+        oracle = undefined;
+      });
       return prospectOf(plan, await oracle, devices.budget, notices);
     });
   },
@@ -220,6 +224,7 @@ async function trainStored(id: string): Promise<Outcome> {
 function failureOf(error: unknown): Failure {
   if (error instanceof UserError) return { message: error.message, kind: error.kind };
   if (error instanceof StoppedError) return { message: error.message, kind: "stopped" };
+  if (error instanceof DeviceLostError) return { message: error.message, kind: "device" };
   const { name = "Error", message = String(error) } = (error ?? {}) as Partial<Error>;
   return { message: `${name}: ${message}`, kind: "bug" };
 }
