@@ -9,7 +9,7 @@ import type { ParameterLayout } from "../model/parameters.ts";
 import { disposeAll, type Program, type ProgramStats, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { type Batch, collateRows, labelsOf } from "./batch.ts";
 import { contextFor, contextsOf, placesOf } from "./contexts.ts";
-import { createRankStep } from "./rank-step.ts";
+import type { RankStep } from "./rank-step.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
 import {
@@ -115,7 +115,7 @@ export function createTrainer(
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
   const segments = ranks === 1 ? [] : rankSegments(config, layout, options, options.leastSegment ?? LEAST_SEGMENT);
-  let rankStep: ReturnType<typeof createRankStep> | undefined;
+  let rankStep: RankStep | undefined;
 
   function planFor(context: number): Promise<Program> {
     let plan = plans.get(context);
@@ -188,7 +188,8 @@ export function createTrainer(
 
   /** The same on several ranks: computes this one's batches, waits for the sums of them all, and queues the update. */
   async function startOnRanks(team: Team, at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
-    rankStep ??= createRankStep(runtime, layout, team, accumulation, segments);
+    // A page that trains alone does not load it.
+    rankStep ??= (await import("./rank-step.ts")).createRankStep(runtime, layout, team, accumulation, segments);
     const { batches, scalarsOf, known } = lookAt(at);
     const end = await update();
     await rankStep.sum(known.step, batches.length, async (microBatch, reached) => {
