@@ -2,14 +2,11 @@
 import { userError } from "../core/errors.ts";
 import { createDigest } from "../data/digest.ts";
 import type { Team } from "../train/team.ts";
-import type { SavedCheckpoint } from "./checkpoints.ts";
 import type { TrainPlan } from "./plan.ts";
-import type { RunState } from "./state.ts";
 
 /** Throws a `UserError` where ranks do not train the same, or there are more of them than a step has batches. */
 export async function checkRanks(team: Team, plan: TrainPlan): Promise<void> {
   const { size } = team;
-  if (size === 1) return;
   const { accumulation = 1 } = plan.options;
   await team.together(() => {
     if (accumulation < size)
@@ -31,20 +28,6 @@ export async function checkRanks(team: Team, plan: TrainPlan): Promise<void> {
         `rank ${odd} has other data, or another model to begin with, than rank 0; all ranks must see the same files`,
       );
   });
-}
-
-/** The checkpoint that the first rank goes on from, which it alone has, and how far the run was then, which all must know. */
-export async function leading(
-  team: Team,
-  find: () => Promise<{ checkpoint: SavedCheckpoint | undefined; restored: RunState | undefined }>,
-): Promise<Awaited<ReturnType<typeof find>>> {
-  let checkpoint: SavedCheckpoint | undefined;
-  const { restored } = await team.lead(async () => {
-    const found = await find();
-    ({ checkpoint } = found);
-    return { restored: found.restored };
-  });
-  return { checkpoint, restored };
 }
 
 /** 32 bits. */

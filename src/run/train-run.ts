@@ -4,21 +4,21 @@ import { type Tuning, tuningFrom } from "../kernels/tuning.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder, Lock } from "../storage/folder.ts";
 import { exists, readText, setAside } from "../storage/read.ts";
-import { ALONE } from "../train/collective.ts";
+import { ALONE_TEAM } from "../train/alone.ts";
 import { listeners, type RunListener, type RunSummary, type SampleEntry } from "../train/events.ts";
 import { checkFit, type MemoryBudget } from "../train/fit.ts";
 import { createBestKeeper, createSpikeDetector } from "../train/health.ts";
 import { withRecovery } from "../train/recovery.ts";
-import { createTeam, type Team } from "../train/team.ts";
+import type { Team } from "../train/team.ts";
 import { checkpointName, findCheckpoints, newestStep, openCheckpoint, type SavedCheckpoint } from "./checkpoints.ts";
 import { describeDataChange } from "./data-change.ts";
 import { checkDisk } from "./disk.ts";
 import { LOCK_FILE, MODEL_FOLDER, RUN_FILE } from "./files.ts";
 import type { Writer } from "./journal.ts";
+import { leading } from "./leading.ts";
 import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
-import { checkRanks, leading } from "./ranks.ts";
 import { createRecorder, type Recorder, stateOf } from "./record.ts";
 import { checkpointToGoOnFrom, whyFinished } from "./resume.ts";
 import { saveModel } from "./save-model.ts";
@@ -135,7 +135,7 @@ async function onRank(plan: TrainPlan, options: RunOptions): Promise<RunResult |
   });
   const course = { told, preparing: preparing.signal, enter };
   try {
-    const { team = createTeam(ALONE) } = options;
+    const { team = ALONE_TEAM } = options;
     if (team.size === 1) return await withHome(plan, options, { ...course, asked, stop: own, team });
     const agreed = agreeOnStop(own);
     return await withHome(plan, options, { ...course, ...agreed, team: team.with(agreed) });
@@ -174,7 +174,7 @@ async function withHome(
     return place;
   };
   try {
-    await checkRanks(team, plan);
+    if (team.size > 1) await (await import("./ranks.ts")).checkRanks(team, plan);
     let recorded: RecordedRun | undefined;
     const { finished } = await team.lead(async () => {
       if (home.goesOn) {
@@ -353,7 +353,7 @@ export async function trainSession(
   session: Session,
   plan: TrainPlan,
   { folder, lock, checkpoint, lost, version = "unknown", writer, begun }: Sitting,
-  { told, stop, enter, team = createTeam(ALONE) }: Pick<Course, "told" | "stop" | "enter"> & Partial<Course>,
+  { told, stop, enter, team = ALONE_TEAM }: Pick<Course, "told" | "stop" | "enter"> & Partial<Course>,
 ): Promise<RunResult> {
   const { settings, options } = plan;
   const { deviceBytes, stats } = session;

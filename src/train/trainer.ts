@@ -18,7 +18,7 @@ import {
 import { type Batch, collateRows, labelsOf } from "./batch.ts";
 import { logitsForm } from "./classifier.ts";
 import { contextFor, contextsOf, placesOf } from "./contexts.ts";
-import { createRankStep } from "./rank-step.ts";
+import type { RankStep } from "./rank-step.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
 import {
@@ -138,7 +138,7 @@ export function createTrainer(
   let updatePlan: Promise<Program> | undefined;
   const traced = { ...options, logits: options.logits ?? logitsForm(runtime.traits) };
   const segments = ranks === 1 ? [] : rankSegments(config, layout, options, options.leastSegment ?? LEAST_SEGMENT);
-  let rankStep: ReturnType<typeof createRankStep> | undefined;
+  let rankStep: RankStep | undefined;
 
   function batchTape(context: number): Tape {
     const shape = { batch: batchSize, context, packed };
@@ -213,7 +213,8 @@ export function createTrainer(
 
   /** The same on several ranks: computes this one's batches, waits for the sums of them all, and queues the update. */
   async function startOnRanks(team: Team, at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
-    rankStep ??= createRankStep(runtime, layout, team, accumulation, segments);
+    // A page that trains alone does not load it.
+    rankStep ??= (await import("./rank-step.ts")).createRankStep(runtime, layout, team, accumulation, segments);
     const { batches, scalarsOf, known } = lookAt(at);
     const end = await update();
     await rankStep.sum(known.step, batches.length, async (microBatch, reached) => {

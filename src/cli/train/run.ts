@@ -8,9 +8,9 @@ import type { TrainSettings } from "../../run/settings/table.ts";
 import { followRun, type RunOptions, type RunResult, trainRun } from "../../run/train-run.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { charTokenizerOf } from "../../text/char.ts";
-import { ALONE } from "../../train/collective.ts";
+import { ALONE_TEAM } from "../../train/alone.ts";
 import type { RunListener, RunPhase } from "../../train/events.ts";
-import { createTeam, type Team } from "../../train/team.ts";
+import type { Team } from "../../train/team.ts";
 import { STOPPED_CODE } from "../exit-codes.ts";
 import { createInterrupt, type Interrupt } from "../interrupt.ts";
 import { lossChart } from "../loss-chart.ts";
@@ -104,7 +104,7 @@ export async function withPlan(
   options: PlanFor,
   use: (plan: TrainPlan) => Promise<void>,
 ): Promise<void> {
-  const { signal, team = createTeam(ALONE) } = options;
+  const { signal, team = ALONE_TEAM } = options;
   const opened: { model?: OpenModel | undefined; plan?: TrainPlan } = {};
   const open = async (): Promise<void> => {
     opened.model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });

@@ -155,7 +155,7 @@ function openLibrary({ libraries, rank, size }: Launched, timeout: number): Mpi 
     return known;
   };
   const provided = [0];
-  const limit = PATIENCE * timeout;
+  const limit = START_TIMEOUTS * timeout;
   const late = `gpt2: rank ${rank} of ${size}: not all ranks have begun within ${limit / 1000} s; where they need longer, raise --collective-timeout`;
   check(
     guarded(limit, late, () => call("MPI_Init_thread")(null, null, THREAD_MULTIPLE, provided)),
@@ -223,6 +223,8 @@ const BROADCAST_BYTES = 2 ** 26;
 const PATIENCE = 0.7;
 /** Whoever is not the one to speak waits longer. */
 const LONG_PATIENCE = 0.85;
+/** Ranks begin one after another, on machines that may be busy: they have so many time-outs for it. */
+const START_TIMEOUTS = 6;
 /** Sums of fewer elements are not worth a call of C. */
 const FEW = 4096;
 
