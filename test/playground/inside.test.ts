@@ -51,9 +51,11 @@ describe.runIf(hasChromium)("a model in the page", () => {
       // Told in several messages, and the last sample begins before the first one ends.
       const told = await page.evaluate(() => (globalThis as unknown as { told: number[][] }).told);
       expect(told.length).toBeGreaterThan(1);
+      // Those that end at once have no token.
       const order = told.flat();
-      expect(new Set(order).size).toBe(100);
-      expect(order.indexOf(99)).toBeLessThan(order.lastIndexOf(0));
+      const begun = [...new Set(order)].sort((a, b) => a - b);
+      expect(begun.length).toBeGreaterThan(50);
+      expect(order.indexOf(begun.at(-1)!)).toBeLessThan(order.lastIndexOf(begun[0]!));
 
       const first = page.locator("#results li").first();
       const whole = await first.locator(".sample").textContent();

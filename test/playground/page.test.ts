@@ -125,6 +125,20 @@ describe.runIf(hasChromium)("the playground", () => {
       await outcome(page);
       await page.click("#twenty");
       await page.waitForSelector("#results li:nth-child(20)");
+      await page.click("#open-inside");
+      await page.click("#profile");
+      await page.waitForSelector("#step-ops");
+      await page.click("#tab-attention");
+      await page.fill("#sentence", "ax0by1");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(".heat");
+      await page.click("#tab-tokens");
+      await page.fill("#token", "a");
+      await page.click("#find-nearest");
+      await page.waitForSelector("#nearest");
+      await page.click("#tab-checks");
+      await page.click("#verify");
+      await page.waitForSelector("#verified");
       const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
       // As the debugger does it: the page's policy allows no scripts but its own.
       await page.evaluate(axe);

@@ -84,7 +84,7 @@ test.each(testAdapters)(
 test.runIf(testAdapters.includes("embedded"))("attention on a GPU goes from quads to rows and to panels", async () => {
   const gpu = await openTestGpu("embedded");
   const hardware = { software: false };
-  const quads = /^attention\/(forward|backward)/;
+  const quads = /^attention\/gpu\/(forward|backward)/;
   let refusals = 0;
   const first = withDevice(gpu, {
     createComputePipelineAsync: async (descriptor) => {

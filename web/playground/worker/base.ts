@@ -1,12 +1,10 @@
 /** A model that a person opens: the files of a Hugging Face directory, one safetensors file, or a zip of either. */
-import { unzipSync } from "fflate";
 import { userError } from "../../../src/core/errors.ts";
 import { byteSize } from "../../../src/core/units.ts";
 import { ADAPTER_CONFIG } from "../../../src/io/adapter-config.ts";
 import type { FileSource } from "../../../src/io/checkpoint.ts";
 import { isModelFile } from "../../../src/io/model-files.ts";
 import type { OpenModel } from "../../../src/run/model.ts";
-import { openModelFiles } from "../../../src/run/open-model.ts";
 import type { Input } from "../protocol.ts";
 
 /** A zip is unpacked in memory. */
@@ -45,6 +43,7 @@ function bareName(path: string): string {
 async function unpacked({ name, blob }: Input): Promise<Input[]> {
   const most = `unpack it, and choose its files`;
   if (blob.size > MOST_ZIP_BYTES) userError(`${name}: has ${byteSize(blob.size)}; ${most}`, "memory");
+  const { unzipSync } = await import("fflate");
   let bytes = 0;
   try {
     const files = unzipSync(new Uint8Array(await blob.arrayBuffer()), {
@@ -64,7 +63,7 @@ async function unpacked({ name, blob }: Input): Promise<Input[]> {
 }
 
 /** Close it at the end. */
-export function openBase(
+export async function openBase(
   title: string,
   files: ReadonlyMap<string, FileSource>,
   close: () => Promise<void>,
@@ -74,5 +73,6 @@ export function openBase(
     userError(`${title}: holds corrections (LoRA); open the model that gpt2 merge makes of them`);
   const [only] = files.keys();
   const alone = files.size === 1 && only !== undefined ? { weights: only } : {};
+  const { openModelFiles } = await import("../../../src/run/open-model.ts");
   return openModelFiles({ files, path: title, base: { name: title }, close }, alone, notice);
 }

@@ -5,7 +5,6 @@ import type { TokenLogProbability } from "../../../src/generate/decoder.ts";
 import { ADAPTER_CONFIG } from "../../../src/io/adapter-config.ts";
 import { loadModel } from "../../../src/library/load.ts";
 import { createModelOf, type Model, type TextOptions } from "../../../src/library/model.ts";
-import { withCorrections } from "../../../src/run/open-model.ts";
 import type { Folder } from "../../../src/storage/folder.ts";
 import { exists, openFiles } from "../../../src/storage/read.ts";
 import type { Chance, DeviceWish, Sampled, SampleWish, ShownToken } from "../protocol.ts";
@@ -72,6 +71,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     let model = (await home.base(id)) ?? userError("the model that this run began with is gone");
     if (folder) {
       const { files, close } = await openFiles(folder, () => true);
+      const { withCorrections } = await import("../../../src/run/open-model.ts");
       model = await withCorrections(model, files, folder.path).finally(close);
     }
     return createModelOf(model, { environment: BROWSER, openDevice: (signal) => BROWSER.openDevice(device, signal) });
