@@ -51,10 +51,22 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
     "src/kernels/matmul/dispatches.ts Math.max(...lengths)",
     "src/kernels/matmul/product.ts Math.max(...rows)",
     "src/kernels/matmul/product.ts Math.min(...rows.map((row) => Math.floor(traits.maxBindingBytes / row)))",
+    "src/kernels/column-sum.ts Math.max(...dtypes.map(bytesPerElement))",
     "src/runtime/profile.ts times.push(...await timeSome(gpu, buffers, steps.slice(at, at + most)))",
   ],
   "padded lengths, of which there are a few": [
-    "src/run/need.ts held.push(...forecastEvaluator(forecast, config, layout, evaluation, rows, options.precision))",
+    "src/run/need.ts held.push(...forecastEvaluator(forecast, config, layout, evaluation, rows, options.precision, logits))",
+  ],
+  "sizes that a device's subgroups were found to have": [
+    "src/runtime/gpu.ts Math.min(...sizes)",
+    "src/runtime/probe.ts Math.min(...sizes)",
+    "src/runtime/probe.ts Math.max(...sizes)",
+  ],
+  "arguments of a C function, and words that a rank says at a meeting": [
+    "src/platform/node/mpi.ts call.async(...args)",
+    "src/platform/node/mpi.ts wait(...[from, sendCounts, sendAt, row.float])",
+    "src/platform/node/mpi.ts wait(...[received, receiveCounts, receiveAt, row.float, vectors])",
+    "src/train/alone.ts Uint32Array.of(...said)",
   ],
   "checks of a fixture": [
     "src/verify/generation.ts checks.push(...compareCase(request, prompts, got))",
@@ -139,7 +151,8 @@ describe("no call has the elements of an array as its arguments", () => {
 /** Runs that compute nothing: plans whose outputs are zeros. */
 function idleRuntime(outputs: (inputs: Readonly<Record<string, ArrayLike<number>>>) => Record<string, Float32Array>) {
   const run = async (inputs: Record<string, ArrayLike<number>>) => outputs(inputs);
-  return { isWritten: () => true, compile: async () => ({ run, dispose() {} }) } as unknown as Runtime;
+  const traits = { software: true };
+  return { traits, isWritten: () => true, compile: async () => ({ run, dispose() {} }) } as unknown as Runtime;
 }
 
 const byte = byteTokenizer();

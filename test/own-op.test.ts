@@ -55,6 +55,7 @@ const rowMaximum = defineOp({
       {
         shader: ["lib/grid", "lib/row_group", { name: "row_maximum", code }],
         entry: "largest",
+        sizes: { ROW_LANES: 64 },
         uniforms: { R: rows, C: columns, LEAST: -3e38 },
         bind: [read("x"), write("y")],
         grid: gridOf(rows, traits),

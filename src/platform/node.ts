@@ -33,6 +33,8 @@ export interface OpenGpuOptions extends DeviceRequest {
    * software driver, WebAssembly (`createWasmRuntime`) is several times as fast.
    */
   readonly adapter?: string | undefined;
+  /** `false`: what kernels rely on is not looked at, and what the adapter says of itself is believed. */
+  readonly probe?: boolean | undefined;
 }
 
 export interface AdapterReport {
@@ -76,7 +78,7 @@ function noDawn(reason: unknown): undefined {
   if (!(reason instanceof UserError)) throw reason;
 }
 
-async function openFound(found: FoundAdapter, options: DeviceRequest): Promise<Gpu> {
+async function openFound(found: FoundAdapter, { probe = true, ...options }: OpenGpuOptions): Promise<Gpu> {
   const { adapter, driver, kind } = found;
   instances.add(found.instance);
   const opened = {
@@ -86,7 +88,8 @@ async function openFound(found: FoundAdapter, options: DeviceRequest): Promise<G
     kind,
     wait: politeWait(kind === "hardware" ? EAGER_HARDWARE_MS : EAGER_SOFTWARE_MS),
   };
-  return probed(await withQuietStderr(() => openGpuFromAdapter(adapter, opened)));
+  const gpu = await withQuietStderr(() => openGpuFromAdapter(adapter, opened));
+  return probe ? probed(gpu) : gpu;
 }
 
 // An instance must outlive its devices and whatever of theirs Dawn still has to finish after they are closed; when the

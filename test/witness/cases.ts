@@ -51,6 +51,8 @@ function variantsOf(op: AnyOp): OpCase[] {
   const others = variants.flatMap(({ name: variant }): OpCase[] => [
     { inputs: { a: f32([9, 16]), b: f32([16, 12]), into: f32([9, 12]) }, attrs: { variant, splits: 3 } },
     { inputs: { a: f32([5, 7]), b: f32([6, 7]), into: f32([5, 6]) }, attrs: { variant, transposeB: true } },
+    { inputs: { a: f32([16, 68]), b: f32([16, 12]), into: f32([68, 12]) }, attrs: { variant, transposeA: true } },
+    { inputs: { a: f32([20, 16]), b: f32([68, 16]), into: f32([20, 68]) }, attrs: { variant, transposeB: true } },
     { inputs: { a: f16([9, 16]), b: f16([16, 12]), into: f16([9, 12]) }, attrs: { variant, result: "f16" } },
   ]);
   return [naive, ...others];

@@ -19,8 +19,8 @@ import type { Testimony } from "./script.ts";
 test("the chosen cases have every shader that wants no subgroups", () => {
   const covered = new Set(chosenCases().flatMap(partsOf));
   const left = Object.keys(SHADERS).filter((name) => !covered.has(name));
-  // The last is for one variant, which wants them.
-  const wanting = /^(bench|probe)\/|^matmul\/(matrix_|subgroup|share|parts_)|lane_quad$|^matmul\/add_residual$/;
+  // All products of software drivers are by subgroups, and those of GPUs on matrix units.
+  const wanting = /^(bench|probe)\/|^matmul\/(software\/|gpu\/(matrix_|narrow_))|lane_quad$/;
   expect(left.filter((name) => !wanting.test(name))).toEqual([]);
 });
 
