@@ -27,7 +27,7 @@ export function launchFirefox(
     headless: true,
     extraPrefsFirefox: { ...prefs, ...(webgpu ? WEBGPU : {}) },
     // Most of a first step is lavapipe's compiling: see quicklyCompiling in gpu.ts.
-    env: webgpu ? { VK_ICD_FILENAMES: LAVAPIPE, GALLIVM_PERF: "nopt", ...env } : { ...env },
+    env: webgpu ? { ...env, VK_ICD_FILENAMES: LAVAPIPE, VK_DRIVER_FILES: LAVAPIPE, GALLIVM_PERF: "nopt" } : { ...env },
   });
 }
 
