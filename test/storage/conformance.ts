@@ -54,6 +54,19 @@ const cases: Record<string, Case["run"]> = {
     same(await folder.list(), [], "list afterwards");
   },
 
+  async "a small file that is open is read as it was, also where it is replaced meanwhile"(open) {
+    const folder = open();
+    await folder.replace("about.json", '{"n":0}');
+    const file = await folder.open("about.json");
+    const reading = Promise.all(Array.from({ length: 20 }, () => readText(open(), "about.json")));
+    for (let n = 1; n <= 5; n++) await folder.replace("about.json", `{"n":${n}}`);
+    for (const text of await reading) same(/^\{"n":[0-5]\}$/.test(text), true, text);
+    const into = new Uint8Array(file.size);
+    await file.read(0, into);
+    same(new TextDecoder().decode(into), '{"n":0}', "what was opened");
+    await file.close();
+  },
+
   async "a file that is replaced holds the new contents, text or bytes, and is read at any place"(open) {
     const folder = open();
     await folder.replace("b.txt", "first, and longer");

@@ -53,6 +53,8 @@ interface AccessHandle {
 const SLOTS = [".index-0", ".index-1"] as const;
 /** Names of what holds contents; nothing else is touched, also where others keep things in the same folder. */
 const HELD = /~[0-9a-f]{16}$/;
+/** Files of up to so many bytes are in memory once they are open. */
+const SMALL_BYTES = 2 ** 16;
 /** A worker that was ended gives its locks and files back a little later. */
 const ENDING_MS = 2000;
 const RETRY_MS = 50;
@@ -162,10 +164,14 @@ function handleOf({ find, make }: Way, path: string): Folder {
     open: (name) =>
       within(name, async () => {
         const directory = await find();
-        const place = directory && (await shared(directory, readIndex)).places.get(name);
-        if (!directory || !place) return userError(`${at(name)}: does not exist`);
-        if (place.kind !== "file") return userError(`${at(name)}: is not a file`);
-        return openFile(at(name), await directory.handle.getFileHandle(place.at), place.size);
+        if (!directory) return userError(`${at(name)}: does not exist`);
+        // Nobody replaces it meanwhile.
+        return shared(directory, async () => {
+          const place = (await readIndex(directory)).places.get(name);
+          if (!place) return userError(`${at(name)}: does not exist`);
+          if (place.kind !== "file") return userError(`${at(name)}: is not a file`);
+          return openFile(at(name), await directory.handle.getFileHandle(place.at), place.size);
+        });
       }),
     replace: (name, contents) =>
       within(name, async () => {
@@ -483,10 +489,13 @@ async function discard({ handle }: Directory, name: string): Promise<void> {
 async function openFile(path: string, handle: FileSystemFileHandle, size: number): Promise<StoredFile> {
   let file = await handle.getFile();
   if (file.size < size) userError(`${path}: has ${file.size} bytes, was written with ${size}`);
+  // The browser reads no file that is gone. Those that are replaced are small.
+  const whole = size <= SMALL_BYTES ? new Uint8Array(await file.slice(0, size).arrayBuffer()) : undefined;
   return {
     size,
     async read(offset, into) {
       if (offset + into.length > size) userError(`${path}: ended at byte ${size} while it was read`);
+      if (whole) return into.set(whole.subarray(offset, offset + into.length));
       const bytes = (): Promise<ArrayBuffer> => file.slice(offset, offset + into.length).arrayBuffer();
       await refusing(path, async () => {
         const got = await bytes().catch(async () => {
