@@ -6,10 +6,10 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/build.ts",
     // Processes, since drivers are native code that may take its process along; kept between files, since opening a
-    // device costs more than most test files. One more than two cores, since browsers, drivers and commands wait now and then.
+    // device costs more than most test files. More than two cores, since browsers, drivers and commands wait now and then.
     pool: "forks",
     isolate: false,
-    maxWorkers: 4,
+    maxWorkers: 5,
     // Of tests that say they may be: those of a browser, which wait for each other's processor time.
     maxConcurrency: 2,
     sequence: { sequencer: LongestFirst },

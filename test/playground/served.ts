@@ -94,8 +94,8 @@ export async function servePlayground(): Promise<Served> {
     async visit(act, { before, isolated, ...options } = {}) {
       const place = host.place({ ...(before === undefined ? {} : { before }), isolated: isolated === true });
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en", ...options });
-      // The test's own limit counts: where all cores are busy, a second is long.
-      context.setDefaultTimeout(0);
+      // Little less than the test's own limit, so that what never came is named: where all cores are busy, a second is long.
+      context.setDefaultTimeout(100_000);
       try {
         const visitor = visitorOf(context, place, host.folder);
         await act(visitor);
