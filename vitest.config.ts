@@ -9,7 +9,7 @@ export default defineConfig({
     // device costs more than most test files. More than two cores, since browsers, drivers and commands wait now and then.
     pool: "forks",
     isolate: false,
-    maxWorkers: 5,
+    maxWorkers: 4,
     // Of tests that say they may be: those of a browser, which wait for each other's processor time.
     maxConcurrency: 2,
     sequence: { sequencer: LongestFirst },

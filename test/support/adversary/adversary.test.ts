@@ -20,7 +20,8 @@ fn part(x: f32, n: u32) -> f32 {
 fn main() { y[N / 2u] = tanh(y[0] / part(1.0, N)); }
 `;
 
-describe.each(testAdapters)("kernels as bad as WGSL allows, on %s", (adapter) => {
+// The text of the shaders is what is bad, whichever driver has it: lavapipe compiles in a third of SwiftShader's time.
+describe.each(testAdapters.slice(-1))("kernels as bad as WGSL allows, on %s", (adapter) => {
   test("floats are rewritten by their types, integers and comments are not", async () => {
     const text = await rewrite(await openBareGpu(adapter), SOURCE, "up");
     expect(text).toContain("// exp(x) / 2 in a comment stays");
