@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasFirefox, hasFirefoxGpu, launchFirefox } from "../support/firefox.ts";
+import { testAdapters } from "../support/gpu.ts";
 import { commandLineOf } from "./command-line.ts";
 import { eventually, LIST, numbersOf, QUICK } from "./person.ts";
 import { type Host, hostPlayground } from "./served.ts";
@@ -107,7 +108,7 @@ describe.runIf(hasFirefox)("the playground in Firefox", () => {
     LIMIT,
   );
 
-  test.runIf(hasFirefoxGpu).concurrent(
+  test.runIf(hasFirefoxGpu && testAdapters.includes("system")).concurrent(
     "with WebGPU trains on lavapipe to the losses of the command line there, and samples",
     async () => {
       const settings = "device=webgpu&max_steps=6&eval_steps=6&save_steps=6&logging_steps=1";
