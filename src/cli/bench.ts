@@ -231,7 +231,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
   const cold = process.env.MESA_SHADER_CACHE_DISABLE === "true";
-  if (!flags.json)
+  if (!flags.json && gpu.driver.includes("Mesa"))
     terminal.result(
       `  MESA_SHADER_CACHE_DISABLE is ${cold ? "" : "not "}true: Mesa compiles ${cold ? "all" : "what it has not kept"}`,
     );

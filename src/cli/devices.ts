@@ -167,8 +167,15 @@ function describeWasm(report: WasmReport): string {
   return lines.join("\n");
 }
 
+/** Two digits: no more is the same from one time to the next. */
+function flopsPerS(gflops: number): string {
+  return gflops < 1000
+    ? `${Number(gflops.toPrecision(2))} GFLOP/s`
+    : `${Number((gflops / 1000).toPrecision(2))} TFLOP/s`;
+}
+
 function rateOf({ gflopsPerS, notMeasured }: Measured<unknown>): string {
-  const rate = gflopsPerS === undefined ? `not measured: ${notMeasured}` : `${gflopsPerS.toPrecision(2)} GFLOP/s`;
+  const rate = gflopsPerS === undefined ? `not measured: ${notMeasured}` : flopsPerS(gflopsPerS);
   return `product of matrices: ${rate}`;
 }
 

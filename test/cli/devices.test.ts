@@ -94,7 +94,7 @@ describe("gpt2", () => {
   });
 
   test("a device is described by the limits that kernels meet", () => {
-    const text = describeAdapter({
+    const report = {
       adapter: "llvmpipe",
       driver: "llvmpipe",
       kind: "software",
@@ -105,8 +105,16 @@ describe("gpt2", () => {
       verdict: "chosen",
       why: "because",
       gflopsPerS: 61.4,
-    });
+    } as const;
+    const text = describeAdapter(report);
     expect(text).toContain("product of matrices: 61 GFLOP/s");
+    for (const [gflopsPerS, rate] of [
+      [412, "410 GFLOP/s"],
+      [17_900, "18 TFLOP/s"],
+      [3.14, "3.1 GFLOP/s"],
+    ] as const) {
+      expect(describeAdapter({ ...report, gflopsPerS })).toContain(`product of matrices: ${rate}`);
+    }
     expect(text).toContain("binding 128 MiB, workgroup memory 32 KiB");
     expect(text).toContain("features: shader-f16");
     expect(text).not.toContain("depth-clip-control");

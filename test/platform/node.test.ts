@@ -202,6 +202,7 @@ test("drivers are named for people", () => {
     "llvmpipe (Mesa 25.0.7, system)",
   );
   expect(name("amd", "rx-7900", "radv: Mesa 25.0.7 0.0.1")).toBe("rx-7900 (radv, Mesa 25.0.7)");
+  expect(name("nvidia", "nvidia-h200", "NVIDIA: 580.159.04 580.159.4.0")).toBe("nvidia-h200 (NVIDIA 580.159.04)");
   expect(name("apple", "", "Metal driver on macOS 15")).toBe("apple (Metal driver on macOS 15)");
 });
 

@@ -65,5 +65,8 @@ export function driverName(info: GpuInfo, origin: "system" | "embedded"): string
   const mesa = /^(\S+): Mesa ([\d.]+)/.exec(description);
   if (mesa?.[1] === "llvmpipe") return `llvmpipe (Mesa ${mesa[2]}, ${origin})`;
   if (mesa) return `${name} (${mesa[1]}, Mesa ${mesa[2]})`;
+  // "NVIDIA: 580.159.04 580.159.4.0": the version as people know it, and once more as Vulkan packs it
+  const nvidia = /^NVIDIA: (\S+)/.exec(description);
+  if (nvidia) return `${name} (NVIDIA ${nvidia[1]})`;
   return description ? `${name} (${description})` : name;
 }

@@ -9,7 +9,13 @@ export function nodeThreads(threads: number = availableParallelism()): ThreadHos
   return {
     threads,
     start({ module, memory, number, failed }) {
-      const worker = new Worker(SCRIPT, { eval: true, workerData: { module, memory, number } });
+      // They print nothing. Piped to ours, as they are by default, each would listen on this process's streams, and Node warns of eleven.
+      const worker = new Worker(SCRIPT, {
+        eval: true,
+        stdout: true,
+        stderr: true,
+        workerData: { module, memory, number },
+      });
       worker.on("error", failed);
       worker.unref();
       return { stop: () => void worker.terminate() };
