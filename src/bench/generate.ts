@@ -1,6 +1,7 @@
 import { createTape, type Tape } from "../autograd/tape.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
+import type { Gpt2Config } from "../model/config.ts";
 import { decodeTape, prefillTape } from "../model/decode.ts";
 import { declareParameters, layoutParameters } from "../model/parameters.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
@@ -8,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { median } from "./measure.ts";
 import { type Peak, ratesOf } from "./rates.ts";
 import { OURS, type Row } from "./row.ts";
+import { shareRows } from "./shares.ts";
 import { stepParameters } from "./step-program.ts";
 import type { StepSize } from "./step-sizes.ts";
 
@@ -75,15 +77,18 @@ export async function benchGenerate(
       const { first, token } = await timeTokens(generator, prompt, batch, effort);
       // Each token reads every weight once, whatever the number of sequences; the position table's rows aside.
       const weights = arena.length - config.contextLength * config.width;
+      const named = `${work}, ${batch} ${batch === 1 ? "sequence" : "sequences"} of ${PROMPT} + ${effort.newTokens} tokens`;
       rows.push({
         ...common,
-        work: `${work}, ${batch} ${batch === 1 ? "sequence" : "sequences"} of ${PROMPT} + ${effort.newTokens} tokens`,
+        work: named,
         median_ms: token,
         samples: effort.samples,
         tokens_per_s: (1000 * batch) / token,
         first_token_ms: first,
         ...ratesOf({ flops: 2 * weights * batch, halfFlops: 0, bytes: 4 * weights }, token, peak),
       });
+      const shares = await sharesOfToken(runtime, config, batch, peak, token);
+      rows.push(...shares.map((row) => ({ ...common, ...row, work: `${named}: ${row.work}` })));
     }
     generator.dispose();
     return rows;
@@ -92,6 +97,18 @@ export async function benchGenerate(
   } finally {
     runtime.close();
   }
+}
+
+/** Of one more token, choosing it apart. */
+async function sharesOfToken(runtime: Runtime, config: Gpt2Config, rows: number, peak: Peak, ms: number) {
+  const shape = { rows, places: config.contextLength, settings: 64 };
+  const tape = decodeTape(config, layoutParameters(config), shape, "logits");
+  const program = await runtime.compile(tape);
+  const table = Uint32Array.from({ length: rows * shape.places }, (_, i) => Math.floor(i / shape.places));
+  const inputs = { tokens: new Uint32Array(rows), positions: new Uint32Array(rows).fill(PROMPT), table };
+  const shares = await shareRows({ tape, program }, () => inputs, peak, ms);
+  await program.dispose();
+  return shares;
 }
 
 /** Milliseconds to the first token, and of each later one, which all sequences get at once. */

@@ -3,10 +3,10 @@ import type { Tuning } from "../kernels/tuning.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Tensors } from "../runtime/runtime.ts";
-import { type OpTime, timesOfNodes, timesOfOps } from "../runtime/tape-times.ts";
 import { drained, median } from "./measure.ts";
-import { costOf, type Peak, ratesOf } from "./rates.ts";
+import type { Peak } from "./rates.ts";
 import { OURS, type Row } from "./row.ts";
+import { shareRows } from "./shares.ts";
 import { checkStep, compileStep, resetState, type StepProgram, stepBatch, stepParameters } from "./step-program.ts";
 import { modelFlops, type StepSize } from "./step-sizes.ts";
 
@@ -19,7 +19,6 @@ export const STEP_EFFORT = { full: { seconds: 6, leastSteps: 5 }, quick: { secon
 
 /** As many as the trainer has. */
 const RUNS_IN_FLIGHT = 3;
-const PROFILES = 3;
 
 /** One whole training step: checked, then timed as the trainer runs it, then each op's share by timestamps. */
 export async function benchStep(
@@ -77,7 +76,8 @@ export async function benchStep(
       gpu_bytes: stats.stateBytes + stats.transientBytes,
       error,
     };
-    const shares = await shareRows(compiled, size, peak, times.medianMs);
+    const batch = stepBatch(size, size.shape, size.shape.context, false);
+    const shares = await shareRows(compiled, (n) => compiled.inputs(batch, 1 + n), peak, times.medianMs);
     return [step, ...shares.map((row) => ({ ...common, ...row, work: `${work}: ${row.work}` }))];
   } catch (reason) {
     return [{ ...common, work, failed: reason instanceof Error ? reason.message : String(reason) }];
@@ -128,30 +128,4 @@ async function timeSteps({ program, inputs }: StepProgram, size: StepSize, effor
     awaitedMs: median(awaited),
     hostMs: median(host),
   };
-}
-
-/** What each op takes of a step, the most first, and what all take together; nothing where there are no timestamps. */
-async function shareRows({ program, tape, inputs }: StepProgram, size: StepSize, peak: Peak, stepMs: number) {
-  if (!program.profile) return [];
-  const batch = stepBatch(size, size.shape, size.shape.context, false);
-  const runs: Map<string, OpTime>[] = [];
-  for (let i = 0; i < PROFILES; i++) {
-    const times = timesOfNodes(tape, [await program.profile(inputs(batch, 1 + i))]);
-    runs.push(new Map(timesOfOps(tape, times).map((time) => [time.op, time])));
-  }
-  const rows = [...runs[0]!.keys()].map((op) => {
-    const ms = median(runs.map((run) => run.get(op)?.ms ?? 0));
-    const nodes = tape.nodes.filter((node) => node.op.name === op);
-    return {
-      work: op,
-      median_ms: ms,
-      samples: PROFILES,
-      share_of_step: ms / stepMs,
-      ...ratesOf(costOf(nodes), ms, peak),
-      dispatches: runs[0]!.get(op)!.dispatches,
-    };
-  });
-  const total = rows.reduce((sum, row) => sum + row.median_ms, 0);
-  const sum = { work: "all ops", median_ms: total, samples: PROFILES, share_of_step: total / stepMs };
-  return [...rows.sort((a, b) => b.median_ms - a.median_ms), sum];
 }

@@ -8,8 +8,9 @@ const WORK_WIDTH = 46;
 /** One line a measurement, for people. */
 export function printRow(row: Row): void {
   const system = row.system === OURS ? "" : `  ${row.system}`;
-  // An op of a step is said below that step.
-  const name = typeof row.share_of_step === "number" ? `  ${row.work.split(": ").at(-1)}` : row.work;
+  // An op of a step is said below that step, and what is part of an op below that.
+  const indent = "  ".repeat(row.within === undefined ? 1 : 2);
+  const name = typeof row.share_of_step === "number" ? `${indent}${row.work.split(": ").at(-1)}` : row.work;
   const work = `  ${name}${system}`.padEnd(WORK_WIDTH);
   if (row.failed !== undefined) terminal.result(`${work} ${pc.red("FAILED")}: ${row.failed.split("\n")[0]}`);
   else if (row.skipped !== undefined) terminal.result(`${work} ${pc.yellow("skipped")}: ${row.skipped}`);

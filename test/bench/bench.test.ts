@@ -64,15 +64,20 @@ describe.each(testAdapters.slice(0, 1))("on %s", (adapter) => {
     expect(step).toMatchObject({ work: "step tiny B2 T8", submits: 1 });
     expect(step?.error).toBeLessThan(1e-4);
     expect(step?.tokens_per_s).toBeGreaterThan(0);
-    const count = shares.reduce((sum, { dispatches }) => sum + Number(dispatches ?? 0), 0);
-    expect(count).toBe(step?.dispatches);
+    const count = (rows: readonly Row[]) => rows.reduce((sum, { dispatches }) => sum + Number(dispatches ?? 0), 0);
+    expect(count(shares.filter(({ within }) => within === undefined))).toBe(step?.dispatches);
+    // Products are told apart by their sizes, below what they take together.
+    const bySize = shares.filter(({ within }) => within === "matmul");
+    expect(bySize.map(({ work }) => work)).toContain("step tiny B2 T8: matmul NN 16 192 64");
+    expect(count(bySize)).toBe(shares.find(({ work }) => work.endsWith(": matmul"))?.dispatches);
   });
 
   test("generation is checked, and timed by token", async () => {
     const effort = { newTokens: 4, samples: 1, batches: [2] };
-    const [row] = await benchGenerate(createGpuRuntime(await openTestGpu(adapter)), tiny, PEAK, effort);
+    const [row, ...shares] = await benchGenerate(createGpuRuntime(await openTestGpu(adapter)), tiny, PEAK, effort);
     expect(row?.failed).toBeUndefined();
     expect(row?.tokens_per_s).toBeGreaterThan(0);
+    expect(shares.map(({ work }) => work.split(": ")[1])).toEqual(expect.arrayContaining(["matmul", "cachedAttention"]));
   });
 });
 
