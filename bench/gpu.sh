@@ -98,6 +98,7 @@ bench decoding 60 generate --size "$size" --tune
 # On the same card, where it is installed.
 if python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then
   part pytorch 60 python3 bench/peers/pytorch-step.py --out "$results/pytorch.json"
+  part "pytorch generate" 60 python3 bench/peers/pytorch-generate.py --out "$results/pytorch-generate.json"
 fi
 
 # What is worth less, as long as there is time.
