@@ -71,7 +71,9 @@ async function pytorch() {
     ...first,
     async ms(given) {
       child.stdin.write(`${JSON.stringify(given)}\n`);
-      return (await answer()).ms;
+      const { ms, failed } = await answer();
+      if (failed !== undefined) throw new Error(failed);
+      return ms;
     },
     close: () => child.kill(),
   };
@@ -236,7 +238,21 @@ async function* steps() {
     }
     const given = { kind: "step", ...sizesOf(size) };
     contenders.push({ ...theirs(peers.torch, cores), ms: () => peers.torch.ms(given) });
+    contenders.push(await transformersOf("Trainer", { ...given, kind: "trainer" }));
     yield* await measure(`step ${size.name}`, contenders);
+  }
+}
+
+/** What of transformers does this, if it is there: `part` is its name for it. */
+async function transformersOf(part, given) {
+  const { name, failed } = peers.torch;
+  const known = { name: `${name}: ${part}`, threads: cores };
+  if (failed !== undefined) return { ...known, failed };
+  try {
+    await peers.torch.ms(given);
+    return { ...known, ms: () => peers.torch.ms(given) };
+  } catch (reason) {
+    return { ...known, failed: reason.message };
   }
 }
 
@@ -265,6 +281,7 @@ async function* decoding() {
     const contenders = [
       { ...ours(all), ms },
       { ...theirs(peers.torch, cores), ms: () => peers.torch.ms(given) },
+      await transformersOf("generate", { ...given, kind: "generate" }),
     ];
     yield* await measure(`decode gpt2 124M, ${rows} sequences, a token`, contenders);
   }

@@ -1,11 +1,14 @@
 """What bench/peers/cpu.mjs measures of PyTorch on the CPU: a line of JSON asks for one run of a work, a line answers with its time.
 
 GPT-2 is transformers' where it is installed, and else the same model written here, with attention as transformers' eager one. A step
-is forward, backward, clipping and AdamW; a token is decoded greedily with a cache of keys and values. Weights are random.
+is forward, backward, clipping and AdamW; a token is decoded greedily with a cache of keys and values. "trainer" is a step of
+transformers' Trainer, "generate" a token of its generate. Weights are random.
 """
 
 import json
 import sys
+import tempfile
+import threading
 import time
 
 import torch
@@ -60,13 +63,23 @@ class Gpt2(nn.Module):
         return F.linear(self.ln_f(x), self.wte.weight), present
 
 
-def model_of(given):
+def theirs(given):
+    """transformers' GPT-2."""
     torch.manual_seed(1)
     sizes = [given[name] for name in ("layers", "heads", "width", "context", "vocabulary")]
-    if transformers is None or not given["bias"]:
-        return Gpt2(*sizes, given["bias"], given["tanh"])
     names = dict(zip(("n_layer", "n_head", "n_embd", "n_positions", "vocab_size"), sizes))
-    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**names, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0))
+    config = transformers.GPT2Config(
+        **names, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, bos_token_id=None, eos_token_id=None
+    )
+    return transformers.GPT2LMHeadModel(config)
+
+
+def model_of(given):
+    if transformers is None or not given["bias"]:
+        torch.manual_seed(1)
+        sizes = [given[name] for name in ("layers", "heads", "width", "context", "vocabulary")]
+        return Gpt2(*sizes, given["bias"], given["tanh"])
+    model = theirs(given)
 
     def forward(ids, past=None):
         result = model(ids, past_key_values=past, use_cache=past is not None or not model.training)
@@ -114,16 +127,70 @@ def decode(given):
     return run
 
 
+def trainer(given):
+    """A step of Trainer, as its callbacks see it: it waits at the beginning of each until one is asked for."""
+    asked, done = threading.Semaphore(0), threading.Semaphore(0)
+
+    class Gate(transformers.TrainerCallback):
+        def on_step_begin(self, *_, **__):
+            asked.acquire()
+
+        def on_step_end(self, *_, **__):
+            done.release()
+
+    rows = torch.randint(given["vocabulary"], (64 * given["batch"], given["places"]))
+    settings = transformers.TrainingArguments(
+        output_dir=tempfile.mkdtemp(),
+        per_device_train_batch_size=given["batch"],
+        max_steps=1_000_000,
+        learning_rate=1e-3,
+        weight_decay=0.1,
+        adam_beta2=0.99,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+        report_to=[],
+        save_strategy="no",
+        logging_strategy="no",
+    )
+    dataset = [{"input_ids": row, "labels": row} for row in rows]
+    made = transformers.Trainer(theirs(given), settings, train_dataset=dataset, callbacks=[Gate()])
+    threading.Thread(target=made.train, daemon=True).start()
+
+    def run():
+        asked.release()
+        done.acquire()
+
+    return run
+
+
+def generate(given):
+    """Milliseconds a token: of all after the first, which the prompt's cost is part of."""
+    model = theirs(given).eval()
+    prompt = torch.randint(given["vocabulary"], (given["batch"], given["places"]))
+
+    def timed(tokens):
+        begun = time.perf_counter()
+        model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=False, pad_token_id=0,
+                       max_new_tokens=tokens, min_new_tokens=tokens)
+        return time.perf_counter() - begun
+
+    return lambda: (timed(given["tokens"] + 1) - timed(1)) / given["tokens"]
+
+
 torch.set_num_threads(int(sys.argv[1]))
-WORKS = {"product": product, "step": step, "decode": decode}
+WORKS = {"product": product, "step": step, "decode": decode, "trainer": trainer, "generate": generate}
 made = {}
 name = f"PyTorch {torch.__version__}, " + (f"transformers {transformers.__version__}" if transformers else "GPT-2 by hand")
 print(json.dumps({"name": name}), flush=True)
 for line in sys.stdin:
     given = json.loads(line)
+    if given["kind"] in ("trainer", "generate") and transformers is None:
+        print(json.dumps({"failed": "Python has no transformers"}), flush=True)
+        continue
     if line not in made:
         made[line] = WORKS[given["kind"]](given)
     begun = time.perf_counter()
     result = made[line]()
-    took = result if given["kind"] == "decode" else time.perf_counter() - begun
+    took = result if given["kind"] in ("decode", "generate") else time.perf_counter() - begun
     print(json.dumps({"ms": 1000 * took}), flush=True)

@@ -9,7 +9,7 @@ import { geluOp } from "../kernels/gelu.ts";
 import { gradientNormOp } from "../kernels/gradient-norm.ts";
 import { layerNormOp } from "../kernels/layer-norm.ts";
 import { ALL_F32, type ProductTypes } from "../kernels/matmul/product.ts";
-import { fitVariant, matmulVariants } from "../kernels/matmul/variants.ts";
+import { fitVariant, matmulVariants, mayWin } from "../kernels/matmul/variants.ts";
 import { type MatmulAttrs, matmulOp } from "../kernels/matmul.ts";
 import { type AnyOp, f32 } from "../kernels/op.ts";
 import { packStep, STEP } from "../kernels/step.ts";
@@ -120,12 +120,32 @@ export function variantWorks(size: number, traits: Traits, type: FloatDType = "f
       work: `matmul ${size}${suffix(type)}, ${variant}`,
     }));
   const { B, T, C, H } = SHAPES[traits.software ? 0 : 1]!;
+  // The widest and the narrowest product of a token, whose workgroups are few.
+  const tokens = traits.software || type !== "f32" ? [] : TOKEN_SHAPES.flatMap(([n, k]) => tokenWorks(n, k, traits));
   const attentions = ATTENTION_CHOICES.map((variant) => ({
     ...attentionWork(B, T, C, H, variant, type),
     work: `attention and gradient B${B} T${T} H${H}${suffix(type)}, ${variant}`,
     gradient: true,
   }));
-  return [...products, ...attentions];
+  return [...products, ...tokens, ...attentions];
+}
+
+/** Columns and K. */
+const TOKEN_SHAPES = [
+  [2304, 768],
+  [768, 3072],
+] as const;
+
+function tokenWorks(n: number, k: number, traits: Traits): OpWork[] {
+  const product = { M: 1, N: n, K: k, transposeA: false, transposeB: false };
+  return matmulVariants
+    .filter((variant) => mayWin(variant, traits) && !variant.matrices && fitVariant(variant, product, traits))
+    .flatMap(({ name: variant }) =>
+      [1, 4].map((splits) => ({
+        ...matmulWork(1, n, k, { variant, splits }),
+        work: `matmul one token 1 ${n} ${k}, ${variant}${splits > 1 ? `, K in ${splits}` : ""}`,
+      })),
+    );
 }
 
 function allOf(type: FloatDType): ProductTypes {

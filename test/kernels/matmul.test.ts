@@ -79,6 +79,8 @@ checkOp(matmulOp, {
     ...(["NN", "NT"] as const).flatMap((form) => [
       product(1, 68, 200, form, ["bias"], { variant: "vectors", splits: 2 }),
       product(8, 40, 132, form, ["residual"], { variant: "vectors" }),
+      product(1, 44, 600, form, ["bias"], { variant: "vectors-narrow" }),
+      product(7, 41, 301, form, ["residual"], { variant: "vectors-narrow", splits: 2 }),
     ]),
     product(0, 4, 4, "NN"),
     product(4, 0, 4, "NT"),
@@ -221,7 +223,8 @@ describe("the choice where nothing was tuned", () => {
     const { name, splits } = choice(DEFAULT_TRAITS, 128, 128, 4096);
     expect(name).toBe("staged32");
     expect(splits).toBeGreaterThan(1);
-    expect(choice(DEFAULT_TRAITS, 1, 768, 3072).name).toBe("vectors");
+    expect(choice(DEFAULT_TRAITS, 1, 768, 3072).name).toBe("vectors-narrow");
+    expect(choice(DEFAULT_TRAITS, 1, 3072, 768).name).toBe("vectors");
     expect(choice({ ...DEFAULT_TRAITS, maxInvocations: 64 }, 1, 768, 3072).name).toBe("registers-wide");
   });
 });

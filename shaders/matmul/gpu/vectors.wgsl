@@ -1,15 +1,11 @@
-// y = finish(a . b) for up to 8 rows of y a tile, as decoding has them: a workgroup of 128 makes 8 x 32 of y, 8 invocations along
-// the columns by 16 along K. Reading b is all the work there is, so neighbours read what lies side by side in b, each element
-// once, and many invocations read at a time. What the 16 have summed meets in workgroup memory. For GPUs.
-
-const COLUMN_LANES = 8u;
-const K_LANES = 16u;
-const ROWS = 8u;
+// y = finish(a . b) for up to 8 rows of y a tile, as decoding has them: a workgroup makes ROWS (1 or 8) x 4 COLUMN_LANES of y, with
+// COLUMN_LANES invocations along the columns by K_LANES along K. Reading b is all the work there is, so neighbours read what lies side
+// by side in b, each element once, and many invocations read at a time. What the K_LANES have summed meets in workgroup memory. For GPUs.
 
 // sums of K lane l, row r, column lane c at (l * ROWS + r) * COLUMN_LANES + c
 var<workgroup> sums: array<vec4f, K_LANES * ROWS * COLUMN_LANES>;
 
-@compute @workgroup_size(128)
+@compute @workgroup_size(COLUMN_LANES * K_LANES)
 fn matmul(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -35,18 +31,23 @@ fn matmul(
   var y1 = mat4x4f();
   for (var k = work.k + lane.y * 4u; k < work.end; k += K_LANES * 4u) {
     let b0 = load_b(place_b0, k);
+    if (ROWS == 1u) {
+      // The other rows are not loaded: nobody asks for them.
+      y0[0] = add_product_row(y0[0], load_a(place_a0, k)[0], b0);
+      continue;
+    }
     y0 = add_product(y0, load_a(place_a0, k), b0);
     if (many) {
       y1 = add_product(y1, load_a(place_a1, k), b0);
     }
   }
   let own = lane.y * ROWS * COLUMN_LANES + lane.x;
-  for (var r = 0u; r < 4u; r++) {
+  for (var r = 0u; r < min(ROWS, 4u); r++) {
     sums[own + r * COLUMN_LANES] = y0[r];
-    sums[own + (r + 4u) * COLUMN_LANES] = y1[r];
+    if (ROWS > 4u) { sums[own + (r + 4u) * COLUMN_LANES] = y1[r]; }
   }
   workgroupBarrier();
-  // 64 of them add up: one for each row and 4 columns.
+  // One for each row and 4 columns adds up.
   if (local < ROWS * COLUMN_LANES) {
     var sum = sums[local];
     for (var l = 1u; l < K_LANES; l++) {

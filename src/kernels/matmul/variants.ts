@@ -39,6 +39,8 @@ export interface MatmulVariant {
   /** `const` lines and `alias` lines that its shaders want. */
   readonly sizes?: Readonly<Record<string, number>>;
   readonly types?: { readonly Component: FloatDType };
+  /** One row of y has a form of its own, that holds no others. */
+  readonly rowsAlone?: true;
   /** It multiplies matrices of a size and type that the adapter decides: `fitVariant` fills in all that depends on those. */
   readonly matrices?: MatrixUnits;
 }
@@ -61,6 +63,17 @@ const STAGED = {
   wing: "gpu",
   library: ["matmul/block", "matmul/place", "matmul/stage"],
   constants: {},
+} as const;
+
+/** As decoding has them. */
+const VECTORS = {
+  ...REGISTERS,
+  wing: "gpu",
+  shader: "matmul/gpu/vectors",
+  invocations: 128,
+  constants: {},
+  workgroupBytes: 16384,
+  rowsAlone: true,
 } as const;
 
 /** Its tile, invocations and memory are those of the adapter's matrices. */
@@ -199,16 +212,9 @@ export const matmulVariants: readonly MatmulVariant[] = [
     depth: 16,
     workgroupBytes: 8192,
   },
-  {
-    ...REGISTERS,
-    name: "vectors",
-    wing: "gpu",
-    shader: "matmul/gpu/vectors",
-    tile: [8, 32],
-    invocations: 128,
-    constants: {},
-    workgroupBytes: 16384,
-  },
+  { ...VECTORS, name: "vectors", tile: [8, 32], sizes: { COLUMN_LANES: 8, K_LANES: 16 } },
+  // Four times as many workgroups, and rows of b in pieces of 32 bytes, as memory gives them.
+  { ...VECTORS, name: "vectors-narrow", tile: [8, 8], sizes: { COLUMN_LANES: 2, K_LANES: 64 } },
   {
     ...MATRICES,
     name: "matrix2x2",
@@ -237,7 +243,7 @@ export function variantName({ name }: Pick<MatmulVariant, "name">): string {
 /** A variant as an adapter runs it on this product; undefined where it cannot. */
 export function fitVariant(variant: MatmulVariant, product: Product, traits: Traits): MatmulVariant | undefined {
   if (!compiles(variantName(variant), traits)) return undefined;
-  const form = variant.matrices ? matrixForm(variant.matrices, product, traits) : {};
+  const form = variant.matrices ? matrixForm(variant.matrices, product, traits) : rowsForm(variant, product);
   if (!form) return undefined;
   const filled = { ...variant, ...form };
   const fits =
@@ -247,8 +253,17 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
   return fits ? filled : undefined;
 }
 
+/** How many rows of y a workgroup holds, where it is told. */
+function rowsForm({ rowsAlone, tile, sizes, workgroupBytes }: MatmulVariant, { M }: Product): Partial<MatmulVariant> {
+  if (!rowsAlone) return {};
+  if (M > 1) return { sizes: { ...sizes, ROWS: tile[0] } };
+  return { tile: [1, tile[1]], sizes: { ...sizes, ROWS: 1 }, workgroupBytes: workgroupBytes / tile[0] };
+}
+
 /** Products of up to so many rows are bound by reading b. */
 export const FEW_ROWS = 8;
+/** Of so many columns, 32 to a workgroup, a large GPU has too few workgroups: 64 on 132 units. */
+const FEW_COLUMNS = 2048;
 /** Invocations that keep a GPU busy: 512 subgroups of 32, some for each unit of most; more would only cost another pass. */
 const BUSY_INVOCATIONS = 16384;
 /** So many at least, or smaller tiles are better. */
@@ -293,8 +308,8 @@ export function batchVariant(traits: Traits): MatmulVariant | undefined {
 }
 
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. Large tiles first. */
-function hardwareNames({ M }: Product): string[] {
-  if (M <= FEW_ROWS) return ["vectors", "registers-wide"];
+function hardwareNames({ M, N }: Product): string[] {
+  if (M <= FEW_ROWS) return N > FEW_COLUMNS ? ["vectors", "registers-wide"] : ["vectors-narrow", "registers-wide"];
   return ["matrix4x4", "matrix2x2", "staged64", "staged32"];
 }
 

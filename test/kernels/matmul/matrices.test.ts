@@ -122,7 +122,7 @@ describe("which matrices a product is made of", () => {
   test("they go before all else on a GPU, in larger tiles where y has many, and not for a few rows", () => {
     expect(defaultVariant(halves, on(NVIDIA)).name).toBe("matrix4x4");
     expect(defaultVariant({ ...halves, M: 64 }, on(NVIDIA)).name).toBe("matrix2x2");
-    expect(defaultVariant({ ...halves, M: 1 }, on(NVIDIA)).name).toBe("vectors");
+    expect(defaultVariant({ ...halves, M: 1 }, on(NVIDIA)).name).toMatch(/^vectors/);
     expect(defaultVariant(square, on(NVIDIA)).name).toBe("staged64");
   });
 
