@@ -1,6 +1,6 @@
 /**
  * Ranks that are killed, stopped, told to end, thrown out of, or left without device or disk, at random moments:
- * `npm run build && npx tsx scripts/rank-faults.ts [faults] [seed] [result.json]`, with Open MPI and MPICH, as root on Linux. Each job must
+ * `npm run build && npx tsx scripts/rank-faults.ts [faults] [seed] [result.json] [one kind of fault]`, with Open MPI and MPICH, as root on Linux. Each job must
  * end by itself within the time-out, with another exit code than 0 unless it could go on, and leave no process behind; gone on with
  * by another number of ranks, every loss, checkpoint and the model must have the bits of one process that nobody touched.
  */
@@ -13,7 +13,7 @@ import { randomFrom } from "../test/support/device-loss.ts";
 import { compare, contentsOf, gpt2, TINY_FLAGS, writeRecords } from "../test/support/killed-run.ts";
 import { type Job, startJob, type TestMpi, testMpis } from "../test/support/mpi.ts";
 
-const [faults = "100", seed = "1", result] = process.argv.slice(2);
+const [faults = "100", seed = "1", result, only] = process.argv.slice(2);
 const random = randomFrom(Number(seed));
 const below = (n: number): number => Math.floor(random() * n);
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -33,11 +33,12 @@ const START_MS = 3000;
 const BATCHES = 12;
 const COMMON = `--data ${data} --max-steps 24 ${TINY_FLAGS} --save-total-limit 99 --batch-size 1`;
 
-const KINDS = [
+const ALL_KINDS = [
   ...["kill -9 at an op", "kill -9 at a call of the file system", "kill -9", "SIGSTOP", "SIGTERM to mpirun"],
   ...["SIGTERM", "a throw", "a lost device", "a full disk"],
 ] as const;
-type Kind = (typeof KINDS)[number];
+type Kind = (typeof ALL_KINDS)[number];
+const KINDS = ALL_KINDS.filter((kind) => only === undefined || kind === only);
 
 interface Fault {
   readonly kind: Kind;
@@ -60,7 +61,7 @@ function draw(n: number): Fault {
     "kill -9 at an op": `op:${1 + below(ops)}`,
     "kill -9 at a call of the file system": `file:${1 + below(120)}${below(2) === 0 ? "" : ":after"}`,
     "a throw": `throw:${1 + below(ops)}`,
-    "a lost device": `lose:${60 + below(120)}`,
+    "a lost device": `lose:${Math.floor((90 + below(200)) / ranks)}`,
   };
   const at = hooks[kind];
   const environment = at === undefined ? {} : { GPT2_KILL_AT: at, GPT2_KILL_RANK: String(rank) };
@@ -155,7 +156,7 @@ async function one(n: number): Promise<void> {
     const done = code === 0;
     known.faults++;
     if (!done) known.ended++;
-    else if (mayGoOn && struck !== undefined) known.wentOn++;
+    else if (mayGoOn && (struck !== undefined || /device .*was lost.*; going on/.test(job.output()))) known.wentOn++;
     else known.tooLate++;
     known.slowest = Math.max(known.slowest, Math.round(seconds * 10) / 10);
     summary.set(kind, known);
@@ -193,7 +194,7 @@ try {
   rmSync(parent, { recursive: true, force: true });
 }
 const report = {
-  command: `npx tsx scripts/rank-faults.ts ${faults} ${seed}`,
+  command: `npx tsx scripts/rank-faults.ts ${faults} ${seed}${only === undefined ? "" : ` … "${only}"`}`,
   mpis: testMpis.map(({ name }) => name),
   timeout: TIMEOUT,
   faults: Number(faults),

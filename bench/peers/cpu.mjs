@@ -1,6 +1,6 @@
 // WebAssembly beside what computes on the same CPU: jax-js and TF.js in WebAssembly, PyTorch. In turns, in one run:
-//   npm run build && npm --prefix bench/peers ci && node bench/peers/cpu.mjs [--only product,step,decode] [--samples 7] [--python python3] [--out FILE]
-// Where Python has no torch, and where a library has none of it, that is a row which says so. Peers in WebAssembly have one thread in Node.
+//   npm run build && npm --prefix bench/peers ci && node bench/peers/cpu.mjs [--only product,step,decode] [--samples 7] [--python python3] [--json] [--out FILE]
+// `gpt2 bench kernels|step|generate --device wasm --peers` runs it, with $GPT2_PYTHON for python3. Where Python has no torch, and where a library has none of it, that is a row which says so. Peers in WebAssembly have one thread in Node.
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
@@ -30,7 +30,8 @@ const { values: options } = parseArgs({
   options: {
     only: { type: "string", default: "product,step,decode" },
     samples: { type: "string", default: "7" },
-    python: { type: "string", default: "python3" },
+    python: { type: "string", default: process.env.GPT2_PYTHON ?? "python3" },
+    json: { type: "boolean", default: false },
     out: { type: "string" },
   },
 });
@@ -293,6 +294,11 @@ for (const [name, works] of Object.entries({ product: products, step: steps, dec
   if (!options.only.split(",").includes(name)) continue;
   for await (const row of works()) {
     rows.push(row);
+    if (options.out) writeFileSync(options.out, reportOf());
+    if (options.json) {
+      console.log(JSON.stringify(row));
+      continue;
+    }
     const { work, system, threads, median_ms, best_ms, gflops_per_s, fraction_of_peak, failed } = row;
     const parts = [
       median_ms && `${median_ms.toFixed(2)} ms (best ${best_ms.toFixed(2)})`,
@@ -301,7 +307,6 @@ for (const [name, works] of Object.entries({ product: products, step: steps, dec
       failed,
     ];
     console.log(`${work}  ${system}, ${threads} threads:  ${parts.filter(Boolean).join("  ")}`);
-    if (options.out) writeFileSync(options.out, reportOf());
   }
 }
 peers.torch.close();

@@ -26,7 +26,7 @@ import { createGpuRuntime, traitsOf } from "../runtime/gpu.ts";
 import { openWasm, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import type { Collective } from "../train/collective.ts";
 import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts";
-import { openPeers, releasePeers } from "./bench-peers.ts";
+import { cpuPeers, openPeers, releasePeers, requirePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize, numberBetween } from "./numbers.ts";
@@ -56,7 +56,9 @@ export function benchCommand(interrupt: Interrupt): Command {
     .addCommand(
       part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.")
         .option("--only <text>", "works with this in their name: matmul, nanogpt")
-        .action((flags: KernelFlags) => withRows(flags, { gpu: kernels, wasm: wasmKernels }, interrupt)),
+        .action((flags: KernelFlags) =>
+          withRows(flags, { gpu: kernels, wasm: wasmKernels, peers: "product" }, interrupt),
+        ),
     )
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
@@ -70,7 +72,7 @@ export function benchCommand(interrupt: Interrupt): Command {
           withRanks(flags.collectiveTimeout ?? COLLECTIVE_TIMEOUT, (_team, collective) =>
             collective
               ? rankSteps(flags, collective, interrupt)
-              : withRows(flags, { gpu: steps, wasm: wasmSteps }, interrupt),
+              : withRows(flags, { gpu: steps, wasm: wasmSteps, peers: "step" }, interrupt),
           ),
         ),
     )
@@ -78,7 +80,7 @@ export function benchCommand(interrupt: Interrupt): Command {
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", SIZE_HELP, "all")
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, { gpu: samples, wasm: wasmSamples }, interrupt)),
+        .action((flags: StepFlags) => withRows(flags, { gpu: samples, wasm: wasmSamples, peers: "decode" }, interrupt)),
     )
     .addCommand(
       new Command("reduce")
@@ -116,7 +118,10 @@ function part(name: string, description: string): Command {
     .option("--device <name>", DEVICE_HELP)
     .option("--json", "print one JSON object a measurement")
     .option("--out <file>", "also write all measurements as JSON, with what they were made on")
-    .option("--peers", "the same beside jax-js, TF.js and onnxruntime, in turn on one device; see docs/performance.md")
+    .option(
+      "--peers",
+      "the same beside jax-js, TF.js and onnxruntime, in turn on one device, or PyTorch on the CPU; see docs/performance.md",
+    )
     .option("--quick", "fewer samples of smaller works: a look, not a measurement");
 }
 
@@ -279,6 +284,21 @@ function whyNot(gpu: Gpu, size: StepSize, peak: Peak, quick: boolean): string | 
 interface Measurements<F> {
   gpu(gpu: Gpu, flags: F): AsyncGenerator<Row, void>;
   wasm(all: WasmDevice, one: WasmDevice, flags: F): AsyncGenerator<Row, void>;
+  /** What bench/peers/cpu.mjs calls its works. */
+  readonly peers: Parameters<typeof cpuPeers>[0];
+}
+
+/** What was measured on WebAssembly, and then, where that was asked for, the same work by other libraries on this CPU. */
+async function* beside(
+  own: AsyncGenerator<Row, void>,
+  kind: Parameters<typeof cpuPeers>[0],
+  { peers, quick }: BenchFlags,
+  signal: AbortSignal,
+): AsyncGenerator<Row, void> {
+  // Before minutes of measuring.
+  if (peers) requirePeers();
+  yield* own;
+  if (peers) yield* cpuPeers(kind, { quick: quick === true }, signal);
 }
 
 /** Opens the device for the length of a bench. */
@@ -288,15 +308,10 @@ async function withRows<F extends BenchFlags>(flags: F, measure: Measurements<F>
   const device = await openDevice(flags.device, signal);
   if ("threads" in device) {
     const { threads } = device;
-    if (flags.peers)
-      userError(
-        "bench: --peers compares on an adapter, by its name; WebAssembly beside other libraries: node bench/peers/cpu.mjs",
-        "usage",
-      );
     const [all, one] = [await openWasm(nodeThreads(threads)), await openWasm(nodeThreads(1))];
     try {
       const on = { device: wasmName(threads), adapter: "" };
-      await printRows(flags, on, measure.wasm(all, one, flags), signal);
+      await printRows(flags, on, beside(measure.wasm(all, one, flags), measure.peers, flags, signal), signal);
     } finally {
       all.close();
       one.close();

@@ -1,5 +1,5 @@
 /** Every command that README.md names, whole, on every driver of this machine: its exit code and its last line. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -20,6 +20,7 @@ interface Case extends Command {
 
 const SIZES = "--n-embd 16 --n-layer 1 --n-head 2 --n-positions 16 --batch-size 4 --sample-length 4";
 const TRAIN = `train --data names.txt ${SIZES} --max-steps 2`;
+const PEERS = new URL("../../bench/peers/node_modules", import.meta.url);
 const NEXT = /^more: gpt2 generate --model \S+model --num-return-sequences 20$/;
 const CUT = /^\d of \d were cut off, by the length asked for\n$/;
 
@@ -103,7 +104,8 @@ const ON_WASM: readonly Case[] = [
   },
   {
     line: "bench generate --quick --size tiny",
-    last: /tokens\/s .*to the first token$/,
+    last: /^ {4}all ops .* % of the step$/,
+    prints: /tokens\/s .*to the first token$/m,
   },
   {
     line: `${TRAIN} --samples 1 --precision f16`,
@@ -141,7 +143,11 @@ function onGpu(adapter: TestAdapter): Case[] {
     ...(adapter === "embedded" ? [] : TUNE),
     { line: "bench kernels --quick --only gelu_768 --out kernels.json", last: /GB\/s/ },
     { line: "bench step --quick --size tiny --json", last: /^\{"system":"webgpu-gpt2",.*"work":"step tiny .*\}$/ },
-    { line: "bench generate --quick --size tiny", last: /tokens\/s .*to the first token$/ },
+    {
+      line: "bench generate --quick --size tiny",
+      last: /^ {4}all ops .* % of the step$/,
+      prints: /tokens\/s .*to the first token$/m,
+    },
     {
       line: "bench first-step --size tiny",
       last: /^\{"system":"webgpu-gpt2","ms":[\d.]+,"loss":[\d.]+,"norm":[\d.]+\}$/,
@@ -201,6 +207,15 @@ const WRONG: readonly (readonly [code: number, line: string, says: RegExp])[] = 
   [2, "gradcheck nonsense", /there is no op "nonsense"/],
   [5, "gradcheck --device nonsense", /nonsense/],
   [2, "bench step --size huge", /--size is huge/],
+  ...(existsSync(PEERS)
+    ? []
+    : [
+        [
+          1,
+          "bench generate --quick --size tiny --device wasm --peers",
+          /--peers wants the libraries .*bench\/peers ci/,
+        ] as const,
+      ]),
   [2, "bench nonsense", /nonsense/],
   [2, "devices --nonsense", /--nonsense/],
 ];
