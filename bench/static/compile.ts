@@ -144,7 +144,10 @@ function shadersOf({ shader }: Dispatch): string[] {
  */
 function slabOf(dispatch: Dispatch, loops: readonly Loop[], main: Loop | undefined): Kernel["slab"] {
   const last = dispatch.shader.at(-1);
-  const variant = matmulVariants.find(({ shader }) => shader === last);
+  const variant = matmulVariants.find(
+    ({ shader, sizes = {} }) =>
+      shader === last && Object.entries(sizes).every(([name, size]) => dispatch.sizes?.[name] === size),
+  );
   const wanted = variant && workOfSlab(variant, dispatch);
   if (!wanted || !main) return undefined;
   const done = main.own.matrix || main.own.multiplyAdds;

@@ -7,7 +7,7 @@ import { costOfWork, measureOp, type OpWork } from "./op-work.ts";
 import { peakWorks } from "./peak.ts";
 import { leastMs, type Peak, ratesOf } from "./rates.ts";
 import { OURS, type Row, timingOf } from "./row.ts";
-import { opWorks, SHAPES, SQUARES, squareWork, variantWorks } from "./works.ts";
+import { blockWorks, opWorks, SHAPES, SQUARES, squareWork, variantWorks } from "./works.ts";
 
 export interface BenchOptions {
   /** Fewer samples, and only what takes no time: for tests. */
@@ -64,7 +64,8 @@ export async function* benchKernels(
   const types: FloatDType[] = traits.f16 ? ["f32", "f16"] : ["f32"];
   const squares = types.flatMap((type) => SQUARES.map((size) => squareWork(size, type)));
   const variants = types.flatMap((type) => variantWorks(gpu.kind === "hardware" ? 2048 : 512, traits, type));
-  const all = [...squares, ...variants, ...SHAPES.flatMap(opWorks)];
+  const blocks = gpu.kind === "hardware" ? types.flatMap((type) => blockWorks(traits, type)) : [];
+  const all = [...squares, ...variants, ...blocks, ...SHAPES.flatMap(opWorks)];
   for (const work of all.filter((one) => one.work.includes(only))) {
     const takes = leastMs(costOfWork(work), peak) / POOR;
     const most = quick ? LONGEST_MS.quick : LONGEST_MS.full;

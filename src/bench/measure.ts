@@ -10,6 +10,9 @@ export interface Effort {
 export const FULL_EFFORT: Effort = { samples: 7, sampleMs: 60 };
 export const QUICK_EFFORT: Effort = { samples: 3, sampleMs: 10 };
 
+/** A GPU that had nothing to do runs slower until it has been busy for a while: milliseconds of work before its times count. */
+const WARM_MS = 150;
+
 /** Runs queued at once: more would only fill the driver's memory with command buffers. */
 const MOST_RUNS = 256;
 
@@ -40,6 +43,8 @@ export async function timeQueued(gpu: Gpu, run: () => void, effort: Effort): Pro
     return (performance.now() - start) / runs;
   };
   await drained(gpu);
+  const start = performance.now();
+  while (gpu.kind === "hardware" && performance.now() - start < WARM_MS) await sample(1);
   const one = await sample(1);
   // A single short run is mostly the wait for it: look again with several.
   const guess = one < effort.sampleMs / 4 ? await sample(4) : one;

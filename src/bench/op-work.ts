@@ -65,14 +65,15 @@ export async function prepareOp(gpu: Gpu, work: OpWork, repeats: number): Promis
   }
 }
 
-/** The same in a runtime that others use too, and whose states hold `inputs` from then on. */
+/** The same in a runtime that others use too, and whose states hold `inputs` from then on; `known` as in `checkOp`. */
 export async function prepareIn(
   runtime: Runtime,
   work: OpWork,
   inputs: Inputs,
   repeats: number,
+  known?: Tensors,
 ): Promise<Checked & { run(): void }> {
-  const checked = await checkOp(runtime, work, inputs);
+  const checked = await checkOp(runtime, work, inputs, known);
   const program = await runtime.compile(traceWork(work, inputs, { repeats, results: false }));
   return { ...checked, run: () => void program.run({}) };
 }
@@ -96,15 +97,29 @@ export async function measureOp(
   }
 }
 
-/** The distance of the device's result from the reference's. Leaves the inputs in the runtime's states. */
-export async function checkOp(runtime: Runtime, work: OpWork, inputs = fillAll(sourcesOf(work))): Promise<Checked> {
+/** What the CPU gives for the work's sample, in float64. */
+export function referenceOf(work: OpWork, inputs: Inputs): Promise<Tensors> {
+  const sample = sampleOf(work, inputs);
+  return runOnce(createCpuRuntime({ precision: "float64" }), { ...work, attrs: sample.attrs }, sample.inputs);
+}
+
+function sampleOf(work: OpWork, inputs: Inputs): Sample {
+  const whole = { inputs, attrs: work.attrs ?? {}, pick: (_name: string, data: NumericArray) => data };
+  return work.sample?.(inputs) ?? whole;
+}
+
+/** The distance of the device's result from the reference's, `known` if it was computed before. Leaves the inputs in the runtime's states. */
+export async function checkOp(
+  runtime: Runtime,
+  work: OpWork,
+  inputs = fillAll(sourcesOf(work)),
+  known?: Tensors,
+): Promise<Checked> {
   const got = await runOnce(runtime, work, inputs);
   // Ops in place have changed their inputs.
   fillStates(runtime, inputs);
-  const whole = { inputs, attrs: work.attrs ?? {}, pick: (_name: string, data: NumericArray) => data };
-  const sample = work.sample?.(inputs) ?? whole;
-  const reference = createCpuRuntime({ precision: "float64" });
-  const wanted = await runOnce(reference, { ...work, attrs: sample.attrs }, sample.inputs);
+  const sample = sampleOf(work, inputs);
+  const wanted = known ?? (await referenceOf(work, inputs));
   const roundings = halfRoundings(traceWork(work, inputs, ONCE), work.op.outputs);
   let worst = { error: 0, name: "" };
   for (const [name, data] of Object.entries(wanted)) {

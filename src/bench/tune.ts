@@ -3,7 +3,7 @@ import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Bench, Contest, Contestant, TuningResult } from "../runtime/tuner.ts";
 import { fillAll } from "./data.ts";
 import { drained } from "./measure.ts";
-import { costOfWork, type OpWork, prepareIn, sourcesOf } from "./op-work.ts";
+import { costOfWork, type OpWork, prepareIn, referenceOf, sourcesOf } from "./op-work.ts";
 import { attentionWork, matmulWork } from "./works.ts";
 
 /** Floating-point operations of a run that is timed: some milliseconds, many times what a wait is late by. */
@@ -23,13 +23,15 @@ export function deviceBench(gpu: Gpu, onResult?: (result: TuningResult) => void)
       const inputs = fillAll(sourcesOf(first));
       const flops = RUN_FLOPS[gpu.kind === "hardware" ? "hardware" : "software"];
       const repeats = Math.max(1, Math.min(MOST_REPEATS, Math.round(flops / costOfWork(first).flops)));
+      // All choices compute the same.
+      const wanted = await referenceOf(first, inputs);
       const contestants: Contestant[] = [];
       for (const work of works) contestants.push(await contestantOf(work));
       return { contestants, close: () => runtime.close() };
 
       async function contestantOf(work: OpWork): Promise<Contestant> {
         try {
-          const { failed, run } = await prepareIn(runtime, work, inputs, repeats);
+          const { failed, run } = await prepareIn(runtime, work, inputs, repeats, wanted);
           return {
             failed,
             async run() {

@@ -148,6 +148,31 @@ function tokenWorks(n: number, k: number, traits: Traits): OpWork[] {
     );
 }
 
+/** Products of GPT-2's block at 4 records of its whole context, forward and both gradients: by every variant that is meant for GPUs. */
+export function blockWorks(traits: Traits, type: FloatDType = "f32"): OpWork[] {
+  const { T, C } = SHAPES[1]!;
+  const N = 4 * T;
+  const forms = [
+    { what: "NN", sizes: [N, C, C], attrs: {} },
+    { what: "NN", sizes: [N, 4 * C, C], attrs: {} },
+    { what: "NN", sizes: [N, C, 4 * C], attrs: {} },
+    { what: "NT", sizes: [N, C, 4 * C], attrs: { transposeB: true } },
+    { what: "TN", sizes: [C, 4 * C, N], attrs: { transposeA: true } },
+  ] as const;
+  return forms.flatMap(({ what, sizes: [m, n, k], attrs }) => {
+    const product = { M: m, N: n, K: k, transposeA: false, transposeB: false, ...attrs };
+    const types = { a: type, b: type, y: type };
+    const fitting = matmulVariants.filter(
+      (variant) =>
+        variant.wing === "gpu" && variant.name !== "vectors" && fitVariant(variant, { ...product, types }, traits),
+    );
+    return ["auto", ...fitting.map(({ name }) => name)].map((variant) => ({
+      ...matmulWork(m, n, k, { ...attrs, variant }, types),
+      work: `matmul block ${what} ${m} ${n} ${k}${suffix(type)}, ${variant}`,
+    }));
+  });
+}
+
 function allOf(type: FloatDType): ProductTypes {
   return { a: type, b: type, y: type };
 }

@@ -3,8 +3,16 @@ import type { FloatDType } from "../core/dtype.ts";
 import { attentionOp } from "../kernels/attention.ts";
 import { attentionProducts } from "../kernels/attention-products.ts";
 import { quadsOf } from "../kernels/attention-rows.ts";
+import { mostSplits } from "../kernels/matmul/pace.ts";
 import type { Product } from "../kernels/matmul/product.ts";
-import { defaultSplits, defaultVariant, fitVariant, matmulVariants, mayWin } from "../kernels/matmul/variants.ts";
+import {
+  defaultSplits,
+  defaultVariant,
+  fitVariant,
+  type MatmulVariant,
+  matmulVariants,
+  mayWin,
+} from "../kernels/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
 import type { AnyOp, TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
@@ -75,10 +83,6 @@ const ROUNDS = 7;
 const HOPELESS = 3;
 /** The default stays unless another takes less than this share of its time: a close call would be decided by noise. */
 const CLEARLY = 0.97;
-/** No more stretches of K than this. */
-const MOST_SPLITS = 16;
-/** Shorter stretches are not worth a second pass. */
-const LEAST_STRETCH = 128;
 /** Variants that explain the others, and are never the fastest. */
 const SLOW = new Set(["naive", "registers-scalar"]);
 
@@ -136,14 +140,22 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
   const first = { variant: variant.name, splits: defaultSplits(product, variant, untuned) };
   const choices: MatmulChoice[] = [first];
   for (const other of matmulVariants) {
-    if (SLOW.has(other.name) || !mayWin(other, untuned) || !fitVariant(other, product, untuned)) continue;
-    // Two cores are kept busy by a few tiles: a second pass over partial sums only costs.
-    const most = traits.software ? 1 : Math.min(MOST_SPLITS, Math.floor(product.K / LEAST_STRETCH));
-    for (let splits = 1; splits <= Math.max(1, most); splits *= 2) {
+    const fitted = fitVariant(other, product, untuned);
+    if (SLOW.has(other.name) || !mayWin(other, untuned) || !fitted) continue;
+    for (const splits of splitsToTry(product, fitted, untuned)) {
       if (other.name !== first.variant || splits !== first.splits) choices.push({ variant: other.name, splits });
     }
   }
   return choices;
+}
+
+/** K whole, as it is cut by default, and half and twice that: how many units a GPU has is what the default does not know. */
+function splitsToTry(product: Product, variant: MatmulVariant, traits: Traits): number[] {
+  // Two cores are kept busy by a few tiles: a second pass over partial sums only costs.
+  if (traits.software) return [1];
+  const usual = defaultSplits(product, variant, traits);
+  const wanted = [1, Math.floor(usual / 2), usual, 2 * usual];
+  return [...new Set(wanted.filter((splits) => splits >= 1 && splits <= mostSplits(product)))];
 }
 
 /** The default first. Kernels with private arrays take a software driver minutes to compile: they are no choice there. */

@@ -34,13 +34,37 @@ function wide(
 }
 
 /** `into` keeps the gradients out of a comparison: they are products of their own and checked by other cases. */
-const plainVariants = matmulVariants.filter(({ matrices }) => !matrices);
+const forms = matmulVariants.filter(({ shader }) => shader === "matmul/gpu/staged");
+const plainVariants = matmulVariants.filter((variant) => !variant.matrices && !forms.includes(variant));
 const variantCases = plainVariants.flatMap(({ name: variant }) => [
   // Between them, each way of reading an operand: one by one, along its rows, along its columns.
   product(33, 31, 29, "NN", ["into"], { variant }),
   product(68, 36, 40, "NT", ["into"], { variant }),
   product(68, 36, 40, "TN", ["into"], { variant, splits: 3 }),
 ]);
+
+/**
+ * Tiles of one shader, which take llvmpipe seconds to compile: each form in one way of reading, more than a tile each way and K more than
+ * two slabs and no multiple of one, the smallest in all.
+ */
+const formCases = forms.flatMap(({ name: variant, tile, depth }, i) => {
+  const [M, N, K] = [tile[0] + 12, tile[1] + 8, 2 * depth + 8];
+  const all = [
+    product(M, N, K, "NN", ["into"], { variant }),
+    product(M, N, K, "NT", ["into"], { variant }),
+    product(M, N, K, "TN", ["into"], { variant, splits: 2 }),
+  ];
+  if (variant !== "staged64") return all.slice(i % 3, (i % 3) + 1);
+  return [
+    ...all,
+    product(M + 1, N - 1, K - 3, "NN", ["into"], { variant }),
+    product(M - 1, N + 1, K - 1, "TT", ["bias", "residual"], { variant, splits: 3 }),
+    product(M, N, K, "NT", ["bias"], { variant, activation: "gelu" }),
+    wide(M, N - 3, K, "NT", { variant, width: N + 4 }),
+    wide(M, N, K + 1, "NN", { variant, columns: K + 1, splits: 2 }),
+    product(5, 3, 1, "NN", ["into"], { variant }),
+  ];
+});
 
 /** Rows longer than what counts of them: of y, and of either a, which are read in three ways and four at a time or one by one. */
 const wideCases = [
@@ -61,6 +85,9 @@ function inHalves({ inputs, attrs }: OpCase): OpCase {
 const KINDS = ["naive", "registers", "registers-scalar", "subgroup8", "subgroup4", "staged32"];
 
 const halfCases = [
+  product(76, 72, 40, "TN", ["into"], { variant: "staged64" }),
+  product(76, 72, 40, "NT", ["residual"], { variant: "staged64", splits: 2 }),
+  product(77, 71, 37, "NN", ["into"], { variant: "staged64" }),
   ...KINDS.flatMap((variant) => [
     product(33, 31, 29, "NT", ["into"], { variant }),
     product(68, 36, 40, "NN", ["into"], { variant }),
@@ -74,6 +101,7 @@ const halfCases = [
 checkOp(matmulOp, {
   gpuCases: [
     ...variantCases,
+    ...formCases,
     ...wideCases,
     ...halfCases,
     ...(["NN", "NT"] as const).flatMap((form) => [
@@ -218,8 +246,25 @@ describe("the choice where nothing was tuned", () => {
     expect(choice(eight, 9, 768, 3072).name).toBe("subgroup8");
   });
 
+  test("a GPU's units are given as even a share as tiles and stretches of K allow", () => {
+    // 192 tiles of 128 x 128 would be two turns of 128 units, the second one half empty: 384 of 128 x 64 are three.
+    expect(choice(DEFAULT_TRAITS, 4096, 768, 768)).toEqual({ name: "staged128x64", splits: 1 });
+    // Gradients of weights have few tiles and a long K, products of few rows few tiles.
+    for (const [M, N, K] of [
+      [768, 768, 4096],
+      [768, 3072, 4096],
+      [1024, 768, 3072],
+    ] as const) {
+      const { splits } = choice(DEFAULT_TRAITS, M, N, K);
+      expect(splits).toBeGreaterThan(1);
+      expect(splits).toBeLessThanOrEqual(8);
+    }
+    // A second pass is not worth it where all is done in a few microseconds.
+    expect(choice(DEFAULT_TRAITS, 768, 384, 128)).toEqual({ name: "staged32", splits: 1 });
+  });
+
   test("a GPU stages in workgroup memory, and splits a long K where y is small", () => {
-    expect(choice(DEFAULT_TRAITS, 4096, 4096, 768)).toEqual({ name: "staged64", splits: 1 });
+    expect(choice(DEFAULT_TRAITS, 4096, 4096, 768)).toEqual({ name: "staged128", splits: 1 });
     const { name, splits } = choice(DEFAULT_TRAITS, 128, 128, 4096);
     expect(name).toBe("staged32");
     expect(splits).toBeGreaterThan(1);

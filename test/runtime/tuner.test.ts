@@ -80,9 +80,9 @@ describe("contests", () => {
   test("are the classes of a tape's sizes, the default first, each choice once", () => {
     expect(contests).toHaveLength(1);
     expect(key).toBe("NN 1024 1024 1024");
-    expect(names[0]).toBe("staged64 1");
+    expect(names[0]).toBe("staged128 2");
     expect(names).toContain("registers 1");
-    expect(names).toContain("staged32 4");
+    expect(names).toContain("staged32 2");
     expect(names).not.toContain("naive 1");
     expect(new Set(names).size).toBe(names.length);
   });
@@ -179,19 +179,20 @@ describe("a tuner", () => {
 
 describe("a tuning", () => {
   const tuning = { matmul: { [key]: { variant: "staged32", splits: 4 } }, attention: {} };
+  const usual = ["matmul/gpu/staged", "matmul/reduce"];
   const shadersOf = (traits: typeof DEFAULT_TRAITS) =>
     layOut(tape, traits).dispatches.map(({ dispatch }) => dispatch.shader.at(-1));
 
   test("decides what a plan dispatches, and nothing else does", () => {
-    expect(shadersOf(DEFAULT_TRAITS)).toEqual(["matmul/gpu/staged_64x64"]);
+    expect(shadersOf(DEFAULT_TRAITS)).toEqual(usual);
     expect(shadersOf({ ...DEFAULT_TRAITS, tuning })).toEqual(["matmul/gpu/staged_32x32", "matmul/reduce"]);
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: NO_TUNING })).toEqual(["matmul/gpu/staged_64x64"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: NO_TUNING })).toEqual(usual);
   });
 
   test("that the adapter cannot do, or that names what is gone, leaves the default", () => {
     const choose = (variant: string) => ({ ...tuning, matmul: { [key]: { variant, splits: 1 } } });
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("subgroup8") })).toEqual(["matmul/gpu/staged_64x64"]);
-    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("of old") })).toEqual(["matmul/gpu/staged_64x64"]);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("subgroup8") })).toEqual(usual);
+    expect(shadersOf({ ...DEFAULT_TRAITS, tuning: choose("of old") })).toEqual(usual);
   });
 
   test("comes back from JSON, and nothing else does", () => {

@@ -4,7 +4,7 @@ import type { Traits } from "../traits.ts";
 import { accessOf, type Strides } from "./access.ts";
 import { ALONE } from "./batch.ts";
 import { type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
-import { type Piece, type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
+import { LONGEST_WHOLE, type Piece, type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
 import { addedApart, addResidual } from "./residual.ts";
 import { tilesOf } from "./tiles.ts";
 import type { MatmulVariant } from "./variants.ts";
@@ -16,12 +16,7 @@ export interface Plan {
 }
 
 const REDUCE_GROUP = 64;
-/**
- * A longer K, a vocabulary's or that of all tokens of a batch, is cut into stretches, since the error of what is summed in a row grows
- * with it: of this on GPUs, which read and write what a stretch gives, and of `STRETCH` on software drivers. Shorter ones stay
- * whole: a second set of sums in registers costs 4 % on llvmpipe and 15 % on SwiftShader whatever K is, and a second pass is not worth it.
- */
-export const LONGEST_WHOLE = 4096;
+/** What a K longer than `LONGEST_WHOLE` is cut into on software drivers. */
 const STRETCH = 1024;
 
 /** The dispatches of a whole product; the tensors are called a, b, y, bias, residual, and partials when K is split. */
@@ -44,7 +39,7 @@ export function partialsLength(product: Product, plan: Plan, traits: Traits): nu
 }
 
 /**
- * Stretches of K, each a multiple of 4 long but for the last: as many as asked for, more where K is longer than
+ * Stretches of K, each a multiple of 4 long, on GPUs of what the variant takes at a time, but for the last: as many as asked for, more where K is longer than
  * `LONGEST_WHOLE`, and no more than one binding holds.
  */
 function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): { splits: number; step: number } {
@@ -53,7 +48,8 @@ function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): {
   const stretch = traits.software ? STRETCH : LONGEST_WHOLE;
   const asked = Math.max(plan.splits, piece.k.length > LONGEST_WHOLE ? Math.ceil(piece.k.length / stretch) : 1);
   const wanted = Math.max(1, Math.min(asked, most, traits.maxGroupsPerDimension, Math.ceil(piece.k.length / 4)));
-  const step = Math.max(4, Math.ceil(piece.k.length / wanted / 4) * 4);
+  const unit = traits.software ? 4 : Math.max(4, plan.variant.depth);
+  const step = Math.max(unit, Math.ceil(piece.k.length / wanted / unit) * unit);
   return { splits: Math.max(1, Math.ceil(piece.k.length / step)), step };
 }
 

@@ -25,6 +25,13 @@ export interface ProductTypes {
 
 export const ALL_F32: ProductTypes = { a: "f32", b: "f32", y: "f32" };
 
+/**
+ * A longer K, a vocabulary's or that of all tokens of a batch, is cut into stretches, since the error of what is summed in a row grows
+ * with it: of this on GPUs, which read and write what a stretch gives, and of less on software drivers. Shorter ones stay
+ * whole: a second set of sums in registers costs 4 % on llvmpipe and 15 % on SwiftShader whatever K is, and a second pass is not worth it.
+ */
+export const LONGEST_WHOLE = 4096;
+
 export function typesOf({ types = ALL_F32 }: Product): ProductTypes {
   return types;
 }

@@ -1,8 +1,9 @@
-import type { FloatDType } from "../../core/dtype.ts";
+import { type FloatDType, WORD_BYTES } from "../../core/dtype.ts";
 import { compiles, type Extension, type ShaderName } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
 import { DEPTH, type MatrixUnits, matrixForm } from "./matrices.ts";
-import type { Product } from "./product.ts";
+import { bestSplits, cyclesOf, mostSplits } from "./pace.ts";
+import { LONGEST_WHOLE, type Product } from "./product.ts";
 
 /** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
 export interface MatmulVariant {
@@ -43,6 +44,8 @@ export interface MatmulVariant {
   readonly rowsAlone?: true;
   /** It multiplies matrices of a size and type that the adapter decides: `fitVariant` fills in all that depends on those. */
   readonly matrices?: MatrixUnits;
+  /** How fast it is where all of a GPU is busy, of the fastest that uses no matrix units; 1 where it is absent. */
+  readonly pace?: number;
 }
 
 const REGISTERS = {
@@ -75,6 +78,28 @@ const VECTORS = {
   workgroupBytes: 16384,
   rowsAlone: true,
 } as const;
+
+/** What tells the forms of shaders/matmul/gpu/staged.wgsl apart; see there. */
+interface StagedForm {
+  readonly HIGH: number;
+  readonly WIDE: number;
+  readonly BLOCKS: 2 | 4;
+  readonly DEPTH: 8 | 16 | 32;
+  readonly BUFFERS: 1 | 2;
+}
+
+function stagedForm(name: string, pace: number, form: StagedForm): MatmulVariant {
+  const { HIGH, WIDE, BLOCKS, DEPTH, BUFFERS } = form;
+  const tile = [4 * BLOCKS * HIGH, 8 * WIDE] as const;
+  return {
+    ...STAGED,
+    ...{ name, pace, tile, depth: DEPTH, invocations: HIGH * WIDE, sizes: { ...form } },
+    reads: "fetches",
+    shader: "matmul/gpu/staged",
+    types: { Component: "f32" },
+    workgroupBytes: (tile[0] + tile[1]) * DEPTH * BUFFERS * WORD_BYTES,
+  };
+}
 
 /** Its tile, invocations and memory are those of the adapter's matrices. */
 const MATRICES = {
@@ -199,19 +224,16 @@ export const matmulVariants: readonly MatmulVariant[] = [
     invocations: 64,
     depth: 16,
     workgroupBytes: 4096,
+    pace: 0.55,
   },
-  {
-    ...STAGED,
-    name: "staged64",
-    reads: "fetches",
-    shader: "matmul/gpu/staged_64x64",
-    library: ["matmul/block", "matmul/place", "matmul/stage", "matmul/gpu/ahead"],
-    types: { Component: "f32" },
-    tile: [64, 64],
-    invocations: 64,
-    depth: 16,
-    workgroupBytes: 8192,
-  },
+  stagedForm("staged64", 0.85, { HIGH: 8, WIDE: 8, BLOCKS: 2, DEPTH: 16, BUFFERS: 1 }),
+  stagedForm("staged64-double", 0.85, { HIGH: 8, WIDE: 8, BLOCKS: 2, DEPTH: 16, BUFFERS: 2 }),
+  stagedForm("staged128x64", 0.95, { HIGH: 16, WIDE: 8, BLOCKS: 2, DEPTH: 16, BUFFERS: 1 }),
+  stagedForm("staged128x64-double", 0.95, { HIGH: 16, WIDE: 8, BLOCKS: 2, DEPTH: 16, BUFFERS: 2 }),
+  stagedForm("staged128", 1, { HIGH: 16, WIDE: 16, BLOCKS: 2, DEPTH: 16, BUFFERS: 1 }),
+  stagedForm("staged128-double", 1, { HIGH: 16, WIDE: 16, BLOCKS: 2, DEPTH: 16, BUFFERS: 2 }),
+  stagedForm("staged128-deep", 1, { HIGH: 16, WIDE: 16, BLOCKS: 2, DEPTH: 32, BUFFERS: 1 }),
+  stagedForm("staged128-tall", 1, { HIGH: 8, WIDE: 16, BLOCKS: 4, DEPTH: 16, BUFFERS: 2 }),
   { ...VECTORS, name: "vectors", tile: [8, 32], sizes: { COLUMN_LANES: 8, K_LANES: 16 } },
   // Four times as many workgroups, and rows of b in pieces of 32 bytes, as memory gives them.
   { ...VECTORS, name: "vectors-narrow", tile: [8, 8], sizes: { COLUMN_LANES: 2, K_LANES: 64 } },
@@ -268,9 +290,6 @@ const FEW_COLUMNS = 2048;
 const BUSY_INVOCATIONS = 16384;
 /** So many at least, or smaller tiles are better. */
 const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
-/** Shorter stretches of K are not worth a second pass, and more of them not either. */
-const LEAST_STRETCH = 128;
-const MOST_SPLITS = 16;
 
 /** Whether a variant may be the fastest on this adapter. */
 export function mayWin({ wing }: MatmulVariant, { software }: Traits): boolean {
@@ -285,12 +304,25 @@ export function defaultVariant(product: Product, traits: Traits): MatmulVariant 
   const [first, ...others] = onUnits.length > 0 ? onUnits : fitting;
   if (!first) return variantNamed(compiles(variantName({ name: "registers" }), traits) ? "registers" : "naive");
   if (traits.software || product.M <= FEW_ROWS) return first;
+  if (!first.matrices) return fastestOf(product, fitting);
   // Large tiles read less, as long as they are not half empty, and a long K that is cut keeps a GPU busy as well as many tiles do.
   const suits = (variant: MatmulVariant): boolean =>
     variant.tile[0] < 2 * product.M &&
     variant.tile[1] < 2 * product.N &&
     mostSplits(product) * invocationsOf(product, variant) >= FEW_INVOCATIONS;
   return [first, ...others].find(suits) ?? others.at(-1) ?? first;
+}
+
+/** Of tiles that one invocation after the other multiplies; where nothing is faster, the first. */
+function fastestOf(product: Product, variants: readonly MatmulVariant[]): MatmulVariant {
+  const least = leastSplits(product);
+  const cycles = (variant: MatmulVariant): number => cyclesOf(product, variant, bestSplits(product, variant, least));
+  return variants.reduce((best, one) => (cycles(one) < cycles(best) ? one : best));
+}
+
+/** What `cyclesOf` knows of. */
+function isTiled({ M }: Product, { matrices, reads }: MatmulVariant): boolean {
+  return M > FEW_ROWS && !matrices && reads !== "elements";
 }
 
 /** The fastest first. Rows of a transposed b are best read many at a time, those of a plain one few. */
@@ -310,7 +342,7 @@ export function batchVariant(traits: Traits): MatmulVariant | undefined {
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. Large tiles first. */
 function hardwareNames({ M, N }: Product): string[] {
   if (M <= FEW_ROWS) return N > FEW_COLUMNS ? ["vectors", "registers-wide"] : ["vectors-narrow", "registers-wide"];
-  return ["matrix4x4", "matrix2x2", "staged64", "staged32"];
+  return ["matrix4x4", "matrix2x2", "staged128", "staged128x64", "staged64", "staged32"];
 }
 
 /** Of all workgroups, K whole. */
@@ -318,13 +350,15 @@ function invocationsOf({ M, N }: Product, { tile, invocations }: MatmulVariant):
   return Math.ceil(M / tile[0]) * Math.ceil(N / tile[1]) * invocations;
 }
 
-function mostSplits({ K }: Product): number {
-  return Math.max(1, Math.min(MOST_SPLITS, Math.floor(K / LEAST_STRETCH)));
+/** A long K is cut in any case. */
+function leastSplits({ K }: Product): number {
+  return Math.max(1, Math.ceil(K / LONGEST_WHOLE));
 }
 
 /** Stretches that K is cut into where nothing was tuned: more than one where y has too few tiles to fill a GPU. */
 export function defaultSplits(product: Product, variant: MatmulVariant, traits: Traits): number {
   if (traits.software || variant.reads === "elements") return 1;
+  if (isTiled(product, variant)) return bestSplits(product, variant, leastSplits(product));
   const wanted = Math.floor(BUSY_INVOCATIONS / invocationsOf(product, variant));
   return Math.max(1, Math.min(wanted, mostSplits(product)));
 }

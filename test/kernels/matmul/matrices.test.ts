@@ -123,7 +123,7 @@ describe("which matrices a product is made of", () => {
     expect(defaultVariant(halves, on(NVIDIA)).name).toBe("matrix4x4");
     expect(defaultVariant({ ...halves, M: 64 }, on(NVIDIA)).name).toBe("matrix2x2");
     expect(defaultVariant({ ...halves, M: 1 }, on(NVIDIA)).name).toMatch(/^vectors/);
-    expect(defaultVariant(square, on(NVIDIA)).name).toBe("staged64");
+    expect(defaultVariant(square, on(NVIDIA)).name).toMatch(/^staged/);
   });
 
   test("a tile that workgroup memory does not hold gives way to a smaller one", () => {
