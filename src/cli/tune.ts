@@ -7,7 +7,8 @@ import { mergeTunings, NO_TUNING, type Tuning, tuningFrom } from "../kernels/tun
 import { kernelsDigest } from "../kernels/wgsl.ts";
 import { keepMeasurements, measurementKey, readMeasurements } from "../platform/node.ts";
 import { traitsOf } from "../runtime/gpu.ts";
-import { contestsOf, type TuningResult, tune } from "../runtime/tuner.ts";
+import { type Contest, contestsOf, type TuningResult, tune } from "../runtime/tuner.ts";
+import { significant } from "./bench-print.ts";
 import { terminal } from "./terminal.ts";
 
 /** `--tune`. */
@@ -26,7 +27,8 @@ export async function keptTuning(gpu: Gpu): Promise<Tuning | undefined> {
 
 /**
  * Measures every class of sizes that the tapes have, keeps it for later runs beside what was known of others, and gives
- * both. Says on standard error what it chose. $GPT2_TUNE_ONLY leaves out classes without it in their name, as printed. Rejects
+ * both. Says on standard error what it chose. $GPT2_TUNE_ONLY leaves out classes without it in their name, as printed;
+ * with $GPT2_TUNE_ALL it says what each choice took. Rejects
  * with the reason of `signal` once it is aborted, and keeps nothing.
  */
 export async function measureTuning(gpu: Gpu, tapes: Iterable<Tape>, signal?: AbortSignal): Promise<Tuning> {
@@ -55,8 +57,14 @@ function keyOf(gpu: Gpu): string {
 }
 
 function printResult({ contest, winner, best }: TuningResult): void {
-  const chosen = contest.choices[winner]!;
-  const name = typeof chosen === "string" ? chosen : `${chosen.variant}, ${chosen.splits} splits`;
+  const nameOf = (choice: Contest["choices"][number]): string =>
+    typeof choice === "string" ? choice : `${choice.variant}, ${choice.splits} splits`;
+  const name = nameOf(contest.choices[winner]!);
   const gain = best[0] !== undefined && winner > 0 ? `, ${(best[0] / best[winner]!).toFixed(2)} times as fast` : "";
   terminal.say(`  ${contest.kind} ${contest.class}: ${name}${winner === 0 ? " (the default)" : gain}`);
+  if (process.env.GPT2_TUNE_ALL === undefined) return;
+  contest.choices.forEach((choice, at) => {
+    const ms = best[at];
+    terminal.say(`    ${nameOf(choice)}: ${ms === undefined ? "far behind, or wrong" : `${significant(ms)} ms`}`);
+  });
 }
