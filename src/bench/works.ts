@@ -1,6 +1,7 @@
 import { type FloatDType, isFloat, type NumericArray } from "../core/dtype.ts";
 import { adamwOp } from "../kernels/adamw.ts";
 import { attentionOp } from "../kernels/attention.ts";
+import { isMatrices, matricesFor } from "../kernels/attention-matrices.ts";
 import { columnSumOp } from "../kernels/column-sum.ts";
 import { crossEntropyOp } from "../kernels/cross-entropy.ts";
 import { dropoutOp } from "../kernels/dropout.ts";
@@ -120,12 +121,23 @@ export function variantWorks(size: number, traits: Traits, type: FloatDType = "f
       work: `matmul ${size}${suffix(type)}, ${variant}`,
     }));
   const { B, T, C, H } = SHAPES[traits.software ? 0 : 1]!;
-  const attentions = ATTENTION_CHOICES.map((variant) => ({
+  const matrices = matricesFor({ T, D: C / H, dtype: type }, traits);
+  const attentions = ATTENTION_CHOICES.filter((variant) => !isMatrices(variant)).map((variant) => ({
     ...attentionWork(B, T, C, H, variant, type),
     work: `attention and gradient B${B} T${T} H${H}${suffix(type)}, ${variant}`,
     gradient: true,
   }));
-  return [...products, ...attentions];
+  // Those of matrix units want more work than one sequence to tell them apart, and a look at each half.
+  const large = matrices.length === 0 ? [] : (["quads", ...matrices] as const);
+  const halves = large.flatMap((variant) => {
+    const work = attentionWork(4, T, C, H, variant, type);
+    const name = `B4 T${T} H${H}${suffix(type)}, ${variant}`;
+    return [
+      { ...work, work: `attention ${name}` },
+      { ...work, work: `attention and gradient ${name}`, gradient: true },
+    ];
+  });
+  return [...products, ...attentions, ...halves];
 }
 
 function allOf(type: FloatDType): ProductTypes {
