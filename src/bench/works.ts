@@ -1,6 +1,7 @@
 import { type FloatDType, isFloat, type NumericArray } from "../core/dtype.ts";
 import { adamwOp } from "../kernels/adamw.ts";
 import { attentionOp } from "../kernels/attention.ts";
+import { isMatrices, matricesFor } from "../kernels/attention-matrices.ts";
 import { columnSumOp } from "../kernels/column-sum.ts";
 import { crossEntropyOp } from "../kernels/cross-entropy.ts";
 import { dropoutOp } from "../kernels/dropout.ts";
@@ -122,12 +123,23 @@ export function variantWorks(size: number, traits: Traits, type: FloatDType = "f
   const { B, T, C, H } = SHAPES[traits.software ? 0 : 1]!;
   // The widest and the narrowest product of a token, whose workgroups are few.
   const tokens = traits.software || type !== "f32" ? [] : TOKEN_SHAPES.flatMap(([n, k]) => tokenWorks(n, k, traits));
-  const attentions = ATTENTION_CHOICES.map((variant) => ({
+  const matrices = matricesFor({ T, D: C / H, dtype: type }, traits);
+  const attentions = ATTENTION_CHOICES.filter((variant) => !isMatrices(variant)).map((variant) => ({
     ...attentionWork(B, T, C, H, variant, type),
     work: `attention and gradient B${B} T${T} H${H}${suffix(type)}, ${variant}`,
     gradient: true,
   }));
-  return [...products, ...tokens, ...attentions];
+  // Those of matrix units want more work than one sequence to tell them apart, and a look at each half.
+  const large = matrices.length === 0 ? [] : (["quads", ...matrices] as const);
+  const halves = large.flatMap((variant) => {
+    const work = attentionWork(4, T, C, H, variant, type);
+    const name = `B4 T${T} H${H}${suffix(type)}, ${variant}`;
+    return [
+      { ...work, work: `attention ${name}` },
+      { ...work, work: `attention and gradient ${name}`, gradient: true },
+    ];
+  });
+  return [...products, ...tokens, ...attentions, ...halves];
 }
 
 /** Columns and K. */
@@ -163,8 +175,7 @@ export function blockWorks(traits: Traits, type: FloatDType = "f32"): OpWork[] {
     const product = { M: m, N: n, K: k, transposeA: false, transposeB: false, ...attrs };
     const types = { a: type, b: type, y: type };
     const fitting = matmulVariants.filter(
-      (variant) =>
-        variant.wing === "gpu" && variant.name !== "vectors" && fitVariant(variant, { ...product, types }, traits),
+      (variant) => variant.wing === "gpu" && !variant.rowsAlone && fitVariant(variant, { ...product, types }, traits),
     );
     return ["auto", ...fitting.map(({ name }) => name)].map((variant) => ({
       ...matmulWork(m, n, k, { ...attrs, variant }, types),

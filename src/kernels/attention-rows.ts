@@ -121,7 +121,8 @@ function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes, { fewRegist
   return entry === "forward" ? most : most / 2;
 }
 
-function bindingsOf(sizes: AttentionSizes, stretch: Range) {
+/** What is bound of these sequences, `wide` of qkv and `narrow` of y, and what all kernels in rows bind first. */
+export function bindingsOf(sizes: AttentionSizes, stretch: Range) {
   const wide = rowsOf(sizes, stretch, 3 * sizes.C);
   const narrow = rowsOf(sizes, stretch, sizes.C);
   return { wide, narrow, shared: [read("qkv", wide), bounds(sizes).bind, stepOf(sizes)] };

@@ -1,6 +1,13 @@
 import { bytesPerElement } from "../core/dtype.ts";
 import { philox } from "../core/philox.ts";
 import { formatShape } from "../core/shape.ts";
+import {
+  isMatrices,
+  type MatricesChoice,
+  matricesBackward,
+  matricesFor,
+  matricesForward,
+} from "./attention-matrices.ts";
 import { backwardScratch, PANEL_KERNELS, panelsBackward, panelsForward } from "./attention-panels.ts";
 import { attentionProducts } from "./attention-products.ts";
 import {
@@ -40,7 +47,7 @@ export interface AttentionAttrs {
   readonly stream: number;
   /**
    * Which kernels: "rows" never store a score, and neither do "quads", where four invocations share a row (with subgroups and
-   * heads of a multiple of 16; else they are "rows"); "panels" keep the scores of a few rows at a time, "products" do so and are
+   * heads of a multiple of 16; else they are "rows"); "matrices" are for f16 on matrix units, in some forms (else "quads"); "panels" keep the scores of a few rows at a time, "products" do so and are
    * products of matrices like all others (packed sequences, and sizes that such products would be slow for, are "panels"); or what suits the adapter.
    */
   readonly variant: "auto" | AttentionChoice;
@@ -87,13 +94,17 @@ export const attentionOp = defineOp({
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attention", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return typeof form === "number" ? {} : { panels: panelsScratch(sizes, form, traits) };
+    return typeof form === "object" ? { panels: panelsScratch(sizes, form, traits) } : {};
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attention", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
     return named(
-      typeof form === "number" ? rowsForward(sizes, form, traits) : panelsForward(sizes, form, traits),
+      typeof form === "number"
+        ? rowsForward(sizes, form, traits)
+        : isMatrices(form)
+          ? matricesForward(sizes, form, traits)
+          : panelsForward(sizes, form, traits),
       form,
       attrs,
     );
@@ -152,15 +163,20 @@ export const attentionBackwardOp = defineOp({
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return typeof form === "number"
-      ? { delta: { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 } }
-      : backwardScratch(sizes, form, traits);
+    const rows = inputs.logSumExp.shape[0] ?? 0;
+    return typeof form === "object"
+      ? backwardScratch(sizes, form, traits)
+      : { delta: { dtype: "f32", length: isMatrices(form) ? 2 * rows : rows } };
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
     return named(
-      typeof form === "number" ? rowsBackward(sizes, form, traits) : panelsBackward(sizes, form, traits),
+      typeof form === "number"
+        ? rowsBackward(sizes, form, traits)
+        : isMatrices(form)
+          ? matricesBackward(sizes, form, traits)
+          : panelsBackward(sizes, form, traits),
       form,
       attrs,
     );
@@ -202,14 +218,17 @@ type Inputs<T> = {
   readonly starts?: T | undefined;
 };
 
-/** How the panels of scores are multiplied; where no score is kept, how many invocations share a row. */
-function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): PanelForm | Lanes {
+/** How the panels of scores are multiplied; where no score is kept, how many invocations share a row, or in which form matrices are multiplied. */
+type Form = PanelForm | Lanes | MatricesChoice;
+
+function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): Form {
   const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
   const quads = quadsOf(sizes, traits);
   const form = chosen ?? (traits.software ? "products" : quads.worth ? "quads" : "rows");
   const can = (name: AttentionChoice): boolean => compiles(variantName(name), traits);
-  if (form === "quads" && quads.can && can("quads")) return 4;
-  if ((form === "quads" || form === "rows") && can("rows")) return 1;
+  if (isMatrices(form) && matricesFor(sizes, traits).includes(form) && can(form)) return form;
+  if ((form === "quads" || isMatrices(form)) && quads.can && can("quads")) return 4;
+  if ((form === "quads" || form === "rows" || isMatrices(form)) && can("rows")) return 1;
   const products = form === "products" && can("products") && !sizes.packed;
   return (products && attentionProducts(sizes, traits)) || PANEL_KERNELS;
 }
@@ -220,14 +239,10 @@ function variantName(name: AttentionChoice): string {
 }
 
 /** Dispatches that say which variant they are, unless it was asked for by its name. */
-function named(
-  dispatches: readonly Dispatch[],
-  form: PanelForm | Lanes,
-  { variant }: AttentionAttrs,
-): readonly Dispatch[] {
+function named(dispatches: readonly Dispatch[], form: Form, { variant }: AttentionAttrs): readonly Dispatch[] {
   if (variant !== "auto") return dispatches;
   const name = form === 4 ? "quads" : form === 1 ? "rows" : form === PANEL_KERNELS ? "panels" : "products";
-  return ofVariant(variantName(name), dispatches);
+  return ofVariant(variantName(isMatrices(form) ? form : name), dispatches);
 }
 
 function sizesOf(

@@ -6,7 +6,16 @@ export interface MatmulChoice {
   readonly splits: number;
 }
 
-export const ATTENTION_CHOICES = ["rows", "quads", "panels", "products"] as const;
+export const ATTENTION_CHOICES = [
+  "rows",
+  "quads",
+  "matrices",
+  "matrices-wide",
+  "matrices-copied",
+  "matrices-direct",
+  "panels",
+  "products",
+] as const;
 
 /** See the attributes of attention. */
 export type AttentionChoice = (typeof ATTENTION_CHOICES)[number];

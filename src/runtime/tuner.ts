@@ -1,6 +1,7 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { attentionOp } from "../kernels/attention.ts";
+import { matricesFor } from "../kernels/attention-matrices.ts";
 import { attentionProducts } from "../kernels/attention-products.ts";
 import { quadsOf } from "../kernels/attention-rows.ts";
 import { mostSplits } from "../kernels/matmul/pace.ts";
@@ -164,7 +165,7 @@ function attentionChoices(work: AttentionWork, traits: Traits): AttentionChoice[
   if (traits.software) return [...products, "panels"];
   const { can, worth } = quadsOf(work, traits);
   const rows: AttentionChoice[] = worth ? ["quads", "rows"] : can ? ["rows", "quads"] : ["rows"];
-  return [...rows, "panels", ...products];
+  return [...rows, ...matricesFor(work, traits), "panels", ...products];
 }
 
 /** Measures contests one after another. What it gives depends on the clock and on nothing else. */
