@@ -4,6 +4,7 @@ import type { Traits } from "../traits.ts";
 import { accessOf, type Strides } from "./access.ts";
 import { ALONE } from "./batch.ts";
 import { type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
+import { DEPTH } from "./matrices.ts";
 import { type Piece, type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
 import { addedApart, addResidual } from "./residual.ts";
 import { tilesOf } from "./tiles.ts";
@@ -44,7 +45,7 @@ export function partialsLength(product: Product, plan: Plan, traits: Traits): nu
 }
 
 /**
- * Stretches of K, each a multiple of 4 long but for the last: as many as asked for, more where K is longer than
+ * Stretches of K, each a multiple of 4 long, on matrix units of what they take at a time, but for the last: as many as asked for, more where K is longer than
  * `LONGEST_WHOLE`, and no more than one binding holds.
  */
 function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): { splits: number; step: number } {
@@ -53,7 +54,8 @@ function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): {
   const stretch = traits.software ? STRETCH : LONGEST_WHOLE;
   const asked = Math.max(plan.splits, piece.k.length > LONGEST_WHOLE ? Math.ceil(piece.k.length / stretch) : 1);
   const wanted = Math.max(1, Math.min(asked, most, traits.maxGroupsPerDimension, Math.ceil(piece.k.length / 4)));
-  const step = Math.max(4, Math.ceil(piece.k.length / wanted / 4) * 4);
+  const unit = plan.variant.matrices ? DEPTH : 4;
+  const step = Math.max(unit, Math.ceil(piece.k.length / wanted / unit) * unit);
   return { splits: Math.max(1, Math.ceil(piece.k.length / step)), step };
 }
 

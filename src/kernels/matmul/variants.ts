@@ -1,7 +1,7 @@
 import type { FloatDType } from "../../core/dtype.ts";
 import { compiles, type Extension, type ShaderName } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
-import { DEPTH, type MatrixUnits, matrixForm } from "./matrices.ts";
+import { DEPTH, type MatrixUnits, matrixForm, USUAL_LANES } from "./matrices.ts";
 import type { Product } from "./product.ts";
 
 /** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
@@ -13,9 +13,9 @@ export interface MatmulVariant {
   readonly shader: ShaderName;
   /**
    * How it reads its operands: one element by one, in tiles of its own, in blocks of 4x4, in blocks that a subgroup shares, or in
-   * blocks that it asks for long before it needs them.
+   * blocks that it asks for long before it needs them, or in matrices.
    */
-  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches";
+  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches" | "matrices";
   /** Shaders that its own one needs before it. */
   readonly library: readonly ShaderName[];
   /** Rows and columns of y that a workgroup makes; one that reads elements makes as many in a row as it has invocations. */
@@ -63,15 +63,26 @@ const STAGED = {
   constants: {},
 } as const;
 
-/** Its tile, invocations and memory are those of the adapter's matrices. */
+/** Their tiles, invocations and memory are those of the adapter's matrices. */
 const MATRICES = {
   ...STAGED,
-  reads: "fetches",
-  library: ["matmul/block", "matmul/place", "matmul/stage", "matmul/gpu/ahead", "matmul/gpu/matrix_stage"],
   enable: ["subgroups", "chromium_experimental_subgroup_matrix"],
   tile: [0, 0],
   invocations: 0,
   depth: DEPTH,
+} as const;
+
+const PANELS = {
+  ...MATRICES,
+  reads: "fetches",
+  library: ["matmul/block", "matmul/place", "matmul/gpu/ahead", "matmul/gpu/panels", "matmul/gpu/units"],
+} as const;
+
+const DIRECT = {
+  ...MATRICES,
+  reads: "matrices",
+  depth: 0,
+  library: ["matmul/block", "matmul/place", "matmul/gpu/direct", "matmul/gpu/units"],
 } as const;
 
 export const matmulVariants: readonly MatmulVariant[] = [
@@ -210,16 +221,71 @@ export const matmulVariants: readonly MatmulVariant[] = [
     workgroupBytes: 16384,
   },
   {
-    ...MATRICES,
+    ...PANELS,
     name: "matrix2x2",
-    shader: "matmul/gpu/matrix_2x2",
-    matrices: { units: [2, 2], sums: [2, 2] },
+    shader: "matmul/gpu/panels_2x2",
+    matrices: { units: [2, 2], sums: [2, 2], from: "panels" },
   },
   {
-    ...MATRICES,
+    ...PANELS,
+    name: "matrix2x2-turned",
+    shader: "matmul/gpu/panels_2x2",
+    matrices: { units: [2, 2], sums: [2, 2], from: "panels", turned: true },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x2",
+    shader: "matmul/gpu/panels_4x2",
+    matrices: { units: [2, 4], sums: [4, 2], from: "panels" },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x2-turned",
+    shader: "matmul/gpu/panels_4x2",
+    matrices: { units: [2, 4], sums: [4, 2], from: "panels", turned: true },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x2-deep",
+    shader: "matmul/gpu/panels_4x2",
+    depth: 64,
+    matrices: { units: [2, 4], sums: [4, 2], from: "panels", depth: 64 },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x2-small",
+    shader: "matmul/gpu/panels_4x2",
+    matrices: { units: [1, 4], sums: [4, 2], from: "panels", stages: 2 },
+  },
+  {
+    ...PANELS,
     name: "matrix4x4",
-    shader: "matmul/gpu/matrix_4x4",
-    matrices: { units: [2, 2], sums: [4, 4] },
+    shader: "matmul/gpu/panels_4x4",
+    matrices: { units: [2, 2], sums: [4, 4], from: "panels" },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x4-double",
+    shader: "matmul/gpu/panels_4x4",
+    matrices: { units: [2, 2], sums: [4, 4], from: "panels", stages: 2 },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x4-wide",
+    shader: "matmul/gpu/panels_4x4",
+    matrices: { units: [2, 4], sums: [4, 4], from: "panels" },
+  },
+  {
+    ...DIRECT,
+    name: "direct4x2",
+    shader: "matmul/gpu/direct_4x2",
+    matrices: { units: [2, 4], sums: [4, 2], from: "operands" },
+  },
+  {
+    ...DIRECT,
+    name: "direct4x4",
+    shader: "matmul/gpu/direct_4x4",
+    matrices: { units: [2, 2], sums: [4, 4], from: "operands" },
   },
 ];
 
@@ -251,6 +317,8 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
 export const FEW_ROWS = 8;
 /** Invocations that keep a GPU busy: 512 subgroups of 32, some for each unit of most; more would only cost another pass. */
 const BUSY_INVOCATIONS = 16384;
+/** Kernels on matrix units wait for memory longer than they multiply: a large GPU (132 cores) wants two workgroups of 256 a core. */
+const BUSY_ON_UNITS = 65536;
 /** So many at least, or smaller tiles are better. */
 const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
 /** Shorter stretches of K are not worth a second pass, and more of them not either. */
@@ -264,7 +332,7 @@ export function mayWin({ wing }: MatmulVariant, { software }: Traits): boolean {
 
 /** What is used where nothing was tuned. */
 export function defaultVariant(product: Product, traits: Traits): MatmulVariant {
-  const names = traits.software ? softwareNames(product) : hardwareNames(product);
+  const names = traits.software ? softwareNames(product) : hardwareNames(product, traits);
   const fitting = names.flatMap((name) => fitVariant(variantNamed(name), product, traits) ?? []);
   const onUnits = fitting.filter(({ matrices }) => matrices);
   const [first, ...others] = onUnits.length > 0 ? onUnits : fitting;
@@ -293,9 +361,11 @@ export function batchVariant(traits: Traits): MatmulVariant | undefined {
 }
 
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. Large tiles first. */
-function hardwareNames({ M }: Product): string[] {
+function hardwareNames({ M }: Product, { subgroupMaxSize }: Traits): string[] {
   if (M <= FEW_ROWS) return ["vectors", "registers-wide"];
-  return ["matrix4x4", "matrix2x2", "staged64", "staged32"];
+  // AMD's subgroups, which may have 64 lanes, load matrices that do not lie along k element by element; others turn them in hardware.
+  const units = ["matrix4x2", "matrix2x2"].map((name) => (subgroupMaxSize > USUAL_LANES ? `${name}-turned` : name));
+  return [...units, "staged64", "staged32"];
 }
 
 /** Of all workgroups, K whole. */
@@ -310,6 +380,7 @@ function mostSplits({ K }: Product): number {
 /** Stretches that K is cut into where nothing was tuned: more than one where y has too few tiles to fill a GPU. */
 export function defaultSplits(product: Product, variant: MatmulVariant, traits: Traits): number {
   if (traits.software || variant.reads === "elements") return 1;
-  const wanted = Math.floor(BUSY_INVOCATIONS / invocationsOf(product, variant));
+  const busy = variant.matrices ? BUSY_ON_UNITS : BUSY_INVOCATIONS;
+  const wanted = Math.floor(busy / invocationsOf(product, variant));
   return Math.max(1, Math.min(wanted, mostSplits(product)));
 }
