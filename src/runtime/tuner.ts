@@ -137,6 +137,8 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
   const choices: MatmulChoice[] = [first];
   for (const other of matmulVariants) {
     if (SLOW.has(other.name) || !mayWin(other, untuned) || !fitVariant(other, product, untuned)) continue;
+    // Where matrix units multiply, all else is many times slower.
+    if (variant.matrices && !other.matrices) continue;
     // Two cores are kept busy by a few tiles: a second pass over partial sums only costs.
     const most = traits.software ? 1 : Math.min(MOST_SPLITS, Math.floor(product.K / LEAST_STRETCH));
     for (let splits = 1; splits <= Math.max(1, most); splits *= 2) {

@@ -131,7 +131,7 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     for (const kernel of products) {
       const { matrix, ldsReads, vector } = kernel.slab!;
       expect(ldsReads / matrix, nameOf(kernel)).toBeLessThanOrEqual(2);
-      expect(vector / matrix, nameOf(kernel)).toBeLessThan(14);
+      expect(vector / matrix, nameOf(kernel)).toBeLessThan(16);
     }
   });
 

@@ -4,8 +4,8 @@ import { withShaders } from "./device.ts";
 /**
  * `gpu` as if its subgroups, of `lanes` invocations, multiplied matrices: no software driver has that, so the shaders' types and
  * builtins are rewritten as plain WGSL of the same meaning. A left or right matrix is where it lies, in workgroup memory or in an
- * operand, which does not change before it is used; of a sum each invocation computes cells of its own, in memory of its own. All else, every place and stride, is computed by the shader under test. What it multiplies and what it puts away, up to 16
- * statements each, is noted where they stand and done in a loop behind the last: a software driver, which has no functions,
+ * operand, which does not change before it is used; of a sum each invocation computes cells of its own, in memory of its own. All else, every place and stride, is computed by the shader under test. What it multiplies and what it puts away, up to 32
+ * statements, is noted where they stand and done in a loop behind the last: a software driver, which has no functions,
  * would compile the emulation as often.
  */
 export function withMatrices(gpu: Gpu, lanes: number): Gpu {
@@ -70,7 +70,7 @@ function withLoop(code: string, { statement, noted, each }: Loop): string {
     text += code.slice(at, match.index) + noted(n, match);
     at = match.index + match[0].length;
   }
-  const loop = `for (var n = 0u; n < as_data(SUMS_M * SUMS_N); n++) { ${each} }`;
+  const loop = `for (var n = 0u; n < as_data(${matches.length}u); n++) { ${each} }`;
   return `${text} ${loop}${code.slice(at)}`;
 }
 
@@ -96,7 +96,7 @@ fn emulated_sum(number: u32) -> Sum {
 
 struct Product { left: Left, right: Right, sum: Sum }
 struct Put { sum: Sum, turn: u32, row: u32, column: u32 }
-var<private> emulated_products: array<Product, SUMS_M * SUMS_N>;
+var<private> emulated_products: array<Product, 2u * SUMS_M * SUMS_N>;
 var<private> emulated_puts: array<Put, SUMS_M * SUMS_N>;
 
 fn emulated_multiply(product: Product) {

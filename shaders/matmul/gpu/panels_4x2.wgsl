@@ -1,5 +1,5 @@
-// y = finish(a . b) on matrix units, 4 x 2 sums of MATRIX_M x MATRIX_N a subgroup: see panels.wgsl. Written out, so that sums stay in
-// registers. For adapters that report subgroup matrices.
+// y = finish(a . b) on matrix units, 4 x 2 sums of MATRIX_M x MATRIX_N a subgroup: see panels.wgsl. Written out, two steps along k, so that
+// sums stay in registers and what loads ask for is known. For adapters that report subgroup matrices.
 
 @compute @workgroup_size(GROUP)
 fn matmul(
@@ -57,7 +57,7 @@ fn matmul(
           for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local, next_a[i]); }
           for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local, next_b[i]); }
         }
-        for (var k = 0u; k < STEPS; k++) {
+        for (var k = 0u; k < STEPS; k += 2u) {
           let a0 = left_at(turn, unit / UNITS_N, 0u, k);
           let a1 = left_at(turn, unit / UNITS_N, 1u, k);
           let a2 = left_at(turn, unit / UNITS_N, 2u, k);
@@ -72,6 +72,20 @@ fn matmul(
           y11 = subgroupMatrixMultiplyAccumulate(a1, b1, y11);
           y21 = subgroupMatrixMultiplyAccumulate(a2, b1, y21);
           y31 = subgroupMatrixMultiplyAccumulate(a3, b1, y31);
+          let c0 = left_at(turn, unit / UNITS_N, 0u, k + 1u);
+          let c1 = left_at(turn, unit / UNITS_N, 1u, k + 1u);
+          let c2 = left_at(turn, unit / UNITS_N, 2u, k + 1u);
+          let c3 = left_at(turn, unit / UNITS_N, 3u, k + 1u);
+          let d0 = right_at(turn, unit % UNITS_N, 0u, k + 1u);
+          y00 = subgroupMatrixMultiplyAccumulate(c0, d0, y00);
+          y10 = subgroupMatrixMultiplyAccumulate(c1, d0, y10);
+          y20 = subgroupMatrixMultiplyAccumulate(c2, d0, y20);
+          y30 = subgroupMatrixMultiplyAccumulate(c3, d0, y30);
+          let d1 = right_at(turn, unit % UNITS_N, 1u, k + 1u);
+          y01 = subgroupMatrixMultiplyAccumulate(c0, d1, y01);
+          y11 = subgroupMatrixMultiplyAccumulate(c1, d1, y11);
+          y21 = subgroupMatrixMultiplyAccumulate(c2, d1, y21);
+          y31 = subgroupMatrixMultiplyAccumulate(c3, d1, y31);
         }
       }
       turn = (turn + 1u) % STAGES;

@@ -16,7 +16,7 @@ export interface MatrixUnits {
   readonly turned?: boolean;
 }
 
-/** What kernels take of K at a time, and what its stretches are multiples of. */
+/** What kernels take of K at a time, and what its stretches are multiples of: of matrices an even number. */
 export const DEPTH = 32;
 /** Elements behind a line of a panel, and behind a short panel: see shaders/matmul/gpu/panels.wgsl. */
 const GAP = 8;
@@ -74,7 +74,7 @@ export function matrixForm(matrices: MatrixUnits, product: Product, traits: Trai
   const turns = staged + 2 * turn <= traits.maxWorkgroupBytes ? 2 : 1;
   const GROUP = invocationsFor(units[0] * units[1], traits);
   const [UNITS_M, UNITS_N, SUMS_M, SUMS_N] = [...units, ...sums] as const;
-  const [EVEN_A, EVEN_B] = [evenOf(UNITS_M, SUMS_M * M), evenOf(UNITS_N, SUMS_N * N)];
+  const [EVEN_A, EVEN_B] = [evenOf(UNITS_M, SUMS_M * M, depth), evenOf(UNITS_N, SUMS_N * N, depth)];
   const panels = { DEPTH: depth, STAGES: stages, TURNED: Number(turned), EVEN_A, EVEN_B };
   return {
     tile,
@@ -89,15 +89,15 @@ export function matrixForm(matrices: MatrixUnits, product: Product, traits: Trai
   };
 }
 
-/** Elements behind a panel of an operand's units: short ones, of 32, begin in different banks with it. */
-function evenOf(units: number, side: number): number {
-  return units > 1 && side % (2 * EVEN) === EVEN ? EVEN : 0;
+/** Elements behind a panel of an operand's units: short ones, of 32, begin in different banks with it. Deep ones have no room for it. */
+function evenOf(units: number, side: number, depth: number): number {
+  return units > 1 && side % (2 * EVEN) === EVEN && depth === DEPTH ? EVEN : 0;
 }
 
 /** Elements of an operand's panels, however it lies: lines along k, or along the side of a unit. */
 function panelsOf([units, side]: readonly [number, number], depth: number, K: number): number {
   const alongK = units * side * (depth + GAP);
-  const across = (depth / K) * units * (K * (side + GAP) + evenOf(units, side));
+  const across = (depth / K) * units * (K * (side + GAP) + evenOf(units, side, depth));
   return Math.max(alongK, across);
 }
 
@@ -135,7 +135,7 @@ function lanesFor({ subgroupMinSize, subgroupMaxSize }: Traits): number {
 }
 
 function divides(size: number): boolean {
-  return size > 0 && DEPTH % size === 0 && size % 4 === 0;
+  return size > 0 && DEPTH % (2 * size) === 0 && size % 4 === 0;
 }
 
 function volume({ M, N, K }: SubgroupMatrix): number {

@@ -234,6 +234,12 @@ export const matmulVariants: readonly MatmulVariant[] = [
   },
   {
     ...PANELS,
+    name: "matrix2x2-many",
+    shader: "matmul/gpu/panels_2x2",
+    matrices: { units: [4, 4], sums: [2, 2], from: "panels" },
+  },
+  {
+    ...PANELS,
     name: "matrix4x2",
     shader: "matmul/gpu/panels_4x2",
     matrices: { units: [2, 4], sums: [4, 2], from: "panels" },

@@ -219,6 +219,6 @@ test("the compiler accepts every shader of the family as it is", async () => {
     }
     runtime.close();
   }
-  expect(compiled).toBe(119);
+  expect(compiled).toBe(129);
   gpu.close();
 });
