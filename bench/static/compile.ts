@@ -170,6 +170,6 @@ function workOfSlab(
   { sizes = {} }: Dispatch,
 ): number | undefined {
   if (depth === 0) return undefined;
-  if (matrices) return (depth / sizes.MATRIX_K!) * matrices.sums[0] * matrices.sums[1];
+  if (matrices) return ((sizes.DEPTH ?? depth) / sizes.MATRIX_K!) * matrices.sums[0] * matrices.sums[1];
   return (depth * tile[0] * tile[1]) / invocations;
 }

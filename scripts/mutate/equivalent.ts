@@ -115,7 +115,7 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "no two invocations have the same place",
   },
   {
-    shader: "matmul/gpu/matrix_2x2",
+    shader: "matmul/gpu/panels_2x2",
     before: "for (var first = 0u; first < UNITS; first += subgroups) {",
     after: "for (var first = 0u; first <= UNITS; first += subgroups) {",
     why: "where it makes one more round, no unit is left: nothing is multiplied or stored",

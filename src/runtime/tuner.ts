@@ -143,6 +143,8 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
   for (const other of matmulVariants) {
     const fitted = fitVariant(other, product, untuned);
     if (SLOW.has(other.name) || !mayWin(other, untuned) || !fitted) continue;
+    // Where matrix units multiply, all else is many times slower.
+    if (variant.matrices && !other.matrices) continue;
     for (const splits of splitsToTry(product, fitted, untuned)) {
       if (other.name !== first.variant || splits !== first.splits) choices.push({ variant: other.name, splits });
     }

@@ -118,7 +118,7 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     },
   );
 
-  test("RDNA 3 feeds its matrix units with a load from workgroup memory an instruction, in all products of f16", async () => {
+  test("RDNA 3 feeds its matrix units with one or two loads from workgroup memory an instruction, in all products of f16", async () => {
     const [report] = (await reports).filter(({ family }) => family === "navi31");
     const half = report!.workloads.find(({ workload }) => workload === "step f16")!;
     expect(half.onMatrixUnits).toBe(1);
@@ -126,8 +126,8 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     expect(products.length).toBeGreaterThan(4);
     for (const kernel of products) {
       const { matrix, ldsReads, vector } = kernel.slab!;
-      expect(ldsReads / matrix, nameOf(kernel)).toBeLessThanOrEqual(1);
-      expect(vector / matrix, nameOf(kernel)).toBeLessThan(14);
+      expect(ldsReads / matrix, nameOf(kernel)).toBeLessThanOrEqual(2);
+      expect(vector / matrix, nameOf(kernel)).toBeLessThan(16);
     }
   });
 

@@ -3,10 +3,9 @@ import { withShaders } from "./device.ts";
 
 /**
  * `gpu` as if its subgroups, of `lanes` invocations, multiplied matrices: no software driver has that, so the shaders' types and
- * builtins are rewritten as plain WGSL of the same meaning. A left or right matrix is where it lies in workgroup memory, which
- * does not change before it is used; a sum is a stretch of more workgroup memory, of whose cells each invocation computes its
- * own. All else, every place and stride, is computed by the shader under test. What it multiplies and what it puts away, up to 16
- * statements each, is noted where they stand and done in a loop behind the last: a software driver, which has no functions,
+ * builtins are rewritten as plain WGSL of the same meaning. A left or right matrix is where it lies, in workgroup memory or in an
+ * operand, which does not change before it is used; of a sum each invocation computes cells of its own, in memory of its own. All else, every place and stride, is computed by the shader under test. What it multiplies and what it puts away, up to 32
+ * statements, is noted where they stand and done in a loop behind the last: a software driver, which has no functions,
  * would compile the emulation as often.
  */
 export function withMatrices(gpu: Gpu, lanes: number): Gpu {
@@ -20,12 +19,20 @@ function emulated(code: string, lanes: number): string {
   let sums = 0;
   const rewritten = code
     .replace(EXTENSION, "")
-    .replace(/alias (Left|Right) = subgroup_matrix_(?:left|right)<.*>;/g, "struct $1 { at: u32, stride: u32 }")
+    .replace(
+      /alias (Left|Right) = subgroup_matrix_(?:left|right)<.*>;/g,
+      "struct $1 { at: u32, start: u32, side: u32, k: u32 }",
+    )
     .replace(/alias Sum = subgroup_matrix_result<.*>;/, "struct Sum { at: u32 }")
-    .replace(/ = Sum\(\);/g, () => ` = emulated_sum(unit * SUMS_M * SUMS_N + ${sums++}u);`)
-    .replace(/subgroupMatrixLoad<Left, row_major>\(&staged_a\[(.*)\], 0u, (\w+)\)/g, "Left($1, $2)")
-    .replace(/subgroupMatrixLoad<Right, col_major>\(&staged_b\[(.*)\], 0u, (\w+)\)/g, "Right($1, $2)")
-    .replace("k < DEPTH", "k < as_data(DEPTH)")
+    .replace(/ = Sum\(\);/g, () => ` = emulated_sum(${sums++}u);`)
+    .replace(
+      LOAD,
+      (_all, side: string, major: string, _from, panel: string | undefined, start: string, stride: string) => {
+        const neighbours = (side === "Left") === (major === "row") ? "k" : "side";
+        return `${side}(${panel ?? "0u"}, ${start}, ${neighbours === "k" ? `${stride}, 1u` : `1u, ${stride}`})`;
+      },
+    )
+    .replace("k < STEPS", "k < as_data(STEPS)")
     .replace(/ ([rci]) < (4u|SHARE_\w); /g, " $1 < as_data($2); ")
     .replace(/subgroupMatrixStore<row_major>\(&finished\[(.*)\], 0u, /g, "emulated_store($1, ")
     .replace("  let tile = tile_of(group, groups);\n", "  emulated_lane = lane;\n$&");
@@ -40,8 +47,11 @@ function emulated(code: string, lanes: number): string {
     each: "put(emulated_puts[n].sum, emulated_puts[n].turn, unit, vec2u(lane, lanes), work.y, emulated_puts[n].row, emulated_puts[n].column);",
   });
   if (/subgroupMatrix|subgroup_matrix/.test(put)) throw new Error("a subgroup matrix builtin is not emulated");
-  return put + library(lanes);
+  return put + library(lanes, code.includes("var<workgroup> staged_a"));
 }
+
+/** Of which side, in which order, from which panel or operand, where it begins there, and the stride. */
+const LOAD = /subgroupMatrixLoad<(Left|Right), (row|col)_major>\(&(staged_[ab]\[(.*)\]|[ab]), ([^,]+), ([^,]+)\)(?=;)/g;
 
 interface Loop {
   readonly statement: RegExp;
@@ -60,11 +70,12 @@ function withLoop(code: string, { statement, noted, each }: Loop): string {
     text += code.slice(at, match.index) + noted(n, match);
     at = match.index + match[0].length;
   }
-  const loop = `for (var n = 0u; n < as_data(SUMS_M * SUMS_N); n++) { ${each} }`;
+  const loop = `for (var n = 0u; n < as_data(${matches.length}u); n++) { ${each} }`;
   return `${text} ${loop}${code.slice(at)}`;
 }
 
-function library(lanes: number): string {
+function library(lanes: number, panels: boolean): string {
+  const [a, b] = panels ? ["staged_a[product.left.at]", "staged_b[product.right.at]"] : ["a", "b"];
   return `
 // the same number, but not a constant: software drivers write out loops with a constant end, and compile for minutes
 fn as_data(end: u32) -> u32 {
@@ -73,35 +84,36 @@ fn as_data(end: u32) -> u32 {
 
 const LANES = ${lanes}u;
 var<private> emulated_lane: u32;
-var<workgroup> emulated_sums: array<f32, UNITS * SUMS_M * SUMS_N * CELLS>;
+const OWN = CELLS / LANES;
+var<private> emulated_sums: array<f32, SUMS_M * SUMS_N * OWN>;
 
 fn emulated_sum(number: u32) -> Sum {
-  for (var cell = emulated_lane; cell < as_data(CELLS); cell += LANES) {
-    emulated_sums[number * CELLS + cell] = 0.0;
+  for (var own = 0u; own < as_data(OWN); own++) {
+    emulated_sums[number * OWN + own] = 0.0;
   }
-  return Sum(number * CELLS);
+  return Sum(number * OWN);
 }
 
 struct Product { left: Left, right: Right, sum: Sum }
 struct Put { sum: Sum, turn: u32, row: u32, column: u32 }
-var<private> emulated_products: array<Product, SUMS_M * SUMS_N>;
+var<private> emulated_products: array<Product, 2u * SUMS_M * SUMS_N>;
 var<private> emulated_puts: array<Put, SUMS_M * SUMS_N>;
 
 fn emulated_multiply(product: Product) {
   for (var cell = emulated_lane; cell < as_data(CELLS); cell += LANES) {
-    let a = cell / MATRIX_N * product.left.stride;
-    let b = cell % MATRIX_N * product.right.stride;
-    var total = emulated_sums[product.sum.at + cell];
+    let at_a = product.left.start + cell / MATRIX_N * product.left.side;
+    let at_b = product.right.start + cell % MATRIX_N * product.right.side;
+    var total = emulated_sums[product.sum.at + cell / LANES];
     for (var k = 0u; k < as_data(MATRIX_K); k++) {
-      total += f32(staged_a[product.left.at][a + k]) * f32(staged_b[product.right.at][b + k]);
+      total += f32(${a}[at_a + k * product.left.k]) * f32(${b}[at_b + k * product.right.k]);
     }
-    emulated_sums[product.sum.at + cell] = total;
+    emulated_sums[product.sum.at + cell / LANES] = total;
   }
 }
 
 fn emulated_store(matrix: u32, sum: Sum, stride: u32) {
   for (var cell = emulated_lane; cell < as_data(CELLS); cell += LANES) {
-    finished[matrix][cell / MATRIX_N * stride + cell % MATRIX_N] = emulated_sums[sum.at + cell];
+    finished[matrix][cell / MATRIX_N * stride + cell % MATRIX_N] = emulated_sums[sum.at + cell / LANES];
   }
 }
 `;

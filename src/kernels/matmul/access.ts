@@ -54,7 +54,7 @@ export function accessOf(
   if (b.column === 1 && fours(N, b.row, b.starts)) bReader = `${formB}_rows` as ShaderName;
   else if (b.row === 1 && fours(K, b.column, b.starts)) bReader = `${formB}_columns` as ShaderName;
   const packY = fours(COLUMNS, y.row, y.starts) ? 4 : 1;
-  const operands = reads === "elements" || reads === "strides" ? [] : [aReader, bReader];
+  const operands = reads === "elements" || reads === "strides" || reads === "matrices" ? [] : [aReader, bReader];
   const [packA, packB] = [packOf(aReader), packOf(bReader)];
   return {
     ...{ operands, packA, packB },

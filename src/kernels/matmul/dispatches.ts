@@ -4,6 +4,7 @@ import type { Traits } from "../traits.ts";
 import { accessOf, type Strides } from "./access.ts";
 import { ALONE } from "./batch.ts";
 import { type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
+import { DEPTH } from "./matrices.ts";
 import { LONGEST_WHOLE, type Piece, type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
 import { addedApart, addResidual } from "./residual.ts";
 import { tilesOf } from "./tiles.ts";
@@ -48,7 +49,8 @@ function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): {
   const stretch = traits.software ? STRETCH : LONGEST_WHOLE;
   const asked = Math.max(plan.splits, piece.k.length > LONGEST_WHOLE ? Math.ceil(piece.k.length / stretch) : 1);
   const wanted = Math.max(1, Math.min(asked, most, traits.maxGroupsPerDimension, Math.ceil(piece.k.length / 4)));
-  const unit = traits.software ? 4 : Math.max(4, plan.variant.depth);
+  const { matrices, depth } = plan.variant;
+  const unit = traits.software ? 4 : Math.max(matrices ? DEPTH : 4, depth);
   const step = Math.max(unit, Math.ceil(piece.k.length / wanted / unit) * unit);
   return { splits: Math.max(1, Math.ceil(piece.k.length / step)), step };
 }

@@ -50,6 +50,8 @@ export function endingOf(
   };
 }
 
+const HELD = { f16: "matmul/gpu/held_f16", f32: "matmul/gpu/held_f32" } as const;
+
 /** The pipeline of a product. */
 export function kernelOf(
   variant: MatmulVariant,
@@ -74,7 +76,9 @@ export function kernelOf(
       ...ending.shaders,
       ...takenBy(variant, types),
       ...access.operands,
+      ...(variant.matrices?.from === "panels" ? [HELD[component ?? "f32"]] : []),
       ...variant.library,
+      ...matricesOf(variant, access),
       variant.shader,
     ],
     constants: {
@@ -105,10 +109,20 @@ export function kernelOf(
 /** How what is loaded becomes what is computed with, where the variant says what that is. */
 function takenBy(variant: MatmulVariant, { a, b }: ProductTypes): ShaderName[] {
   const component = variant.types?.Component;
-  if (!component) return [];
+  if (!component || variant.reads !== "fetches") return [];
   const narrow = (type: string): boolean => type === "f32" && component === "f16";
   return [
     narrow(a) ? "matmul/gpu/narrow_a" : "matmul/gpu/take_a",
     narrow(b) ? "matmul/gpu/narrow_b" : "matmul/gpu/take_b",
+  ];
+}
+
+/** Where matrices of a and of b come from, and how those lie there. */
+function matricesOf({ matrices }: MatmulVariant, { alongK }: Access): ShaderName[] {
+  if (!matrices) return [];
+  const form = matrices.from === "panels" ? "matmul/gpu/panels" : "matmul/gpu/direct";
+  return [
+    `${form}_a_${alongK.a || matrices.turned ? "rows" : "columns"}`,
+    `${form}_b_${alongK.b || matrices.turned ? "columns" : "rows"}`,
   ];
 }

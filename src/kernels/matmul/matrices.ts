@@ -1,17 +1,30 @@
 import { bytesPerElement, type FloatDType } from "../../core/dtype.ts";
 import type { SubgroupMatrix, Traits } from "../traits.ts";
-import { type Product, typesOf } from "./product.ts";
+import { type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
 
 /** How a variant divides a tile of y: into units, one a subgroup, and each into sums, one a matrix. Rows, then columns. */
 export interface MatrixUnits {
   readonly units: readonly [number, number];
   readonly sums: readonly [number, number];
+  /** Where matrices come from: panels in workgroup memory, or a and b themselves. */
+  readonly from: "panels" | "operands";
+  /** Of panels: what they take of K at a time, `DEPTH` where absent. */
+  readonly depth?: number;
+  /** Of panels: how many slabs of K there is room for; of two, one is written while the other is multiplied. */
+  readonly stages?: 1 | 2;
+  /** Panels lie along k whatever operands do: one that does not is transposed on its way. */
+  readonly turned?: boolean;
 }
 
-/** What shaders/matmul/gpu/matrix_stage.wgsl takes of K at a time. */
+/** What kernels take of K at a time, and what its stretches are multiples of: of matrices an even number. */
 export const DEPTH = 32;
+/** Elements behind a line of a panel, and behind a short panel: see shaders/matmul/gpu/panels.wgsl. */
+const GAP = 8;
+const EVEN = 32;
+/** Operands that matrices are loaded from have rows and starts of whole 16 bytes. */
+const WHOLE_ROW = 8;
 /** What subgroups of NVIDIA and Apple have, and what others have too or divide. */
-const USUAL_LANES = 32;
+export const USUAL_LANES = 32;
 
 /**
  * The matrices that a product is best made of: of f16, summed in f32, where either operand is f16, the other one rounded to it as
@@ -44,24 +57,66 @@ export interface MatrixForm {
 }
 
 /** The form that a variant of these units takes for a product on this adapter; undefined where it has no such matrices. */
-export function matrixForm({ units, sums }: MatrixUnits, product: Product, traits: Traits): MatrixForm | undefined {
+export function matrixForm(matrices: MatrixUnits, product: Product, traits: Traits): MatrixForm | undefined {
   const matrix = matricesFor(product, traits);
   if (!matrix) return undefined;
+  const { units, sums, from, depth = DEPTH, stages = 1, turned = false } = matrices;
   const { M, N, K } = matrix;
   const component: FloatDType = matrix.componentType === "f16" ? "f16" : "f32";
-  const [rows, columns] = [units[0] * sums[0] * M, units[1] * sums[1] * N];
-  const staged = (rows + columns) * DEPTH;
-  const finished = 2 * units[0] * units[1] * M * N;
+  const tile = [units[0] * sums[0] * M, units[1] * sums[1] * N] as const;
+  if (from === "operands" && !isWhole(product, [sums[0] * M, sums[1] * N, K], traits)) return undefined;
+  const held = bytesPerElement(component) * stages;
+  const staged =
+    from === "operands"
+      ? 0
+      : held * (panelsOf([units[0], sums[0] * M], depth, K) + panelsOf([units[1], sums[1] * N], depth, K));
+  const turn = units[0] * units[1] * M * (N + 4) * bytesPerElement("f32");
+  const turns = staged + 2 * turn <= traits.maxWorkgroupBytes ? 2 : 1;
   const GROUP = invocationsFor(units[0] * units[1], traits);
-  const [UNITS_M, UNITS_N, SUMS_M, SUMS_N] = [...units, ...sums];
+  const [UNITS_M, UNITS_N, SUMS_M, SUMS_N] = [...units, ...sums] as const;
+  const [EVEN_A, EVEN_B] = [evenOf(UNITS_M, SUMS_M * M, depth), evenOf(UNITS_N, SUMS_N * N, depth)];
+  const panels = { DEPTH: depth, STAGES: stages, TURNED: Number(turned), EVEN_A, EVEN_B };
   return {
-    tile: [rows, columns],
+    tile,
     invocations: GROUP,
     subgroupSize: pinnedLanes(traits),
-    workgroupBytes: staged * bytesPerElement(component) + finished * bytesPerElement("f32"),
-    sizes: { GROUP, UNITS_M, UNITS_N, SUMS_M, SUMS_N, MATRIX_M: M, MATRIX_N: N, MATRIX_K: K },
+    workgroupBytes: staged + turns * turn,
+    sizes: {
+      ...{ GROUP, UNITS_M, UNITS_N, SUMS_M, SUMS_N, MATRIX_M: M, MATRIX_N: N, MATRIX_K: K, TURNS: turns },
+      ...(from === "panels" ? panels : {}),
+    },
     types: { Component: component },
   };
+}
+
+/** Elements behind a panel of an operand's units: short ones, of 32, begin in different banks with it. Deep ones have no room for it. */
+function evenOf(units: number, side: number, depth: number): number {
+  return units > 1 && side % (2 * EVEN) === EVEN && depth === DEPTH ? EVEN : 0;
+}
+
+/** Elements of an operand's panels, however it lies: lines along k, or along the side of a unit. */
+function panelsOf([units, side]: readonly [number, number], depth: number, K: number): number {
+  const alongK = units * side * (depth + GAP);
+  const across = (depth / K) * units * (K * (side + GAP) + evenOf(units, side, depth));
+  return Math.max(alongK, across);
+}
+
+/** Whether matrices can be loaded straight from the operands: they are f16, and all sizes are whole multiples. */
+function isWhole(product: Product, unit: readonly [number, number, number], traits: Traits): boolean {
+  const { a, b } = typesOf(product);
+  const { M, N, K } = product;
+  const row = rowLengths(product);
+  return (
+    a === "f16" &&
+    b === "f16" &&
+    M % unit[0] === 0 &&
+    N % unit[1] === 0 &&
+    K > 0 &&
+    K % Math.max(unit[2], DEPTH) === 0 &&
+    row.a % WHOLE_ROW === 0 &&
+    row.b % WHOLE_ROW === 0 &&
+    piecesOf(product, traits).length === 1
+  );
 }
 
 /** As many as give each unit a subgroup. WebGPU wants a multiple of what a subgroup has at most, and the shader copes with fewer or more. */
@@ -80,7 +135,7 @@ function lanesFor({ subgroupMinSize, subgroupMaxSize }: Traits): number {
 }
 
 function divides(size: number): boolean {
-  return size > 0 && DEPTH % size === 0 && size % 4 === 0;
+  return size > 0 && DEPTH % (2 * size) === 0 && size % 4 === 0;
 }
 
 function volume({ M, N, K }: SubgroupMatrix): number {

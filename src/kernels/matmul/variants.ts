@@ -1,7 +1,7 @@
 import { type FloatDType, WORD_BYTES } from "../../core/dtype.ts";
 import { compiles, type Extension, type ShaderName } from "../dispatch.ts";
 import type { Traits } from "../traits.ts";
-import { DEPTH, type MatrixUnits, matrixForm } from "./matrices.ts";
+import { DEPTH, type MatrixUnits, matrixForm, USUAL_LANES } from "./matrices.ts";
 import { bestSplits, cyclesOf, mostSplits } from "./pace.ts";
 import { LONGEST_WHOLE, type Product } from "./product.ts";
 
@@ -14,9 +14,9 @@ export interface MatmulVariant {
   readonly shader: ShaderName;
   /**
    * How it reads its operands: one element by one, in tiles of its own, in blocks of 4x4, in blocks that a subgroup shares, or in
-   * blocks that it asks for long before it needs them.
+   * blocks that it asks for long before it needs them, or in matrices.
    */
-  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches";
+  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches" | "matrices";
   /** Shaders that its own one needs before it. */
   readonly library: readonly ShaderName[];
   /** Rows and columns of y that a workgroup makes; one that reads elements makes as many in a row as it has invocations. */
@@ -101,15 +101,26 @@ function stagedForm(name: string, pace: number, form: StagedForm): MatmulVariant
   };
 }
 
-/** Its tile, invocations and memory are those of the adapter's matrices. */
+/** Their tiles, invocations and memory are those of the adapter's matrices. */
 const MATRICES = {
   ...STAGED,
-  reads: "fetches",
-  library: ["matmul/block", "matmul/place", "matmul/stage", "matmul/gpu/ahead", "matmul/gpu/matrix_stage"],
   enable: ["subgroups", "chromium_experimental_subgroup_matrix"],
   tile: [0, 0],
   invocations: 0,
   depth: DEPTH,
+} as const;
+
+const PANELS = {
+  ...MATRICES,
+  reads: "fetches",
+  library: ["matmul/block", "matmul/place", "matmul/gpu/ahead", "matmul/gpu/panels", "matmul/gpu/units"],
+} as const;
+
+const DIRECT = {
+  ...MATRICES,
+  reads: "matrices",
+  depth: 0,
+  library: ["matmul/block", "matmul/place", "matmul/gpu/direct", "matmul/gpu/units"],
 } as const;
 
 export const matmulVariants: readonly MatmulVariant[] = [
@@ -238,16 +249,77 @@ export const matmulVariants: readonly MatmulVariant[] = [
   // Four times as many workgroups, and rows of b in pieces of 32 bytes, as memory gives them.
   { ...VECTORS, name: "vectors-narrow", tile: [8, 8], sizes: { COLUMN_LANES: 2, K_LANES: 64 } },
   {
-    ...MATRICES,
+    ...PANELS,
     name: "matrix2x2",
-    shader: "matmul/gpu/matrix_2x2",
-    matrices: { units: [2, 2], sums: [2, 2] },
+    shader: "matmul/gpu/panels_2x2",
+    matrices: { units: [2, 2], sums: [2, 2], from: "panels" },
   },
   {
-    ...MATRICES,
+    ...PANELS,
+    name: "matrix2x2-turned",
+    shader: "matmul/gpu/panels_2x2",
+    matrices: { units: [2, 2], sums: [2, 2], from: "panels", turned: true },
+  },
+  {
+    ...PANELS,
+    name: "matrix2x2-many",
+    shader: "matmul/gpu/panels_2x2",
+    matrices: { units: [4, 4], sums: [2, 2], from: "panels" },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x2",
+    shader: "matmul/gpu/panels_4x2",
+    matrices: { units: [2, 4], sums: [4, 2], from: "panels" },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x2-turned",
+    shader: "matmul/gpu/panels_4x2",
+    matrices: { units: [2, 4], sums: [4, 2], from: "panels", turned: true },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x2-deep",
+    shader: "matmul/gpu/panels_4x2",
+    depth: 64,
+    matrices: { units: [2, 4], sums: [4, 2], from: "panels", depth: 64 },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x2-small",
+    shader: "matmul/gpu/panels_4x2",
+    matrices: { units: [1, 4], sums: [4, 2], from: "panels", stages: 2 },
+  },
+  {
+    ...PANELS,
     name: "matrix4x4",
-    shader: "matmul/gpu/matrix_4x4",
-    matrices: { units: [2, 2], sums: [4, 4] },
+    shader: "matmul/gpu/panels_4x4",
+    matrices: { units: [2, 2], sums: [4, 4], from: "panels" },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x4-double",
+    shader: "matmul/gpu/panels_4x4",
+    matrices: { units: [2, 2], sums: [4, 4], from: "panels", stages: 2 },
+  },
+  {
+    ...PANELS,
+    name: "matrix4x4-wide",
+    shader: "matmul/gpu/panels_4x4",
+    matrices: { units: [2, 4], sums: [4, 4], from: "panels" },
+  },
+  {
+    ...DIRECT,
+    name: "direct4x2",
+    shader: "matmul/gpu/direct_4x2",
+    matrices: { units: [2, 4], sums: [4, 2], from: "operands" },
+  },
+  {
+    ...DIRECT,
+    name: "direct4x4",
+    shader: "matmul/gpu/direct_4x4",
+    matrices: { units: [2, 2], sums: [4, 4], from: "operands" },
   },
 ];
 
@@ -288,6 +360,8 @@ export const FEW_ROWS = 8;
 const FEW_COLUMNS = 2048;
 /** Invocations that keep a GPU busy: 512 subgroups of 32, some for each unit of most; more would only cost another pass. */
 const BUSY_INVOCATIONS = 16384;
+/** Kernels on matrix units wait for memory longer than they multiply: a large GPU (132 cores) wants two workgroups of 256 a core. */
+const BUSY_ON_UNITS = 65536;
 /** So many at least, or smaller tiles are better. */
 const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
 
@@ -298,7 +372,7 @@ export function mayWin({ wing }: MatmulVariant, { software }: Traits): boolean {
 
 /** What is used where nothing was tuned. */
 export function defaultVariant(product: Product, traits: Traits): MatmulVariant {
-  const names = traits.software ? softwareNames(product) : hardwareNames(product);
+  const names = traits.software ? softwareNames(product) : hardwareNames(product, traits);
   const fitting = names.flatMap((name) => fitVariant(variantNamed(name), product, traits) ?? []);
   const onUnits = fitting.filter(({ matrices }) => matrices);
   const [first, ...others] = onUnits.length > 0 ? onUnits : fitting;
@@ -340,9 +414,11 @@ export function batchVariant(traits: Traits): MatmulVariant | undefined {
 }
 
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. Large tiles first. */
-function hardwareNames({ M, N }: Product): string[] {
+function hardwareNames({ M, N }: Product, { subgroupMaxSize }: Traits): string[] {
   if (M <= FEW_ROWS) return N > FEW_COLUMNS ? ["vectors", "registers-wide"] : ["vectors-narrow", "registers-wide"];
-  return ["matrix4x4", "matrix2x2", "staged128", "staged128x64", "staged64", "staged32"];
+  // AMD's subgroups, which may have 64 lanes, load matrices that do not lie along k element by element; others turn them in hardware.
+  const units = ["matrix4x2", "matrix2x2"].map((name) => (subgroupMaxSize > USUAL_LANES ? `${name}-turned` : name));
+  return [...units, "staged128", "staged128x64", "staged64", "staged32"];
 }
 
 /** Of all workgroups, K whole. */
@@ -359,6 +435,7 @@ function leastSplits({ K }: Product): number {
 export function defaultSplits(product: Product, variant: MatmulVariant, traits: Traits): number {
   if (traits.software || variant.reads === "elements") return 1;
   if (isTiled(product, variant)) return bestSplits(product, variant, leastSplits(product));
-  const wanted = Math.floor(BUSY_INVOCATIONS / invocationsOf(product, variant));
+  const busy = variant.matrices ? BUSY_ON_UNITS : BUSY_INVOCATIONS;
+  const wanted = Math.floor(busy / invocationsOf(product, variant));
   return Math.max(1, Math.min(wanted, mostSplits(product)));
 }

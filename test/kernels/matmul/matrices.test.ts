@@ -2,7 +2,14 @@ import { describe, expect, test } from "vitest";
 import { traceOp } from "../../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { matricesFor } from "../../../src/kernels/matmul/matrices.ts";
-import { defaultVariant, fitVariant, variantNamed } from "../../../src/kernels/matmul/variants.ts";
+import type { Product } from "../../../src/kernels/matmul/product.ts";
+import {
+  defaultVariant,
+  fitVariant,
+  type MatmulVariant,
+  matmulVariants,
+  variantNamed,
+} from "../../../src/kernels/matmul/variants.ts";
 import { matmulOp } from "../../../src/kernels/matmul.ts";
 import { f16, f32, type OpCase } from "../../../src/kernels/op.ts";
 import { DEFAULT_TRAITS, type SubgroupMatrix, type Traits } from "../../../src/kernels/traits.ts";
@@ -33,6 +40,7 @@ const emulated = (subgroupMatrices: readonly SubgroupMatrix[], expected = 1) => 
   },
 });
 
+const HALVES = { a: "f16", b: "f16", y: "f16" } as const;
 const gelu = { activation: "gelu_new" };
 const withoutCases = { ...matmulOp, cases: [] };
 
@@ -55,12 +63,6 @@ describe("matrices of f32, 8 x 8 x 8", () => {
   checkOp(withoutCases, { gpuCases: cases("matrix2x2"), ...emulated(APPLE) });
 });
 
-/** The same of tiles of 64 x 64. */
-const large: OpCase = {
-  inputs: { a: f32([70, 12]), b: f32([12, 68]), into: f32([70, 68]) },
-  attrs: { variant: "matrix4x4" },
-};
-
 /** One operand of each type: the one of f32 is rounded. */
 const mixed: OpCase = {
   inputs: { a: f16([35, 36]), b: f32([36, 33]), into: f16([35, 33]) },
@@ -71,7 +73,6 @@ const mixed: OpCase = {
 const halfCases: readonly (readonly [string, OpCase[], readonly SubgroupMatrix[]])[] = [
   ["16 x 16 x 16", [...cases("matrix2x2"), mixed], NVIDIA],
   ["8 x 16 x 16", cases("matrix2x2").slice(0, 1), INTEL],
-  ["8 x 8 x 8, in large tiles", [...cases("matrix4x4").slice(0, 1), large], [matrix("f16", 8, 8, 8)]],
 ];
 for (const [name, wanted, matrices] of halfCases) {
   describe(`matrices of f16 and sums of f32, ${name}`, () => {
@@ -81,6 +82,43 @@ for (const [name, wanted, matrices] of halfCases) {
     });
   });
 }
+
+const halfOf = (name: string, attrs: object, [m, k, n]: readonly [number, number, number]): OpCase => {
+  const { transposeA = false, transposeB = false } = attrs as Partial<Product>;
+  const [a, b] = [f16(transposeA ? [k, m] : [m, k]), f16(transposeB ? [n, k] : [k, n])];
+  return { inputs: { a, b, into: f16([m, n]) }, attrs: { variant: name, ...attrs, result: "f16" } };
+};
+const TRANSPOSED = [{}, { transposeB: true }, { transposeA: true }, { transposeA: true, transposeB: true }];
+
+/** In all four transpositions: more than a tile and no multiple of one, nor K of what is staged; matrices of operands, a part of a tile. */
+const familyCases = ({ name, matrices }: MatmulVariant): OpCase[] => {
+  const sizes = matrices!.from === "panels" ? ([70, 76, 132] as const) : ([96, 64, 160] as const);
+  const bias = { inputs: { a: f16([sizes[0], sizes[1]]), b: f16([sizes[1], sizes[2]]), bias: f32([sizes[2]]) } };
+  return [
+    ...TRANSPOSED.map((attrs, i) => halfOf(name, i === 2 ? { ...attrs, splits: 2 } : attrs, sizes)),
+    { ...bias, attrs: { variant: name, ...gelu } },
+  ];
+};
+
+describe("every kernel of the family, on matrices of 8 x 8 x 8", () => {
+  const little = [matrix("f16", 8, 8, 8)];
+  const family = matmulVariants.filter(({ matrices }) => matrices);
+  test.each(family.map((variant) => [variant.name, variant] as const))(
+    "%s computes its cases by itself",
+    (_name, variant) => {
+      const traits = { ...DEFAULT_TRAITS, ...{ maxWorkgroupBytes: 32768, subgroups: true }, subgroupMatrices: little };
+      for (const { inputs, attrs } of familyCases(variant)) {
+        const { transposeA = false, transposeB = false } = attrs as Partial<Product>;
+        const [rows = 0, columns = 0] = inputs.a!.shape;
+        const [M, K] = transposeA ? [columns, rows] : [rows, columns];
+        const product = { M, N: inputs.b!.shape[transposeB ? 0 : 1]!, K, transposeA, transposeB, types: HALVES };
+        const lanes = { subgroupMinSize: 8, subgroupMaxSize: 8 };
+        expect(fitVariant(variant, product, { ...traits, ...lanes })?.name).toBe(variant.name);
+      }
+    },
+  );
+  for (const variant of family) checkOp(withoutCases, { gpuCases: familyCases(variant), ...emulated(little) });
+});
 
 describe("subgroups of another size than was expected", () => {
   const gpuCases = cases("matrix2x2").slice(0, 1);
@@ -94,12 +132,12 @@ describe("subgroups of another size than was expected", () => {
 
 describe("which matrices a product is made of", () => {
   const square = { M: 1024, N: 1024, K: 1024, transposeA: false, transposeB: false };
-  const halves = { ...square, types: { a: "f16", b: "f16", y: "f16" } } as const;
+  const halves = { ...square, types: HALVES } as const;
   const mixed = { ...square, types: { a: "f32", b: "f16", y: "f32" } } as const;
   const on = (subgroupMatrices: readonly SubgroupMatrix[]): Traits => {
     return {
       ...DEFAULT_TRAITS,
-      maxWorkgroupBytes: 32768,
+      maxWorkgroupBytes: 49152,
       subgroups: true,
       subgroupMinSize: 32,
       subgroupMaxSize: 32,
@@ -120,7 +158,8 @@ describe("which matrices a product is made of", () => {
   });
 
   test("they go before all else on a GPU, in larger tiles where y has many, and not for a few rows", () => {
-    expect(defaultVariant(halves, on(NVIDIA)).name).toBe("matrix4x4");
+    expect(defaultVariant(halves, on(NVIDIA)).name).toBe("matrix4x2");
+    expect(defaultVariant(halves, { ...on(NVIDIA), subgroupMaxSize: 64 }).name).toBe("matrix4x2-turned");
     expect(defaultVariant({ ...halves, M: 64 }, on(NVIDIA)).name).toBe("matrix2x2");
     expect(defaultVariant({ ...halves, M: 1 }, on(NVIDIA)).name).toMatch(/^vectors/);
     expect(defaultVariant(square, on(NVIDIA)).name).toMatch(/^staged/);
@@ -128,7 +167,7 @@ describe("which matrices a product is made of", () => {
 
   test("a tile that workgroup memory does not hold gives way to a smaller one", () => {
     const little = { ...on(NVIDIA), maxWorkgroupBytes: 16384 };
-    expect(fitVariant(variantNamed("matrix4x4"), halves, little)).toBeUndefined();
+    expect(fitVariant(variantNamed("matrix4x2"), halves, little)).toBeUndefined();
     expect(defaultVariant(halves, little).name).toBe("matrix2x2");
     expect(fitVariant(variantNamed("matrix2x2"), halves, { ...little, maxInvocations: 64 })).toBeUndefined();
   });
@@ -165,7 +204,9 @@ test("the compiler accepts every shader of the family as it is", async () => {
   ] as const) {
     const traits = { ...traitsOf(gpu), subgroupMatrices };
     const runtime = createGpuRuntime(gpu, traits);
-    for (const one of [...cases("matrix2x2"), ...cases("matrix4x4")].map(change)) {
+    const family = matmulVariants.filter(({ matrices }) => matrices);
+    const all = [...cases("matrix2x2").map(change), ...(change === inHalves ? family.flatMap(familyCases) : [])];
+    for (const one of all) {
       const { tape } = traceOp(matmulOp, one);
       const [node] = tape.nodes;
       const [dispatch] = matmulOp.gpu(node!.inputs as never, node!.outputs as never, node!.attrs as never, traits);
@@ -178,6 +219,6 @@ test("the compiler accepts every shader of the family as it is", async () => {
     }
     runtime.close();
   }
-  expect(compiled).toBe(18);
+  expect(compiled).toBe(129);
   gpu.close();
 });

@@ -1,0 +1,23 @@
+// a's panels: the columns of a unit's rows, MATRIX_K of them. EVEN_A, the dispatch's, is what lets short panels begin in different banks.
+const PITCH_A = UNIT_M + GAP;
+const PANELS_A = STEPS * UNITS_M;
+const BLOCKS_M = UNIT_M / 4u;
+var<workgroup> staged_a: array<array<Component, MATRIX_K * PITCH_A + EVEN_A>, STAGES * PANELS_A>;
+
+// Puts away block n of a's tile: block[j] = a(row + j, k to k + 3).
+fn stage_a(turn: u32, n: u32, next: Held) {
+  let x = n / A_X % SIDE_A;
+  let z = n / A_Z % DEEP;
+  let block = block_a(next);
+  let columns = transpose(block);
+  let at = z % BLOCKS_K * 4u * PITCH_A + x % BLOCKS_M * 4u;
+  for (var r = 0u; r < 4u; r++) {
+    for (var c = 0u; c < 4u; c++) {
+      staged_a[turn % STAGES * PANELS_A + z / BLOCKS_K * UNITS_M + x / BLOCKS_M][at + r * PITCH_A + c] = columns[r][c];
+    }
+  }
+}
+
+fn left_at(turn: u32, unit: u32, sum: u32, step: u32) -> Left {
+  return subgroupMatrixLoad<Left, col_major>(&staged_a[turn * PANELS_A + step * UNITS_M + unit], sum * MATRIX_M, PITCH_A);
+}
