@@ -114,7 +114,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     workgroupBytes: 0,
     subgroup: 0,
   },
-  { ...REGISTERS, name: "registers", tile: [8, 32], invocations: 8, constants: { WIDE: 8, HIGH: 1 } },
+  { ...REGISTERS, name: "registers", pace: 0.2, tile: [8, 32], invocations: 8, constants: { WIDE: 8, HIGH: 1 } },
   {
     ...REGISTERS,
     name: "registers-scalar",
@@ -123,7 +123,14 @@ export const matmulVariants: readonly MatmulVariant[] = [
     constants: { WIDE: 8, HIGH: 1 },
     vector: false,
   },
-  { ...REGISTERS, name: "registers-wide", tile: [8, 128], invocations: 32, constants: { WIDE: 32, HIGH: 1 } },
+  {
+    ...REGISTERS,
+    name: "registers-wide",
+    pace: 0.55,
+    tile: [8, 128],
+    invocations: 32,
+    constants: { WIDE: 32, HIGH: 1 },
+  },
   {
     ...REGISTERS,
     name: "subgroup8",
@@ -224,6 +231,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
   {
     ...REGISTERS,
     name: "vectors",
+    pace: 0.4,
     wing: "gpu",
     shader: "matmul/gpu/vectors",
     tile: [8, 32],
@@ -306,7 +314,7 @@ function fastestOf(product: Product, variants: readonly MatmulVariant[]): Matmul
 }
 
 /** What `cyclesOf` knows of. */
-function isTiled({ M }: Product, { matrices, reads }: MatmulVariant): boolean {
+export function isTiled({ M }: Product, { matrices, reads }: MatmulVariant): boolean {
   return M > FEW_ROWS && !matrices && reads !== "elements";
 }
 
