@@ -82,7 +82,7 @@ describe("contests", () => {
     expect(key).toBe("NN 1024 1024 1024");
     expect(names[0]).toBe("staged128 2");
     expect(names).toContain("registers-wide 1");
-    expect(names).toContain("staged32 2");
+    expect(names).toContain("staged64 4");
     expect(names).not.toContain("naive 1");
     expect(new Set(names).size).toBe(names.length);
   });
@@ -138,8 +138,8 @@ describe("a tuner", () => {
   };
 
   test("chooses the fastest by its best time, whatever slow runs say", async () => {
-    const { chosen } = await tuneWith((name, run) => (name === "staged32 2" ? (run > 2 ? 500 : 5) : 10));
-    expect(chosen).toBe("staged32 2");
+    const { chosen } = await tuneWith((name, run) => (name === "staged64 4" ? (run > 2 ? 500 : 5) : 10));
+    expect(chosen).toBe("staged64 4");
   });
 
   test("keeps the default where nothing is clearly faster", async () => {
