@@ -144,6 +144,8 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
   const first = { variant: variant.name, splits: defaultSplits(product, variant, untuned) };
   const fitting = matmulVariants
     .filter((other) => !SLOW.has(other.name) && mayWin(other, untuned))
+    // Where matrix units multiply, all else is many times slower.
+    .filter((other) => !variant.matrices || other.matrices)
     .flatMap((other) => fitVariant(other, product, untuned) ?? []);
   const all = fitting.flatMap((other) => splitsToTry(product, other, untuned).map((splits) => ({ other, splits })));
   const most = mostCycles(product, fitting, untuned);
@@ -157,12 +159,12 @@ function reckoned(product: Product, variant: MatmulVariant, { software }: Traits
   return !software && isTiled(product, variant);
 }
 
-/** What by sizes alone takes more is not worth the time of measuring it: twice the least; the least where there are matrix units. */
+/** What by sizes alone takes more is not worth the time of measuring it. */
 function mostCycles(product: Product, fitting: readonly MatmulVariant[], traits: Traits): number {
   const least = fitting
     .filter((variant) => reckoned(product, variant, traits))
     .map((variant) => cyclesOf(product, variant, defaultSplits(product, variant, traits)));
-  return Math.min(...least) * (fitting.some(({ matrices }) => matrices) ? 1 : FAR);
+  return FAR * Math.min(...least);
 }
 
 /** K whole, as it is cut by default, and twice that, but for what by sizes alone costs much: how many units a GPU has is not known. */
