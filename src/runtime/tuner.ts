@@ -4,12 +4,13 @@ import { attentionOp } from "../kernels/attention.ts";
 import { matricesFor } from "../kernels/attention-matrices.ts";
 import { attentionProducts } from "../kernels/attention-products.ts";
 import { quadsOf } from "../kernels/attention-rows.ts";
-import { mostSplits } from "../kernels/matmul/pace.ts";
+import { cyclesOf, mostSplits } from "../kernels/matmul/pace.ts";
 import type { Product } from "../kernels/matmul/product.ts";
 import {
   defaultSplits,
   defaultVariant,
   fitVariant,
+  isTiled,
   type MatmulVariant,
   matmulVariants,
   mayWin,
@@ -84,6 +85,9 @@ const ROUNDS = 7;
 const HOPELESS = 3;
 /** The default stays unless another takes less than this share of its time: a close call would be decided by noise. */
 const CLEARLY = 0.97;
+/** What is reckoned to take so many times the best is not measured; nor, of one variant, stretches of K that cost so much more. */
+const FAR = 2;
+const CLOSE = 1.1;
 /** Variants that explain the others, and are never the fastest. */
 const SLOW = new Set(["naive", "registers-scalar"]);
 
@@ -139,26 +143,40 @@ function matmulChoices(product: Product, traits: Traits): MatmulChoice[] {
   const untuned = { ...traits, tuning: undefined };
   const variant = defaultVariant(product, untuned);
   const first = { variant: variant.name, splits: defaultSplits(product, variant, untuned) };
-  const choices: MatmulChoice[] = [first];
-  for (const other of matmulVariants) {
-    const fitted = fitVariant(other, product, untuned);
-    if (SLOW.has(other.name) || !mayWin(other, untuned) || !fitted) continue;
+  const fitting = matmulVariants
+    .filter((other) => !SLOW.has(other.name) && mayWin(other, untuned))
     // Where matrix units multiply, all else is many times slower.
-    if (variant.matrices && !other.matrices) continue;
-    for (const splits of splitsToTry(product, fitted, untuned)) {
-      if (other.name !== first.variant || splits !== first.splits) choices.push({ variant: other.name, splits });
-    }
-  }
-  return choices;
+    .filter((other) => !variant.matrices || other.matrices)
+    .flatMap((other) => fitVariant(other, product, untuned) ?? []);
+  const all = fitting.flatMap((other) => splitsToTry(product, other, untuned).map((splits) => ({ other, splits })));
+  const most = mostCycles(product, fitting, untuned);
+  const others = all
+    .filter(({ other, splits }) => !reckoned(product, other, untuned) || cyclesOf(product, other, splits) <= most)
+    .map(({ other, splits }) => ({ variant: other.name, splits }));
+  return [first, ...others.filter(({ variant, splits }) => variant !== first.variant || splits !== first.splits)];
 }
 
-/** K whole, as it is cut by default, and half and twice that: how many units a GPU has is what the default does not know. */
+function reckoned(product: Product, variant: MatmulVariant, { software }: Traits): boolean {
+  return !software && isTiled(product, variant);
+}
+
+/** What by sizes alone takes more is not worth the time of measuring it. */
+function mostCycles(product: Product, fitting: readonly MatmulVariant[], traits: Traits): number {
+  const least = fitting
+    .filter((variant) => reckoned(product, variant, traits))
+    .map((variant) => cyclesOf(product, variant, defaultSplits(product, variant, traits)));
+  return FAR * Math.min(...least);
+}
+
+/** K whole, as it is cut by default, and twice that, but for what by sizes alone costs much: how many units a GPU has is not known. */
 function splitsToTry(product: Product, variant: MatmulVariant, traits: Traits): number[] {
   // Two cores are kept busy by a few tiles: a second pass over partial sums only costs.
   if (traits.software) return [1];
   const usual = defaultSplits(product, variant, traits);
-  const wanted = [1, Math.floor(usual / 2), usual, 2 * usual];
-  return [...new Set(wanted.filter((splits) => splits >= 1 && splits <= mostSplits(product)))];
+  const wanted = [...new Set([1, usual, 2 * usual])].filter((splits) => splits <= mostSplits(product));
+  if (!reckoned(product, variant, traits)) return wanted;
+  const most = CLOSE * cyclesOf(product, variant, usual);
+  return wanted.filter((splits) => cyclesOf(product, variant, splits) <= most);
 }
 
 /** The default first. Kernels with private arrays take a software driver minutes to compile: they are no choice there. */

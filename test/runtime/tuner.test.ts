@@ -81,8 +81,8 @@ describe("contests", () => {
     expect(contests).toHaveLength(1);
     expect(key).toBe("NN 1024 1024 1024");
     expect(names[0]).toBe("staged128 2");
-    expect(names).toContain("registers 1");
-    expect(names).toContain("staged32 2");
+    expect(names).toContain("registers-wide 1");
+    expect(names).toContain("staged64 4");
     expect(names).not.toContain("naive 1");
     expect(new Set(names).size).toBe(names.length);
   });
@@ -138,8 +138,8 @@ describe("a tuner", () => {
   };
 
   test("chooses the fastest by its best time, whatever slow runs say", async () => {
-    const { chosen } = await tuneWith((name, run) => (name === "staged32 2" ? (run > 2 ? 500 : 5) : 10));
-    expect(chosen).toBe("staged32 2");
+    const { chosen } = await tuneWith((name, run) => (name === "staged64 4" ? (run > 2 ? 500 : 5) : 10));
+    expect(chosen).toBe("staged64 4");
   });
 
   test("keeps the default where nothing is clearly faster", async () => {
@@ -149,23 +149,23 @@ describe("a tuner", () => {
 
   test("a wrong result is never chosen nor timed, however fast", async () => {
     const { chosen, order } = await tuneWith(
-      (name) => (name === "registers 1" ? 1 : name === "staged32 1" ? 5 : 10),
-      ["registers 1"],
+      (name) => (name === "registers-wide 1" ? 1 : name === "staged32 1" ? 5 : 10),
+      ["registers-wide 1"],
     );
     expect(chosen).toBe("staged32 1");
-    expect(order).not.toContain("registers 1");
+    expect(order).not.toContain("registers-wide 1");
   });
 
   test("does not count the first run, which compiles, and lets all that are left take turns", async () => {
     const { chosen, order } = await tuneWith((name, run) => {
       if (name === "staged32 1") return run === 0 ? 9000 : 5;
-      return name === "registers 1" ? 1000 : 10;
+      return name === "registers-wide 1" ? 1000 : 10;
     });
     expect(chosen).toBe("staged32 1");
     // hopeless at once: compiled, timed once
-    expect(order.filter((name) => name === "registers 1")).toHaveLength(2);
+    expect(order.filter((name) => name === "registers-wide 1")).toHaveLength(2);
     const turns = order.slice(-2 * (names.length - 1));
-    expect(turns.slice(0, names.length - 1)).toEqual(names.filter((name) => name !== "registers 1"));
+    expect(turns.slice(0, names.length - 1)).toEqual(names.filter((name) => name !== "registers-wide 1"));
     expect(turns.slice(names.length - 1)).toEqual(turns.slice(0, names.length - 1));
   });
 

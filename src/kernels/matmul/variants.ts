@@ -71,6 +71,7 @@ const STAGED = {
 /** As decoding has them. */
 const VECTORS = {
   ...REGISTERS,
+  pace: 0.4,
   wing: "gpu",
   shader: "matmul/gpu/vectors",
   invocations: 128,
@@ -138,7 +139,7 @@ export const matmulVariants: readonly MatmulVariant[] = [
     workgroupBytes: 0,
     subgroup: 0,
   },
-  { ...REGISTERS, name: "registers", tile: [8, 32], invocations: 8, constants: { WIDE: 8, HIGH: 1 } },
+  { ...REGISTERS, name: "registers", pace: 0.2, tile: [8, 32], invocations: 8, constants: { WIDE: 8, HIGH: 1 } },
   {
     ...REGISTERS,
     name: "registers-scalar",
@@ -147,7 +148,14 @@ export const matmulVariants: readonly MatmulVariant[] = [
     constants: { WIDE: 8, HIGH: 1 },
     vector: false,
   },
-  { ...REGISTERS, name: "registers-wide", tile: [8, 128], invocations: 32, constants: { WIDE: 32, HIGH: 1 } },
+  {
+    ...REGISTERS,
+    name: "registers-wide",
+    pace: 0.55,
+    tile: [8, 128],
+    invocations: 32,
+    constants: { WIDE: 32, HIGH: 1 },
+  },
   {
     ...REGISTERS,
     name: "subgroup8",
@@ -395,7 +403,7 @@ function fastestOf(product: Product, variants: readonly MatmulVariant[]): Matmul
 }
 
 /** What `cyclesOf` knows of. */
-function isTiled({ M }: Product, { matrices, reads }: MatmulVariant): boolean {
+export function isTiled({ M }: Product, { matrices, reads }: MatmulVariant): boolean {
   return M > FEW_ROWS && !matrices && reads !== "elements";
 }
 
