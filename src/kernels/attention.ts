@@ -13,6 +13,7 @@ import {
   rowsForward,
 } from "./attention-rows.ts";
 import { type PanelForm, panelsScratch } from "./attention-slices.ts";
+import { TILE_CHOICES, TILE_FORMS, type TileForm, tileForm, tilesBackward, tilesForward } from "./attention-tiles.ts";
 import { wasmAttention, wasmAttentionBackward } from "./attention-wasm.ts";
 import { compiles, type Dispatch, ofVariant, type Scratch } from "./dispatch.ts";
 import {
@@ -40,7 +41,8 @@ export interface AttentionAttrs {
   readonly stream: number;
   /**
    * Which kernels: "rows" never store a score, and neither do "quads", where four invocations share a row (with subgroups and
-   * heads of a multiple of 16; else they are "rows"); "panels" keep the scores of a few rows at a time, "products" do so and are
+   * heads of a multiple of 16; else they are "rows"), nor "tiles64" and the like, which take tiles of rows and keys through workgroup
+   * memory (heads of 16, 32 and 64, where they fit it; else "quads"); "panels" keep the scores of a few rows at a time, "products" do so and are
    * products of matrices like all others (packed sequences, and sizes that such products would be slow for, are "panels"); or what suits the adapter.
    */
   readonly variant: "auto" | AttentionChoice;
@@ -87,16 +89,12 @@ export const attentionOp = defineOp({
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attention", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return typeof form === "number" ? {} : { panels: panelsScratch(sizes, form, traits) };
+    return isPanels(form) ? { panels: panelsScratch(sizes, form, traits) } : {};
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attention", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return named(
-      typeof form === "number" ? rowsForward(sizes, form, traits) : panelsForward(sizes, form, traits),
-      form,
-      attrs,
-    );
+    return named(forwardOf(form, sizes, traits), form, attrs);
   },
   wasm: (inputs, _outputs, attrs) => wasmAttention(sizesOf("attention", inputs, attrs)),
   vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
@@ -152,18 +150,14 @@ export const attentionBackwardOp = defineOp({
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return typeof form === "number"
-      ? { delta: { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 } }
-      : backwardScratch(sizes, form, traits);
+    return isPanels(form)
+      ? backwardScratch(sizes, form, traits)
+      : { delta: { dtype: "f32", length: inputs.logSumExp.shape[0] ?? 0 } };
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return named(
-      typeof form === "number" ? rowsBackward(sizes, form, traits) : panelsBackward(sizes, form, traits),
-      form,
-      attrs,
-    );
+    return named(backwardOf(form, sizes, traits), form, attrs);
   },
   wasm: (inputs, _outputs, attrs) => wasmAttentionBackward(sizesOf("attentionBackward", inputs, attrs)),
   // five products over the lower triangle: scores, dp, dq, dk, dv
@@ -202,16 +196,35 @@ type Inputs<T> = {
   readonly starts?: T | undefined;
 };
 
-/** How the panels of scores are multiplied; where no score is kept, how many invocations share a row. */
-function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): PanelForm | Lanes {
+/** How the panels of scores are multiplied; where no score is kept, tiles, or how many invocations share a row. */
+type Form = PanelForm | TileForm | Lanes;
+
+function isPanels(form: Form): form is PanelForm {
+  return typeof form === "object" && "products" in form;
+}
+
+function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): Form {
   const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
   const quads = quadsOf(sizes, traits);
   const form = chosen ?? (traits.software ? "products" : quads.worth ? "quads" : "rows");
   const can = (name: AttentionChoice): boolean => compiles(variantName(name), traits);
-  if (form === "quads" && quads.can && can("quads")) return 4;
-  if ((form === "quads" || form === "rows") && can("rows")) return 1;
+  const name = TILE_CHOICES.find((choice) => choice === form);
+  const tiles = name && can(name) && tileForm(name, sizes, traits);
+  if (tiles) return tiles;
+  if ((form === "quads" || name) && quads.can && can("quads")) return 4;
+  if ((form === "quads" || form === "rows" || name) && can("rows")) return 1;
   const products = form === "products" && can("products") && !sizes.packed;
   return (products && attentionProducts(sizes, traits)) || PANEL_KERNELS;
+}
+
+function forwardOf(form: Form, sizes: AttentionSizes, traits: Traits): Dispatch[] {
+  if (typeof form === "number") return rowsForward(sizes, form, traits);
+  return isPanels(form) ? panelsForward(sizes, form, traits) : tilesForward(sizes, form, traits);
+}
+
+function backwardOf(form: Form, sizes: AttentionSizes, traits: Traits): Dispatch[] {
+  if (typeof form === "number") return rowsBackward(sizes, form, traits);
+  return isPanels(form) ? panelsBackward(sizes, form, traits) : tilesBackward(sizes, form, traits);
 }
 
 /** What dispatches call it. */
@@ -220,14 +233,14 @@ function variantName(name: AttentionChoice): string {
 }
 
 /** Dispatches that say which variant they are, unless it was asked for by its name. */
-function named(
-  dispatches: readonly Dispatch[],
-  form: PanelForm | Lanes,
-  { variant }: AttentionAttrs,
-): readonly Dispatch[] {
-  if (variant !== "auto") return dispatches;
-  const name = form === 4 ? "quads" : form === 1 ? "rows" : form === PANEL_KERNELS ? "panels" : "products";
-  return ofVariant(variantName(name), dispatches);
+function named(dispatches: readonly Dispatch[], form: Form, { variant }: AttentionAttrs): readonly Dispatch[] {
+  return variant === "auto" ? ofVariant(variantName(choiceOf(form)), dispatches) : dispatches;
+}
+
+function choiceOf(form: Form): AttentionChoice {
+  if (typeof form === "number") return form === 4 ? "quads" : "rows";
+  if (isPanels(form)) return form === PANEL_KERNELS ? "panels" : "products";
+  return TILE_CHOICES.find((name) => TILE_FORMS[name] === form)!;
 }
 
 function sizesOf(

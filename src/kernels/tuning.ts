@@ -6,7 +6,10 @@ export interface MatmulChoice {
   readonly splits: number;
 }
 
-export const ATTENTION_CHOICES = ["rows", "quads", "panels", "products"] as const;
+export const ATTENTION_CHOICES = [
+  ...(["rows", "quads", "panels", "products"] as const),
+  ...(["tiles64", "tiles64-wide", "tiles32", "tiles32-wide"] as const),
+] as const;
 
 /** See the attributes of attention. */
 export type AttentionChoice = (typeof ATTENTION_CHOICES)[number];

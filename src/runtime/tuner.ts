@@ -3,6 +3,7 @@ import type { FloatDType } from "../core/dtype.ts";
 import { attentionOp } from "../kernels/attention.ts";
 import { attentionProducts } from "../kernels/attention-products.ts";
 import { quadsOf } from "../kernels/attention-rows.ts";
+import { TILE_CHOICES, tileForm } from "../kernels/attention-tiles.ts";
 import type { Product } from "../kernels/matmul/product.ts";
 import { defaultSplits, defaultVariant, fitVariant, matmulVariants, mayWin } from "../kernels/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
@@ -152,7 +153,8 @@ function attentionChoices(work: AttentionWork, traits: Traits): AttentionChoice[
   if (traits.software) return [...products, "panels"];
   const { can, worth } = quadsOf(work, traits);
   const rows: AttentionChoice[] = worth ? ["quads", "rows"] : can ? ["rows", "quads"] : ["rows"];
-  return [...rows, "panels", ...products];
+  const tiles = TILE_CHOICES.filter((name) => tileForm(name, work, traits));
+  return [...rows, "panels", ...products, ...tiles];
 }
 
 /** Measures contests one after another. What it gives depends on the clock and on nothing else. */
