@@ -1,6 +1,7 @@
 import { type FloatDType, isFloat, type NumericArray } from "../core/dtype.ts";
 import { adamwOp } from "../kernels/adamw.ts";
 import { attentionOp } from "../kernels/attention.ts";
+import { TILE_CHOICES, tileForm } from "../kernels/attention-tiles.ts";
 import { columnSumOp } from "../kernels/column-sum.ts";
 import { crossEntropyOp } from "../kernels/cross-entropy.ts";
 import { dropoutOp } from "../kernels/dropout.ts";
@@ -125,7 +126,22 @@ export function variantWorks(size: number, traits: Traits, type: FloatDType = "f
     work: `attention and gradient B${B} T${T} H${H}${suffix(type)}, ${variant}`,
     gradient: true,
   }));
-  return [...products, ...attentions];
+  return [...products, ...attentions, ...(traits.software ? [] : batchedAttentions(type, traits))];
+}
+
+/** What a GPU may choose for a training step of GPT-2, by itself and with its gradient. */
+function batchedAttentions(type: FloatDType, traits: Traits): OpWork[] {
+  const { T, C, H } = SHAPES[1]!;
+  const [B, slow] = [4, new Set<string>(["rows", "panels", "products"])];
+  const unfit = TILE_CHOICES.filter((name) => !tileForm(name, { D: C / H }, traits));
+  const variants = ATTENTION_CHOICES.filter((variant) => !slow.has(variant) && !unfit.some((name) => name === variant));
+  return variants.flatMap((variant) =>
+    [false, true].map((gradient) => ({
+      ...attentionWork(B, T, C, H, variant, type),
+      work: `attention${gradient ? " and gradient" : ""} B${B} T${T} H${H}${suffix(type)}, ${variant}`,
+      gradient,
+    })),
+  );
 }
 
 function allOf(type: FloatDType): ProductTypes {
