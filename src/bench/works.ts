@@ -1,7 +1,8 @@
 import { type FloatDType, isFloat, type NumericArray } from "../core/dtype.ts";
 import { adamwOp } from "../kernels/adamw.ts";
 import { attentionOp } from "../kernels/attention.ts";
-import { isMatrices, matricesFor } from "../kernels/attention-matrices.ts";
+import { matricesFor } from "../kernels/attention-matrices.ts";
+import { TILE_CHOICES, tileForm } from "../kernels/attention-tiles.ts";
 import { columnSumOp } from "../kernels/column-sum.ts";
 import { crossEntropyOp } from "../kernels/cross-entropy.ts";
 import { dropoutOp } from "../kernels/dropout.ts";
@@ -15,7 +16,6 @@ import { type MatmulAttrs, matmulOp } from "../kernels/matmul.ts";
 import { type AnyOp, f32 } from "../kernels/op.ts";
 import { packStep, STEP } from "../kernels/step.ts";
 import type { Traits } from "../kernels/traits.ts";
-import { ATTENTION_CHOICES } from "../kernels/tuning.ts";
 import { exactly, type Filled, type Inputs, ids, orderOf, positive, spread } from "./data.ts";
 import type { OpWork, Sample } from "./op-work.ts";
 
@@ -123,23 +123,28 @@ export function variantWorks(size: number, traits: Traits, type: FloatDType = "f
   const { B, T, C, H } = SHAPES[traits.software ? 0 : 1]!;
   // The widest and the narrowest product of a token, whose workgroups are few.
   const tokens = traits.software || type !== "f32" ? [] : TOKEN_SHAPES.flatMap(([n, k]) => tokenWorks(n, k, traits));
-  const matrices = matricesFor({ T, D: C / H, dtype: type }, traits);
-  const attentions = ATTENTION_CHOICES.filter((variant) => !isMatrices(variant)).map((variant) => ({
+  const attentions = (["rows", "quads", "panels", "products"] as const).map((variant) => ({
     ...attentionWork(B, T, C, H, variant, type),
     work: `attention and gradient B${B} T${T} H${H}${suffix(type)}, ${variant}`,
     gradient: true,
   }));
-  // Those of matrix units want more work than one sequence to tell them apart, and a look at each half.
-  const large = matrices.length === 0 ? [] : (["quads", ...matrices] as const);
-  const halves = large.flatMap((variant) => {
-    const work = attentionWork(4, T, C, H, variant, type);
-    const name = `B4 T${T} H${H}${suffix(type)}, ${variant}`;
-    return [
-      { ...work, work: `attention ${name}` },
-      { ...work, work: `attention and gradient ${name}`, gradient: true },
-    ];
-  });
-  return [...products, ...tokens, ...attentions, ...halves];
+  const batched = traits.software ? [] : batchedAttentions(type, traits);
+  return [...products, ...tokens, ...attentions, ...batched];
+}
+
+/** What a GPU may choose for a training step of GPT-2, by itself and with its gradient. */
+function batchedAttentions(type: FloatDType, traits: Traits): OpWork[] {
+  const { T, C, H } = SHAPES[1]!;
+  const [B, sizes] = [4, { T, D: C / H, dtype: type }];
+  const tiles = TILE_CHOICES.filter((name) => tileForm(name, sizes, traits));
+  const variants = ["quads", ...matricesFor(sizes, traits), ...tiles] as const;
+  return variants.flatMap((variant) =>
+    [false, true].map((gradient) => ({
+      ...attentionWork(B, T, C, H, variant, type),
+      work: `attention${gradient ? " and gradient" : ""} B${B} T${T} H${H}${suffix(type)}, ${variant}`,
+      gradient,
+    })),
+  );
 }
 
 /** Columns and K. */

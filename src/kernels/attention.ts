@@ -20,6 +20,7 @@ import {
   rowsForward,
 } from "./attention-rows.ts";
 import { type PanelForm, panelsScratch } from "./attention-slices.ts";
+import { TILE_CHOICES, TILE_FORMS, type TileForm, tileForm, tilesBackward, tilesForward } from "./attention-tiles.ts";
 import { wasmAttention, wasmAttentionBackward } from "./attention-wasm.ts";
 import { compiles, type Dispatch, ofVariant, type Scratch } from "./dispatch.ts";
 import {
@@ -47,7 +48,8 @@ export interface AttentionAttrs {
   readonly stream: number;
   /**
    * Which kernels: "rows" never store a score, and neither do "quads", where four invocations share a row (with subgroups and
-   * heads of a multiple of 16; else they are "rows"); "matrices" are for f16 on matrix units, in some forms (else "quads"); "panels" keep the scores of a few rows at a time, "products" do so and are
+   * heads of a multiple of 16; else they are "rows"); "tiles64" and the like take tiles of rows and keys through workgroup memory (heads of 16, 32
+   * and 64, where they fit it; else "quads"); "matrices" are for f16 on matrix units, in some forms (else "quads"); "panels" keep the scores of a few rows at a time, "products" do so and are
    * products of matrices like all others (packed sequences, and sizes that such products would be slow for, are "panels"); or what suits the adapter.
    */
   readonly variant: "auto" | AttentionChoice;
@@ -94,20 +96,12 @@ export const attentionOp = defineOp({
   scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
     const sizes = sizesOf("attention", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return typeof form === "object" ? { panels: panelsScratch(sizes, form, traits) } : {};
+    return isPanels(form) ? { panels: panelsScratch(sizes, form, traits) } : {};
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attention", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return named(
-      typeof form === "number"
-        ? rowsForward(sizes, form, traits)
-        : isMatrices(form)
-          ? matricesForward(sizes, form, traits)
-          : panelsForward(sizes, form, traits),
-      form,
-      attrs,
-    );
+    return named(forwardOf(form, sizes, traits), form, attrs);
   },
   wasm: (inputs, _outputs, attrs) => wasmAttention(sizesOf("attention", inputs, attrs)),
   vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
@@ -164,22 +158,14 @@ export const attentionBackwardOp = defineOp({
     const sizes = sizesOf("attentionBackward", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
     const rows = inputs.logSumExp.shape[0] ?? 0;
-    return typeof form === "object"
+    return isPanels(form)
       ? backwardScratch(sizes, form, traits)
       : { delta: { dtype: "f32", length: isMatrices(form) ? 2 * rows : rows } };
   },
   gpu: (inputs, _outputs, attrs, traits) => {
     const sizes = sizesOf("attentionBackward", inputs, attrs);
     const form = formOf(attrs, sizes, traits);
-    return named(
-      typeof form === "number"
-        ? rowsBackward(sizes, form, traits)
-        : isMatrices(form)
-          ? matricesBackward(sizes, form, traits)
-          : panelsBackward(sizes, form, traits),
-      form,
-      attrs,
-    );
+    return named(backwardOf(form, sizes, traits), form, attrs);
   },
   wasm: (inputs, _outputs, attrs) => wasmAttentionBackward(sizesOf("attentionBackward", inputs, attrs)),
   // five products over the lower triangle: scores, dp, dq, dk, dv
@@ -218,8 +204,15 @@ type Inputs<T> = {
   readonly starts?: T | undefined;
 };
 
-/** How the panels of scores are multiplied; where no score is kept, how many invocations share a row, or in which form matrices are multiplied. */
-type Form = PanelForm | Lanes | MatricesChoice;
+/**
+ * How the panels of scores are multiplied; where no score is kept, tiles, how many invocations share a row, or in which form matrices are
+ * multiplied.
+ */
+type Form = PanelForm | TileForm | Lanes | MatricesChoice;
+
+function isPanels(form: Form): form is PanelForm {
+  return typeof form === "object" && "products" in form;
+}
 
 function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): Form {
   const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
@@ -227,10 +220,26 @@ function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Trai
   const form = chosen ?? (traits.software ? "products" : quads.worth ? "quads" : "rows");
   const can = (name: AttentionChoice): boolean => compiles(variantName(name), traits);
   if (isMatrices(form) && matricesFor(sizes, traits).includes(form) && can(form)) return form;
-  if ((form === "quads" || isMatrices(form)) && quads.can && can("quads")) return 4;
-  if ((form === "quads" || form === "rows" || isMatrices(form)) && can("rows")) return 1;
+  const name = TILE_CHOICES.find((choice) => choice === form);
+  const tiles = name && can(name) && tileForm(name, sizes, traits);
+  if (tiles) return tiles;
+  const unfit = name !== undefined || isMatrices(form);
+  if ((form === "quads" || unfit) && quads.can && can("quads")) return 4;
+  if ((form === "quads" || form === "rows" || unfit) && can("rows")) return 1;
   const products = form === "products" && can("products") && !sizes.packed;
   return (products && attentionProducts(sizes, traits)) || PANEL_KERNELS;
+}
+
+function forwardOf(form: Form, sizes: AttentionSizes, traits: Traits): Dispatch[] {
+  if (typeof form === "number") return rowsForward(sizes, form, traits);
+  if (isMatrices(form)) return matricesForward(sizes, form, traits);
+  return isPanels(form) ? panelsForward(sizes, form, traits) : tilesForward(sizes, form, traits);
+}
+
+function backwardOf(form: Form, sizes: AttentionSizes, traits: Traits): Dispatch[] {
+  if (typeof form === "number") return rowsBackward(sizes, form, traits);
+  if (isMatrices(form)) return matricesBackward(sizes, form, traits);
+  return isPanels(form) ? panelsBackward(sizes, form, traits) : tilesBackward(sizes, form, traits);
 }
 
 /** What dispatches call it. */
@@ -240,9 +249,14 @@ function variantName(name: AttentionChoice): string {
 
 /** Dispatches that say which variant they are, unless it was asked for by its name. */
 function named(dispatches: readonly Dispatch[], form: Form, { variant }: AttentionAttrs): readonly Dispatch[] {
-  if (variant !== "auto") return dispatches;
-  const name = form === 4 ? "quads" : form === 1 ? "rows" : form === PANEL_KERNELS ? "panels" : "products";
-  return ofVariant(variantName(isMatrices(form) ? form : name), dispatches);
+  return variant === "auto" ? ofVariant(variantName(choiceOf(form)), dispatches) : dispatches;
+}
+
+function choiceOf(form: Form): AttentionChoice {
+  if (typeof form === "number") return form === 4 ? "quads" : "rows";
+  if (isMatrices(form)) return form;
+  if (isPanels(form)) return form === PANEL_KERNELS ? "panels" : "products";
+  return TILE_CHOICES.find((name) => TILE_FORMS[name] === form)!;
 }
 
 function sizesOf(

@@ -4,6 +4,7 @@ import { attentionOp } from "../kernels/attention.ts";
 import { matricesFor } from "../kernels/attention-matrices.ts";
 import { attentionProducts } from "../kernels/attention-products.ts";
 import { quadsOf } from "../kernels/attention-rows.ts";
+import { TILE_CHOICES, tileForm } from "../kernels/attention-tiles.ts";
 import { cyclesOf, mostSplits } from "../kernels/matmul/pace.ts";
 import type { Product } from "../kernels/matmul/product.ts";
 import {
@@ -185,7 +186,8 @@ function attentionChoices(work: AttentionWork, traits: Traits): AttentionChoice[
   if (traits.software) return [...products, "panels"];
   const { can, worth } = quadsOf(work, traits);
   const rows: AttentionChoice[] = worth ? ["quads", "rows"] : can ? ["rows", "quads"] : ["rows"];
-  return [...rows, ...matricesFor(work, traits), "panels", ...products];
+  const tiles = TILE_CHOICES.filter((name) => tileForm(name, work, traits));
+  return [...rows, ...matricesFor(work, traits), ...tiles, "panels", ...products];
 }
 
 /** Measures contests one after another. What it gives depends on the clock and on nothing else. */

@@ -3,6 +3,7 @@ import { drawInputs } from "../../src/autograd/cases.ts";
 import { relativeL2 } from "../../src/autograd/gradcheck.ts";
 import type { NumericArray } from "../../src/core/dtype.ts";
 import { type AttentionAttrs, attentionBackwardOp, attentionOp } from "../../src/kernels/attention.ts";
+import { TILE_CHOICES, tileForm } from "../../src/kernels/attention-tiles.ts";
 import { f32, type OpCase } from "../../src/kernels/op.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
 import { runOp } from "../../src/runtime/compare.ts";
@@ -113,6 +114,37 @@ describe("without a score in memory, in quads of a subgroup", () => {
   });
 });
 
+// Tiles have 64 queries, or keys (32 where memory is short), and 64 or 32 of the others: rows in one, at the edge of one, in several.
+describe.each(TILE_CHOICES)("without a score in memory, by %s", (variant) => {
+  const cases = [
+    attentionCase(1, 2, 32, [1]),
+    attentionCase(64, 1, 32, [64, 63, 33]),
+    attentionCase(150, 2, 32, [150, 65, 0]),
+    attentionCase(135, 1, 32, [135, 130], { dropout: 0.2 }),
+    packedCase([60, 1, 70, 19], 1, 32, 2),
+    packedCase([5, 1, 13, 2, 64, 60], 2, 32, 1, { dropout: 0.2 }),
+    attentionCase(24, 1, 32, [24], { scale: 6 }),
+  ];
+  const { inputs, attrs } = cases[2]!;
+  const halves: OpCase = { inputs: { ...inputs, qkv: { ...inputs.qkv!, dtype: "f16" } }, attrs: attrs! };
+  const options = { gpuCases: withVariant([...cases, halves], variant), traits: { maxGroupsPerDimension: 5 } };
+  checkOp({ ...attentionOp, cases: [] }, options);
+
+  test.each(testAdapters)("%s has the memory for it", async (adapter) => {
+    expect(tileForm(variant, { D: 32 }, traitsOf(await openTestGpu(adapter)))).toBeDefined();
+  });
+});
+
+// Software drivers have the memory for tiles of 32 of such heads, and take long to compile those of few invocations.
+describe("without a score in memory, by tiles of heads of 16 and 64", () => {
+  const cases = [
+    attentionCase(135, 2, 64, [135, 70], { dropout: 0.2 }),
+    packedCase([30, 1, 70], 1, 64, 1),
+    attentionCase(70, 2, 16, [70, 3]),
+  ];
+  checkOp({ ...attentionOp, cases: [] }, { gpuCases: withVariant(cases, "tiles32-wide") });
+});
+
 // A binding of 32 KiB has room for the panels of a few heads only: the others take their turn.
 describe("with panels in slices", () => {
   const cases = [
@@ -172,7 +204,7 @@ describe("with sequences that do not fit one binding", () => {
   const lengths = [32, 20, 7, 32, 1];
   const cases = [attentionCase(32, 1, 16, lengths), attentionCase(32, 1, 16, lengths, { dropout: 0.2 })];
   const small = { ...attentionOp, cases: [] };
-  for (const variant of ["panels", "rows", "quads", "products"] as const)
+  for (const variant of ["panels", "rows", "quads", "products", "tiles32-wide"] as const)
     checkOp(small, { gpuCases: withVariant(cases, variant), traits: { maxBindingBytes: 16384 } });
 });
 
@@ -194,7 +226,7 @@ describe.each(testAdapters)("%s", (adapter) => {
 });
 
 describe.each(testAdapters)("%s", (adapter) => {
-  test.each(["rows", "quads", "panels"] as const)(
+  test.each(["rows", "quads", "panels", "tiles32-wide"] as const)(
     "records end to end give what they give alone, %s",
     async (variant) => {
       const runtime = createGpuRuntime(await openTestGpu(adapter));

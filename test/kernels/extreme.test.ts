@@ -82,12 +82,13 @@ function crossEntropyExtreme(values: readonly number[], group: boolean): Extreme
   };
 }
 
-/** One head of 1 column whose keys are 1: the scores of every row are its query times the keys, here `values`. */
-function attentionExtreme(values: readonly number[], variant: string): Extreme {
+/** One head whose queries are such that the scores of every row are its keys' first column, here `values`; the others are 0. */
+function attentionExtreme(values: readonly number[], variant: string, columns = 1): Extreme {
   const T = values.length;
-  const qkv = values.flatMap((value, t) => [1, value, Math.sin(t)]);
+  const rest = Array<number>(columns - 1).fill(0);
+  const qkv = values.flatMap((value, t) => [Math.sqrt(columns), ...rest, value, ...rest, Math.sin(t), ...rest]);
   const check = {
-    inputs: { qkv: { ...f32([T, 3]), values: qkv }, lengths: { dtype: "u32", shape: [1], values: [T] } },
+    inputs: { qkv: { ...f32([T, 3 * columns]), values: qkv }, lengths: { dtype: "u32", shape: [1], values: [T] } },
     attrs: { batch: 1, heads: 1, variant },
   } as const;
   const rounding = EPS * Math.max(...values.map(Math.abs));
@@ -152,6 +153,10 @@ describe.each(testDrivers)("extreme inputs on %s", (adapter) => {
 
   test("attention in registers to scores with a mean of 1e4", async () => {
     await compare(attentionExtreme(ROWS["plus and minus 1e4"]!, "rows"), adapter);
+  });
+
+  test.each(rows)("attention by tiles to scores with %s", async (_, values) => {
+    await compare(attentionExtreme(values, "tiles32-wide", 16), adapter);
   });
 
   // a variance beyond float32 is beyond LayerNorm in float32

@@ -10,7 +10,7 @@ import { layOut, layOutTensors } from "../../src/runtime/layout.ts";
 import { trainingTape } from "../../src/train/step.ts";
 
 const wide = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 40, maxBufferBytes: 2 ** 40 };
-const VARIANTS = ["rows", "quads", "panels", "products"] as const;
+const VARIANTS = ["rows", "quads", "panels", "products", "tiles32"] as const;
 const adapters: readonly [string, Traits][] = [
   ["a GPU", wide],
   ["a software driver", { ...wide, software: true }],
