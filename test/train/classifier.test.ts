@@ -105,8 +105,8 @@ test("logits of a large vocabulary are never whole: 4,096 rows of GPT-2's go in 
   expect(rowsPerChunk(4096, 10_000_000)).toBe(64);
 });
 
-test("on a GPU rows of logits begin at multiples of 64 elements, and chunks are as large as a binding, up to 512 MiB", () => {
+test("on a GPU rows of logits begin at multiples of 64 elements, and chunks are as large as a binding, up to 320 MiB", () => {
   expect(logitsForm(DEFAULT_TRAITS)).toEqual({ alignment: 64, bytes: DEFAULT_TRAITS.maxBindingBytes });
-  expect(logitsForm({ software: false, maxBindingBytes: 2 ** 31 }).bytes).toBe(512 * 1024 * 1024);
+  expect(logitsForm({ software: false, maxBindingBytes: 2 ** 31 }).bytes).toBe(320 * 1024 * 1024);
   expect(logitsForm({ software: true, maxBindingBytes: 2 ** 31 })).toEqual({ alignment: 1, bytes: 64 * 1024 * 1024 });
 });
