@@ -88,7 +88,7 @@ export async function benchGenerate(
         ...ratesOf({ flops: 2 * weights * batch, halfFlops: 0, bytes: 4 * weights }, token, peak),
       });
       const shares = await sharesOfToken(runtime, config, batch, peak, token);
-      rows.push(...shares.map((row) => ({ ...common, ...row, work: `${named}: ${row.work}` })));
+      for (const row of shares) rows.push({ ...common, ...row, work: `${named}: ${row.work}` });
     }
     generator.dispose();
     return rows;

@@ -1,5 +1,6 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
+import { smallest } from "../core/extremes.ts";
 import { attentionOp } from "../kernels/attention.ts";
 import { matricesFor } from "../kernels/attention-matrices.ts";
 import { attentionProducts } from "../kernels/attention-products.ts";
@@ -166,7 +167,7 @@ function mostCycles(product: Product, fitting: readonly MatmulVariant[], traits:
   const least = fitting
     .filter((variant) => reckoned(product, variant, traits))
     .map((variant) => cyclesOf(product, variant, defaultSplits(product, variant, traits)));
-  return FAR * Math.min(...least);
+  return FAR * smallest(least);
 }
 
 /** K whole, as it is cut by default, and twice that, but for what by sizes alone costs much: how many units a GPU has is not known. */
