@@ -14,6 +14,7 @@ import { gradientNormOp } from "./gradient-norm.ts";
 import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "./layer-norm.ts";
 import { lossScalerOp } from "./loss-scaler.ts";
 import { matmulOp } from "./matmul.ts";
+import { normalizedMatmulOp } from "./normalized-matmul.ts";
 import type { AnyOp } from "./op.ts";
 import { sampleTokenOp } from "./sample-token.ts";
 import { scaleOp } from "./scale.ts";
@@ -45,6 +46,7 @@ export const OPS: readonly AnyOp[] = [
   layerNormParametersOp,
   lossScalerOp,
   matmulOp,
+  normalizedMatmulOp,
   sampleTokenOp,
   scaledFillOp,
   scaledSumOp,

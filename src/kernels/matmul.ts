@@ -40,7 +40,8 @@ export interface MatmulAttrs {
   readonly columns: number;
 }
 
-const DEFAULTS: MatmulAttrs = {
+/** a . b, as it suits the adapter. */
+export const PLAIN_MATMUL: MatmulAttrs = {
   transposeA: false,
   transposeB: false,
   variant: "auto",
@@ -64,7 +65,7 @@ export const matmulOp = defineOp({
   outputs: ["y"],
   halves: ["a", "b", "residual", "into"],
   updates: { y: "into" },
-  attrs: DEFAULTS,
+  attrs: PLAIN_MATMUL,
   shapes: ({ a, b, bias, residual, into }, attrs) => {
     expectFloat("matmul", "a", a, [-1, -1]);
     expectFloat("matmul", "b", b, [-1, -1]);

@@ -88,9 +88,8 @@ export function decodeTape(config: Gpt2Config, layout: ParameterLayout, shape: D
     : { tokens: tape.input("tokens", u32(B)), positions: tape.input("positions", u32(B)) };
   const table = sampling ? tape.state(decodeState("table", shape), tableType) : tape.input("table", tableType);
   const cache = declareCache(tape, config, shape);
-  const hidden = gpt2TrunkWith(config, parameters, given, (qkv, layer) =>
-    cachedAttention(qkv, given.positions, table, cache[layer]!),
-  );
+  const attend = (qkv: Value, layer: number): Value => cachedAttention(qkv, given.positions, table, cache[layer]!);
+  const hidden = gpt2TrunkWith(config, parameters, given, attend, { together: true });
   finish(tape, gpt2Logits(config, parameters, hidden), shape, mode, sampling);
   return tape;
 }

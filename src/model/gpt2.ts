@@ -6,7 +6,9 @@ import { dropout } from "../kernels/dropout.ts";
 import { embedding } from "../kernels/embedding.ts";
 import { gelu } from "../kernels/gelu.ts";
 import { layerNorm } from "../kernels/layer-norm.ts";
+import type { Activation } from "../kernels/matmul/kernel.ts";
 import { type MatmulOptions, matmul } from "../kernels/matmul.ts";
+import { normalizedMatmul } from "../kernels/normalized-matmul.ts";
 import type { TensorType, Value } from "../kernels/op.ts";
 import { STEP } from "../kernels/step.ts";
 import type { Gpt2Config } from "./config.ts";
@@ -86,9 +88,18 @@ export function gpt2Trunk(
   return trunk(config, parameters, inputs, attend, rates, drop, !training);
 }
 
-/** The trunk without dropout and with an attention of the caller's, such as one that has a cache. */
-export function gpt2TrunkWith(config: Gpt2Config, parameters: Parameters, inputs: TokenInputs, attend: Attend): Value {
-  return trunk(config, parameters, inputs, attend, NO_DROPOUT, (x) => x, true);
+/**
+ * The trunk without dropout and with an attention of the caller's, such as one that has a cache. `together`: LayerNorms are part of the
+ * products behind them, as few rows want it.
+ */
+export function gpt2TrunkWith(
+  config: Gpt2Config,
+  parameters: Parameters,
+  inputs: TokenInputs,
+  attend: Attend,
+  { together = false }: { readonly together?: boolean } = {},
+): Value {
+  return trunk(config, parameters, inputs, attend, NO_DROPOUT, (x) => x, true, together);
 }
 
 function trunk(
@@ -100,6 +111,7 @@ function trunk(
   drop: (x: Value, rate: number) => Value,
   /** Nothing will be differentiated: GELU's argument need not be kept. */
   forwardOnly: boolean,
+  together = false,
 ): Value {
   const get = (name: string): Value => {
     const value = parameters.views.get(name);
@@ -121,17 +133,25 @@ function trunk(
       epsilon: config.layerNormEpsilon,
       result: precision,
     });
+  /** linear(norm(x)). What LoRA adds wants norm(x) itself. */
+  const linearOfNorm = (x: Value, normName: string, name: string, activation: Activation = "linear"): Value => {
+    if (!together || parameters.lora || precision !== "f32")
+      return linear(norm(x, normName), name, { activation, result: precision });
+    const [shift, bias] = [`${normName}.bias`, `${name}.bias`].map((part) => parameters.views.get(part));
+    const attrs = { shift, bias, activation, epsilon: config.layerNormEpsilon };
+    return normalizedMatmul(x, get(`${normName}.weight`), get(`${name}.weight`), attrs);
+  };
   /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */
   const addProjection = (x: Value, y: Value, name: string): Value => {
     if (rates.residual === 0) return linear(y, name, { residual: x });
     return add(x, drop(linear(y, name, { result: "f32" }), rates.residual));
   };
 
-  const activated = (x: Value, name: string): Value => {
+  const activated = (x: Value, normName: string, name: string): Value => {
     const { activation } = config;
     // A correction of LoRA's goes before the activation.
-    if (forwardOnly && !parameters.lora) return linear(x, name, { activation, result: precision });
-    return gelu(linear(x, name), { approximate: activation === "gelu_new" ? "tanh" : "none" });
+    if (forwardOnly && !parameters.lora) return linearOfNorm(x, normName, name, activation);
+    return gelu(linearOfNorm(x, normName, name), { approximate: activation === "gelu_new" ? "tanh" : "none" });
   };
 
   const places = embedding(inputs.positions, get("wpe.weight"), { order: inputs.positionOrder });
@@ -140,9 +160,9 @@ function trunk(
   for (let layer = 0; layer < config.layers; layer++) {
     const block = `${BLOCK_PREFIX}${layer}`;
     x.recorder.section(block);
-    const qkv = linear(norm(x, `${block}.ln_1`), `${block}.attn.c_attn`);
+    const qkv = linearOfNorm(x, `${block}.ln_1`, `${block}.attn.c_attn`);
     x = addProjection(x, attend(qkv, layer), `${block}.attn.c_proj`);
-    x = addProjection(x, activated(norm(x, `${block}.ln_2`), `${block}.mlp.c_fc`), `${block}.mlp.c_proj`);
+    x = addProjection(x, activated(x, `${block}.ln_2`, `${block}.mlp.c_fc`), `${block}.mlp.c_proj`);
   }
   x.recorder.section("ln_f");
   return norm(x, "ln_f");

@@ -18,6 +18,7 @@ import {
   mayWin,
 } from "../kernels/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
+import { normalizedMatmulOp } from "../kernels/normalized-matmul.ts";
 import type { AnyOp, TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import {
@@ -99,8 +100,8 @@ export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
   const attentions = new Map<string, AttentionWork>();
   for (const tape of tapes) {
     for (const { op, inputs, outputs, attrs } of tape.nodes) {
-      if (is(op, matmulOp)) {
-        const { transposeA, transposeB } = attrs as Product;
+      if (is(op, matmulOp) || is(op, normalizedMatmulOp)) {
+        const { transposeA = false, transposeB = false } = attrs as Partial<Product>;
         const [M = 0, N = 0] = outputs.y!.shape;
         const types = { a: floatOf(inputs.a), b: floatOf(inputs.b), y: floatOf(outputs.y) };
         const product = { M, N, K: inputs.a!.shape[transposeA ? 0 : 1] ?? 0, transposeA, transposeB, types };

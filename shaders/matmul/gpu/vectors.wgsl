@@ -1,6 +1,7 @@
 // y = finish(a . b) for up to 8 rows of y a tile, as decoding has them: a workgroup makes ROWS (1 or 8) x 4 COLUMN_LANES of y, with
 // COLUMN_LANES invocations along the columns by K_LANES along K. Reading b is all the work there is, so neighbours read what lies side
-// by side in b, each element once, and many invocations read at a time. What the K_LANES have summed meets in workgroup memory. For GPUs.
+// by side in b, each element once, and many invocations read at a time. What the K_LANES have summed meets in workgroup memory. What becomes
+// of a on the way, plain_a.wgsl or normalized_a.wgsl say. For GPUs.
 
 // sums of K lane l, row r, column lane c at (l * ROWS + r) * COLUMN_LANES + c
 var<workgroup> sums: array<vec4f, K_LANES * ROWS * COLUMN_LANES>;
@@ -29,16 +30,17 @@ fn matmul(
   let many = row + 4u < u.M;
   var y0 = mat4x4f();
   var y1 = mat4x4f();
+  prepare(work.a, row, local);
   for (var k = work.k + lane.y * 4u; k < work.end; k += K_LANES * 4u) {
     let b0 = load_b(place_b0, k);
     if (ROWS == 1u) {
       // The other rows are not loaded: nobody asks for them.
-      y0[0] = add_product_row(y0[0], load_a(place_a0, k)[0], b0);
+      y0[0] = add_product_row(y0[0], prepared(load_a(place_a0, k), k, 0u)[0], b0);
       continue;
     }
-    y0 = add_product(y0, load_a(place_a0, k), b0);
+    y0 = add_product(y0, prepared(load_a(place_a0, k), k, 0u), b0);
     if (many) {
-      y1 = add_product(y1, load_a(place_a1, k), b0);
+      y1 = add_product(y1, prepared(load_a(place_a1, k), k, 4u), b0);
     }
   }
   let own = lane.y * ROWS * COLUMN_LANES + lane.x;

@@ -74,6 +74,7 @@ const VECTORS = {
   pace: 0.4,
   wing: "gpu",
   shader: "matmul/gpu/vectors",
+  library: ["matmul/block", "matmul/place", "matmul/gpu/plain_a"],
   invocations: 128,
   constants: {},
   workgroupBytes: 16384,
