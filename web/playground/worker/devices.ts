@@ -4,7 +4,6 @@ import { untuned, wasmDevice } from "../../../src/library/device.ts";
 import type { RuntimeOptions } from "../../../src/library/environment.ts";
 import { browserThreads, openGpu } from "../../../src/platform/browser.ts";
 import type { OpenRuntime } from "../../../src/run/session.ts";
-import { createGpuRuntime } from "../../../src/runtime/gpu.ts";
 import type { MemoryBudget } from "../../../src/train/fit.ts";
 import type { DeviceInfo, DeviceWish } from "../protocol.ts";
 
@@ -26,6 +25,8 @@ export async function chooseDevices(wish: DeviceWish): Promise<Devices> {
     return {
       info: { kind, name, threads: 1 },
       async open({ notice, losses } = {}) {
+        // Who has no GPU has no use for it.
+        const { createGpuRuntime } = await import("../../../src/runtime/gpu.ts");
         const gpu = await openGpu();
         const runtime = createGpuRuntime(gpu, {}, { notice, losses });
         return untuned({
