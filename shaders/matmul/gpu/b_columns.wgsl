@@ -6,8 +6,8 @@ fn place_b(start: u32, column: u32) -> vec4u {
   return (start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN) / 4u;
 }
 
-fn fetch_b(place: vec4u, k: u32) -> mat4x4<Component> {
+fn fetch_b(place: vec4u, k: u32) -> mat4x4<FetchedB> {
   let at = place + min(k, u.K - 1u) / 4u;
-  return transpose(mat4x4<Component>(taken_b(b[at.x]), taken_b(b[at.y]), taken_b(b[at.z]), taken_b(b[at.w])));
+  return transpose(mat4x4<FetchedB>(taken_b(b[at.x]), taken_b(b[at.y]), taken_b(b[at.z]), taken_b(b[at.w])));
 }
 

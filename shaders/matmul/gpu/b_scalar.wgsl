@@ -6,12 +6,12 @@ fn place_b(start: u32, column: u32) -> vec4u {
   return start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN;
 }
 
-fn fetch_b_row(place: vec4u, k: u32) -> vec4<Component> {
+fn fetch_b_row(place: vec4u, k: u32) -> vec4<FetchedB> {
   let at = place + min(k, u.K - 1u) * u.B_K;
-  return vec4<Component>(taken_b(b[at.x]), taken_b(b[at.y]), taken_b(b[at.z]), taken_b(b[at.w]));
+  return vec4<FetchedB>(taken_b(b[at.x]), taken_b(b[at.y]), taken_b(b[at.z]), taken_b(b[at.w]));
 }
 
-fn fetch_b(place: vec4u, k: u32) -> mat4x4<Component> {
-  return mat4x4<Component>(fetch_b_row(place, k), fetch_b_row(place, k + 1u), fetch_b_row(place, k + 2u), fetch_b_row(place, k + 3u));
+fn fetch_b(place: vec4u, k: u32) -> mat4x4<FetchedB> {
+  return mat4x4<FetchedB>(fetch_b_row(place, k), fetch_b_row(place, k + 1u), fetch_b_row(place, k + 2u), fetch_b_row(place, k + 3u));
 }
 

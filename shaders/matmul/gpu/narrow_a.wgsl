@@ -1,7 +1,4 @@
-// What one load brings of a, which is f32, for units that take f16: from 65520 on it is infinite, which WGSL leaves open.
-fn taken_a(x: A) -> TakenA {
-  var bits = 0x7c00u; // a variable, since no constant may be infinite
-  let infinity = TakenA(f16(unpack2x16float(bits).x));
-  return select(TakenA(x), select(infinity, -infinity, x < A()), abs(x) >= A(65520.0));
+// What is multiplied of a block of a, which is f32, on units that take f16.
+fn component_a(block: mat4x4f) -> mat4x4<f16> {
+  return mat4x4<f16>(narrow(block[0]), narrow(block[1]), narrow(block[2]), narrow(block[3]));
 }
-

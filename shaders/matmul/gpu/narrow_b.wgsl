@@ -1,7 +1,4 @@
-// What one load brings of b, which is f32, for units that take f16: from 65520 on it is infinite, which WGSL leaves open.
-fn taken_b(x: B) -> TakenB {
-  var bits = 0x7c00u; // a variable, since no constant may be infinite
-  let infinity = TakenB(f16(unpack2x16float(bits).x));
-  return select(TakenB(x), select(infinity, -infinity, x < B()), abs(x) >= B(65520.0));
+// What is multiplied of a block of b, which is f32, on units that take f16.
+fn component_b(block: mat4x4f) -> mat4x4<f16> {
+  return mat4x4<f16>(narrow(block[0]), narrow(block[1]), narrow(block[2]), narrow(block[3]));
 }
-

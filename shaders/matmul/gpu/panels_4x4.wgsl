@@ -20,11 +20,11 @@ fn matmul(
   }
   var places_a: array<vec4u, SHARE_A>;
   var places_b: array<vec4u, SHARE_B>;
-  var next_a: array<Held, SHARE_A>;
-  var next_b: array<Held, SHARE_B>;
+  var next_a: array<HeldA, SHARE_A>;
+  var next_b: array<HeldB, SHARE_B>;
   for (var i = 0u; i < SHARE_A; i++) { places_a[i] = place_a(work.a, row + (local + i * GROUP) / A_X % SIDE_A * 4u); }
   for (var i = 0u; i < SHARE_B; i++) { places_b[i] = place_b(work.b, column + (local + i * GROUP) / B_X % SIDE_B * 4u); }
-  // Once, where subgroups are as small as was expected; more of them than units have nothing to multiply.
+  // Once, where subgroups are as small as was expected. More of them than units multiply something that nobody stores.
   for (var first = 0u; first < UNITS; first += subgroups) {
     let unit = first + subgroup;
     let x = unit_row(unit);
@@ -45,78 +45,72 @@ fn matmul(
     var y31 = Sum();
     var y32 = Sum();
     var y33 = Sum();
+    var turn = 0u;
     for (var i = 0u; i < SHARE_A; i++) { next_a[i] = held_a(places_a[i], work.k + (local + i * GROUP) / A_Z % DEEP * 4u); }
     for (var i = 0u; i < SHARE_B; i++) { next_b[i] = held_b(places_b[i], work.k + (local + i * GROUP) / B_Z % DEEP * 4u); }
-    var turn = 0u;
+    for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local + i * GROUP, next_b[i]); }
+    for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local + i * GROUP, counted_a(next_a[i], local + i * GROUP, work.k, work.end)); }
+    workgroupBarrier();
     for (var start = work.k; start < work.end; start += DEPTH) {
-      // what is past the K of the work counts as zero
-      if (start + DEPTH > work.end) {
-        for (var i = 0u; i < SHARE_A; i++) { next_a[i] = counted_a(next_a[i], start + (local + i * GROUP) / A_Z % DEEP * 4u, work.end); }
-      }
-      if (STAGES == 1u) { workgroupBarrier(); }
-      for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local + i * GROUP, next_a[i]); }
-      for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local + i * GROUP, next_b[i]); }
-      workgroupBarrier();
+      // The next slab is asked for, this one multiplied; then the next one is put away: of the last, something of a and b once more.
       for (var i = 0u; i < SHARE_A; i++) { next_a[i] = held_a(places_a[i], start + DEPTH + (local + i * GROUP) / A_Z % DEEP * 4u); }
       for (var i = 0u; i < SHARE_B; i++) { next_b[i] = held_b(places_b[i], start + DEPTH + (local + i * GROUP) / B_Z % DEEP * 4u); }
-      if (unit < UNITS) {
-        // Never; but compilers ask for what is used behind a loop when the loop is over, and this is a use within it.
-        if (work.end == 0u) {
-          for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local, next_a[i]); }
-          for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local, next_b[i]); }
-        }
-        for (var k = 0u; k < STEPS; k += 2u) {
-          let a0 = left_at(turn, unit / UNITS_N, 0u, k);
-          let a1 = left_at(turn, unit / UNITS_N, 1u, k);
-          let a2 = left_at(turn, unit / UNITS_N, 2u, k);
-          let a3 = left_at(turn, unit / UNITS_N, 3u, k);
-          let b0 = right_at(turn, unit % UNITS_N, 0u, k);
-          y00 = subgroupMatrixMultiplyAccumulate(a0, b0, y00);
-          y10 = subgroupMatrixMultiplyAccumulate(a1, b0, y10);
-          y20 = subgroupMatrixMultiplyAccumulate(a2, b0, y20);
-          y30 = subgroupMatrixMultiplyAccumulate(a3, b0, y30);
-          let b1 = right_at(turn, unit % UNITS_N, 1u, k);
-          y01 = subgroupMatrixMultiplyAccumulate(a0, b1, y01);
-          y11 = subgroupMatrixMultiplyAccumulate(a1, b1, y11);
-          y21 = subgroupMatrixMultiplyAccumulate(a2, b1, y21);
-          y31 = subgroupMatrixMultiplyAccumulate(a3, b1, y31);
-          let b2 = right_at(turn, unit % UNITS_N, 2u, k);
-          y02 = subgroupMatrixMultiplyAccumulate(a0, b2, y02);
-          y12 = subgroupMatrixMultiplyAccumulate(a1, b2, y12);
-          y22 = subgroupMatrixMultiplyAccumulate(a2, b2, y22);
-          y32 = subgroupMatrixMultiplyAccumulate(a3, b2, y32);
-          let b3 = right_at(turn, unit % UNITS_N, 3u, k);
-          y03 = subgroupMatrixMultiplyAccumulate(a0, b3, y03);
-          y13 = subgroupMatrixMultiplyAccumulate(a1, b3, y13);
-          y23 = subgroupMatrixMultiplyAccumulate(a2, b3, y23);
-          y33 = subgroupMatrixMultiplyAccumulate(a3, b3, y33);
-          let c0 = left_at(turn, unit / UNITS_N, 0u, k + 1u);
-          let c1 = left_at(turn, unit / UNITS_N, 1u, k + 1u);
-          let c2 = left_at(turn, unit / UNITS_N, 2u, k + 1u);
-          let c3 = left_at(turn, unit / UNITS_N, 3u, k + 1u);
-          let d0 = right_at(turn, unit % UNITS_N, 0u, k + 1u);
-          y00 = subgroupMatrixMultiplyAccumulate(c0, d0, y00);
-          y10 = subgroupMatrixMultiplyAccumulate(c1, d0, y10);
-          y20 = subgroupMatrixMultiplyAccumulate(c2, d0, y20);
-          y30 = subgroupMatrixMultiplyAccumulate(c3, d0, y30);
-          let d1 = right_at(turn, unit % UNITS_N, 1u, k + 1u);
-          y01 = subgroupMatrixMultiplyAccumulate(c0, d1, y01);
-          y11 = subgroupMatrixMultiplyAccumulate(c1, d1, y11);
-          y21 = subgroupMatrixMultiplyAccumulate(c2, d1, y21);
-          y31 = subgroupMatrixMultiplyAccumulate(c3, d1, y31);
-          let d2 = right_at(turn, unit % UNITS_N, 2u, k + 1u);
-          y02 = subgroupMatrixMultiplyAccumulate(c0, d2, y02);
-          y12 = subgroupMatrixMultiplyAccumulate(c1, d2, y12);
-          y22 = subgroupMatrixMultiplyAccumulate(c2, d2, y22);
-          y32 = subgroupMatrixMultiplyAccumulate(c3, d2, y32);
-          let d3 = right_at(turn, unit % UNITS_N, 3u, k + 1u);
-          y03 = subgroupMatrixMultiplyAccumulate(c0, d3, y03);
-          y13 = subgroupMatrixMultiplyAccumulate(c1, d3, y13);
-          y23 = subgroupMatrixMultiplyAccumulate(c2, d3, y23);
-          y33 = subgroupMatrixMultiplyAccumulate(c3, d3, y33);
-        }
+      for (var k = 0u; k < STEPS; k += 2u) {
+        let a0 = left_at(turn, unit / UNITS_N, 0u, k);
+        let a1 = left_at(turn, unit / UNITS_N, 1u, k);
+        let a2 = left_at(turn, unit / UNITS_N, 2u, k);
+        let a3 = left_at(turn, unit / UNITS_N, 3u, k);
+        let b0 = right_at(turn, unit % UNITS_N, 0u, k);
+        y00 = subgroupMatrixMultiplyAccumulate(a0, b0, y00);
+        y10 = subgroupMatrixMultiplyAccumulate(a1, b0, y10);
+        y20 = subgroupMatrixMultiplyAccumulate(a2, b0, y20);
+        y30 = subgroupMatrixMultiplyAccumulate(a3, b0, y30);
+        let b1 = right_at(turn, unit % UNITS_N, 1u, k);
+        y01 = subgroupMatrixMultiplyAccumulate(a0, b1, y01);
+        y11 = subgroupMatrixMultiplyAccumulate(a1, b1, y11);
+        y21 = subgroupMatrixMultiplyAccumulate(a2, b1, y21);
+        y31 = subgroupMatrixMultiplyAccumulate(a3, b1, y31);
+        let b2 = right_at(turn, unit % UNITS_N, 2u, k);
+        y02 = subgroupMatrixMultiplyAccumulate(a0, b2, y02);
+        y12 = subgroupMatrixMultiplyAccumulate(a1, b2, y12);
+        y22 = subgroupMatrixMultiplyAccumulate(a2, b2, y22);
+        y32 = subgroupMatrixMultiplyAccumulate(a3, b2, y32);
+        let b3 = right_at(turn, unit % UNITS_N, 3u, k);
+        y03 = subgroupMatrixMultiplyAccumulate(a0, b3, y03);
+        y13 = subgroupMatrixMultiplyAccumulate(a1, b3, y13);
+        y23 = subgroupMatrixMultiplyAccumulate(a2, b3, y23);
+        y33 = subgroupMatrixMultiplyAccumulate(a3, b3, y33);
+        let c0 = left_at(turn, unit / UNITS_N, 0u, k + 1u);
+        let c1 = left_at(turn, unit / UNITS_N, 1u, k + 1u);
+        let c2 = left_at(turn, unit / UNITS_N, 2u, k + 1u);
+        let c3 = left_at(turn, unit / UNITS_N, 3u, k + 1u);
+        let d0 = right_at(turn, unit % UNITS_N, 0u, k + 1u);
+        y00 = subgroupMatrixMultiplyAccumulate(c0, d0, y00);
+        y10 = subgroupMatrixMultiplyAccumulate(c1, d0, y10);
+        y20 = subgroupMatrixMultiplyAccumulate(c2, d0, y20);
+        y30 = subgroupMatrixMultiplyAccumulate(c3, d0, y30);
+        let d1 = right_at(turn, unit % UNITS_N, 1u, k + 1u);
+        y01 = subgroupMatrixMultiplyAccumulate(c0, d1, y01);
+        y11 = subgroupMatrixMultiplyAccumulate(c1, d1, y11);
+        y21 = subgroupMatrixMultiplyAccumulate(c2, d1, y21);
+        y31 = subgroupMatrixMultiplyAccumulate(c3, d1, y31);
+        let d2 = right_at(turn, unit % UNITS_N, 2u, k + 1u);
+        y02 = subgroupMatrixMultiplyAccumulate(c0, d2, y02);
+        y12 = subgroupMatrixMultiplyAccumulate(c1, d2, y12);
+        y22 = subgroupMatrixMultiplyAccumulate(c2, d2, y22);
+        y32 = subgroupMatrixMultiplyAccumulate(c3, d2, y32);
+        let d3 = right_at(turn, unit % UNITS_N, 3u, k + 1u);
+        y03 = subgroupMatrixMultiplyAccumulate(c0, d3, y03);
+        y13 = subgroupMatrixMultiplyAccumulate(c1, d3, y13);
+        y23 = subgroupMatrixMultiplyAccumulate(c2, d3, y23);
+        y33 = subgroupMatrixMultiplyAccumulate(c3, d3, y33);
       }
+      if (STAGES == 1u) { workgroupBarrier(); }
       turn = (turn + 1u) % STAGES;
+      // b first: compilers ask for what is used behind a branch, as the end of K is, when they are behind it
+      for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local + i * GROUP, next_b[i]); }
+      for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local + i * GROUP, counted_a(next_a[i], local + i * GROUP, start + DEPTH, work.end)); }
+      workgroupBarrier();
     }
     put(y00, 0u, unit, vec2u(lane, lanes), work.y, row + x, column + z);
     put(y01, 1u, unit, vec2u(lane, lanes), work.y, row + x, column + z + MATRIX_N);

@@ -5,7 +5,7 @@ const BLOCKS_M = UNIT_M / 4u;
 var<workgroup> staged_a: array<array<Component, MATRIX_K * PITCH_A + EVEN_A>, STAGES * PANELS_A>;
 
 // Puts away block n of a's tile: block[j] = a(row + j, k to k + 3).
-fn stage_a(turn: u32, n: u32, next: Held) {
+fn stage_a(turn: u32, n: u32, next: HeldA) {
   let x = n / A_X % SIDE_A;
   let z = n / A_Z % DEEP;
   let block = block_a(next);

@@ -5,7 +5,7 @@ const BLOCKS_N = MATRIX_N / 4u;
 var<workgroup> staged_b: array<array<Component, MATRIX_N * PITCH_B>, STAGES * PANELS_B>;
 
 // Puts away block n of b's tile: block[j] = b(k + j, column to column + 3).
-fn stage_b(turn: u32, n: u32, next: Held) {
+fn stage_b(turn: u32, n: u32, next: HeldB) {
   let x = n / B_X % SIDE_B;
   let z = n / B_Z % DEEP;
   let block = block_b(next);

@@ -1,3 +1,4 @@
+import type { FloatDType } from "../../core/dtype.ts";
 import { type Binding, type Dispatch, read, type ShaderName, type Span, storedType, storeShader } from "../dispatch.ts";
 import type { Access } from "./access.ts";
 import type { ProductTypes } from "./product.ts";
@@ -50,8 +51,6 @@ export function endingOf(
   };
 }
 
-const HELD = { f16: "matmul/gpu/held_f16", f32: "matmul/gpu/held_f32" } as const;
-
 /** The pipeline of a product. */
 export function kernelOf(
   variant: MatmulVariant,
@@ -74,9 +73,9 @@ export function kernelOf(
       ...ending.store,
       access.y,
       ...ending.shaders,
-      ...takenBy(variant, types),
+      ...(component && variant.reads === "fetches" ? TAKEN : []),
       ...access.operands,
-      ...(variant.matrices?.from === "panels" ? [HELD[component ?? "f32"]] : []),
+      ...heldBy(variant, types),
       ...variant.library,
       ...matricesOf(variant, access),
       variant.shader,
@@ -93,7 +92,10 @@ export function kernelOf(
       ...ending.types,
       ...variant.types,
       ...(component
-        ? { TakenA: storedType(component, access.packA), TakenB: storedType(component, access.packB) }
+        ? {
+            ...{ FetchedA: fetchedAs(types.a, variant), TakenA: storedType(fetchedAs(types.a, variant), access.packA) },
+            ...{ FetchedB: fetchedAs(types.b, variant), TakenB: storedType(fetchedAs(types.b, variant), access.packB) },
+          }
         : {}),
     },
     sizes: {
@@ -106,14 +108,30 @@ export function kernelOf(
   };
 }
 
-/** How what is loaded becomes what is computed with, where the variant says what that is. */
-function takenBy(variant: MatmulVariant, { a, b }: ProductTypes): ShaderName[] {
+const TAKEN = ["matmul/gpu/take_a", "matmul/gpu/take_b"] as const;
+
+/**
+ * What blocks are while they are on their way: what is computed with, but that f32 is rounded for units that take f16 only when it has
+ * come, since who would round it at once would wait for it.
+ */
+function fetchedAs(stored: FloatDType, { types, matrices }: MatmulVariant): FloatDType {
+  const component = types?.Component ?? "f32";
+  return matrices && stored === "f32" ? "f32" : component;
+}
+
+/** How kernels of panels hold blocks, and how those become what is computed with. */
+function heldBy(variant: MatmulVariant, { a, b }: ProductTypes): ShaderName[] {
   const component = variant.types?.Component;
-  if (!component || variant.reads !== "fetches") return [];
-  const narrow = (type: string): boolean => type === "f32" && component === "f16";
+  if (!component || variant.matrices?.from !== "panels") return [];
+  const [fetchedA, fetchedB] = [fetchedAs(a, variant), fetchedAs(b, variant)];
+  const narrows = component === "f16" && (fetchedA === "f32" || fetchedB === "f32");
+  const how = component === "f16" ? "narrow" : "keep";
   return [
-    narrow(a) ? "matmul/gpu/narrow_a" : "matmul/gpu/take_a",
-    narrow(b) ? "matmul/gpu/narrow_b" : "matmul/gpu/take_b",
+    ...(narrows ? (["matmul/gpu/narrow"] as const) : []),
+    `matmul/gpu/held_a_${fetchedA}`,
+    ...(fetchedA === "f32" ? ([`matmul/gpu/${how}_a`] as const) : []),
+    `matmul/gpu/held_b_${fetchedB}`,
+    ...(fetchedB === "f32" ? ([`matmul/gpu/${how}_b`] as const) : []),
   ];
 }
 

@@ -115,7 +115,7 @@ const MATRICES = {
 const PANELS = {
   ...MATRICES,
   reads: "fetches",
-  library: ["matmul/block", "matmul/place", "matmul/gpu/ahead", "matmul/gpu/panels", "matmul/gpu/units"],
+  library: ["matmul/block", "matmul/place", "matmul/gpu/panels", "matmul/gpu/units"],
 } as const;
 
 const DIRECT = {

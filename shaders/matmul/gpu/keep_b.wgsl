@@ -1,0 +1,4 @@
+// What is multiplied of a block of b: as it was loaded. narrow_b.wgsl is for f32 on units that take f16.
+fn component_b(block: mat4x4f) -> mat4x4f {
+  return block;
+}
