@@ -63,21 +63,46 @@ describe("matrices of f32, 8 x 8 x 8", () => {
   checkOp(withoutCases, { gpuCases: cases("matrix2x2"), ...emulated(APPLE) });
 });
 
-/** One operand of each type: the one of f32 is rounded. */
-const mixed: OpCase = {
-  inputs: { a: f16([35, 36]), b: f32([36, 33]), into: f16([35, 33]) },
-  attrs: { variant: "matrix2x2", result: "f16" },
-};
+/** One operand of each type: the one of f32 is rounded. Plain, and as both gradients of a product of f16 whose result is f32 have them. */
+const mixed: OpCase[] = [
+  {
+    inputs: { a: f16([35, 36]), b: f32([36, 33]), into: f16([35, 33]) },
+    attrs: { variant: "matrix2x2", result: "f16" },
+  },
+  {
+    inputs: { a: f32([35, 37]), b: f16([33, 37]), into: f16([35, 33]) },
+    attrs: { variant: "matrix2x2", transposeB: true, result: "f16" },
+  },
+  {
+    inputs: { a: f16([36, 44]), b: f32([36, 40]), into: f32([44, 40]) },
+    attrs: { variant: "matrix2x2-turned", transposeA: true },
+  },
+];
+/** Rows longer than what counts of them, as the classifier's are: K and then M end within 4 neighbours, and y's columns do. */
+const wide: OpCase[] = [
+  {
+    inputs: { a: f16([35, 48]), b: f16([45, 36]), into: f32([35, 36]) },
+    attrs: { variant: "matrix2x2", columns: 45 },
+  },
+  {
+    inputs: { a: f16([36, 48]), b: f16([36, 40]), into: f32([45, 40]) },
+    attrs: { variant: "matrix2x2", transposeA: true, columns: 45 },
+  },
+  {
+    inputs: { a: f16([35, 36]), b: f16([45, 36]), into: f16([35, 48]) },
+    attrs: { variant: "matrix2x2", transposeB: true, width: 48, result: "f16" },
+  },
+];
 
 /** What f16 matrices hold in a workgroup leaves room for the emulation's sums in large tiles, too. */
 const halfCases: readonly (readonly [string, OpCase[], readonly SubgroupMatrix[]])[] = [
-  ["16 x 16 x 16", [...cases("matrix2x2"), mixed], NVIDIA],
-  ["8 x 16 x 16", cases("matrix2x2").slice(0, 1), INTEL],
+  ["16 x 16 x 16", [...cases("matrix2x2").map(inHalves), ...mixed, ...wide], NVIDIA],
+  ["8 x 16 x 16", cases("matrix2x2").slice(0, 1).map(inHalves), INTEL],
 ];
 for (const [name, wanted, matrices] of halfCases) {
   describe(`matrices of f16 and sums of f32, ${name}`, () => {
     checkOp(withoutCases, {
-      gpuCases: wanted.map((one) => (one === mixed ? one : inHalves(one))),
+      gpuCases: wanted,
       ...emulated(matrices),
     });
   });
