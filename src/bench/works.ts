@@ -182,7 +182,10 @@ export function blockWorks(traits: Traits, type: FloatDType = "f32"): OpWork[] {
     const fitting = matmulVariants.filter(
       (variant) => variant.wing === "gpu" && !variant.rowsAlone && fitVariant(variant, { ...product, types }, traits),
     );
-    return ["auto", ...fitting.map(({ name }) => name)].map((variant) => ({
+    // Beside matrix units all else is many times slower.
+    const onUnits = fitting.filter(({ matrices }) => matrices);
+    const names = (onUnits.length > 0 ? onUnits : fitting).map(({ name }) => name);
+    return ["auto", ...names].map((variant) => ({
       ...matmulWork(m, n, k, { ...attrs, variant }, types),
       work: `matmul block ${what} ${m} ${n} ${k}${suffix(type)}, ${variant}`,
     }));
