@@ -14,7 +14,12 @@ interface Form {
    */
   readonly reads: "elements" | "copies" | "tensors";
   /** Units of 16 rows that a workgroup holds at most, a subgroup each, and rows that stream by at a time. */
-  readonly parts: Readonly<Record<Entry, { readonly units: number; readonly tile: number }>>;
+  readonly parts: Readonly<Record<Entry, Part>>;
+}
+
+interface Part {
+  readonly units: number;
+  readonly tile: number;
 }
 
 const FOUR_SHORT = { units: 4, tile: 16 };
@@ -67,43 +72,38 @@ export function matricesFor(sizes: Sizes, traits: Traits): MatricesChoice[] {
   return Object.keys(FORMS)
     .filter(isMatrices)
     .filter((name) => {
-      const { parts } = FORMS[name];
-      const units = ENTRIES.map((entry) => unitsOf(entry, FORMS[name], D, traits));
-      // with fewer units a wide one is another's like
-      return name === "matrices-wide"
-        ? ENTRIES.some((entry, i) => units[i]! > 4 && units[i] === parts[entry].units) && units.every((n) => n > 0)
-        : units.every((n) => n > 0);
+      const units = ENTRIES.map((entry) => partOf(entry, FORMS[name], D, traits).units);
+      // a wide one whose workgroups are no larger is another's like
+      return units.every((n) => n > 0) && (name !== "matrices-wide" || units.some((n) => n > FOUR_SHORT.units));
     });
 }
 
 const ENTRIES = ["forward", "backward_queries", "backward_keys"] as const;
 
-/** As many units as workgroup memory has room for; 0 where for none. */
-function unitsOf(entry: Entry, form: Form, D: number, traits: Traits): number {
-  let { units } = form.parts[entry];
-  while (units * LANES > traits.maxInvocations || bytesOf(entry, form, units, D) > traits.maxWorkgroupBytes)
-    units = Math.floor(units / 2);
-  return units;
+/** What workgroup memory has room for: shorter tiles, then fewer units; 0 of them where there is none. */
+function partOf(entry: Entry, form: Form, D: number, traits: Traits): Part {
+  let { units, tile } = form.parts[entry];
+  const fits = (): boolean => bytesOf(entry, form, { units, tile }, D) <= traits.maxWorkgroupBytes;
+  if (!fits()) tile = SIDE;
+  while (units > 0 && !(fits() && units * LANES <= traits.maxInvocations)) units = Math.floor(units / 2);
+  return { units, tile };
 }
 
 /** Bytes of a matrix in workgroup memory, with what is between its rows. */
 const WHOLE_BYTES = SIDE * 20 * 4;
 const HALF_BYTES = SIDE * 24 * 2;
 
-/** 0 without units. */
-function bytesOf(entry: Entry, form: Form, units: number, D: number): number {
-  const { tile } = form.parts[entry];
-  const steps = tile / SIDE;
+function bytesOf(entry: Entry, { reads }: Form, { units, tile }: Part, D: number): number {
   const whole = entry === "forward" ? 1 : 2;
   const half = entry === "backward_keys" ? 2 : 1;
   const words = units * (tile + SIDE) + 1;
-  const held = units * steps * (whole * WHOLE_BYTES + half * HALF_BYTES);
-  return units === 0 ? 0 : held + stagedOf(entry, form, D) * HALF_BYTES + 4 * words;
+  const held = units * (tile / SIDE) * (whole * WHOLE_BYTES + half * HALF_BYTES);
+  return held + stagedOf(reads, tile, D) * HALF_BYTES + 4 * words;
 }
 
 /** Matrices of what streams by: two tensors, two tiles of each. */
-function stagedOf(entry: Entry, { reads, parts }: Form, D: number): number {
-  return reads === "tensors" ? 1 : 4 * (parts[entry].tile / SIDE) * (D / SIDE);
+function stagedOf(reads: Form["reads"], tile: number, D: number): number {
+  return reads === "tensors" ? 1 : 4 * (tile / SIDE) * (D / SIDE);
 }
 
 export function matricesForward(sizes: AttentionSizes, choice: MatricesChoice, traits: Traits): Dispatch[] {
@@ -151,8 +151,7 @@ function kernel(
   traits: Traits,
 ): Omit<Dispatch, "bind"> {
   const { T, H, D, scale, dropped, stream } = sizes;
-  const units = unitsOf(entry, form, D, traits);
-  const { tile } = form.parts[entry];
+  const { units, tile } = partOf(entry, form, D, traits);
   const subgroupSize = pinnedLanes(traits);
   const elements = form.reads === "elements";
   return {
@@ -172,7 +171,7 @@ function kernel(
     constants: { DROPS: Number(dropped > 0) },
     sizes: {
       ...{ D, WORKGROUP: units * LANES, UNITS: units, TILE: tile },
-      ...{ STAGED: Number(form.reads !== "tensors"), MATRICES_STAGED: stagedOf(entry, form, D) },
+      ...{ STAGED: Number(form.reads !== "tensors"), MATRICES_STAGED: stagedOf(form.reads, tile, D) },
     },
     ...(subgroupSize ? { subgroupSize } : {}),
     grid: gridOf(stretch.length * H * Math.ceil(T / (units * SIDE)), traits),

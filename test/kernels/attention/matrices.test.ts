@@ -1,12 +1,17 @@
-import { describe } from "vitest";
+import { describe, expect, test } from "vitest";
+import { traceOp } from "../../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { attentionOp } from "../../../src/kernels/attention.ts";
+import { matricesFor } from "../../../src/kernels/attention-matrices.ts";
 import { f16, type OpCase } from "../../../src/kernels/op.ts";
 import { packStep, STEP } from "../../../src/kernels/step.ts";
-import type { Traits } from "../../../src/kernels/traits.ts";
-import { traitsOf } from "../../../src/runtime/gpu.ts";
+import { DEFAULT_TRAITS, type Traits } from "../../../src/kernels/traits.ts";
+import { shaderSource } from "../../../src/kernels/wgsl.ts";
+import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";
+import { layOut } from "../../../src/runtime/layout.ts";
 import { withAttentionMatrices } from "../../support/attention-matrices.ts";
 import { checkOp } from "../../support/check.ts";
+import { openNullGpu } from "../../support/null-gpu.ts";
 
 const MATRIX = { componentType: "f16", resultComponentType: "f32", M: 16, N: 16, K: 16 };
 
@@ -52,23 +57,87 @@ function sum(values: readonly number[]): number {
 }
 
 const withoutCases = { ...attentionOp, cases: [] };
-const variants = ["matrices", "matrices-wide", "matrices-copied", "matrices-direct"] as const;
 
-describe.each(variants)("on matrix units, %s", (variant) => {
-  checkOp(withoutCases, {
-    gpuCases: [
-      attentionCase(75, 2, 16, [75, 40], { variant }),
-      attentionCase(133, 1, 32, [133, 5], { variant, dropout: 0.2 }),
-      attentionCase(90, 1, 16, [0, 0], {
-        variant,
-        records: [
-          [30, 1, 13, 40, 6],
-          [2, 88],
-        ],
-        dropout: 0.2,
-      }),
-      attentionCase(90, 2, 16, [0], { variant, records: [[30, 1, 13, 40, 6]] }),
-    ],
-    ...emulated({ maxGroupsPerDimension: 5 }),
+// Edges: T no multiple of 16 nor of a tile, padding within and of whole units, keys of records before a tile; grids fold.
+describe("on matrix units", () => {
+  const gpuCases = [
+    attentionCase(75, 2, 16, [75, 40]),
+    attentionCase(133, 1, 16, [133, 5], { dropout: 0.2 }),
+    attentionCase(90, 1, 16, [0, 0], {
+      records: [
+        [30, 1, 13, 40, 6],
+        [2, 88],
+      ],
+      dropout: 0.2,
+    }),
+    attentionCase(16, 1, 16, [16, 0]),
+    attentionCase(17, 1, 48, [17]),
+    // scores of some 100, so that rows outgrow their sums
+    attentionCase(100, 1, 16, [100], { scale: 10 }),
+    // not as many rows as a matrix has: rows of quads
+    attentionCase(15, 1, 16, [15]),
+  ];
+  checkOp(withoutCases, { gpuCases, ...emulated({ maxGroupsPerDimension: 5 }) });
+});
+
+describe.each(["matrices-wide", "matrices-copied", "matrices-direct"])("on matrix units, %s", (variant) => {
+  const gpuCases = [
+    attentionCase(133, 1, 32, [133, 5], { variant, dropout: 0.2 }),
+    attentionCase(90, 1, 32, [0], { variant, records: [[30, 1, 13, 40, 6]] }),
+  ];
+  checkOp(withoutCases, { gpuCases, ...emulated() });
+});
+
+// A binding of 16 KiB has room for two sequences.
+describe("on matrix units, with sequences that do not fit one binding", () => {
+  const cases = [attentionCase(32, 1, 16, [32, 20, 7, 32, 1], { dropout: 0.2 })];
+  checkOp(withoutCases, { gpuCases: cases, ...emulated({ maxBindingBytes: 16384 }) });
+});
+
+describe("where attention is on matrix units", () => {
+  const traits: Traits = {
+    ...DEFAULT_TRAITS,
+    f16: true,
+    subgroups: true,
+    subgroupMinSize: 32,
+    subgroupMaxSize: 32,
+    subgroupMatrices: [MATRIX],
+    maxWorkgroupBytes: 49152,
+  };
+  const sizes = { T: 1024, D: 64, dtype: "f16" } as const;
+
+  test("heads of whole matrices in f16, in all forms that workgroup memory has room for", () => {
+    const all = ["matrices", "matrices-wide", "matrices-copied", "matrices-direct"];
+    expect(matricesFor(sizes, traits)).toEqual(all);
+    expect(matricesFor(sizes, { ...traits, maxWorkgroupBytes: 32768 })).toEqual(all);
+    expect(matricesFor(sizes, { ...traits, maxWorkgroupBytes: 16384 })).toEqual(["matrices-direct"]);
+    expect(matricesFor({ ...sizes, D: 128 }, traits)).toEqual(all);
+    expect(matricesFor({ ...sizes, T: 15 }, traits)).toEqual([]);
+    expect(matricesFor({ ...sizes, D: 72 }, traits)).toEqual([]);
+    expect(matricesFor({ ...sizes, dtype: "f32" }, traits)).toEqual([]);
   });
+
+  test("not with subgroups that are too large, or without quads or the matrices", () => {
+    expect(matricesFor(sizes, { ...traits, subgroupMaxSize: 64 })).toEqual([]);
+    expect(matricesFor(sizes, { ...traits, subgroupMaxSize: 64, subgroupSizeControl: true })).toHaveLength(4);
+    expect(matricesFor(sizes, { ...traits, subgroupMinSize: 64, subgroupMaxSize: 64 })).toEqual([]);
+    expect(matricesFor(sizes, { ...traits, quads: false })).toEqual([]);
+    expect(matricesFor(sizes, { ...traits, subgroupMatrices: [{ ...MATRIX, N: 8 }] })).toEqual([]);
+  });
+});
+
+test("the compiler accepts every form as it is", async () => {
+  const gpu = await openNullGpu();
+  const traits: Traits = { ...traitsOf(gpu), subgroupMatrices: [MATRIX] };
+  const runtime = createGpuRuntime(gpu, traits);
+  for (const D of [16, 64, 128]) {
+    for (const variant of matricesFor({ T: 64, D, dtype: "f16" }, traits)) {
+      const { tape } = traceOp(attentionOp, attentionCase(64, 1, D, [64], { variant, dropout: 0.2 }));
+      const sources = layOut(tape, traits).dispatches.map(({ dispatch }) => shaderSource(dispatch));
+      expect(sources.filter((source) => source.includes("subgroupMatrixMultiplyAccumulate"))).toHaveLength(3);
+      await runtime.compile(tape);
+    }
+  }
+  runtime.close();
+  gpu.close();
 });
