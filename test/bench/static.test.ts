@@ -113,7 +113,7 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
       expect(products.length).toBeGreaterThan(5);
       for (const kernel of products) {
         expect(kernel.slab!.loadsAhead, nameOf(kernel)).toBe(true);
-        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(0.85);
+        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(0.82);
       }
     },
   );
