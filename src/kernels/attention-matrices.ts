@@ -92,13 +92,14 @@ function partOf(entry: Entry, form: Form, D: number, traits: Traits): Part {
 /** Bytes of a matrix in workgroup memory, with what is between its rows. */
 const WHOLE_BYTES = SIDE * 20 * 4;
 const HALF_BYTES = SIDE * 24 * 2;
+const STAGED_BYTES = SIDE * 25 * 2;
 
 function bytesOf(entry: Entry, { reads }: Form, { units, tile }: Part, D: number): number {
   const whole = entry === "forward" ? 1 : 2;
   const half = entry === "backward_keys" ? 2 : 1;
   const words = units * (tile + SIDE) + 1;
   const held = units * (tile / SIDE) * (whole * WHOLE_BYTES + half * HALF_BYTES);
-  return held + stagedOf(reads, tile, D) * HALF_BYTES + 4 * words;
+  return held + stagedOf(reads, tile, D) * STAGED_BYTES + 4 * words;
 }
 
 /** Matrices of what streams by: two tensors, two tiles of each. */

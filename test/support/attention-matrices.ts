@@ -18,11 +18,6 @@ function emulated(code: string, lanes: number): string {
   if (!code.includes(EXTENSION) || !code.includes("alias Left = subgroup_matrix_left<f16, 16, 16>;")) return code;
   const place = (name: string, index: string | undefined, at: string): string =>
     `${SOURCES.indexOf(name as "qkv")}u, ${index ?? "0u"}, ${at}`;
-  console.log(
-    "emulated",
-    code.match(/fn (forward|backward_\w+)/)?.[0],
-    code.match(/const (UNITS|TILE|STAGED|D): u32 = .*/g)?.join(" "),
-  );
   const rewritten = code
     .replace(EXTENSION, "")
     .replace(/alias Left = .*;/, "struct Left { source: u32, matrix: u32, at: u32, stride: u32 }")

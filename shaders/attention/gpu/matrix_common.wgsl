@@ -16,11 +16,13 @@ const STEPS = TILE / SIDE;
 // From row to row in workgroup memory: eight rows of four neighbours lie in 32 banks, and rows begin at multiples of 16 bytes.
 const PITCH = 20u;
 const HALF_PITCH = 24u;
+// and from matrix to matrix of what streams by, so that four beside each other lie in 32 banks, too
+const STAGED_CELLS = SIDE * HALF_PITCH + SIDE;
 
 // An array a matrix, so that compilers see how it is aligned: a place in one large array is checked against its end.
 var<workgroup> scores: array<array<f32, SIDE * PITCH>, UNITS * STEPS>;
 // Of what streams by, two tensors and two tiles each, the one that is used and the next; one matrix where nothing is staged.
-var<workgroup> staged: array<array<f16, SIDE * HALF_PITCH>, MATRICES_STAGED>;
+var<workgroup> staged: array<array<f16, STAGED_CELLS>, MATRICES_STAGED>;
 // which of 16 keys a row keeps
 var<workgroup> drawn: array<u32, UNITS * TILE>;
 // what is multiplied next, in f16: probabilities, or ds

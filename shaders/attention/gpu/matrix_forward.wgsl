@@ -88,13 +88,20 @@ fn forward(
   let own_at = q_at(place, within(nominal));
   let unit_at = q_at(place, within(held));
   let q0 = held_a(own_at, unit_at, 3u * u.H * D, 0u, unit, local);
-  let q1 = held_a(own_at, unit_at, 3u * u.H * D, 1u % BLOCKS, unit, local);
-  let q2 = held_a(own_at, unit_at, 3u * u.H * D, 2u % BLOCKS, unit, local);
-  let q3 = held_a(own_at, unit_at, 3u * u.H * D, 3u % BLOCKS, unit, local);
-  let q4 = held_a(own_at, unit_at, 3u * u.H * D, 4u % BLOCKS, unit, local);
-  let q5 = held_a(own_at, unit_at, 3u * u.H * D, 5u % BLOCKS, unit, local);
-  let q6 = held_a(own_at, unit_at, 3u * u.H * D, 6u % BLOCKS, unit, local);
-  let q7 = held_a(own_at, unit_at, 3u * u.H * D, 7u % BLOCKS, unit, local);
+  var q1: Left;
+  if (BLOCKS > 1u) { q1 = held_a(own_at, unit_at, 3u * u.H * D, 1u % BLOCKS, unit, local); }
+  var q2: Left;
+  if (BLOCKS > 2u) { q2 = held_a(own_at, unit_at, 3u * u.H * D, 2u % BLOCKS, unit, local); }
+  var q3: Left;
+  if (BLOCKS > 3u) { q3 = held_a(own_at, unit_at, 3u * u.H * D, 3u % BLOCKS, unit, local); }
+  var q4: Left;
+  if (BLOCKS > 4u) { q4 = held_a(own_at, unit_at, 3u * u.H * D, 4u % BLOCKS, unit, local); }
+  var q5: Left;
+  if (BLOCKS > 5u) { q5 = held_a(own_at, unit_at, 3u * u.H * D, 5u % BLOCKS, unit, local); }
+  var q6: Left;
+  if (BLOCKS > 6u) { q6 = held_a(own_at, unit_at, 3u * u.H * D, 6u % BLOCKS, unit, local); }
+  var q7: Left;
+  if (BLOCKS > 7u) { q7 = held_a(own_at, unit_at, 3u * u.H * D, 7u % BLOCKS, unit, local); }
   var o0 = Sum();
   var o1 = Sum();
   var o2 = Sum();
@@ -112,7 +119,6 @@ fn forward(
   workgroupBarrier();
   var turn = 0u;
   for (var start = begin; start < end; start += TILE) {
-    let ahead = fetch(place, start + TILE, local);
     let seen = wanted && start < held + SIDE;
     if (seen) {
       for (var n = 0u; n < STEPS; n++) {
@@ -135,8 +141,9 @@ fn forward(
         drawn[x] = kept_16(row_at(place, i), start / 8u + 2u * (x % STEPS));
       }
     }
+    // asked for before the scores are worked on, put after
+    let ahead = fetch(place, start + TILE, local);
     workgroupBarrier();
-    if (start + TILE < end) { stage(place, 1u - turn, start + TILE, unit, local, ahead); }
     var shrink = vec2f(1.0);
     let scored = nominal < length && start < nominal + SIDE;
     for (var h = 0u; h < 2u; h++) {
@@ -171,6 +178,7 @@ fn forward(
         }
       }
     }
+    if (start + TILE < end) { stage(place, 1u - turn, start + TILE, unit, local, ahead); }
     // a barrier, too
     if (workgroupUniformLoad(&outgrown) == start + 1u) {
       o0 = shrunk(o0, unit, local, shrink);

@@ -87,21 +87,35 @@ fn backward_keys(
   let own_v = v_at(place, within(nominal));
   let unit_v = v_at(place, within(held));
   let k0 = held_a(own_k, unit_k, 3u * u.H * D, 0u, unit, local);
-  let k1 = held_a(own_k, unit_k, 3u * u.H * D, 1u % BLOCKS, unit, local);
-  let k2 = held_a(own_k, unit_k, 3u * u.H * D, 2u % BLOCKS, unit, local);
-  let k3 = held_a(own_k, unit_k, 3u * u.H * D, 3u % BLOCKS, unit, local);
-  let k4 = held_a(own_k, unit_k, 3u * u.H * D, 4u % BLOCKS, unit, local);
-  let k5 = held_a(own_k, unit_k, 3u * u.H * D, 5u % BLOCKS, unit, local);
-  let k6 = held_a(own_k, unit_k, 3u * u.H * D, 6u % BLOCKS, unit, local);
-  let k7 = held_a(own_k, unit_k, 3u * u.H * D, 7u % BLOCKS, unit, local);
+  var k1: Left;
+  if (BLOCKS > 1u) { k1 = held_a(own_k, unit_k, 3u * u.H * D, 1u % BLOCKS, unit, local); }
+  var k2: Left;
+  if (BLOCKS > 2u) { k2 = held_a(own_k, unit_k, 3u * u.H * D, 2u % BLOCKS, unit, local); }
+  var k3: Left;
+  if (BLOCKS > 3u) { k3 = held_a(own_k, unit_k, 3u * u.H * D, 3u % BLOCKS, unit, local); }
+  var k4: Left;
+  if (BLOCKS > 4u) { k4 = held_a(own_k, unit_k, 3u * u.H * D, 4u % BLOCKS, unit, local); }
+  var k5: Left;
+  if (BLOCKS > 5u) { k5 = held_a(own_k, unit_k, 3u * u.H * D, 5u % BLOCKS, unit, local); }
+  var k6: Left;
+  if (BLOCKS > 6u) { k6 = held_a(own_k, unit_k, 3u * u.H * D, 6u % BLOCKS, unit, local); }
+  var k7: Left;
+  if (BLOCKS > 7u) { k7 = held_a(own_k, unit_k, 3u * u.H * D, 7u % BLOCKS, unit, local); }
   let v0 = held_b(own_v, unit_v, 3u * u.H * D, 0u, unit, local);
-  let v1 = held_b(own_v, unit_v, 3u * u.H * D, 1u % BLOCKS, unit, local);
-  let v2 = held_b(own_v, unit_v, 3u * u.H * D, 2u % BLOCKS, unit, local);
-  let v3 = held_b(own_v, unit_v, 3u * u.H * D, 3u % BLOCKS, unit, local);
-  let v4 = held_b(own_v, unit_v, 3u * u.H * D, 4u % BLOCKS, unit, local);
-  let v5 = held_b(own_v, unit_v, 3u * u.H * D, 5u % BLOCKS, unit, local);
-  let v6 = held_b(own_v, unit_v, 3u * u.H * D, 6u % BLOCKS, unit, local);
-  let v7 = held_b(own_v, unit_v, 3u * u.H * D, 7u % BLOCKS, unit, local);
+  var v1: Left;
+  if (BLOCKS > 1u) { v1 = held_b(own_v, unit_v, 3u * u.H * D, 1u % BLOCKS, unit, local); }
+  var v2: Left;
+  if (BLOCKS > 2u) { v2 = held_b(own_v, unit_v, 3u * u.H * D, 2u % BLOCKS, unit, local); }
+  var v3: Left;
+  if (BLOCKS > 3u) { v3 = held_b(own_v, unit_v, 3u * u.H * D, 3u % BLOCKS, unit, local); }
+  var v4: Left;
+  if (BLOCKS > 4u) { v4 = held_b(own_v, unit_v, 3u * u.H * D, 4u % BLOCKS, unit, local); }
+  var v5: Left;
+  if (BLOCKS > 5u) { v5 = held_b(own_v, unit_v, 3u * u.H * D, 5u % BLOCKS, unit, local); }
+  var v6: Left;
+  if (BLOCKS > 6u) { v6 = held_b(own_v, unit_v, 3u * u.H * D, 6u % BLOCKS, unit, local); }
+  var v7: Left;
+  if (BLOCKS > 7u) { v7 = held_b(own_v, unit_v, 3u * u.H * D, 7u % BLOCKS, unit, local); }
   var dk0 = Sum();
   var dk1 = Sum();
   var dk2 = Sum();
@@ -128,7 +142,6 @@ fn backward_keys(
   var turn = 0u;
   for (var start = place.first; start < length; start += TILE) {
     if (first_key(place.b, start) >= place.end) { break; }
-    let ahead = fetch(place, start + TILE, local);
     let seen = wanted && start + TILE > held;
     if (seen) {
       for (var n = 0u; n < STEPS; n++) {
@@ -161,8 +174,9 @@ fn backward_keys(
         drawn[x] = kept_16(row_at(place, i), (place.first + x / TILE * SIDE) / 8u);
       }
     }
+    // asked for before the scores are worked on, put after
+    let ahead = fetch(place, start + TILE, local);
     workgroupBarrier();
-    if (start + TILE < length) { stage(place, 1u - turn, start + TILE, unit, local, ahead); }
     if (nominal < length && start + TILE > nominal) {
       for (var n = 0u; n < STEPS; n++) {
         let i = columns_from(within(start + n * SIDE), local);
@@ -199,6 +213,7 @@ fn backward_keys(
         }
       }
     }
+    if (start + TILE < length) { stage(place, 1u - turn, start + TILE, unit, local, ahead); }
     workgroupBarrier();
     if (seen) {
       for (var n = 0u; n < STEPS; n++) {

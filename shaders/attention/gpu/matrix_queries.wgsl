@@ -78,21 +78,35 @@ fn backward_queries(
   let own_y = y_at(place, within(nominal));
   let unit_y = y_at(place, within(held));
   let q0 = held_a(own_q, unit_q, 3u * u.H * D, 0u, unit, local);
-  let q1 = held_a(own_q, unit_q, 3u * u.H * D, 1u % BLOCKS, unit, local);
-  let q2 = held_a(own_q, unit_q, 3u * u.H * D, 2u % BLOCKS, unit, local);
-  let q3 = held_a(own_q, unit_q, 3u * u.H * D, 3u % BLOCKS, unit, local);
-  let q4 = held_a(own_q, unit_q, 3u * u.H * D, 4u % BLOCKS, unit, local);
-  let q5 = held_a(own_q, unit_q, 3u * u.H * D, 5u % BLOCKS, unit, local);
-  let q6 = held_a(own_q, unit_q, 3u * u.H * D, 6u % BLOCKS, unit, local);
-  let q7 = held_a(own_q, unit_q, 3u * u.H * D, 7u % BLOCKS, unit, local);
+  var q1: Left;
+  if (BLOCKS > 1u) { q1 = held_a(own_q, unit_q, 3u * u.H * D, 1u % BLOCKS, unit, local); }
+  var q2: Left;
+  if (BLOCKS > 2u) { q2 = held_a(own_q, unit_q, 3u * u.H * D, 2u % BLOCKS, unit, local); }
+  var q3: Left;
+  if (BLOCKS > 3u) { q3 = held_a(own_q, unit_q, 3u * u.H * D, 3u % BLOCKS, unit, local); }
+  var q4: Left;
+  if (BLOCKS > 4u) { q4 = held_a(own_q, unit_q, 3u * u.H * D, 4u % BLOCKS, unit, local); }
+  var q5: Left;
+  if (BLOCKS > 5u) { q5 = held_a(own_q, unit_q, 3u * u.H * D, 5u % BLOCKS, unit, local); }
+  var q6: Left;
+  if (BLOCKS > 6u) { q6 = held_a(own_q, unit_q, 3u * u.H * D, 6u % BLOCKS, unit, local); }
+  var q7: Left;
+  if (BLOCKS > 7u) { q7 = held_a(own_q, unit_q, 3u * u.H * D, 7u % BLOCKS, unit, local); }
   let g0 = held_b(own_y, unit_y, u.H * D, 0u, unit, local);
-  let g1 = held_b(own_y, unit_y, u.H * D, 1u % BLOCKS, unit, local);
-  let g2 = held_b(own_y, unit_y, u.H * D, 2u % BLOCKS, unit, local);
-  let g3 = held_b(own_y, unit_y, u.H * D, 3u % BLOCKS, unit, local);
-  let g4 = held_b(own_y, unit_y, u.H * D, 4u % BLOCKS, unit, local);
-  let g5 = held_b(own_y, unit_y, u.H * D, 5u % BLOCKS, unit, local);
-  let g6 = held_b(own_y, unit_y, u.H * D, 6u % BLOCKS, unit, local);
-  let g7 = held_b(own_y, unit_y, u.H * D, 7u % BLOCKS, unit, local);
+  var g1: Left;
+  if (BLOCKS > 1u) { g1 = held_b(own_y, unit_y, u.H * D, 1u % BLOCKS, unit, local); }
+  var g2: Left;
+  if (BLOCKS > 2u) { g2 = held_b(own_y, unit_y, u.H * D, 2u % BLOCKS, unit, local); }
+  var g3: Left;
+  if (BLOCKS > 3u) { g3 = held_b(own_y, unit_y, u.H * D, 3u % BLOCKS, unit, local); }
+  var g4: Left;
+  if (BLOCKS > 4u) { g4 = held_b(own_y, unit_y, u.H * D, 4u % BLOCKS, unit, local); }
+  var g5: Left;
+  if (BLOCKS > 5u) { g5 = held_b(own_y, unit_y, u.H * D, 5u % BLOCKS, unit, local); }
+  var g6: Left;
+  if (BLOCKS > 6u) { g6 = held_b(own_y, unit_y, u.H * D, 6u % BLOCKS, unit, local); }
+  var g7: Left;
+  if (BLOCKS > 7u) { g7 = held_b(own_y, unit_y, u.H * D, 7u % BLOCKS, unit, local); }
   var dq0 = Sum();
   var dq1 = Sum();
   var dq2 = Sum();
@@ -125,7 +139,6 @@ fn backward_queries(
   workgroupBarrier();
   var turn = 0u;
   for (var start = begin; start < end; start += TILE) {
-    let ahead = fetch(place, start + TILE, local);
     let seen = wanted && start < held + SIDE;
     if (seen) {
       for (var n = 0u; n < STEPS; n++) {
@@ -158,8 +171,9 @@ fn backward_queries(
         drawn[x] = kept_16(row_at(place, i), start / 8u + 2u * (x % STEPS));
       }
     }
+    // asked for before the scores are worked on, put after
+    let ahead = fetch(place, start + TILE, local);
     workgroupBarrier();
-    if (start + TILE < end) { stage(place, 1u - turn, start + TILE, unit, local, ahead); }
     if (nominal < length && start < nominal + SIDE) {
       for (var h = 0u; h < 2u; h++) {
         let i = within(nominal) + row + 8u * h;
@@ -181,6 +195,7 @@ fn backward_queries(
         }
       }
     }
+    if (start + TILE < end) { stage(place, 1u - turn, start + TILE, unit, local, ahead); }
     workgroupBarrier();
     if (seen) {
       for (var n = 0u; n < STEPS; n++) {
