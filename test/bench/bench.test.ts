@@ -77,7 +77,9 @@ describe.each(testAdapters.slice(0, 1))("on %s", (adapter) => {
     const [row, ...shares] = await benchGenerate(createGpuRuntime(await openTestGpu(adapter)), tiny, PEAK, effort);
     expect(row?.failed).toBeUndefined();
     expect(row?.tokens_per_s).toBeGreaterThan(0);
-    expect(shares.map(({ work }) => work.split(": ")[1])).toEqual(expect.arrayContaining(["matmul", "cachedAttention"]));
+    expect(shares.map(({ work }) => work.split(": ")[1])).toEqual(
+      expect.arrayContaining(["matmul", "cachedAttention"]),
+    );
   });
 });
 
