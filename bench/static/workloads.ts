@@ -1,7 +1,11 @@
 /** What GPT-2 124M does, as tapes: a training step of 4 x 1024 tokens, and a token of decoding. */
+import { traceOp } from "../../src/autograd/gradcheck.ts";
 import type { Tape } from "../../src/autograd/tape.ts";
 import type { FloatDType } from "../../src/core/dtype.ts";
+import { attentionOp } from "../../src/kernels/attention.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
+import { f16 } from "../../src/kernels/op.ts";
+import { STEP } from "../../src/kernels/step.ts";
 import type { Traits } from "../../src/kernels/traits.ts";
 import { GPT2_PRESETS } from "../../src/model/config.ts";
 import { decodeTape } from "../../src/model/decode.ts";
@@ -28,6 +32,11 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "step f16", tape: (traits) => stepTape(traits, "f16", 0) },
   { name: "step f16 dropout", tape: (traits) => stepTape(traits, "f16", RATE) },
   { name: "token", tape: tokenTape },
+  // Forms that --tune may choose; matrix units only. Their names have "f16", since that is what they are for.
+  ...(["matrices", "matrices-wide", "matrices-copied"] as const).map((variant) => ({
+    name: `attention ${variant} f16 dropout`,
+    tape: () => attentionTape(variant),
+  })),
 ];
 
 const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
@@ -45,6 +54,18 @@ function stepTape(traits: Traits, precision: FloatDType, rate: number): Tape {
 function tokenTape(): Tape {
   const config = GPT2_PRESETS.gpt2;
   return decodeTape(config, layoutParameters(config), { rows: 1, places: CONTEXT, settings: SETTINGS }, "sample");
+}
+
+function attentionTape(variant: string): Tape {
+  const { heads, width } = GPT2_PRESETS.gpt2;
+  return traceOp(attentionOp, {
+    inputs: {
+      qkv: f16([BATCH * CONTEXT, 3 * width]),
+      lengths: { dtype: "u32", shape: [BATCH], values: Array<number>(BATCH).fill(CONTEXT) },
+      step: STEP,
+    },
+    attrs: { batch: BATCH, heads, dropout: RATE, variant },
+  }).tape;
 }
 
 /** What a plan has to do, counted. */

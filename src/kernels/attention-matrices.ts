@@ -85,7 +85,9 @@ function partOf(entry: Entry, form: Form, D: number, traits: Traits): Part {
   let { units, tile } = form.parts[entry];
   const fits = (): boolean => bytesOf(entry, form, { units, tile }, D) <= traits.maxWorkgroupBytes;
   if (!fits()) tile = SIDE;
-  while (units > 0 && !(fits() && units * LANES <= traits.maxInvocations)) units = Math.floor(units / 2);
+  // WebGPU wants workgroups of a multiple of what a subgroup has at most.
+  const whole = (): boolean => units * LANES <= traits.maxInvocations && (units * LANES) % traits.subgroupMaxSize === 0;
+  while (units > 0 && !(fits() && whole())) units = Math.floor(units / 2);
   return { units, tile };
 }
 

@@ -13,6 +13,8 @@ const LANES = 2u;
 const SIDE = 16u;
 const BLOCKS = D / SIDE;
 const STEPS = TILE / SIDE;
+// so often all of a workgroup draw for a tile
+const DRAWS = UNITS * TILE * 2u / WORKGROUP;
 // From row to row in workgroup memory: eight rows of four neighbours lie in 32 banks, and rows begin at multiples of 16 bytes.
 const PITCH = 20u;
 const HALF_PITCH = 24u;
@@ -52,9 +54,11 @@ fn staged_at(turn: u32, tensor: u32, n: u32, b: u32) -> u32 {
   return ((turn * 2u + tensor) * STEPS + n) * BLOCKS + b;
 }
 
-// Bit j: whether the row keeps key 8 oct + j, of 16.
-fn kept_16(row: u32, oct: u32) -> u32 {
-  return kept_bits(row, oct) | (kept_bits(row, oct + 1u) << 8u);
+// Whether a row keeps keys 8 oct + 0 .. 15, as the word-th of `drawn`: neighbours draw eight each.
+fn draw(word: u32, row: u32, oct: u32, local: u32) {
+  let own = kept_bits(row, oct + local % 2u) << (local % 2u * 8u);
+  let pair = own | quadSwapX(own);
+  if (local % 2u == 0u) { drawn[word] = pair; }
 }
 
 // which of its unit's rows an invocation takes; the other is 8 further

@@ -169,9 +169,10 @@ fn backward_keys(
       }
     }
     if (DROPS) {
-      for (var x = local; x < UNITS * TILE; x += WORKGROUP) {
-        let i = within(start + x % TILE / SIDE * SIDE) + x % SIDE;
-        drawn[x] = kept_16(row_at(place, i), (place.first + x / TILE * SIDE) / 8u);
+      for (var d = 0u; d < DRAWS; d++) {
+        let word = (local + d * WORKGROUP) / 2u;
+        let i = within(start + word % TILE / SIDE * SIDE) + word % SIDE;
+        draw(word, row_at(place, i), (place.first + word / TILE * SIDE) / 8u, local);
       }
     }
     // asked for before the scores are worked on, put after

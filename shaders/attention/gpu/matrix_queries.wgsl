@@ -166,9 +166,10 @@ fn backward_queries(
       }
     }
     if (DROPS) {
-      for (var x = local; x < UNITS * TILE; x += WORKGROUP) {
-        let i = within(place.first + x / TILE * SIDE) + x / STEPS % SIDE;
-        drawn[x] = kept_16(row_at(place, i), start / 8u + 2u * (x % STEPS));
+      for (var d = 0u; d < DRAWS; d++) {
+        let word = (local + d * WORKGROUP) / 2u;
+        let i = within(place.first + word / TILE * SIDE) + word / STEPS % SIDE;
+        draw(word, row_at(place, i), start / 8u + 2u * (word % STEPS), local);
       }
     }
     // asked for before the scores are worked on, put after

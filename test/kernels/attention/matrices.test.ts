@@ -126,16 +126,20 @@ describe("where attention is on matrix units", () => {
 
 test("the compiler accepts every form as it is", async () => {
   const gpu = await openNullGpu();
-  const traits: Traits = { ...traitsOf(gpu), subgroupMatrices: [MATRIX] };
+  const sizes = { subgroupMinSize: 32, subgroupMaxSize: 32, subgroupSizeControl: true };
+  const traits: Traits = { ...traitsOf(gpu), ...sizes, subgroupMatrices: [MATRIX] };
+  let compiled = 0;
   const runtime = createGpuRuntime(gpu, traits);
-  for (const D of [16, 64, 128]) {
+  for (const D of [16, 32, 64, 128]) {
     for (const variant of matricesFor({ T: 64, D, dtype: "f16" }, traits)) {
       const { tape } = traceOp(attentionOp, attentionCase(64, 1, D, [64], { variant, dropout: 0.2 }));
       const sources = layOut(tape, traits).dispatches.map(({ dispatch }) => shaderSource(dispatch));
       expect(sources.filter((source) => source.includes("subgroupMatrixMultiplyAccumulate"))).toHaveLength(3);
       await runtime.compile(tape);
+      compiled++;
     }
   }
+  expect(compiled).toBe(8);
   runtime.close();
   gpu.close();
 });
