@@ -153,7 +153,8 @@ function evaluationOf({ best, ...entry }: EvaluationEntry): LogHistoryEntry {
   return withoutInfinities(entry);
 }
 
-function summaryOf(
+/** `steps`: those of the process that ended; `latest`: as it was last logged. */
+export function summaryOf(
   plan: TrainerStatePlan,
   { step, train_loss, train_runtime }: RunSummary,
   steps: number,
@@ -185,7 +186,7 @@ function bestOf(history: readonly LogHistoryEntry[]): { step: number; eval_loss:
 }
 
 /** `log_history` holds numbers only, and JSON no number that is not finite. */
-function withoutInfinities<T extends { readonly step: number }>(entry: T): LogHistoryEntry {
+export function withoutInfinities<T extends { readonly step: number }>(entry: T): LogHistoryEntry {
   const numbers = Object.entries(entry).filter(([, value]) => typeof value === "number");
   return {
     ...Object.fromEntries(numbers.map(([name, value]) => [name, Number.isFinite(value) ? value : null])),

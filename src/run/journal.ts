@@ -6,8 +6,9 @@ import {
   createTrainerStateRecorder,
   formatTrainerState,
   type LogHistoryEntry,
+  type TrainerPlace,
+  type TrainerState,
   type TrainerStatePlan,
-  type TrainerStateRecorder,
 } from "../report/trainer-state.ts";
 import type { Folder } from "../storage/folder.ts";
 import { exists, readText } from "../storage/read.ts";
@@ -25,32 +26,63 @@ export interface Writer {
 
 export interface Journal extends RunRecorder {
   /** What a checkpoint of this moment says as trainer_state.json. */
-  readonly trainerState: TrainerStateRecorder["state"];
+  trainerState(place: TrainerPlace): Promise<TrainerState>;
+}
+
+export interface JournalOptions {
+  /** The `log_history` of the checkpoint that the run goes on from. */
+  readonly restored?: readonly LogHistoryEntry[];
+  /** False: nothing of the log is in memory; see `RunOptions`. */
+  readonly holdsLog?: boolean | undefined;
 }
 
 /**
- * Listens to a run and writes all its files. `restored`: the `log_history` of the checkpoint that it goes on from.
- * A file that cannot be written never ends a run: `warn` hears of it once, and the next event tries again.
+ * Listens to a run and writes all its files. A file that cannot be written never ends a run: `warn` hears of it once, and the next
+ * event tries again.
  */
 export function createJournal(
   folder: Folder,
   writer: Writer,
   plan: TrainerStatePlan,
   warn: (message: string) => void,
-  restored: readonly LogHistoryEntry[] = [],
+  { restored = [], holdsLog = true }: JournalOptions = {},
 ): Journal {
-  const recorder = createTrainerStateRecorder(plan, restored);
+  const { trainerState, ...held } = holdsLog ? heldState(plan, restored) : writtenState(folder, plan, warn);
+  const report = (): RunListener => reportListener(folder, writer.name, () => linesIn(folder));
   const files = [
-    forgiving(
-      REPORT_FILE,
-      reportListener(folder, writer.name, () => earlierLines(folder)),
-      warn,
-    ),
+    ...(holdsLog ? [forgiving(REPORT_FILE, report(), warn)] : []),
     forgiving(METRICS_FILE, metricsListener(folder), warn),
     forgiving(TENSORBOARD_FOLDER, tensorBoardListener(folder, writer), warn),
-    forgiving(TRAINER_STATE_FILE, trainerStateListener(folder, recorder), warn),
+    forgiving(TRAINER_STATE_FILE, trainerStateListener(folder, trainerState), warn),
   ];
-  return { ...listeners([recorder, ...files]), trainerState: recorder.state };
+  return { ...listeners([held, ...files]), trainerState };
+}
+
+type StateKeeper = RunListener & Pick<Journal, "trainerState">;
+
+function heldState(plan: TrainerStatePlan, restored: readonly LogHistoryEntry[]): StateKeeper {
+  const { state, ...recorder } = createTrainerStateRecorder(plan, restored);
+  return { ...recorder, trainerState: async (place) => state(place) };
+}
+
+/** Out of the run's log, which has a line by the time that others want it. */
+function writtenState(folder: Folder, plan: TrainerStatePlan, warn: (message: string) => void): StateKeeper {
+  let bestModelCheckpoint: string | undefined;
+  const refused = once((message) => warn(`${TRAINER_STATE_FILE} is without a history, the run goes on: ${message}`));
+  return {
+    async trainerState(place) {
+      bestModelCheckpoint = place.bestModelCheckpoint ?? bestModelCheckpoint;
+      let lines: readonly RunLine[] = [];
+      try {
+        lines = await linesIn(folder);
+      } catch (error) {
+        refused(error);
+      }
+      // Others need not load it.
+      const { stateOfLines } = await import("../report/state-of-lines.ts");
+      return stateOfLines(plan, { ...place, bestModelCheckpoint }, lines);
+    },
+  };
 }
 
 /** `run.json` and a line of `metrics.jsonl` for each event; where the run goes on, void lines are dropped first. */
@@ -82,21 +114,21 @@ export function tensorBoardListener(folder: Folder, { host, process }: Writer, n
 }
 
 /** The state of the whole run, once it ends. */
-function trainerStateListener(folder: Folder, recorder: TrainerStateRecorder): RunListener {
+function trainerStateListener(folder: Folder, trainerState: Journal["trainerState"]): RunListener {
   let place = { epoch: 0, tokens: 0 };
   return {
     logged(entry) {
       place = { epoch: entry.epoch, tokens: entry.num_input_tokens_seen };
     },
     async ended({ step }) {
-      const state = recorder.state({ step, ...place });
+      const state = await trainerState({ step, ...place });
       await folder.replace(TRAINER_STATE_FILE, formatTrainerState(state));
     },
   };
 }
 
-/** What the processes before this one wrote; read before this one adds to it. */
-async function earlierLines(folder: Folder): Promise<RunLine[]> {
+/** What the run has logged so far, by the processes before this one, too. */
+async function linesIn(folder: Folder): Promise<RunLine[]> {
   if (!(await exists(folder, METRICS_FILE))) return [];
   return parseLines(await readText(folder, METRICS_FILE), METRICS_FILE).lines;
 }
@@ -109,18 +141,14 @@ async function newestIn(events: Folder): Promise<number> {
 
 /** A listener whose failures are told, once for each way to fail, and otherwise passed over. */
 function forgiving(name: string, listener: RunListener, warn: (message: string) => void): RunListener {
-  const told = new Set<string>();
+  const refused = once((message) => warn(`${name} could not be written, the run goes on: ${message}`));
   const guard =
     <T>(call: ((event: T) => void | Promise<void>) | undefined) =>
     async (event: T): Promise<void> => {
       try {
         await call?.(event);
       } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        const { message } = error;
-        if (told.has(message)) return;
-        told.add(message);
-        warn(`${name} could not be written, the run goes on: ${message}`);
+        refused(error);
       }
     };
   return {
@@ -130,5 +158,17 @@ function forgiving(name: string, listener: RunListener, warn: (message: string) 
     sampled: guard(listener.sampled),
     noticed: guard(listener.noticed),
     ended: guard(listener.ended),
+  };
+}
+
+/** Has each message of what a person can mend told once; throws anything else. */
+function once(tell: (message: string) => void): (error: unknown) => void {
+  const told = new Set<string>();
+  return (error) => {
+    if (!(error instanceof UserError)) throw error;
+    const { message } = error;
+    if (told.has(message)) return;
+    told.add(message);
+    tell(message);
   };
 }

@@ -43,17 +43,20 @@ export interface RecorderOptions {
   readonly listener: Required<RunListener>;
   /** What was said of the device that was lost before, where this session goes on for it. */
   readonly lost: string | undefined;
+  /** As `RunOptions` has it. */
+  readonly holdsLog?: boolean | undefined;
 }
 
 export async function createRecorder(
   session: Session,
   plan: TrainPlan,
-  { folder, checkpoint, writer, version, listener, lost }: RecorderOptions,
+  { folder, checkpoint, writer, version, listener, lost, holdsLog = true }: RecorderOptions,
 ): Promise<Recorder> {
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
   const restored = checkpoint && (await stateOf(checkpoint));
-  const history = checkpoint ? logHistoryOf(await checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
+  const history =
+    checkpoint && holdsLog ? logHistoryOf(await checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
   const best = createBestKeeper(settings.earlyStoppingThreshold, restored);
   const spikes = createSpikeDetector(settings.spikeThreshold, restored?.spikes);
   const first = checkpoint?.step ?? 0;
@@ -71,7 +74,7 @@ export async function createRecorder(
       nonEmbeddingParameters: parameterCount(config) - (config.vocabSize + config.contextLength) * config.width,
     },
     say,
-    history,
+    { restored: history, holdsLog },
   );
   const told = listeners([journal, listener]);
   await told.started(describe(session, plan, version, first));
@@ -95,6 +98,7 @@ export async function createRecorder(
       const { step, epoch, tokens } = state;
       const bestStep = state.best?.step;
       const bestModelCheckpoint = bestStep === undefined ? undefined : folder.folder(checkpointName(bestStep)).path;
+      const trainerState = await journal.trainerState({ step, epoch, tokens, bestModelCheckpoint });
       try {
         const path = await saveCheckpoint(
           folder,
@@ -102,7 +106,7 @@ export async function createRecorder(
           [
             ...resultFiles(session.runtime, layout, modelOf(plan)),
             optimizerFile(session.runtime, layout, step, options.precision),
-            jsonFile(TRAINER_STATE_FILE, journal.trainerState({ step, epoch, tokens, bestModelCheckpoint })),
+            jsonFile(TRAINER_STATE_FILE, trainerState),
             jsonFile(SETTINGS_FILE, plan.recorded),
             jsonFile(STATE_FILE, runStateToJson(state)),
           ],

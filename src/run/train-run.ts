@@ -65,6 +65,11 @@ export interface RunOptions {
   readonly version?: string;
   /** Who writes, as TensorBoard's files are named; the run's name is that of its folder by default. */
   readonly writer?: (folder: Folder) => Writer;
+  /**
+   * False for a process whose memory must not grow with the run's log, such as a page's worker: `trainer_state.json` is made out of
+   * `metrics.jsonl`, which is read for each, and no `report.html` is written. By default the log is in memory, too.
+   */
+  readonly holdsLog?: boolean;
 }
 
 /** What became of a run. */
@@ -249,6 +254,7 @@ async function withHome(
           lost,
           version: options.version,
           writer: options.writer?.(folder),
+          holdsLog: options.holdsLog,
           begun(made) {
             recorder = made;
           },
@@ -344,6 +350,7 @@ export interface Sitting {
   /** Of the program. */
   readonly version?: string | undefined;
   readonly writer?: Writer | undefined;
+  readonly holdsLog?: boolean | undefined;
   /** Given who tells the run's files of it. */
   readonly begun?: (recorder: Pick<Recorder, "broken">) => void;
 }
@@ -352,7 +359,7 @@ export interface Sitting {
 export async function trainSession(
   session: Session,
   plan: TrainPlan,
-  { folder, lock, checkpoint, lost, version = "unknown", writer, begun }: Sitting,
+  { folder, lock, checkpoint, lost, version = "unknown", writer, holdsLog, begun }: Sitting,
   { told, stop, enter, team = ALONE_TEAM }: Pick<Course, "told" | "stop" | "enter"> & Partial<Course>,
 ): Promise<RunResult> {
   const { settings, options } = plan;
@@ -367,6 +374,7 @@ export async function trainSession(
       version,
       listener: told,
       lost,
+      holdsLog,
     });
   });
   begun?.(recorder);

@@ -57,7 +57,7 @@ test("all files together; at the end the state of the trainer too", async () => 
   const state = JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8"));
   expect(state).toMatchObject({ global_step: 100, num_input_tokens_seen: 12000, epoch: 10, best_metric: 3.5 });
   expect(state.log_history).toHaveLength(10 + 5 + 1);
-  expect(files.trainerState({ step: 100, epoch: 10, tokens: 12000 })).toEqual(state);
+  expect(await files.trainerState({ step: 100, epoch: 10, tokens: 12000 })).toEqual(state);
 });
 
 test("files that cannot be written do not end the run, and are told once each", async () => {

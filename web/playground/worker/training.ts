@@ -55,6 +55,7 @@ export async function train(id: string, { home, devices, signal, tell }: Trainin
       budget: devices.budget,
       version: VERSION,
       writer: () => ({ name: id, host: "browser", process: 0 }),
+      holdsLog: false,
     });
     if (result.reason === "already-finished") return { id, reason: result.reason, step: plan.options.maxSteps };
     return { id, reason: result.reason, step: result.summary.step };
