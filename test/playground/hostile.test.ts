@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { strToU8, unzipSync, zipSync } from "fflate";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasChromium } from "../support/chromium.ts";
+import { afterAll, expect } from "vitest";
 import { commandLineOf } from "./command-line.ts";
 import {
   begin,
@@ -24,9 +23,8 @@ import {
   step,
   stored,
 } from "./person.ts";
-import { type Served, servePlayground, type VisitOptions, type Visitor } from "./served.ts";
+import { describePlayground } from "./visits.ts";
 
-const LIMIT = 120_000;
 const HOSTILE = `"><img src=x onerror=alert(1)><script>alert(2)</script>`;
 const GIB = 2 ** 30;
 const folder = mkdtempSync(join(tmpdir(), "gpt2-hostile-"));
@@ -155,16 +153,7 @@ async function expectHarmless(page: Page): Promise<void> {
   expect(await page.locator("img, section script, iframe").count()).toBe(0);
 }
 
-describe.runIf(hasChromium)("hostile input of the playground", () => {
-  let served: Served;
-  beforeAll(async () => {
-    served = await servePlayground();
-  }, LIMIT);
-  afterAll(() => served?.close());
-
-  const visit = (name: string, act: (visitor: Visitor) => Promise<void>, options?: VisitOptions): void =>
-    test.concurrent(name, () => served.visit(act, options), LIMIT);
-
+describePlayground("hostile input of the playground", (visit) => {
   visit(
     "files of data that are none, and models that are none, are refused, and the next ones taken",
     async ({ open }) => {

@@ -1,11 +1,9 @@
 /** What a person sees of a model that the page has trained: texts token by token, and what is inside. */
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasChromium } from "../support/chromium.ts";
+import { expect } from "vitest";
 import { begin, outcome, ready } from "./person.ts";
-import { type Served, servePlayground, type Visitor } from "./served.ts";
+import { describePlayground } from "./visits.ts";
 
-const LIMIT = 120_000;
 /** Of the example, no more than has a model. */
 const BRIEF = "size=tiny&max_steps=4&eval_steps=4&samples=2";
 
@@ -23,16 +21,7 @@ function hearTokens(): void {
   };
 }
 
-describe.runIf(hasChromium)("a model in the page", () => {
-  let served: Served;
-  beforeAll(async () => {
-    served = await servePlayground();
-  }, LIMIT);
-  afterAll(() => served?.close());
-
-  const visit = (name: string, act: (visitor: Visitor) => Promise<void>): void =>
-    test.concurrent(name, () => served.visit(act), LIMIT);
-
+describePlayground("a model in the page", (visit) => {
   visit(
     "samples stream in, many at once, and each token tells its probability and its rivals, by pointer and by keys",
     async ({ context, open }) => {

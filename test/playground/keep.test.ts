@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasChromium } from "../support/chromium.ts";
+import { afterAll, expect } from "vitest";
 import { testAdapters } from "../support/gpu.ts";
 import { commandLineOf } from "./command-line.ts";
 import { destroyDevices, endWorker, watchDevices } from "./faults.ts";
@@ -24,9 +23,8 @@ import {
   step,
   stored,
 } from "./person.ts";
-import { type Served, servePlayground, type Visitor } from "./served.ts";
+import { describePlayground } from "./visits.ts";
 
-const LIMIT = 120_000;
 const folder = mkdtempSync(join(tmpdir(), "gpt2-keep-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -41,16 +39,7 @@ async function expectWhole(page: Page, device: string): Promise<void> {
   expect(Buffer.compare(Buffer.from(weights!), whole.weights)).toBe(0);
 }
 
-describe.runIf(hasChromium)("a run of the playground", () => {
-  let served: Served;
-  beforeAll(async () => {
-    served = await servePlayground();
-  }, LIMIT);
-  afterAll(() => served?.close());
-
-  const visit = (name: string, act: (visitor: Visitor) => Promise<void>): void =>
-    test.concurrent(name, () => served.visit(act), LIMIT);
-
+describePlayground("a run of the playground", (visit) => {
   visit("loses nothing by a reload and a worker that ends", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=24&eval_steps=12&save_steps=5&logging_steps=1`);
     await paste(page);
@@ -67,26 +56,24 @@ describe.runIf(hasChromium)("a run of the playground", () => {
     await expectWhole(page, "wasm");
   });
 
-  test.runIf(testAdapters.includes("embedded")).concurrent(
+  visit.runIf(testAdapters.includes("embedded"))(
     "on WebGPU it goes on by itself when its device is lost, to the bits of the command line on the same driver",
-    () =>
-      served.visit(async ({ open }) => {
-        const page = await open(`${QUICK}&device=webgpu&max_steps=20&eval_steps=10&save_steps=5&logging_steps=1`);
-        await paste(page);
-        expect(await page.textContent("header .hint")).toMatch(/Computing on .*swiftshader.* by WebGPU/);
-        await watchDevices(page);
-        await begin(page);
-        await step(page, 7);
-        await destroyDevices(page);
-        expect(await outcome(page)).toMatch(/finished/);
-        expect(await page.textContent(".notices")).toMatch(/the device was lost.*going on from step \d+/s);
-        await expectWhole(page, "embedded");
-        // What samples has a device of its own, and another when that is lost.
-        const text = await greedy(page, "a");
-        await destroyDevices(page);
-        expect(await greedy(page, "a")).toBe(text);
-      }),
-    LIMIT,
+    async ({ open }) => {
+      const page = await open(`${QUICK}&device=webgpu&max_steps=20&eval_steps=10&save_steps=5&logging_steps=1`);
+      await paste(page);
+      expect(await page.textContent("header .hint")).toMatch(/Computing on .*swiftshader.* by WebGPU/);
+      await watchDevices(page);
+      await begin(page);
+      await step(page, 7);
+      await destroyDevices(page);
+      expect(await outcome(page)).toMatch(/finished/);
+      expect(await page.textContent(".notices")).toMatch(/the device was lost.*going on from step \d+/s);
+      await expectWhole(page, "embedded");
+      // What samples has a device of its own, and another when that is lost.
+      const text = await greedy(page, "a");
+      await destroyDevices(page);
+      expect(await greedy(page, "a")).toBe(text);
+    },
   );
 
   visit(

@@ -3,15 +3,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unzipSync, zipSync } from "fflate";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { loadModel } from "../../src/node.ts";
-import { hasChromium } from "../support/chromium.ts";
 import { commandLineOf, gpt2 } from "./command-line.ts";
 import reference from "./fixtures/page-model.json" with { type: "json" };
 import { chooseModel, download, eventually, greedy, LIST, outcome, paste, QUICK, statusOf, stored } from "./person.ts";
-import { type Served, servePlayground, type VisitOptions, type Visitor } from "./served.ts";
+import { describePlayground } from "./visits.ts";
 
-const LIMIT = 120_000;
 /** A zip that the page gave, which transformers opened: see scripts/page-model.py. */
 const REFERENCE = new Uint8Array(readFileSync(new URL("fixtures/page-model.zip", import.meta.url)));
 /** The run that it is of. */
@@ -38,16 +36,7 @@ async function greedyByCommandLine(model: string, prompt: string): Promise<strin
   return JSON.parse(said.split("\n")[0]!).text;
 }
 
-describe.runIf(hasChromium)("a model of the playground", () => {
-  let served: Served;
-  beforeAll(async () => {
-    served = await servePlayground();
-  }, LIMIT);
-  afterAll(() => served?.close());
-
-  const visit = (name: string, act: (visitor: Visitor) => Promise<void>, options?: VisitOptions): void =>
-    test.concurrent(name, () => served.visit(act, options), LIMIT);
-
+describePlayground("a model of the playground", (visit) => {
   visit(
     "is a zip that gpt2 generate continues in the same way, made as the one that transformers opened",
     async ({ open }) => {

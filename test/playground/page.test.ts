@@ -4,8 +4,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasChromium } from "../support/chromium.ts";
+import { afterAll, expect } from "vitest";
 import { commandLineOf } from "./command-line.ts";
 import {
   begin,
@@ -20,22 +19,12 @@ import {
   statusOf,
   stored,
 } from "./person.ts";
-import { type Served, servePlayground, type VisitOptions, type Visitor } from "./served.ts";
+import { describePlayground } from "./visits.ts";
 
-const LIMIT = 120_000;
 const folder = mkdtempSync(join(tmpdir(), "gpt2-page-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe.runIf(hasChromium)("the playground", () => {
-  let served: Served;
-  beforeAll(async () => {
-    served = await servePlayground();
-  }, LIMIT);
-  afterAll(() => served?.close());
-
-  const visit = (name: string, act: (visitor: Visitor) => Promise<void>, options?: VisitOptions): void =>
-    test.concurrent(name, () => served.visit(act, options), LIMIT);
-
+describePlayground("the playground", (visit) => {
   visit(
     "one click trains on the example to the command line's losses, bit for bit; 20 samples are marked, and nothing is asked of the network",
     async ({ open, requests }) => {
@@ -50,12 +39,14 @@ describe.runIf(hasChromium)("the playground", () => {
       // The alphabet has some 40 characters.
       expect(Number(await page.textContent("#tile-loss"))).toBeLessThan(Math.log(40) / 2);
       expect(await page.locator("#run .samples li").count()).toBe(20);
+      expect(await page.locator("[data-chart] canvas").count()).toBe(4);
       expect(await page.textContent("#run .counts")).toMatch(
         /^\s*20 samples: \d+ well-formed, \d+ ended by themselves, \d+ not in the data\s*$/,
       );
       await page.click("#twenty");
       await page.waitForSelector("#results li:nth-child(20)");
       expect(requests.slice(before)).toEqual([]);
+      expect(await stored(page, "report.html")).toEqual([]);
       const [about = ""] = await stored(page, "about.json");
       const { metrics, weights } = await commandLineOf(about, undefined, join(folder, "click"));
       expect([...metrics.keys()].filter((key) => key.startsWith("log"))).toHaveLength(20);
