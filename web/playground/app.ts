@@ -1,10 +1,9 @@
 /** The page's state, and all that can be done with it. Views draw the one and call the other. */
 import type { TemplateResult } from "lit-html";
 import { duration } from "../../src/core/units.ts";
-import type { RunLine } from "../../src/report/lines.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
-import { withLine, withLines } from "./log.ts";
+import { logOf, type RunLog, withLine } from "./log.ts";
 import { offer } from "./offer.ts";
 import type {
   Answer,
@@ -39,7 +38,7 @@ export interface Shown {
   readonly id: string;
   readonly title: string;
   readonly maxSteps: number;
-  readonly lines: readonly RunLine[];
+  readonly log: RunLog;
   readonly samples?: { readonly step: number; readonly samples: readonly Judged[] } | undefined;
 }
 
@@ -257,7 +256,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         const before = shown?.id === id ? shown : undefined;
         const step = lines.reduce((most, line) => Math.max(most, line.step), 0);
         set({
-          shown: { id, title, maxSteps, lines: withLines(lines, maxSteps), samples: before?.samples },
+          shown: { id, title, maxSteps, log: logOf(lines, maxSteps), samples: before?.samples },
           compared: without(state.compared, id),
           ...(active ? { active: { ...active, id, maxSteps, step, since: undefined } } : {}),
         });
@@ -279,7 +278,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       }
       case "line":
         if (shown && shown.id === active?.id)
-          set({ shown: { ...shown, lines: withLine(shown.lines, happening.line, shown.maxSteps) } }, true);
+          set({ shown: { ...shown, log: withLine(shown.log, happening.line, shown.maxSteps) } }, true);
         return;
       case "samples": {
         const { step, samples } = happening;
@@ -371,7 +370,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     const last = lines.findLast((line) => line.kind === "samples");
     const samples = last?.kind === "samples" ? { step: last.step, samples: last.samples } : undefined;
     const maxSteps = run?.maxSteps ?? 0;
-    return { id, title: run?.title ?? id, maxSteps, lines: withLines(lines, maxSteps), samples };
+    return { id, title: run?.title ?? id, maxSteps, log: logOf(lines, maxSteps), samples };
   }
 
   const app: App = {

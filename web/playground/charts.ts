@@ -1,11 +1,22 @@
 /** Live curves: one chart for each number, several runs over each other. */
 import uPlot from "uplot";
 import { duration, grouped } from "../../src/core/units.ts";
-import type { Column, RunCurves } from "../../src/report/curves.ts";
+import type { LogColumn, RunLog, Track } from "./log.ts";
 import type { Texts } from "./texts/en.ts";
 
-export const CURVES = ["loss", "learning_rate", "grad_norm", "tokens_per_second"] as const;
+export const CURVES = [
+  "loss",
+  "learning_rate",
+  "grad_norm",
+  "tokens_per_second",
+] as const satisfies readonly LogColumn[];
 export type CurveName = (typeof CURVES)[number];
+
+/** A run that is drawn. */
+export interface Curve {
+  readonly name: string;
+  readonly log: RunLog;
+}
 
 const HEIGHTS: Readonly<Record<CurveName, number>> = {
   loss: 260,
@@ -37,25 +48,28 @@ interface Line {
   readonly table: uPlot.AlignedData;
 }
 
-function linesOf(name: CurveName, runs: readonly RunCurves[], texts: Texts): Line[] {
+function linesOf(name: CurveName, runs: readonly Curve[], texts: Texts): Line[] {
   const several = runs.length > 1;
-  return runs.flatMap((run, i) => {
+  return runs.flatMap(({ name: title, log: { logs, evaluations } }, i) => {
     const own = name === "loss" ? texts.curve.training : texts.curve.value;
     const line: Line = {
-      label: several ? run.name : own,
+      label: several ? title : own,
       stroke: `run-${i % RUN_COLOURS}`,
       evaluation: false,
-      table: tableOf(run.logs.step, run.logs[name]),
+      table: tableOf(logs, name),
     };
-    if (name !== "loss" || run.evaluations.loss.length === 0) return [line];
-    const label = several ? `${run.name}, ${texts.curve.evaluation}` : texts.curve.evaluation;
+    if (name !== "loss" || evaluations.count === 0) return [line];
+    const label = several ? `${title}, ${texts.curve.evaluation}` : texts.curve.evaluation;
     const stroke = several ? line.stroke : "run-1";
-    return [line, { label, stroke, evaluation: true, table: tableOf(run.evaluations.step, run.evaluations.loss) }];
+    return [line, { label, stroke, evaluation: true, table: tableOf(evaluations, "eval_loss") }];
   });
 }
 
-function tableOf(x: Column, y: Column): uPlot.AlignedData {
-  return [x, y] as unknown as uPlot.AlignedData;
+/** A number that is not finite is a gap. */
+function tableOf<N extends string>({ count, columns }: Track<N>, name: N): uPlot.AlignedData {
+  const numbers = (column: Float64Array): (number | null)[] =>
+    Array.from(column.subarray(0, count), (value) => (Number.isFinite(value) ? value : null));
+  return [numbers(columns.step), numbers(columns[name])] as uPlot.AlignedData;
 }
 
 function axisNumber(name: CurveName, value: number | null): string {
@@ -100,7 +114,7 @@ function create(figure: HTMLElement, name: CurveName, lines: readonly Line[], te
 
 /** A chart of one number, drawn in `figure`; `update` with whatever there is by now. */
 export interface Chart {
-  update(runs: readonly RunCurves[], texts: Texts): void;
+  update(runs: readonly Curve[], texts: Texts): void;
   redraw(): void;
   remove(): void;
 }
@@ -108,7 +122,7 @@ export interface Chart {
 export function createChart(figure: HTMLElement, name: CurveName): Chart {
   let chart: uPlot | undefined;
   let shape = "";
-  let last: { runs: readonly RunCurves[]; texts: Texts } | undefined;
+  let last: { runs: readonly Curve[]; texts: Texts } | undefined;
   const observer = new ResizeObserver(() => {
     if (chart && figure.clientWidth > 0) chart.setSize({ width: figure.clientWidth, height: HEIGHTS[name] });
   });

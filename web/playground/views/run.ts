@@ -1,10 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { guard } from "lit-html/directives/guard.js";
 import { ref } from "lit-html/directives/ref.js";
-import { curvesOf, type RunCurves } from "../../../src/report/curves.ts";
-import { historyOf } from "../../../src/report/history.ts";
 import { type App, remainingOf, type Shown } from "../app.ts";
-import { type Chart, CURVES, type CurveName, createChart, FORMAT } from "../charts.ts";
+import { type Chart, CURVES, type Curve, type CurveName, createChart, FORMAT } from "../charts.ts";
 import { messageView } from "./message.ts";
 import { samplesView } from "./samples.ts";
 import { differencesView, nameWithTime } from "./stored.ts";
@@ -77,12 +75,11 @@ function spoken({ state: { texts: t, active } }: App): string {
 }
 
 function tilesView({ state: { texts: t, active } }: App, shown: Shown, mine: boolean): TemplateResult {
-  const log = shown.lines.findLast((line) => line.kind === "log");
-  const evaluation = shown.lines.findLast((line) => line.kind === "evaluation");
-  const of = (name: CurveName): string => (log?.kind === "log" ? FORMAT[name](log[name]) : "\u2013");
+  const { log, evaluation } = shown.log;
+  const of = (name: CurveName): string => (log ? FORMAT[name](log[name]) : "\u2013");
   const values: Readonly<Record<keyof typeof t.tiles, string>> = {
     loss: mine && active?.loss !== undefined ? FORMAT.loss(active.loss) : of("loss"),
-    eval_loss: evaluation?.kind === "evaluation" ? FORMAT.eval_loss(evaluation.eval_loss) : "\u2013",
+    eval_loss: evaluation ? FORMAT.eval_loss(evaluation.eval_loss) : "\u2013",
     learning_rate: of("learning_rate"),
     grad_norm: of("grad_norm"),
     tokens_per_second: of("tokens_per_second"),
@@ -100,17 +97,16 @@ function chartsView(app: App, shown: Shown): TemplateResult {
   const runs = [shown, ...compared.values()];
   return html`<div class="charts">
     ${CURVES.map((name) => {
-      const last = shown.lines.findLast((line) => line.kind === "log");
-      const said =
-        last?.kind === "log"
-          ? t.curveSays(t.curves[name], FORMAT[name](last[name]), last.step)
-          : t.curveEmpty(t.curves[name]);
+      const last = shown.log.log;
+      const said = last
+        ? t.curveSays(t.curves[name], FORMAT[name](last[name]), last.step)
+        : t.curveEmpty(t.curves[name]);
       return html`<figure>
         <figcaption>${t.curves[name]}</figcaption>
         <div class="chart" role="img" aria-label=${said} data-chart=${name} ${ref(mount(name))}></div>
-        ${guard([t, ...runs.map(({ lines }) => lines)], () => update(name, runs, app))}
       </figure>`;
     })}
+    ${guard([t, ...runs.map(({ log }) => log)], () => update(runs, app))}
   </div>`;
 }
 
@@ -130,14 +126,16 @@ function mount(name: CurveName): (element: Element | undefined) => void {
 }
 
 /** Draws after the page is there, since a chart is as wide as its place. */
-function update(name: CurveName, runs: readonly Shown[], { state: { texts, runs: stored } }: App): typeof nothing {
+function update(runs: readonly Shown[], { state: { texts, runs: stored } }: App): typeof nothing {
   // Several may be called the same.
   const nameOf = ({ id, title }: Shown): string => {
     const known = runs.length > 1 && stored.find((run) => run.id === id);
     return known ? nameWithTime(known, texts) : title;
   };
-  const curves = runs.map((run): RunCurves => curvesOf(historyOf(nameOf(run), run.lines, undefined)));
-  queueMicrotask(() => charts.get(name)?.update(curves, texts));
+  const curves = runs.map((run): Curve => ({ name: nameOf(run), log: run.log }));
+  queueMicrotask(() => {
+    for (const chart of charts.values()) chart.update(curves, texts);
+  });
   return nothing;
 }
 
@@ -148,8 +146,7 @@ function noticesView(
   shown: Shown | undefined,
   warned: readonly string[],
 ): TemplateResult | typeof nothing {
-  const told = (shown?.lines ?? []).flatMap((line) => (line.kind === "notice" ? [line.message] : []));
-  const all = [...new Set([...warned, ...told])].slice(-MOST_NOTICES);
+  const all = [...new Set([...warned, ...(shown?.log.notices ?? [])])].slice(-MOST_NOTICES);
   if (all.length === 0) return nothing;
   return html`<details class="notices" open>
     <summary>${t.notices} (${all.length})</summary>
