@@ -6,6 +6,8 @@ export { browserThreads } from "./browser/threads.ts";
 
 export interface OpenGpuOptions extends DeviceRequest {
   readonly powerPreference?: GPUPowerPreference | undefined;
+  /** False: what it does wrong is not looked for; true where absent. */
+  readonly probe?: boolean | undefined;
 }
 
 /** Opens the browser's WebGPU; close it when done. Throws a `UserError` where the browser or the page has none. */
@@ -27,6 +29,7 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
     kind: isSoftware(adapter.info) ? "software" : "hardware",
     wait: (start) => start(),
   });
+  if (options.probe === false) return opened;
   // Only pages with an adapter load it.
   const { probed } = await import("./browser/probe.ts");
   return probed(opened);

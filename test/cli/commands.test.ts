@@ -121,8 +121,7 @@ const TUNE: readonly Case[] = [
     line: `${TRAIN} --samples 0 --tune --output-dir timed`,
     env: { GPT2_TUNE_ONLY: "NN 64 64 16", GPT2_TUNE_ALL: "1" },
     last: NEXT,
-    prints:
-      /^tuning 1 classes of sizes on .*\n {2}matmul NN 64 64 16: .*\n( {4}\S+, \d+ splits: [\d.]+ ms\n)+kept in .*$/m,
+    prints: /^tuning 1 classes of sizes on .*\n {2}matmul NN 64 64 16: .*\n( {4}\S+, \d+ splits: .+\n)+kept in .*$/m,
   },
   // What was measured is used, and written down.
   { line: "train --resume timed --max-steps 3", last: NEXT },

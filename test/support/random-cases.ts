@@ -193,6 +193,19 @@ const layerNorm = fc
     return { inputs: { x: f32(shape), gain: f32([C]), ...(bias ? { bias: f32([C]) } : {}) }, attrs: { variant } };
   });
 
+const normalizedMatmul = fc
+  .record({
+    sizes: fc.tuple(sizeUpTo(11), sizeUpTo(70), sizeUpTo(129, 3)),
+    shift: fc.boolean(),
+    bias: fc.boolean(),
+    variant: fc.constantFrom("auto", "together", "apart"),
+    activation: fc.constantFrom("linear", "gelu_new", "gelu"),
+  })
+  .map(({ sizes: [M, N, K], shift, bias, variant, activation }): OpCase => {
+    const more = { ...(shift ? { shift: f32([K]) } : {}), ...(bias ? { bias: f32([N]) } : {}) };
+    return { inputs: { a: f32([M, K]), gain: f32([K]), b: f32([K, N]), ...more }, attrs: { variant, activation } };
+  });
+
 /** The same in f16, as far as the op takes it. */
 function inHalves(op: AnyOp, { inputs, attrs }: OpCase): OpCase {
   const halves = Object.entries(inputs).map(([name, input]) => [
@@ -254,6 +267,7 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
       attrs: { interval: 10 },
     })),
   matmul: product,
+  normalizedMatmul,
   // The shaders of matrix units: they compile for seconds where matrices are emulated.
   [ON_MATRICES]: product.map(({ inputs, attrs }) => {
     return { inputs, attrs: { ...attrs, variant: "matrix2x2", splits: 3 } };

@@ -56,7 +56,8 @@ export async function chooseDevices(wish: DeviceWish): Promise<Devices> {
 async function lookForGpu(wish: DeviceWish): Promise<{ kind: DeviceInfo["kind"]; name: string; why?: string }> {
   if (wish === "wasm") return { kind: "wasm", name: "" };
   try {
-    const gpu = await openGpu();
+    // What it is, not yet what it can: the probe wants the GPU's executor, which may not be needed.
+    const gpu = await openGpu({ probe: false });
     const { driver, kind } = gpu;
     gpu.close();
     if (kind === "hardware" || wish === "webgpu") return { kind: "webgpu", name: driver };
