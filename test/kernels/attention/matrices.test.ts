@@ -62,11 +62,11 @@ const withoutCases = { ...attentionOp, cases: [] };
 // Few kinds of kernels: software drivers take seconds to compile each.
 describe("on matrix units", () => {
   const gpuCases = [
-    attentionCase(75, 2, 48, [75, 40]),
-    attentionCase(16, 1, 48, [16, 0]),
-    attentionCase(17, 1, 48, [17]),
+    attentionCase(75, 2, 32, [75, 40]),
+    attentionCase(16, 1, 32, [16, 0]),
+    attentionCase(17, 1, 32, [17]),
     // scores of some 100, so that rows outgrow their sums
-    attentionCase(100, 1, 48, [100], { scale: 10 }),
+    attentionCase(100, 1, 32, [100], { scale: 10 }),
     attentionCase(133, 1, 16, [133, 5], { dropout: 0.2 }),
     attentionCase(90, 1, 16, [0, 0], {
       records: [
