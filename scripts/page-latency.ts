@@ -5,13 +5,11 @@
 import { answersOf, describeAnswers, heavyRun, MOST_MS, percentile } from "../test/playground/latency.ts";
 import { begin, ready } from "../test/playground/person.ts";
 import { servePlayground } from "../test/playground/served.ts";
-import { prefer } from "../test/support/chromium.ts";
 
 const [inputs = "100"] = process.argv.slice(2);
 const MOST_OPENING = 5;
 
 const served = await servePlayground();
-await prefer(served.browser);
 try {
   for (const device of ["wasm", "webgpu"] as const) {
     await served.visit(async ({ open }) => {

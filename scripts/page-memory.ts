@@ -1,7 +1,8 @@
 /**
  * What the playground holds after 100 steps and after many: `npx tsx scripts/page-memory.ts [steps] [settings]`. Of page and worker, after
  * a collection of garbage: JavaScript's heap and array buffers; WebAssembly's memories; and what the
- * browser's processes have resident. Fails where the heaps together grow by more than 1 MiB, or a memory of WebAssembly at all.
+ * browser's processes have resident. Fails where heaps and buffers together grow by more than equal runs differ by, or a memory of
+ * WebAssembly at all. V8 interprets: machine code would count as heap, and comes until every function that is often called has some.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +15,10 @@ import { processesOf } from "../test/support/processes.ts";
 
 const [steps = "10000", more = "device=wasm&logging_steps=50&eval_steps=50&save_steps=50"] = process.argv.slice(2);
 const MIB = 2 ** 20;
-const MOST_GROWTH = MIB;
+/** Two equal runs told of growths that were 0.32 MiB apart (docs/notes/playground-proof.md); none is what is wanted. */
+const MOST_GROWTH = 0.25 * MIB;
+const MOMENTS = 5;
+const INTERPRETED = "--js-flags=--no-opt --no-maglev --no-sparkplug";
 
 /** Asks the debugger of the page, or of its worker. */
 type Ask = (method: string, params?: object) => Promise<Record<string, unknown>>;
@@ -56,6 +60,10 @@ interface Held {
   readonly processes: Readonly<Record<string, number>>;
 }
 
+function sum({ pageHeap, pageBuffers, workerHeap, workerBuffers }: Held): number {
+  return pageHeap + pageBuffers + workerHeap + workerBuffers;
+}
+
 async function heapOf(ask: Ask): Promise<{ heap: number; buffers: number }> {
   for (let i = 0; i < 3; i++) await ask("HeapProfiler.collectGarbage");
   const { usedSize, backingStorageSize } = await ask("Runtime.getHeapUsage");
@@ -65,11 +73,16 @@ async function heapOf(ask: Ask): Promise<{ heap: number; buffers: number }> {
 const host = await hostPlayground();
 // As people have it: what a browser keeps for a window without a history, it keeps in memory.
 const profile = mkdtempSync(join(tmpdir(), "gpt2-page-memory-"));
-const context = await chromium.launchPersistentContext(profile, { ...chromiumOptions(), locale: "en" });
+const { args = [], ...options } = chromiumOptions();
+const context = await chromium.launchPersistentContext(profile, {
+  ...options,
+  args: [...args, INTERPRETED],
+  locale: "en",
+});
 try {
   const page = await context.newPage();
   page.setDefaultTimeout(0);
-  await page.goto(`${host.place().url}#${QUICK}&max_steps=${steps}&${more}`);
+  await page.goto(`${host.place().url}#${QUICK}&max_steps=${Math.ceil(1.1 * Number(steps))}&${more}`);
   await page.waitForSelector("#train:enabled");
   await page.workers()[0]!.evaluate(() => {
     const memories: WebAssembly.Memory[] = [];
@@ -86,7 +99,18 @@ try {
   const debuggers = await debuggersOf(page);
   await paste(page, LIST);
 
+  /** Of some moments the one with the least, since an evaluation, a save or samples may be under way. */
   async function held(): Promise<Held> {
+    let least: Held | undefined;
+    for (let i = 0; i < MOMENTS; i++) {
+      const now = await heldNow();
+      if (!least || sum(now) < sum(least)) least = now;
+      await page.waitForTimeout(100);
+    }
+    return least!;
+  }
+
+  async function heldNow(): Promise<Held> {
     const [ofPage, ofWorker] = [await heapOf(debuggers.page), await heapOf(debuggers.worker)];
     const wasm = await page
       .workers()[0]!
@@ -112,8 +136,10 @@ try {
   const began = performance.now();
   await page.click("#train");
   await step(page, 100);
+  // Whatever is done between steps has been done once.
+  await page.waitForSelector("#run .samples li");
   const first = await held();
-  await step(page, Number(steps) - 50);
+  await step(page, Number(steps));
   const last = await held();
   const mib = (bytes: number): string => `${(bytes / MIB).toFixed(2)} MiB`;
   for (const { step: at, pageHeap, pageBuffers, workerHeap, workerBuffers, wasm, processes: resident } of [first, last])
@@ -124,14 +150,12 @@ try {
           .map(([type, bytes]) => `${type} ${mib(bytes)}`)
           .join(", "),
     );
-  const sum = ({ pageHeap, pageBuffers, workerHeap, workerBuffers }: Held): number =>
-    pageHeap + pageBuffers + workerHeap + workerBuffers;
   const grown = sum(last) - sum(first);
   console.log(
     `heaps and buffers: ${grown < 0 ? "" : "+"}${mib(grown)} in ${last.step - first.step} steps (${more}), ` +
       `${((performance.now() - began) / 1000).toFixed(0)} s`,
   );
-  if (last.step < Number(steps) - 50 || grown > MOST_GROWTH || last.wasm > first.wasm) process.exitCode = 1;
+  if (last.step < Number(steps) || grown > MOST_GROWTH || last.wasm > first.wasm) process.exitCode = 1;
 } finally {
   await context.close();
   host.close();

@@ -237,10 +237,12 @@ export {
   createTrainerStateRecorder,
   formatTrainerState,
   logHistoryOf,
+  type TrainerPlace,
   type TrainerState,
   type TrainerStatePlan,
 } from "./report/trainer-state.ts";
 export type { Writer } from "./run/journal.ts";
+export { type CreateJournal, createJournal, type Journal, leanJournal } from "./run/journal.ts";
 export type { OpenModel } from "./run/model.ts";
 export type { ModelFiles } from "./run/open-model.ts";
 export { openModelFiles } from "./run/open-model.ts";

@@ -1,6 +1,7 @@
 /** What a run writes into its folder while it goes on, besides models and checkpoints; docs/runs.md lists it. */
 import { UserError } from "../core/errors.ts";
 import { formatLine, keptOnResume, lineListener, parseLines, type RunLine } from "../report/lines.ts";
+import { stateOfLines } from "../report/state-of-lines.ts";
 import { eventFileName, eventsOf, fileStart } from "../report/tensorboard.ts";
 import {
   createTrainerStateRecorder,
@@ -26,64 +27,64 @@ export interface Writer {
 
 export interface Journal extends RunRecorder {
   /** What a checkpoint of this moment says as trainer_state.json. */
-  trainerState(place: TrainerPlace): Promise<TrainerState>;
+  trainerState(place: TrainerPlace): TrainerState | Promise<TrainerState>;
 }
 
-export interface JournalOptions {
-  /** The `log_history` of the checkpoint that the run goes on from. */
-  readonly restored?: readonly LogHistoryEntry[];
-  /** False: nothing of the log is in memory; see `RunOptions`. */
-  readonly holdsLog?: boolean | undefined;
-}
-
-/**
- * Listens to a run and writes all its files. A file that cannot be written never ends a run: `warn` hears of it once, and the next
- * event tries again.
- */
-export function createJournal(
+/** `restored`: the `log_history` of the checkpoint that the run goes on from. */
+export type CreateJournal = (
   folder: Folder,
   writer: Writer,
   plan: TrainerStatePlan,
   warn: (message: string) => void,
-  { restored = [], holdsLog = true }: JournalOptions = {},
-): Journal {
-  const { trainerState, ...held } = holdsLog ? heldState(plan, restored) : writtenState(folder, plan, warn);
-  const report = (): RunListener => reportListener(folder, writer.name, () => linesIn(folder));
+  restored?: readonly LogHistoryEntry[],
+) => Journal;
+
+/**
+ * Listens to a run and writes all its files.
+ * A file that cannot be written never ends a run: `warn` hears of it once, and the next event tries again.
+ */
+export const createJournal: CreateJournal = (folder, writer, plan, warn, restored = []) => {
+  const recorder = createTrainerStateRecorder(plan, restored);
   const files = [
-    ...(holdsLog ? [forgiving(REPORT_FILE, report(), warn)] : []),
+    forgiving(
+      REPORT_FILE,
+      reportListener(folder, writer.name, () => linesIn(folder)),
+      warn,
+    ),
+    forgiving(METRICS_FILE, metricsListener(folder), warn),
+    forgiving(TENSORBOARD_FOLDER, tensorBoardListener(folder, writer), warn),
+    forgiving(TRAINER_STATE_FILE, trainerStateListener(folder, recorder.state), warn),
+  ];
+  return { ...listeners([recorder, ...files]), trainerState: recorder.state };
+};
+
+/**
+ * The same for a process whose memory must not grow with the run's log, such as a page's worker: each `trainer_state.json` is made
+ * out of `metrics.jsonl`, which is read for it, and there is no `report.html`.
+ */
+export const leanJournal: CreateJournal = (folder, writer, plan, warn) => {
+  const told = new Set<string>();
+  let bestModelCheckpoint: string | undefined;
+  async function trainerState(place: TrainerPlace): Promise<TrainerState> {
+    bestModelCheckpoint = place.bestModelCheckpoint ?? bestModelCheckpoint;
+    let lines: readonly RunLine[] = [];
+    try {
+      lines = await linesIn(folder);
+    } catch (error) {
+      tellOnce(error, told, (message) =>
+        warn(`${TRAINER_STATE_FILE} is without a history, the run goes on: ${message}`),
+      );
+    }
+    return stateOfLines(plan, { ...place, bestModelCheckpoint }, lines);
+  }
+  // What is made out of the log comes after it.
+  const files = [
     forgiving(METRICS_FILE, metricsListener(folder), warn),
     forgiving(TENSORBOARD_FOLDER, tensorBoardListener(folder, writer), warn),
     forgiving(TRAINER_STATE_FILE, trainerStateListener(folder, trainerState), warn),
   ];
-  return { ...listeners([held, ...files]), trainerState };
-}
-
-type StateKeeper = RunListener & Pick<Journal, "trainerState">;
-
-function heldState(plan: TrainerStatePlan, restored: readonly LogHistoryEntry[]): StateKeeper {
-  const { state, ...recorder } = createTrainerStateRecorder(plan, restored);
-  return { ...recorder, trainerState: async (place) => state(place) };
-}
-
-/** Out of the run's log, which has a line by the time that others want it. */
-function writtenState(folder: Folder, plan: TrainerStatePlan, warn: (message: string) => void): StateKeeper {
-  let bestModelCheckpoint: string | undefined;
-  const refused = once((message) => warn(`${TRAINER_STATE_FILE} is without a history, the run goes on: ${message}`));
-  return {
-    async trainerState(place) {
-      bestModelCheckpoint = place.bestModelCheckpoint ?? bestModelCheckpoint;
-      let lines: readonly RunLine[] = [];
-      try {
-        lines = await linesIn(folder);
-      } catch (error) {
-        refused(error);
-      }
-      // Others need not load it.
-      const { stateOfLines } = await import("../report/state-of-lines.ts");
-      return stateOfLines(plan, { ...place, bestModelCheckpoint }, lines);
-    },
-  };
-}
+  return { ...listeners(files), trainerState };
+};
 
 /** `run.json` and a line of `metrics.jsonl` for each event; where the run goes on, void lines are dropped first. */
 export function metricsListener(folder: Folder, now?: () => Date): RunRecorder {
@@ -127,7 +128,7 @@ function trainerStateListener(folder: Folder, trainerState: Journal["trainerStat
   };
 }
 
-/** What the run has logged so far, by the processes before this one, too. */
+/** What the run has logged so far, the processes before this one too. */
 async function linesIn(folder: Folder): Promise<RunLine[]> {
   if (!(await exists(folder, METRICS_FILE))) return [];
   return parseLines(await readText(folder, METRICS_FILE), METRICS_FILE).lines;
@@ -141,14 +142,14 @@ async function newestIn(events: Folder): Promise<number> {
 
 /** A listener whose failures are told, once for each way to fail, and otherwise passed over. */
 function forgiving(name: string, listener: RunListener, warn: (message: string) => void): RunListener {
-  const refused = once((message) => warn(`${name} could not be written, the run goes on: ${message}`));
+  const told = new Set<string>();
   const guard =
     <T>(call: ((event: T) => void | Promise<void>) | undefined) =>
     async (event: T): Promise<void> => {
       try {
         await call?.(event);
       } catch (error) {
-        refused(error);
+        tellOnce(error, told, (message) => warn(`${name} could not be written, the run goes on: ${message}`));
       }
     };
   return {
@@ -161,14 +162,11 @@ function forgiving(name: string, listener: RunListener, warn: (message: string) 
   };
 }
 
-/** Has each message of what a person can mend told once; throws anything else. */
-function once(tell: (message: string) => void): (error: unknown) => void {
-  const told = new Set<string>();
-  return (error) => {
-    if (!(error instanceof UserError)) throw error;
-    const { message } = error;
-    if (told.has(message)) return;
-    told.add(message);
-    tell(message);
-  };
+/** Throws what nobody foresaw. */
+function tellOnce(error: unknown, told: Set<string>, tell: (message: string) => void): void {
+  if (!(error instanceof UserError)) throw error;
+  const { message } = error;
+  if (told.has(message)) return;
+  told.add(message);
+  tell(message);
 }

@@ -11,7 +11,7 @@ import { type BestKeeper, createBestKeeper, createSpikeDetector, type SpikeDetec
 import type { StepResult } from "../train/trainer.ts";
 import { checkpointName, type SavedCheckpoint, saveCheckpoint } from "./checkpoints.ts";
 import { TRAINER_STATE_FILE } from "./files.ts";
-import { createJournal, type Writer } from "./journal.ts";
+import { type CreateJournal, createJournal, type Writer } from "./journal.ts";
 import { divergedError, type LoopActions } from "./loop.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
 import { samplesBetween } from "./sample.ts";
@@ -44,24 +44,23 @@ export interface RecorderOptions {
   /** What was said of the device that was lost before, where this session goes on for it. */
   readonly lost: string | undefined;
   /** As `RunOptions` has it. */
-  readonly holdsLog?: boolean | undefined;
+  readonly journal?: CreateJournal | undefined;
 }
 
 export async function createRecorder(
   session: Session,
   plan: TrainPlan,
-  { folder, checkpoint, writer, version, listener, lost, holdsLog = true }: RecorderOptions,
+  { folder, checkpoint, writer, version, listener, lost, journal: open = createJournal }: RecorderOptions,
 ): Promise<Recorder> {
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
   const restored = checkpoint && (await stateOf(checkpoint));
-  const history =
-    checkpoint && holdsLog ? logHistoryOf(await checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
+  const history = checkpoint ? logHistoryOf(await checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
   const best = createBestKeeper(settings.earlyStoppingThreshold, restored);
   const spikes = createSpikeDetector(settings.spikeThreshold, restored?.spikes);
   const first = checkpoint?.step ?? 0;
   const say = listener.warned;
-  const journal = createJournal(
+  const journal = open(
     folder,
     writer,
     {
@@ -74,7 +73,7 @@ export async function createRecorder(
       nonEmbeddingParameters: parameterCount(config) - (config.vocabSize + config.contextLength) * config.width,
     },
     say,
-    { restored: history, holdsLog },
+    history,
   );
   const told = listeners([journal, listener]);
   await told.started(describe(session, plan, version, first));

@@ -14,7 +14,7 @@ import { checkpointName, findCheckpoints, newestStep, openCheckpoint, type Saved
 import { describeDataChange } from "./data-change.ts";
 import { checkDisk } from "./disk.ts";
 import { LOCK_FILE, MODEL_FOLDER, RUN_FILE } from "./files.ts";
-import type { Writer } from "./journal.ts";
+import type { CreateJournal, Writer } from "./journal.ts";
 import { leading } from "./leading.ts";
 import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
@@ -65,11 +65,8 @@ export interface RunOptions {
   readonly version?: string;
   /** Who writes, as TensorBoard's files are named; the run's name is that of its folder by default. */
   readonly writer?: (folder: Folder) => Writer;
-  /**
-   * False for a process whose memory must not grow with the run's log, such as a page's worker: `trainer_state.json` is made out of
-   * `metrics.jsonl`, which is read for each, and no `report.html` is written. By default the log is in memory, too.
-   */
-  readonly holdsLog?: boolean;
+  /** What writes the run's files besides its models: `createJournal` by default, or `leanJournal`, which holds nothing of its log. */
+  readonly journal?: CreateJournal;
 }
 
 /** What became of a run. */
@@ -254,7 +251,7 @@ async function withHome(
           lost,
           version: options.version,
           writer: options.writer?.(folder),
-          holdsLog: options.holdsLog,
+          journal: options.journal,
           begun(made) {
             recorder = made;
           },
@@ -350,7 +347,7 @@ export interface Sitting {
   /** Of the program. */
   readonly version?: string | undefined;
   readonly writer?: Writer | undefined;
-  readonly holdsLog?: boolean | undefined;
+  readonly journal?: CreateJournal | undefined;
   /** Given who tells the run's files of it. */
   readonly begun?: (recorder: Pick<Recorder, "broken">) => void;
 }
@@ -359,7 +356,7 @@ export interface Sitting {
 export async function trainSession(
   session: Session,
   plan: TrainPlan,
-  { folder, lock, checkpoint, lost, version = "unknown", writer, holdsLog, begun }: Sitting,
+  { folder, lock, checkpoint, lost, version = "unknown", writer, journal, begun }: Sitting,
   { told, stop, enter, team = ALONE_TEAM }: Pick<Course, "told" | "stop" | "enter"> & Partial<Course>,
 ): Promise<RunResult> {
   const { settings, options } = plan;
@@ -374,7 +371,7 @@ export async function trainSession(
       version,
       listener: told,
       lost,
-      holdsLog,
+      journal,
     });
   });
   begun?.(recorder);

@@ -1,9 +1,9 @@
-/** A journal that does not hold the run's log. */
+/** The journal that does not hold the run's log. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { logHistoryOf } from "../../src/report/trainer-state.ts";
-import { createJournal, type JournalOptions } from "../../src/run/journal.ts";
+import { type CreateJournal, createJournal, leanJournal } from "../../src/run/journal.ts";
 import type { Folder } from "../../src/storage/folder.ts";
 import { memoryFolder } from "../../src/storage/memory.ts";
 import { readJson } from "../../src/storage/read.ts";
@@ -11,15 +11,14 @@ import { description, evaluation, log, tell } from "../report/run.ts";
 
 const PLAN = { maxSteps: 100, stepsPerEpoch: 30, recordsPerStep: 8, loggingSteps: 10, nonEmbeddingParameters: 1000 };
 const WRITER = { name: "run", host: "here", process: 7 };
-const open = (folder: Folder, options: JournalOptions = {}) =>
-  createJournal(folder, WRITER, PLAN, (message) => expect.fail(message), options);
+const fail = (message: string): never => expect.fail(message);
 
 test("writes the trainer's states of one that does, before and after a run goes on, and no report", async () => {
   const states: unknown[][] = [];
   const names: string[][] = [];
-  for (const holdsLog of [true, false]) {
+  for (const journal of [createJournal, leanJournal]) {
     const folder = memoryFolder("run");
-    const first = open(folder, { holdsLog });
+    const first = journal(folder, WRITER, PLAN, fail);
     await first.started(description());
     await first.logged(log(10, { loss: Number.NaN }));
     await first.evaluated(evaluation(20));
@@ -29,7 +28,7 @@ test("writes the trainer's states of one that does, before and after a run goes 
     await first.ended({ step: 30, train_loss: 3.5, train_runtime: 50, reason: "interrupted" });
     const stopped = await readJson(folder, "trainer_state.json");
     const restored = logHistoryOf(saved, "trainer_state.json");
-    const second = open(folder, { holdsLog, restored });
+    const second = journal(folder, WRITER, PLAN, fail, restored);
     await tell(second, 20, 100);
     states.push([saved, stopped, await readJson(folder, "trainer_state.json")]);
     names.push((await folder.list()).map(({ name }) => name));
@@ -46,7 +45,7 @@ test("writes the trainer's states of one that does, before and after a run goes 
 test("writes a state without a history where the log cannot be read", async () => {
   const folder = memoryFolder("run");
   const told: string[] = [];
-  const journal = createJournal(folder, WRITER, PLAN, (message) => told.push(message), { holdsLog: false });
+  const journal = leanJournal(folder, WRITER, PLAN, (message) => told.push(message));
   await folder.replace("metrics.jsonl", new Uint8Array([0xff, 0x0a]));
   for (let i = 0; i < 2; i++)
     expect(await journal.trainerState({ step: 1, epoch: 0, tokens: 1 })).toMatchObject({
@@ -59,8 +58,8 @@ test("writes a state without a history where the log cannot be read", async () =
 });
 
 test("holds no more after 4,000 logs than after 500", async () => {
-  const grown = async (holdsLog: boolean): Promise<number> => {
-    const journal = open(forgetful(memoryFolder("run")), { holdsLog });
+  const grown = async (create: CreateJournal): Promise<number> => {
+    const journal = create(forgetful(memoryFolder("run")), WRITER, PLAN, fail);
     await journal.started(description());
     let step = 0;
     const until = async (last: number): Promise<number> => {
@@ -77,8 +76,8 @@ test("holds no more after 4,000 logs than after 500", async () => {
     return after - before;
   };
   const MIB = 2 ** 20;
-  expect(await grown(true)).toBeGreaterThan(MIB);
-  expect(await grown(false)).toBeLessThan(MIB / 4);
+  expect(await grown(createJournal)).toBeGreaterThan(MIB);
+  expect(await grown(leanJournal)).toBeLessThan(MIB / 4);
 });
 
 /** A folder whose files that are added to stay empty, as if they were on a disk. */

@@ -116,7 +116,10 @@ export function launch(): Promise<Browser> {
   return chromium.launch(chromiumOptions());
 }
 
-/** Has a browser come before other programs where Linux lets a test say so: what they take is no answer's time. */
+/**
+ * Has a browser come before other programs where Linux lets a test say so: what they take is no answer's time. One that wants all
+ * cores would keep them from the test, too.
+ */
 export async function prefer(browser: Browser): Promise<void> {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");

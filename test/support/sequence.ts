@@ -5,6 +5,8 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  * must be a short one, or a core idles at the end. All others take some seconds at most.
  */
 const LONGEST: readonly string[] = [
+  "kernels/attention",
+  "kernels/matmul",
   "playground/keep",
   "playground/firefox",
   "playground/hostile",
@@ -15,7 +17,6 @@ const LONGEST: readonly string[] = [
   "cli/train/nanogpt",
   "runtime/limits",
   "run/anywhere",
-  "kernels/matmul",
   "cli/kill-resume",
   "support/adversary/adversary",
   "playground/models",
@@ -23,7 +24,6 @@ const LONGEST: readonly string[] = [
   "cli/train/memory",
   "cli/generate",
   "kernels/sample-token",
-  "kernels/attention",
   "browser/train",
   "cli/terminal",
   "cli/train/train",
@@ -38,6 +38,8 @@ const LONGEST: readonly string[] = [
   "cli/devices",
   "text/gpt2",
   "kernels/long-sums",
+  "kernels/attention/matrices",
+  "kernels/matmul/matrices",
   "train/arena",
   "cli/save-faults",
   "bench/bench",

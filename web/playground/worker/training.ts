@@ -3,6 +3,7 @@ import { StoppedError } from "../../../src/core/errors.ts";
 import { VERSION } from "../../../src/core/version.ts";
 import { lineListener, parseLines, type RunLine } from "../../../src/report/lines.ts";
 import { METRICS_FILE } from "../../../src/run/files.ts";
+import { leanJournal } from "../../../src/run/journal.ts";
 import type { TrainPlan } from "../../../src/run/plan.ts";
 import { alphabetOfRun, isRun } from "../../../src/run/resume.ts";
 import { trainRun } from "../../../src/run/train-run.ts";
@@ -55,7 +56,7 @@ export async function train(id: string, { home, devices, signal, tell }: Trainin
       budget: devices.budget,
       version: VERSION,
       writer: () => ({ name: id, host: "browser", process: 0 }),
-      holdsLog: false,
+      journal: leanJournal,
     });
     if (result.reason === "already-finished") return { id, reason: result.reason, step: plan.options.maxSteps };
     return { id, reason: result.reason, step: result.summary.step };
