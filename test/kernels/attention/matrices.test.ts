@@ -11,6 +11,7 @@ import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";
 import { layOut } from "../../../src/runtime/layout.ts";
 import { withAttentionMatrices } from "../../support/attention-matrices.ts";
 import { checkOp } from "../../support/check.ts";
+import { someOf } from "../../support/long.ts";
 import { openNullGpu } from "../../support/null-gpu.ts";
 
 const MATRIX = { componentType: "f16", resultComponentType: "f32", M: 16, N: 16, K: 16 };
@@ -78,13 +79,18 @@ describe("on matrix units", () => {
     // not as many rows as a matrix has: rows of quads
     attentionCase(15, 1, 16, [15]),
   ];
-  checkOp(withoutCases, { gpuCases, ...emulated({ maxGroupsPerDimension: 5 }) });
+  // Whole sequences and packed ones are the kernels that differ most, and those without dropout.
+  const few = someOf(gpuCases, (_, at) => at !== 0 && at !== 4);
+  checkOp(withoutCases, { gpuCases: few, ...emulated({ maxGroupsPerDimension: 5 }) });
 });
 
-describe.each(["matrices-wide", "matrices-copied", "matrices-direct"])("on matrix units, %s", (variant) => {
-  const gpuCases = [attentionCase(90, 2, 32, [0], { variant, records: [[30, 1, 13, 40, 6]], dropout: 0.2 })];
-  checkOp(withoutCases, { gpuCases, ...emulated() });
-});
+describe.each(someOf(["matrices-wide", "matrices-copied", "matrices-direct"], (name) => name === "matrices-copied"))(
+  "on matrix units, %s",
+  (variant) => {
+    const gpuCases = [attentionCase(90, 2, 32, [0], { variant, records: [[30, 1, 13, 40, 6]], dropout: 0.2 })];
+    checkOp(withoutCases, { gpuCases, ...emulated() });
+  },
+);
 
 // A binding of 16 KiB has room for two sequences.
 describe("on matrix units, with sequences that do not fit one binding", () => {
