@@ -138,7 +138,9 @@ describe("without a score in memory, by tiles", () => {
   ];
   const { inputs, attrs } = cases[2]!;
   const halves: OpCase = { inputs: { ...inputs, qkv: { ...inputs.qkv!, dtype: "f16" } }, attrs: attrs! };
-  const options = { gpuCases: withVariant([...cases, halves], "tiles32-wide"), traits: { maxGroupsPerDimension: 5 } };
+  // Sequences and records with dropout have all of the code.
+  const few = someOf([...cases, halves], (_, at) => at === 2 || at === 3 || at === 5 || at === 7);
+  const options = { gpuCases: withVariant(few, "tiles32-wide"), traits: { maxGroupsPerDimension: 5 } };
   checkOp({ ...attentionOp, cases: [] }, options);
 });
 

@@ -139,9 +139,9 @@ describe.runIf(testAdapters.includes("embedded"))("forms of the staged tiles", (
         product(M, N, K, "TN", ["into"], { variant, splits: 2 }),
         product(M + 1, N - 1, K - 3, "NN", ["into"], { variant }),
       ];
-      // One way of reading for each form, another one for the next.
+      // One way of reading for each form, another one for the next; the smallest is among the cases of both drivers above.
       const own = forms.indexOf(form) % all.length;
-      return [...someOf(all, (_, at) => form === small || at === own)];
+      return [...someOf(all, (_, at) => form !== small && at === own)];
     }),
     ...[small].flatMap((form): OpCase[] => {
       const [M, N, K] = sizesOf(form);
