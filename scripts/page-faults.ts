@@ -85,6 +85,8 @@ async function interruptedRun(device: "wasm" | "webgpu", left: number): Promise<
   for (let first = true; ; first = false) {
     // Where it stands: not begun, paused, or at its end.
     await page.waitForSelector(first ? "#train:enabled" : ".stored li, #train:enabled");
+    // What is stored is listed when it was read, and the device may be there before: no run is there once none has come.
+    if (!first) await page.waitForSelector(".stored li", { timeout: 5000 }).catch(() => undefined);
     const status = first ? null : await settled(page);
     if (status === null) await paste(page);
     else {
