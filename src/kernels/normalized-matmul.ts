@@ -1,5 +1,5 @@
 import { formatShape, sizeOf } from "../core/shape.ts";
-import { type Binding, type Dispatch, read, type Scratch } from "./dispatch.ts";
+import { type Binding, compiles, type Dispatch, ofVariant, read, type Scratch } from "./dispatch.ts";
 import { geluAt } from "./gelu.ts";
 import { layerNormOp } from "./layer-norm.ts";
 import { partialsLength, productDispatches } from "./matmul/dispatches.ts";
@@ -72,9 +72,10 @@ export const normalizedMatmulOp = defineOp({
     if (!variant) return [...normDispatches(a, shift, attrs, traits), ...afterNorm(a, b, bias, y, attrs, traits)];
     const finish: Finish = { bias: !!bias, residual: false, into: false, activation: attrs.activation };
     const plan = { variant, splits: defaultSplits(product, variant, traits) };
-    return productDispatches(product, finish, plan, traits).map((dispatch) =>
+    const dispatches = productDispatches(product, finish, plan, traits).map((dispatch) =>
       dispatch.entry === "matmul" ? normalizing(dispatch, !!shift, attrs) : dispatch,
     );
+    return attrs.variant === "auto" ? ofVariant(TOGETHER, dispatches) : dispatches;
   },
   wasm: ({ a, b, shift, bias }, _outputs, { epsilon, activation }) => {
     const { M, K } = productOf(a, b);
@@ -158,13 +159,16 @@ function productAttrs({ activation }: NormalizedMatmulAttrs): MatmulAttrs {
   return { ...PLAIN_MATMUL, activation };
 }
 
+/** What dispatches call it: where it does not compile, the two go apart. */
+const TOGETHER = "normalizedMatmul together";
+
 /** Of workgroup memory, that shaders/matmul/gpu/normalized_a.wgsl has for a row. */
 const NORM_BYTES = 16;
 
 /** What normalises and multiplies in one dispatch; undefined where that has to be two, or should be. */
 function togetherBy(product: Product, { variant }: NormalizedMatmulAttrs, traits: Traits): MatmulVariant | undefined {
   const { M, K } = product;
-  if (variant === "apart" || (variant === "auto" && traits.software)) return undefined;
+  if (variant === "apart" || (variant === "auto" && (traits.software || !compiles(TOGETHER, traits)))) return undefined;
   if (M > FEW_ROWS || K === 0 || K % 4 !== 0 || piecesOf(product, traits).length !== 1) return undefined;
   const found = defaultVariant(product, { ...traits, software: false });
   const bytes = found.workgroupBytes + NORM_BYTES * found.tile[0];

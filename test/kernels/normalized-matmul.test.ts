@@ -37,4 +37,6 @@ test("a few rows on a GPU are one dispatch, where workgroup memory holds them, a
   expect(dispatches(1, 770)).toBeGreaterThan(1);
   expect(dispatches(9, 768)).toBeGreaterThan(1);
   expect(dispatches(1, 768, { ...DEFAULT_TRAITS, software: true })).toBe(2);
+  // A driver whose compiler refused it.
+  expect(dispatches(1, 768, { ...DEFAULT_TRAITS, without: ["normalizedMatmul together"] })).toBe(2);
 });
