@@ -66,9 +66,16 @@ export async function* cpuPeers(
     child.on("error", () => resolve(null));
     child.on("close", resolve);
   });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const row = JSON.parse(line) as Omit<Row, "device"> & { readonly threads?: number };
-    yield { ...row, device: `CPU, ${counted(row.threads ?? 1, "thread")}` } as Row;
+  let over = false;
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const row = JSON.parse(line) as Omit<Row, "device"> & { readonly threads?: number };
+      yield { ...row, device: `CPU, ${counted(row.threads ?? 1, "thread")}` } as Row;
+    }
+    over = true;
+  } finally {
+    // Who stops asking leaves nobody measuring.
+    if (!over) child.kill();
   }
   const code = await ended;
   if (code !== 0 && !signal.aborted) {
