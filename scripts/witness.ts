@@ -10,8 +10,8 @@ import { openGpu } from "../src/platform/node.ts";
 import { createGpuRuntime } from "../src/runtime/gpu.ts";
 import { trainTiny } from "../test/browser/tiny.ts";
 import { bundle } from "../test/support/chromium.ts";
-import { hasDeno, runInDeno } from "../test/support/deno.ts";
 import { LAVAPIPE } from "../test/support/lavapipe.ts";
+import { hasDeno, runInDeno } from "../test/tools/deno.ts";
 import { allCases, isOpen, runCases } from "../test/witness/cases.ts";
 import type { Testimony } from "../test/witness/script.ts";
 

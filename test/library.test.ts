@@ -63,7 +63,7 @@ test("the pages have the programs that are looked for", () => {
 
 describe("the tarball", () => {
   const tool = (name: string, ...args: string[]): Promise<string> =>
-    promisify(execFile)(process.execPath, [join(root, "node_modules", name), ...args], { cwd: folder }).then(
+    promisify(execFile)(process.execPath, [join(root, "test/tools/node_modules", name), ...args], { cwd: folder }).then(
       ({ stdout }) => stdout,
       ({ stdout, stderr }) => `${stdout}${stderr}`,
     );
@@ -105,22 +105,22 @@ describe("the tarball", () => {
 
 /** The older ones, which take some seconds each, with one of the two ways of finding modules. */
 const COMPILERS = [
-  ["typescript-5.9", "nodenext"],
-  ["typescript-6", "bundler"],
-  ["typescript", "nodenext"],
-  ["typescript", "bundler"],
+  ["TypeScript 5.9", "test/tools/node_modules/typescript-5.9", "nodenext"],
+  ["TypeScript 6", "test/tools/node_modules/typescript", "bundler"],
+  ["TypeScript 7", "node_modules/typescript", "nodenext"],
+  ["TypeScript 7", "node_modules/typescript", "bundler"],
 ] as const;
 
 // Our declarations are checked as well; TypeScript's own, which take longest, are not.
 test.concurrent.each(COMPILERS)(
-  "%s --moduleResolution %s takes them at its strictest",
-  async (compiler, resolution) => {
+  "$0 --moduleResolution $2 takes them at its strictest",
+  async (_, compiler, resolution) => {
     const module = resolution === "bundler" ? "esnext" : resolution;
     const strict = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--verbatimModuleSyntax"];
     const target = ["--target", "es2023", "--module", module, "--moduleResolution", resolution, "--types", "node"];
     const files = programs.map((_, i) => `program-${i}.ts`);
     const options = [...strict, ...target, "--noEmit", "--skipLibCheck", "false", "--skipDefaultLibCheck"];
-    const tsc = join(root, "node_modules", compiler, "bin/tsc");
+    const tsc = join(root, compiler, "bin/tsc");
     const run = promisify(execFile)(process.execPath, [tsc, ...options, ...files], { cwd: folder });
     expect(await run.catch(({ stdout }) => ({ stdout }))).toMatchObject({ stdout: "" });
   },

@@ -45,7 +45,7 @@ export function rowsPerChunk(rows: number, width: number, bytes = LOGITS_BYTES, 
 }
 
 export interface ClassifierLoss {
-  /** [1]: lossScale times the sum of the cross-entropies of the labels. */
+  /** `[1]`: `lossScale` times the sum of the cross-entropies of the labels. */
   readonly loss: Value;
   /** Gradients of the loss by `hidden` and `table`, made in the same pass over the logits: what `backward` starts from. */
   readonly seeds: readonly Seed[];

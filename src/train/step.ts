@@ -42,7 +42,7 @@ interface LossTape {
   readonly scaler: Value | undefined;
   /** [N, C]: the trunk's result. */
   readonly hidden: Value;
-  /** [1]: `lossScale` times the sum over labels. */
+  /** `[1]`: `lossScale` times the sum over labels. */
   readonly loss: Value;
   readonly seeds: readonly Seed[];
 }

@@ -4,9 +4,9 @@ import type { Probe } from "../../src/gpu/device.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { bundle, hasChromium, runInChromium } from "../support/chromium.ts";
-import { hasFirefox, runInFirefox } from "../support/firefox.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 import { wasmRuntime } from "../support/wasm.ts";
+import { hasFirefox, runInFirefox } from "../tools/firefox.ts";
 import { STEPS, type TinyRun, trainTiny } from "./tiny.ts";
 
 test.runIf(hasChromium)("a browser trains with the same code, to the same weights as Node", async () => {

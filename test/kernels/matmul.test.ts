@@ -139,9 +139,11 @@ describe.runIf(testAdapters.includes("embedded"))("forms of the staged tiles", (
         product(M, N, K, "TN", ["into"], { variant, splits: 2 }),
         product(M + 1, N - 1, K - 3, "NN", ["into"], { variant }),
       ];
-      // One way of reading for each form, another one for the next; the smallest is among the cases of both drivers above.
+      // One way of reading for each form, another one for the next; the smallest is among the cases of both drivers above, and those
+      // that only load ahead or deeper are one's with other numbers.
       const own = forms.indexOf(form) % all.length;
-      return [...someOf(all, (_, at) => form !== small && at === own)];
+      const usual = form !== small && !/-(double|deep)$/.test(form.name);
+      return [...someOf(all, (_, at) => usual && at === own)];
     }),
     ...[small].flatMap((form): OpCase[] => {
       const [M, N, K] = sizesOf(form);

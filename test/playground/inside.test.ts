@@ -146,5 +146,6 @@ describePlayground("a model in the page", (visit) => {
       expect(report.verify.checks.length).toBeGreaterThan(50);
       expect(requests.slice(before)).toEqual([]);
     },
+    { serviceWorkers: "allow" },
   );
 });

@@ -82,7 +82,10 @@ export type VisitOptions = BrowserContextOptions & Parameters<Host["place"]>[0];
 
 export interface Served {
   readonly browser: Browser;
-  /** Fails where a page complains of anything that `act` does not take out of `problems`. */
+  /**
+   * Fails where a page complains of anything that `act` does not take out of `problems`. Without the service worker, which fetches all
+   * that the page may ever want, a third of what a visit takes; `serviceWorkers: "allow"`: with it.
+   */
   visit(act: (visitor: Visitor) => Promise<void>, options?: VisitOptions): Promise<void>;
   close(): Promise<void>;
 }
@@ -93,7 +96,8 @@ export async function servePlayground(): Promise<Served> {
     browser,
     async visit(act, { before, isolated, ...options } = {}) {
       const place = host.place({ ...(before === undefined ? {} : { before }), isolated: isolated === true });
-      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en", ...options });
+      const usual = { viewport: { width: 1280, height: 900 }, locale: "en", serviceWorkers: "block" } as const;
+      const context = await browser.newContext({ ...usual, ...options });
       // Little less than the test's own limit, so that what never came is named: where all cores are busy, a second is long.
       context.setDefaultTimeout(100_000);
       try {
@@ -122,6 +126,7 @@ export function visitorOf(context: BrowserContext, place: Place, folder: string)
       const page = await context.newPage();
       page.on("pageerror", (error) => problems.push(error.message));
       page.on("console", (message) => {
+        if (message.text() === "Service Worker registration blocked by Playwright") return;
         if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
       });
       page.on("dialog", (dialog) => {

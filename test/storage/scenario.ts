@@ -128,13 +128,14 @@ export interface Attempt {
 /**
  * Each change with a fault at its first operation, its second, and so on. Where it is refused the folder must be as before; where
  * the process is killed, as before or as after; and then it must be possible to tidy up and to do the change. Gives how many
- * faults there were; throws what is wrong. `attempt`: the folder with a fault at operation `at`; `open`: as it is.
+ * faults there were; throws what is wrong. `attempt`: the folder with a fault at operation `at`; `open`: as it is; `every`: only so many
+ * operations apart, from the first on, the next change from its second, and so on.
  */
-export async function tryEach(open: () => Folder, attempt: (at: number) => Attempt): Promise<number> {
+export async function tryEach(open: () => Folder, attempt: (at: number) => Attempt, every = 1): Promise<number> {
   let faults = 0;
-  for (const { name, before, act, after } of CHANGES) {
+  for (const [i, { name, before, act, after }] of CHANGES.entries()) {
     for (const entry of await open().list()) await open().remove(entry.name);
-    for (let at = 1; ; at++) {
+    for (let at = 1 + (i % every); ; at += every) {
       await before?.(open());
       const old = await snapshot(open());
       const [was, wanted] = [sorted(old), sorted(after(old, at))];

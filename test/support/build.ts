@@ -14,6 +14,7 @@ const PLAYGROUND = "GPT2_TEST_PLAYGROUND";
 /** Before the first test: vitest's `globalSetup`. Gives what is done after the last. */
 export function setup(): () => void {
   const root = fileURLToPath(new URL("../../", import.meta.url));
+  execFileSync(process.execPath, ["scripts/test-tools.mjs"], { cwd: root, stdio: "inherit" });
   execFileSync("npm", ["run", "--silent", "build"], { cwd: root, stdio: "inherit" });
   const folder = mkdtempSync(join(tmpdir(), "gpt2-playground-"));
   process.env[PLAYGROUND] = folder;

@@ -38,26 +38,26 @@ async function train(device: string, steps: number, more: readonly string[]): Pr
 /** scripts/nanogpt-recipe.ts runs all 2000 steps; docs/notes/nanogpt-recipe.md has what came out. */
 describe.runIf(existsSync(text))(`nanoGPT's CPU recipe, where its text is there (${text})`, () => {
   // WebAssembly takes half of lavapipe's processor time here, and a seventh of SwiftShader's.
-  test("the first 100 steps", { timeout: 240_000 }, async () => {
+  test("the first 50 steps", { timeout: 240_000 }, async () => {
     // Of 1,742 windows: all of them are half of the test's time.
-    const lines = await train("wasm", 100, ["--eval-steps", "100", "--max-eval-samples", "400"]);
+    const lines = await train("wasm", 50, ["--eval-steps", "50", "--max-eval-samples", "400"]);
     const evaluations = lines.filter(({ kind }) => kind === "evaluation");
     const [before, after] = evaluations.map(({ eval_loss }) => eval_loss);
     // A guess among 65 characters is 4.174; GPT2LMHeadModel gives 4.163 to 4.220 for seeds 0 to 4.
     expect(before).toBeGreaterThan(4.14);
     expect(before).toBeLessThan(4.24);
-    expect(after).toBeLessThan(2.7);
-    expect(after).toBeGreaterThan(2.4);
+    expect(after).toBeLessThan(2.85);
+    expect(after).toBeGreaterThan(2.65);
   });
 
-  test.runIf(adapter !== undefined)(`five steps on ${adapter} are those of WebAssembly`, async () => {
+  test.runIf(adapter !== undefined)(`three steps on ${adapter} are those of WebAssembly`, async () => {
     const losses = async (device: string) =>
-      (await train(device, 5, ["--eval-split", "0", "--logging-steps", "1"]))
+      (await train(device, 3, ["--eval-split", "0", "--logging-steps", "1"]))
         .filter(({ kind }) => kind === "log")
         .map(({ loss }) => loss);
     const wanted = await losses("wasm");
     const got = await losses(adapter!);
-    expect(got).toHaveLength(5);
+    expect(got).toHaveLength(3);
     for (const [step, loss] of got.entries()) expect(Math.abs(loss / wanted[step]! - 1)).toBeLessThan(1e-5);
   });
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-const MODULES = fileURLToPath(new URL("../../node_modules/", import.meta.url));
+const MODULES = fileURLToPath(new URL("./node_modules/", import.meta.url));
 const PLATFORM = `${process.platform}-${process.arch}${process.platform === "linux" ? "-glibc" : ""}`;
 
 /** The binary of the package `deno`, which is wgpu with its own compiler of WGSL, Naga; $GPT2_DENO names another one. */
@@ -14,7 +14,7 @@ const DENO = [process.env.GPT2_DENO, `${MODULES}deno/deno`, `${MODULES}@deno/${P
 );
 
 export const hasDeno = DENO !== undefined;
-if (!hasDeno) console.warn("no deno: nothing is tested on wgpu (npm ci)");
+if (!hasDeno) console.warn("no deno: nothing is tested on wgpu (npm --prefix test/tools ci)");
 
 const LONGEST_MS = 10 * 60_000;
 

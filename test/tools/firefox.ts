@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, launch } from "puppeteer-core";
-import { withPage } from "./chromium.ts";
+import { withPage } from "../support/chromium.ts";
 
 /** Debian's package `firefox-esr`; $GPT2_FIREFOX names another one. */
 const FIREFOX = process.env.GPT2_FIREFOX ?? "/usr/bin/firefox-esr";
