@@ -51,7 +51,7 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
     "src/kernels/matmul/dispatches.ts Math.max(...lengths)",
     "src/kernels/matmul/product.ts Math.max(...rows)",
     "src/kernels/matmul/product.ts Math.min(...rows.map((row) => Math.floor(traits.maxBindingBytes / row)))",
-    "src/kernels/column-sum.ts Math.max(...dtypes.map(bytesPerElement))",
+    "src/kernels/gpu/column-sum.ts Math.max(...dtypes.map(bytesPerElement))",
     "src/runtime/profile.ts times.push(...await timeSome(gpu, buffers, steps.slice(at, at + most)))",
   ],
   "padded lengths, of which there are a few": [

@@ -99,7 +99,7 @@ test.each(testAdapters)("%s: mistakes in it are told by op, shader and place", a
   const shaderless: AnyOp = {
     ...reluSquared,
     gpu: () => [
-      { ...reluSquared.gpu(check.inputs, {}, {}, runtime.traits)[0]!, shader: ["lib/nothing" as "lib/grid"] },
+      { ...reluSquared.gpu!(check.inputs, {}, {}, runtime.traits)[0]!, shader: ["lib/nothing" as "lib/grid"] },
     ],
   };
   await expect(runOp(runtime, shaderless, { inputs: { x: f32([2, 3]) } })).rejects.toThrow(
@@ -110,7 +110,7 @@ test.each(testAdapters)("%s: mistakes in it are told by op, shader and place", a
 
 test("uniforms of one's own may be u32, i32 and f32, and nothing else", async () => {
   const runtime = createGpuRuntime(await openTestGpu(testAdapters[0]!));
-  const [first] = reluSquared.gpu({ x: f32([2, 3]) }, {}, {}, runtime.traits);
+  const [first] = reluSquared.gpu!({ x: f32([2, 3]) }, {}, {}, runtime.traits);
   const code = "struct Uniforms { N: vec4f }";
   const op: AnyOp = { ...reluSquared, gpu: () => [{ ...first!, shader: [{ name: "vector", code }] }] };
   await expect(runOp(runtime, op, { inputs: { x: f32([2, 3]) } })).rejects.toThrow(

@@ -1,10 +1,6 @@
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { grid1d, read, spansOf, write } from "./dispatch.ts";
 import { type CaseInput, defineOp, expectType, f32, shapeError, type Value } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
-import { at, eachElement } from "./wasm.ts";
-
-const WORKGROUP = 64;
 
 /**
  * sum = x in the first micro-batch of a step, sum + x in the others, in sum's place. sum, x: one shape, f32; which
@@ -25,15 +21,6 @@ export const accumulateOp = defineOp({
     const first = unpackStep(step.data).microBatch === 0;
     for (let i = 0; i < x.data.length; i++) newSum.data[i] = (first ? 0 : newSum.data[i]!) + x.data[i]!;
   },
-  gpu: ({ sum }, _outputs, _attrs, traits) =>
-    spansOf(sizeOf(sum.shape), traits).map((span) => ({
-      shader: ["lib/grid", "lib/step", "accumulate"] as const,
-      entry: "accumulate",
-      uniforms: { N: span.length },
-      bind: [write("newSum", span), read("x", span), read("step")],
-      grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
-    })),
-  wasm: ({ sum }) => eachElement("accumulate", sum, [at("x"), at("newSum"), at("step")]),
   cost: ({ sum }) => ({ flops: sizeOf(sum.shape), bytes: 12 * sizeOf(sum.shape) }),
   cases: [
     { inputs: { sum: { ...f32([9]), scale: 1e30 }, x: f32([9]), step: exampleOf(0) } },

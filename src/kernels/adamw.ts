@@ -1,11 +1,7 @@
 import { sizeOf } from "../core/shape.ts";
-import { grid1d, read, spansOf, write } from "./dispatch.ts";
 import { CLIP_SCALE, HEALTHY } from "./gradient-norm.ts";
 import { type CaseInput, defineOp, expectType, f32, type Value } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
-import { at, eachElement, real } from "./wasm.ts";
-
-const WORKGROUP = 64;
 
 export interface AdamWOptions {
   readonly beta1: number;
@@ -65,41 +61,6 @@ export const adamwOp = defineOp({
       const direction = (m.data[i]! * corrections[0]) / (Math.sqrt(v.data[i]! * corrections[1]) + attrs.epsilon);
       p.data[i] = p.data[i]! * decay - learningRate * direction;
     }
-  },
-  gpu: ({ parameters }, _outputs, attrs, traits) =>
-    spansOf(sizeOf(parameters.shape), traits).map((span) => {
-      const pack = span.length % 4 === 0 ? 4 : 1;
-      return {
-        shader: ["lib/grid", "lib/step", pack === 4 ? "lib/pack4" : "lib/pack1", "adamw"] as const,
-        entry: "adamw",
-        uniforms: {
-          N: span.length / pack,
-          DECAYED: Math.max(0, Math.min(span.length, attrs.decayed - span.offset)),
-          BETA1: attrs.beta1,
-          // 1 - beta in float64: in float32, 1 - 0.999 is off by 1e-5
-          REST1: 1 - attrs.beta1,
-          BETA2: attrs.beta2,
-          REST2: 1 - attrs.beta2,
-          EPSILON: attrs.epsilon,
-          WEIGHT_DECAY: attrs.weightDecay,
-          RATE_FACTOR: attrs.rateFactor,
-        },
-        bind: [
-          write("newParameters", span),
-          read("gradients", span),
-          write("newM", span),
-          write("newV", span),
-          read("step"),
-          read("stats"),
-        ],
-        grid: grid1d(span.length / pack, WORKGROUP, traits),
-      };
-    }),
-  wasm: ({ parameters }, _outputs, attrs) => {
-    const tensors = ["newParameters", "gradients", "newM", "newV", "step", "stats"].map(at);
-    const rates = [attrs.beta1, 1 - attrs.beta1, attrs.beta2, 1 - attrs.beta2, attrs.epsilon];
-    const numbers = [...rates, attrs.weightDecay, attrs.rateFactor].map(real);
-    return eachElement("adamw", parameters, [...tensors, attrs.decayed, ...numbers]);
   },
   cost: ({ parameters }) => ({ flops: 14 * sizeOf(parameters.shape), bytes: 28 * sizeOf(parameters.shape) }),
   cases: [

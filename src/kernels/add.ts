@@ -1,9 +1,5 @@
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { grid1d, read, write } from "./dispatch.ts";
 import { defineOp, f32, shapeError, type Value } from "./op.ts";
-import { at, eachElement } from "./wasm.ts";
-
-const WORKGROUP = 64;
 
 /** y = a + b. a, b, y: one shape, f32. Residual connections, and gradients that meet. */
 export const addOp = defineOp({
@@ -18,19 +14,6 @@ export const addOp = defineOp({
   cpu: ({ a, b }, { y }) => {
     for (let i = 0; i < y.data.length; i++) y.data[i] = a.data[i]! + b.data[i]!;
   },
-  gpu: ({ a }, _outputs, _attrs, traits) => {
-    const n = sizeOf(a.shape);
-    return [
-      {
-        shader: ["lib/grid", "add"],
-        entry: "add",
-        uniforms: { N: n },
-        bind: [read("a"), read("b"), write("y")],
-        grid: grid1d(Math.ceil(n / 4), WORKGROUP, traits),
-      },
-    ];
-  },
-  wasm: ({ a }) => eachElement("add", a, [at("a"), at("b"), at("y")]),
   vjp: (_inputs, _outputs, { y: dy }) => (dy ? { a: dy, b: dy } : {}),
   cost: ({ a }) => ({ flops: sizeOf(a.shape), bytes: 12 * sizeOf(a.shape) }),
   cases: [{ inputs: { a: f32([3, 5]), b: f32([3, 5]) } }, { inputs: { a: f32([2, 130]), b: f32([2, 130]) } }],

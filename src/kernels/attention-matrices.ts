@@ -1,4 +1,5 @@
-import { type AttentionSizes, bindingsOf, bounds, keptScale, stretchesOf } from "./attention-rows.ts";
+import { bindingsOf, bounds, stretchesOf } from "./attention-rows.ts";
+import { type AttentionSizes, keptScale } from "./attention-sizes.ts";
 import { type Dispatch, gridOf, read, type ShaderName, storedType, write } from "./dispatch.ts";
 import { pinnedLanes } from "./matmul/matrices.ts";
 import type { Range } from "./matmul/product.ts";

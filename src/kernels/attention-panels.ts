@@ -1,5 +1,6 @@
 import type { DType } from "../core/dtype.ts";
-import { type AttentionSizes, bounds, keptScale, rowsOf, stepOf } from "./attention-rows.ts";
+import { bounds, rowsOf, stepOf } from "./attention-rows.ts";
+import { type AttentionSizes, keptScale } from "./attention-sizes.ts";
 import {
   type PanelForm,
   type PanelProducts,
@@ -11,7 +12,6 @@ import {
   type Viewed,
   viewsOf,
 } from "./attention-slices.ts";
-import { castDispatches } from "./cast.ts";
 import {
   type Binding,
   type Dispatch,
@@ -24,6 +24,7 @@ import {
   storeShader,
   write,
 } from "./dispatch.ts";
+import { castDispatches } from "./gpu/cast.ts";
 import type { Traits } from "./traits.ts";
 
 /**

@@ -1,5 +1,6 @@
 import type { FloatDType } from "../core/dtype.ts";
-import { type AttentionSizes, rowsOf } from "./attention-rows.ts";
+import { rowsOf } from "./attention-rows.ts";
+import type { AttentionSizes } from "./attention-sizes.ts";
 import { type PanelForm, type PanelProducts, panelRow, type Slice, type Viewed } from "./attention-slices.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { type BatchOperand, batchDispatch } from "./matmul/batch.ts";

@@ -1,4 +1,5 @@
-import { bytesPerElement, type FloatDType, WORD_BYTES } from "../core/dtype.ts";
+import { bytesPerElement, WORD_BYTES } from "../core/dtype.ts";
+import { type AttentionSizes, keptScale } from "./attention-sizes.ts";
 import {
   type Binding,
   type Dispatch,
@@ -12,24 +13,6 @@ import {
 } from "./dispatch.ts";
 import { cut, type Range } from "./matmul/product.ts";
 import type { Traits } from "./traits.ts";
-
-/** What attention kernels are built for: batch, positions, heads, columns of a head and of them all, and dropout. */
-export interface AttentionSizes {
-  readonly B: number;
-  readonly T: number;
-  readonly H: number;
-  readonly D: number;
-  readonly C: number;
-  /** 1 / sqrt(D) */
-  readonly scale: number;
-  /** Of 65,536 probabilities dropout drops so many; 0 for none. */
-  readonly dropped: number;
-  readonly stream: number;
-  /** Whether sequences are several records end to end, told apart by `starts`, and not one each, told by `lengths`. */
-  readonly packed: boolean;
-  /** Of qkv, y and their gradients. */
-  readonly dtype: FloatDType;
-}
 
 /** The binding that says which keys a row sees, and the shader that reads it. */
 export function bounds({ packed }: AttentionSizes): { readonly bind: Binding; readonly shader: ShaderName } {
@@ -53,20 +36,6 @@ export function stretchesOf({ B, T, C, dtype }: AttentionSizes, traits: Traits):
 /** What is bound of a tensor with a row of `columns` elements for each position: these sequences. */
 export function rowsOf({ B, T }: AttentionSizes, { start, length }: Range, columns: number): Span | undefined {
   return length === B ? undefined : { offset: start * T * columns, length: length * T * columns };
-}
-
-const HALF_WORD = 65536;
-
-/**
- * A rate of dropout as a number of 65,536: half of a random word decides on a probability, eight to a Philox counter. What is kept counts
- * `keptScale` times, by the very share that is dropped.
- */
-export function droppedOf(rate: number): number {
-  return Math.min(HALF_WORD - 1, Math.round(rate * HALF_WORD));
-}
-
-export function keptScale(dropped: number): number {
-  return HALF_WORD / (HALF_WORD - dropped);
 }
 
 /** How many invocations share a row, or a key, of which each holds its part in registers. */

@@ -1,5 +1,6 @@
 import { WORD_BYTES } from "../core/dtype.ts";
-import { type AttentionSizes, stretchesOf } from "./attention-rows.ts";
+import { stretchesOf } from "./attention-rows.ts";
+import type { AttentionSizes } from "./attention-sizes.ts";
 import type { Dispatch, Scratch } from "./dispatch.ts";
 import { mostProducts } from "./matmul/batch.ts";
 import type { Range } from "./matmul/product.ts";

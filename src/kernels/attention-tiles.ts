@@ -1,4 +1,5 @@
-import { type AttentionSizes, bounds, keptScale, rowsOf, stepOf, stretchesOf } from "./attention-rows.ts";
+import { bounds, rowsOf, stepOf, stretchesOf } from "./attention-rows.ts";
+import { type AttentionSizes, keptScale } from "./attention-sizes.ts";
 import { type Dispatch, gridOf, read, storedType, storeShader, write } from "./dispatch.ts";
 import type { Range } from "./matmul/product.ts";
 import type { Traits } from "./traits.ts";

@@ -1,4 +1,4 @@
-import type { AttentionSizes } from "./attention-rows.ts";
+import type { AttentionSizes } from "./attention-sizes.ts";
 import { productScratch } from "./matmul/wasm.ts";
 import { at, real, type WasmWork } from "./wasm.ts";
 

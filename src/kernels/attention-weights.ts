@@ -1,8 +1,4 @@
-import { sizeOf } from "../core/shape.ts";
-import { grid1d, read, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
-
-const WORKGROUP = 64;
 
 /**
  * The probabilities of an attention that was computed, p_ij = exp(q_i . k_j / sqrt(D) - logSumExp_i) for j <= i, for whoever wants to see
@@ -35,19 +31,6 @@ export const attentionWeightsOp = defineOp({
           }
         }
   },
-  gpu: ({ qkv }, { weights }, attrs, traits) => {
-    const { T, H, D, scale } = sizesOf(qkv, attrs);
-    const N = sizeOf(weights.shape);
-    return [
-      {
-        shader: ["lib/grid", "attention_weights"],
-        entry: "attention_weights",
-        uniforms: { T, H, D, N, SCALE: scale },
-        bind: [read("qkv"), read("lengths"), read("logSumExp"), write("weights")],
-        grid: grid1d(N, WORKGROUP, traits),
-      },
-    ];
-  },
   cost: ({ qkv }, _outputs, attrs) => {
     const { B, T, H, D } = sizesOf(qkv, attrs);
     return { flops: B * H * T * (T + 1) * D, bytes: 8 * B * T * H * D + 4 * B * H * T * T };
@@ -55,7 +38,10 @@ export const attentionWeightsOp = defineOp({
   cases: [weightsCase({ batch: 1, heads: 1 }, [5, 12], [5]), weightsCase({ batch: 2, heads: 2 }, [6, 12], [3, 1])],
 });
 
-function sizesOf({ shape }: TensorType, { batch: B, heads: H }: { readonly batch: number; readonly heads: number }) {
+export function sizesOf(
+  { shape }: TensorType,
+  { batch: B, heads: H }: { readonly batch: number; readonly heads: number },
+) {
   const [rows = 0, columns = 0] = shape;
   const [T, C] = [rows / B, columns / 3];
   const D = C / H;

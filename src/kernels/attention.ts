@@ -1,28 +1,7 @@
 import { bytesPerElement } from "../core/dtype.ts";
 import { philox } from "../core/philox.ts";
 import { formatShape } from "../core/shape.ts";
-import {
-  isMatrices,
-  type MatricesChoice,
-  matricesBackward,
-  matricesFor,
-  matricesForward,
-} from "./attention-matrices.ts";
-import { backwardScratch, PANEL_KERNELS, panelsBackward, panelsForward } from "./attention-panels.ts";
-import { attentionProducts } from "./attention-products.ts";
-import {
-  type AttentionSizes,
-  droppedOf,
-  keptScale,
-  type Lanes,
-  quadsOf,
-  rowsBackward,
-  rowsForward,
-} from "./attention-rows.ts";
-import { type PanelForm, panelsScratch } from "./attention-slices.ts";
-import { TILE_CHOICES, TILE_FORMS, type TileForm, tileForm, tilesBackward, tilesForward } from "./attention-tiles.ts";
-import { wasmAttention, wasmAttentionBackward } from "./attention-wasm.ts";
-import { compiles, type Dispatch, ofVariant, type Scratch } from "./dispatch.ts";
+import { type AttentionSizes, droppedOf, keptScale } from "./attention-sizes.ts";
 import {
   type CpuTensor,
   defineOp,
@@ -36,8 +15,7 @@ import {
   type Value,
 } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
-import type { Traits } from "./traits.ts";
-import { type AttentionChoice, attentionClass } from "./tuning.ts";
+import type { AttentionChoice } from "./tuning.ts";
 
 export interface AttentionAttrs {
   readonly batch: number;
@@ -93,17 +71,6 @@ export const attentionOp = defineOp({
       y.data.set(sums, row.y);
     });
   },
-  scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
-    const sizes = sizesOf("attention", inputs, attrs);
-    const form = formOf(attrs, sizes, traits);
-    return isPanels(form) ? { panels: panelsScratch(sizes, form, traits) } : {};
-  },
-  gpu: (inputs, _outputs, attrs, traits) => {
-    const sizes = sizesOf("attention", inputs, attrs);
-    const form = formOf(attrs, sizes, traits);
-    return named(forwardOf(form, sizes, traits), form, attrs);
-  },
-  wasm: (inputs, _outputs, attrs) => wasmAttention(sizesOf("attention", inputs, attrs)),
   vjp: ({ qkv, lengths, step, starts }, { y, logSumExp }, { y: dy }, attrs) =>
     dy ? { qkv: attentionBackwardOp.apply({ qkv, lengths, step, starts, y, logSumExp, dy }, attrs).dqkv } : {},
   // two products over the lower triangle
@@ -154,20 +121,6 @@ export const attentionBackwardOp = defineOp({
     });
     dqkv.data.set(sums);
   },
-  scratch: (inputs, attrs, traits): Readonly<Record<string, Scratch>> => {
-    const sizes = sizesOf("attentionBackward", inputs, attrs);
-    const form = formOf(attrs, sizes, traits);
-    const rows = inputs.logSumExp.shape[0] ?? 0;
-    return isPanels(form)
-      ? backwardScratch(sizes, form, traits)
-      : { delta: { dtype: "f32", length: isMatrices(form) ? 2 * rows : rows } };
-  },
-  gpu: (inputs, _outputs, attrs, traits) => {
-    const sizes = sizesOf("attentionBackward", inputs, attrs);
-    const form = formOf(attrs, sizes, traits);
-    return named(backwardOf(form, sizes, traits), form, attrs);
-  },
-  wasm: (inputs, _outputs, attrs) => wasmAttentionBackward(sizesOf("attentionBackward", inputs, attrs)),
   // five products over the lower triangle: scores, dp, dq, dk, dv
   cost: ({ qkv, lengths }, _outputs, attrs) => {
     const { B, T, H, D } = sizesOf("attentionBackward", { qkv, lengths }, { ...attrs, dropout: 0 });
@@ -204,62 +157,7 @@ type Inputs<T> = {
   readonly starts?: T | undefined;
 };
 
-/**
- * How the panels of scores are multiplied; where no score is kept, tiles, how many invocations share a row, or in which form matrices are
- * multiplied.
- */
-type Form = PanelForm | TileForm | Lanes | MatricesChoice;
-
-function isPanels(form: Form): form is PanelForm {
-  return typeof form === "object" && "products" in form;
-}
-
-function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): Form {
-  const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
-  const quads = quadsOf(sizes, traits);
-  const form = chosen ?? (traits.software ? "products" : quads.worth ? "quads" : "rows");
-  const can = (name: AttentionChoice): boolean => compiles(variantName(name), traits);
-  if (isMatrices(form) && matricesFor(sizes, traits).includes(form) && can(form)) return form;
-  const name = TILE_CHOICES.find((choice) => choice === form);
-  const tiles = name && can(name) && tileForm(name, sizes, traits);
-  if (tiles) return tiles;
-  const unfit = name !== undefined || isMatrices(form);
-  if ((form === "quads" || unfit) && quads.can && can("quads")) return 4;
-  if ((form === "quads" || form === "rows" || unfit) && can("rows")) return 1;
-  const products = form === "products" && can("products") && !sizes.packed;
-  return (products && attentionProducts(sizes, traits)) || PANEL_KERNELS;
-}
-
-function forwardOf(form: Form, sizes: AttentionSizes, traits: Traits): Dispatch[] {
-  if (typeof form === "number") return rowsForward(sizes, form, traits);
-  if (isMatrices(form)) return matricesForward(sizes, form, traits);
-  return isPanels(form) ? panelsForward(sizes, form, traits) : tilesForward(sizes, form, traits);
-}
-
-function backwardOf(form: Form, sizes: AttentionSizes, traits: Traits): Dispatch[] {
-  if (typeof form === "number") return rowsBackward(sizes, form, traits);
-  if (isMatrices(form)) return matricesBackward(sizes, form, traits);
-  return isPanels(form) ? panelsBackward(sizes, form, traits) : tilesBackward(sizes, form, traits);
-}
-
-/** What dispatches call it. */
-function variantName(name: AttentionChoice): string {
-  return `attention ${name}`;
-}
-
-/** Dispatches that say which variant they are, unless it was asked for by its name. */
-function named(dispatches: readonly Dispatch[], form: Form, { variant }: AttentionAttrs): readonly Dispatch[] {
-  return variant === "auto" ? ofVariant(variantName(choiceOf(form)), dispatches) : dispatches;
-}
-
-function choiceOf(form: Form): AttentionChoice {
-  if (typeof form === "number") return form === 4 ? "quads" : "rows";
-  if (isMatrices(form)) return form;
-  if (isPanels(form)) return form === PANEL_KERNELS ? "panels" : "products";
-  return TILE_CHOICES.find((name) => TILE_FORMS[name] === form)!;
-}
-
-function sizesOf(
+export function sizesOf(
   op: string,
   { qkv, lengths, step, starts }: Inputs<TensorType>,
   { batch, heads, dropout, stream }: AttentionAttrs,

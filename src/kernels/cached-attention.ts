@@ -1,10 +1,5 @@
 import { formatShape, sizeOf } from "../core/shape.ts";
-import { grid1d, gridOf, read, spansOf, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
-import type { Traits } from "./traits.ts";
-import { at } from "./wasm.ts";
-
-const COPY_GROUP = 64;
 
 /** A layer's keys [B, H, D, T], so that neighbouring positions are read together, and its values [B, H, T, D]. */
 export interface LayerCache {
@@ -24,7 +19,7 @@ interface Sizes {
   readonly T: number;
 }
 
-function sizesOf(op: string, { keys, values, qkv }: Record<"keys" | "values" | "qkv", TensorType>): Sizes {
+export function sizesOf(op: string, { keys, values, qkv }: Record<"keys" | "values" | "qkv", TensorType>): Sizes {
   const [B = 0, H = 0, D = 0, T = 0] = keys.shape;
   expectType(op, "keys", keys, "f32", [-1, -1, -1, -1]);
   expectType(op, "values", values, "f32", [B, H, T, D]);
@@ -82,39 +77,10 @@ export const cachedAttentionOp = defineOp({
       }
     }
   },
-  gpu: ({ qkv, keys, values }, _outputs, _attrs, traits) => {
-    const { B, H, D, T } = sizesOf("cachedAttention", { qkv, keys, values });
-    return [
-      {
-        shader: ["lib/grid", "cached_attention"],
-        entry: "cached_attention",
-        uniforms: { H, T, GROUPS: B * H },
-        sizes: { D, LANES: lanesOf(D, traits) },
-        bind: [read("qkv"), read("positions"), read("table"), write("keysAfter"), write("valuesAfter"), write("y")],
-        grid: gridOf(B * H, traits),
-      },
-    ];
-  },
-  wasm: ({ qkv, keys, values }) => {
-    const { B, H, D, T } = sizesOf("cachedAttention", { qkv, keys, values });
-    const tensors = ["qkv", "positions", "table", "keysAfter", "valuesAfter", "y"].map(at);
-    const scratchBytes = 4 * (T + 4);
-    return { calls: [{ kernel: "cachedAttention", args: [B, H, D, T, ...tensors], pieces: B * H, scratchBytes }] };
-  },
   // as if every cache were full
   cost: ({ keys, qkv }) => ({ flops: 4 * sizeOf(keys.shape), bytes: 8 * sizeOf(keys.shape) + 4 * sizeOf(qkv.shape) }),
   cases: [attentionCase(2, 4, 5, [0, 4]), attentionCase(1, 3, 70, [69, 63, 64], [0, 0, 0])],
 });
-
-/** Invocations of a workgroup: a power of two, at least one for each channel of a head. */
-function lanesOf(D: number, traits: Traits): number {
-  const wanted = traits.software ? 16 : 256; // barriers cost by the invocation on a CPU
-  let lanes = Math.min(wanted, traits.maxInvocations);
-  while (lanes < D) lanes *= 2;
-  if (lanes > traits.maxInvocations)
-    shapeError("cachedAttention", `heads of ${D} channels, wanted at most ${traits.maxInvocations}`);
-  return lanes;
-}
 
 /**
  * Puts the keys and values of P sequences of S tokens into the cache from position 0 on, sequence p into row cacheRows[p].
@@ -145,24 +111,6 @@ export const cacheAppendOp = defineOp({
         valuesAfter.data[((b * H + h) * T + s) * D + d] = qkv.data[(row * 3 + 2) * H * D + c]!;
       }
     }
-  },
-  gpu: ({ qkv, cacheRows, keys, values }, _outputs, _attrs, traits) => {
-    const { H, D, T } = sizesOf("cacheAppend", { qkv, keys, values });
-    const row = 3 * H * D;
-    const S = qkv.shape[0]! / cacheRows.shape[0]!;
-    return spansOf(sizeOf(qkv.shape), traits, row).map((span) => ({
-      shader: ["lib/grid", "cache_append"],
-      entry: "cache_append",
-      uniforms: { N: span.length / 3, FIRST: span.offset / row, S, T, H, D },
-      bind: [read("qkv", span), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
-      grid: grid1d(span.length / 3, COPY_GROUP, traits),
-    }));
-  },
-  wasm: ({ qkv, cacheRows, keys, values }) => {
-    const { H, D, T } = sizesOf("cacheAppend", { qkv, keys, values });
-    const P = cacheRows.shape[0]!;
-    const tensors = ["qkv", "cacheRows", "keysAfter", "valuesAfter"].map(at);
-    return { calls: [{ kernel: "cacheAppend", args: [qkv.shape[0]! / P, H, D, T, ...tensors], pieces: P * H }] };
   },
   cost: ({ qkv }) => ({ flops: 0, bytes: (16 / 3) * sizeOf(qkv.shape) }),
   cases: [

@@ -1,12 +1,9 @@
 import { bytesPerElement } from "../core/dtype.ts";
 import { philox, uniform24 } from "../core/philox.ts";
 import { sizeOf } from "../core/shape.ts";
-import { grid1d, read, spansOf, storeShader, write } from "./dispatch.ts";
 import { defineOp, expectFloat, expectType, f16, f32, type Value } from "./op.ts";
 import { packStep, STEP, unpackStep } from "./step.ts";
-import { at, eachElement, real } from "./wasm.ts";
 
-const WORKGROUP = 64;
 const EXAMPLE_STEP = { ...STEP, values: [...packStep({ seed: 7, step: 3, learningRate: 0, lossScale: 1 })] };
 
 /**
@@ -30,16 +27,6 @@ export const dropoutOp = defineOp({
       y.data[i] = uniform24(word) < Math.fround(rate) ? 0 : x.data[i]! / (1 - rate);
     }
   },
-  gpu: ({ x }, _outputs, { rate, stream }, traits) =>
-    spansOf(sizeOf(x.shape), traits, 4, [x.dtype]).map((span) => ({
-      shader: ["lib/grid", "lib/philox", "lib/step", storeShader(x.dtype, 1), "dropout"] as const,
-      entry: "dropout",
-      uniforms: { N: span.length, FIRST: span.offset / 4, RATE: rate, STREAM: stream },
-      bind: [read("x", span), read("step"), write("y", span)],
-      grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
-    })),
-  wasm: ({ x }, _outputs, { rate, stream }) =>
-    eachElement("dropout", x, [at("x"), at("y"), at("step"), real(rate), stream], 4096, 64),
   vjp: ({ step }, _outputs, { y: dy }, { rate, stream }) => (dy ? { x: dropout(dy, step, rate, stream) } : {}),
   cost: ({ x }) => ({ flops: sizeOf(x.shape), bytes: 2 * bytesPerElement(x.dtype) * sizeOf(x.shape) }),
   cases: [

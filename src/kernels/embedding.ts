@@ -1,10 +1,5 @@
 import { sizeOf } from "../core/shape.ts";
-import { grid1d, read, type Span, spansOf, storedType, write } from "./dispatch.ts";
-import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
-import type { Traits } from "./traits.ts";
-import { at, eachRow, rowsOfPiece } from "./wasm.ts";
-
-const WORKGROUP = 64;
+import { defineOp, expectFloat, expectType, f16, f32, shapeError, type Value } from "./op.ts";
 
 /**
  * y[n] = table[ids[n]] + residual[n]. ids: u32 [N], below V (the host checks); table: [V, C], f32 or f16,
@@ -31,25 +26,6 @@ export const embeddingOp = defineOp({
       for (let j = 0; j < c; j++)
         y.data[n * c + j] = table.data[ids.data[n]! * c + j]! + (residual?.data[n * c + j] ?? 0);
     }
-  },
-  gpu: ({ ids, table, residual }, { y }, _attrs, traits) =>
-    tableSpans(table, traits).map((span) => {
-      const { size, shader } = packOf(table);
-      return {
-        shader: ["lib/grid", shader, "embedding"],
-        entry: "embedding",
-        types: { TABLE: storedType(table.dtype, size), RESIDUAL: storedType((residual ?? table).dtype, size) },
-        uniforms: {
-          ...{ N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
-          HAS_RESIDUAL: residual ? 1 : 0,
-        },
-        bind: [read("ids"), read("table", span), residual ? read("residual") : read("table", span), write("y")],
-        grid: grid1d(sizeOf(y.shape) / size, WORKGROUP, traits),
-      };
-    }),
-  wasm: ({ ids, table }) => {
-    const args = [at("ids"), at("table"), at("residual"), at("y")];
-    return { calls: [eachRow("embedding", ids.shape[0]!, table.shape[1]!, args)] };
   },
   vjp: ({ ids, table, order, residual }, _outputs, { y: dy }, _attrs, context) => {
     if (!dy) return {};
@@ -100,32 +76,6 @@ export const embeddingBackwardOp = defineOp({
     }
     dtable.data.set(sums);
   },
-  gpu: ({ dy, into }, { dtable }, _attrs, traits) =>
-    tableSpans(dtable, traits).flatMap((span) => {
-      const [n, c] = [dy.shape[0]!, dy.shape[1]!];
-      const clear = {
-        shader: ["lib/grid", "fill"] as const,
-        entry: "fill",
-        uniforms: { N: span.length, VALUE: 0 },
-        bind: [write("dtable", span)],
-        grid: grid1d(span.length, WORKGROUP, traits),
-      };
-      const sum = {
-        shader: ["lib/grid", packOf(dy).shader, "lib/sum", "embedding_backward"] as const,
-        entry: "embedding_backward",
-        uniforms: { N: n, C: c, ...rowsOf(span, dtable) },
-        bind: [read("dy"), read("ids"), read("order"), write("dtable", span)],
-        grid: grid1d((n * c) / packOf(dy).size, WORKGROUP, traits),
-      };
-      return into ? [sum] : [clear, sum];
-    }),
-  wasm: ({ dy, into }, _outputs, { rows }) => {
-    const [N, C] = dy.shape as [number, number];
-    const some = rowsOfPiece(C);
-    const tensors = [at("dy"), at("ids"), at("order"), at("dtable")];
-    const args = [N, C, some, ...tensors, rows, Number(into !== undefined)];
-    return { calls: [{ kernel: "embeddingBackward", args, pieces: Math.ceil(rows / some), scratchBytes: 8 * C }] };
-  },
   cost: ({ dy }) => ({ flops: sizeOf(dy.shape), bytes: 8 * sizeOf(dy.shape) }),
   cases: [
     {
@@ -138,21 +88,6 @@ export const embeddingBackwardOp = defineOp({
     },
   ],
 });
-
-/** Rows of a table that one binding covers. */
-function tableSpans(table: TensorType, traits: Traits): Span[] {
-  return spansOf(sizeOf(table.shape), traits, table.shape[1]!, [table.dtype]);
-}
-
-/** Columns that an invocation takes, and the shader that says so. */
-function packOf({ shape: [, columns = 0] }: TensorType) {
-  return columns % 4 === 0 ? ({ size: 4, shader: "lib/pack4" } as const) : ({ size: 1, shader: "lib/pack1" } as const);
-}
-
-function rowsOf(span: Span, table: TensorType): { FIRST: number; ROWS: number } {
-  const c = table.shape[1]!;
-  return { FIRST: span.offset / c, ROWS: span.length / c };
-}
 
 function u32(shape: readonly number[], values: readonly number[]) {
   return { dtype: "u32" as const, shape, values };

@@ -1,14 +1,7 @@
 import { bytesPerElement } from "../core/dtype.ts";
 import { normalCdf } from "../core/erf.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { type Dispatch, grid1d, read, spansOf, storedType, storeShader, write } from "./dispatch.ts";
-import { defineOp, expectFloat, f16, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
-import type { Traits } from "./traits.ts";
-import { at, eachElement } from "./wasm.ts";
-
-const WORKGROUP = 64;
-/** Elements of a piece on WebAssembly. */
-const GELU_CHUNK = 4096;
+import { defineOp, expectFloat, f16, f32, type OpCase, shapeError, type Value } from "./op.ts";
 
 /** "tanh": GPT-2's gelu_new; "none": the exact function, as nanoGPT trains with. PyTorch's names. */
 export interface GeluAttrs {
@@ -28,9 +21,6 @@ export const geluOp = defineOp({
   cpu: ({ x }, { y }, { approximate }) => {
     for (let i = 0; i < y.data.length; i++) y.data[i] = geluAt(x.data[i]!, approximate);
   },
-  gpu: ({ x }, { y }, attrs, traits) => geluDispatches("forward", { x, y }, attrs, traits),
-  wasm: ({ x }, _outputs, { approximate }) =>
-    eachElement("gelu", x, [at("x"), at("y"), Number(approximate === "none")], GELU_CHUNK),
   vjp: ({ x }, _outputs, { y: dy }, attrs) => (dy ? { x: geluBackwardOp.apply({ x, dy }, attrs).dx } : {}),
   cost: ({ x }) => ({ flops: 12 * sizeOf(x.shape), bytes: 2 * bytesPerElement(x.dtype) * sizeOf(x.shape) }),
   cases: [
@@ -55,9 +45,6 @@ export const geluBackwardOp = defineOp({
   cpu: ({ x, dy }, { dx }, { approximate }) => {
     for (let i = 0; i < dx.data.length; i++) dx.data[i] = geluSlopeAt(x.data[i]!, approximate) * dy.data[i]!;
   },
-  gpu: ({ x, dy }, { dx }, attrs, traits) => geluDispatches("backward", { x, dy, dx }, attrs, traits),
-  wasm: ({ x }, _outputs, { approximate }) =>
-    eachElement("geluBackward", x, [at("x"), at("dy"), at("dx"), Number(approximate === "none")], GELU_CHUNK),
   cost: ({ x, dy }) => ({
     flops: 20 * sizeOf(x.shape),
     bytes: (2 * bytesPerElement(x.dtype) + bytesPerElement(dy.dtype)) * sizeOf(x.shape),
@@ -83,31 +70,6 @@ export function geluSlopeAt(x: number, approximate: GeluAttrs["approximate"]): n
   if (approximate === "none") return normalCdf(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
   const t = Math.tanh(TANH_SCALE * (x + 0.044715 * x ** 3));
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * TANH_SCALE * (1 + 3 * 0.044715 * x * x);
-}
-
-/** The dispatches of `geluOp` or of its gradient, on tensors of these names and types: x and, of the gradient, dy; the result. */
-export function geluDispatches(
-  entry: "forward" | "backward",
-  tensors: Readonly<Record<string, TensorType>>,
-  { approximate }: GeluAttrs,
-  traits: Traits,
-): Dispatch[] {
-  const names = Object.keys(tensors);
-  const [output, inputs] = [names.at(-1)!, names.slice(0, -1)];
-  const size = sizeOf(tensors[output]!.shape);
-  const dtypes = Object.values(tensors).map(({ dtype }) => dtype);
-  return spansOf(size, traits, 1, dtypes).map((span) => {
-    const pack = span.length % 4 === 0 ? 4 : 1;
-    return {
-      shader: ["lib/grid", `lib/pack${pack}`, "lib/gelu", storeShader(dtypes.at(-1)!, pack), "gelu"],
-      entry,
-      types: { X: storedType(dtypes[0]!, pack), DY: storedType(dtypes[1]!, pack) },
-      uniforms: { N: span.length / pack },
-      constants: { EXACT: approximate === "none" ? 1 : 0 },
-      bind: [...inputs.map((name) => read(name, span)), write(output, span)],
-      grid: grid1d(span.length / pack, WORKGROUP, traits),
-    };
-  });
 }
 
 function casesOf(inputsOf: (shape: readonly number[]) => OpCase["inputs"]): OpCase[] {

@@ -1,4 +1,3 @@
-import { read, write } from "./dispatch.ts";
 import { HEALTHY } from "./gradient-norm.ts";
 import { type CaseInput, defineOp, expectType, f32, type TensorType, type Value } from "./op.ts";
 
@@ -11,7 +10,7 @@ export const INITIAL_SCALER = Float32Array.of(65536, 0);
 /** The least loss scale: a step that is not finite with it does not suffer from its scale. */
 export const LEAST_SCALE = 1;
 
-const MOST_SCALE = 2 ** 24;
+export const MOST_SCALE = 2 ** 24;
 
 /**
  * Dynamic loss scaling (Micikevicius et al. 2018) as torch.amp.GradScaler does it. In mixed precision losses are multiplied by
@@ -37,15 +36,6 @@ export const lossScalerOp = defineOp({
     else if (good >= interval) newScaler.data.set([Math.min(scale * 2, MOST_SCALE), 0]);
     else newScaler.data[1] = good;
   },
-  gpu: (_inputs, _outputs, { interval }) => [
-    {
-      shader: ["loss_scaler"],
-      entry: "update",
-      uniforms: { INTERVAL: interval, LEAST: LEAST_SCALE, MOST: MOST_SCALE },
-      bind: [read("stats"), write("newScaler")],
-      grid: [1, 1, 1],
-    },
-  ],
   cost: () => ({ flops: 1, bytes: 16 }),
   cases: [
     { inputs: exampleOf([1024, 7], 1), attrs: { interval: 9 } },

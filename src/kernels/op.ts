@@ -57,8 +57,20 @@ export interface OpCase {
   readonly attrs?: object;
 }
 
-/** An op: everything there is to know of it, in one object, in one file. I, Q, O: names of inputs, optional ones, outputs. */
-export interface OpSpec<I extends string, Q extends string, O extends string, A extends object> {
+/** What a GPU does for an op. */
+export interface GpuKernel<I extends string, Q extends string, O extends string, A extends object> {
+  /** Dispatches, in order. Each sees what the ones before it wrote. */
+  gpu(inputs: Given<I, Q, TensorType>, outputs: Named<O, TensorType>, attrs: A, traits: Traits): readonly Dispatch[];
+  /** Tensors that live only between this op's dispatches, by name. */
+  scratch?(inputs: Given<I, Q, TensorType>, attrs: A, traits: Traits): Readonly<Record<string, Scratch>>;
+}
+
+/**
+ * An op: everything there is to know of it, in one object, in one file. I, Q, O: names of inputs, optional ones, outputs. Ops of ours leave
+ * out their kernels, `gpu`, `scratch` and `wasm`: those are in `gpu/` and `wasm/`, and load with the executor that wants them.
+ */
+export interface OpSpec<I extends string, Q extends string, O extends string, A extends object>
+  extends Partial<GpuKernel<I, Q, O, A>> {
   readonly name: string;
   readonly inputs: readonly I[];
   readonly optional?: readonly Q[];
@@ -73,12 +85,8 @@ export interface OpSpec<I extends string, Q extends string, O extends string, A 
   shapes(inputs: Given<I, Q, TensorType>, attrs: A): Named<O, TensorType>;
   /** The reference: the naive loop, in the executor's precision. Outputs arrive zeroed unless they alias an input. */
   cpu(inputs: Given<I, Q, CpuTensor>, outputs: Named<O, CpuTensor>, attrs: A): void;
-  /** Dispatches, in order. Each sees what the ones before it wrote. */
-  gpu(inputs: Given<I, Q, TensorType>, outputs: Named<O, TensorType>, attrs: A, traits: Traits): readonly Dispatch[];
-  /** The same on WebAssembly, in f32. Left out, or undefined for what it is asked: the `cpu` loop runs there. */
+  /** Calls of WebAssembly, in f32. Left out, or undefined for what it is asked: the `cpu` loop runs there. */
   wasm?(inputs: Given<I, Q, TensorType>, outputs: Named<O, TensorType>, attrs: A): WasmWork | undefined;
-  /** Tensors that live only between this op's dispatches, by name. */
-  scratch?(inputs: Given<I, Q, TensorType>, attrs: A, traits: Traits): Readonly<Record<string, Scratch>>;
   /**
    * Output -> input whose storage it takes over: the op updates that input, which nothing may use afterwards.
    * An optional input that is absent is ignored. Kernels bind the output only.
@@ -105,8 +113,19 @@ export interface Op<I extends string, Q extends string, O extends string, A exte
 type InputsOf<I extends string, Q extends string> = Readonly<Record<I, Value>> &
   Readonly<Partial<Record<Q, Value | undefined>>>;
 
+/** The same of an op whose names are not known to the compiler. */
+export interface AnyGpuKernel {
+  gpu(
+    inputs: Record<string, TensorType>,
+    outputs: Record<string, TensorType>,
+    attrs: object,
+    traits: Traits,
+  ): readonly Dispatch[];
+  scratch?(inputs: Record<string, TensorType>, attrs: object, traits: Traits): Readonly<Record<string, Scratch>>;
+}
+
 /** An op whose names are not known to the compiler: what the tape and the executors handle. */
-export interface AnyOp {
+export interface AnyOp extends Partial<AnyGpuKernel> {
   readonly name: string;
   readonly inputs: readonly string[];
   readonly optional?: readonly string[];
@@ -118,14 +137,7 @@ export interface AnyOp {
   readonly cases: readonly OpCase[];
   shapes(inputs: Record<string, TensorType>, attrs: object): Record<string, TensorType>;
   cpu(inputs: Record<string, CpuTensor>, outputs: Record<string, CpuTensor>, attrs: object): void;
-  gpu(
-    inputs: Record<string, TensorType>,
-    outputs: Record<string, TensorType>,
-    attrs: object,
-    traits: Traits,
-  ): readonly Dispatch[];
   wasm?(inputs: Record<string, TensorType>, outputs: Record<string, TensorType>, attrs: object): WasmWork | undefined;
-  scratch?(inputs: Record<string, TensorType>, attrs: object, traits: Traits): Readonly<Record<string, Scratch>>;
   vjp?(
     inputs: Record<string, Value>,
     outputs: Record<string, Value>,

@@ -10,11 +10,8 @@ import {
   softmax,
   tokenAt,
 } from "../core/processors.ts";
-import { type Dispatch, gridOf, read, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type OpCase, type TensorType, type Value } from "./op.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, unpackSettings } from "./sample-settings.ts";
-import type { Traits } from "./traits.ts";
-import { at } from "./wasm.ts";
 
 /**
  * Chooses the next token of each row that is not finished, by the rules of `core/processors.ts`, and moves the row on.
@@ -65,59 +62,12 @@ export const sampleTokenOp = defineOp({
       state[column("finished")] = rules.endIds.includes(id) ? FINISHED.end : full;
     }
   },
-  scratch: ({ logits }) => ({ scores: { dtype: "f32", length: logits.shape[0]! * logits.shape[1]! } }),
-  gpu: ({ logits, history, rows }, _outputs, _attrs, traits) => {
-    const [B, V] = logits.shape as [number, number];
-    const common = {
-      uniforms: { B, V, T: history.shape[1]!, ROW_STRIDE: rows.shape[1]! },
-      grid: gridOf(B, traits),
-    };
-    const LANES = lanesOf(traits);
-    return [
-      {
-        ...common,
-        shader: ["lib/grid", "sample/common", "sample/prepare"],
-        entry: "prepare",
-        sizes: { LANES },
-        bind: [read("logits"), read("settings"), read("historyAfter"), read("rowsAfter"), write("scores")],
-      },
-      {
-        ...common,
-        shader: [
-          ...(["lib/grid", "lib/bits", "lib/philox", "lib/pack1", "lib/sum"] as const),
-          ...(["sample/common", "sample/reduce", "sample/choose"] as const),
-        ],
-        entry: "choose",
-        sizes: { LANES, STREAM: STREAM.sampling },
-        bind: [
-          read("logits"),
-          read("scores"),
-          read("settings"),
-          write("historyAfter"),
-          write("rowsAfter"),
-          write("logProbabilitiesAfter"),
-        ],
-      },
-    ] satisfies Dispatch[];
-  },
-  wasm: ({ logits, history, rows }) => {
-    const [B, V] = logits.shape as [number, number];
-    const tensors = ["logits", "settings", "historyAfter", "rowsAfter", "logProbabilitiesAfter"].map(at);
-    const args = [B, V, history.shape[1]!, rows.shape[1]!, STREAM.sampling, ...tensors];
-    // 256 counts, scores and weights
-    return { calls: [{ kernel: "sampleToken", args, pieces: B, scratchBytes: 4 * (256 + 2 * (V + 4)) }] };
-  },
   cost: ({ logits }) => ({
     flops: 8 * logits.shape[0]! * logits.shape[1]!,
     bytes: 4 * logits.shape[0]! * logits.shape[1]!,
   }),
   cases: [sampleCase({}), sampleCase({ doSample: true, topK: 3 })],
 });
-
-/** Invocations of a workgroup, a power of two; few on a CPU, where barriers cost by the invocation. */
-export function lanesOf(traits: Traits): number {
-  return traits.software ? 16 : Math.min(256, traits.maxInvocations);
-}
 
 /** The id that the rules choose; -1 where they ban all. */
 function choose(logits: NumericArray, ids: number[], rules: ReturnType<typeof unpackSettings>, row: number): number {

@@ -1,9 +1,5 @@
 import { sizeOf } from "../core/shape.ts";
-import { grid1d, read, spansOf, write } from "./dispatch.ts";
 import { defineOp, f32, type Value } from "./op.ts";
-import { at, eachElement, real } from "./wasm.ts";
-
-const WORKGROUP = 64;
 
 /** y = factor x. x, y: one shape, f32. */
 export const scaleOp = defineOp({
@@ -15,15 +11,6 @@ export const scaleOp = defineOp({
   cpu: ({ x }, { y }, { factor }) => {
     for (let i = 0; i < y.data.length; i++) y.data[i] = factor * x.data[i]!;
   },
-  gpu: ({ x }, _outputs, { factor }, traits) =>
-    spansOf(sizeOf(x.shape), traits).map((span) => ({
-      shader: ["lib/grid", "scale"] as const,
-      entry: "scale",
-      uniforms: { N: span.length, FACTOR: factor },
-      bind: [read("x", span), write("y", span)],
-      grid: grid1d(Math.ceil(span.length / 4), WORKGROUP, traits),
-    })),
-  wasm: ({ x }, _outputs, { factor }) => eachElement("scale", x, [at("x"), at("y"), real(factor)]),
   vjp: (_inputs, _outputs, { y: dy }, { factor }) => (dy ? { x: scale(dy, factor) } : {}),
   cost: ({ x }) => ({ flops: sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
   cases: [

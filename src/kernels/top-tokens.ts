@@ -1,9 +1,6 @@
 import { logSoftmax } from "../core/processors.ts";
-import { gridOf, read, write } from "./dispatch.ts";
 import { defineOp, expectType, f32, type OpCase, shapeError, type TensorType, type Value } from "./op.ts";
 import { COLUMN, FINISHED, rowStride } from "./sample-settings.ts";
-import { lanesOf } from "./sample-token.ts";
-import { at } from "./wasm.ts";
 
 /**
  * The `count` likeliest tokens that may follow each row that is not finished, the likeliest first, of equals the lower id first, and their
@@ -42,25 +39,6 @@ export const topTokensOp = defineOp({
         after.logProbabilitiesAfter.data[place + n] = logs[best[n]!]!;
       }
     }
-  },
-  gpu: ({ logits, rows, ids }, _outputs, { count }, traits) => {
-    const [B, V] = logits.shape as [number, number];
-    return [
-      {
-        shader: ["lib/grid", "lib/pack1", "lib/sum", "sample/reduce", "sample/top"],
-        entry: "top_tokens",
-        uniforms: { B, V, T: ids.shape[1]! / count, TOP: count, ROW_STRIDE: rows.shape[1]! },
-        sizes: { LANES: lanesOf(traits) },
-        bind: [read("logits"), read("rows"), write("idsAfter"), write("logProbabilitiesAfter")],
-        grid: gridOf(B, traits),
-      },
-    ];
-  },
-  wasm: ({ logits, rows, ids }, _outputs, { count }) => {
-    const [B, V] = logits.shape as [number, number];
-    const tensors = ["logits", "rows", "idsAfter", "logProbabilitiesAfter"].map(at);
-    const args = [B, V, ids.shape[1]! / count, rows.shape[1]!, count, ...tensors];
-    return { calls: [{ kernel: "topTokens", args, pieces: B }] };
   },
   cost: ({ logits }, _outputs, { count }) => ({
     flops: (4 + 2 * count) * logits.shape[0]! * logits.shape[1]!,

@@ -2,6 +2,7 @@ import type { Node, Tape } from "../autograd/tape.ts";
 import { byteLength, bytesPerElement, type DType, WORD_BYTES } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Binding, Dispatch, Scratch, Span } from "../kernels/dispatch.ts";
+import { gpuKernelOf } from "../kernels/gpu/index.ts";
 import type { Value } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { checkDispatch } from "./check-dispatch.ts";
@@ -62,7 +63,7 @@ export function layOut(tape: Tape, traits: Traits, found: (dispatch: Dispatch, n
 
 /** The same without dispatches and their uniforms, which is a tenth of the work. */
 export function layOutTensors(tape: Tape, traits: Traits): TensorLayout {
-  const scratches = tape.nodes.map((node) => node.op.scratch?.(node.inputs, node.attrs, traits) ?? {});
+  const scratches = tape.nodes.map((node) => gpuKernelOf(node.op).scratch?.(node.inputs, node.attrs, traits) ?? {});
   const { slots, slotOf } = assignSlots([...lifetimesOf(tape), ...scratchLifetimes(scratches)]);
   const slotPlaces = slots.map((bytes, number): Place => ({ kind: "slot", number, bytes }));
   const roots = new Map<Value, Place>();
@@ -117,7 +118,7 @@ function part(region: PlacedRegion, dtype: DType, span: Span | undefined): Place
 /** An op's dispatches, without the empty ones (tensors without elements). */
 function dispatchesOf(node: Node, traits: Traits): Dispatch[] {
   try {
-    const all = node.op.gpu(node.inputs, node.outputs, node.attrs, traits);
+    const all = gpuKernelOf(node.op).gpu(node.inputs, node.outputs, node.attrs, traits);
     return all.filter((dispatch) => dispatch.grid.every((groups) => groups > 0));
   } catch (error) {
     const { message } = error as Error;

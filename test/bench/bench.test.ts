@@ -10,6 +10,7 @@ import { benchStep } from "../../src/bench/step.ts";
 import { modelFlops, type StepSize, stepSize } from "../../src/bench/step-sizes.ts";
 import { opWorks, squareWork } from "../../src/bench/works.ts";
 import { geluOp } from "../../src/kernels/gelu.ts";
+import { gpuKernelOf } from "../../src/kernels/gpu/index.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
@@ -51,7 +52,8 @@ describe.each(testAdapters.slice(0, 1))("on %s", (adapter) => {
     // The kernel of the exact function where its tanh approximation is wanted.
     const wrong: AnyOp = {
       ...right,
-      gpu: (inputs, outputs, _attrs, traits) => right.gpu(inputs, outputs, { approximate: "none" }, traits),
+      gpu: (inputs, outputs, _attrs, traits) =>
+        gpuKernelOf(right).gpu(inputs, outputs, { approximate: "none" }, traits),
     };
     const work: OpWork = { work: "gelu", op: wrong, inputs: { x: spread([64, 8], 1) }, attrs: { approximate: "tanh" } };
     const row = await measureRow(await openTestGpu(adapter), work, effortOf(true), PEAK);

@@ -11,6 +11,7 @@ import {
   tileForm,
   tilesForward,
 } from "../../src/kernels/attention-tiles.ts";
+import { attentionGpu } from "../../src/kernels/gpu/attention.ts";
 import { type AnyOp, f32, type OpCase } from "../../src/kernels/op.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
@@ -193,9 +194,9 @@ test("tiles are as large as memory lets them be, and no choice where it has not 
 
 /** Entry points of attention. */
 function variantsOf({ inputs, attrs }: OpCase, variant: string, traits: Partial<Traits>): string[] {
-  const types = inputs as unknown as Parameters<typeof attentionOp.gpu>[0];
+  const types = inputs as unknown as Parameters<typeof attentionGpu.gpu>[0];
   const all = { ...attentionOp.attrs!, ...attrs, variant } as AttentionAttrs;
-  return attentionOp.gpu(types, {} as never, all, { ...DEFAULT_TRAITS, ...traits }).map(({ entry }) => entry);
+  return attentionGpu.gpu(types, {} as never, all, { ...DEFAULT_TRAITS, ...traits }).map(({ entry }) => entry);
 }
 
 // A binding of 32 KiB has room for the panels of a few heads only: the others take their turn.

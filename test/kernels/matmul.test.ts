@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createTape } from "../../src/autograd/tape.ts";
+import { gpuKernelOf } from "../../src/kernels/gpu/index.ts";
+import { matmulGpu } from "../../src/kernels/gpu/matmul.ts";
 import {
   defaultSplits,
   defaultVariant,
@@ -227,7 +229,7 @@ describe("matmul while tracing", () => {
   test("an unknown variant lists the known ones", () => {
     const [a, b] = [f32([2, 2]), f32([2, 2])];
     const attrs = { ...matmulOp.attrs!, variant: "best" };
-    expect(() => matmulOp.gpu({ a, b }, { y: f32([2, 2]) }, attrs, DEFAULT_TRAITS)).toThrow("naive, ");
+    expect(() => matmulGpu.gpu({ a, b }, { y: f32([2, 2]) }, attrs, DEFAULT_TRAITS)).toThrow("naive, ");
   });
 
   test("GPT-2's embedding is cut to the guaranteed binding limit", () => {
@@ -238,7 +240,7 @@ describe("matmul while tracing", () => {
       { a: f32([M, V]), b: f32([M, C]), y: f32([V, C]), attrs: { transposeA: true } },
     ];
     for (const { a, b, y, attrs } of forms) {
-      const dispatches = matmulOp.gpu({ a, b }, { y }, { ...matmulOp.attrs!, ...attrs }, DEFAULT_TRAITS);
+      const dispatches = matmulGpu.gpu({ a, b }, { y }, { ...matmulOp.attrs!, ...attrs }, DEFAULT_TRAITS);
       const spans = dispatches.flatMap(({ bind }) => bind.flatMap(({ span }) => span ?? []));
       expect(dispatches.length).toBeGreaterThan(1);
       for (const { offset, length } of spans) {
@@ -277,11 +279,11 @@ describe("the choice where nothing was tuned", () => {
       product(128, 65, 768, "TN"),
       product(768, 128, 65, "NN"),
     ];
-    const op: AnyOp = matmulOp;
+    const { gpu } = gpuKernelOf(matmulOp);
     const pipelines = cases.flatMap(({ inputs, attrs }) =>
-      op
-        .gpu(inputs, { y: f32([1, 1]) }, { ...matmulOp.attrs, ...attrs }, traits)
-        .map(({ shader, types, constants, sizes }) => JSON.stringify([shader, types, constants, sizes])),
+      gpu(inputs, { y: f32([1, 1]) }, { ...matmulOp.attrs, ...attrs }, traits).map(
+        ({ shader, types, constants, sizes }) => JSON.stringify([shader, types, constants, sizes]),
+      ),
     );
     expect(pipelines.length).toBe(5);
     expect(new Set(pipelines).size).toBe(2);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { normalizedMatmulGpu } from "../../src/kernels/gpu/normalized-matmul.ts";
 import { normalizedMatmulOp } from "../../src/kernels/normalized-matmul.ts";
 import { f32, type TensorType } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
@@ -29,7 +30,7 @@ test("a few rows on a GPU are one dispatch, where workgroup memory holds them, a
   const dispatches = (M: number, K: number, traits = DEFAULT_TRAITS) => {
     const { a, gain, b } = of(M, 3072, K);
     const attrs = { epsilon: 1e-5, activation: "linear", variant: "auto" } as const;
-    return normalizedMatmulOp.gpu({ a, gain, b }, { y: f32([M, 3072]) }, attrs, traits).length;
+    return normalizedMatmulGpu.gpu({ a, gain, b }, { y: f32([M, 3072]) }, attrs, traits).length;
   };
   expect(dispatches(1, 768)).toBe(1);
   expect(dispatches(8, 768)).toBe(2);

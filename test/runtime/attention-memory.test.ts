@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Tape } from "../../src/autograd/tape.ts";
 import { largest } from "../../src/core/extremes.ts";
-import { attentionBackwardOp, attentionOp } from "../../src/kernels/attention.ts";
+import { attentionOp } from "../../src/kernels/attention.ts";
+import { attentionBackwardGpu, attentionGpu } from "../../src/kernels/gpu/attention.ts";
 import { f32, type TensorType } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
 import { gpt2Config } from "../../src/model/config.ts";
@@ -26,8 +27,8 @@ function scratchOf(variant: (typeof VARIANTS)[number], B: number, T: number, H: 
   const inputs = { qkv: f32([B * T, 3 * H * D]), lengths };
   const attrs = { ...attentionOp.attrs!, batch: B, heads: H, variant };
   const scratches = [
-    attentionOp.scratch!(inputs, attrs, traits),
-    attentionBackwardOp.scratch!({ ...inputs, y, dy: y, logSumExp: f32([B * H * T]) }, attrs, traits),
+    attentionGpu.scratch!(inputs, attrs, traits),
+    attentionBackwardGpu.scratch!({ ...inputs, y, dy: y, logSumExp: f32([B * H * T]) }, attrs, traits),
   ];
   return scratches.flatMap((scratch) => Object.values(scratch)).reduce((sum, { length }) => sum + length, 0);
 }

@@ -7,6 +7,7 @@ import { ONE_THREAD } from "../../src/core/threads.ts";
 import { addOp } from "../../src/kernels/add.ts";
 import { OPS } from "../../src/kernels/index.ts";
 import { type AnyOp, f32 } from "../../src/kernels/op.ts";
+import { wasmKernelOf } from "../../src/kernels/wasm/index.ts";
 import { WASM_MODULE } from "../../src/kernels/wasm.gen.ts";
 import { decodeTape, prefillTape } from "../../src/model/decode.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
@@ -70,7 +71,7 @@ test.each([
   ["of a long batch", 4096, 3072, 768],
 ])("no piece of a product keeps the event loop for more than 50 ms on a slow machine: %s", (_, M, N, K) => {
   const matmul = OPS.find(({ name }) => name === "matmul")!;
-  const work = matmul.wasm!(
+  const work = wasmKernelOf(matmul)!(
     { a: f32([M, K]), b: f32([K, N]) },
     { y: f32([M, N]) },
     {
@@ -88,7 +89,9 @@ test.each([
 
 describe("the ops of a training step and of generation have kernels: nothing of them is left to an engine's own Math", () => {
   test("a training step", () => {
-    const loops = stepOf().nodes.filter(({ op, inputs, outputs, attrs }) => !op.wasm?.(inputs, outputs, attrs));
+    const loops = stepOf().nodes.filter(
+      ({ op, inputs, outputs, attrs }) => !wasmKernelOf(op)?.(inputs, outputs, attrs),
+    );
     expect(loops.map(({ op }) => op.name)).toEqual([]);
   });
 
@@ -99,7 +102,7 @@ describe("the ops of a training step and of generation have kernels: nothing of 
       decodeTape(smallConfig, smallLayout, shape, "sample"),
     ];
     const nodes = tapes.flatMap((tape) => [...tape.nodes]);
-    const loops = nodes.filter(({ op, inputs, outputs, attrs }) => !op.wasm?.(inputs, outputs, attrs));
+    const loops = nodes.filter(({ op, inputs, outputs, attrs }) => !wasmKernelOf(op)?.(inputs, outputs, attrs));
     expect(loops.map(({ op }) => op.name)).toEqual([]);
   });
 });
@@ -153,7 +156,7 @@ describe("guard zones", () => {
     return {
       ...honest,
       wasm(inputs, outputs, attrs) {
-        const work = honest.wasm!(inputs, outputs, attrs)!;
+        const work = wasmKernelOf(honest)!(inputs, outputs, attrs)!;
         return { calls: work.calls.map((call) => ({ ...call, args: [6 + more, ...call.args.slice(1)] })) };
       },
     };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { addOp } from "../../src/kernels/add.ts";
+import { gpuKernelOf } from "../../src/kernels/gpu/index.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
 import { runOp } from "../../src/runtime/compare.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
@@ -12,7 +13,12 @@ function addWith(more: number): AnyOp {
   const gpu: AnyOp["gpu"] = (inputs, outputs, attrs, traits) => {
     const shape = [outputs.y!.shape[0]! + more];
     const longer = (tensor: object) => ({ ...tensor, dtype: "f32" as const, shape });
-    return honest.gpu({ a: longer(inputs.a!), b: longer(inputs.b!) }, { y: longer(outputs.y!) }, attrs, traits);
+    return gpuKernelOf(honest).gpu(
+      { a: longer(inputs.a!), b: longer(inputs.b!) },
+      { y: longer(outputs.y!) },
+      attrs,
+      traits,
+    );
   };
   return { ...honest, gpu };
 }

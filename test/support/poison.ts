@@ -1,9 +1,10 @@
 /** Training steps in which some value becomes NaN or infinite while they run. */
 import type { Node, Tape } from "../../src/autograd/tape.ts";
 import { sizeOf } from "../../src/core/shape.ts";
+import { gpuKernelOf } from "../../src/kernels/gpu/index.ts";
+import { scaledFillGpu } from "../../src/kernels/gpu/scaled-sum.ts";
 import { HEALTHY } from "../../src/kernels/gradient-norm.ts";
 import { type AnyOp, f32, type Value } from "../../src/kernels/op.ts";
-import { scaledFillOp } from "../../src/kernels/scaled-sum.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
 import { ARENA } from "../../src/model/arena.ts";
 import { initialParameters } from "../../src/model/parameters.ts";
@@ -76,16 +77,16 @@ function poisoned(tape: Tape, { node, output, last, value }: Poison): Tape {
     "poison step": tape.constant(STEP, packStep({ seed: 0, step: 1, learningRate: 0, lossScale: 1 })),
   };
   // On WebAssembly its loop runs, and all others have their kernels.
-  const { wasm: _, ...rest } = old.op;
   const op: AnyOp = {
-    ...rest,
+    ...old.op,
+    wasm: () => undefined,
     cpu(given, made, attrs) {
       old.op.cpu(given, made, attrs);
       made[output]!.data.fill(value, start, last + 1);
     },
     gpu(given, made, attrs, traits) {
       const types = { dy: f32([1]), step: STEP };
-      const [fill] = scaledFillOp.gpu(types, { dx: f32([length]) }, { shape: [length] }, traits);
+      const [fill] = scaledFillGpu.gpu(types, { dx: f32([length]) }, { shape: [length] }, traits);
       const [dy, step, dx] = fill!.bind;
       const span = { offset: start, length };
       const bind = [
@@ -93,7 +94,7 @@ function poisoned(tape: Tape, { node, output, last, value }: Poison): Tape {
         { ...step!, tensor: "poison step" },
         { ...dx!, tensor: output, span },
       ];
-      return [...old.op.gpu(given, made, attrs, traits), { ...fill!, bind }];
+      return [...gpuKernelOf(old.op).gpu(given, made, attrs, traits), { ...fill!, bind }];
     },
   };
   (tape.nodes as Node[])[node] = { ...old, op, inputs };

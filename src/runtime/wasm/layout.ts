@@ -3,6 +3,7 @@ import { byteLength, type NumericArray, WORD_BYTES } from "../../core/dtype.ts";
 import { sizeOf } from "../../core/shape.ts";
 import type { TensorType, Value } from "../../kernels/op.ts";
 import type { Traits } from "../../kernels/traits.ts";
+import { wasmKernelOf } from "../../kernels/wasm/index.ts";
 import type { WasmArg, WasmCall, WasmWork } from "../../kernels/wasm.ts";
 import { checkTypes } from "../checks.ts";
 import { assignSlots, type Lifetime, lifetimesOf } from "../memory.ts";
@@ -54,7 +55,7 @@ const LINE = 64;
 
 export function layOutWasm(tape: Tape, traits: Traits, threads: number): WasmLayout {
   checkTypes(tape.values, traits);
-  const works = tape.nodes.map(({ op, inputs, outputs, attrs }) => op.wasm?.(inputs, outputs, attrs));
+  const works = tape.nodes.map(({ op, inputs, outputs, attrs }) => wasmKernelOf(op)?.(inputs, outputs, attrs));
   const most = works
     .flatMap((work) => work?.calls ?? [])
     .reduce((max, { scratchBytes = 0 }) => Math.max(max, scratchBytes), 0);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { traceOp } from "../../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
+import { matmulGpu } from "../../../src/kernels/gpu/matmul.ts";
 import { matricesFor } from "../../../src/kernels/matmul/matrices.ts";
 import type { Product } from "../../../src/kernels/matmul/product.ts";
 import {
@@ -234,7 +235,7 @@ test("the compiler accepts every shader of the family as it is", async () => {
     for (const one of all) {
       const { tape } = traceOp(matmulOp, one);
       const [node] = tape.nodes;
-      const [dispatch] = matmulOp.gpu(node!.inputs as never, node!.outputs as never, node!.attrs as never, traits);
+      const [dispatch] = matmulGpu.gpu(node!.inputs as never, node!.outputs as never, node!.attrs as never, traits);
       const source = shaderSource(dispatch!);
       expect(source, JSON.stringify(one)).toContain("enable chromium_experimental_subgroup_matrix;\n");
       expect(source).toContain("enable subgroup_size_control;\n");

@@ -1,0 +1,63 @@
+import { sizeOf } from "../../core/shape.ts";
+import { grid1d, read, type Span, spansOf, storedType, write } from "../dispatch.ts";
+import { embeddingBackwardOp, embeddingOp } from "../embedding.ts";
+import type { TensorType } from "../op.ts";
+import type { Traits } from "../traits.ts";
+import { gpuKernel } from "./kernel.ts";
+
+const WORKGROUP = 64;
+
+export const embeddingGpu = gpuKernel(embeddingOp, {
+  gpu: ({ ids, table, residual }, { y }, _attrs, traits) =>
+    tableSpans(table, traits).map((span) => {
+      const { size, shader } = packOf(table);
+      return {
+        shader: ["lib/grid", shader, "embedding"],
+        entry: "embedding",
+        types: { TABLE: storedType(table.dtype, size), RESIDUAL: storedType((residual ?? table).dtype, size) },
+        uniforms: {
+          ...{ N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
+          HAS_RESIDUAL: residual ? 1 : 0,
+        },
+        bind: [read("ids"), read("table", span), residual ? read("residual") : read("table", span), write("y")],
+        grid: grid1d(sizeOf(y.shape) / size, WORKGROUP, traits),
+      };
+    }),
+});
+
+export const embeddingBackwardGpu = gpuKernel(embeddingBackwardOp, {
+  gpu: ({ dy, into }, { dtable }, _attrs, traits) =>
+    tableSpans(dtable, traits).flatMap((span) => {
+      const [n, c] = [dy.shape[0]!, dy.shape[1]!];
+      const clear = {
+        shader: ["lib/grid", "fill"] as const,
+        entry: "fill",
+        uniforms: { N: span.length, VALUE: 0 },
+        bind: [write("dtable", span)],
+        grid: grid1d(span.length, WORKGROUP, traits),
+      };
+      const sum = {
+        shader: ["lib/grid", packOf(dy).shader, "lib/sum", "embedding_backward"] as const,
+        entry: "embedding_backward",
+        uniforms: { N: n, C: c, ...rowsOf(span, dtable) },
+        bind: [read("dy"), read("ids"), read("order"), write("dtable", span)],
+        grid: grid1d((n * c) / packOf(dy).size, WORKGROUP, traits),
+      };
+      return into ? [sum] : [clear, sum];
+    }),
+});
+
+/** Rows of a table that one binding covers. */
+function tableSpans(table: TensorType, traits: Traits): Span[] {
+  return spansOf(sizeOf(table.shape), traits, table.shape[1]!, [table.dtype]);
+}
+
+/** Columns that an invocation takes, and the shader that says so. */
+function packOf({ shape: [, columns = 0] }: TensorType) {
+  return columns % 4 === 0 ? ({ size: 4, shader: "lib/pack4" } as const) : ({ size: 1, shader: "lib/pack1" } as const);
+}
+
+function rowsOf(span: Span, table: TensorType): { FIRST: number; ROWS: number } {
+  const c = table.shape[1]!;
+  return { FIRST: span.offset / c, ROWS: span.length / c };
+}

@@ -1,0 +1,9 @@
+import { wasmProduct } from "../matmul/wasm.ts";
+import { matmulOp, productOf } from "../matmul.ts";
+import { wasmKernel } from "./kernel.ts";
+
+export const matmulWasm = wasmKernel(matmulOp, ({ a, b, bias, residual, into }, _outputs, attrs) => {
+  if (attrs.width > 0 || attrs.columns > 0) return undefined;
+  const prior = into ? "y" : residual ? "residual" : undefined;
+  return wasmProduct(productOf(a, b, attrs), { prior, bias: bias !== undefined, activation: attrs.activation });
+});
