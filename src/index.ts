@@ -148,6 +148,7 @@ export type { MatmulOptions } from "./kernels/matmul.ts";
 export { matmul } from "./kernels/matmul.ts";
 /** The contract of an op: define one, and the tape, both executors and the checkers take it. */
 export {
+  type AnyGpuKernel,
   type AnyOp,
   type CaseInput,
   type CpuTensor,
@@ -156,6 +157,7 @@ export {
   expectType,
   f16,
   f32,
+  type GpuKernel,
   type Op,
   type OpCase,
   type OpSpec,

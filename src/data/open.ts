@@ -10,7 +10,6 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Columns, checkColumns } from "./columns.ts";
 import { vocabularyDigest } from "./digest.ts";
 import { addFindings, type Findings, hintsOf } from "./findings.ts";
-import { openIdFiles } from "./id-files.ts";
 import { createKnown } from "./known.ts";
 import type { AlphabetOptions } from "./read.ts";
 import { type DataReport, paddingShare, reportRecords, reportStream, withoutCounts } from "./report.ts";
@@ -191,6 +190,7 @@ async function openSet(sources: readonly DataSource[], options: DataOptions, lis
   if (formats.includes("bin")) {
     const other = formats.findIndex((format) => format !== "bin");
     if (other >= 0) userError(`${sources[other]!.name}: is ${formats[other]}, others are .bin; give files of one kind`);
+    const { openIdFiles } = await import("./id-files.ts");
     return { ...shared, stream: true, ...openIdFiles(sources, listener) };
   }
   const files = sources.map((source, i) => ({ source, format: formats[i] as Exclude<DataFormat, "bin"> }));

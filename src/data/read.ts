@@ -3,9 +3,7 @@ import { END_OF_TEXT, requireEndId, type Tokenizer } from "../text/tokenizer.ts"
 import type { Columns } from "./columns.ts";
 import { type EncodedRecords, encodeBatch, safePieces } from "./encode.ts";
 import { endTextOf } from "./findings.ts";
-import { readLines } from "./lines.ts";
 import type { ByteSource, DataFormat, RecordBatch } from "./source.ts";
-import { decodeText } from "./utf8.ts";
 
 /** A file and how its records are written; ids in a .bin are not read here, but where they lie. */
 export interface DataFile {
@@ -26,7 +24,8 @@ export async function* readRecords(
   columns: Columns,
   { endText = END_OF_TEXT, keepEmpty = false }: ReadOptions = {},
 ): AsyncGenerator<RecordBatch> {
-  if (format === "txt") yield* readLines(source, { endText: endText ?? undefined, keepEmpty });
+  if (format === "txt")
+    yield* (await import("./lines.ts")).readLines(source, { endText: endText ?? undefined, keepEmpty });
   else if (format === "jsonl") yield* (await import("./jsonl.ts")).readJsonLines(source, columns, keepEmpty);
   else if (format === "parquet") yield* (await import("./parquet.ts")).readParquet(source, columns, keepEmpty);
   else yield* (await import("./csv.ts")).readTable(source, columns, format, keepEmpty);
@@ -74,7 +73,7 @@ export async function* encodeAsStream(
     if (file.format === "txt") {
       let begins = true;
       const { source } = file;
-      for await (const piece of safePieces(decodeText(source), tokenizer, source.name)) {
+      for await (const piece of safePieces(await textOf(source), tokenizer, source.name)) {
         const ids = tokenizer.encode(piece);
         const { endId } = tokenizer;
         if (begins && texts++ > 0 && endId !== undefined && last !== endId && ids[0] !== endId)
@@ -100,6 +99,12 @@ export async function* encodeAsStream(
   }
 }
 
+/** A text file, piece by piece. */
+async function textOf(source: ByteSource): Promise<AsyncIterable<string>> {
+  const { decodeText } = await import("./utf8.ts");
+  return decodeText(source);
+}
+
 function joined(first: number, rest: Int32Array): Int32Array {
   const all = new Int32Array(1 + rest.length);
   all[0] = first;
@@ -123,7 +128,7 @@ export async function alphabetOf(
   for (const file of files) {
     if (stream && file.format === "txt") {
       const { source } = file;
-      for await (const piece of safePieces(decodeText(source), undefined, source.name)) alphabet.add(piece);
+      for await (const piece of safePieces(await textOf(source), undefined, source.name)) alphabet.add(piece);
       continue;
     }
     for await (const { texts, prompts = [] } of readRecords(file, columns, {

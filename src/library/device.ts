@@ -2,7 +2,6 @@ import type { ThreadHost } from "../core/threads.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { untilAborted } from "../gpu/wait.ts";
 import type { OpenRuntime } from "../run/session.ts";
-import { createCpuRuntime } from "../runtime/cpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Device } from "./environment.ts";
 
@@ -63,5 +62,11 @@ export function wasmDevice(host: ThreadHost): Device {
 
 /** The reference, slow and exact; `precision`: of its numbers. */
 export function cpuDevice(precision: "float32" | "float64" = "float32"): Device {
-  return { createRuntime: async ({ signal } = {}) => untuned(createCpuRuntime({ precision, signal })), close() {} };
+  return {
+    async createRuntime({ signal } = {}) {
+      const { createCpuRuntime } = await import("../runtime/cpu.ts");
+      return untuned(createCpuRuntime({ precision, signal }));
+    },
+    close() {},
+  };
 }

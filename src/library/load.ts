@@ -9,7 +9,6 @@ import { DEFAULTS } from "../run/settings/table.ts";
 import type { Folder } from "../storage/folder.ts";
 import { openFiles } from "../storage/read.ts";
 import { byteTokenizer } from "../text/byte.ts";
-import { gpt2Tokenizer } from "../text/gpt2.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { gpuDevice } from "./device.ts";
 import type { Device, DeviceChoice, Environment, Notice } from "./environment.ts";
@@ -83,8 +82,7 @@ export async function createModel(
   { device }: Pick<LoadOptions, "device"> = {},
 ): Promise<Model> {
   const { nEmbd, nLayer, nHead, nPositions, bias, activationFunction, seed } = { ...DEFAULTS, ...given };
-  const known =
-    typeof tokenizer === "object" ? tokenizer : tokenizer === "gpt2" ? await gpt2Tokenizer() : byteTokenizer();
+  const known = typeof tokenizer === "object" ? tokenizer : await tokenizerNamed(tokenizer);
   const config = gpt2Config({
     vocabSize: known.vocabSize,
     contextLength: nPositions,
@@ -122,4 +120,10 @@ async function filesOf(source: Exclude<ModelSource, string | URL>) {
   const folder = source as Folder;
   const { files, close } = await openFiles(folder, (name) => isModelFile(name) || name.startsWith("adapter_"));
   return { files: files as ReadonlyMap<string, FileSource>, path: folder.path, close };
+}
+
+async function tokenizerNamed(name: "gpt2" | "byte"): Promise<Tokenizer> {
+  if (name === "byte") return byteTokenizer();
+  const { gpt2Tokenizer } = await import("../text/gpt2.ts");
+  return gpt2Tokenizer();
 }

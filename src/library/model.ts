@@ -11,7 +11,6 @@ import { MODEL_FOLDER } from "../run/files.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
 import { saveModel } from "../run/save-model.ts";
 import type { OpenRuntime } from "../run/session.ts";
-import { createCpuRuntime } from "../runtime/cpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
@@ -323,7 +322,7 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
   function saveInto(folder: Folder, name: string): Promise<void> {
     return inTurn(async () => {
       const layout = layoutParameters(config());
-      const runtime = loaded?.runtime ?? createCpuRuntime();
+      const runtime = loaded?.runtime ?? (await import("../runtime/cpu.ts")).createCpuRuntime();
       if (!loaded) await bring(runtime, layout);
       const startToken = source?.startToken ?? tokenizer.endId !== undefined;
       await saveModel(runtime, layout, { ...source, config: config(), tokenizer, startToken }, folder, name);

@@ -1,5 +1,5 @@
 import { userError } from "../core/errors.ts";
-import { type DeviceRequest, type Gpu, infoOf, isSoftware, openGpuFromAdapter } from "../gpu/device.ts";
+import type { DeviceRequest, Gpu } from "../gpu/device.ts";
 
 export { opfsFolder } from "./browser/storage.ts";
 export { browserThreads } from "./browser/threads.ts";
@@ -21,6 +21,8 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
   if (!adapter)
     return userError("WebGPU has no adapter here; is the browser's graphics acceleration switched off?", "device");
+  // Only pages with an adapter load it.
+  const { infoOf, isSoftware, openGpuFromAdapter } = await import("../gpu/device.ts");
   const { vendor, architecture, device, description } = infoOf(adapter.info);
   const name = description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed GPU";
   const opened = await openGpuFromAdapter(adapter, {
@@ -30,7 +32,6 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
     wait: (start) => start(),
   });
   if (options.probe === false) return opened;
-  // Only pages with an adapter load it.
   const { probed } = await import("./browser/probe.ts");
   return probed(opened);
 }

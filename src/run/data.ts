@@ -2,7 +2,6 @@
 import type { DataOptions, TokenizerOf } from "../data/open.ts";
 import { byteTokenizer } from "../text/byte.ts";
 import { charTokenizerOf } from "../text/char.ts";
-import { gpt2Tokenizer } from "../text/gpt2.ts";
 import type { TrainSettings } from "./settings/table.ts";
 
 /** How sources are read; which ones they are is for the caller to say. */
@@ -23,7 +22,7 @@ export function dataOptionsOf(settings: TrainSettings): Omit<DataOptions, "sourc
 /** The tokenizer of a new model. One long text needs no end token: nothing in it ends. */
 export function tokenizerOf({ tokenizer, stream }: Pick<TrainSettings, "tokenizer" | "stream">): TokenizerOf {
   return async (alphabet) => {
-    if (tokenizer === "gpt2") return gpt2Tokenizer();
+    if (tokenizer === "gpt2") return (await import("../text/gpt2.ts")).gpt2Tokenizer();
     if (tokenizer === "byte") return byteTokenizer();
     const endToken = !stream;
     return charTokenizerOf(await alphabet({ endToken }), { endToken });

@@ -1,8 +1,10 @@
 import { userError } from "../core/errors.ts";
 import { byteSize } from "../core/units.ts";
-import { createCpuRuntime } from "../runtime/cpu.ts";
 import { optimizerFile, resultFiles } from "../train/checkpoint.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
+
+/** Sizes are those of a layout: no number is read. */
+const UNREAD = { readState: () => Promise.reject(new Error("disk: only sizes were asked for")) };
 
 /** What a run writes to its disk besides what is there already, at most at one time. */
 export interface DiskNeed {
@@ -21,11 +23,10 @@ export function diskNeed(plan: TrainPlan, existing: number): DiskNeed {
   const { settings, layout, options, evaluation } = plan;
   const { saveSteps, evalSteps, loggingSteps, loadBestModelAtEnd, saveTotalLimit } = settings;
   const { maxSteps } = options;
-  // Sizes are those of a layout; nothing is computed.
-  const files = resultFiles(createCpuRuntime(), layout, modelOf(plan));
+  const files = resultFiles(UNREAD, layout, modelOf(plan));
   const modelBytes = files.reduce((sum, { size }) => sum + size, 0);
   const entries = maxSteps / loggingSteps + (evaluation ? maxSteps / evalSteps : 0);
-  const moments = optimizerFile(createCpuRuntime(), layout, maxSteps, options.precision).size;
+  const moments = optimizerFile(UNREAD, layout, maxSteps, options.precision).size;
   const checkpointBytes = Math.ceil(modelBytes + moments + LOG_ENTRY_BYTES * entries + SMALL_FILES_BYTES);
   const bestOnes = evaluation && loadBestModelAtEnd ? Math.ceil(maxSteps / evalSteps) : 0;
   // At least the one that is saved when the run is interrupted.

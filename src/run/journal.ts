@@ -2,7 +2,6 @@
 import { UserError } from "../core/errors.ts";
 import { formatLine, keptOnResume, lineListener, parseLines, type RunLine } from "../report/lines.ts";
 import { stateOfLines } from "../report/state-of-lines.ts";
-import { eventFileName, eventsOf, fileStart } from "../report/tensorboard.ts";
 import {
   createTrainerStateRecorder,
   formatTrainerState,
@@ -106,6 +105,7 @@ export function tensorBoardListener(folder: Folder, { host, process }: Writer, n
   let file: string | undefined;
   let begun = false;
   return lineListener(async (line, description) => {
+    const { eventFileName, eventsOf, fileStart } = await import("../report/tensorboard.ts");
     const seconds = Date.parse(line.time) / 1000;
     file ??= eventFileName(Math.max(seconds, (await newestIn(events)) + 1), host, process);
     if (!begun) await events.append(file, fileStart(seconds, description.resumedFrom));

@@ -48,7 +48,7 @@ const WRITTEN_UNWAITED = 2 ** 24;
  * `anyNumber`: not finite ones as well.
  */
 export function modelFiles(
-  runtime: Runtime,
+  runtime: Pick<Runtime, "readState">,
   layout: ParameterLayout,
   model: ModelDescription,
   options: { readonly anyNumber?: boolean } = {},
@@ -77,7 +77,7 @@ export interface AdapterDescription extends ModelDescription {
 
 /** The corrections in a runtime's arena as a directory that PEFT opens, with the tokenizer of the model that they are of. */
 export function adapterFiles(
-  runtime: Runtime,
+  runtime: Pick<Runtime, "readState">,
   layout: ParameterLayout,
   model: AdapterDescription,
   options: { readonly anyNumber?: boolean } = {},
@@ -116,7 +116,7 @@ export function resultFiles(...args: Parameters<typeof adapterFiles>): PlannedFi
 
 /** AdamW's moments by parameter name and, of mixed precision, the loss scale; the step is in the file's metadata. */
 export function optimizerFile(
-  runtime: Runtime,
+  runtime: Pick<Runtime, "readState">,
   layout: ParameterLayout,
   step: number,
   precision: FloatDType = "f32",
@@ -253,7 +253,7 @@ function offsetsOf(layout: ParameterLayout): Map<string, number> {
 }
 
 async function readPiece(
-  runtime: Runtime,
+  runtime: Pick<Runtime, "readState">,
   layout: ParameterLayout,
   arena: Arena,
   offset: number,
