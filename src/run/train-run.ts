@@ -15,7 +15,6 @@ import { describeDataChange } from "./data-change.ts";
 import { checkDisk } from "./disk.ts";
 import { LOCK_FILE, MODEL_FOLDER, RUN_FILE } from "./files.ts";
 import type { CreateJournal, Writer } from "./journal.ts";
-import { leading } from "./leading.ts";
 import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
@@ -226,9 +225,11 @@ async function withHome(
               `the run was computed on ${before} and goes on on ${runtime.name}: from the same weights, in other bits`,
             );
         }
-        const { checkpoint, restored } = await leading(team, async () => {
-          const found = folder && (await checkpointToGoOnFrom(folder, told.warned));
-          return { checkpoint: found, restored: found && (await stateOf(found)) };
+        // The first rank alone has the checkpoint; how far the run was then, all must know.
+        let checkpoint: SavedCheckpoint | undefined;
+        const { restored } = await team.lead(async () => {
+          checkpoint = folder && (await checkpointToGoOnFrom(folder, told.warned));
+          return { restored: checkpoint && (await stateOf(checkpoint)) };
         });
         const session = await openSession(runtime, plan, {
           checkpoint,
