@@ -77,6 +77,7 @@ function poisoned(tape: Tape, { node, output, last, value }: Poison): Tape {
     "poison step": tape.constant(STEP, packStep({ seed: 0, step: 1, learningRate: 0, lossScale: 1 })),
   };
   // On WebAssembly its loop runs, and all others have their kernels.
+  const kernel = gpuKernelOf(old.op);
   const op: AnyOp = {
     ...old.op,
     wasm: () => undefined,
@@ -94,8 +95,9 @@ function poisoned(tape: Tape, { node, output, last, value }: Poison): Tape {
         { ...step!, tensor: "poison step" },
         { ...dx!, tensor: output, span },
       ];
-      return [...gpuKernelOf(old.op).gpu(given, made, attrs, traits), { ...fill!, bind }];
+      return [...kernel.gpu(given, made, attrs, traits), { ...fill!, bind }];
     },
+    scratch: (given, attrs, traits) => kernel.scratch?.(given, attrs, traits) ?? {},
   };
   (tape.nodes as Node[])[node] = { ...old, op, inputs };
   return tape;
