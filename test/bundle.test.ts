@@ -86,7 +86,6 @@ test.each([
   ["the GPU's executor", /runtime\/plan\.js$/],
   ["what opens a GPU", /gpu\/device\.js$/],
   ["kernels for GPUs", /kernels\/gpu\/.*\.js$/],
-  ["their variants", /kernels\/matmul\/variants\.js$/],
   ["kernels in WebAssembly", /kernels\/wasm\/.*\.js$/],
   ["the reference on the CPU", /runtime\/cpu\.js$/],
   ["the module of WebAssembly", /kernels\/wasm\.gen\.js$/],

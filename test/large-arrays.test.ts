@@ -48,9 +48,9 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
   "inputs, outputs and dispatches of an op, or of a plan": [
     "src/kernels/dispatch.ts Math.max(...bytes)",
     "src/kernels/dispatch.ts Math.min(...bytes)",
-    "src/kernels/matmul/dispatches.ts Math.max(...lengths)",
-    "src/kernels/matmul/product.ts Math.max(...rows)",
-    "src/kernels/matmul/product.ts Math.min(...rows.map((row) => Math.floor(traits.maxBindingBytes / row)))",
+    "src/kernels/gpu/matmul/dispatches.ts Math.max(...lengths)",
+    "src/kernels/product.ts Math.max(...rows)",
+    "src/kernels/product.ts Math.min(...rows.map((row) => Math.floor(traits.maxBindingBytes / row)))",
     "src/kernels/gpu/column-sum.ts Math.max(...dtypes.map(bytesPerElement))",
     "src/runtime/profile.ts times.push(...await timeSome(gpu, buffers, steps.slice(at, at + most)))",
   ],

@@ -7,7 +7,7 @@ import { maximumOf, sumOf, sumOfExp } from "./rows";
 // Causal attention by products of matrices: the scores of `ROWS` rows of a head at a time, in the thread's own memory.
 // args: B T H D | qkv lengths starts step scale dropped stream, then what each kernel names. A piece is a head of a sequence.
 
-/** Rows whose scores exist at a time; src/kernels/attention-wasm.ts counts the scratch. */
+/** Rows whose scores exist at a time; src/kernels/wasm/attention.ts counts the scratch. */
 const ROWS: i32 = 64;
 
 /** What is common to both kernels; each thread has its own globals. */

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { createPipelines } from "../../src/gpu/pipelines.ts";
 import type { Dispatch } from "../../src/kernels/dispatch.ts";
-import { type MatmulVariant, matmulVariants } from "../../src/kernels/matmul/variants.ts";
+import { type MatmulVariant, matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { traitsOf } from "../../src/runtime/gpu.ts";
 import { layOut, type PlacedDispatch } from "../../src/runtime/layout.ts";
 import { specOf } from "../../src/runtime/plan.ts";

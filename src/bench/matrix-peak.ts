@@ -1,6 +1,6 @@
 import type { FloatDType } from "../core/dtype.ts";
 import { read, write } from "../kernels/dispatch.ts";
-import { invocationsFor, largestMatrix, pinnedLanes } from "../kernels/matmul/matrices.ts";
+import { invocationsFor, largestMatrix, pinnedLanes } from "../kernels/gpu/matmul/matrices.ts";
 import { type AnyOp, defineOp, f32, shapeError } from "../kernels/op.ts";
 import type { SubgroupMatrix, Traits } from "../kernels/traits.ts";
 import { exactly } from "./data.ts";

@@ -2,9 +2,8 @@ import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import { columnSum } from "./column-sum.ts";
 import { type GeluAttrs, geluAt, geluBackwardOp } from "./gelu.ts";
-import type { Activation } from "./matmul/kernel.ts";
-import type { Product } from "./matmul/product.ts";
 import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
+import type { Activation, Product } from "./product.ts";
 
 /** Attributes of `matmul`. */
 export interface MatmulAttrs {

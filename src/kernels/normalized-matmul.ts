@@ -1,9 +1,8 @@
 import { formatShape, sizeOf } from "../core/shape.ts";
 import type { Scratch } from "./dispatch.ts";
 import { geluAt } from "./gelu.ts";
-import type { Activation } from "./matmul/kernel.ts";
-import type { Product } from "./matmul/product.ts";
 import { defineOp, expectType, f32, shapeError, type TensorType, type Value } from "./op.ts";
+import type { Activation, Product } from "./product.ts";
 
 export interface NormalizedMatmulAttrs {
   /** Added to the variance. */

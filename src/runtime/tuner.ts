@@ -2,12 +2,11 @@ import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { smallest } from "../core/extremes.ts";
 import { attentionOp } from "../kernels/attention.ts";
-import { matricesFor } from "../kernels/attention-matrices.ts";
-import { attentionProducts } from "../kernels/attention-products.ts";
-import { quadsOf } from "../kernels/attention-rows.ts";
-import { TILE_CHOICES, tileForm } from "../kernels/attention-tiles.ts";
-import { cyclesOf, mostSplits } from "../kernels/matmul/pace.ts";
-import type { Product } from "../kernels/matmul/product.ts";
+import { matricesFor } from "../kernels/gpu/attention/matrices.ts";
+import { attentionProducts } from "../kernels/gpu/attention/products.ts";
+import { quadsOf } from "../kernels/gpu/attention/rows.ts";
+import { TILE_CHOICES, tileForm } from "../kernels/gpu/attention/tiles.ts";
+import { cyclesOf, mostSplits } from "../kernels/gpu/matmul/pace.ts";
 import {
   defaultSplits,
   defaultVariant,
@@ -16,10 +15,11 @@ import {
   type MatmulVariant,
   matmulVariants,
   mayWin,
-} from "../kernels/matmul/variants.ts";
+} from "../kernels/gpu/matmul/variants.ts";
 import { matmulOp } from "../kernels/matmul.ts";
 import { normalizedMatmulOp } from "../kernels/normalized-matmul.ts";
 import type { AnyOp, TensorType } from "../kernels/op.ts";
+import type { Product } from "../kernels/product.ts";
 import type { Traits } from "../kernels/traits.ts";
 import {
   type AttentionChoice,

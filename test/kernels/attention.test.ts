@@ -10,7 +10,7 @@ import {
   type TileChoice,
   tileForm,
   tilesForward,
-} from "../../src/kernels/attention-tiles.ts";
+} from "../../src/kernels/gpu/attention/tiles.ts";
 import { attentionGpu } from "../../src/kernels/gpu/attention.ts";
 import { type AnyOp, f32, type OpCase } from "../../src/kernels/op.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";

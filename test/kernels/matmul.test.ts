@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { createTape } from "../../src/autograd/tape.ts";
 import { gpuKernelOf } from "../../src/kernels/gpu/index.ts";
-import { matmulGpu } from "../../src/kernels/gpu/matmul.ts";
 import {
   defaultSplits,
   defaultVariant,
   fitVariant,
   type MatmulVariant,
   matmulVariants,
-} from "../../src/kernels/matmul/variants.ts";
+} from "../../src/kernels/gpu/matmul/variants.ts";
+import { matmulGpu } from "../../src/kernels/gpu/matmul.ts";
 import { matmul, matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, f16, f32, type OpCase } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";

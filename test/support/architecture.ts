@@ -105,7 +105,7 @@ function resolve(from: string, specifier: string): string {
   return specifier.startsWith(".") ? posix.join(posix.dirname(from), specifier) : specifier;
 }
 
-/** "kernels" for src/kernels/matmul/variants.ts, "index" for src/index.ts. */
+/** "kernels" for src/kernels/gpu/matmul.ts, "index" for src/index.ts. */
 function layerOf(path: string): string {
   return path.split("/")[1]?.replace(/\.ts$/, "") ?? path;
 }

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { weightsCase } from "../../src/kernels/attention-weights.ts";
 import { attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
+import { matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { OPS } from "../../src/kernels/index.ts";
-import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase } from "../../src/kernels/sample-token.ts";

@@ -2,8 +2,8 @@
 import { traceOp } from "../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { attentionBackwardOp, attentionOp } from "../../src/kernels/attention.ts";
+import { matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { OPS } from "../../src/kernels/index.ts";
-import { matmulVariants } from "../../src/kernels/matmul/variants.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, f16, f32, type OpCase } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";

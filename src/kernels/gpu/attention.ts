@@ -1,20 +1,20 @@
 import { type AttentionAttrs, attentionBackwardOp, attentionOp, sizesOf } from "../attention.ts";
+import type { AttentionSizes } from "../attention-sizes.ts";
+import { compiles, type Dispatch, ofVariant, type Scratch } from "../dispatch.ts";
+import type { Traits } from "../traits.ts";
+import { type AttentionChoice, attentionClass } from "../tuning.ts";
 import {
   isMatrices,
   type MatricesChoice,
   matricesBackward,
   matricesFor,
   matricesForward,
-} from "../attention-matrices.ts";
-import { backwardScratch, PANEL_KERNELS, panelsBackward, panelsForward } from "../attention-panels.ts";
-import { attentionProducts } from "../attention-products.ts";
-import { type Lanes, quadsOf, rowsBackward, rowsForward } from "../attention-rows.ts";
-import type { AttentionSizes } from "../attention-sizes.ts";
-import { type PanelForm, panelsScratch } from "../attention-slices.ts";
-import { TILE_CHOICES, TILE_FORMS, type TileForm, tileForm, tilesBackward, tilesForward } from "../attention-tiles.ts";
-import { compiles, type Dispatch, ofVariant, type Scratch } from "../dispatch.ts";
-import type { Traits } from "../traits.ts";
-import { type AttentionChoice, attentionClass } from "../tuning.ts";
+} from "./attention/matrices.ts";
+import { backwardScratch, PANEL_KERNELS, panelsBackward, panelsForward } from "./attention/panels.ts";
+import { attentionProducts } from "./attention/products.ts";
+import { type Lanes, quadsOf, rowsBackward, rowsForward } from "./attention/rows.ts";
+import { type PanelForm, panelsScratch } from "./attention/slices.ts";
+import { TILE_CHOICES, TILE_FORMS, type TileForm, tileForm, tilesBackward, tilesForward } from "./attention/tiles.ts";
 import { gpuKernel } from "./kernel.ts";
 
 export const attentionGpu = gpuKernel(attentionOp, {

@@ -1,8 +1,14 @@
 import type { FloatDType } from "../../core/dtype.ts";
 import { type Dispatch, ofVariant, type Scratch } from "../dispatch.ts";
-import { type Plan, partialsLength, productDispatches } from "../matmul/dispatches.ts";
-import type { Finish } from "../matmul/kernel.ts";
-import type { Product, ProductTypes } from "../matmul/product.ts";
+import { geluAttrs, type MatmulAttrs, matmulOp, productOf } from "../matmul.ts";
+import { f32, type TensorType } from "../op.ts";
+import type { Product, ProductTypes } from "../product.ts";
+import type { Traits } from "../traits.ts";
+import { matmulClass } from "../tuning.ts";
+import { geluDispatches } from "./gelu.ts";
+import { gpuKernel } from "./kernel.ts";
+import { type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
+import type { Finish } from "./matmul/kernel.ts";
 import {
   defaultSplits,
   defaultVariant,
@@ -11,13 +17,7 @@ import {
   matmulVariants,
   variantName,
   variantNamed,
-} from "../matmul/variants.ts";
-import { geluAttrs, type MatmulAttrs, matmulOp, productOf } from "../matmul.ts";
-import { f32, type TensorType } from "../op.ts";
-import type { Traits } from "../traits.ts";
-import { matmulClass } from "../tuning.ts";
-import { geluDispatches } from "./gelu.ts";
-import { gpuKernel } from "./kernel.ts";
+} from "./matmul/variants.ts";
 
 export const matmulGpu = gpuKernel(matmulOp, {
   gpu: ({ a, b, ...rest }, { y }, attrs, traits) => {

@@ -1,14 +1,14 @@
 import { type Binding, compiles, type Dispatch, ofVariant, read, type Scratch } from "../dispatch.ts";
-import { partialsLength, productDispatches } from "../matmul/dispatches.ts";
-import type { Finish } from "../matmul/kernel.ts";
-import { type Product, piecesOf } from "../matmul/product.ts";
-import { defaultSplits, defaultVariant, FEW_ROWS, type MatmulVariant } from "../matmul/variants.ts";
 import { type MatmulAttrs, PLAIN_MATMUL } from "../matmul.ts";
 import { type NormalizedMatmulAttrs, normalizedMatmulOp, normScratch, productOf } from "../normalized-matmul.ts";
 import { f32, type TensorType } from "../op.ts";
+import { type Product, piecesOf } from "../product.ts";
 import type { Traits } from "../traits.ts";
 import { gpuKernel } from "./kernel.ts";
 import { layerNormGpu } from "./layer-norm.ts";
+import { partialsLength, productDispatches } from "./matmul/dispatches.ts";
+import type { Finish } from "./matmul/kernel.ts";
+import { defaultSplits, defaultVariant, FEW_ROWS, type MatmulVariant } from "./matmul/variants.ts";
 import { matmulGpu } from "./matmul.ts";
 
 export const normalizedMatmulGpu = gpuKernel(normalizedMatmulOp, {

@@ -1,6 +1,6 @@
-import { wasmProduct } from "../matmul/wasm.ts";
 import { matmulOp, productOf } from "../matmul.ts";
 import { wasmKernel } from "./kernel.ts";
+import { wasmProduct } from "./product.ts";
 
 export const matmulWasm = wasmKernel(matmulOp, ({ a, b, bias, residual, into }, _outputs, attrs) => {
   if (attrs.width > 0 || attrs.columns > 0) return undefined;

@@ -1,7 +1,7 @@
-import { wasmProduct } from "../matmul/wasm.ts";
 import { normalizedMatmulOp, normScratch, productOf } from "../normalized-matmul.ts";
 import { at, eachRow, real, type WasmArg } from "../wasm.ts";
 import { wasmKernel } from "./kernel.ts";
+import { wasmProduct } from "./product.ts";
 
 export const normalizedMatmulWasm = wasmKernel(
   normalizedMatmulOp,

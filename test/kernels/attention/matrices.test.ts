@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { traceOp } from "../../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { attentionOp } from "../../../src/kernels/attention.ts";
-import { matricesFor } from "../../../src/kernels/attention-matrices.ts";
+import { matricesFor } from "../../../src/kernels/gpu/attention/matrices.ts";
 import { f16, type OpCase } from "../../../src/kernels/op.ts";
 import { packStep, STEP } from "../../../src/kernels/step.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../../src/kernels/traits.ts";

@@ -1,18 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { traceOp } from "../../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
-import { matmulGpu } from "../../../src/kernels/gpu/matmul.ts";
-import { matricesFor } from "../../../src/kernels/matmul/matrices.ts";
-import type { Product } from "../../../src/kernels/matmul/product.ts";
+import { matricesFor } from "../../../src/kernels/gpu/matmul/matrices.ts";
 import {
   defaultVariant,
   fitVariant,
   type MatmulVariant,
   matmulVariants,
   variantNamed,
-} from "../../../src/kernels/matmul/variants.ts";
+} from "../../../src/kernels/gpu/matmul/variants.ts";
+import { matmulGpu } from "../../../src/kernels/gpu/matmul.ts";
 import { matmulOp } from "../../../src/kernels/matmul.ts";
 import { f16, f32, type OpCase } from "../../../src/kernels/op.ts";
+import type { Product } from "../../../src/kernels/product.ts";
 import { DEFAULT_TRAITS, type SubgroupMatrix, type Traits } from "../../../src/kernels/traits.ts";
 import { shaderSource } from "../../../src/kernels/wgsl.ts";
 import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";

@@ -1,9 +1,9 @@
-import { bindingsOf, bounds, stretchesOf } from "./attention-rows.ts";
-import { type AttentionSizes, keptScale } from "./attention-sizes.ts";
-import { type Dispatch, gridOf, read, type ShaderName, storedType, write } from "./dispatch.ts";
-import { pinnedLanes } from "./matmul/matrices.ts";
-import type { Range } from "./matmul/product.ts";
-import type { Traits } from "./traits.ts";
+import { type AttentionSizes, keptScale } from "../../attention-sizes.ts";
+import { type Dispatch, gridOf, read, type ShaderName, storedType, write } from "../../dispatch.ts";
+import type { Range } from "../../product.ts";
+import type { Traits } from "../../traits.ts";
+import { pinnedLanes } from "../matmul/matrices.ts";
+import { bindingsOf, bounds, stretchesOf } from "./rows.ts";
 
 type Entry = "forward" | "backward_queries" | "backward_keys";
 

@@ -1,9 +1,9 @@
-import { type FloatDType, WORD_BYTES } from "../../core/dtype.ts";
-import { compiles, type Extension, type ShaderName } from "../dispatch.ts";
-import type { Traits } from "../traits.ts";
+import { type FloatDType, WORD_BYTES } from "../../../core/dtype.ts";
+import { compiles, type Extension, type ShaderName } from "../../dispatch.ts";
+import { LONGEST_WHOLE, type Product } from "../../product.ts";
+import type { Traits } from "../../traits.ts";
 import { DEPTH, type MatrixUnits, matrixForm, USUAL_LANES } from "./matrices.ts";
 import { bestSplits, cyclesOf, mostSplits } from "./pace.ts";
-import { LONGEST_WHOLE, type Product } from "./product.ts";
 
 /** One way to compute a product. A tuner may time those that fit and remember the fastest for an adapter and shape. */
 export interface MatmulVariant {

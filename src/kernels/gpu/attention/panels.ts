@@ -1,17 +1,5 @@
-import type { DType } from "../core/dtype.ts";
-import { bounds, rowsOf, stepOf } from "./attention-rows.ts";
-import { type AttentionSizes, keptScale } from "./attention-sizes.ts";
-import {
-  type PanelForm,
-  type PanelProducts,
-  padded,
-  panelsScratch,
-  type Slice,
-  slicesOf,
-  type View,
-  type Viewed,
-  viewsOf,
-} from "./attention-slices.ts";
+import type { DType } from "../../../core/dtype.ts";
+import { type AttentionSizes, keptScale } from "../../attention-sizes.ts";
 import {
   type Binding,
   type Dispatch,
@@ -23,9 +11,21 @@ import {
   storedType,
   storeShader,
   write,
-} from "./dispatch.ts";
-import { castDispatches } from "./gpu/cast.ts";
-import type { Traits } from "./traits.ts";
+} from "../../dispatch.ts";
+import type { Traits } from "../../traits.ts";
+import { castDispatches } from "../cast.ts";
+import { bounds, rowsOf, stepOf } from "./rows.ts";
+import {
+  type PanelForm,
+  type PanelProducts,
+  padded,
+  panelsScratch,
+  type Slice,
+  slicesOf,
+  type View,
+  type Viewed,
+  viewsOf,
+} from "./slices.ts";
 
 /**
  * Attention by products of panels: the scores of a few heads and rows at a time, in scratch that grows with T and not with

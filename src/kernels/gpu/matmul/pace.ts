@@ -1,4 +1,4 @@
-import type { Product } from "./product.ts";
+import type { Product } from "../../product.ts";
 
 /**
  * What a product takes on a large GPU, as far as sizes tell: in cycles of its units, of which each makes 128 multiply-adds a cycle when it

@@ -1,6 +1,6 @@
-import { type Dispatch, grid1d, read, type Span, storedType, write } from "../dispatch.ts";
-import type { Traits } from "../traits.ts";
-import { type Piece, type Product, typesOf } from "./product.ts";
+import { type Dispatch, grid1d, read, type Span, storedType, write } from "../../dispatch.ts";
+import { type Piece, type Product, typesOf } from "../../product.ts";
+import type { Traits } from "../../traits.ts";
 import type { MatmulVariant } from "./variants.ts";
 
 const GROUP = 64;

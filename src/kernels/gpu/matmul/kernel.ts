@@ -1,11 +1,16 @@
-import type { FloatDType } from "../../core/dtype.ts";
-import { type Binding, type Dispatch, read, type ShaderName, type Span, storedType, storeShader } from "../dispatch.ts";
+import type { FloatDType } from "../../../core/dtype.ts";
+import {
+  type Binding,
+  type Dispatch,
+  read,
+  type ShaderName,
+  type Span,
+  storedType,
+  storeShader,
+} from "../../dispatch.ts";
+import type { Activation, ProductTypes } from "../../product.ts";
 import type { Access } from "./access.ts";
-import type { ProductTypes } from "./product.ts";
 import type { MatmulVariant } from "./variants.ts";
-
-/** What goes over a sum last: nothing, GELU's tanh approximation, or GELU itself, by transformers' names. */
-export type Activation = "linear" | "gelu_new" | "gelu";
 
 /** What is done to a product before it is stored. */
 export interface Finish {

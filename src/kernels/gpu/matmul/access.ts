@@ -1,4 +1,4 @@
-import type { ShaderName } from "../dispatch.ts";
+import type { ShaderName } from "../../dispatch.ts";
 import type { MatmulVariant } from "./variants.ts";
 
 /** A matrix as it lies in memory, in elements: from row to row, from column to column, and all that is added to find its start. */

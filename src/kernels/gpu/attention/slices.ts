@@ -1,10 +1,10 @@
-import { WORD_BYTES } from "../core/dtype.ts";
-import { stretchesOf } from "./attention-rows.ts";
-import type { AttentionSizes } from "./attention-sizes.ts";
-import type { Dispatch, Scratch } from "./dispatch.ts";
-import { mostProducts } from "./matmul/batch.ts";
-import type { Range } from "./matmul/product.ts";
-import type { Traits } from "./traits.ts";
+import { WORD_BYTES } from "../../../core/dtype.ts";
+import type { AttentionSizes } from "../../attention-sizes.ts";
+import type { Dispatch, Scratch } from "../../dispatch.ts";
+import type { Range } from "../../product.ts";
+import type { Traits } from "../../traits.ts";
+import { mostProducts } from "../matmul/batch.ts";
+import { stretchesOf } from "./rows.ts";
 
 /** How the scores of a slice are multiplied: by kernels of their own, or as products of matrices like all others. */
 export interface PanelForm {

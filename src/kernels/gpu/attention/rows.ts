@@ -1,5 +1,5 @@
-import { bytesPerElement, WORD_BYTES } from "../core/dtype.ts";
-import { type AttentionSizes, keptScale } from "./attention-sizes.ts";
+import { bytesPerElement, WORD_BYTES } from "../../../core/dtype.ts";
+import { type AttentionSizes, keptScale } from "../../attention-sizes.ts";
 import {
   type Binding,
   type Dispatch,
@@ -10,9 +10,9 @@ import {
   storedType,
   storeShader,
   write,
-} from "./dispatch.ts";
-import { cut, type Range } from "./matmul/product.ts";
-import type { Traits } from "./traits.ts";
+} from "../../dispatch.ts";
+import { cut, type Range } from "../../product.ts";
+import type { Traits } from "../../traits.ts";
 
 /** The binding that says which keys a row sees, and the shader that reads it. */
 export function bounds({ packed }: AttentionSizes): { readonly bind: Binding; readonly shader: ShaderName } {

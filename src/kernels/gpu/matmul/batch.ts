@@ -1,8 +1,8 @@
-import { type Dispatch, read, type Span, write } from "../dispatch.ts";
-import type { Traits } from "../traits.ts";
+import { type Dispatch, read, type Span, write } from "../../dispatch.ts";
+import type { ProductTypes } from "../../product.ts";
+import type { Traits } from "../../traits.ts";
 import { accessOf, type Strides } from "./access.ts";
 import { endingOf, kernelOf, PLAIN } from "./kernel.ts";
-import type { ProductTypes } from "./product.ts";
 import { tilesOf } from "./tiles.ts";
 import type { MatmulVariant } from "./variants.ts";
 

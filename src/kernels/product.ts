@@ -1,5 +1,8 @@
-import { bytesPerElement, type FloatDType } from "../../core/dtype.ts";
-import type { Traits } from "../traits.ts";
+import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
+import type { Traits } from "./traits.ts";
+
+/** What goes over a sum last: nothing, GELU's tanh approximation, or GELU itself, by transformers' names. */
+export type Activation = "linear" | "gelu_new" | "gelu";
 
 /** y[M, N] = op(a) . op(b), op(a) [M, K], op(b) [K, N]; op is the identity or the transposition. */
 export interface Product {

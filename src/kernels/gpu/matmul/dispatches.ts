@@ -1,11 +1,11 @@
-import { WORD_BYTES } from "../../core/dtype.ts";
-import { type Binding, type Dispatch, gridOf, read, type Span, write } from "../dispatch.ts";
-import type { Traits } from "../traits.ts";
+import { WORD_BYTES } from "../../../core/dtype.ts";
+import { type Binding, type Dispatch, gridOf, read, type Span, write } from "../../dispatch.ts";
+import { LONGEST_WHOLE, type Piece, type Product, piecesOf, rowLengths, typesOf } from "../../product.ts";
+import type { Traits } from "../../traits.ts";
 import { accessOf, type Strides } from "./access.ts";
 import { ALONE } from "./batch.ts";
 import { type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
 import { DEPTH } from "./matrices.ts";
-import { LONGEST_WHOLE, type Piece, type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
 import { addedApart, addResidual } from "./residual.ts";
 import { tilesOf } from "./tiles.ts";
 import type { MatmulVariant } from "./variants.ts";

@@ -1,5 +1,5 @@
-import { gridOf } from "../dispatch.ts";
-import type { Traits } from "../traits.ts";
+import { gridOf } from "../../dispatch.ts";
+import type { Traits } from "../../traits.ts";
 import type { MatmulVariant } from "./variants.ts";
 
 /** The workgroups of one product. */

@@ -1,11 +1,11 @@
-import type { FloatDType } from "../core/dtype.ts";
-import { rowsOf } from "./attention-rows.ts";
-import type { AttentionSizes } from "./attention-sizes.ts";
-import { type PanelForm, type PanelProducts, panelRow, type Slice, type Viewed } from "./attention-slices.ts";
-import type { Dispatch } from "./dispatch.ts";
-import { type BatchOperand, batchDispatch } from "./matmul/batch.ts";
-import { batchVariant, type MatmulVariant } from "./matmul/variants.ts";
-import type { Traits } from "./traits.ts";
+import type { FloatDType } from "../../../core/dtype.ts";
+import type { AttentionSizes } from "../../attention-sizes.ts";
+import type { Dispatch } from "../../dispatch.ts";
+import type { Traits } from "../../traits.ts";
+import { type BatchOperand, batchDispatch } from "../matmul/batch.ts";
+import { batchVariant, type MatmulVariant } from "../matmul/variants.ts";
+import { rowsOf } from "./rows.ts";
+import { type PanelForm, type PanelProducts, panelRow, type Slice, type Viewed } from "./slices.ts";
 
 /**
  * Undefined where no product suits batches, and where it would read these tensors one element at a time although it can four: that

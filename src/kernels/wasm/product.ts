@@ -1,5 +1,5 @@
+import type { Product } from "../product.ts";
 import { at, type WasmWork } from "../wasm.ts";
-import type { Product } from "./product.ts";
 
 /** Rows and columns of a piece at most, where both matrices are copied once for all pieces. */
 const MOST_ROWS = 128;

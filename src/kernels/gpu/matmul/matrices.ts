@@ -1,6 +1,6 @@
-import { bytesPerElement, type FloatDType } from "../../core/dtype.ts";
-import type { SubgroupMatrix, Traits } from "../traits.ts";
-import { type Product, piecesOf, rowLengths, typesOf } from "./product.ts";
+import { bytesPerElement, type FloatDType } from "../../../core/dtype.ts";
+import { type Product, piecesOf, rowLengths, typesOf } from "../../product.ts";
+import type { SubgroupMatrix, Traits } from "../../traits.ts";
 
 /** How a variant divides a tile of y: into units, one a subgroup, and each into sums, one a matrix. Rows, then columns. */
 export interface MatrixUnits {

@@ -1,8 +1,8 @@
-import { bounds, rowsOf, stepOf, stretchesOf } from "./attention-rows.ts";
-import { type AttentionSizes, keptScale } from "./attention-sizes.ts";
-import { type Dispatch, gridOf, read, storedType, storeShader, write } from "./dispatch.ts";
-import type { Range } from "./matmul/product.ts";
-import type { Traits } from "./traits.ts";
+import { type AttentionSizes, keptScale } from "../../attention-sizes.ts";
+import { type Dispatch, gridOf, read, storedType, storeShader, write } from "../../dispatch.ts";
+import type { Range } from "../../product.ts";
+import type { Traits } from "../../traits.ts";
+import { bounds, rowsOf, stepOf, stretchesOf } from "./rows.ts";
 
 /**
  * Kernels whose workgroups have a tile of queries, or of keys, and go through the others tile by tile, all of it in workgroup memory
