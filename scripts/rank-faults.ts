@@ -162,9 +162,7 @@ async function one(n: number): Promise<void> {
     summary.set(kind, known);
     if (!mayGoOn && done && struck !== undefined && !existsSync(join(directory, "model")))
       fail("ended with 0, and has no model", job.output());
-    // Who has not begun is waited for longer.
-    const unbegun = job.output().includes("not all ranks have begun");
-    if (!mayGoOn && !unbegun && seconds > TIMEOUT) fail(`ended after ${seconds.toFixed(1)} s`, job.output());
+    if (!mayGoOn && seconds > TIMEOUT) fail(`ended after ${seconds.toFixed(1)} s`, job.output());
     await wait(200);
     if (job.left() > 0) fail(`left ${job.left()} processes`, job.output());
     rmSync(join(disk, "ballast"), { force: true });

@@ -52,6 +52,22 @@ describe.skipIf(testMpis.length === 0)("with the bits of one process", () => {
   });
 });
 
+test.each(testMpis)("under $name a rank that is stopped before it has begun is missed, and named", async (mpi) => {
+  const job = startJob(mpi, 3, main, "bench reduce --most 100000 --collective-timeout 5".split(" "));
+  let pid: number | undefined;
+  while (pid === undefined) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    pid = job.pidOf(1);
+  }
+  process.kill(pid, "SIGSTOP");
+  const { code } = await job.ended;
+  expect(code).not.toBe(0);
+  expect(job.output().match(/^gpt2: .*$/m)?.[0]).toMatch(
+    /^gpt2: rank 0 of 3: rank 1 of 3 has not run for 3.5 s while others waited/,
+  );
+  expect(job.left()).toBe(0);
+});
+
 test.each<[string, NodeJS.ProcessEnv, { rank: number; size: number } | undefined]>([
   ["Open MPI", { OMPI_COMM_WORLD_RANK: "1", OMPI_COMM_WORLD_SIZE: "4" }, { rank: 1, size: 4 }],
   ["MPICH", { PMI_RANK: "0", PMI_SIZE: "2" }, { rank: 0, size: 2 }],

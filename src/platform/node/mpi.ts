@@ -1,8 +1,11 @@
 /** Ranks that `mpirun` or `srun` starts, connected by the MPI that started them, whose functions are called through koffi. */
 import { createRequire } from "node:module";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { userError } from "../../core/errors.ts";
 import { addInto, type Collective, chunkOf, RankLostError, type RankSums, WORDS } from "../../train/collective.ts";
+import type { GuardDuty } from "./rank-guard.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -10,6 +13,8 @@ const require = createRequire(import.meta.url);
 export interface Launched {
   readonly rank: number;
   readonly size: number;
+  /** What the environment calls the rank. */
+  readonly variable: string;
   /** Libraries that may be the one that it was started for, the likeliest first. */
   readonly libraries: readonly string[];
 }
@@ -42,7 +47,7 @@ export function launchedAs(environment: NodeJS.ProcessEnv = process.env): Launch
     if (own === undefined || all === undefined || !Number.isInteger(own) || !Number.isInteger(all)) continue;
     if (all < 2) return undefined;
     const wanted = environment[LIBRARY_VARIABLE];
-    return { rank: own, size: all, libraries: wanted ? [wanted] : libraries };
+    return { rank: own, size: all, variable: rank, libraries: wanted ? [wanted] : libraries };
   }
   return undefined;
 }
@@ -74,7 +79,6 @@ const UCX_HOOKS = { UCX_MEM_EVENTS: "n", UCX_MEM_MMAP_HOOK_MODE: "none" };
 
 interface Mpi {
   readonly row: Row;
-  readonly provided: number;
   call(name: keyof typeof SIGNATURES): Native;
 }
 
@@ -125,7 +129,7 @@ function loadKoffi(): Koffi {
   }
 }
 
-function openLibrary({ libraries, rank, size }: Launched, timeout: number): Mpi {
+function openLibrary({ libraries }: Launched): Mpi {
   const koffi = loadKoffi();
   // UCX replaces functions that the process's other threads are in: with Node, one start in a dozen ended in a fault.
   for (const [name, value] of Object.entries(UCX_HOOKS)) process.env[name] ??= value;
@@ -154,14 +158,37 @@ function openLibrary({ libraries, rank, size }: Launched, timeout: number): Mpi 
     calls.set(name, known);
     return known;
   };
-  const provided = [0];
+  return { row, call };
+}
+
+/** Begins MPI together with all other ranks, and gives two communicators of our own, so that no call of anybody else's gets in between. */
+function begin({ row, call }: Mpi, { rank, size, variable }: Launched, timeout: number) {
   const limit = START_TIMEOUTS * timeout;
   const late = `gpt2: rank ${rank} of ${size}: not all ranks have begun within ${limit / 1000} s; where they need longer, raise --collective-timeout`;
-  check(
-    guarded(limit, late, () => call("MPI_Init_thread")(null, null, THREAD_MULTIPLE, provided)),
-    "MPI_Init_thread",
-  );
-  return { row, provided: provided[0]!, call };
+  const ranks = { rank, size, variable, patience: PATIENCE * timeout, longPatience: LONG_PATIENCE * timeout };
+  return guarded({ limit, late, ranks }, () => {
+    const provided = [0];
+    check(call("MPI_Init_thread")(null, null, THREAD_MULTIPLE, provided), "MPI_Init_thread");
+    if (provided[0]! < THREAD_MULTIPLE)
+      userError(`ranks: this ${row.name} cannot be called from several threads (MPI_THREAD_MULTIPLE)`, "device");
+    const [own, all] = ["MPI_Comm_rank", "MPI_Comm_size"].map((name) => {
+      const found = [0];
+      check(call(name as "MPI_Comm_rank")(row.world, found), name);
+      return found[0]!;
+    }) as [number, number];
+    if (all !== size)
+      userError(
+        `ranks: ${size} processes were started, and ${row.name} knows of ${all}: the launcher is another MPI's; ` +
+          "start them with its own mpirun, or with srun --mpi=pmix or --mpi=pmi2",
+        "usage",
+      );
+    const dup = (): Handle => {
+      const made = row.requests(1);
+      check(call("MPI_Comm_dup")(row.world, made), "MPI_Comm_dup");
+      return made[0]!;
+    };
+    return { rank: own, words: dup(), vectors: dup() };
+  });
 }
 
 /** Calls C on another thread. */
@@ -238,28 +265,10 @@ export interface MpiOptions {
  * go by MPI's collectives, on another thread, once all ranks have come to them.
  */
 export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective {
-  const mpi = openLibrary(launched, timeout);
+  const mpi = openLibrary(launched);
   const { row, call } = mpi;
-  const [rank, size] = ["MPI_Comm_rank", "MPI_Comm_size"].map((name) => {
-    const found = [0];
-    check(call(name as "MPI_Comm_rank")(row.world, found), name);
-    return found[0]!;
-  }) as [number, number];
-  if (size !== launched.size)
-    userError(
-      `ranks: ${launched.size} processes were started, and ${row.name} knows of ${size}: the launcher is another MPI's; ` +
-        "start them with its own mpirun, or with srun --mpi=pmix or --mpi=pmi2",
-      "usage",
-    );
-  if (mpi.provided < THREAD_MULTIPLE)
-    userError(`ranks: this ${row.name} cannot be called from several threads (MPI_THREAD_MULTIPLE)`, "device");
-  // Of its own, so that no call of anybody else's gets in between.
-  const dup = (): Handle => {
-    const made = row.requests(1);
-    check(call("MPI_Comm_dup")(row.world, made), "MPI_Comm_dup");
-    return made[0]!;
-  };
-  const [words, vectors] = [dup(), dup()];
+  const { size } = launched;
+  const { rank, words, vectors } = begin(mpi, launched, timeout);
   let ended = false;
   // Whoever goes without a word would let the others wait, and MPICH's mpirun would call it a success.
   process.once("exit", (code) => {
@@ -474,7 +483,7 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
   /** Ends all processes; whatever happens in it, this one ends. */
   function abort(exitCode: number): void {
     ended = true;
-    guarded(ABORT_MS, undefined, () => call("MPI_Abort")(row.world, exitCode));
+    guarded({ limit: ABORT_MS }, () => call("MPI_Abort")(row.world, exitCode));
   }
 
   return {
@@ -498,7 +507,7 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
       await exchange(new Uint32Array(WORDS));
       mail.stop();
       // All have come, but one may still be killed in it.
-      guarded(timeout, undefined, () => call("MPI_Finalize")());
+      guarded({ limit: timeout }, () => call("MPI_Finalize")());
       ended = true;
     },
     abort,
@@ -507,18 +516,12 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
 
 const ABORT_MS = 2000;
 
-/** Ends the process, with a line if there is one, unless it is told in time that there is no need: MPI holds the main thread. */
-const GUARD = `
-const { workerData: { milliseconds, line } } = require("node:worker_threads");
-setTimeout(() => {
-  if (line) require("node:fs").writeSync(2, line + "\\n");
-  process.kill(process.pid, "SIGKILL");
-}, milliseconds);
-`;
+/** Beside this file, compiled or not. */
+const GUARD = new URL(`./rank-guard${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
 
 /** Calls a function of C that waits for other ranks, on this thread, as MPI wants its first and its last one. */
-function guarded<T>(milliseconds: number, line: string | undefined, act: () => T): T {
-  const guard = new Worker(GUARD, { eval: true, workerData: { milliseconds, line } });
+function guarded<T>(duty: GuardDuty, act: () => T): T {
+  const guard = new Worker(GUARD, { workerData: duty });
   guard.unref();
   try {
     return act();
