@@ -109,6 +109,8 @@ async function beginning(
   const resume = going ? outputDir : flags.resume;
   const { settings: resolved, said } = settingsOf(files, { ...flags, resume }, going);
   for (const line of idleSettings(resolved, said)) terminal.warn(line);
+  if (ranks === 1 && resolved.fastReduce)
+    terminal.warn("--fast-reduce does nothing in one process, which sums in the order of its batches");
   if (flags.tune && flags.dryRun) terminal.warn("--tune does nothing with --dry-run, which keeps nothing");
   const settings = await withModel(resolved);
   if (ranks > 1 && settings.data?.includes("-"))

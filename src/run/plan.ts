@@ -142,6 +142,7 @@ function optionsOf(settings: TrainSettings, maxSteps: number): TrainOptions {
     ...(decaySteps === undefined ? {} : { decaySteps }),
     batchSize: settings.perDeviceTrainBatchSize,
     accumulation: settings.gradientAccumulationSteps,
+    fastReduce: settings.fastReduce,
     seed: settings.seed,
     beta1: settings.adamBeta1,
     beta2: settings.adamBeta2,

@@ -31,9 +31,17 @@ export interface RankSums {
   add(range: ElementRange, round: Round, from?: Float32Array): Promise<void>;
   /** Gives all ranks what has been summed of a range. */
   share(range: ElementRange): Promise<void>;
-  /** The sum of what all ranks give, in whatever order is fastest, in `sums` of all of them. */
-  addAnyhow(range: ElementRange): Promise<void>;
+  /** Absent where the order of the ranks costs nothing, since they share memory. */
+  readonly anyhow?: SumsAnyhow;
   free(): void;
+}
+
+/** Sums in the order that is fastest, which has other bits than one process; each rank first sums what it gives itself. */
+export interface SumsAnyhow {
+  /** Adds what this rank gives to `sums`, or nothing; `first`: what was in them is gone. No other rank is waited for. */
+  add(range: ElementRange, first: boolean, from: Float32Array | undefined): Promise<void>;
+  /** Sums what all ranks have in `sums`, which are then the same on all. */
+  share(range: ElementRange): Promise<void>;
 }
 
 /**
@@ -105,7 +113,6 @@ function sumsAlone(length: number): RankSums {
     sums,
     add: async (range, round, from = given) => add(range, round, from),
     share: async () => {},
-    addAnyhow: async (range) => add(range, { first: true }, given),
     free() {},
   };
 }

@@ -26,17 +26,25 @@ export interface RankStep {
   dispose(): void;
 }
 
-/** `most`: batches of a step, at most. `segments`: as the tape's fences part the gradients. */
+export interface RankStepOptions {
+  /** Batches of a step, at most. */
+  readonly most: number;
+  /** As the tape's fences part the gradients. */
+  readonly segments: readonly RankSegment[];
+  /** Sums in the order that is fastest, which has other bits than one process. */
+  readonly anyhow: boolean;
+}
+
 export function createRankStep(
   runtime: Runtime,
   layout: ParameterLayout,
   team: Team,
-  most: number,
-  segments: readonly RankSegment[],
+  { most, segments, anyhow }: RankStepOptions,
 ): RankStep {
   const { trained } = layout;
   const { rank, size } = team;
   const sums = team.sums(trained + 1);
+  const fast = anyhow ? sums.anyhow : undefined;
   // What a batch gives is filled in while that of the one before it is added.
   const spare = most > size ? new Float32Array(trained + 1) : sums.given;
   // The loss comes with the last of the gradients.
@@ -92,8 +100,9 @@ export function createRankStep(
       const add = (ranges: RankSegment["ranges"], round: Round, given: Float32Array, share: boolean): void => {
         adding = team.inTurn(async () => {
           for (const range of ranges) {
-            await sums.add(range, round, given);
-            if (share) await sums.share(range);
+            if (fast) await fast.add(range, round.first, rank < round.count ? given : undefined);
+            else await sums.add(range, round, given);
+            if (share) await (fast ?? sums).share(range);
           }
         });
         adding.catch(() => {});

@@ -125,7 +125,6 @@ export function sharedCollective(
       sums,
       add,
       async share() {}, // everybody sees what was summed as soon as all have summed
-      addAnyhow: (range) => add(range, { first: true, count: size }),
       free() {
         if (taken === begin + (size + 1) * Math.ceil((4 * length) / 64) * 64) taken = begin;
       },

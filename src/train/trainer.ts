@@ -51,6 +51,8 @@ export interface TrainOptions extends StepOptions, Schedule {
    * its batches. All call the trainer alike.
    */
   readonly team?: Team | undefined;
+  /** Ranks sum in the order that is fastest, and the bits are not those of one process. */
+  readonly fastReduce?: boolean;
   /** Elements of gradients, at least, that ranks sum together while they still compute others; a block's of GPT-2 where absent. */
   readonly leastSegment?: number | undefined;
 }
@@ -214,7 +216,11 @@ export function createTrainer(
   /** The same on several ranks: computes this one's batches, waits for the sums of them all, and queues the update. */
   async function startOnRanks(team: Team, at: number): Promise<{ pending: Promise<Tensors>; known: Known }> {
     // A page that trains alone does not load it.
-    rankStep ??= (await import("./rank-step.ts")).createRankStep(runtime, layout, team, accumulation, segments);
+    rankStep ??= (await import("./rank-step.ts")).createRankStep(runtime, layout, team, {
+      most: accumulation,
+      segments,
+      anyhow: options.fastReduce ?? false,
+    });
     const { batches, scalarsOf, known } = lookAt(at);
     const end = await update();
     await rankStep.sum(known.step, batches.length, async (microBatch, reached) => {

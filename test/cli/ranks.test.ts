@@ -14,6 +14,12 @@ const data = join(parent, "data.txt");
 const common = `--data ${data} --max-steps 6 ${TINY_FLAGS} --batch-size 2 --device wasm:1 --eval-split 0.2 --eval-steps 3`;
 const whole = join(parent, "whole");
 
+/** Losses of the steps that a run has logged. */
+function lossesOf(directory: string): number[] {
+  const logged = [...contentsOf(directory)].filter(([name]) => /^log /.test(name)).sort();
+  return logged.map(([, numbers]) => Number.parseFloat(numbers));
+}
+
 afterAll(() => rmSync(parent, { recursive: true }));
 
 describe.skipIf(testMpis.length === 0)("with the bits of one process", () => {
@@ -38,6 +44,33 @@ describe.skipIf(testMpis.length === 0)("with the bits of one process", () => {
     const [got, wanted] = [contentsOf(directory), contentsOf(whole)];
     for (const [name, value] of wanted) expect([name, got.get(name)]).toEqual([name, value]);
   });
+
+  test.each(testMpis)(
+    "3 ranks under $name sum in any order: a run that stays so, and nearly the losses of one process",
+    async (mpi) => {
+      const [directory, ordered] = ["fast", "ordered"].map((name) => join(parent, `${name}-${mpi.rank}`)) as [
+        string,
+        string,
+      ];
+      // Digests of what trains are compared at each step: a rank that had other sums would end the run.
+      const args = `train ${common} --gradient-accumulation-steps 3 --fast-reduce --output-dir ${directory} --max-hours 0.00001`;
+      const begun = startJob(mpi, 3, main, args.split(" "));
+      expect(await begun.ended, begun.output()).toMatchObject({ code: 0 });
+      expect(begun.output()).toMatch(/^ranks {5}3 \(.*\), 3 batches of each step on each, summed in any order$/m);
+      const gone = startJob(mpi, 3, main, `train --resume ${directory} --device wasm:1`.split(" "));
+      expect(await gone.ended, gone.output()).toMatchObject({ code: 0 });
+      expect(gone.output()).toMatch(/summed in any order$/m);
+
+      const alone = `train ${common} --gradient-accumulation-steps 9 --fast-reduce --output-dir ${ordered}`;
+      const { code, output } = await gpt2(main, alone, "none");
+      expect(code, output).toBe(0);
+      expect(output).toMatch(/--fast-reduce does nothing in one process/);
+      const [got, wanted] = [lossesOf(directory), lossesOf(ordered)];
+      expect(wanted).toHaveLength(6);
+      expect(got).toHaveLength(wanted.length);
+      for (const [i, loss] of wanted.entries()) expect(got[i]).toBeCloseTo(loss, 4);
+    },
+  );
 
   test.each(testMpis)("under $name a rank without its device ends all, and is named in one line", async (mpi) => {
     const job = startJob(

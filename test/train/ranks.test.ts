@@ -65,6 +65,10 @@ describe("the weights, moments, losses, norms and evaluation of one process", ()
   });
 });
 
+test("threads that may sum in any order keep that of one process, which costs them nothing", async () => {
+  await compare(() => openTestRuntime("wasm"), { options: { fastReduce: true } }, [3], 2);
+});
+
 test("segments are all that trains, the last layers first, and a run tells of them while it goes on", async () => {
   const config = gpt2Config({ vocabSize: 50, contextLength: 16, width: 32, layers: 4, heads: 2 });
   const layout = layoutParameters(config);

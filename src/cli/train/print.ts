@@ -30,10 +30,10 @@ export function describePlan(plan: TrainPlan, adapter: string): string[] {
 
 /** Of a run that several ranks train. */
 export function describeRanks({ size, name }: Pick<Team, "size" | "name">, { options }: TrainPlan): string {
-  const { accumulation = 1 } = options;
+  const { accumulation = 1, fastReduce = false } = options;
   const each = Math.ceil(accumulation / size);
   const most = accumulation % size === 0 ? "" : "at most ";
-  return `ranks     ${size} (${name}), ${most}${counted(each, "batch", "batches")} of each step on each`;
+  return `ranks     ${size} (${name}), ${most}${counted(each, "batch", "batches")} of each step on each${fastReduce ? ", summed in any order" : ""}`;
 }
 
 export function describeMemory({ deviceBytes, dispatches }: Omit<PreparedEntry, "path">): string {

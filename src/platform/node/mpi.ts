@@ -4,7 +4,15 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { userError } from "../../core/errors.ts";
-import { addInto, type Collective, chunkOf, RankLostError, type RankSums, WORDS } from "../../train/collective.ts";
+import {
+  addInto,
+  type Collective,
+  chunkOf,
+  type ElementRange,
+  RankLostError,
+  type RankSums,
+  WORDS,
+} from "../../train/collective.ts";
 import type { GuardDuty } from "./rank-guard.ts";
 
 const require = createRequire(import.meta.url);
@@ -97,7 +105,7 @@ const SIGNATURES = {
   MPI_Bcast: "int MPI_Bcast(void *, int, HANDLE, int, HANDLE)",
   MPI_Alltoallv: "int MPI_Alltoallv(void *, void *, void *, HANDLE, void *, void *, void *, HANDLE, HANDLE)",
   MPI_Allgatherv: "int MPI_Allgatherv(intptr_t, int, HANDLE, void *, void *, void *, HANDLE, HANDLE)",
-  MPI_Allreduce: "int MPI_Allreduce(void *, void *, int, HANDLE, HANDLE, HANDLE)",
+  MPI_Allreduce: "int MPI_Allreduce(intptr_t, void *, int, HANDLE, HANDLE, HANDLE)",
   MPI_Reduce_local: "int MPI_Reduce_local(void *, void *, int, HANDLE, HANDLE)",
   MPI_Abort: "int MPI_Abort(HANDLE, int)",
   MPI_Finalize: "int MPI_Finalize()",
@@ -431,6 +439,8 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
     const [given, sums] = [new Float32Array(length), new Float32Array(length)];
     let received = new Float32Array(0);
     const ranks = Array.from({ length: size }, (_, other) => other);
+    const inPlace = IN_PLACE[row.handle];
+    const part = (all: Float32Array, { offset, length }: ElementRange) => all.subarray(offset, offset + length);
 
     async function add(
       range: Parameters<RankSums["add"]>[0],
@@ -450,13 +460,16 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
         ...[from, sendCounts, sendAt, row.float],
         ...[received, receiveCounts, receiveAt, row.float, vectors],
       );
-      const sum = sums.subarray(mine.offset, mine.offset + mine.length);
+      const sum = part(sums, mine);
       if (first) sum.fill(0);
-      for (let other = 0; other < count; other++) {
-        const x = received.subarray(other * mine.length, (other + 1) * mine.length);
-        if (x.length < FEW) addInto(sum, x);
-        else await wait("MPI_Reduce_local", x, sum, x.length, row.float, row.sum);
-      }
+      for (let other = 0; other < count; other++)
+        await accumulate(sum, received.subarray(other * mine.length, (other + 1) * mine.length));
+    }
+
+    /** sum += x, on another thread where that is worth it. */
+    async function accumulate(sum: Float32Array, x: Float32Array): Promise<void> {
+      if (x.length < FEW) addInto(sum, x);
+      else await wait("MPI_Reduce_local", x, sum, x.length, row.float, row.sum);
     }
 
     return {
@@ -467,12 +480,18 @@ export function openMpi(launched: Launched, { timeout }: MpiOptions): Collective
         const chunks = ranks.map((other) => chunkOf(range, other, size));
         const counts = Int32Array.from(chunks, ({ length }) => length);
         const at = Int32Array.from(chunks, ({ offset }) => offset);
-        const inPlace = IN_PLACE[row.handle];
         await wait("MPI_Allgatherv", inPlace, 0, row.float, sums, counts, at, row.float, vectors);
       },
-      async addAnyhow({ offset, length }) {
-        const [from, to] = [given, sums].map((all) => all.subarray(offset, offset + length));
-        await wait("MPI_Allreduce", from, to, length, row.float, row.sum, vectors);
+      anyhow: {
+        async add(range, first, from) {
+          const sum = part(sums, range);
+          if (!from) return void (first && sum.fill(0));
+          if (first) sum.set(part(from, range));
+          else await accumulate(sum, part(from, range));
+        },
+        async share(range) {
+          await wait("MPI_Allreduce", inPlace, part(sums, range), range.length, row.float, row.sum, vectors);
+        },
       },
       free() {
         received = new Float32Array(0);

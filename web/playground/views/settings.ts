@@ -17,7 +17,7 @@ const DIALLED: readonly SettingKey[] = [
 ];
 
 /** What a page has in other ways, or not at all. */
-const NOT_HERE: readonly SettingKey[] = ["data", "evalData", "model"];
+const NOT_HERE: readonly SettingKey[] = ["data", "evalData", "model", "fastReduce"];
 
 const MORE = (Object.keys(SETTINGS) as SettingKey[]).filter((key) => !DIALLED.includes(key) && !NOT_HERE.includes(key));
 
