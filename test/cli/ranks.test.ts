@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchedAs } from "../../src/platform/node/mpi.ts";
 import { contentsOf, gpt2, TINY_FLAGS, writeRecords } from "../support/killed-run.ts";
 import { startJob, testMpis } from "../support/mpi.ts";
+import { buildAbi, hasCompiler, throughAbi } from "../support/mpi-abi.ts";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const parent = mkdtempSync(join(tmpdir(), "gpt2-ranks-"));
@@ -71,6 +72,21 @@ describe.skipIf(testMpis.length === 0)("with the bits of one process", () => {
       for (const [i, loss] of wanted.entries()) expect(got[i]).toBeCloseTo(loss, 4);
     },
   );
+
+  test.each(hasCompiler ? testMpis : [])("2 ranks through MPI 5's standard ABI, behind which is $name", async (mpi) => {
+    const environment = throughAbi(buildAbi(parent), mpi);
+    const directory = join(parent, `abi-${mpi.rank}`);
+    const args = `train ${common} --gradient-accumulation-steps 2 --output-dir ${directory}`;
+    const job = startJob(mpi, 2, main, args.split(" "), environment);
+    expect(await job.ended, job.output()).toMatchObject({ code: 0 });
+    expect(job.output()).toMatch(/^ranks {5}2 \(MPI's ABI\)/m);
+    const [got, wanted] = [contentsOf(directory), contentsOf(whole)];
+    for (const [name, value] of wanted) expect([name, got.get(name)]).toEqual([name, value]);
+    // What only larger sums call; the command compares them itself.
+    const sums = startJob(mpi, 2, main, "bench reduce --most 100000 --quick".split(" "), environment);
+    expect(await sums.ended, sums.output()).toMatchObject({ code: 0 });
+    expect(sums.output()).toMatch(/reduce anyhow 0.1M/);
+  });
 
   test.each(testMpis)("under $name a rank without its device ends all, and is named in one line", async (mpi) => {
     const job = startJob(

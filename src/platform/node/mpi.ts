@@ -1,6 +1,6 @@
 /** Ranks that `mpirun` or `srun` starts, connected by the MPI that started them, whose functions are called through koffi. */
 import { createRequire } from "node:module";
-import { extname } from "node:path";
+import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { userError } from "../../core/errors.ts";
@@ -36,13 +36,15 @@ interface Launcher {
 
 const OPEN_MPI = ["libmpi.so.40", "libmpi.so", "libmpi.dylib"];
 const MPICH = ["libmpich.so.12", "libmpi.so.12", "libmpich.so", "libmpi.dylib"];
+/** Of any MPI that has the standard ABI of MPI 5; its own library, where there is one, is surely the launcher's. */
+const ABI = ["libmpi_abi.so.1", "libmpi_abi.so", "libmpi_abi.dylib"];
 
 /** In the order in which they are asked: Slurm's own, which also an sbatch script's processes might have, come last. */
 const LAUNCHERS: readonly Launcher[] = [
-  { rank: "OMPI_COMM_WORLD_RANK", size: "OMPI_COMM_WORLD_SIZE", libraries: OPEN_MPI },
-  { rank: "PMI_RANK", size: "PMI_SIZE", libraries: [...MPICH, ...OPEN_MPI] },
-  { rank: "PMIX_RANK", size: "SLURM_STEP_NUM_TASKS", libraries: [...OPEN_MPI, ...MPICH] },
-  { rank: "SLURM_PROCID", size: "SLURM_STEP_NUM_TASKS", libraries: [...OPEN_MPI, ...MPICH] },
+  { rank: "OMPI_COMM_WORLD_RANK", size: "OMPI_COMM_WORLD_SIZE", libraries: [...OPEN_MPI, ...ABI] },
+  { rank: "PMI_RANK", size: "PMI_SIZE", libraries: [...MPICH, ...ABI, ...OPEN_MPI] },
+  { rank: "PMIX_RANK", size: "SLURM_STEP_NUM_TASKS", libraries: [...OPEN_MPI, ...MPICH, ...ABI] },
+  { rank: "SLURM_PROCID", size: "SLURM_STEP_NUM_TASKS", libraries: [...OPEN_MPI, ...MPICH, ...ABI] },
 ];
 
 /** A library to use instead of those that are looked for. */
@@ -79,6 +81,8 @@ interface Row {
   readonly sum: Handle;
   /** MPI_STATUS_IGNORE and MPI_STATUSES_IGNORE. */
   readonly statusIgnore: number;
+  /** MPI_THREAD_MULTIPLE. */
+  readonly threads: number;
   requests(count: number): BigInt64Array | Int32Array;
 }
 
@@ -111,7 +115,8 @@ const SIGNATURES = {
   MPI_Finalize: "int MPI_Finalize()",
 } as const;
 
-const THREAD_MULTIPLE = 3;
+/** The version of the standard ABI whose constants are here. */
+const ABI_VERSION = 1;
 /** MPI_IN_PLACE, by the kind of handles. */
 const IN_PLACE = { intptr_t: 1, int: -1 } as const;
 
@@ -144,10 +149,12 @@ function openLibrary({ libraries }: Launched): Mpi {
   // MPICH needs more stack than koffi's threads have.
   koffi.config({ async_stack_size: 2 ** 20 });
   let library: KoffiLibrary | undefined;
+  let opened = "";
   const refusals: string[] = [];
   for (const name of libraries) {
     try {
       library = koffi.load(name, { global: true });
+      opened = name;
       break;
     } catch (error) {
       refusals.push(`${name} (${(error as Error).message.split("\n")[0]})`);
@@ -159,7 +166,7 @@ function openLibrary({ libraries }: Launched): Mpi {
       "device",
     );
   const found = library;
-  const row = rowOf(koffi, found);
+  const row = isAbi(opened) ? abiRow(found) : rowOf(koffi, found);
   const calls = new Map<string, Native>();
   const call = (name: keyof typeof SIGNATURES): Native => {
     const known = calls.get(name) ?? found.func(SIGNATURES[name].replaceAll("HANDLE", row.handle));
@@ -176,8 +183,8 @@ function begin({ row, call }: Mpi, { rank, size, variable }: Launched, timeout: 
   const ranks = { rank, size, variable, patience: PATIENCE * timeout, longPatience: LONG_PATIENCE * timeout };
   return guarded({ limit, late, ranks }, () => {
     const provided = [0];
-    check(call("MPI_Init_thread")(null, null, THREAD_MULTIPLE, provided), "MPI_Init_thread");
-    if (provided[0]! < THREAD_MULTIPLE)
+    check(call("MPI_Init_thread")(null, null, row.threads, provided), "MPI_Init_thread");
+    if (provided[0]! < row.threads)
       userError(`ranks: this ${row.name} cannot be called from several threads (MPI_THREAD_MULTIPLE)`, "device");
     const [own, all] = ["MPI_Comm_rank", "MPI_Comm_size"].map((name) => {
       const found = [0];
@@ -226,14 +233,32 @@ function rowOf(koffi: Koffi, library: KoffiLibrary): Row {
       (name) => address(name)!,
     ) as [bigint, bigint, bigint, bigint];
     return {
-      ...{ name: "Open MPI", handle: "intptr_t", world, byte, float, int, sum, statusIgnore: 0 },
+      ...{ name: "Open MPI", handle: "intptr_t", world, byte, float, int, sum, statusIgnore: 0, threads: 3 },
       requests: (count) => new BigInt64Array(count),
     };
   }
   return {
     ...{ name: "MPICH", handle: "int", world: 0x44000000, byte: 0x4c00010d, float: 0x4c00040a, int: 0x4c000405 },
-    ...{ sum: 0x58000003, statusIgnore: 1 },
+    ...{ sum: 0x58000003, statusIgnore: 1, threads: 3 },
     requests: (count) => new Int32Array(count),
+  };
+}
+
+/** Told by its name, as the standard has it: behind it is an MPI that may have handles of its own as well. */
+function isAbi(library: string): boolean {
+  return basename(library).startsWith("libmpi_abi.");
+}
+
+/** MPI 5.0, appendix A: pointers, those of what is predefined with values below 4096. */
+function abiRow(library: KoffiLibrary): Row {
+  const [major, minor] = [[0], [0]];
+  check(library.func("int MPI_Abi_get_version(_Out_ int *, _Out_ int *)")(major, minor), "MPI_Abi_get_version");
+  if (major[0] !== ABI_VERSION)
+    userError(`ranks: libmpi_abi has version ${major[0]} of the ABI, wanted ${ABI_VERSION}`, "device");
+  return {
+    ...{ name: "MPI's ABI", handle: "intptr_t", world: 0x101, byte: 0x247, float: 0x210, int: 0x209, sum: 0x21 },
+    ...{ statusIgnore: 0, threads: 4096 },
+    requests: (count) => new BigInt64Array(count),
   };
 }
 
