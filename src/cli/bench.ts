@@ -85,7 +85,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     .addCommand(
       new Command("reduce")
         .description(
-          "Sums over the ranks that mpirun or srun has started: in order, as training has them, and anyhow, beside a copy.",
+          "Sums over the ranks that mpirun or srun has started: in order, as training has them, and as --fast-reduce has them, beside a copy.",
         )
         .addOption(
           new Option("--most <n>", "elements, at most")
