@@ -5,13 +5,19 @@ set -u
 program=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/dist/cli/main.js
 bridge=gpt2-bridge
 clean_up() {
+  # A namespace takes its devices along some time after it is gone; the next run wants their names.
+  for host in 1 2; do ip link del "gpt2-veth$host" 2>/dev/null; done
   for host in 1 2; do ip netns del "gpt2-host$host" 2>/dev/null; done
   ip link del "$bridge" 2>/dev/null
   rm -f "$agent"
 }
 agent=$(mktemp)
 trap clean_up EXIT
-ip link add "$bridge" type bridge && ip addr add 10.77.0.254/24 dev "$bridge" && ip link set "$bridge" up || exit 1
+# Hosts that are not there would be waited for, for ever.
+set -e
+ip link add "$bridge" type bridge
+ip addr add 10.77.0.254/24 dev "$bridge"
+ip link set "$bridge" up
 for host in 1 2; do
   space=gpt2-host$host
   ip netns add "$space"

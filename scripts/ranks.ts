@@ -1,10 +1,11 @@
 /**
- * Any number of ranks has the bits of one process: `npx tsx scripts/ranks.ts [result.json]`. Each case of test/support/ranks.ts trains 20 steps on each
- * device of this machine: in one process; on 2, 3 and 4 ranks that share memory; and on as many processes under each MPI that is
- * there. Weights, moments, losses, norms and the evaluation must be equal, bit for bit, on every rank.
+ * Any number of ranks has the bits of one process: `npx tsx scripts/ranks.ts [result.json [device[:ranks] ...]]`. Each case of test/support/ranks.ts
+ * trains 20 steps on each device of this machine: in one process; on 2, 3 and 4 ranks that share memory; and on as many processes under each
+ * MPI that is there. Weights, moments, losses, norms and the evaluation must be equal, bit for bit, on every rank. What was found is written as soon
+ * as it is, beside what the file has of other devices and numbers of ranks: `llvmpipe embedded:4` does what those words say and no more.
  */
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { launchedAs, openMpi } from "../src/platform/node/mpi.ts";
 import { nodeThreads, openGpu } from "../src/platform/node.ts";
@@ -54,9 +55,10 @@ function casesOf(device: Device): string[] {
   return Object.keys(RANK_CASES).filter((name) => halves || RANK_CASES[name]!.options?.precision !== "f16");
 }
 
-const [first, device, ...names] = process.argv.slice(2);
+const [first, ...words] = process.argv.slice(2);
 if (first === "rank") {
   // One of the processes that the script itself has started.
+  const [device, ...names] = words;
   const collective = openMpi(launchedAs()!, { timeout: 120_000 });
   for (const name of names) {
     const own = await digest(device as Device, name, collective);
@@ -64,40 +66,71 @@ if (first === "rank") {
   }
   await collective.leave();
 } else {
-  const rows: object[] = [];
+  const works = (words.length > 0 ? words : DEVICES).flatMap((word) => {
+    const [name, ranks] = word.split(":");
+    const known = DEVICES.find((one) => one === name);
+    if (!known) throw new Error(`${word}: wanted ${DEVICES.join(", ")}, and :2, :3 or :4 behind it`);
+    return (ranks === undefined ? SIZES : [Number(ranks)]).map((size) => ({ device: known, ranks: size }));
+  });
+  const digests = new Map<string, string>();
   const wrong: string[] = [];
-  for (const device of DEVICES) {
-    const cases = casesOf(device);
-    const wanted = new Map<string, string>();
-    for (const name of cases) wanted.set(name, await digest(device, name));
-    const compare = (who: string, name: string, found: readonly string[], ranks: number): void => {
-      const equal = found.length === ranks && found.every((one) => one === wanted.get(name));
-      if (!equal) wrong.push(`${device}, ${name}, ${ranks} ranks, ${who}: ${JSON.stringify(found)}`);
-      rows.push({ device, case: name, ranks, connected: who, equal });
-    };
-    for (const ranks of SIZES) {
-      for (const name of cases)
-        compare("threads", name, await onRanks(ranks, (one) => digest(device, name, one), 600_000), ranks);
-      for (const mpi of testMpis) {
-        const me = fileURLToPath(import.meta.url);
-        const job = startJob(mpi, ranks, me, ["rank", device, ...cases], {}, ["--import", "tsx"]);
-        const { code } = await job.ended;
-        const said = job.output().split("\n");
-        const lines = said.filter((line) => line.startsWith("[")).map((line) => JSON.parse(line) as [string, string]);
-        for (const name of cases)
-          compare(
-            mpi.name,
-            name,
-            lines.filter(([of]) => of === name).map(([, found]) => found),
-            ranks,
-          );
-        if (code !== 0) wrong.push(`${device}, ${ranks} ranks, ${mpi.name}: ended with ${code}\n${job.output()}`);
-      }
-      console.log(`${device}, ${ranks} ranks: ${rows.length} comparisons so far, ${wrong.length} wrong`);
-    }
+  for (const work of works) {
+    const found = await compareOn(work.device, work.ranks, digests);
+    wrong.push(...found.wrong);
+    console.log(`${work.device}, ${work.ranks} ranks: ${found.comparisons} comparisons, ${found.wrong.length} wrong`);
+    if (first) record(first, { ...work, comparisons: found.comparisons, wrong: found.wrong.length });
   }
-  const report = { command: "npx tsx scripts/ranks.ts", steps: 20, comparisons: rows.length, wrong, rows };
-  if (first) writeFileSync(first, `${JSON.stringify(report, null, 2)}\n`);
   for (const line of wrong) console.error(line);
   process.exitCode = wrong.length > 0 ? 1 : 0;
+}
+
+/** All cases on so many ranks, connected in all ways; `digests`: of one process, as far as they are known. */
+async function compareOn(
+  device: Device,
+  ranks: number,
+  digests: Map<string, string>,
+): Promise<{ comparisons: number; wrong: string[] }> {
+  const wrong: string[] = [];
+  let comparisons = 0;
+  const cases = casesOf(device);
+  for (const name of cases) {
+    const key = `${device}, ${name}`;
+    digests.set(key, digests.get(key) ?? (await digest(device, name)));
+  }
+  const compare = (who: string, name: string, found: readonly string[]): void => {
+    const equal = found.length === ranks && found.every((one) => one === digests.get(`${device}, ${name}`));
+    if (!equal) wrong.push(`${device}, ${name}, ${ranks} ranks, ${who}: ${JSON.stringify(found)}`);
+    comparisons++;
+  };
+  for (const name of cases) compare("threads", name, await onRanks(ranks, (one) => digest(device, name, one), 600_000));
+  for (const mpi of testMpis) {
+    const me = fileURLToPath(import.meta.url);
+    const job = startJob(mpi, ranks, me, ["rank", device, ...cases], {}, ["--import", "tsx"]);
+    const { code } = await job.ended;
+    const said = job.output().split("\n");
+    const lines = said.filter((line) => line.startsWith("[")).map((line) => JSON.parse(line) as [string, string]);
+    for (const name of cases) {
+      const found = lines.filter(([of]) => of === name).map(([, found]) => found);
+      compare(mpi.name, name, found);
+    }
+    if (code !== 0) wrong.push(`${device}, ${ranks} ranks, ${mpi.name}: ended with ${code}\n${job.output()}`);
+  }
+  return { comparisons, wrong };
+}
+
+interface Found {
+  readonly device: Device;
+  readonly ranks: number;
+  readonly comparisons: number;
+  readonly wrong: number;
+}
+
+/** Puts a row into the file, in place of what it has of the same. */
+function record(path: string, row: Found): void {
+  const before: readonly Found[] = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).rows : [];
+  const place = ({ device, ranks }: Found): number => 10 * DEVICES.indexOf(device) + ranks;
+  const rows = [...before.filter((other) => place(other) !== place(row)), row].sort((a, b) => place(a) - place(b));
+  const connected = ["threads", ...testMpis.map(({ name }) => name)];
+  const report = { command: "npx tsx scripts/ranks.ts bench/results/ranks.json", steps: 20, connected, rows };
+  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
 }

@@ -65,7 +65,7 @@ function createWatch({ rank, size, variable, patience, longPatience }: RankWatch
     },
     known(): string {
       if (seen.size === 0 || seen.size === size) return "";
-      return `; seen on this host: ${[...seen.keys()].sort((a, b) => a - b).join(", ")}`;
+      return `; ranks seen on this host: ${[...seen.keys()].sort((a, b) => a - b).join(", ")}`;
     },
   };
 }
