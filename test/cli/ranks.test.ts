@@ -117,6 +117,16 @@ test.each(testMpis)("under $name a rank that is stopped before it has begun is m
   expect(job.left()).toBe(0);
 });
 
+test.each(testMpis)("under $name a rank that ends before it has begun is missed, and named", async (mpi) => {
+  const leaves = `if (process.env.${mpi.rank} === "1") process.exit(0)`;
+  const imports = ["--import", `data:text/javascript,${encodeURIComponent(leaves)}`];
+  const job = startJob(mpi, 2, main, "bench reduce --most 100000 --collective-timeout 5".split(" "), {}, imports);
+  const { code } = await job.ended;
+  expect(code).not.toBe(0);
+  expect(job.output().match(/^gpt2: .*$/m)?.[0]).toMatch(/^gpt2: rank 0 of 2: rank 1 of 2 has not run .* it has ended/);
+  expect(job.left()).toBe(0);
+});
+
 test.each<[string, NodeJS.ProcessEnv, { rank: number; size: number } | undefined]>([
   ["Open MPI", { OMPI_COMM_WORLD_RANK: "1", OMPI_COMM_WORLD_SIZE: "4" }, { rank: 1, size: 4 }],
   ["MPICH", { PMI_RANK: "0", PMI_SIZE: "2" }, { rank: 0, size: 2 }],

@@ -2,17 +2,19 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /**
- * How often the threads of each rank's process have been given a processor so far, by rank. A rank is a process with this one's
- * command line whose environment has a rank of the name `variable`, and that the same launcher has started.
+ * How often the threads of each rank's process have been given a processor so far, by rank; NaN where there is another program in its
+ * place, such as a shell that has not come to it. Ranks are processes whose environment has a rank of the name `variable`, and that the
+ * launcher of this one has started. Nothing where /proc does not have the launcher, and so may not have the others.
  */
 export function turnsOfRanks(variable: string): ReadonlyMap<number, number> {
   const turns = new Map<number, number>();
   const [own, launcher] = [read("self", "cmdline"), launcherOf(String(process.pid), variable)];
-  for (const pid of own === "" ? [] : readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    if (read(pid, "cmdline") !== own) continue;
+  if (own === "" || launcher === undefined) return turns;
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     const rank = rankOf(pid, variable);
     if (rank === undefined || launcherOf(pid, variable) !== launcher) continue;
-    turns.set(rank, turnsOf(pid));
+    if (read(pid, "cmdline") === own) turns.set(rank, turnsOf(pid));
+    else if (!turns.has(rank)) turns.set(rank, Number.NaN);
   }
   return turns;
 }
@@ -24,10 +26,11 @@ function rankOf(pid: string, variable: string): number | undefined {
   return found === undefined ? undefined : Number(found.slice(variable.length + 1));
 }
 
-/** The nearest process above that is no rank: there may be shells between. */
-function launcherOf(pid: string, variable: string): string {
-  const parent = /^PPid:\s*(\d+)$/m.exec(read(pid, "status"))?.[1] ?? "0";
-  return Number(parent) > 1 && rankOf(parent, variable) !== undefined ? launcherOf(parent, variable) : parent;
+/** The nearest process above that is no rank: there may be shells between. A container of the rank's own has none. */
+function launcherOf(pid: string, variable: string): string | undefined {
+  const parent = /^PPid:\s*(\d+)$/m.exec(read(pid, "status"))?.[1];
+  if (parent === undefined || parent === "0") return undefined;
+  return rankOf(parent, variable) === undefined ? parent : launcherOf(parent, variable);
 }
 
 function turnsOf(pid: string): number {

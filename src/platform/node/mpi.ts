@@ -23,6 +23,8 @@ export interface Launched {
   readonly size: number;
   /** What the environment calls the rank. */
   readonly variable: string;
+  /** All ranks are known to be on this host. */
+  readonly allHere: boolean;
   /** Libraries that may be the one that it was started for, the likeliest first. */
   readonly libraries: readonly string[];
 }
@@ -31,6 +33,8 @@ export interface Launched {
 interface Launcher {
   readonly rank: string;
   readonly size: string;
+  /** How many of the ranks are on this host. */
+  readonly here?: string;
   readonly libraries: readonly string[];
 }
 
@@ -41,8 +45,13 @@ const ABI = ["libmpi_abi.so.1", "libmpi_abi.so", "libmpi_abi.dylib"];
 
 /** In the order in which they are asked: Slurm's own, which also an sbatch script's processes might have, come last. */
 const LAUNCHERS: readonly Launcher[] = [
-  { rank: "OMPI_COMM_WORLD_RANK", size: "OMPI_COMM_WORLD_SIZE", libraries: [...OPEN_MPI, ...ABI] },
-  { rank: "PMI_RANK", size: "PMI_SIZE", libraries: [...MPICH, ...ABI, ...OPEN_MPI] },
+  {
+    rank: "OMPI_COMM_WORLD_RANK",
+    size: "OMPI_COMM_WORLD_SIZE",
+    here: "OMPI_COMM_WORLD_LOCAL_SIZE",
+    libraries: [...OPEN_MPI, ...ABI],
+  },
+  { rank: "PMI_RANK", size: "PMI_SIZE", here: "MPI_LOCALNRANKS", libraries: [...MPICH, ...ABI, ...OPEN_MPI] },
   { rank: "PMIX_RANK", size: "SLURM_STEP_NUM_TASKS", libraries: [...OPEN_MPI, ...MPICH, ...ABI] },
   { rank: "SLURM_PROCID", size: "SLURM_STEP_NUM_TASKS", libraries: [...OPEN_MPI, ...MPICH, ...ABI] },
 ];
@@ -52,12 +61,13 @@ const LIBRARY_VARIABLE = "GPT2_MPI_LIBRARY";
 
 /** What started this process as one of several, by its environment; undefined where it is by itself. */
 export function launchedAs(environment: NodeJS.ProcessEnv = process.env): Launched | undefined {
-  for (const { rank, size, libraries } of LAUNCHERS) {
+  for (const { rank, size, here, libraries } of LAUNCHERS) {
     const [own, all] = [environment[rank], environment[size]].map((text) => Number(text || Number.NaN));
     if (own === undefined || all === undefined || !Number.isInteger(own) || !Number.isInteger(all)) continue;
     if (all < 2) return undefined;
     const wanted = environment[LIBRARY_VARIABLE];
-    return { rank: own, size: all, variable: rank, libraries: wanted ? [wanted] : libraries };
+    const allHere = here !== undefined && Number(environment[here]) === all;
+    return { rank: own, size: all, variable: rank, allHere, libraries: wanted ? [wanted] : libraries };
   }
   return undefined;
 }
@@ -177,10 +187,11 @@ function openLibrary({ libraries }: Launched): Mpi {
 }
 
 /** Begins MPI together with all other ranks, and gives two communicators of our own, so that no call of anybody else's gets in between. */
-function begin({ row, call }: Mpi, { rank, size, variable }: Launched, timeout: number) {
+function begin({ row, call }: Mpi, { rank, size, variable, allHere }: Launched, timeout: number) {
   const limit = START_TIMEOUTS * timeout;
   const late = `gpt2: rank ${rank} of ${size}: not all ranks have begun within ${limit / 1000} s; where they need longer, raise --collective-timeout`;
-  const ranks = { rank, size, variable, patience: PATIENCE * timeout, longPatience: LONG_PATIENCE * timeout };
+  const [patience, longPatience] = [PATIENCE, LONG_PATIENCE].map((share) => share * timeout) as [number, number];
+  const ranks = { rank, size, variable, allHere, patience, longPatience };
   return guarded({ limit, late, ranks }, () => {
     const provided = [0];
     check(call("MPI_Init_thread")(null, null, row.threads, provided), "MPI_Init_thread");

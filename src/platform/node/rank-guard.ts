@@ -21,6 +21,8 @@ export interface RankWatch {
   readonly size: number;
   /** What their environments call their ranks. */
   readonly variable: string;
+  /** All of them are on this host: one that is not there has ended. */
+  readonly allHere: boolean;
   /** Milliseconds without a turn on a processor after which a rank is given up, by the one that speaks and by the others. */
   readonly patience: number;
   readonly longPatience: number;
@@ -44,19 +46,23 @@ function guard({ limit, late, ranks }: GuardDuty): void {
 }
 
 /** What is seen of the ranks of this host, look by look. */
-function createWatch({ rank, size, variable, patience, longPatience }: RankWatch) {
+function createWatch({ rank, size, variable, allHere, patience, longPatience }: RankWatch) {
   const seen = new Map<number, { turns: number; at: number }>();
   let looked = performance.now();
+  if (allHere) for (let other = 0; other < size; other++) seen.set(other, { turns: 0, at: looked });
   return {
-    /** A rank that has been silent for too long. Whoever was seen once is missed later, and nobody before that. */
+    /** A rank that has been silent for too long. Of those that may be elsewhere only who was seen once is missed. */
     look(): number | undefined {
       const now = performance.now();
       // After a rest of our own, such as that of a machine that slept, nobody is to be judged at once.
       const rest = now - looked;
       if (rest > patience / 4) for (const one of seen.values()) one.at += rest;
       looked = now;
-      for (const [other, turns] of turnsOfRanks(variable))
-        if (seen.get(other)?.turns !== turns) seen.set(other, { turns, at: now });
+      const found = turnsOfRanks(variable);
+      // This host does not show who runs on it.
+      if (!found.has(rank)) return undefined;
+      // Also where it is NaN: whatever that other program does, it is not for us to judge.
+      for (const [other, turns] of found) if (seen.get(other)?.turns !== turns) seen.set(other, { turns, at: now });
       const silent = [...seen].filter(([, { at }]) => now - at > patience).map(([other]) => other);
       // Of those of this host that notice one speaks: the first that is there.
       const first = [...seen.keys()].filter((other) => !silent.includes(other)).reduce((a, b) => Math.min(a, b), rank);
