@@ -1,5 +1,5 @@
 /**
- * Any number of ranks has the bits of one process: `npx tsx scripts/ranks.ts [result.json [device[:ranks] ...]]`. Each case of test/support/ranks.ts
+ * Any number of ranks has the bits of one process: `npm run build && npx tsx scripts/ranks.ts [result.json [device[:ranks] ...]]`. Each case of test/support/ranks.ts
  * trains 20 steps on each device of this machine: in one process; on 2, 3 and 4 ranks that share memory; and on as many processes under each
  * MPI that is there. Weights, moments, losses, norms and the evaluation must be equal, bit for bit, on every rank. What was found is written as soon
  * as it is, beside what the file has of other devices and numbers of ranks: `llvmpipe embedded:4` does what those words say and no more.
@@ -7,7 +7,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { launchedAs, openMpi } from "../src/platform/node/mpi.ts";
 import { nodeThreads, openGpu } from "../src/platform/node.ts";
 import { createCpuRuntime } from "../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../src/runtime/gpu.ts";
@@ -59,6 +58,9 @@ const [first, ...words] = process.argv.slice(2);
 if (first === "rank") {
   // One of the processes that the script itself has started.
   const [device, ...names] = words;
+  // As it is built: threads of Node 20 do not compile TypeScript, and one watches while MPI begins.
+  const built = new URL("../dist/platform/node/mpi.js", import.meta.url).href;
+  const { launchedAs, openMpi }: typeof import("../src/platform/node/mpi.ts") = await import(built);
   const collective = openMpi(launchedAs()!, { timeout: 120_000 });
   for (const name of names) {
     const own = await digest(device as Device, name, collective);
@@ -108,7 +110,7 @@ async function compareOn(
     const job = startJob(mpi, ranks, me, ["rank", device, ...cases], {}, ["--import", "tsx"]);
     const { code } = await job.ended;
     const said = job.output().split("\n");
-    const lines = said.filter((line) => line.startsWith("[")).map((line) => JSON.parse(line) as [string, string]);
+    const lines = said.filter((line) => line.startsWith('["')).map((line) => JSON.parse(line) as [string, string]);
     for (const name of cases) {
       const found = lines.filter(([of]) => of === name).map(([, found]) => found);
       compare(mpi.name, name, found);
