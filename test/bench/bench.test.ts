@@ -75,7 +75,7 @@ describe.each(testAdapters.slice(0, 1))("on %s", (adapter) => {
   });
 
   test("generation is checked, and timed by token", async () => {
-    const effort = { newTokens: 4, samples: 1, batches: [2] };
+    const effort = { newTokens: 16, samples: 3, batches: [2] };
     const [row, ...shares] = await benchGenerate(createGpuRuntime(await openTestGpu(adapter)), tiny, PEAK, effort);
     expect(row?.failed).toBeUndefined();
     expect(row?.tokens_per_s).toBeGreaterThan(0);

@@ -2,10 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testAdapters } from "../support/gpu.ts";
-import { hasFirefox, hasFirefoxGpu, launchFirefox } from "../tools/firefox.ts";
+import { hasFirefox, hasFirefoxGpu, launchFirefox, type Page } from "../tools/firefox.ts";
 import { commandLineOf } from "./command-line.ts";
 import { eventually, LIST, numbersOf, QUICK } from "./person.ts";
 import { type Host, hostPlayground } from "./served.ts";

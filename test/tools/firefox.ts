@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { type Browser, launch } from "puppeteer-core";
 import { withPage } from "../support/chromium.ts";
 
+export type { Page } from "puppeteer-core";
+
 /** Debian's package `firefox-esr`; $GPT2_FIREFOX names another one. */
 const FIREFOX = process.env.GPT2_FIREFOX ?? "/usr/bin/firefox-esr";
 
