@@ -16,6 +16,6 @@ const read = (path) => {
   }
 };
 if (read(installed) !== read(wanted)) {
-  execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--silent"], { cwd: folder, stdio: "inherit" });
+  execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder, stdio: "inherit" });
   copyFileSync(wanted, installed);
 }
