@@ -26,13 +26,17 @@ export async function begin(page: Page, button = "#train"): Promise<void> {
   await step(page, 1);
 }
 
-/** Until the run has come so far. */
+/** Until the run has come so far; what the page says instead is thrown, since nothing more would come. */
 export async function step(page: Page, wanted: number): Promise<void> {
-  await page.waitForFunction(
+  const said = await page.waitForFunction(
     (least) =>
-      Number(document.querySelector("progress")?.value) >= least || document.querySelector(".outcome:not(:empty)"),
+      Number(document.querySelector("progress")?.value) >= least ||
+      document.querySelector(".outcome:not(:empty)") !== null ||
+      document.querySelector(".alert")?.textContent,
     wanted,
   );
+  const alert = await said.jsonValue();
+  if (typeof alert === "string") throw new Error(`the page says: ${alert}`);
 }
 
 /** What became of a run, once it has ended. */
