@@ -24,6 +24,17 @@ import { describePlayground } from "./visits.ts";
 const folder = mkdtempSync(join(tmpdir(), "gpt2-page-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Before the page's own scripts: keeps each height at which the button that trains could be pressed. */
+function watchTrain(): void {
+  const tops = new Set<number>();
+  Object.assign(globalThis, { tops });
+  requestAnimationFrame(function look() {
+    const button = document.querySelector("#train:enabled");
+    if (button) tops.add(button.getBoundingClientRect().top);
+    requestAnimationFrame(look);
+  });
+}
+
 describePlayground("the playground", (visit) => {
   visit(
     "one click trains on the example to the command line's losses, bit for bit; 20 samples are marked, and nothing is asked of the network",
@@ -57,10 +68,22 @@ describePlayground("the playground", (visit) => {
   );
 
   visit(
-    "what it loads first is small, and its policy allows its own files alone",
-    async ({ open, requests, folder }) => {
+    "what it loads first is small, its policy allows its own files alone, and its button stays where it is",
+    async ({ context, open, requests, folder }) => {
+      await context.addInitScript(watchTrain);
       const page = await open();
       await ready(page);
+      // Who presses it as soon as that can be hits it, whatever comes meanwhile.
+      await page.waitForSelector(".facts");
+      const tops = page.evaluate(
+        () =>
+          new Promise((tell) =>
+            requestAnimationFrame(() =>
+              requestAnimationFrame(() => tell((globalThis as unknown as { tops: Set<number> }).tops.size)),
+            ),
+          ),
+      );
+      expect(await tops).toBe(1);
       expect(await page.getAttribute("meta[http-equiv=Content-Security-Policy]", "content")).toMatch(
         /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; worker-src 'self'; base-uri 'none'/,
       );

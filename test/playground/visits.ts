@@ -23,8 +23,7 @@ export function describePlayground(
     const runIf =
       (condition: boolean): Visit =>
       (name, act, options) =>
-        // Once more: where all cores are busy a first step has twice not come within 100 s (30 November), and nobody knows yet why.
-        test.runIf(condition).concurrent(name, { timeout: LIMIT, retry: 1 }, () => served.visit(act, options));
+        test.runIf(condition).concurrent(name, { timeout: LIMIT }, () => served.visit(act, options));
     tests(Object.assign(runIf(true), { runIf }), () => served);
   });
 }

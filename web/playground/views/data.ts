@@ -5,6 +5,7 @@ import { messageView } from "./message.ts";
 
 const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain";
 
+/** What comes by itself is below the buttons: one that moves between press and release was not pressed. */
 export function dataView(app: App): TemplateResult {
   const { texts: t, title, inputs, refusal, looking, prospect, greeting, measured } = app.state;
   const busy = app.state.active !== undefined;
@@ -29,11 +30,6 @@ export function dataView(app: App): TemplateResult {
       </form>
       ${modelView(app)}
       ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(title)}</strong></p>` : nothing}
-      <div class="prospect" aria-live="polite" aria-busy=${looking}>
-        ${refusal === undefined ? nothing : html`<p class="problem">${messageView(refusal, t)}</p>`}
-        ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
-        ${prospect ? prospectView(app) : nothing}
-      </div>
       <p class="row">
         <button
           type="button"
@@ -53,6 +49,11 @@ export function dataView(app: App): TemplateResult {
           ${measured === "measuring" ? t.measuring : t.measure}
         </button>
       </p>
+      <div class="prospect" aria-live="polite" aria-busy=${looking}>
+        ${refusal === undefined ? nothing : html`<p class="problem">${messageView(refusal, t)}</p>`}
+        ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
+        ${prospect ? prospectView(app) : nothing}
+      </div>
     </section>
   `;
 }
