@@ -5,9 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { createServer } from "vite";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasChromium, launch } from "../support/chromium.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { installPackage } from "../support/package.ts";
 
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
@@ -61,32 +59,4 @@ test("training-loop.js learns sums", async () => {
   const losses = Array.from(printed.matchAll(/loss (\d\.\d+)/g), (match) => Number(match[1]));
   expect(losses).toHaveLength(4);
   expect(losses[3]).toBeLessThan(0.5 * losses[0]!);
-});
-
-describe.runIf(hasChromium)("page.html", () => {
-  test("trains in a worker, draws, samples, and gives the model away", async () => {
-    // What its first lines say to do, on a port that is free and with caches of its own.
-    const server = await createServer({ root: folder, configFile: false, logLevel: "error", server: { port: 0 } });
-    await server.listen();
-    const browser = await launch();
-    try {
-      const page = await browser.newPage();
-      const problems: string[] = [];
-      page.on("pageerror", (error) => problems.push(error.message));
-      await page.goto(`${server.resolvedUrls!.local[0]}page.html`);
-      await page.fill("#steps", "10");
-      await page.click("#train");
-      await page.waitForSelector("#save:not([hidden])", { timeout: 50_000 });
-      expect(await page.title()).toMatch(/^step 10, loss \d\.\d{3}$/);
-      const lines = (await page.locator("#log").textContent())!.split("\n");
-      expect(lines.length).toBeGreaterThan(10);
-      expect(lines[0]).toMatch(/^computes on /);
-      const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
-      expect(download.suggestedFilename()).toBe("model.zip");
-      expect(problems).toEqual([]);
-    } finally {
-      await browser.close();
-      await server.close();
-    }
-  });
 });

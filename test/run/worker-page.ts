@@ -1,4 +1,4 @@
-/** The browser's side of anywhere.test.ts: the page, and the workers that it starts from the same script. */
+/** The browser's side of anywhere.browser.test.ts: the page, and the workers that it starts from the same script. */
 import { opfsFolder } from "../../src/platform/browser/storage.ts";
 import { openGpu } from "../../src/platform/browser.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";

@@ -1,4 +1,4 @@
-/** The browser's side of opfs.test.ts: the page, and the workers that it starts from the same script. */
+/** The browser's side of opfs.browser.test.ts: the page, and the workers that it starts from the same script. */
 import { opfsFolder } from "../../src/platform/browser/storage.ts";
 import type { Folder } from "../../src/storage/folder.ts";
 import { exists, readText } from "../../src/storage/read.ts";

@@ -15,6 +15,8 @@ if (!hasChromium) console.warn(`no ${CHROMIUM}: nothing is tested in a browser (
 const FLAGS = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
+  // What is drawn goes through no GPU, which would be software, too.
+  "--disable-gpu-compositing",
   "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",

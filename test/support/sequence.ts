@@ -7,31 +7,31 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const LONGEST: readonly string[] = [
   "kernels/attention",
   "kernels/matmul",
-  "playground/keep",
-  "playground/firefox",
-  "playground/hostile",
+  "playground/keep.browser",
+  "playground/firefox.browser",
+  "playground/hostile.browser",
   "cli/commands",
   "witness/witness",
   "library",
-  "playground/page",
+  "playground/page.browser",
   "cli/train/nanogpt",
   "runtime/limits",
-  "run/anywhere",
+  "run/anywhere.browser",
   "cli/ranks",
   "cli/kill-resume",
   "support/adversary/adversary",
-  "playground/models",
-  "playground/inside",
+  "playground/models.browser",
+  "playground/inside.browser",
   "cli/train/memory",
   "cli/generate",
   "kernels/sample-token",
-  "browser/train",
+  "browser/train.browser",
   "cli/terminal",
   "cli/train/train",
   "runtime/closing",
   "examples/programs",
   "cli/lora",
-  "storage/opfs",
+  "storage/opfs.browser",
   "large-arrays",
   "verify/verify",
   "cli/screen",
@@ -49,11 +49,11 @@ const LONGEST: readonly string[] = [
   "bench/static",
   "train/ranks",
   "run/ranks",
-  "browser/report",
+  "browser/report.browser",
 ];
 
 /** What measures how soon something answers: begun when nothing else is left to begin. */
-const LAST = "playground/latency";
+const LAST = "playground/latency.browser";
 
 /** Vitest's own order, which goes by earlier runs and else by the files' sizes, but with the longest first. */
 export class LongestFirst extends BaseSequencer {
