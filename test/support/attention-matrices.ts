@@ -1,5 +1,6 @@
 import type { Gpu } from "../../src/gpu/device.ts";
 import { withShaders } from "./device.ts";
+import { withLanes } from "./subgroups.ts";
 
 /**
  * `gpu` as if its subgroups, of `lanes` invocations, multiplied matrices of 16 x 16 in attention: the types and builtins of
@@ -7,7 +8,8 @@ import { withShaders } from "./device.ts";
  * which does not change before it is used; of a sum each invocation has its own cells. See matrices.ts for products.
  */
 export function withAttentionMatrices(gpu: Gpu, lanes: number): Gpu {
-  return withShaders(gpu, (code) => emulated(code, lanes));
+  const own = lanes === gpu.info.subgroupMinSize;
+  return withShaders(gpu, (code) => (own ? emulated(code, lanes) : withLanes(emulated(code, lanes), lanes)));
 }
 
 const EXTENSION = "enable chromium_experimental_subgroup_matrix;\n";

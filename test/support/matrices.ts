@@ -1,5 +1,6 @@
 import type { Gpu } from "../../src/gpu/device.ts";
 import { withShaders } from "./device.ts";
+import { withLanes } from "./subgroups.ts";
 
 /**
  * `gpu` as if its subgroups, of `lanes` invocations, multiplied matrices: no software driver has that, so the shaders' types and
@@ -9,7 +10,8 @@ import { withShaders } from "./device.ts";
  * would compile the emulation as often.
  */
 export function withMatrices(gpu: Gpu, lanes: number): Gpu {
-  return withShaders(gpu, (code) => emulated(code, lanes));
+  const own = lanes === gpu.info.subgroupMinSize;
+  return withShaders(gpu, (code) => (own ? emulated(code, lanes) : withLanes(emulated(code, lanes), lanes)));
 }
 
 const EXTENSION = "enable chromium_experimental_subgroup_matrix;\n";

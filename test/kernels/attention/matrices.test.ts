@@ -92,6 +92,22 @@ describe.each(someOf(["matrices-wide", "matrices-copied", "matrices-direct"], (n
   },
 );
 
+describe.each(someOf([16, 32], (lanes) => lanes === 32))("on matrix units, by subgroups of %d", (lanes) => {
+  const gpuCases = someOf(
+    [
+      attentionCase(133, 1, 16, [133, 5], { dropout: 0.2 }),
+      attentionCase(75, 2, 16, [75, 40], { variant: "matrices-copied" }),
+      attentionCase(150, 1, 16, [150], { variant: "matrices-wide" }),
+    ],
+    (_, at) => at === 0,
+  );
+  checkOp(withoutCases, {
+    gpuCases,
+    ...emulated({ subgroupMinSize: lanes, subgroupMaxSize: lanes, subgroupSizeControl: false }),
+    device: (gpu: Gpu) => withAttentionMatrices(gpu, lanes),
+  });
+});
+
 // A binding of 16 KiB has room for two sequences.
 describe("on matrix units, with sequences that do not fit one binding", () => {
   const cases = [attentionCase(32, 1, 16, [32, 20, 7, 32, 1], { dropout: 0.2 })];

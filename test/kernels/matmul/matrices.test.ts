@@ -17,6 +17,7 @@ import { DEFAULT_TRAITS, type SubgroupMatrix, type Traits } from "../../../src/k
 import { shaderSource } from "../../../src/kernels/wgsl.ts";
 import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";
 import { checkOp } from "../../support/check.ts";
+import { someOf } from "../../support/long.ts";
 import { withMatrices } from "../../support/matrices.ts";
 import { openNullGpu } from "../../support/null-gpu.ts";
 
@@ -154,6 +155,24 @@ describe("subgroups of another size than was expected", () => {
   describe("half as large, so that half of them have none", () => {
     checkOp(withoutCases, { gpuCases, ...emulated(APPLE, 2) });
   });
+});
+
+/** As `emulated`, with subgroups of so many invocations whatever the driver's have. */
+const withSubgroupsOf = (lanes: number, subgroupMatrices: readonly SubgroupMatrix[]) => ({
+  device: (gpu: Gpu) => withMatrices(gpu, lanes),
+  traits: {
+    subgroupMatrices,
+    subgroupMinSize: lanes,
+    subgroupMaxSize: lanes,
+    subgroupSizeControl: false,
+    maxWorkgroupBytes: 32768,
+  },
+});
+
+describe.each(someOf([16, 32, 64], (lanes) => lanes === 32))("subgroups of %d", (lanes) => {
+  const names = someOf(["matrix2x2", "matrix4x2", "matrix4x2-turned", "matrix4x4"], (name) => name === "matrix2x2");
+  const gpuCases = names.flatMap((name) => someOf(cases(name), (_, at) => at === 1).map(inHalves));
+  checkOp(withoutCases, { gpuCases, ...withSubgroupsOf(lanes, NVIDIA) });
 });
 
 describe("which matrices a product is made of", () => {
