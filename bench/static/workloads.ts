@@ -31,7 +31,8 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "step f32 dropout", tape: (traits) => stepTape(traits, "f32", RATE) },
   { name: "step f16", tape: (traits) => stepTape(traits, "f16", 0) },
   { name: "step f16 dropout", tape: (traits) => stepTape(traits, "f16", RATE) },
-  { name: "token", tape: tokenTape },
+  { name: "token", tape: () => tokenTape("f32") },
+  { name: "token f16", tape: () => tokenTape("f16") },
   // Forms that --tune may choose; matrix units only. Their names have "f16", since that is what they are for.
   ...(["matrices", "matrices-wide", "matrices-copied"] as const).map((variant) => ({
     name: `attention ${variant} f16 dropout`,
@@ -51,9 +52,10 @@ function stepTape(traits: Traits, precision: FloatDType, rate: number): Tape {
   });
 }
 
-function tokenTape(): Tape {
+function tokenTape(precision: FloatDType): Tape {
   const config = GPT2_PRESETS.gpt2;
-  return decodeTape(config, layoutParameters(config), { rows: 1, places: CONTEXT, settings: SETTINGS }, "sample");
+  const layout = layoutParameters(config, { precision });
+  return decodeTape(config, layout, { rows: 1, places: CONTEXT, settings: SETTINGS }, "sample");
 }
 
 function attentionTape(variant: string): Tape {

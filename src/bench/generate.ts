@@ -3,7 +3,7 @@ import { createGenerator, type Generator } from "../generate/generate.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeShape, decodeTape, prefillTape } from "../model/decode.ts";
-import { declareParameters, layoutParameters } from "../model/parameters.ts";
+import { declareParameters, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { median } from "./measure.ts";
@@ -29,8 +29,8 @@ const PROMPT = 8;
 const TOKENS_CHECKED = 4;
 
 /** What generation computes with each number of sequences, as far as the sizes of its products go. */
-export function generateTapes({ config }: StepSize): Tape[] {
-  const layout = layoutParameters(config);
+export function generateTapes({ config, precision }: StepSize): Tape[] {
+  const layout = layoutParameters(config, { precision });
   return GENERATE_EFFORT.full.batches.flatMap((rows) => {
     const shape = { rows, places: config.contextLength, settings: 64 };
     const prefill = prefillTape(config, layout, shape, { prompts: 1, length: PROMPT }, "logits");
@@ -44,15 +44,15 @@ export function generateTapes({ config }: StepSize): Tape[] {
  */
 export async function benchGenerate(
   runtime: Runtime,
-  { name, config }: StepSize,
+  { name, config, precision }: StepSize,
   peak: Peak,
   effort: GenerateEffort,
 ): Promise<Row[]> {
-  const work = `generate ${name.split(" B")[0]}`;
+  const work = `generate ${name.split(" B")[0]}${precision === "f16" ? " in f16" : ""}`;
   const common = { system: OURS, device: runtime.name };
   try {
     const { arena } = stepParameters({ name, config, shape: { batch: 1, context: 1 } });
-    const layout = layoutParameters(config);
+    const layout = layoutParameters(config, { precision });
     const open = async (on: Runtime): Promise<Generator> => {
       const tape = createTape();
       declareParameters(tape, layout);
@@ -77,6 +77,7 @@ export async function benchGenerate(
       const { first, token } = await timeTokens(generator, prompt, batch, effort);
       // Each token reads every weight once, whatever the number of sequences; the position table's rows aside.
       const weights = arena.length - config.contextLength * config.width;
+      const bytes = (precision === "f16" ? 2 : 4) * weights; // of vectors, a ten-thousandth, too
       const named = `${work}, ${batch} ${batch === 1 ? "sequence" : "sequences"} of ${PROMPT} + ${effort.newTokens} tokens`;
       rows.push({
         ...common,
@@ -85,10 +86,16 @@ export async function benchGenerate(
         samples: effort.samples,
         tokens_per_s: (1000 * batch) / token,
         first_token_ms: first,
-        ...ratesOf({ flops: 2 * weights * batch, halfFlops: 0, bytes: 4 * weights }, token, peak),
+        ...ratesOf({ flops: 2 * weights * batch, halfFlops: 0, bytes }, token, peak),
       });
       const places = Math.min(config.contextLength, PROMPT + (effort.newTokens >> 1));
-      const shares = await sharesOfToken(runtime, config, { rows: batch, places, settings: 64 }, peak, token);
+      const shares = await sharesOfToken(
+        runtime,
+        { config, layout },
+        { rows: batch, places, settings: 64 },
+        peak,
+        token,
+      );
       for (const row of shares) rows.push({ ...common, ...row, work: `${named}: ${row.work}` });
     }
     generator.dispose();
@@ -101,9 +108,15 @@ export async function benchGenerate(
 }
 
 /** Of one more token in the last place of all, choosing it apart. */
-async function sharesOfToken(runtime: Runtime, config: Gpt2Config, shape: DecodeShape, peak: Peak, ms: number) {
+async function sharesOfToken(
+  runtime: Runtime,
+  { config, layout }: { readonly config: Gpt2Config; readonly layout: ParameterLayout },
+  shape: DecodeShape,
+  peak: Peak,
+  ms: number,
+) {
   const { rows, places } = shape;
-  const tape = decodeTape(config, layoutParameters(config), shape, "logits");
+  const tape = decodeTape(config, layout, shape, "logits");
   const program = await runtime.compile(tape);
   const table = Uint32Array.from({ length: rows * places }, (_, i) => Math.floor(i / places));
   const inputs = { tokens: new Uint32Array(rows), positions: new Uint32Array(rows).fill(places - 1), table };

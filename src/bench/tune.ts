@@ -49,9 +49,9 @@ export function deviceBench(gpu: Gpu, onResult?: (result: TuningResult) => void)
 
 function worksOf(contest: Contest): OpWork[] {
   if (contest.kind === "matmul") {
-    const { M, N, K, transposeA, transposeB, types } = contest.work;
+    const { M, N, K, transposeA, transposeB, types, exact = false } = contest.work;
     return contest.choices.map((choice) => ({
-      ...matmulWork(M, N, K, { transposeA, transposeB, ...choice }, types),
+      ...matmulWork(M, N, K, { transposeA, transposeB, exact, ...choice }, types),
       work: `${choice.variant} ${choice.splits}`,
     }));
   }

@@ -31,7 +31,7 @@ import { printRow } from "./bench-print.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize, numberBetween } from "./numbers.ts";
 import { COLLECTIVE_TIMEOUT, collectiveTimeoutOption, withRanks } from "./ranks.ts";
-import { withRuntime } from "./runtime.ts";
+import { precisionOption, withRuntime } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
 
@@ -63,9 +63,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     .addCommand(
       part("step", "A whole training step: tokens a second, the share of each op, time of the host.")
         .option("--size <name>", SIZE_HELP, "all")
-        .addOption(
-          new Option("--precision <type>", "of matrices and activations").choices(["f32", "f16"]).default("f32"),
-        )
+        .addOption(precisionOption("of matrices and activations").default("f32"))
         .addOption(tuneOption())
         .addOption(collectiveTimeoutOption())
         .action((flags: StepFlags) =>
@@ -79,6 +77,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", SIZE_HELP, "all")
+        .addOption(precisionOption("of the weights").default("f32"))
         .addOption(tuneOption())
         .action((flags: StepFlags) => withRows(flags, { gpu: samples, wasm: wasmSamples, peers: "decode" }, interrupt)),
     )
@@ -198,10 +197,12 @@ function sizeNamed({ size }: StepFlags): StepSizeName | undefined {
 async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   const quick = flags.quick === true;
   const named = sizeNamed(flags);
+  const { precision = "f32" } = flags;
+  wantHalves(gpu, precision);
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
   for (const name of named ? [named] : SIZES.slice(0, quick ? 1 : 2)) {
-    const size = stepSize(name, gpu.kind);
+    const size = stepSize(name, gpu.kind, precision);
     const tuning = await tuningOf(gpu, flags, generateTapes(size));
     const runtime = createGpuRuntime(gpu, { tuning });
     yield* await benchGenerate(runtime, size, peak, GENERATE_EFFORT[quick ? "quick" : "full"]);
@@ -210,11 +211,16 @@ async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
 
 function wasmSteps(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncGenerator<Row, void> {
   const sizes = wasmSizes(sizeNamed(flags), ["nanogpt", "gpt2-records"], flags);
-  if (flags.precision === "f16") userError(noHalves(wasmName(wasm.host.threads)), "device");
+  refuseHalves(wasm, flags);
   return benchWasmStep(wasm, sizes, { quick: flags.quick === true });
 }
 
+function refuseHalves({ host }: WasmDevice, { precision }: StepFlags): void {
+  if (precision === "f16") userError(noHalves(wasmName(host.threads)), "device");
+}
+
 function wasmSamples(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncGenerator<Row, void> {
+  refuseHalves(wasm, flags);
   return benchWasmGenerate(wasm, wasmSizes(sizeNamed(flags), SIZES, flags), { quick: flags.quick === true });
 }
 
@@ -231,7 +237,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   const quick = flags.quick === true;
   const named = sizeNamed(flags);
   const { precision = "f32" } = flags;
-  requireHalves(gpu, precision);
+  wantHalves(gpu, precision);
   // A step's first run is measured too: nothing may be compiled before it but the yardstick.
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
@@ -257,7 +263,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   }
 }
 
-function requireHalves({ driver, features }: Gpu, precision: FloatDType): void {
+function wantHalves({ driver, features }: Gpu, precision: FloatDType): void {
   if (precision === "f16" && !features.has("shader-f16")) userError(noHalves(driver), "device");
 }
 

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
+import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { DATA_FORMATS } from "../data/source.ts";
@@ -11,6 +12,7 @@ import { decodeTape, prefillTape } from "../model/decode.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
 import type { OpenRuntime } from "../run/session.ts";
+import { requireHalves } from "../runtime/checks.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import {
   addGenerationOptions,
@@ -23,7 +25,7 @@ import { interact, printJson, printStream, reportCut } from "./generate-print.ts
 import { type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
-import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, precisionOption, withRuntime } from "./runtime.ts";
 import { quietOption, terminal } from "./terminal.ts";
 import { tuneOption } from "./tune.ts";
 
@@ -33,6 +35,7 @@ interface GenerateFlags extends GenerationFlags, PromptFlags {
   readonly window?: boolean;
   readonly interactive?: boolean;
   readonly device?: string;
+  readonly precision?: FloatDType;
   readonly tune?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -60,6 +63,9 @@ export function generateCommand(interrupt: Interrupt): Command {
     .option("--window", "of a prompt that does not fit the context, continue its end")
     .option("--interactive", "ask for prompts until the input ends")
     .option("--device <name>", DEVICE_HELP)
+    .addOption(
+      precisionOption("of the weights: f16 is half their memory, and half of what a token reads").default("f32"),
+    )
     .addOption(tuneOption())
     .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
     .addOption(quietOption())
@@ -100,8 +106,9 @@ async function generateWith(model: OpenModel, flags: GenerateFlags, signal: Abor
   const encode = (text: string): number[] => encodePrompt(text, model, tokenizer, flags.window === true, most.length);
   const prompts = flags.interactive ? [] : await readPrompts(flags, (line) => terminal.say(line), signal);
   const encoded = encodePrompts(prompts, encode);
-  const layout = layoutParameters(config);
+  const layout = layoutParameters(config, { precision: flags.precision });
   const use = async (opened: OpenRuntime): Promise<void> => {
+    requireHalves(flags.precision, opened);
     const count = Math.max(1, prompts.length);
     const longest = largest(
       encoded.map(({ length }) => length),

@@ -16,6 +16,10 @@ import { keptTuning, measureTuning } from "./tune.ts";
 export const DEVICE_HELP =
   "auto (a hardware GPU, else wasm), hardware, system, embedded, part of an adapter's name, wasm (the CPU, no driver), or cpu (the slow reference); see `gpt2 devices`";
 
+export function precisionOption(help: string): Option {
+  return new Option("--precision <type>", help).choices(["f32", "f16"]);
+}
+
 export interface RuntimeOptions extends GpuRuntimeOptions {
   /** What a run that is gone on with was computed with (`null`: the defaults). Left out: what was measured here before. */
   readonly tuning?: Tuning | null | undefined;

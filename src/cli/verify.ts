@@ -2,11 +2,11 @@ import { statSync } from "node:fs";
 import { Command, Option } from "commander";
 import pc from "picocolors";
 import type { FloatDType } from "../core/dtype.ts";
-import { UserError, userError } from "../core/errors.ts";
+import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { readDirectory, readText } from "../node/files.ts";
 import type { OpenRuntime } from "../run/session.ts";
-import { noHalves } from "../runtime/checks.ts";
+import { requireHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { builtInFixture } from "../verify/built-in.ts";
 import { readFixture } from "../verify/directory.ts";
@@ -40,7 +40,7 @@ export function verifyCommand(interrupt: Interrupt): Command {
       interrupt.watch();
       const use = async (runtime: OpenRuntime): Promise<void> => {
         const { name, run } = await openFixture(options);
-        if (options.precision === "f16" && !runtime.traits.f16) userError(noHalves(runtime.name), "device");
+        requireHalves(options.precision, runtime);
         const start = performance.now();
         const checks = await run(runtime);
         const seconds = (performance.now() - start) / 1000;

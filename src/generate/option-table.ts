@@ -57,6 +57,8 @@ const numbers: Remedy = (o) =>
   `${o("topLogProbabilities")} those of the likeliest tokens beside them`;
 const banned: Remedy = (o) => `it is not to be had here; ${o("badWordsIds")} bans words`;
 
+const ofModel = leaveOut("a model has its precision from loadModel, f32 or f16");
+
 /** Names that people bring along from elsewhere, all of transformers' GenerationConfig among them. */
 export const ELSEWHERE: Readonly<Record<string, Remedy>> = {
   padTokenId: leaveOut("lengths are carried along, so no token means padding"),
@@ -120,6 +122,9 @@ export const ELSEWHERE: Readonly<Record<string, Remedy>> = {
   returnDictInGenerate: numbers,
   FromModelConfig: leaveOut("it says nothing about a text"),
   transformersVersion: leaveOut("it says nothing about a text"),
+  precision: ofModel,
+  dtype: ofModel,
+  torchDtype: ofModel,
   logprobs: its("logProbabilities"),
   topLogprobs: its("topLogProbabilities"),
   maxTokens: its("maxNewTokens"),

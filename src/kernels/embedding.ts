@@ -1,3 +1,4 @@
+import { bytesPerElement } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { defineOp, expectFloat, expectType, f16, f32, shapeError, type Value } from "./op.ts";
 
@@ -36,7 +37,7 @@ export const embeddingOp = defineOp({
     const { dtable } = embeddingBackwardOp.apply({ dy, ids, order, into }, { rows: table.shape[0]! });
     return { table: dtable, ...passed };
   },
-  cost: (_inputs, { y }) => ({ flops: 0, bytes: 8 * sizeOf(y.shape) }),
+  cost: ({ table }, { y }) => ({ flops: 0, bytes: (4 + bytesPerElement(table.dtype)) * sizeOf(y.shape) }),
   cases: [
     { inputs: { ids: u32([4], [2, 0, 2, 1]), order: u32([4], [1, 3, 0, 2]), table: f32([3, 5]) } },
     {

@@ -23,6 +23,8 @@ export interface MatmulAttrs {
   readonly width: number;
   /** How many columns of a count, 0 for all: what is behind them is finite, and takes no part. */
   readonly columns: number;
+  /** An operand of f32 keeps its digits beside one of f16, for which matrix units would round it. */
+  readonly exact: boolean;
 }
 
 /** a . b, as it suits the adapter. */
@@ -35,6 +37,7 @@ export const PLAIN_MATMUL: MatmulAttrs = {
   result: "f32",
   width: 0,
   columns: 0,
+  exact: false,
 };
 
 /**
@@ -172,7 +175,7 @@ export function geluAttrs({ activation }: MatmulAttrs): GeluAttrs {
 }
 
 export function productOf(a: TensorType, b: TensorType, attrs: MatmulAttrs): Product {
-  const { transposeA, transposeB, width, columns } = attrs;
+  const { transposeA, transposeB, width, columns, exact } = attrs;
   const [aRows = 0, rowA = 0] = a.shape;
   const [bRows = 0, bColumns = 0] = b.shape;
   const aColumns = columns || rowA;
@@ -184,5 +187,6 @@ export function productOf(a: TensorType, b: TensorType, attrs: MatmulAttrs): Pro
     transposeB,
     ...(columns > 0 ? { rowA } : {}),
     ...(width > 0 ? { rowY: width } : {}),
+    ...(exact ? { exact } : {}),
   };
 }

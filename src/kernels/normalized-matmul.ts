@@ -1,7 +1,8 @@
+import { bytesPerElement } from "../core/dtype.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import type { Scratch } from "./dispatch.ts";
 import { geluAt } from "./gelu.ts";
-import { defineOp, expectType, f32, shapeError, type TensorType, type Value } from "./op.ts";
+import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Activation, Product } from "./product.ts";
 
 export interface NormalizedMatmulAttrs {
@@ -17,18 +18,19 @@ const DEFAULTS: NormalizedMatmulAttrs = { epsilon: 1e-5, activation: "linear", v
 /**
  * y = activation(layerNorm(a) b + bias), layerNorm(a) = (a - mean) rstd gain + shift row by row: what decoding has between two residual
  * connections, where each dispatch costs more than what it computes.
- * a: [M, K]; gain, shift: [K]; b: [K, N]; bias: [N]; y: [M, N]. f32. No gradient: training keeps what LayerNorm gives.
+ * a: [M, K]; gain, shift: [K]; b: [K, N], f32 or f16; bias: [N]; y: [M, N]. No gradient: training keeps what LayerNorm gives.
  */
 export const normalizedMatmulOp = defineOp({
   name: "normalizedMatmul",
   inputs: ["a", "gain", "b"],
   optional: ["shift", "bias"],
   outputs: ["y"],
+  halves: ["b"],
   attrs: DEFAULTS,
   shapes: ({ a, gain, b, shift, bias }) => {
     const { M, N, K } = productOf(a, b);
     expectType("normalizedMatmul", "a", a, "f32", [-1, -1]);
-    expectType("normalizedMatmul", "b", b, "f32", [-1, -1]);
+    expectFloat("normalizedMatmul", "b", b, [-1, -1]);
     if (b.shape[0] !== K)
       shapeError("normalizedMatmul", `inner sizes differ, a ${formatShape(a.shape)}, b ${formatShape(b.shape)}`);
     expectType("normalizedMatmul", "gain", gain, "f32", [K]);
@@ -60,7 +62,8 @@ export const normalizedMatmulOp = defineOp({
   },
   cost: ({ a, b }, { y }) => {
     const { M, N, K } = productOf(a, b);
-    return { flops: 2 * M * N * K + 8 * M * K, bytes: 4 * (sizeOf(a.shape) + sizeOf(b.shape) + sizeOf(y.shape)) };
+    const bytes = 4 * (sizeOf(a.shape) + sizeOf(y.shape)) + bytesPerElement(b.dtype) * sizeOf(b.shape);
+    return { flops: 2 * M * N * K + 8 * M * K, bytes };
   },
   cases: [
     { inputs: { a: f32([3, 8]), gain: f32([8]), b: f32([8, 5]), shift: f32([8]), bias: f32([5]) } },
@@ -75,6 +78,7 @@ export const normalizedMatmulOp = defineOp({
         attrs: { variant, activation: "gelu_new" as const },
       },
       { inputs: { a: f32([5, 8]), gain: f32([8]), b: f32([8, 12]) }, attrs: { variant, activation: "gelu" as const } },
+      { inputs: { a: f32([2, 8]), gain: f32([8]), b: f16([8, 24]), bias: f32([24]) }, attrs: { variant } },
     ]),
   ],
 });
@@ -97,7 +101,8 @@ export function normalizedMatmul(
 
 export function productOf(a: TensorType, b: TensorType): Product {
   const [M = 0, K = 0] = a.shape;
-  return { M, N: b.shape[1] ?? 0, K, transposeA: false, transposeB: false };
+  const product = { M, N: b.shape[1] ?? 0, K, transposeA: false, transposeB: false };
+  return b.dtype === "f16" ? { ...product, types: { a: "f32", b: "f16", y: "f32" }, exact: true } : product;
 }
 
 /** What LayerNorm gives, where it is apart. */

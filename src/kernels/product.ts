@@ -16,6 +16,8 @@ export interface Product {
   readonly rowY?: number;
   /** All f32 where absent. */
   readonly types?: ProductTypes;
+  /** An operand of f32 beside one of f16 keeps its digits: it is not rounded for matrix units. */
+  readonly exact?: boolean;
 }
 
 /** Element types of the tensors of a product; it is computed in f32 whatever they are. */

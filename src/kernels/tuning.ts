@@ -33,15 +33,16 @@ interface Sizes {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
   readonly types?: { readonly a: FloatDType; readonly b: FloatDType; readonly y: FloatDType };
+  readonly exact?: boolean;
 }
 
 /**
  * "NT 1024 65536 1024": which operands are transposed, and M, N, K to the nearest power of 2; then the types of a, b and y,
- * as "f16 f16 f32", where not all are f32.
+ * as "f16 f16 f32", where not all are f32, and whether one of f32 keeps its digits.
  */
-export function matmulClass({ M, N, K, transposeA, transposeB, types }: Sizes): string {
+export function matmulClass({ M, N, K, transposeA, transposeB, types, exact }: Sizes): string {
   const named = types ? [types.a, types.b, types.y] : [];
-  const halves = named.includes("f16") ? named : [];
+  const halves = named.includes("f16") ? [...named, ...(exact ? ["exact"] : [])] : [];
   return [`${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, ...[M, N, K].map(rounded), ...halves].join(" ");
 }
 

@@ -1,3 +1,4 @@
+import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
 import type { FileSource } from "../io/checkpoint.ts";
@@ -23,6 +24,11 @@ export type ModelSource = string | URL | ReadonlyMap<string, Uint8Array | Blob> 
 export interface LoadOptions {
   /** An open GPU, which stays open, or a name: "auto" (a GPU, else WebAssembly), "wasm", "cpu". Default "auto". */
   readonly device?: DeviceChoice | undefined;
+  /**
+   * Of the weights while they compute: "f16" is half their memory, and half of what each new token has to read; their rounding is all that
+   * differs. Default "f32". What is saved and trained is as it was in the files.
+   */
+  readonly precision?: FloatDType | undefined;
   /** Corrections of it, as PEFT saves them. */
   readonly adapter?: Exclude<ModelSource, string | URL> | undefined;
   /** Ends the loading. */
@@ -35,7 +41,7 @@ export interface LoadOptions {
 export async function loadModel(
   environment: Environment,
   source: ModelSource,
-  { device, adapter, signal, onNotice = () => {} }: LoadOptions = {},
+  { device, precision, adapter, signal, onNotice = () => {} }: LoadOptions = {},
 ): Promise<Model> {
   const { openModelFiles, withCorrections } = await import("../run/open-model.ts");
   let open: OpenModel;
@@ -56,7 +62,7 @@ export async function loadModel(
     });
     open = await withCorrections(open, files, path).finally(close);
   }
-  return createModelOf(open, { environment, openDevice: opener(environment, device) });
+  return createModelOf(open, { environment, openDevice: opener(environment, device), precision });
 }
 
 export interface NewModelConfig {
@@ -79,7 +85,7 @@ export async function createModel(
   environment: Environment,
   given: NewModelConfig = {},
   tokenizer: Tokenizer | "gpt2" | "byte" = "byte",
-  { device }: Pick<LoadOptions, "device"> = {},
+  { device, precision }: Pick<LoadOptions, "device" | "precision"> = {},
 ): Promise<Model> {
   const { nEmbd, nLayer, nHead, nPositions, bias, activationFunction, seed } = { ...DEFAULTS, ...given };
   const known = typeof tokenizer === "object" ? tokenizer : await tokenizerNamed(tokenizer);
@@ -95,7 +101,8 @@ export async function createModel(
     bosTokenId: known.startIds.at(-1) ?? null,
     eosTokenId: known.endId ?? null,
   });
-  return createModelOf({ config, tokenizer: known, seed }, { environment, openDevice: opener(environment, device) });
+  const options = { environment, openDevice: opener(environment, device), precision };
+  return createModelOf({ config, tokenizer: known, seed }, options);
 }
 
 function opener(environment: Environment, device: DeviceChoice = "auto"): (signal?: AbortSignal) => Promise<Device> {

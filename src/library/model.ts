@@ -1,3 +1,4 @@
+import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import type { LayerAttention } from "../generate/attention.ts";
 import { createGenerator, type Generated, type Generator, type SequenceToken } from "../generate/generate.ts";
@@ -11,6 +12,7 @@ import { MODEL_FOLDER } from "../run/files.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
 import { saveModel } from "../run/save-model.ts";
 import type { OpenRuntime } from "../run/session.ts";
+import { requireHalves } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
@@ -120,9 +122,12 @@ interface Loaded {
 export interface ModelOptions {
   readonly environment: Environment;
   readonly openDevice: (signal?: AbortSignal) => Promise<Device>;
+  /** Of the weights on the device. */
+  readonly precision?: FloatDType | undefined;
 }
 
-export function createModelOf(given: OpenModel | FreshModel, { environment, openDevice }: ModelOptions): Model {
+export function createModelOf(given: OpenModel | FreshModel, options: ModelOptions): Model {
+  const { environment, openDevice, precision = "f32" } = options;
   let source = "load" in given ? given : undefined;
   const fresh = "load" in given ? undefined : given;
   let tokenizer = source ? requireTokenizer(source) : fresh!.tokenizer;
@@ -169,7 +174,8 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
     if (loaded) return loaded;
     const runtime = await (await openedDevice(signal)).createRuntime();
     try {
-      const layout = layoutParameters(config());
+      requireHalves(precision, runtime);
+      const layout = layoutParameters(config(), { precision });
       await bring(runtime, layout);
       loaded = { runtime, layout, generator: createGenerator(runtime, config(), layout) };
       return loaded;
@@ -322,11 +328,13 @@ export function createModelOf(given: OpenModel | FreshModel, { environment, open
   function saveInto(folder: Folder, name: string): Promise<void> {
     return inTurn(async () => {
       const layout = layoutParameters(config());
-      const runtime = loaded?.runtime ?? (await import("../runtime/cpu.ts")).createCpuRuntime();
-      if (!loaded) await bring(runtime, layout);
+      // What was rounded for computing is not what is saved.
+      const whole = precision === "f32" ? loaded : undefined;
+      const runtime = whole?.runtime ?? (await import("../runtime/cpu.ts")).createCpuRuntime();
+      if (!whole) await bring(runtime, layout);
       const startToken = source?.startToken ?? tokenizer.endId !== undefined;
       await saveModel(runtime, layout, { ...source, config: config(), tokenizer, startToken }, folder, name);
-      if (!loaded) runtime.close();
+      if (!whole) runtime.close();
     });
   }
 

@@ -1,8 +1,8 @@
 /** Arenas: all parameters one after another, and at the same offsets their gradients, sums of gradients, and moments. */
 import type { Tape } from "../autograd/tape.ts";
-import { type NumericArray, WORD_BYTES } from "../core/dtype.ts";
+import { bytesPerElement, type FloatDType, type NumericArray } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
-import { f32, type TensorType, type Value } from "../kernels/op.ts";
+import type { TensorType, Value } from "../kernels/op.ts";
 
 /** Names of the states that hold the arenas; `accumulated` is there only where a step has several micro-batches. */
 export const ARENA = {
@@ -28,6 +28,8 @@ export interface ArenaPart {
   readonly size: number;
   /** The one parameter in it, where that alone is larger than a part should be. */
   readonly tooLarge?: string;
+  /** Of its elements; f32 where absent. */
+  readonly dtype?: FloatDType;
 }
 
 /** How arenas are cut. */
@@ -35,6 +37,8 @@ export interface ArenaLayout {
   readonly parts: readonly ArenaPart[];
   /** Elements that train: all that arenas have but that of the parameters. */
   readonly trained: number;
+  /** Element type of matrices; f32 where absent. */
+  readonly precision?: FloatDType | undefined;
 }
 
 /** A part of one arena, under the name of its state. */
@@ -43,6 +47,7 @@ export interface ArenaState {
   /** Elements from the arena's start. */
   readonly offset: number;
   readonly size: number;
+  readonly dtype?: FloatDType;
 }
 
 /** What can hold states: a runtime. */
@@ -53,32 +58,44 @@ export interface StateStore {
   readState(name: string, offset?: number, length?: number): Promise<NumericArray>;
 }
 
-/** As few parts as they can be. `entries`: in order, from the arena's start to its end at `size`. */
+/** As few parts as they can be. `entries`: in order, one behind the other, up to `end`. */
 export function cutArena(
   entries: readonly { readonly name: string; readonly offset: number }[],
-  size: number,
+  end: number,
   partBytes = PART_BYTES,
+  dtype: FloatDType = "f32",
 ): ArenaPart[] {
-  const most = partBytes / WORD_BYTES;
+  const most = partBytes / bytesPerElement(dtype);
+  const type = dtype === "f32" ? {} : { dtype };
   const parts: ArenaPart[] = [];
   entries.forEach(({ name, offset }, i) => {
-    const end = entries[i + 1]?.offset ?? size;
+    const next = entries[i + 1]?.offset ?? end;
     const last = parts.at(-1);
-    if (last && end - last.offset <= most) parts[parts.length - 1] = { ...last, size: end - last.offset };
-    else parts.push({ offset, size: end - offset, ...(end - offset > most ? { tooLarge: name } : {}) });
+    if (last && next - last.offset <= most) parts[parts.length - 1] = { ...last, size: next - last.offset };
+    else parts.push({ offset, size: next - offset, ...(next - offset > most ? { tooLarge: name } : {}), ...type });
   });
   return parts;
 }
 
-/** The states of an arena, in order. The first has the arena's name, and small models have no other. */
-export function statesOf({ parts, trained }: ArenaLayout, arena: Arena): ArenaState[] {
+/** The states of an arena, in order. The first has the arena's name, and small models have no other, but for vectors beside matrices of f16. */
+export function statesOf({ parts, trained, precision = "f32" }: ArenaLayout, arena: Arena): ArenaState[] {
   const end = arena === ARENA.parameters ? Number.POSITIVE_INFINITY : trained;
+  const first = precision === "f32" ? arena : `${arena} in ${precision}`;
   return parts
     .filter(({ offset }) => offset < end)
-    .map(({ offset, size, tooLarge }, i) => {
-      const name = i === 0 ? arena : `${arena} ${i + 1}`;
-      return { name: tooLarge ? `${name}: ${tooLarge}` : name, offset, size: Math.min(size, end - offset) };
+    .map(({ offset, size, tooLarge, dtype }, i) => {
+      const name = i === 0 ? first : `${first} ${i + 1}`;
+      return {
+        name: tooLarge ? `${name}: ${tooLarge}` : name,
+        offset,
+        size: Math.min(size, end - offset),
+        ...(dtype ? { dtype } : {}),
+      };
     });
+}
+
+function typeOf({ size, dtype = "f32" }: ArenaState): TensorType {
+  return { dtype, shape: [size] };
 }
 
 /** A stretch of an arena cut at the ends of its parts: `length` elements from `offset` of part number `part` on. */
@@ -100,15 +117,15 @@ export function stretchesOf(parts: readonly Pick<ArenaPart, "offset" | "size">[]
 
 /** The states of an arena on a tape, in order. */
 export function declareArena(tape: Tape, layout: ArenaLayout, arena: Arena): Value[] {
-  return statesOf(layout, arena).map(({ name, size }) => tape.state(name, f32([size])));
+  return statesOf(layout, arena).map((state) => tape.state(state.name, typeOf(state)));
 }
 
 /** Makes the states of an arena where they are not there yet. */
 export function declareStates(store: Pick<StateStore, "declareState">, states: readonly ArenaState[]): void {
-  for (const { name, size } of states) store.declareState(name, f32([size]));
+  for (const state of states) store.declareState(state.name, typeOf(state));
 }
 
-/** Sets an arena, or the part of it that starts at `offset` elements; what is never written is zero. */
+/** Sets an arena, or the part of it that starts at `offset` elements; what is never written is zero. Matrices of f16 are rounded on the way. */
 export function writeArena(
   store: Pick<StateStore, "declareState" | "writeState">,
   layout: ArenaLayout,

@@ -125,7 +125,8 @@ function trunk(
     name: string,
     more: Pick<MatmulOptions, "residual" | "activation" | "result"> = { result: precision },
   ): Value => {
-    const y = matmul(x, get(`${name}.weight`), { bias: parameters.views.get(`${name}.bias`), ...more });
+    const weight = get(`${name}.weight`);
+    const y = matmul(x, weight, { bias: parameters.views.get(`${name}.bias`), exact: keepsDigits(x, weight), ...more });
     return addLora(parameters.views, parameters.lora, name, x, y, (x) => drop(x, rates.lora));
   };
   const norm = (x: Value, name: string): Value =>
@@ -177,5 +178,11 @@ export function gpt2Classifier(config: Gpt2Config, parameters: Parameters): Valu
 
 /** logits [N, V] of hidden states [N, C]. */
 export function gpt2Logits(config: Gpt2Config, parameters: Parameters, hidden: Value): Value {
-  return matmul(hidden, gpt2Classifier(config, parameters), { transposeB: true });
+  const classifier = gpt2Classifier(config, parameters);
+  return matmul(hidden, classifier, { transposeB: true, exact: keepsDigits(hidden, classifier) });
+}
+
+/** Beside weights in f16 what is computed in f32 is not rounded: the weights alone are. */
+function keepsDigits(x: Value, weight: Value): boolean {
+  return x.dtype === "f32" && weight.dtype === "f16";
 }

@@ -63,6 +63,8 @@ export interface LayoutOptions {
   readonly rateFactors?: readonly RateFactor[] | undefined;
   /** Adds narrow matrices that train instead of the model's own parameters. */
   readonly lora?: LoraOptions | undefined;
+  /** "f16": matrices are kept in f16 alone, half the bytes, for who computes forward only; nothing trains. At the same offsets as without. */
+  readonly precision?: FloatDType | undefined;
   /** Most bytes of a state, for tests. */
   readonly partBytes?: number | undefined;
 }
@@ -72,10 +74,11 @@ const REST = "*";
 
 /** Lays the parameters of `config` out. Throws `UserError` on a pattern that names nothing, and if nothing would train. */
 export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}): ParameterLayout {
-  const { freeze = [], rateFactors = [], lora, partBytes } = options;
+  const { freeze = [], rateFactors = [], lora, partBytes, precision = "f32" } = options;
   const own = parameterShapes(config);
-  const shapes = [...own, ...(lora ? loraShapes(config, lora) : [])];
+  const shapes: NamedShape[] = [...own, ...(lora ? loraShapes(config, lora) : [])];
   const names = shapes.map(([name]) => name);
+  if (precision !== "f32") return layoutForward(options, shapes);
   requireMatches("freeze", freeze, names);
   const frozen = (name: string): boolean =>
     (lora !== undefined && own.has(name)) || freeze.some((pattern) => matchesPattern(pattern, name));
@@ -86,28 +89,58 @@ export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}
   const groupOf = (name: string): RateFactor | undefined =>
     rateFactors.findLast(({ pattern }) => matchesPattern(pattern, name));
 
+  const { entries, place } = placement();
+  const groups: ParameterGroup[] = [];
+  for (const rate of [undefined, ...rateFactors]) {
+    const members = shapes.filter(([name]) => !frozen(name) && groupOf(name) === rate);
+    const offset = place([]);
+    const decayed = place(members.filter(isMatrix)) - offset;
+    const size = place(members.filter((member) => !isMatrix(member))) - offset;
+    if (members.length === 0) continue;
+    const { pattern: name, factor: rateFactor } = rate ?? { pattern: REST, factor: 1 };
+    groups.push({ name, rateFactor, offset, size, decayed });
+  }
+  const end = place([]);
+  const size = place(shapes.filter(([name]) => frozen(name)));
+  return { entries, size, parts: cutArena(entries, size, partBytes), trained: end, groups, lora };
+}
+
+type NamedShape = readonly [name: string, shape: Shape];
+
+function isMatrix([, shape]: NamedShape): boolean {
+  return shape.length > 1;
+}
+
+/** Places parameters one behind the other; `place` says where those end that were placed so far. */
+function placement() {
   const entries: ParameterEntry[] = [];
   let size = 0;
-  const place = (chosen: typeof shapes): void => {
+  const place = (chosen: readonly NamedShape[]): number => {
     for (const [name, shape] of chosen) {
       entries.push({ name, shape, offset: size });
       size += Math.ceil(sizeOf(shape) / ALIGNMENT) * ALIGNMENT;
     }
+    return size;
   };
-  const groups: ParameterGroup[] = [];
-  for (const rate of [undefined, ...rateFactors]) {
-    const members = shapes.filter(([name]) => !frozen(name) && groupOf(name) === rate);
-    const offset = size;
-    place(members.filter(([, shape]) => shape.length > 1));
-    const decayed = size - offset;
-    place(members.filter(([, shape]) => shape.length === 1));
-    if (members.length === 0) continue;
-    const { pattern: name, factor: rateFactor } = rate ?? { pattern: REST, factor: 1 };
-    groups.push({ name, rateFactor, offset, size: size - offset, decayed });
-  }
-  const end = size;
-  place(shapes.filter(([name]) => frozen(name)));
-  return { entries, size, parts: cutArena(entries, size, partBytes), trained: end, groups, lora };
+  return { entries, place };
+}
+
+/** Matrices in parts of f16, vectors behind them in parts of f32. */
+function layoutForward({ freeze, rateFactors, lora, partBytes, precision }: LayoutOptions, shapes: NamedShape[]) {
+  if (freeze?.length || rateFactors?.length || lora)
+    userError(
+      `a layout in ${precision} is for computing forward: nothing of it trains; leave out ${lora ? "lora" : "freeze and rateFactors"}`,
+      "usage",
+    );
+  const { entries, place } = placement();
+  const matrices = place(shapes.filter(isMatrix));
+  const count = entries.length;
+  const size = place(shapes.filter((shape) => !isMatrix(shape)));
+  const parts = [
+    ...cutArena(entries.slice(0, count), matrices, partBytes, precision),
+    ...cutArena(entries.slice(count), size, partBytes),
+  ];
+  return { entries, size, parts, trained: 0, groups: [], precision };
 }
 
 /** The parameters that train. */
@@ -128,15 +161,18 @@ function checkRateFactors(rateFactors: readonly RateFactor[], trained: readonly 
 export interface Parameters {
   readonly arena: readonly Value[];
   readonly views: ReadonlyMap<string, Value>;
-  /** Element type of matrices, and of what passes between the ops of a block. */
+  /** Element type of what passes between the ops of a block, and of matrices, which may be f16 beside f32. */
   readonly precision: FloatDType;
   readonly lora?: LoraOptions | undefined;
 }
 
-/** In f16, the views of matrices are of a copy in f16, which the tape makes anew whenever it runs; vectors stay f32. */
+/**
+ * In f16, the views of matrices are of a copy in f16, which the tape makes anew whenever it runs; vectors stay f32. A layout in f16 has that
+ * copy alone, and what is computed with it is f32 where `precision` does not say otherwise.
+ */
 export function declareParameters(tape: Tape, layout: ParameterLayout, precision: FloatDType = "f32"): Parameters {
   const arena = declareArena(tape, layout, ARENA.parameters);
-  const matrices = arena.map((part) => cast(part, precision));
+  const matrices = layout.precision === "f16" ? arena : arena.map((part) => cast(part, precision));
   const views = layout.entries.map(({ name, shape, offset }) => {
     const [place] = stretchesOf(layout.parts, offset, sizeOf(shape));
     const from = shape.length > 1 ? matrices : arena;

@@ -1,13 +1,12 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
-import { userError } from "../core/errors.ts";
 import { createTurns } from "../core/turns.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
 import type { Traits } from "../kernels/traits.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { ARENA, type Arena, readArena, statesOf, writeArena } from "../model/arena.ts";
 import { initialCorrections, initialPieces, type ParameterLayout } from "../model/parameters.ts";
-import { noHalves } from "../runtime/checks.ts";
+import { requireHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
 import { logitsForm } from "../train/classifier.ts";
 import { contextsFor } from "../train/contexts.ts";
@@ -70,7 +69,7 @@ export async function openSession(
   const trainer = createTrainer(runtime, config, layout, source, { ...options, startStep, pauseAfter, team });
   const request = fitRequest(runtime, plan, { budget, resumed: checkpoint !== undefined });
   const stats = await together(() => {
-    requirePrecision(runtime, options.precision);
+    requireHalves(options.precision, runtime);
     return prepareWithin(request, () => trainer.prepare());
   });
   await together(() => (team && team.rank > 0 ? undefined : bringWeights(runtime, plan, checkpoint, signal)));
@@ -157,11 +156,6 @@ async function shareStates(
     () => runtime.readState(LOSS_SCALER),
     (data) => runtime.writeState(LOSS_SCALER, data),
   );
-}
-
-/** Throws a `UserError` where the adapter cannot compute so. */
-export function requirePrecision({ name, traits }: OpenRuntime, precision: FloatDType | undefined): void {
-  if (precision === "f16" && !traits.f16) userError(noHalves(name), "device");
 }
 
 /** The tapes of a plan's largest batches. */

@@ -1,6 +1,7 @@
 /** A training run from its plan to its model: in a folder, on a device, told to whoever listens; on one rank, or on several. */
 import { DeviceLostError } from "../core/errors.ts";
 import { type Tuning, tuningFrom } from "../kernels/tuning.ts";
+import { requireHalves } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder, Lock } from "../storage/folder.ts";
 import { exists, readText, setAside } from "../storage/read.ts";
@@ -21,7 +22,7 @@ import { modelOf, type TrainPlan } from "./plan.ts";
 import { createRecorder, type Recorder, stateOf } from "./record.ts";
 import { checkpointToGoOnFrom, whyFinished } from "./resume.ts";
 import { saveModel } from "./save-model.ts";
-import { type OpenRuntime, openSession, requirePrecision, type Session, tapesOf } from "./session.ts";
+import { type OpenRuntime, openSession, type Session, tapesOf } from "./session.ts";
 import type { RunState } from "./state.ts";
 import { agreeOnStop, createStop, type Stop } from "./stop.ts";
 
@@ -320,7 +321,7 @@ async function diskOf({ goesOn, place }: RunHome) {
 /** Measures for minutes, and so not for a run that would be refused. */
 async function tuned(opened: OpenRuntime, plan: TrainPlan, { budget }: RunOptions): Promise<OpenRuntime> {
   try {
-    requirePrecision(opened, plan.options.precision);
+    requireHalves(plan.options.precision, opened);
     checkFit(fitRequest(opened, plan, { budget: budget?.(opened), resumed: false }));
     return await opened.tuned(tapesOf(plan, opened.traits));
   } catch (error) {

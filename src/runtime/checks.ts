@@ -1,11 +1,21 @@
+import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import type { Place } from "./places.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** Why a device does not compute in f16, and where to have it. */
 export function noHalves(device: string): string {
   return `--precision f16: ${device} has no f16 (shader-f16); use f32, or an adapter that has it, by its name: gpt2 devices lists them, --device system may be one`;
+}
+
+/** Throws a `UserError` where f16 is wanted of a runtime that has none. */
+export function requireHalves(
+  precision: FloatDType | undefined,
+  { name, traits }: Pick<Runtime, "name" | "traits">,
+): void {
+  if (precision === "f16" && !traits.f16) userError(noHalves(name), "device");
 }
 
 /** Tensors in f16 want an adapter that has it. */

@@ -52,10 +52,14 @@ export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
     writeState(name, data, offset = 0) {
       queue.requireOpen();
       const state = states.get(name, offset, data.length);
-      if (queue.idle()) state.set(data, offset);
+      const set = (values: ArrayLike<number>): void => {
+        state.set(values, offset);
+        roundStored(states.dtypeOf(name), state.subarray(offset, offset + data.length));
+      };
+      if (queue.idle()) set(data);
       else {
         const copy = Float64Array.from(data);
-        queue.soon(() => state.set(copy, offset));
+        queue.soon(() => set(copy));
       }
       states.wrote(name);
     },

@@ -121,6 +121,8 @@ export function createGpuRuntime(
     writeState(name, data, offset = 0) {
       gpu.checkErrors();
       const { buffer, type } = states.get(name, offset, data.length);
+      if (startOf(type, offset) % WORD_BYTES !== 0)
+        throw new Error(`state "${name}" is f16, and is written from even elements on; got ${offset}`);
       gpu.device.queue.writeBuffer(buffer, startOf(type, offset), gpuArray(type, data));
       states.wrote(name);
     },
@@ -140,9 +142,11 @@ export function createGpuRuntime(
         await readBuffer(gpu, kept, buffer, startOf(type, offset), bytes);
         return into as NumericArray;
       }
-      const bytes = new Uint8Array(byteLength(type.dtype, length));
-      await readBuffer(gpu, staging, buffer, startOf(type, offset), bytes);
-      return fromGpu(type.dtype, bytes, length);
+      // Copies begin at whole words, of which an f16 may be the second half.
+      const before = (startOf(type, offset) % WORD_BYTES) / bytesPerElement(type.dtype);
+      const bytes = new Uint8Array(byteLength(type.dtype, before + length));
+      await readBuffer(gpu, staging, buffer, startOf(type, offset - before), bytes);
+      return fromGpu(type.dtype, bytes, before + length).subarray(before);
     },
     close() {
       closed = true;

@@ -1,4 +1,4 @@
-import { byteLength } from "../core/dtype.ts";
+import { byteLength, type DType } from "../core/dtype.ts";
 import { formatShape, formatType, sameShape, sizeOf } from "../core/shape.ts";
 import type { TensorType } from "../kernels/op.ts";
 
@@ -49,6 +49,9 @@ export function createStates<T>(make: (type: TensorType, name: string) => T) {
     forgetAll(): void {
       states.clear();
       written.clear();
+    },
+    dtypeOf(name: string): DType {
+      return states.get(name)?.type.dtype ?? "f32";
     },
     length(name: string): number {
       return sizeOf(states.get(name)?.type.shape ?? []);

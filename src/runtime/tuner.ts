@@ -16,7 +16,7 @@ import {
   matmulVariants,
   mayWin,
 } from "../kernels/gpu/matmul/variants.ts";
-import { matmulOp } from "../kernels/matmul.ts";
+import { type MatmulAttrs, matmulOp } from "../kernels/matmul.ts";
 import { normalizedMatmulOp } from "../kernels/normalized-matmul.ts";
 import type { AnyOp, TensorType } from "../kernels/op.ts";
 import type { Product } from "../kernels/product.ts";
@@ -104,7 +104,8 @@ export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
         const { transposeA = false, transposeB = false } = attrs as Partial<Product>;
         const [M = 0, N = 0] = outputs.y!.shape;
         const types = { a: floatOf(inputs.a), b: floatOf(inputs.b), y: floatOf(outputs.y) };
-        const product = { M, N, K: inputs.a!.shape[transposeA ? 0 : 1] ?? 0, transposeA, transposeB, types };
+        const exact = is(op, normalizedMatmulOp) || (attrs as MatmulAttrs).exact;
+        const product = { M, N, K: inputs.a!.shape[transposeA ? 0 : 1] ?? 0, transposeA, transposeB, types, exact };
         const known = products.get(matmulClass(product));
         if (M * N * product.K > 0 && (!known || volume(product) > volume(known)))
           products.set(matmulClass(product), product);

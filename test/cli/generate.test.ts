@@ -52,6 +52,19 @@ describe("gpt2 generate", () => {
     expect(plain.stderr).toMatch(stopped === "end" ? /^$/ : /^1 of 1 were cut off, by the model's context\n$/);
   });
 
+  test("weights in f16 give log-probabilities that are nearly those of f32", async () => {
+    const args = ["generate", "--prompt", "ab", "--json", "--log-probabilities", "--temperature", "0"];
+    const [whole, half] = await Promise.all([gpt2(args), gpt2([...args, "--precision", "f16"])]);
+    const [one, other] = [json(whole.stdout)[0], json(half.stdout)[0]];
+    expect(other.text.slice(0, 3)).toBe(one.text.slice(0, 3));
+    expect(other.logProbabilities[0]).not.toBe(one.logProbabilities[0]);
+    expect(other.logProbabilities[0]).toBeCloseTo(one.logProbabilities[0], 2);
+    expect(await gpt2([...args, "--dtype", "f16"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--dtype: it is --precision here: f32 or f16"),
+    });
+  });
+
   test("prompts from arguments, a file and standard input, several sequences of each, in order", async () => {
     const file = join(folder, "prompts.txt");
     writeFileSync(file, "c\nca\n");

@@ -97,9 +97,27 @@ const halfCases = [
   product(8, 68, 40, "NT", ["bias"], { activation: "gelu_new" }),
 ].map(inHalves);
 
+/** Weights in f16 beside what is computed in f32, as generation has them. */
+function weightsInHalves({ inputs, attrs }: OpCase): OpCase {
+  return { inputs: { ...inputs, b: f16(inputs.b!.shape) }, attrs: { ...attrs, exact: true } };
+}
+
+/** b is read 8 elements a load, along its rows and along K, in whole tiles and the ends of them; where it cannot be, by another variant. */
+const weightCases = ["halves", "halves-narrow"].flatMap((variant) => [
+  product(1, 72, 600, "NN", ["bias"], { variant }),
+  product(1, 45, 592, "NT", ["residual"], { variant }),
+  product(1, 8, 4, "NN", [], { variant }),
+  product(3, 40, 1100, "NN", ["residual"], { variant, splits: 3 }),
+  product(8, 67, 264, "NT", ["bias"], { variant, splits: 2, activation: "gelu_new" }),
+  product(11, 48, 36, "NN", ["bias", "residual"], { variant }),
+  product(5, 44, 40, "NN", [], { variant }),
+  product(2, 16, 40, "TN", [], { variant }),
+]);
+
 checkOp(matmulOp, {
   gpuCases: [
     ...variantCases,
+    ...weightCases.map(weightsInHalves),
     ...formCases,
     ...wideCases,
     ...halfCases,
@@ -324,5 +342,26 @@ describe("the choice where nothing was tuned", () => {
     expect(choice(DEFAULT_TRAITS, 1, 768, 3072).name).toBe("vectors-narrow");
     expect(choice(DEFAULT_TRAITS, 1, 3072, 768).name).toBe("vectors");
     expect(choice({ ...DEFAULT_TRAITS, maxInvocations: 64 }, 1, 768, 3072).name).toBe("registers-wide");
+  });
+
+  test("weights in f16 are read 16 bytes a load where their rows are whole loads, and what is computed with them keeps its digits", () => {
+    const types = { a: "f32", b: "f16", y: "f32" } as const;
+    const of = (M: number, N: number, K: number, transposeB = false) => ({
+      ...{ ...sizes(M, N, K), transposeB, types, exact: true },
+    });
+    const named = (product: ReturnType<typeof of>, traits = DEFAULT_TRAITS) => defaultVariant(product, traits).name;
+    expect(named(of(1, 3072, 768))).toBe("halves");
+    expect(named(of(8, 50257, 768, true))).toBe("halves");
+    expect(named(of(1, 768, 3072))).toBe("halves-narrow");
+    expect(named(of(1, 3076, 768))).toBe("vectors");
+    expect(named(of(1, 50257, 764, true))).toBe("vectors");
+    // Units would round what is beside them.
+    const matrix = { componentType: "f16", resultComponentType: "f32", M: 16, N: 16, K: 16 };
+    const units = {
+      ...{ ...DEFAULT_TRAITS, f16: true, subgroups: true, subgroupMinSize: 32, subgroupMaxSize: 32 },
+      ...{ subgroupMatrices: [matrix], maxWorkgroupBytes: 49152 },
+    };
+    expect(named({ ...of(512, 3072, 768), exact: false }, units)).toMatch(/^matrix/);
+    expect(named(of(512, 3072, 768), units)).toMatch(/^staged/);
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { normalizedMatmulGpu } from "../../src/kernels/gpu/normalized-matmul.ts";
 import { normalizedMatmulOp } from "../../src/kernels/normalized-matmul.ts";
-import { f32, type TensorType } from "../../src/kernels/op.ts";
+import { f16, f32, type TensorType } from "../../src/kernels/op.ts";
 import { DEFAULT_TRAITS } from "../../src/kernels/traits.ts";
 import { checkOp } from "../support/check.ts";
 
@@ -22,6 +22,11 @@ const gpuCases = [
   { inputs: of(3, 36, 1028), attrs: { variant: "together" } },
   { inputs: { ...of(5, 40, 512), a: { ...f32([5, 512]), values: far } }, attrs: { variant: "together" } },
   { inputs: of(12, 20, 64), attrs: { variant: "together" } },
+  // Weights in f16: 8 of a row a load, or, where rows are no whole loads, 4; and of few columns.
+  ...[of(1, 2304, 768), of(5, 2056, 260), of(1, 48, 1028), of(3, 36, 72)].map((inputs) => ({
+    inputs: { ...inputs, b: f16(inputs.b.shape) },
+    attrs: { variant: "together", activation: "gelu_new" },
+  })),
 ] as const;
 
 checkOp(normalizedMatmulOp, { gpuCases });

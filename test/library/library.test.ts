@@ -68,6 +68,28 @@ describe("a model", () => {
     expect((await trained.generateIds([start], options))[0]!.ids).toEqual(ids!.ids);
   });
 
+  test("in f16 has its weights rounded while it computes, and saves them as they were", async () => {
+    const files = new Map<string, Uint8Array>();
+    await trained.save(files);
+    const half = await loadModel(files, { device: "cpu", precision: "f16" });
+    open.push(half);
+    const options = { maxNewTokens: 6, logProbabilities: true };
+    const [whole] = await trained.generateIds(["ab"], options);
+    const [rounded] = await half.generateIds(["ab"], options);
+    expect(rounded!.text).toBe(whole!.text);
+    expect(rounded!.logProbabilities).not.toEqual(whole!.logProbabilities);
+    rounded!.logProbabilities!.forEach((x, i) => {
+      expect(x).toBeCloseTo(whole!.logProbabilities![i]!, 2);
+    });
+    const saved = new Map<string, Uint8Array>();
+    await half.save(saved);
+    expect(saved.get("model.safetensors")).toEqual(files.get("model.safetensors"));
+    await expect(half.generate("ab", { precision: "f16" } as object)).rejects.toThrow("from loadModel");
+    const there = await loadModel(files, { device: "wasm", precision: "f16" });
+    open.push(there);
+    await expect(there.generate("ab")).rejects.toThrow("has no f16");
+  });
+
   test("gives a text as it comes, and leaves its turn to others where it is left", async () => {
     const options = { maxNewTokens: 6, temperature: 0.9, seed: 3 };
     let streamed = "ab";

@@ -2,6 +2,10 @@
 
 fn prepare(start: u32, row: u32, local: u32) {}
 
+fn prepared_row(four: vec4f, k: u32, row: u32) -> vec4f {
+  return four;
+}
+
 fn prepared(block: mat4x4f, k: u32, row: u32) -> mat4x4f {
   return block;
 }

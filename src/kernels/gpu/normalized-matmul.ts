@@ -40,7 +40,7 @@ export const normalizedMatmulGpu = gpuKernel(normalizedMatmulOp, {
 });
 
 function productAttrs({ activation }: NormalizedMatmulAttrs): MatmulAttrs {
-  return { ...PLAIN_MATMUL, activation };
+  return { ...PLAIN_MATMUL, activation, exact: true };
 }
 
 /** What dispatches call it: where it does not compile, the two go apart. */
@@ -57,7 +57,8 @@ function togetherBy(product: Product, { variant }: NormalizedMatmulAttrs, traits
   const found = defaultVariant(product, { ...traits, software: false });
   const bytes = found.workgroupBytes + NORM_BYTES * found.tile[0];
   if (!found.rowsAlone || bytes > traits.maxWorkgroupBytes) return undefined;
-  return { ...found, library: ["matmul/block", "matmul/place", "matmul/gpu/normalized_a"] };
+  const library = found.library.map((name) => (name === "matmul/gpu/plain_a" ? "matmul/gpu/normalized_a" : name));
+  return { ...found, library };
 }
 
 /** The dispatch of a product whose a is normalised on the way. */

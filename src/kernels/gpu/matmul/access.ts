@@ -13,7 +13,7 @@ export interface Access {
   /** The shaders that read a and b. */
   readonly operands: readonly ShaderName[];
   readonly packA: 1 | 4;
-  readonly packB: 1 | 4;
+  readonly packB: 1 | 4 | 8;
   /** Both are read 4 elements at a time. */
   readonly vectors: boolean;
   /** What lies side by side in memory is along K. */
@@ -43,6 +43,13 @@ export function accessOf(
 ): Access {
   const fours = (along: number, step: number, starts: readonly number[]): boolean =>
     vector && K > 0 && [along, step, ...starts].every((x) => x % 4 === 0);
+  if (reads === "halves") {
+    const operands = ["matmul/a_rows", `matmul/gpu/halves_${b.column === 1 ? "rows" : "columns"}`] as const;
+    const [packY, y4] = fours(COLUMNS, y.row, y.starts)
+      ? ([4, "matmul/y_vec4"] as const)
+      : ([1, "matmul/y_scalar"] as const);
+    return { operands, packA: 4, packB: 8, vectors: true, alongK: { a: true, b: b.row === 1 }, y: y4, packY };
+  }
   // What is read past the last that counts is multiplied with zeros, or never stored.
   const wholeA = (along: number): number => (roomA >= Math.ceil(along / 4) * 4 ? 0 : along);
   const folder = reads === "fetches" ? "matmul/gpu" : "matmul";

@@ -49,8 +49,9 @@ function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): {
   const stretch = traits.software ? STRETCH : LONGEST_WHOLE;
   const asked = Math.max(plan.splits, piece.k.length > LONGEST_WHOLE ? Math.ceil(piece.k.length / stretch) : 1);
   const wanted = Math.max(1, Math.min(asked, most, traits.maxGroupsPerDimension, Math.ceil(piece.k.length / 4)));
-  const { matrices, depth } = plan.variant;
-  const unit = traits.software ? 4 : Math.max(matrices ? DEPTH : 4, depth);
+  const { matrices, depth, reads } = plan.variant;
+  const least = reads === "halves" ? 8 : 4;
+  const unit = traits.software ? least : Math.max(matrices ? DEPTH : least, depth);
   const step = Math.max(unit, Math.ceil(piece.k.length / wanted / unit) * unit);
   return { splits: Math.max(1, Math.ceil(piece.k.length / step)), step };
 }

@@ -93,13 +93,16 @@ export function kernelOf(
     },
     types: {
       A: storedType(types.a, access.packA),
-      B: storedType(types.b, access.packB),
+      B: access.packB === 8 ? "vec4<u32>" : storedType(types.b, access.packB),
       ...ending.types,
       ...variant.types,
       ...(component
         ? {
             ...{ FetchedA: fetchedAs(types.a, variant), TakenA: storedType(fetchedAs(types.a, variant), access.packA) },
-            ...{ FetchedB: fetchedAs(types.b, variant), TakenB: storedType(fetchedAs(types.b, variant), access.packB) },
+            ...{
+              FetchedB: fetchedAs(types.b, variant),
+              TakenB: storedType(fetchedAs(types.b, variant), access.packB === 1 ? 1 : 4),
+            },
           }
         : {}),
     },

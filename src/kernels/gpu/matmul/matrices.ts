@@ -28,11 +28,13 @@ export const USUAL_LANES = 32;
 
 /**
  * The matrices that a product is best made of: of f16, summed in f32, where either operand is f16, the other one rounded to it as
- * mixed precision does elsewhere; else of f32, which f16 goes into unchanged. Undefined where the adapter has none of these.
+ * mixed precision does elsewhere, unless the product is to be exact; else of f32, which f16 goes into unchanged. Undefined where the
+ * adapter has none of these.
  */
 export function matricesFor(product: Product, traits: Traits): SubgroupMatrix | undefined {
   const { a, b } = typesOf(product);
-  return ((a === "f16" || b === "f16") && largestMatrix("f16", traits)) || largestMatrix("f32", traits);
+  const halves = a === b ? a === "f16" : !product.exact;
+  return (halves && largestMatrix("f16", traits)) || largestMatrix("f32", traits);
 }
 
 /** The largest matrices of a type that are summed in f32, in sizes that divide what the shader stages. */

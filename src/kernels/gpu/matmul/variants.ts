@@ -1,6 +1,6 @@
 import { type FloatDType, WORD_BYTES } from "../../../core/dtype.ts";
 import { compiles, type Extension, type ShaderName } from "../../dispatch.ts";
-import { LONGEST_WHOLE, type Product } from "../../product.ts";
+import { LONGEST_WHOLE, type Product, rowLengths, typesOf } from "../../product.ts";
 import type { Traits } from "../../traits.ts";
 import { DEPTH, type MatrixUnits, matrixForm, USUAL_LANES } from "./matrices.ts";
 import { bestSplits, cyclesOf, mostSplits } from "./pace.ts";
@@ -14,9 +14,9 @@ export interface MatmulVariant {
   readonly shader: ShaderName;
   /**
    * How it reads its operands: one element by one, in tiles of its own, in blocks of 4x4, in blocks that a subgroup shares, or in
-   * blocks that it asks for long before it needs them, or in matrices.
+   * blocks that it asks for long before it needs them, or in matrices; or b, of f16, 8 elements a load.
    */
-  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches" | "matrices";
+  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches" | "matrices" | "halves";
   /** Shaders that its own one needs before it. */
   readonly library: readonly ShaderName[];
   /** Rows and columns of y that a workgroup makes; one that reads elements makes as many in a row as it has invocations. */
@@ -80,6 +80,9 @@ const VECTORS = {
   workgroupBytes: 16384,
   rowsAlone: true,
 } as const;
+
+/** The same where b is f16, which is read 16 bytes a load. Columns of a tile depend on how b lies. */
+const HALVES = { ...VECTORS, shader: "matmul/gpu/halves", reads: "halves" } as const;
 
 /** What tells the forms of shaders/matmul/gpu/staged.wgsl apart; see there. */
 interface StagedForm {
@@ -257,6 +260,16 @@ export const matmulVariants: readonly MatmulVariant[] = [
   { ...VECTORS, name: "vectors", tile: [8, 32], sizes: { COLUMN_LANES: 8, K_LANES: 16 } },
   // Four times as many workgroups, and rows of b in pieces of 32 bytes, as memory gives them.
   { ...VECTORS, name: "vectors-narrow", tile: [8, 8], sizes: { COLUMN_LANES: 2, K_LANES: 64 } },
+  { ...HALVES, name: "halves", tile: [8, 32], sizes: { COLUMN_LANES: 4, K_LANES: 32 } },
+  // Twice as many invocations a column: where columns are few, all of a short K is asked for at once.
+  {
+    ...HALVES,
+    name: "halves-narrow",
+    tile: [8, 16],
+    invocations: 256,
+    workgroupBytes: 32768,
+    sizes: { COLUMN_LANES: 2, K_LANES: 128 },
+  },
   {
     ...PANELS,
     name: "matrix2x2",
@@ -356,11 +369,27 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
   return fits ? filled : undefined;
 }
 
-/** How many rows of y a workgroup holds, where it is told. */
-function rowsForm({ rowsAlone, tile, sizes, workgroupBytes }: MatmulVariant, { M }: Product): Partial<MatmulVariant> {
+/** How many rows of y a workgroup holds, where it is told; undefined where b is not what it reads. */
+function rowsForm(variant: MatmulVariant, product: Product): Partial<MatmulVariant> | undefined {
+  const { rowsAlone, tile, reads, workgroupBytes } = variant;
   if (!rowsAlone) return {};
-  if (M > 1) return { sizes: { ...sizes, ROWS: tile[0] } };
+  const sizes = reads === "halves" ? halvesSizes(variant, product) : variant.sizes;
+  if (!sizes) return undefined;
+  if (product.M > 1) return { sizes: { ...sizes, ROWS: tile[0] } };
   return { tile: [1, tile[1]], sizes: { ...sizes, ROWS: 1 }, workgroupBytes: workgroupBytes / tile[0] };
+}
+
+/** Elements of f16 in a load. */
+const LOADED = 8;
+
+/** Of a tile as wide however b lies: rows of b are whole loads, and so is what a block takes of K. */
+function halvesSizes({ sizes: { COLUMN_LANES = 0, K_LANES = 0 } = {} }: MatmulVariant, product: Product) {
+  const { transposeA, transposeB, K } = product;
+  const whole = rowLengths(product).b % LOADED === 0 && rowLengths(product).a % 4 === 0;
+  if (typesOf(product).b !== "f16" || transposeA || !whole || K === 0 || K % (transposeB ? LOADED : 4) !== 0)
+    return undefined;
+  if (!transposeB) return { COLUMN_LANES, K_LANES, FOURS: 2, ALONG_K: 0 };
+  return { COLUMN_LANES: 2 * COLUMN_LANES, K_LANES: K_LANES / 2, FOURS: 1, ALONG_K: 1 };
 }
 
 /** Products of up to so many rows are bound by reading b. */
@@ -424,7 +453,10 @@ export function batchVariant(traits: Traits): MatmulVariant | undefined {
 
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. Large tiles first. */
 function hardwareNames({ M, N }: Product, { subgroupMaxSize }: Traits): string[] {
-  if (M <= FEW_ROWS) return N > FEW_COLUMNS ? ["vectors", "registers-wide"] : ["vectors-narrow", "registers-wide"];
+  if (M <= FEW_ROWS)
+    return N > FEW_COLUMNS
+      ? ["halves", "vectors", "registers-wide"]
+      : ["halves-narrow", "halves", "vectors-narrow", "registers-wide"];
   // AMD's subgroups, which may have 64 lanes, load matrices that do not lie along k element by element; others turn them in hardware.
   const units = ["matrix4x2", "matrix2x2"].map((name) => (subgroupMaxSize > USUAL_LANES ? `${name}-turned` : name));
   return [...units, "staged128", "staged128x64", "staged64", "staged32"];
