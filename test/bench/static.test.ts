@@ -50,7 +50,7 @@ test("machine code is read as loops and the instructions in them", () => {
 const missing = missingForAmd();
 /** RDNA 3, which has matrix units, and GCN, whose registers are the fewest. */
 const FAMILIES = ["navi31", "vega20"];
-const WORKLOADS = ["step f32", "step f32 dropout", "step f16", "token"];
+const WORKLOADS = ["step f32", "step f32 dropout", "step f16", "token", "token f16"];
 
 interface FamilyReport {
   readonly family: string;
@@ -131,6 +131,22 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     }
   });
 
+  test("RDNA 3 reads 8 weights of f16 a load, and multiplies them as they are", async () => {
+    const [report] = (await reports).filter(({ family }) => family === "navi31");
+    const token = report!.workloads.find(({ workload }) => workload === "token f16")!;
+    expect(token.dispatches).toBe(66);
+    const products = token.kernels.filter(({ shaders }) => shaders.at(-1) === "matmul/gpu/halves");
+    expect(products.reduce((sum, { dispatches }) => sum + dispatches, 0)).toBe(49);
+    for (const kernel of products) {
+      const { memoryReads, multiplyAdds, vector } = kernel.loop!;
+      // Four loads of b, and those of a row of a, of gains and of shifts.
+      expect(memoryReads, nameOf(kernel)).toBeLessThanOrEqual(7);
+      expect(multiplyAdds, nameOf(kernel)).toBeGreaterThanOrEqual(32);
+      // A conversion each would make it 2 and more.
+      expect(vector / multiplyAdds, nameOf(kernel)).toBeLessThan(1.8);
+    }
+  });
+
   test.each(FAMILIES)("%s: the classifier's products take what square ones take", async (family) => {
     const products = (await kernelsOf(family)).filter(({ slab, types }) => {
       return slab && types.Component === "f32" && types.A === "vec4<f32>";
@@ -138,7 +154,9 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     expect(products.length).toBeGreaterThan(5);
     const share = products.map(({ slab }) => slab!.vector / slab!.multiplyAdds);
     expect(Math.max(...share) / Math.min(...share)).toBeLessThan(1.2);
-    const steps = (await reports).flatMap(({ workloads }) => workloads.filter(({ workload }) => workload !== "token"));
+    const steps = (await reports).flatMap(({ workloads }) =>
+      workloads.filter(({ workload }) => !/^token/.test(workload)),
+    );
     const scalar = steps.flatMap(({ kernels }) =>
       kernels.filter(({ op, shaders }) => op === "matmul" && shaders.some((name) => /_scalar$/.test(name))),
     );
