@@ -1,7 +1,7 @@
 // y[n] = table[ids[n]] + residual[n]
 // ids: [N], table: rows FIRST..FIRST+ROWS of [V, C], residual, y: [N, C]. One invocation copies one Pack,
 // if its row lies in this part of the table.
-// TABLE is the type of the table, RESIDUAL that of the residual, or of the table where there is none.
+// The table is lib/table_stored.wgsl's or lib/table_words.wgsl's; RESIDUAL is the type of the residual, or of the table where there is none.
 
 struct Uniforms {
   N: u32,
@@ -13,7 +13,6 @@ struct Uniforms {
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
-@group(0) @binding(1) var<storage, read> table: array<TABLE>;
 // bound to the table where there is none
 @group(0) @binding(2) var<storage, read> residual: array<RESIDUAL>;
 @group(0) @binding(3) var<storage, read_write> y: array<Pack>;
@@ -31,7 +30,7 @@ fn embedding(
   }
   let id = ids[i / packs];
   if (id >= u.FIRST && id < u.FIRST + u.ROWS) {
-    var value = Pack(table[(id - u.FIRST) * packs + i % packs]);
+    var value = table_entry((id - u.FIRST) * packs + i % packs);
     if (u.HAS_RESIDUAL == 1u) { value += Pack(residual[i]); }
     y[i] = value;
   }

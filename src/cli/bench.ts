@@ -198,7 +198,6 @@ async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   const quick = flags.quick === true;
   const named = sizeNamed(flags);
   const { precision = "f32" } = flags;
-  wantHalves(gpu, precision);
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
   for (const name of named ? [named] : SIZES.slice(0, quick ? 1 : 2)) {
@@ -237,7 +236,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   const quick = flags.quick === true;
   const named = sizeNamed(flags);
   const { precision = "f32" } = flags;
-  wantHalves(gpu, precision);
+  requireHalves(gpu, precision);
   // A step's first run is measured too: nothing may be compiled before it but the yardstick.
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
@@ -263,7 +262,7 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
   }
 }
 
-function wantHalves({ driver, features }: Gpu, precision: FloatDType): void {
+function requireHalves({ driver, features }: Gpu, precision: FloatDType): void {
   if (precision === "f16" && !features.has("shader-f16")) userError(noHalves(driver), "device");
 }
 

@@ -12,7 +12,7 @@ import { decodeTape, prefillTape } from "../model/decode.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
 import type { OpenRuntime } from "../run/session.ts";
-import { requireHalves } from "../runtime/checks.ts";
+import { requireHalfWeights } from "../runtime/checks.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import {
   addGenerationOptions,
@@ -108,7 +108,7 @@ async function generateWith(model: OpenModel, flags: GenerateFlags, signal: Abor
   const encoded = encodePrompts(prompts, encode);
   const layout = layoutParameters(config, { precision: flags.precision });
   const use = async (opened: OpenRuntime): Promise<void> => {
-    requireHalves(flags.precision, opened);
+    requireHalfWeights(flags.precision, opened);
     const count = Math.max(1, prompts.length);
     const longest = largest(
       encoded.map(({ length }) => length),

@@ -83,6 +83,12 @@ export function ofVariant(variant: string, dispatches: readonly Dispatch[]): Dis
   return dispatches.map((dispatch) => ({ ...dispatch, variant }));
 }
 
+/** The same with other names of tensors. */
+export function renamed(dispatches: readonly Dispatch[], names: Readonly<Record<string, string>>): Dispatch[] {
+  const rename = (binding: Binding): Binding => ({ ...binding, tensor: names[binding.tensor] ?? binding.tensor });
+  return dispatches.map((dispatch) => ({ ...dispatch, bind: dispatch.bind.map(rename) }));
+}
+
 /** Whether a variant is a choice: it has not failed to compile. */
 export function compiles(variant: string, { without }: Traits): boolean {
   return !without?.includes(variant);

@@ -20,6 +20,8 @@ export interface Traits {
   /** Storage buffers that one dispatch may bind (`maxStorageBuffersPerShaderStage`). */
   readonly maxStorageBuffers: number;
   readonly f16: boolean;
+  /** Where `f16` is not there, states of f16 can be read out of words, two in each: weights that are kept so. */
+  readonly packedHalves?: boolean;
   readonly subgroups: boolean;
   /** With subgroups, four neighbouring invocations of a workgroup are a quad: WGSL leaves it open, and a probe has looked. */
   readonly quads: boolean;

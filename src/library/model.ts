@@ -12,7 +12,7 @@ import { MODEL_FOLDER } from "../run/files.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
 import { saveModel } from "../run/save-model.ts";
 import type { OpenRuntime } from "../run/session.ts";
-import { requireHalves } from "../runtime/checks.ts";
+import { requireHalfWeights } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
@@ -174,7 +174,7 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     if (loaded) return loaded;
     const runtime = await (await openedDevice(signal)).createRuntime();
     try {
-      requireHalves(precision, runtime);
+      requireHalfWeights(precision, runtime);
       const layout = layoutParameters(config(), { precision });
       await bring(runtime, layout);
       loaded = { runtime, layout, generator: createGenerator(runtime, config(), layout) };

@@ -10,6 +10,11 @@ export function noHalves(device: string): string {
   return `--precision f16: ${device} has no f16 (shader-f16); use f32, or an adapter that has it, by its name: gpt2 devices lists them, --device system may be one`;
 }
 
+/** Throws a `UserError` where weights in f16 are wanted of a runtime that cannot read them. */
+export function requireHalfWeights(precision: FloatDType | undefined, runtime: Pick<Runtime, "name" | "traits">): void {
+  if (!runtime.traits.packedHalves) requireHalves(precision, runtime);
+}
+
 /** Throws a `UserError` where f16 is wanted of a runtime that has none. */
 export function requireHalves(
   precision: FloatDType | undefined,

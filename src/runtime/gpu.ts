@@ -257,6 +257,7 @@ export function traitsOf(gpu: Gpu): Traits {
     offsetAlignment: limit("minStorageBufferOffsetAlignment"),
     maxStorageBuffers: limit("maxStorageBuffersPerShaderStage"),
     f16: has("shader-f16") && !faulty("f16"),
+    packedHalves: true,
     subgroups,
     quads: !faulty("quads"),
     subgroupSizeControl: subgroups && has("subgroup-size-control"),

@@ -100,7 +100,8 @@ export function layOutTensors(tape: Tape, traits: Traits): TensorLayout {
     return part({ place, offset: 0, size }, scratch.dtype, span);
   }
 
-  checkTypes(tape.values, traits);
+  const kept = (value: Value): boolean => tape.origin(tape.storage(value).root).kind === "state";
+  checkTypes(traits.packedHalves ? tape.values.filter((value) => !kept(value)) : tape.values, traits);
   for (const value of tape.values) regionOf(value);
   const places = [...new Set([...roots.values(), ...slotPlaces])];
   for (const place of places) checkBuffer(place, traits);

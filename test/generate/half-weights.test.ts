@@ -6,12 +6,13 @@ import { createGenerator } from "../../src/generate/generate.ts";
 import { createScorer } from "../../src/generate/score.ts";
 import type { Traits } from "../../src/kernels/traits.ts";
 import { ARENA, readArena, statesOf, writeArena } from "../../src/model/arena.ts";
+import { gpt2Config } from "../../src/model/config.ts";
 import { nearestTokens } from "../../src/model/nearest-tokens.ts";
 import { initialParameters, layoutParameters, type ParameterLayout } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { halvesOn, openTestGpu, testAdapters } from "../support/gpu.ts";
+import { halvesOn, openTestGpu, type TestAdapter, testAdapters } from "../support/gpu.ts";
 import { smallConfig, smallLayout } from "../support/small-model.ts";
 
 const halfLayout = layoutParameters(smallConfig, { precision: "f16" });
@@ -34,15 +35,18 @@ function withWeights(runtime: Runtime, layout: ParameterLayout, arena: Float32Ar
 
 const reference = (): Runtime => withWeights(createCpuRuntime(), smallLayout, rounded);
 
-const adapters = testAdapters.filter(halvesOn);
-/** The kernels of software drivers, and those of GPUs, which read 8 weights a load. */
+/** The kernels of software drivers, and those of GPUs, which read 8 weights a load; either out of words where there is no f16. */
 const WINGS: readonly [string, Partial<Traits>][] = [
   ["as it is", {}],
   ["with the kernels of GPUs", { software: false, subgroups: false }],
+  ["with the kernels of GPUs without f16", { software: false, subgroups: false, f16: false }],
 ];
+const wingsOf = (adapter: TestAdapter) => (halvesOn(adapter) ? WINGS : WINGS.slice(0, 2));
 
 describe.each(
-  adapters.flatMap((adapter) => WINGS.map(([name, traits]) => [`${adapter} ${name}`, adapter, traits] as const)),
+  testAdapters.flatMap((adapter) =>
+    wingsOf(adapter).map(([name, traits]) => [`${adapter} ${name}`, adapter, traits] as const),
+  ),
 )("weights in f16 on %s", (_, adapter, traits) => {
   const open = async (): Promise<Runtime> =>
     withWeights(createGpuRuntime(await openTestGpu(adapter), traits), halfLayout, weights);
@@ -117,6 +121,23 @@ describe.each(
     expect(matrices.map(({ dtype = "f32" }) => dtype)).toEqual(["f16", "f32"]);
     runtime.close();
   });
+});
+
+test.each(testAdapters)("%s: rows of an odd length, of which words have two", async (adapter) => {
+  const config = gpt2Config({ vocabSize: 7, contextLength: 8, width: 9, layers: 1, heads: 3, bias: false });
+  const layout = layoutParameters(config, { precision: "f16" });
+  const arena = initialParameters(config, layoutParameters(config), 3).map((x) => (x === 1 ? 1 : 20 * x));
+  const device = createGpuRuntime(await openTestGpu(adapter), { software: false, subgroups: false, f16: false });
+  const cpu = createCpuRuntime();
+  const rows = [[1, 2, 3], [6]].map((prompt) => ({ prompt, least: 0, most: 8 }));
+  const logits = [device, cpu].map(async (runtime) => {
+    writeArena(runtime, layout, ARENA.parameters, arena);
+    const session = await createDecoder(runtime, config, layout).logits(rows);
+    const next = await session.next(Uint32Array.of(5, 4), Uint32Array.of(3, 1));
+    return [...Array.from(session.first), ...Array.from(next)];
+  });
+  expect(relativeL2(...((await Promise.all(logits)) as [number[], number[]]))).toBeLessThan(2e-6);
+  device.close();
 });
 
 test("the reference rounds what it is given for a layout in f16", async () => {

@@ -24,6 +24,7 @@ function tokenOf(precision: FloatDType, places: number, traits: Traits) {
 test.each([
   ["WebGPU's least limits", { ...DEFAULT_TRAITS, f16: true }],
   ["all of the token embedding in a binding", { ...wide, f16: true }],
+  ["no f16 of its own, weights out of words", DEFAULT_TRAITS],
 ])("with weights in f16 a token of GPT-2 124M costs 66 dispatches and half the bytes: %s", (_, traits) => {
   expect(tokenOf("f16", 1024, traits).dispatches).toBe(66);
   expect(tokenOf("f16", 256, traits).bytes).toBeLessThan(0.27e9);

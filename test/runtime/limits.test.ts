@@ -56,6 +56,7 @@ function tapesOf(config: Gpt2Config, batch: number, context: number): Record<str
   const layout = layoutParameters(config);
   const shape = { batch, context };
   const decode = { rows: batch, places: context, settings: 64 };
+  const halves = layoutParameters(config, { precision: "f16" });
   return {
     step: trainingTape(config, layout, shape, optimiser),
     recomputed: trainingTape(config, layout, shape, { ...optimiser, recompute: true }),
@@ -66,6 +67,8 @@ function tapesOf(config: Gpt2Config, batch: number, context: number): Record<str
     prompts: prefillTape(config, layout, decode, { prompts: batch, length: context }, "sample"),
     "a token": decodeTape(config, layout, decode, "sample"),
     "a token's logits": decodeTape(config, layout, decode, "logits"),
+    "prompts, weights in f16": prefillTape(config, halves, decode, { prompts: batch, length: context }, "sample"),
+    "a token, weights in f16": decodeTape(config, halves, decode, "sample"),
   };
 }
 
@@ -78,7 +81,7 @@ const adapters: readonly [string, Traits][] = [
 const LARGE = 32;
 
 function withRoomFor(batch: number, traits: Traits): Traits {
-  return batch < LARGE ? traits : { ...traits, maxBufferBytes: 2 ** 40 };
+  return { ...traits, packedHalves: true, ...(batch < LARGE ? {} : { maxBufferBytes: 2 ** 40 }) };
 }
 
 describe.each(adapters)("every dispatch of GPT-2 124M can be bound and dispatched on %s", (_, traits) => {
@@ -129,6 +132,18 @@ test("a model with one parameter that exceeds the largest buffer is refused in o
   expect(() => layOut(tape, DEFAULT_TRAITS)).toThrow(
     /^"parameters: wte\.weight" needs a buffer of 321\d+ bytes, the adapter allows 268435456; use a smaller model or another adapter$/,
   );
+});
+
+test("the largest GPT-2 generates with weights in f16 within WebGPU's default limits, which it has no place in otherwise", () => {
+  const config = GPT2_PRESETS["gpt2-xl"];
+  const layout = layoutParameters(config, { precision: "f16" });
+  const decode = { rows: 1, places: 1024, settings: 64 };
+  for (const f16 of [true, false]) {
+    const traits = { ...DEFAULT_TRAITS, packedHalves: true, f16 };
+    const { places, dispatches } = layOut(decodeTape(config, layout, decode, "sample"), traits);
+    expect(largest(places.map(({ bytes }) => bytes))).toBeLessThanOrEqual(2 ** 28);
+    expect(largest(dispatches.flatMap(({ regions }) => regions.map(({ size }) => size)))).toBeLessThanOrEqual(2 ** 27);
+  }
 });
 
 /** What a whole step and decoding give: two losses and norms, all weights, and continued texts. */

@@ -10,11 +10,15 @@ const WORKGROUP = 64;
 export const embeddingGpu = gpuKernel(embeddingOp, {
   gpu: ({ ids, table, residual }, { y }, _attrs, traits) =>
     tableSpans(table, traits).map((span) => {
-      const { size, shader } = packOf(table);
+      const words = table.dtype === "f16" && !traits.f16;
+      const { size, shader } = words ? ONE : packOf(table);
       return {
-        shader: ["lib/grid", shader, "embedding"],
+        shader: ["lib/grid", shader, words ? "lib/table_words" : "lib/table_stored", "embedding"],
         entry: "embedding",
-        types: { TABLE: storedType(table.dtype, size), RESIDUAL: storedType((residual ?? table).dtype, size) },
+        types: {
+          ...(words ? {} : { TABLE: storedType(table.dtype, size) }),
+          RESIDUAL: words ? "f32" : storedType((residual ?? table).dtype, size),
+        },
         uniforms: {
           ...{ N: sizeOf(ids.shape), C: table.shape[1]!, ...rowsOf(span, table) },
           HAS_RESIDUAL: residual ? 1 : 0,
@@ -54,8 +58,10 @@ function tableSpans(table: TensorType, traits: Traits): Span[] {
 
 /** Columns that an invocation takes, and the shader that says so. */
 function packOf({ shape: [, columns = 0] }: TensorType) {
-  return columns % 4 === 0 ? ({ size: 4, shader: "lib/pack4" } as const) : ({ size: 1, shader: "lib/pack1" } as const);
+  return columns % 4 === 0 ? ({ size: 4, shader: "lib/pack4" } as const) : ONE;
 }
+
+const ONE = { size: 1, shader: "lib/pack1" } as const;
 
 function rowsOf(span: Span, table: TensorType): { FIRST: number; ROWS: number } {
   const c = table.shape[1]!;

@@ -1,5 +1,6 @@
 import type { FloatDType } from "../../core/dtype.ts";
-import { type Dispatch, ofVariant, type Scratch } from "../dispatch.ts";
+import { sizeOf } from "../../core/shape.ts";
+import { type Dispatch, grid1d, ofVariant, read, renamed, type Scratch, spansOf, write } from "../dispatch.ts";
 import { geluAttrs, type MatmulAttrs, matmulOp, productOf } from "../matmul.ts";
 import { f32, type TensorType } from "../op.ts";
 import type { Product, ProductTypes } from "../product.ts";
@@ -23,25 +24,22 @@ export const matmulGpu = gpuKernel(matmulOp, {
   gpu: ({ a, b, ...rest }, { y }, attrs, traits) => {
     const { activation } = attrs;
     const finish: Finish = { bias: !!rest.bias, residual: !!rest.residual, into: !!rest.into, activation };
-    const types = typesOf({ a, b, residual: rest.residual }, attrs);
-    const product = { ...productOf(a, b, attrs), types };
-    const plan = planOf(product, attrs, traits);
+    const { product, plan, widens } = workOf({ a, b, residual: rest.residual }, attrs, traits);
     const dispatchesOf = (of: Product, finish: Finish): Dispatch[] => {
-      const dispatches = productDispatches(of, finish, plan, traits);
+      const all = productDispatches(of, finish, plan, traits);
+      const dispatches = widens ? [...widenDispatches(b, traits), ...renamed(all, { b: "wide" })] : all;
       return attrs.variant === "auto" ? ofVariant(variantName(plan.variant), dispatches) : dispatches;
     };
     if (!activatedApart(product, attrs, traits)) return dispatchesOf(product, finish);
-    const unfinished = { ...product, types: { ...types, y: "f32" as const } };
-    const inner = dispatchesOf(unfinished, { ...finish, activation: "linear" }).map((dispatch) => ({
-      ...dispatch,
-      bind: dispatch.bind.map((binding) => (binding.tensor === "y" ? { ...binding, tensor: "inner" } : binding)),
-    }));
+    const unfinished = { ...product, types: { ...product.types, y: "f32" as const } };
+    const inner = renamed(dispatchesOf(unfinished, { ...finish, activation: "linear" }), { y: "inner" });
     return [...inner, ...geluDispatches("forward", { inner: f32(y.shape), y }, geluAttrs(attrs), traits)];
   },
   scratch: ({ a, b }, attrs, traits) => {
-    const product = { ...productOf(a, b, attrs), types: typesOf({ a, b }, attrs) };
-    const length = partialsLength(product, planOf(product, attrs, traits), traits);
+    const { product, plan, widens } = workOf({ a, b }, attrs, traits);
+    const length = partialsLength(product, plan, traits);
     const scratch: Record<string, Scratch> = {};
+    if (widens) scratch.wide = { dtype: "f32", length: sizeOf(b.shape) };
     if (length > 0) scratch.partials = { dtype: "f32", length };
     if (activatedApart(product, attrs, traits))
       scratch.inner = { dtype: "f32", length: product.M * (product.rowY ?? product.N) };
@@ -61,6 +59,36 @@ function typesOf(
   const of = (type: TensorType): FloatDType => (type.dtype === "f16" ? "f16" : "f32");
   return { a: of(a), b: of(b), y: result, ...(residual ? { residual: of(residual) } : {}) };
 }
+
+/**
+ * What is computed, and how. Where the adapter has no f16, b is read out of words, 8 of them a load, or if its product is none of those that do
+ * so, widened first.
+ */
+function workOf(
+  operands: { a: TensorType; b: TensorType; residual?: TensorType | undefined },
+  attrs: MatmulAttrs,
+  traits: Traits,
+) {
+  const types = typesOf(operands, attrs);
+  const product = { ...productOf(operands.a, operands.b, attrs), types };
+  const plan = planOf(product, attrs, traits);
+  if (types.b === "f32" || traits.f16 || plan.variant.reads === "halves") return { product, plan, widens: false };
+  const wide = { ...product, types: { ...types, b: "f32" as const } };
+  return { product: wide, plan: planOf(wide, attrs, traits), widens: true };
+}
+
+/** wide = b, out of words. */
+function widenDispatches({ shape }: TensorType, traits: Traits): Dispatch[] {
+  return spansOf(sizeOf(shape), traits, 1, ["f16", "f32"]).map((span) => ({
+    shader: ["lib/grid", "gpu/widen"],
+    entry: "widen",
+    uniforms: { N: span.length },
+    bind: [read("b", span), write("wide", span)],
+    grid: grid1d(Math.ceil(span.length / 2), WIDEN_GROUP, traits),
+  }));
+}
+
+const WIDEN_GROUP = 64;
 
 function planOf(product: Product, attrs: MatmulAttrs, traits: Traits): Plan {
   if (attrs.variant === "auto" && attrs.splits === 0) {

@@ -1,4 +1,4 @@
-import { type Binding, compiles, type Dispatch, ofVariant, read, type Scratch } from "../dispatch.ts";
+import { compiles, type Dispatch, ofVariant, read, renamed, type Scratch } from "../dispatch.ts";
 import { type MatmulAttrs, PLAIN_MATMUL } from "../matmul.ts";
 import { type NormalizedMatmulAttrs, normalizedMatmulOp, normScratch, productOf } from "../normalized-matmul.ts";
 import { f32, type TensorType } from "../op.ts";
@@ -56,6 +56,7 @@ function togetherBy(product: Product, { variant }: NormalizedMatmulAttrs, traits
   if (M > FEW_ROWS || K === 0 || K % 4 !== 0 || piecesOf(product, traits).length !== 1) return undefined;
   const found = defaultVariant(product, { ...traits, software: false });
   const bytes = found.workgroupBytes + NORM_BYTES * found.tile[0];
+  if (product.types?.b === "f16" && !traits.f16 && found.reads !== "halves") return undefined;
   if (!found.rowsAlone || bytes > traits.maxWorkgroupBytes) return undefined;
   const library = found.library.map((name) => (name === "matmul/gpu/plain_a" ? "matmul/gpu/normalized_a" : name));
   return { ...found, library };
@@ -100,10 +101,4 @@ function afterNorm(
 ): readonly Dispatch[] {
   const inputs = { a: f32(a.shape), b, ...(bias ? { bias } : {}) };
   return renamed(matmulGpu.gpu(inputs, { y }, productAttrs(attrs), traits), { a: "normal" });
-}
-
-/** The same of an op whose tensors have other names. */
-function renamed(dispatches: readonly Dispatch[], names: Readonly<Record<string, string>>): readonly Dispatch[] {
-  const rename = (binding: Binding): Binding => ({ ...binding, tensor: names[binding.tensor] ?? binding.tensor });
-  return dispatches.map((dispatch) => ({ ...dispatch, bind: dispatch.bind.map(rename) }));
 }
