@@ -2,6 +2,7 @@ import type { Node } from "../autograd/tape.ts";
 import type { Dispatch } from "../kernels/dispatch.ts";
 import type { Traits } from "../kernels/traits.ts";
 import { shaderSource } from "../kernels/wgsl.ts";
+import { wantsHalves } from "./checks.ts";
 import type { Place, PlacedRegion } from "./places.ts";
 
 /** What WebGPU would refuse of a dispatch, said in the op's name before it is asked. */
@@ -14,6 +15,7 @@ export function checkDispatch(
   const fail = (message: string): never => {
     throw new Error(`${node.op.name}: ${dispatch.entry} ${message}`);
   };
+  if (!traits.f16 && Object.values(dispatch.types ?? {}).some((type) => type.includes("f16"))) wantsHalves();
   const limit = traits.maxGroupsPerDimension;
   if (dispatch.grid.some((groups) => groups > limit)) fail(`dispatches ${dispatch.grid} groups, the limit is ${limit}`);
   const { invocations, bytes } = knownWorkgroup(dispatch);

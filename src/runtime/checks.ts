@@ -25,8 +25,11 @@ export function requireHalves(
 
 /** Tensors in f16 want an adapter that has it. */
 export function checkTypes(tensors: readonly TensorType[], { f16 }: Traits): void {
-  if (!f16 && tensors.some(({ dtype }) => dtype === "f16"))
-    userError("tensors in f16 want an adapter with shader-f16, which this one lacks; compute in f32", "device");
+  if (!f16 && tensors.some(({ dtype }) => dtype === "f16")) wantsHalves();
+}
+
+export function wantsHalves(): never {
+  return userError("tensors in f16 want an adapter with shader-f16, which this one lacks; compute in f32", "device");
 }
 
 /** No buffer may be larger than the adapter's largest. */

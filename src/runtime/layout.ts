@@ -100,8 +100,9 @@ export function layOutTensors(tape: Tape, traits: Traits): TensorLayout {
     return part({ place, offset: 0, size }, scratch.dtype, span);
   }
 
-  const kept = (value: Value): boolean => tape.origin(tape.storage(value).root).kind === "state";
-  checkTypes(traits.packedHalves ? tape.values.filter((value) => !kept(value)) : tape.values, traits);
+  // What is handed in or kept may be read out of words; the dispatches say whether it is.
+  const computed = (value: Value): boolean => tape.origin(value).kind === "node";
+  checkTypes(traits.packedHalves ? tape.values.filter(computed) : tape.values, traits);
   for (const value of tape.values) regionOf(value);
   const places = [...new Set([...roots.values(), ...slotPlaces])];
   for (const place of places) checkBuffer(place, traits);

@@ -2,6 +2,7 @@ import { backward, type Seed } from "../autograd/backward.ts";
 import { sectionRanges } from "../autograd/recompute.ts";
 import { createTape, type Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
+import { userError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { accumulate } from "../kernels/accumulate.ts";
 import { type AdamWOptions, adamw } from "../kernels/adamw.ts";
@@ -58,6 +59,11 @@ function traceLoss(
   training: boolean,
   { labelSmoothing: smoothing, precision = "f32", logits }: PassOptions = {},
 ): LossTape {
+  if (training && layout.trained === 0)
+    userError(
+      "train: the layout is one of weights in f16, of which nothing trains; lay out without precision",
+      "usage",
+    );
   const tape = createTape();
   const parameters = declareParameters(tape, layout, precision);
   const scaler = training ? scalerOf(tape, precision) : undefined;

@@ -12,6 +12,7 @@ import { initialParameters, layoutParameters, type ParameterLayout } from "../..
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
+import { trainingTape } from "../../src/train/step.ts";
 import { halvesOn, openTestGpu, type TestAdapter, testAdapters } from "../support/gpu.ts";
 import { smallConfig, smallLayout } from "../support/small-model.ts";
 
@@ -149,5 +150,8 @@ test("a layout in f16 places all where one in f32 has it, and nothing of it trai
   expect(halfLayout.entries).toEqual(smallLayout.entries);
   expect(halfLayout.size).toBe(smallLayout.size);
   expect(statesOf(halfLayout, ARENA.gradients)).toEqual([]);
+  const shape = { batch: 1, context: 8 };
+  const options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
+  expect(() => trainingTape(smallConfig, halfLayout, shape, options)).toThrow("of which nothing trains");
   expect(() => layoutParameters(smallConfig, { precision: "f16", freeze: ["wte"] })).toThrow("nothing of it trains");
 });

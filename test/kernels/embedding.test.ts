@@ -6,6 +6,11 @@ import { checkOp } from "../support/check.ts";
 checkOp(embeddingBackwardOp);
 checkOp(embeddingOp);
 
+describe("a table in f16 out of words", () => {
+  const halves = embeddingOp.cases.filter(({ inputs }) => inputs.table?.dtype === "f16");
+  checkOp({ ...embeddingOp, cases: [] }, { gpuCases: halves, traits: { f16: false } });
+});
+
 /** Twelve ids all over a table, some of them more than once, and first and last rows of it. */
 function spread(rows: number, columns: number, residual: boolean): OpCase {
   const ids = Array.from({ length: 12 }, (_, n) => (n % 5 === 4 ? rows - 1 : Math.floor(((n % 7) * (rows - 1)) / 6)));

@@ -145,6 +145,12 @@ checkOp(matmulOp, {
   ],
 });
 
+describe("weights in f16 out of words", () => {
+  // The gradient of a transposed a has b as its first operand, which no kernel reads so.
+  const cases = weightCases.filter(({ attrs }) => !(attrs as { transposeA?: boolean }).transposeA);
+  checkOp({ ...matmulOp, cases: [] }, { gpuCases: cases.map(weightsInHalves), traits: { f16: false } });
+});
+
 /** More than a tile each way, and K more than two slabs and no multiple of one; SwiftShader compiles them in a second. */
 describe.runIf(testAdapters.includes("embedded"))("forms of the staged tiles", () => {
   const sizesOf = ({ tile, depth }: MatmulVariant) => [tile[0] + 12, tile[1] + 8, 2 * depth + 8] as const;

@@ -2,6 +2,7 @@
 import { traceOp } from "../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { attentionBackwardOp, attentionOp } from "../../src/kernels/attention.ts";
+import { embeddingOp } from "../../src/kernels/embedding.ts";
 import { matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { OPS } from "../../src/kernels/index.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
@@ -15,7 +16,7 @@ import { layOut } from "../../src/runtime/layout.ts";
 import type { Runtime, Tensors } from "../../src/runtime/runtime.ts";
 
 /** WebGPU's limits, and f16: what all witnesses have. Naga has no subgroups yet. */
-const COMMON: Traits = { ...DEFAULT_TRAITS, f16: true };
+const COMMON: Traits = { ...DEFAULT_TRAITS, f16: true, packedHalves: true };
 
 /** One case, computed by the kernels of software drivers or of GPUs. */
 export interface WitnessCase {
@@ -27,15 +28,27 @@ export interface WitnessCase {
 
 /** Every case of every op by the kernels of software drivers and of GPUs, and all variants that want no subgroups. */
 export function allCases(): WitnessCase[] {
-  return [true, false].flatMap((software) =>
-    OPS.flatMap((op) => [...op.cases, ...variantsOf(op)].map((check) => named(op, check, software))),
+  const all = [true, false].flatMap((software) =>
+    OPS.flatMap((op) => [...op.cases, ...variantsOf(op)].map((check) => named(op, check, { software }))),
   );
+  // Weights of f16 beside what is f32, 8 of them a load, and out of words in other ways.
+  const b = { rows: f16([16, 24]), columns: f16([12, 16]) };
+  const weights: OpCase[] = [1, 9].flatMap((M) => [
+    { inputs: { a: f32([M, 16]), b: b.rows }, attrs: { exact: true } },
+    { inputs: { a: f32([M, 16]), b: b.columns }, attrs: { transposeB: true, exact: true } },
+  ]);
+  const products = weights.flatMap((check) =>
+    [true, false].map((f16) => named(matmulOp as unknown as AnyOp, check, { software: false, f16 })),
+  );
+  const tables = embeddingOp.cases.filter(({ inputs }) => inputs.table?.dtype === "f16");
+  const words = tables.map((check) => named(embeddingOp as unknown as AnyOp, check, { software: false, f16: false }));
+  return [...all, ...products, ...words];
 }
 
-function named(op: AnyOp, check: OpCase, software: boolean): WitnessCase {
+function named(op: AnyOp, check: OpCase, traits: Partial<Traits>): WitnessCase {
   const shapes = Object.entries(check.inputs).map(([name, { dtype, shape }]) => `${name} ${dtype} ${shape}`);
-  const name = [op.name, ...shapes, JSON.stringify(check.attrs ?? {}), software ? "software" : "GPU"].join(", ");
-  return { name, op, check, traits: { software } };
+  const name = [op.name, ...shapes, JSON.stringify(check.attrs ?? {}), traits.software ? "software" : "GPU"].join(", ");
+  return { name: traits.f16 === false ? `${name}, out of words` : name, op, check, traits };
 }
 
 /** A product that is added to what is there has no gradient, which would be made of the same kernels whatever the variant. */
