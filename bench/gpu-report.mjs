@@ -84,7 +84,7 @@ const report = {
     },
     step_f32: brief(f32),
     step_f16: brief(f16),
-    decoding: rowsOf("decoding")
+    decoding: [...rowsOf("decoding"), ...rowsOf("decoding f16")]
       .filter(({ tokens_per_s }) => tokens_per_s)
       .map(({ work, tokens_per_s }) => ({ work, tokens_per_s })),
     pytorch_f32: brief(pytorch),
