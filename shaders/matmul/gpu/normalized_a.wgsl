@@ -11,13 +11,22 @@ override HAS_SHIFT: bool;
 // of a row: its mean, what rounding has left of it, 1 / deviation
 var<workgroup> norms: array<vec3f, ROWS>;
 
+// an eighth of the invocations adds what eight of them have; GROUP is a multiple of 32
+const PART = GROUP / 8u;
+
 // The sum of what all invocations have, through the memory in which their sums will meet; all of the workgroup calls it.
 fn total_of(own: vec2f, local: u32) -> vec2f {
   workgroupBarrier();
   sums[local] = vec4f(own, 0.0, 0.0);
   workgroupBarrier();
+  if (local < PART) {
+    var part = vec4f();
+    for (var i = 0u; i < 8u; i++) { part += sums[local + i * PART]; }
+    sums[local] = part; // which nobody else has read
+  }
+  workgroupBarrier();
   var sum = vec4f();
-  for (var i = 0u; i < GROUP; i += 4u) {
+  for (var i = 0u; i < PART; i += 4u) {
     sum += (sums[i] + sums[i + 1u]) + (sums[i + 2u] + sums[i + 3u]);
   }
   return sum.xy;
