@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { createTape } from "../../src/autograd/tape.ts";
 import type { Gpu, Probe, SubgroupMatrixConfig } from "../../src/gpu/device.ts";
+import { cast } from "../../src/kernels/cast.ts";
+import { f32 } from "../../src/kernels/op.ts";
 import { createGpuRuntime, traitsOf } from "../../src/runtime/gpu.ts";
 import { probe, probeFrom } from "../../src/runtime/probe.ts";
 import { withShaders } from "../support/device.ts";
@@ -117,7 +119,7 @@ test.each(testAdapters.filter(halvesOn))("f16 that stops at its largest is not u
   expect(found.faults).toEqual([{ trait: "f16", line: expect.stringContaining("not stored as infinity") }]);
   expect(traitsWith(gpu, found).f16).toBe(false);
   const tape = createTape();
-  tape.output("y", tape.input("x", { dtype: "f16", shape: [4] }));
+  tape.output("y", cast(tape.input("x", f32([4])), "f16"));
   const runtime = createGpuRuntime({ ...gpu, probe: found });
   await expect(runtime.compile(tape)).rejects.toThrow("f16");
   runtime.close();
