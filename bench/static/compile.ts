@@ -152,16 +152,27 @@ function slabOf(dispatch: Dispatch, loops: readonly Loop[], main: Loop | undefin
   if (!wanted || !main) return undefined;
   const done = main.own.matrix || main.own.multiplyAdds;
   const times = wanted / done;
-  if (times <= 1) return { ...main.mix, loadsAhead: main.loadsAhead };
+  // The last slab may have rows to leave out, and few have numbers that are too large; the others do not go there.
+  if (times <= 1) return { ...less(main.mix, rareOf(main)), loadsAhead: main.loadsAhead };
   const around = main.parent === undefined ? undefined : loops[main.parent];
   if (!around || !Number.isInteger(times)) return undefined;
-  // The last slab may have rows to leave out; the others do not go there.
-  const rare = around.sometimes.multiplyAdds + around.sometimes.matrix === 0 ? around.sometimes : undefined;
-  const names = Object.keys(main.mix) as (keyof Mix)[];
-  const again = (name: keyof Mix): number => (times - 1) * (main.mix[name] - main.sometimes[name]);
-  const counted = (name: keyof Mix): number => around.mix[name] + again(name) - (rare?.[name] ?? 0);
-  const mix = Object.fromEntries(names.map((name) => [name, counted(name)]));
-  return { ...(mix as unknown as Mix), loadsAhead: around.loadsAhead };
+  const once = less(around.mix, rareOf(around));
+  const again = less(main.mix, main.sometimes);
+  return { ...combined(once, again, (a, b) => a + (times - 1) * b), loadsAhead: around.loadsAhead };
+}
+
+/** What is not done each time, where it does not compute. */
+function rareOf({ sometimes }: Loop): Mix | undefined {
+  return sometimes.multiplyAdds + sometimes.matrix === 0 ? sometimes : undefined;
+}
+
+function less(mix: Mix, part: Mix | undefined): Mix {
+  return part ? combined(mix, part, (a, b) => a - b) : mix;
+}
+
+function combined(a: Mix, b: Mix, how: (a: number, b: number) => number): Mix {
+  const names = Object.keys(a) as (keyof Mix)[];
+  return Object.fromEntries(names.map((name) => [name, how(a[name], b[name])])) as unknown as Mix;
 }
 
 /** Multiply-adds of an invocation for a slab of K, or matrix instructions of a subgroup; undefined where there are no slabs. */

@@ -83,7 +83,7 @@ function skippedBlocks(
   const skipped = new Set<number>();
   for (let at = begin; at <= end; at++) {
     for (const instruction of blocks[at]!.instructions) {
-      const [, target] = /^s_cbranch_scc[01]\s+(BB\d+)/.exec(instruction) ?? [];
+      const [, target] = /^s_cbranch_(?:scc[01]|vccn?z)\s+(BB\d+)/.exec(instruction) ?? [];
       const to = target === undefined ? undefined : places.get(target);
       if (to === undefined || to <= at || to > end) continue;
       for (let between = at + 1; between < to; between++) skipped.add(between);
@@ -124,10 +124,16 @@ function blocksOf(assembly: string): Block[] {
     const [, times] = /^\s*\(then repeated (\d+) times\)/.exec(line) ?? [];
     const last = block.instructions.at(-1);
     if (times !== undefined && last !== undefined) block.instructions.push(...Array(Number(times)).fill(last));
-    const text = line.split(";")[0]!.trim();
-    if (times === undefined && text !== "") block.instructions.push(text);
+    const [text, code] = line.split(";").map((part) => part.trim());
+    if (times === undefined && text) block.instructions.push(unknownVector(text, code) ?? text);
   }
   return blocks;
+}
+
+/** Moves of halves are no instructions to its disassembler, which gives their words one by one: the first says that it is for vectors. */
+function unknownVector(text: string, code = ""): string | undefined {
+  if (text !== "(invalid instruction)") return undefined;
+  return /^(7[ef]|d[4-7])/.test(code) ? "v_unknown" : undefined;
 }
 
 const MULTIPLY_ADD = /^v_(pk_)?(fma|fmac|mad|mac|dot2)(_mix)?(mk|ak|lo|hi)?_\w*f(16|32)/;

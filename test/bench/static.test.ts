@@ -113,12 +113,12 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
       expect(products.length).toBeGreaterThan(5);
       for (const kernel of products) {
         expect(kernel.slab!.loadsAhead, nameOf(kernel)).toBe(true);
-        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(0.82);
+        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(0.9);
       }
     },
   );
 
-  test("RDNA 3 feeds its matrix units with one or two loads from workgroup memory an instruction, in all products of f16", async () => {
+  test("RDNA 3 feeds its matrix units with few other instructions, in all products of f16", async () => {
     const [report] = (await reports).filter(({ family }) => family === "navi31");
     const half = report!.workloads.find(({ workload }) => workload === "step f16")!;
     expect(half.onMatrixUnits).toBe(1);
@@ -126,8 +126,10 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     expect(products.length).toBeGreaterThan(4);
     for (const kernel of products) {
       const { matrix, ldsReads, vector } = kernel.slab!;
-      expect(ldsReads / matrix, nameOf(kernel)).toBeLessThanOrEqual(2);
-      expect(vector / matrix, nameOf(kernel)).toBeLessThan(16);
+      expect(ldsReads / matrix, nameOf(kernel)).toBeLessThanOrEqual(1.5);
+      // three besides each matrix instruction where f32 is rounded on the way, three with it where nothing is
+      const halves = kernel.types.A === "vec4<f16>" && kernel.types.B === "vec4<f16>";
+      expect((halves ? vector : vector - matrix) / matrix, nameOf(kernel)).toBeLessThanOrEqual(3);
     }
   });
 

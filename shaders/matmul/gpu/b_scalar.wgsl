@@ -2,16 +2,24 @@
 // a_rows.wgsl says of a.
 @group(0) @binding(1) var<storage, read> b: array<B>;
 
-fn place_b(start: u32, column: u32) -> vec4u {
-  return start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN;
+struct PlaceB {
+  columns: vec4u,
+  k: u32,
 }
 
-fn fetch_b_row(place: vec4u, k: u32) -> vec4<FetchedB> {
-  let at = place + min(k, u.K - 1u) * u.B_K;
+fn place_b(start: u32, column: u32, k: u32) -> PlaceB {
+  return PlaceB(start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN, k);
+}
+
+fn fetch_b_row(columns: vec4u, k: u32) -> vec4<FetchedB> {
+  let at = columns + min(k, u.K - 1u) * u.B_K;
   return vec4<FetchedB>(taken_b(b[at.x]), taken_b(b[at.y]), taken_b(b[at.z]), taken_b(b[at.w]));
 }
 
-fn fetch_b(place: vec4u, k: u32) -> mat4x4<FetchedB> {
-  return mat4x4<FetchedB>(fetch_b_row(place, k), fetch_b_row(place, k + 1u), fetch_b_row(place, k + 2u), fetch_b_row(place, k + 3u));
+fn fetch_b(place: PlaceB, slab: u32) -> mat4x4<FetchedB> {
+  let k = slab + place.k;
+  return mat4x4<FetchedB>(
+    fetch_b_row(place.columns, k), fetch_b_row(place.columns, k + 1u), fetch_b_row(place.columns, k + 2u),
+    fetch_b_row(place.columns, k + 3u));
 }
 

@@ -9,6 +9,16 @@ fn lines_a(bits: HeldA) -> mat4x4<f16> {
   return mat4x4<f16>(bitcast<vec4<f16>>(bits[0]), bitcast<vec4<f16>>(bits[1]), bitcast<vec4<f16>>(bits[2]), bitcast<vec4<f16>>(bits[3]));
 }
 
+const NARROWS_A = false;
+
 fn component_a(block: mat4x4<f16>) -> mat4x4<f16> {
+  return block;
+}
+
+fn is_large_a(block: mat4x4<f16>) -> bool {
+  return false;
+}
+
+fn large_a(block: mat4x4<f16>) -> mat4x4<f16> {
   return block;
 }

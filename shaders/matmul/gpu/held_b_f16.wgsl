@@ -9,6 +9,16 @@ fn lines_b(bits: HeldB) -> mat4x4<f16> {
   return mat4x4<f16>(bitcast<vec4<f16>>(bits[0]), bitcast<vec4<f16>>(bits[1]), bitcast<vec4<f16>>(bits[2]), bitcast<vec4<f16>>(bits[3]));
 }
 
+const NARROWS_B = false;
+
 fn component_b(block: mat4x4<f16>) -> mat4x4<f16> {
+  return block;
+}
+
+fn is_large_b(block: mat4x4<f16>) -> bool {
+  return false;
+}
+
+fn large_b(block: mat4x4<f16>) -> mat4x4<f16> {
   return block;
 }

@@ -32,41 +32,41 @@ const B_Z = select(SIDE_B, 1u, B_ALONG_K + TURNED > 0u);
 
 // Blocks are held as they lie in memory, and come back as fetch_a and fetch_b have them: what goes into a panel as it was loaded is not
 // turned at all.
-fn held_a(place: vec4u, k: u32) -> HeldA {
-  let block = fetch_a(place, k);
+fn held_a(place: PlaceA, slab: u32) -> HeldA {
+  let block = fetch_a(place, slab);
   if (A_ALONG_K == 1u) { return hold_a(block); }
   return hold_a(transpose(block));
 }
 
-fn block_a(next: HeldA) -> mat4x4<Component> {
-  let lines = component_a(lines_a(next));
+fn turned_a(lines: mat4x4<Component>) -> mat4x4<Component> {
   if (A_ALONG_K == 1u) { return lines; }
   return transpose(lines);
 }
 
-// Block n of a slab that starts at k: past the end of the work it counts as zero, which is enough, since b is finite wherever the
-// product is.
-fn counted_a(next: HeldA, n: u32, k: u32, end: u32) -> HeldA {
-  if (k + DEPTH <= end) { return next; }
-  let block = lines_a(next);
-  let none = vec4<FetchedA>();
-  let counts = vec4u(k + n / A_Z % DEEP * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(end);
-  if (A_ALONG_K == 1u) {
-    return hold_a(mat4x4<FetchedA>(
-      select(none, block[0], counts), select(none, block[1], counts), select(none, block[2], counts), select(none, block[3], counts)));
-  }
-  return hold_a(mat4x4<FetchedA>(
-    select(none, block[0], counts.x), select(none, block[1], counts.y), select(none, block[2], counts.z), select(none, block[3], counts.w)));
+// A block as most of them are.
+fn block_a(next: HeldA) -> mat4x4<Component> {
+  return turned_a(component_a(lines_a(next)));
 }
 
-fn held_b(place: vec4u, k: u32) -> HeldB {
-  let block = fetch_b(place, k);
+fn large_block_a(next: HeldA) -> mat4x4<Component> {
+  return turned_a(large_a(lines_a(next)));
+}
+
+fn held_b(place: PlaceB, slab: u32) -> HeldB {
+  let block = fetch_b(place, slab);
   if (B_ALONG_K == 1u) { return hold_b(transpose(block)); }
   return hold_b(block);
 }
 
-fn block_b(next: HeldB) -> mat4x4<Component> {
-  let lines = component_b(lines_b(next));
+fn turned_b(lines: mat4x4<Component>) -> mat4x4<Component> {
   if (B_ALONG_K == 1u) { return transpose(lines); }
   return lines;
+}
+
+fn block_b(next: HeldB) -> mat4x4<Component> {
+  return turned_b(component_b(lines_b(next)));
+}
+
+fn large_block_b(next: HeldB) -> mat4x4<Component> {
+  return turned_b(large_b(lines_b(next)));
 }

@@ -18,12 +18,18 @@ fn matmul(
   if (column >= u.COLUMNS) {
     return; // all of the workgroup
   }
-  var places_a: array<vec4u, SHARE_A>;
-  var places_b: array<vec4u, SHARE_B>;
+  var places_a: array<PlaceA, SHARE_A>;
+  var places_b: array<PlaceB, SHARE_B>;
   var next_a: array<HeldA, SHARE_A>;
   var next_b: array<HeldB, SHARE_B>;
-  for (var i = 0u; i < SHARE_A; i++) { places_a[i] = place_a(work.a, row + (local + i * GROUP) / A_X % SIDE_A * 4u); }
-  for (var i = 0u; i < SHARE_B; i++) { places_b[i] = place_b(work.b, column + (local + i * GROUP) / B_X % SIDE_B * 4u); }
+  for (var i = 0u; i < SHARE_A; i++) {
+    let n = local + i * GROUP;
+    places_a[i] = place_a(work.a, row + n / A_X % SIDE_A * 4u, n / A_Z % DEEP * 4u);
+  }
+  for (var i = 0u; i < SHARE_B; i++) {
+    let n = local + i * GROUP;
+    places_b[i] = place_b(work.b, column + n / B_X % SIDE_B * 4u, n / B_Z % DEEP * 4u);
+  }
   // Once, where subgroups are as small as was expected. More of them than units multiply something that nobody stores.
   for (var first = 0u; first < UNITS; first += subgroups) {
     let unit = first + subgroup;
@@ -46,15 +52,18 @@ fn matmul(
     var y32 = Sum();
     var y33 = Sum();
     var turn = 0u;
-    for (var i = 0u; i < SHARE_A; i++) { next_a[i] = held_a(places_a[i], work.k + (local + i * GROUP) / A_Z % DEEP * 4u); }
-    for (var i = 0u; i < SHARE_B; i++) { next_b[i] = held_b(places_b[i], work.k + (local + i * GROUP) / B_Z % DEEP * 4u); }
-    for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local + i * GROUP, next_b[i]); }
-    for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local + i * GROUP, counted_a(next_a[i], local + i * GROUP, work.k, work.end)); }
+    for (var i = 0u; i < SHARE_A; i++) { next_a[i] = held_a(places_a[i], slab_at(work.k)); }
+    for (var i = 0u; i < SHARE_B; i++) { next_b[i] = held_b(places_b[i], slab_at(work.k)); }
+    for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local + i * GROUP, large_block_b(next_b[i])); }
+    for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local + i * GROUP, large_block_a(next_a[i])); }
+    if (work.k + DEPTH > work.end) {
+      for (var i = 0u; i < SHARE_A; i++) { clear_a(turn, local + i * GROUP, slab_at(work.k), work.k, work.end); }
+    }
     workgroupBarrier();
     for (var start = work.k; start < work.end; start += DEPTH) {
       // The next slab is asked for, this one multiplied; then the next one is put away: of the last, something of a and b once more.
-      for (var i = 0u; i < SHARE_A; i++) { next_a[i] = held_a(places_a[i], start + DEPTH + (local + i * GROUP) / A_Z % DEEP * 4u); }
-      for (var i = 0u; i < SHARE_B; i++) { next_b[i] = held_b(places_b[i], start + DEPTH + (local + i * GROUP) / B_Z % DEEP * 4u); }
+      for (var i = 0u; i < SHARE_A; i++) { next_a[i] = held_a(places_a[i], slab_at(start + DEPTH)); }
+      for (var i = 0u; i < SHARE_B; i++) { next_b[i] = held_b(places_b[i], slab_at(start + DEPTH)); }
       for (var k = 0u; k < STEPS; k += 2u) {
         let a0 = left_at(turn, unit / UNITS_N, 0u, k);
         let a1 = left_at(turn, unit / UNITS_N, 1u, k);
@@ -107,9 +116,24 @@ fn matmul(
       }
       if (STAGES == 1u) { workgroupBarrier(); }
       turn = (turn + 1u) % STAGES;
-      // b first: compilers ask for what is used behind a branch, as the end of K is, when they are behind it
-      for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local + i * GROUP, next_b[i]); }
-      for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local + i * GROUP, counted_a(next_a[i], local + i * GROUP, start + DEPTH, work.end)); }
+      // Compilers ask for what is used behind a branch when they are behind it: all is put away as most blocks are, and what is wrong
+      // of it, where numbers are large or do not count, once more.
+      var large = false;
+      for (var i = 0u; i < SHARE_B; i++) {
+        stage_b(turn, local + i * GROUP, block_b(next_b[i]));
+        large |= is_large_b(lines_b(next_b[i]));
+      }
+      for (var i = 0u; i < SHARE_A; i++) {
+        stage_a(turn, local + i * GROUP, block_a(next_a[i]));
+        large |= is_large_a(lines_a(next_a[i]));
+      }
+      if (subgroupAny(large)) {
+        if (NARROWS_B) { for (var i = 0u; i < SHARE_B; i++) { stage_b(turn, local + i * GROUP, large_block_b(next_b[i])); } }
+        if (NARROWS_A) { for (var i = 0u; i < SHARE_A; i++) { stage_a(turn, local + i * GROUP, large_block_a(next_a[i])); } }
+      }
+      if (start + 2u * DEPTH > work.end) {
+        for (var i = 0u; i < SHARE_A; i++) { clear_a(turn, local + i * GROUP, slab_at(start + DEPTH), start + DEPTH, work.end); }
+      }
       workgroupBarrier();
     }
     put(y00, 0u, unit, vec2u(lane, lanes), work.y, row + x, column + z);

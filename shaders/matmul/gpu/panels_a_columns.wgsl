@@ -5,10 +5,9 @@ const BLOCKS_M = UNIT_M / 4u;
 var<workgroup> staged_a: array<array<Component, MATRIX_K * PITCH_A + EVEN_A>, STAGES * PANELS_A>;
 
 // Puts away block n of a's tile: block[j] = a(row + j, k to k + 3).
-fn stage_a(turn: u32, n: u32, next: HeldA) {
+fn stage_a(turn: u32, n: u32, block: mat4x4<Component>) {
   let x = n / A_X % SIDE_A;
   let z = n / A_Z % DEEP;
-  let block = block_a(next);
   let columns = transpose(block);
   let at = z % BLOCKS_K * 4u * PITCH_A + x % BLOCKS_M * 4u;
   for (var r = 0u; r < 4u; r++) {
@@ -18,6 +17,23 @@ fn stage_a(turn: u32, n: u32, next: HeldA) {
   }
 }
 
+// Of block n of a slab read from k on, what does not count from `start` up to `end` is zero, which is enough: b is finite wherever the
+// product is.
+fn clear_a(turn: u32, n: u32, k: u32, start: u32, end: u32) {
+  let x = n / A_X % SIDE_A;
+  let z = n / A_Z % DEEP;
+  let at = z % BLOCKS_K * 4u * PITCH_A + x % BLOCKS_M * 4u;
+  let counts = counts_from(start, end, vec4u(k + z * 4u) + vec4u(0u, 1u, 2u, 3u));
+  for (var r = 0u; r < 4u; r++) {
+    for (var c = 0u; c < 4u; c++) {
+      if (counts[r]) { continue; }
+      staged_a[turn % STAGES * PANELS_A + z / BLOCKS_K * UNITS_M + x / BLOCKS_M][at + r * PITCH_A + c] = Component();
+    }
+  }
+}
+
+// `min` says in which panels a unit may be, so that where its matrices lie is one place and constants behind it.
 fn left_at(turn: u32, unit: u32, sum: u32, step: u32) -> Left {
-  return subgroupMatrixLoad<Left, col_major>(&staged_a[turn * PANELS_A + step * UNITS_M + unit], sum * MATRIX_M, PITCH_A);
+  let panel = turn % STAGES * PANELS_A + min(step, STEPS - 1u) * UNITS_M + min(unit, UNITS_M - 1u);
+  return subgroupMatrixLoad<Left, col_major>(&staged_a[panel], sum * MATRIX_M, PITCH_A);
 }

@@ -15,12 +15,14 @@ const A_Z = select(SIDE_A, 1u, A_ALONG_K == 1u);
 const B_X = select(1u, DEEP, B_ALONG_K == 1u);
 const B_Z = select(SIDE_B, 1u, B_ALONG_K == 1u);
 // 8 vectors are all banks of workgroup memory: neighbours in what lies along k put theirs in 8 different ones.
-const TURN = 8u / DEEP;
+const TURN_A = A_ALONG_K * 8u / DEEP;
+const TURN_B = B_ALONG_K * 8u / DEEP;
 
-// Vector HIGH h + i along the side, number k of the n-th blocks along k: at [n][k][h], and there, behind those of the other buffer, at
-// i ^ (n TURN). What is constant where it is read is an index of its own, so that it needs no check and is part of an instruction.
-var<workgroup> staged_a: array<array<array<array<vec4f, HIGH * BUFFERS>, BLOCKS>, 4>, DEEP>;
-var<workgroup> staged_b: array<array<array<array<vec4f, WIDE * BUFFERS>, 2>, 4>, DEEP>;
+// [k % 4][vector]: of the n-th blocks along k vector HIGH h + i along the side is at (BLOCKS n + h) HIGH + (i ^ (n TURN)), and behind
+// those of the other buffer. Each index is a number that is constant where it is read, which becomes a part of the instruction, and one
+// that `%` gives a range to within the function: compilers check no such index.
+var<workgroup> staged_a: array<array<vec4f, COUNT_A * BUFFERS>, 4>;
+var<workgroup> staged_b: array<array<vec4f, COUNT_B * BUFFERS>, 4>;
 
 // yij: rows 4 (at + i HIGH), columns 4 (at + j WIDE) of the tile, of this invocation.
 var<private> y00: mat4x4f;
@@ -32,52 +34,49 @@ var<private> y21: mat4x4f;
 var<private> y30: mat4x4f;
 var<private> y31: mat4x4f;
 
-// Zero from `end` on, of block[i], which is number k + i along k.
-fn counted(block: mat4x4f, k: u32, end: u32) -> mat4x4f {
+// Zero where k + i, of block[i], does not count.
+fn counted(block: mat4x4f, k: u32, start: u32, end: u32) -> mat4x4f {
   let none = vec4f();
+  let counts = counts_from(start, end, vec4u(k) + vec4u(0u, 1u, 2u, 3u));
   return mat4x4f(
-    select(none, block[0], k < end),
-    select(none, block[1], k + 1u < end),
-    select(none, block[2], k + 2u < end),
-    select(none, block[3], k + 3u < end));
+    select(none, block[0], counts.x), select(none, block[1], counts.y), select(none, block[2], counts.z),
+    select(none, block[3], counts.w));
 }
 
-fn multiply_one(deep: u32, k: u32, i: u32, j: u32) {
-  let b0 = staged_b[deep][k][0][j];
-  let b1 = staged_b[deep][k][1][j];
-  let a0 = staged_a[deep][k][0][i];
+fn a_at(buffer: u32, deep: u32, k: u32, half: u32, i: u32) -> vec4f {
+  return staged_a[k][buffer % BUFFERS * COUNT_A + (deep % DEEP * BLOCKS + half % BLOCKS) * HIGH + (i ^ (deep * TURN_A)) % HIGH];
+}
+
+fn b_at(buffer: u32, deep: u32, k: u32, half: u32, j: u32) -> vec4f {
+  return staged_b[k][buffer % BUFFERS * COUNT_B + (deep % DEEP * 2u + half % 2u) * WIDE + (j ^ (deep * TURN_B)) % WIDE];
+}
+
+// at: this invocation's first block of rows, and of columns.
+fn multiply_one(buffer: u32, deep: u32, k: u32, at: vec2u) {
+  let b0 = b_at(buffer, deep, k, 0u, at.y);
+  let b1 = b_at(buffer, deep, k, 1u, at.y);
+  let a0 = a_at(buffer, deep, k, 0u, at.x);
   y00 = add_outer(y00, a0, b0);
   y01 = add_outer(y01, a0, b1);
-  let a1 = staged_a[deep][k][1][i];
+  let a1 = a_at(buffer, deep, k, 1u, at.x);
   y10 = add_outer(y10, a1, b0);
   y11 = add_outer(y11, a1, b1);
   if (BLOCKS == 4u) {
-    let a2 = staged_a[deep][k][BLOCKS - 2u][i];
+    let a2 = a_at(buffer, deep, k, 2u, at.x);
     y20 = add_outer(y20, a2, b0);
     y21 = add_outer(y21, a2, b1);
-    let a3 = staged_a[deep][k][BLOCKS - 1u][i];
+    let a3 = a_at(buffer, deep, k, 3u, at.x);
     y30 = add_outer(y30, a3, b0);
     y31 = add_outer(y31, a3, b1);
   }
 }
 
-// Where vector i of a half is, of the n-th blocks along k. The last operation says what range it is in.
-fn place_in_a(i: u32, n: u32, buffer: u32) -> u32 {
-  return ((i ^ (n * TURN)) + buffer * HIGH) & (HIGH * BUFFERS - 1u);
-}
-
-fn place_in_b(i: u32, n: u32, buffer: u32) -> u32 {
-  return ((i ^ (n * TURN)) + buffer * WIDE) & (WIDE * BUFFERS - 1u);
-}
-
-// 4 of K. at: this invocation's first block of rows, and of columns.
+// 4 of K.
 fn multiply(buffer: u32, deep: u32, at: vec2u) {
-  let i = place_in_a(at.x, deep, buffer);
-  let j = place_in_b(at.y, deep, buffer);
-  multiply_one(deep, 0u, i, j);
-  multiply_one(deep, 1u, i, j);
-  multiply_one(deep, 2u, i, j);
-  multiply_one(deep, 3u, i, j);
+  multiply_one(buffer, deep, 0u, at);
+  multiply_one(buffer, deep, 1u, at);
+  multiply_one(buffer, deep, 2u, at);
+  multiply_one(buffer, deep, 3u, at);
 }
 
 @compute @workgroup_size(GROUP)
@@ -103,38 +102,37 @@ fn matmul(
   let side_b = local / B_X % SIDE_B;
   let deep_a = local / A_Z % DEEP;
   let deep_b = local / B_Z % DEEP;
-  let place_a0 = place_a(work.a, row + side_a * 4u);
-  let place_b0 = place_b(work.b, column + side_b * 4u);
-  let half_a = side_a / HIGH;
-  let half_b = side_b / WIDE;
-  var next_a = transpose(fetch_a(place_a0, work.k + deep_a * 4u));
-  var next_b = fetch_b(place_b0, work.k + deep_b * 4u);
+  let place_a0 = place_a(work.a, row + side_a * 4u, deep_a * 4u);
+  let place_b0 = place_b(work.b, column + side_b * 4u, deep_b * 4u);
+  let put_a = (deep_a * BLOCKS + side_a / HIGH) * HIGH + (side_a ^ (deep_a * TURN_A)) % HIGH;
+  let put_b = (deep_b * 2u + side_b / WIDE) * WIDE + (side_b ^ (deep_b * TURN_B)) % WIDE;
+  var next_a = transpose(fetch_a(place_a0, slab_at(work.k)));
+  var next_b = fetch_b(place_b0, slab_at(work.k));
   var buffer = 0u;
   for (var start = work.k; start < work.end; start += DEPTH) {
     if (start + DEPTH > work.end) {
-      next_a = counted(next_a, start + deep_a * 4u, work.end);
-      next_b = counted(next_b, start + deep_b * 4u, work.end);
+      next_a = counted(next_a, slab_at(start) + deep_a * 4u, start, work.end);
     }
     if (BUFFERS == 1u) {
       workgroupBarrier();
     }
     if (COUNT_A == GROUP || local < COUNT_A) {
-      let i = place_in_a(side_a % HIGH, deep_a, buffer);
-      staged_a[deep_a][0][half_a][i] = next_a[0];
-      staged_a[deep_a][1][half_a][i] = next_a[1];
-      staged_a[deep_a][2][half_a][i] = next_a[2];
-      staged_a[deep_a][3][half_a][i] = next_a[3];
+      let i = buffer % BUFFERS * COUNT_A + put_a;
+      staged_a[0][i] = next_a[0];
+      staged_a[1][i] = next_a[1];
+      staged_a[2][i] = next_a[2];
+      staged_a[3][i] = next_a[3];
     }
     if (COUNT_B == GROUP || local >= GROUP - COUNT_B) {
-      let j = place_in_b(side_b % WIDE, deep_b, buffer);
-      staged_b[deep_b][0][half_b][j] = next_b[0];
-      staged_b[deep_b][1][half_b][j] = next_b[1];
-      staged_b[deep_b][2][half_b][j] = next_b[2];
-      staged_b[deep_b][3][half_b][j] = next_b[3];
+      let j = buffer % BUFFERS * COUNT_B + put_b;
+      staged_b[0][j] = next_b[0];
+      staged_b[1][j] = next_b[1];
+      staged_b[2][j] = next_b[2];
+      staged_b[3][j] = next_b[3];
     }
     workgroupBarrier();
-    next_a = transpose(fetch_a(place_a0, start + DEPTH + deep_a * 4u));
-    next_b = fetch_b(place_b0, start + DEPTH + deep_b * 4u);
+    next_a = transpose(fetch_a(place_a0, slab_at(start + DEPTH)));
+    next_b = fetch_b(place_b0, slab_at(start + DEPTH));
     multiply(buffer, 0u, at);
     multiply(buffer, 1u, at);
     if (DEEP > 2u) {

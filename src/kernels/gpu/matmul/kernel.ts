@@ -116,7 +116,7 @@ export function kernelOf(
   };
 }
 
-const TAKEN = ["matmul/gpu/take_a", "matmul/gpu/take_b"] as const;
+const TAKEN = ["matmul/gpu/take_a", "matmul/gpu/take_b", "matmul/gpu/ahead"] as const;
 
 /**
  * What blocks are while they are on their way: what is computed with, but that f32 is rounded for units that take f16 only when it has
