@@ -7,6 +7,8 @@ import {
   fitVariant,
   type MatmulVariant,
   matmulVariants,
+  mayWin,
+  variantNamed,
 } from "../../src/kernels/gpu/matmul/variants.ts";
 import { matmulGpu } from "../../src/kernels/gpu/matmul.ts";
 import { matmul, matmulOp } from "../../src/kernels/matmul.ts";
@@ -72,6 +74,8 @@ const wideCases = [
     wide(17, 36, 41, "NN", { variant, columns: 41, splits: 2 }),
     wide(41, 36, 17, "TN", { variant, columns: 41 }),
   ]),
+  // Of a K that is no multiple of 4, a slab that is read earlier than it counts, and rows of b that there are not.
+  ...["staged64", "lines64"].map((variant) => wide(17, 36, 41, "NN", { variant, columns: 41, splits: 2 })),
 ];
 
 /** The same with every operand and the result in f16. */
@@ -311,6 +315,15 @@ describe("the choice where nothing was tuned", () => {
     );
     expect(pipelines.length).toBe(5);
     expect(new Set(pipelines).size).toBe(2);
+  });
+
+  test("a GPU with few registers takes tiles of which an invocation holds half as much, and matrix units before them", () => {
+    const few = { ...DEFAULT_TRAITS, fewRegisters: true, maxInvocations: 1024, maxWorkgroupBytes: 65536 };
+    expect(choice(few, 4096, 3072, 768).name).toBe("lines128");
+    expect(choice({ ...few, maxInvocations: 256 }, 4096, 3072, 768).name).toBe("lines64");
+    expect(choice({ ...few, fewRegisters: false }, 4096, 3072, 768).name).toMatch(/^staged128/);
+    expect(mayWin(variantNamed("lines64"), few)).toBe(true);
+    expect(mayWin(variantNamed("lines64"), { ...few, fewRegisters: false })).toBe(false);
   });
 
   test("a software driver takes few rows at a time where there are few", () => {

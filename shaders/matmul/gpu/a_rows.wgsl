@@ -15,3 +15,8 @@ fn fetch_a(place: PlaceA, slab: u32) -> mat4x4<FetchedA> {
   return mat4x4<FetchedA>(taken_a(a[at.x]), taken_a(a[at.y]), taken_a(a[at.z]), taken_a(a[at.w]));
 }
 
+// Of the block's four lines, as they lie in memory, the first.
+fn line_a(place: PlaceA, slab: u32) -> vec4<FetchedA> {
+  return taken_a(a[place.x + slab / 4u]);
+}
+

@@ -21,3 +21,10 @@ fn fetch_a(place: PlaceA, slab: u32) -> mat4x4<FetchedA> {
     fetch_a_row(place.rows.x, at), fetch_a_row(place.rows.y, at), fetch_a_row(place.rows.z, at), fetch_a_row(place.rows.w, at));
 }
 
+// Of the block's four lines, as they lie in memory, the first.
+fn line_a(place: PlaceA, slab: u32) -> vec4<FetchedA> {
+  let block = fetch_a(place, slab);
+  if (A_ALONG_K == 1u) { return block[0]; }
+  return transpose(block)[0];
+}
+

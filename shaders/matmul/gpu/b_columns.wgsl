@@ -13,3 +13,8 @@ fn fetch_b(place: PlaceB, slab: u32) -> mat4x4<FetchedB> {
   return transpose(mat4x4<FetchedB>(taken_b(b[at.x]), taken_b(b[at.y]), taken_b(b[at.z]), taken_b(b[at.w])));
 }
 
+// Of the block's four lines, as they lie in memory, the first.
+fn line_b(place: PlaceB, slab: u32) -> vec4<FetchedB> {
+  return taken_b(b[place.x + slab / 4u]);
+}
+

@@ -23,3 +23,10 @@ fn fetch_b(place: PlaceB, slab: u32) -> mat4x4<FetchedB> {
     fetch_b_row(place.columns, k + 3u));
 }
 
+// Of the block's four lines, as they lie in memory, the first.
+fn line_b(place: PlaceB, slab: u32) -> vec4<FetchedB> {
+  let block = fetch_b(place, slab);
+  if (B_ALONG_K == 1u) { return transpose(block)[0]; }
+  return block[0];
+}
+

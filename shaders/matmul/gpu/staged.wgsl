@@ -44,11 +44,13 @@ fn counted(block: mat4x4f, k: u32, start: u32, end: u32) -> mat4x4f {
 }
 
 fn a_at(buffer: u32, deep: u32, k: u32, half: u32, i: u32) -> vec4f {
-  return staged_a[k][buffer % BUFFERS * COUNT_A + (deep % DEEP * BLOCKS + half % BLOCKS) * HIGH + (i ^ (deep * TURN_A)) % HIGH];
+  return staged_a[k][min(buffer, BUFFERS - 1u) * COUNT_A + (min(deep, DEEP - 1u) * BLOCKS + min(half, BLOCKS - 1u)) * HIGH
+    + min(i ^ (deep * TURN_A), HIGH - 1u)];
 }
 
 fn b_at(buffer: u32, deep: u32, k: u32, half: u32, j: u32) -> vec4f {
-  return staged_b[k][buffer % BUFFERS * COUNT_B + (deep % DEEP * 2u + half % 2u) * WIDE + (j ^ (deep * TURN_B)) % WIDE];
+  return staged_b[k][min(buffer, BUFFERS - 1u) * COUNT_B + (min(deep, DEEP - 1u) * 2u + min(half, 1u)) * WIDE
+    + min(j ^ (deep * TURN_B), WIDE - 1u)];
 }
 
 // at: this invocation's first block of rows, and of columns.

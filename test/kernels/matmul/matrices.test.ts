@@ -15,8 +15,10 @@ import { f16, f32, type OpCase } from "../../../src/kernels/op.ts";
 import type { Product } from "../../../src/kernels/product.ts";
 import { DEFAULT_TRAITS, type SubgroupMatrix, type Traits } from "../../../src/kernels/traits.ts";
 import { shaderSource } from "../../../src/kernels/wgsl.ts";
+import { runOp } from "../../../src/runtime/compare.ts";
 import { createGpuRuntime, traitsOf } from "../../../src/runtime/gpu.ts";
 import { checkOp } from "../../support/check.ts";
+import { halvesOn, openTestGpu, testAdapters } from "../../support/gpu.ts";
 import { someOf } from "../../support/long.ts";
 import { withMatrices } from "../../support/matrices.ts";
 import { openNullGpu } from "../../support/null-gpu.ts";
@@ -109,6 +111,19 @@ for (const [name, wanted, matrices] of halfCases) {
     });
   });
 }
+
+describe.each(testAdapters.filter(halvesOn))("%s", (adapter) => {
+  test("what is too large for f16 is infinite, and what is rounded to its largest number is not", async () => {
+    const gpu = await openTestGpu(adapter);
+    const { device, traits } = emulated(NVIDIA);
+    const runtime = createGpuRuntime(device(gpu), traits(gpu));
+    const a = { ...f32([4, 40]), values: [70000, -70000, 65519, 1].flatMap((x) => [...Array<number>(39).fill(0), x]) };
+    const b = { ...f16([40, 4]), values: Array<number>(160).fill(1) };
+    const { y } = await runOp(runtime, matmulOp, { inputs: { a, b }, attrs: { variant: "matrix2x2" } });
+    expect([0, 4, 8, 12].map((i) => y![i])).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 65504, 1]);
+    runtime.close();
+  });
+});
 
 const halfOf = (name: string, attrs: object, [m, k, n]: readonly [number, number, number]): OpCase => {
   const { transposeA = false, transposeB = false } = attrs as Partial<Product>;

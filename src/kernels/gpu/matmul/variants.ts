@@ -42,6 +42,8 @@ export interface MatmulVariant {
   readonly types?: { readonly Component: FloatDType };
   /** One row of y has a form of its own, that holds no others. */
   readonly rowsAlone?: true;
+  /** For invocations that have few registers: elsewhere others are faster. */
+  readonly fewRegisters?: true;
   /** It multiplies matrices of a size and type that the adapter decides: `fitVariant` fills in all that depends on those. */
   readonly matrices?: MatrixUnits;
   /** How fast it is where all of a GPU is busy, of the fastest that uses no matrix units; 1 where it is absent. */
@@ -103,6 +105,30 @@ function stagedForm(name: string, pace: number, form: StagedForm): MatmulVariant
     shader: "matmul/gpu/staged",
     types: { Component: "f32" },
     workgroupBytes: (tile[0] + tile[1]) * DEPTH * BUFFERS * WORD_BYTES,
+  };
+}
+
+/** What tells the forms of shaders/matmul/gpu/staged_lines.wgsl apart; see there. */
+interface LinesForm {
+  readonly HIGH: number;
+  readonly WIDE: number;
+  readonly DEPTH: 8 | 16;
+}
+
+/** Between what lies 4 of K apart in workgroup memory are 8 vectors in all. */
+const LINES_GAP = 32;
+
+function linesForm(name: string, pace: number, form: LinesForm): MatmulVariant {
+  const { HIGH, WIDE, DEPTH } = form;
+  const tile = [4 * HIGH, 8 * WIDE] as const;
+  return {
+    ...STAGED,
+    ...{ name, pace, tile, depth: DEPTH, invocations: HIGH * WIDE, sizes: { ...form } },
+    reads: "fetches",
+    shader: "matmul/gpu/staged_lines",
+    types: { Component: "f32" },
+    workgroupBytes: ((tile[0] + tile[1]) * DEPTH + 2 * 4 * LINES_GAP) * WORD_BYTES,
+    fewRegisters: true,
   };
 }
 
@@ -257,6 +283,8 @@ export const matmulVariants: readonly MatmulVariant[] = [
   stagedForm("staged128-double", 1, { HIGH: 16, WIDE: 16, BLOCKS: 2, DEPTH: 16, BUFFERS: 2 }),
   stagedForm("staged128-deep", 1, { HIGH: 16, WIDE: 16, BLOCKS: 2, DEPTH: 32, BUFFERS: 1 }),
   stagedForm("staged128-tall", 1, { HIGH: 8, WIDE: 16, BLOCKS: 4, DEPTH: 16, BUFFERS: 2 }),
+  linesForm("lines128", 1, { HIGH: 32, WIDE: 16, DEPTH: 16 }),
+  linesForm("lines64", 0.95, { HIGH: 16, WIDE: 8, DEPTH: 8 }),
   { ...VECTORS, name: "vectors", tile: [8, 32], sizes: { COLUMN_LANES: 8, K_LANES: 16 } },
   // Four times as many workgroups, and rows of b in pieces of 32 bytes, as memory gives them.
   { ...VECTORS, name: "vectors-narrow", tile: [8, 8], sizes: { COLUMN_LANES: 2, K_LANES: 64 } },
@@ -404,7 +432,8 @@ const BUSY_ON_UNITS = 65536;
 const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
 
 /** Whether a variant may be the fastest on this adapter. */
-export function mayWin({ wing }: MatmulVariant, { software }: Traits): boolean {
+export function mayWin({ wing, ...variant }: MatmulVariant, { software, fewRegisters }: Traits): boolean {
+  if (variant.fewRegisters && !fewRegisters) return false;
   return wing === "both" || wing === (software ? "software" : "gpu");
 }
 
@@ -452,13 +481,14 @@ export function batchVariant(traits: Traits): MatmulVariant | undefined {
 }
 
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. Large tiles first. */
-function hardwareNames({ M, N }: Product, { subgroupMaxSize }: Traits): string[] {
+function hardwareNames({ M, N }: Product, { subgroupMaxSize, fewRegisters }: Traits): string[] {
   if (M <= FEW_ROWS)
     return N > FEW_COLUMNS
       ? ["halves", "vectors", "registers-wide"]
       : ["halves-narrow", "halves", "vectors-narrow", "registers-wide"];
   // AMD's subgroups, which may have 64 lanes, load matrices that do not lie along k element by element; others turn them in hardware.
   const units = ["matrix4x2", "matrix2x2"].map((name) => (subgroupMaxSize > USUAL_LANES ? `${name}-turned` : name));
+  if (fewRegisters) return [...units, "lines128", "lines64", "staged32"];
   return [...units, "staged128", "staged128x64", "staged64", "staged32"];
 }
 
