@@ -48,9 +48,9 @@ test("machine code is read as loops and the instructions in them", () => {
 });
 
 const missing = missingForAmd();
-/** RDNA 3, which has matrix units, and GCN, whose registers are the fewest. */
-const FAMILIES = ["navi31", "vega20"];
-const WORKLOADS = ["step f32", "step f32 dropout", "step f16", "token", "token f16"];
+/** RDNA 3, which has matrix units, RDNA 2, and GCN, whose registers are the fewest. */
+const FAMILIES = ["navi31", "navi21", "vega20"];
+const WORKLOADS = ["step f32", "step f32 dropout", "step f16", "step f16 dropout", "token", "token f16"];
 
 interface FamilyReport {
   readonly family: string;
@@ -82,13 +82,17 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     expect(bad.map(nameOf)).toEqual([]);
   });
 
-  test("RDNA 3 has room for four subgroups of every kernel", async () => {
-    const few = (await kernelsOf("navi31")).filter(({ waves }) => waves < 4);
+  test.each(FAMILIES)("%s has room for four subgroups of every kernel", async (family) => {
+    const few = (await kernelsOf(family)).filter(({ waves }) => waves < 4);
     expect(few.map(nameOf)).toEqual([]);
   });
 
-  // Numbers are drawn for so many turns of the loop at once, of four keys or a row: by fours that share rows, or by a workgroup of 64.
-  const turnsOf = ({ sizes: { QUERIES, KEYS } }: Kernel): number => (QUERIES ? 8 / QUERIES : 32 / KEYS!);
+  // Numbers are drawn for so many turns of the loop at once, of two or four keys, or of a row: by fours that share rows, or by a
+  // workgroup of 64, which has half the keys where eight share one.
+  const turnsOf = ({ shaders, sizes: { QUERIES, KEYS_HELD, KEYS } }: Kernel): number => {
+    if (QUERIES) return 32 / QUERIES / KEYS_HELD!;
+    return (shaders.includes("attention/gpu/lane_octet") ? 64 : 32) / KEYS!;
+  };
 
   test.each(["forward", "backward_queries", "backward_keys"])(
     "dropout takes at most 0.3 of attention's instructions more, %s",
@@ -108,12 +112,14 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     "%s asks for the next slab of a product before it multiplies, and does little else",
     async (family) => {
       const products = (await kernelsOf(family)).filter(({ slab, shaders, types }) => {
-        return slab && shaders.at(-1) === "matmul/gpu/staged" && types.A === "vec4<f32>" && types.B === "vec4<f32>";
+        return slab && /gpu\/staged/.test(shaders.at(-1)!) && types.A === "vec4<f32>" && types.B === "vec4<f32>";
       });
       expect(products.length).toBeGreaterThan(5);
       for (const kernel of products) {
         expect(kernel.slab!.loadsAhead, nameOf(kernel)).toBe(true);
-        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(0.9);
+        // With 64 registers some more is moved between them, and a slab is half as long.
+        const least = family === "vega20" ? 0.84 : 0.9;
+        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(least);
       }
     },
   );

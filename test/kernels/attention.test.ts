@@ -126,6 +126,22 @@ describe("without a score in memory, in quads of a subgroup", () => {
   });
 });
 
+// Eight invocations share a row in the gradient, and forward of large heads; queries take two keys at a time. Needs subgroups of 8:
+// others have quads.
+describe("without a score in memory, where registers are few", () => {
+  const cases = [
+    attentionCase(21, 1, 32, [21, 3]),
+    attentionCase(67, 1, 64, [67, 66], { dropout: 0.2 }),
+    attentionCase(35, 1, 96, [35]),
+    packedCase([5, 1, 13, 2], 2, 32, 2),
+    packedCase([30, 1, 40], 1, 32, 1, { dropout: 0.2 }),
+  ];
+  const { inputs, attrs } = cases[0]!;
+  const halves: OpCase = { inputs: { ...inputs, qkv: { ...inputs.qkv!, dtype: "f16" } }, attrs: attrs! };
+  const few = { fewRegisters: true, maxGroupsPerDimension: 6 };
+  checkOp({ ...attentionOp, cases: [] }, { gpuCases: withVariant([...cases, halves], "quads"), traits: few });
+});
+
 // Tiles have 64 queries, or keys, and 32 of the others: rows in one, at the edge of one, in several.
 describe("without a score in memory, by tiles", () => {
   const cases = [

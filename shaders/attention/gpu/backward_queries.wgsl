@@ -1,7 +1,7 @@
 // dq_i = sum over keys j <= i of ds_ij k_j / sqrt(D), ds_ij = p_ij (dp_ij - delta_i), dp_ij = dy_i . v_j,
 // delta_i = dy_i . y_i (= sum over j of p_ij dp_ij), p_ij recomputed from log_sum_exp; dp_ij takes p_ij's dropout
 // qkv, dqkv: [B T, 3 C], of which this writes the q columns; y, dy: [B T, C]; log_sum_exp, delta: [B, H, T].
-// LANES invocations take QUERIES neighbouring rows i of a head and go through the keys 4 at a time.
+// LANES invocations take QUERIES neighbouring rows i of a head and go through the keys KEYS_HELD (2 or 4) at a time.
 
 @group(0) @binding(0) var<storage, read> qkv: array<X>;
 // binding 1 is in whole.wgsl or packed.wgsl
@@ -14,7 +14,7 @@
 @group(0) @binding(7) var<storage, read_write> delta: array<f32>;
 
 // for which dropout is drawn at one time
-const KEYS_DRAWN = 8u * LANES / QUERIES;
+const KEYS_DRAWN = 8u * DRAWERS / QUERIES;
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_queries(
@@ -49,46 +49,41 @@ fn backward_queries(
   let end = select(0u, min(place.end, length), place.first < length);
   let begin = first_key(place.b, place.first) / 8u * 8u;
   var drawn = 0u;
-  for (var start = begin; start < end; start += 4u) {
+  for (var start = begin; start < end; start += KEYS_HELD) {
     let ahead = (start - begin) % KEYS_DRAWN;
     if (DROPS && ahead == 0u) { drawn = draw_queries(row_at(place, first), QUERIES, start / 8u, lane); }
     let bits = drawn >> (ahead / 8u * 8u * QUERIES + ahead % 8u);
-    let j = min(vec4u(start) + FOUR, vec4u(u.T - 1u));
-    let k_from = vec4u(k_at(place, j.x), k_at(place, j.y), k_at(place, j.z), k_at(place, j.w)) + lane;
-    let v_from = k_from + u.H * HEAD_PACKS;
+    var k_from: array<u32, KEYS_HELD>;
+    for (var j = 0u; j < KEYS_HELD; j++) { k_from[j] = k_at(place, min(start + j, u.T - 1u)) + lane; }
 
-    var s = array<vec4f, QUERIES>();
-    var dp = array<vec4f, QUERIES>();
+    var s = array<f32, QUERIES * KEYS_HELD>();
+    var dp = array<f32, QUERIES * KEYS_HELD>();
     for (var d = 0u; d < PACKS; d++) {
-      let k0 = Pack(qkv[k_from.x + d * LANES]);
-      let k1 = Pack(qkv[k_from.y + d * LANES]);
-      let k2 = Pack(qkv[k_from.z + d * LANES]);
-      let k3 = Pack(qkv[k_from.w + d * LANES]);
-      let v0 = Pack(qkv[v_from.x + d * LANES]);
-      let v1 = Pack(qkv[v_from.y + d * LANES]);
-      let v2 = Pack(qkv[v_from.z + d * LANES]);
-      let v3 = Pack(qkv[v_from.w + d * LANES]);
-      for (var r = 0u; r < QUERIES; r++) {
-        let own = q[r * PACKS + d];
-        let out = d_out[r * PACKS + d];
-        s[r] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));
-        dp[r] += vec4f(pack_dot(out, v0), pack_dot(out, v1), pack_dot(out, v2), pack_dot(out, v3));
+      for (var j = 0u; j < KEYS_HELD; j++) {
+        let k = Pack(qkv[k_from[j] + d * LANES]);
+        let v = Pack(qkv[k_from[j] + u.H * HEAD_PACKS + d * LANES]);
+        for (var r = 0u; r < QUERIES; r++) {
+          s[r * KEYS_HELD + j] += pack_dot(q[r * PACKS + d], k);
+          dp[r * KEYS_HELD + j] += pack_dot(d_out[r * PACKS + d], v);
+        }
       }
     }
     for (var r = 0u; r < QUERIES; r++) {
       let i = first + r;
       let allowed = seen(i, first_key(place.b, i), start);
-      let p = select(vec4f(0.0), exp(select(vec4f(LOWEST), lanes_sum_4(s[r]) - norm[r], allowed)), allowed);
-      s[r] = p * (keep_4(lanes_sum_4(dp[r]), bits, 8u * r) * kept_scale() - product[r]) * u.SCALE;
+      for (var j = 0u; j < KEYS_HELD; j++) {
+        let at = r * KEYS_HELD + j;
+        let p = select(0.0, exp(select(LOWEST, lanes_sum(s[at]) - norm[r], allowed[j])), allowed[j]);
+        s[at] = p * (keep(lanes_sum(dp[at]), bits, 8u * r + j) * kept_scale() - product[r]) * u.SCALE;
+      }
     }
     for (var d = 0u; d < PACKS; d++) {
-      let k0 = Pack(qkv[k_from.x + d * LANES]);
-      let k1 = Pack(qkv[k_from.y + d * LANES]);
-      let k2 = Pack(qkv[k_from.z + d * LANES]);
-      let k3 = Pack(qkv[k_from.w + d * LANES]);
-      for (var r = 0u; r < QUERIES; r++) {
-        dq[r * PACKS + d] += s[r].x * k0 + s[r].y * k1 + s[r].z * k2 + s[r].w * k3;
+      var sum = array<Pack, QUERIES>();
+      for (var j = 0u; j < KEYS_HELD; j++) {
+        let k = Pack(qkv[k_from[j] + d * LANES]);
+        for (var r = 0u; r < QUERIES; r++) { sum[r] += s[r * KEYS_HELD + j] * k; }
       }
+      for (var r = 0u; r < QUERIES; r++) { dq[r * PACKS + d] += sum[r]; }
     }
   }
 

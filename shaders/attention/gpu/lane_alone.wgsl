@@ -1,5 +1,6 @@
 // Each invocation has rows of its own; with lane_quad.wgsl four share one.
 const LANES = 1u;
+const DRAWERS = 1u;
 
 fn lanes_sum(x: f32) -> f32 {
   return x;

@@ -1,6 +1,8 @@
 // Four neighbouring invocations share a row: each has a quarter of its columns in registers. They are a quad of a subgroup as long as
 // neighbours of a workgroup are neighbours of a subgroup, which WGSL leaves open and all adapters known to us do.
 const LANES = 4u;
+// who draw, each for eight keys of a row
+const DRAWERS = 4u;
 
 // The same in all four, whatever the order: (a + b) + (c + d).
 fn lanes_sum(x: f32) -> f32 {

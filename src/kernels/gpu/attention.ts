@@ -66,7 +66,7 @@ function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Trai
   const tiles = name && can(name) && tileForm(name, sizes, traits);
   if (tiles) return tiles;
   const unfit = name !== undefined || isMatrices(form);
-  if ((form === "quads" || unfit) && quads.can && can("quads")) return 4;
+  if ((form === "quads" || unfit) && quads.can && can("quads")) return quads.lanes;
   if ((form === "quads" || form === "rows" || unfit) && can("rows")) return 1;
   const products = form === "products" && can("products") && !sizes.packed;
   return (products && attentionProducts(sizes, traits)) || PANEL_KERNELS;
@@ -95,7 +95,7 @@ function named(dispatches: readonly Dispatch[], form: Form, { variant }: Attenti
 }
 
 function choiceOf(form: Form): AttentionChoice {
-  if (typeof form === "number") return form === 4 ? "quads" : "rows";
+  if (typeof form === "number") return form === 1 ? "rows" : "quads";
   if (isMatrices(form)) return form;
   if (isPanels(form)) return form === PANEL_KERNELS ? "panels" : "products";
   return TILE_CHOICES.find((name) => TILE_FORMS[name] === form)!;

@@ -39,18 +39,20 @@ export function rowsOf({ B, T }: AttentionSizes, { start, length }: Range, colum
 }
 
 /** How many invocations share a row, or a key, of which each holds its part in registers. */
-export type Lanes = 1 | 4;
+export type Lanes = 1 | 4 | 8;
 
 /**
  * Whether four invocations may share a row, and whether that is worth it by default: alone, an invocation holds k, v and their
- * gradients of a key, 4 D numbers. From heads of 32 on that is half or more of the 255 registers that NVIDIA's have at most.
+ * gradients of a key, 4 D numbers. From heads of 32 on that is half or more of the 255 registers that NVIDIA's have at most. Where
+ * there are 64 of them eight do, if all their subgroups have as many.
  */
 export function quadsOf(
   { D }: Pick<AttentionSizes, "D">,
-  { subgroups, quads }: Traits,
-): { can: boolean; worth: boolean } {
+  { subgroups, quads, fewRegisters, subgroupMinSize }: Traits,
+): { can: boolean; worth: boolean; lanes: Lanes } {
   const can = subgroups && quads && D % 16 === 0;
-  return { can, worth: can && D >= 32 };
+  const eight = fewRegisters && subgroupMinSize >= 8 && D % 32 === 0;
+  return { can, worth: can && D >= 32, lanes: eight ? 8 : 4 };
 }
 
 /** Kernels without a score in memory: `lanes` invocations hold rows, or keys, in registers. */
@@ -78,6 +80,12 @@ export function rowsBackward(sizes: AttentionSizes, lanes: Lanes, traits: Traits
   });
 }
 
+const LANE_SHADERS = {
+  1: "attention/gpu/lane_alone",
+  4: "attention/gpu/lane_quad",
+  8: "attention/gpu/lane_octet",
+} as const satisfies Record<Lanes, ShaderName>;
+
 const WORKGROUP = 64;
 
 /**
@@ -99,33 +107,41 @@ export function bindingsOf(sizes: AttentionSizes, stretch: Range) {
 
 type Entry = "forward" | "backward_queries" | "backward_keys";
 
+/** What four hold of a head of 64 fits 64 registers forward, where there are half the tensors; eight would compute a quarter more. */
+function lanesOf(entry: Entry, { D }: AttentionSizes, most: Lanes): Lanes {
+  return most === 8 && entry === "forward" && D <= 64 ? 4 : most;
+}
+
 function kernel(
   entry: Entry,
   stretch: Range,
   sizes: AttentionSizes,
-  lanes: Lanes,
+  most: Lanes,
   traits: Traits,
 ): Omit<Dispatch, "bind"> {
+  const lanes = lanesOf(entry, sizes, most);
   const { T, H, D, scale, dropped, stream, dtype } = sizes;
   const pack = D % 4 === 0 ? 4 : 1;
   const held = heldRows(entry, sizes, lanes, traits);
+  // keys that queries go through at a time
+  const others = most === 8 ? 2 : 4;
   const rowsOfGroup = (WORKGROUP / lanes) * held;
   return {
     shader: [
       ...(["lib/grid", "lib/philox", "lib/step", `lib/pack${pack}`, storeShader(dtype, pack)] as const),
       ...(["attention/gpu/common", "attention/gpu/drops"] as const),
-      lanes === 4 ? "attention/gpu/lane_quad" : "attention/gpu/lane_alone",
+      LANE_SHADERS[lanes],
       ...([bounds(sizes).shader, `attention/gpu/${entry}`] as const),
     ],
     entry,
-    ...(lanes === 4 ? { enable: ["subgroups"] as const } : {}),
+    ...(lanes > 1 ? { enable: ["subgroups"] as const } : {}),
     types: { X: storedType(dtype, pack) },
     uniforms: {
       ...{ B: stretch.length, B0: stretch.start, T, H, SCALE: scale },
       ...{ DROPPED: dropped, KEPT: keptScale(dropped), STREAM: stream },
     },
     constants: { DROPS: Number(dropped > 0) },
-    sizes: { D, WORKGROUP, [entry === "backward_keys" ? "KEYS" : "QUERIES"]: held },
+    sizes: { D, WORKGROUP, ...(entry === "backward_keys" ? { KEYS: held } : { QUERIES: held, KEYS_HELD: others }) },
     grid: gridOf(stretch.length * H * Math.ceil(T / rowsOfGroup), traits),
   };
 }
