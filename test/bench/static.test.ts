@@ -118,7 +118,7 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
       for (const kernel of products) {
         expect(kernel.slab!.loadsAhead, nameOf(kernel)).toBe(true);
         // With 64 registers some more is moved between them, and a slab is half as long.
-        const least = family === "vega20" ? 0.84 : 0.9;
+        const least = family === "vega20" ? 0.87 : 0.9;
         expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(least);
       }
     },
