@@ -73,12 +73,6 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "it spares work: later keys get zeros, which the slices with their own rows replace",
   },
   {
-    shader: "attention/gpu/forward",
-    before: "s[r] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));",
-    after: "s[r + 1u] += vec4f(pack_dot(own, k0), pack_dot(own, k1), pack_dot(own, k2), pack_dot(own, k3));",
-    why: "QUERIES is 1 in every dispatch, so s has one element, which any index is clamped to",
-  },
-  {
     shader: "cross_entropy/forward",
     before: "if (label >= 0 && u32(label) < u.V) {",
     after: "if (label >= 0 && u32(label) <= u.V) {",

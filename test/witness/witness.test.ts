@@ -22,7 +22,9 @@ test("the chosen cases have every shader that wants no subgroups", () => {
   // scripts/witness.ts has the other ways of reading large tiles. All products of software drivers are by subgroups, and what is on matrix units; tiles of attention want more memory than is granted everywhere.
   const units =
     /^matmul\/gpu\/([ab]_(columns|scalar)|panels|direct|held|keep|units|ahead|narrow)|^attention\/gpu\/matrix_/;
-  const wanting = new RegExp(`^(bench|probe)/|^matmul/software/|lane_quad$|^attention/gpu/tile|${units.source}`);
+  const wanting = new RegExp(
+    `^(bench|probe)/|^matmul/software/|lane_(quad|octet)$|^attention/gpu/tile|${units.source}`,
+  );
   expect(left.filter((name) => !wanting.test(name))).toEqual([]);
 });
 
