@@ -3,6 +3,7 @@ import { traceOp } from "../../src/autograd/gradcheck.ts";
 import type { Tape } from "../../src/autograd/tape.ts";
 import type { FloatDType } from "../../src/core/dtype.ts";
 import { attentionOp } from "../../src/kernels/attention.ts";
+import { geluMatmulOp } from "../../src/kernels/gelu-matmul.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { f16 } from "../../src/kernels/op.ts";
 import { STEP } from "../../src/kernels/step.ts";
@@ -11,7 +12,7 @@ import { GPT2_PRESETS } from "../../src/model/config.ts";
 import { decodeTape } from "../../src/model/decode.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import type { Layout } from "../../src/runtime/layout.ts";
-import { logitsForm } from "../../src/train/classifier.ts";
+import { stepForm } from "../../src/train/form.ts";
 import { trainingTape } from "../../src/train/step.ts";
 
 export const BATCH = 4;
@@ -48,7 +49,7 @@ function stepTape(traits: Traits, precision: FloatDType, rate: number): Tape {
   return trainingTape(config, layoutParameters(config), shape, {
     ...ADAMW,
     precision,
-    logits: logitsForm(traits),
+    ...stepForm(traits),
   });
 }
 
@@ -89,7 +90,7 @@ export function countOf(tape: Tape, { dispatches }: Pick<Layout, "dispatches">):
   );
   let [products, onUnits] = [0, 0];
   tape.nodes.forEach((node, i) => {
-    if ((node.op as unknown) !== matmulOp) return;
+    if (![matmulOp, geluMatmulOp].some((op) => op === (node.op as unknown))) return;
     products += costs[i]!.flops;
     if (units.has(node)) onUnits += costs[i]!.flops;
   });

@@ -1,6 +1,7 @@
 import { sizeOf } from "../core/shape.ts";
 import { add } from "../kernels/add.ts";
 import type { Value, VjpContext } from "../kernels/op.ts";
+import type { Activation } from "../kernels/product.ts";
 import { createRecompute, type NodeRange } from "./recompute.ts";
 import type { Node, Tape } from "./tape.ts";
 
@@ -58,12 +59,14 @@ export function backward(
       if (gradient) grads[name] = gradient;
     }
     const needed = Object.entries(node.inputs).some(([, value]) => dependent.has(value));
-    if (Object.keys(grads).length > 0 && needed) differentiate(node, grads, standFor, dependent, gradients, contribute);
+    if (Object.keys(grads).length > 0 && needed)
+      differentiate(tape, node, grads, standFor, dependent, gradients, contribute);
   }
   return wanted.map((value) => gradients.get(value));
 }
 
 function differentiate(
+  tape: Tape,
   node: Node,
   grads: Record<string, Value>,
   standFor: (value: Value) => Value,
@@ -72,6 +75,7 @@ function differentiate(
   contribute: (value: Value, gradient: Value) => void,
 ): void {
   if (!node.op.vjp) throw new Error(`${node.op.name}: has no gradient; it cannot stand between a loss and a parameter`);
+  const before = new Map<string, Value>();
   const context: VjpContext<string> = {
     needs: (input) => {
       const value = node.inputs[input];
@@ -83,10 +87,19 @@ function differentiate(
       if (value && soFar) gradients.delete(value);
       return soFar;
     },
+    before: (input) => {
+      const value = node.inputs[input];
+      const from = value && tape.origin(value);
+      const name = from?.kind === "node" ? from.node.op.activates?.[from.output] : undefined;
+      if (from?.kind !== "node" || name === undefined) return undefined;
+      const x = from.node.outputs[name]!;
+      before.set(input, x);
+      return { x: standFor(x), activation: (from.node.attrs as { activation: Activation }).activation };
+    },
   };
   const result = node.op.vjp(lazily(node.inputs, standFor), lazily(node.outputs, standFor), grads, node.attrs, context);
   for (const [name, gradient] of Object.entries(result)) {
-    const value = node.inputs[name];
+    const value = before.get(name) ?? node.inputs[name];
     if (value && gradient && dependent.has(value)) contribute(value, gradient);
   }
 }

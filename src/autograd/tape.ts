@@ -163,6 +163,10 @@ export function createTape(): Tape {
       nodes.push(node);
       return made;
     },
+    siblings(value) {
+      const from = origin(value);
+      return from.kind === "node" ? from.node.outputs : {};
+    },
     section: (name) => sections.push({ name, start: nodes.length }),
     input: (name, type) => newNamed("input", name, type),
     state: (name, type) => newNamed("state", name, type),
@@ -185,6 +189,7 @@ export function createTape(): Tape {
       if (sizeOf(root.shape) !== sizeOf(value.shape)) throw new Error("place: the value is part of a larger one");
       if (value.dtype !== target.dtype)
         throw new Error(`place: ${formatType(value)} into ${formatType(target)}; cast it?`);
+      if (placements.has(root)) throw new Error(`place: ${formatType(value)} has a place already`);
       if (!["state", "buffer"].includes(origin(target).kind))
         throw new Error("place: the target is no state or buffer");
       checkAlignment("place", target, offset);

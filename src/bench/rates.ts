@@ -1,3 +1,4 @@
+import { geluMatmulOp } from "../kernels/gelu-matmul.ts";
 import { matmulOp } from "../kernels/matmul.ts";
 import type { AnyOp, TensorType } from "../kernels/op.ts";
 
@@ -25,12 +26,14 @@ interface CostedNode {
   readonly attrs: object;
 }
 
+const PRODUCTS = [matmulOp.name, geluMatmulOp.name];
+
 /** The least work of some ops together. */
 export function costOf(nodes: readonly CostedNode[]): Cost {
   const sum = { flops: 0, halfFlops: 0, bytes: 0 };
   for (const { op, inputs, outputs, attrs } of nodes) {
     const { flops, bytes } = op.cost(inputs, outputs, attrs);
-    const halves = op.name === matmulOp.name && inputs.a?.dtype === "f16" && inputs.b?.dtype === "f16";
+    const halves = PRODUCTS.includes(op.name) && inputs.a?.dtype === "f16" && inputs.b?.dtype === "f16";
     sum.flops += flops;
     sum.halfFlops += halves ? flops : 0;
     sum.bytes += bytes;

@@ -8,7 +8,7 @@ import type { BatchShape } from "../model/gpt2.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import type { Program, Runtime, Tensors } from "../runtime/runtime.ts";
 import { type Batch, collate } from "../train/batch.ts";
-import { logitsForm } from "../train/classifier.ts";
+import { stepForm } from "../train/form.ts";
 import { evaluationTape, trainingTape } from "../train/step.ts";
 import { resetOptimizer } from "../train/trainer.ts";
 import { spread } from "./data.ts";
@@ -25,7 +25,7 @@ export interface StepProgram {
 const DEVIATION = 0.02;
 
 export function stepTape({ config, shape, precision }: StepSize, traits: Traits): Tape {
-  const options = { ...STEP_OPTIONS, precision, logits: logitsForm(traits) };
+  const options = { ...STEP_OPTIONS, precision, ...stepForm(traits) };
   return trainingTape(config, layoutParameters(config), shape, options);
 }
 

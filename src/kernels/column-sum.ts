@@ -29,6 +29,9 @@ export const columnSumOp = defineOp({
   ],
 });
 
+/** What made x may have summed it, as `dxSum` beside `dx`. */
 export function columnSum(x: Value): Value {
+  const { dx, dxSum } = x.recorder.siblings(x);
+  if (dx === x && dxSum) return dxSum;
   return columnSumOp.apply({ x }).y;
 }

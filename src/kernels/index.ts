@@ -10,8 +10,9 @@ import { crossEntropyBackwardOp, crossEntropyOp } from "./cross-entropy.ts";
 import { dropoutOp } from "./dropout.ts";
 import { embeddingBackwardOp, embeddingOp } from "./embedding.ts";
 import { geluBackwardOp, geluOp } from "./gelu.ts";
+import { geluMatmulOp } from "./gelu-matmul.ts";
 import { gradientNormOp } from "./gradient-norm.ts";
-import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "./layer-norm.ts";
+import { layerNormAllBackwardOp, layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "./layer-norm.ts";
 import { lossScalerOp } from "./loss-scaler.ts";
 import { matmulOp } from "./matmul.ts";
 import { normalizedMatmulOp } from "./normalized-matmul.ts";
@@ -39,8 +40,10 @@ export const OPS: readonly AnyOp[] = [
   embeddingBackwardOp,
   embeddingOp,
   geluBackwardOp,
+  geluMatmulOp,
   geluOp,
   gradientNormOp,
+  layerNormAllBackwardOp,
   layerNormBackwardOp,
   layerNormOp,
   layerNormParametersOp,

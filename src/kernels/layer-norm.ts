@@ -1,5 +1,6 @@
-import type { FloatDType } from "../core/dtype.ts";
+import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
 import { rowsAndColumns, sizeOf } from "../core/shape.ts";
+import { columnSumOp } from "./column-sum.ts";
 import { defineOp, expectFloat, expectType, f16, f32, type OpCase, type Value } from "./op.ts";
 
 export interface LayerNormAttrs {
@@ -9,9 +10,11 @@ export interface LayerNormAttrs {
   readonly variant: "auto" | "alone" | "group";
   /** Element type of y. */
   readonly result: FloatDType;
+  /** One op makes all gradients, where all are wanted, and sums that of x down its columns: few passes over memory, as GPUs want it. */
+  readonly together: boolean;
 }
 
-const DEFAULTS: LayerNormAttrs = { epsilon: 1e-5, variant: "auto", result: "f32" };
+const DEFAULTS: LayerNormAttrs = { epsilon: 1e-5, variant: "auto", result: "f32", together: false };
 
 /**
  * y = (x - mean) rstd gain + bias over the last dimension (Ba, Kiros, Hinton 2016), variance in two passes.
@@ -47,10 +50,16 @@ export const layerNormOp = defineOp({
       rstd.data[r] = scale;
     }
   },
-  vjp: ({ x, gain, bias }, { mean, rstd }, { y: dy }, { variant }, context) => {
+  vjp: ({ x, gain, bias }, { mean, rstd }, { y: dy }, { variant, together }, context) => {
     if (!dy) return {};
     const gradients: { x?: Value; gain?: Value; bias?: Value } = {};
-    if (context.needs("gain") || (bias && context.needs("bias"))) {
+    const trains = context.needs("gain") || (bias !== undefined && context.needs("bias"));
+    if (together && trains && context.needs("x")) {
+      const given = { x, gain, mean, rstd, dy, residual: context.accumulated("x") };
+      const { dx, dgain, dbias } = layerNormAllBackwardOp.apply(given);
+      return { x: dx, gain: dgain, ...(bias ? { bias: dbias } : {}) };
+    }
+    if (trains) {
       const { dgain, dbias } = layerNormParametersOp.apply({ x, mean, rstd, dy });
       gradients.gain = dgain;
       if (bias) gradients.bias = dbias;
@@ -61,7 +70,7 @@ export const layerNormOp = defineOp({
     }
     return gradients;
   },
-  cost: ({ x }) => ({ flops: 8 * sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
+  cost: ({ x }, { y }) => ({ flops: 8 * sizeOf(x.shape), bytes: (4 + bytesPerElement(y.dtype)) * sizeOf(x.shape) }),
   cases: [
     ...bothVariants({ x: f32([5, 8]), gain: f32([8]), bias: f32([8]) }),
     ...bothVariants({ x: f32([2, 3, 7]), gain: f32([7]) }),
@@ -104,7 +113,10 @@ export const layerNormBackwardOp = defineOp({
       }
     }
   },
-  cost: ({ x, residual }) => ({ flops: 14 * sizeOf(x.shape), bytes: (residual ? 16 : 12) * sizeOf(x.shape) }),
+  cost: ({ x, dy, residual }) => ({
+    flops: 14 * sizeOf(x.shape),
+    bytes: (8 + bytesPerElement(dy.dtype) + (residual ? 4 : 0)) * sizeOf(x.shape),
+  }),
   cases: [
     ...bothVariants({ x: f32([5, 8]), gain: f32([8]), mean: f32([5]), rstd: f32([5]), dy: f32([5, 8]) }),
     ...bothVariants({
@@ -154,11 +166,42 @@ export const layerNormParametersOp = defineOp({
     dgain.data.set(gains);
     dbias.data.set(biases);
   },
-  cost: ({ x }) => ({ flops: 5 * sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),
+  cost: ({ x, dy }) => ({ flops: 5 * sizeOf(x.shape), bytes: (4 + bytesPerElement(dy.dtype)) * sizeOf(x.shape) }),
   cases: [
     { inputs: { x: f32([40, 8]), mean: f32([40]), rstd: f32([40]), dy: f32([40, 8]) } },
     { inputs: { x: f32([3, 7]), mean: f32([3]), rstd: f32([3]), dy: f32([3, 7]) } },
     { inputs: { x: f32([40, 8]), mean: f32([40]), rstd: f32([40]), dy: f16([40, 8]) } },
+  ],
+});
+
+/** All gradients of layerNorm, as above, and dxSum = the sum of dx over rows, [C]: the gradient of a bias that x had added last. */
+export const layerNormAllBackwardOp = defineOp({
+  name: "layerNormAllBackward",
+  inputs: ["x", "gain", "mean", "rstd", "dy"],
+  optional: ["residual"],
+  outputs: ["dx", "dgain", "dbias", "dxSum"],
+  halves: ["dy"],
+  shapes: (inputs) => {
+    const { dx } = layerNormBackwardOp.shapes(inputs, { variant: "auto" });
+    const sums = f32(inputs.gain.shape);
+    return { dx, dgain: sums, dbias: sums, dxSum: sums };
+  },
+  cpu: (inputs, { dx, dgain, dbias, dxSum }) => {
+    layerNormBackwardOp.cpu(inputs, { dx }, { variant: "auto" });
+    layerNormParametersOp.cpu(inputs, { dgain, dbias }, {});
+    const [rows, columns] = rowsAndColumns(dx.shape);
+    columnSumOp.cpu({ x: { ...dx, shape: [rows, columns] } }, { y: dxSum }, {});
+  },
+  cost: (inputs, { dx }) => {
+    const { bytes } = layerNormBackwardOp.cost(inputs, { dx }, { variant: "auto" });
+    return { flops: 20 * sizeOf(dx.shape), bytes };
+  },
+  cases: [
+    { inputs: { x: f32([40, 8]), gain: f32([8]), mean: f32([40]), rstd: f32([40]), dy: f32([40, 8]) } },
+    ...[f32, f16].map((dy): OpCase => {
+      const rows = { mean: f32([17]), rstd: f32([17]) };
+      return { inputs: { x: f32([17, 7]), gain: f32([7]), ...rows, dy: dy([17, 7]), residual: f32([17, 7]) } };
+    }),
   ],
 });
 

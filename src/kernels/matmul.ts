@@ -1,7 +1,7 @@
 import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import { columnSum } from "./column-sum.ts";
-import { type GeluAttrs, geluAt, geluBackwardOp } from "./gelu.ts";
+import { type GeluAttrs, geluAt, geluBackwardOp, geluSlopeAt } from "./gelu.ts";
 import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Activation, Product } from "./product.ts";
 
@@ -15,7 +15,10 @@ export interface MatmulAttrs {
   readonly variant: string;
   /** Stretches of K computed side by side and summed by a second pass; 0: the variant's own choice. */
   readonly splits: number;
-  /** Over all of it, where what it is computed from is not wanted: the gradient computes the product again. */
+  /**
+   * Over all of it, where what it is computed from is not wanted: the gradient computes the product again. With `slope`: whose slope that
+   * is; `geluMatmul` keeps both.
+   */
   readonly activation: Activation;
   /** Element type of y, and so of into. */
   readonly result: FloatDType;
@@ -42,19 +45,20 @@ export const PLAIN_MATMUL: MatmulAttrs = {
 
 /**
  * y = op(a) . op(b) (+ bias of the column) (+ residual), or, with `into`, into + op(a) . op(b) in into's place.
- * op(a): [M, K], op(b): [K, N], bias: [N], residual, into, y: [M, N]; op is the identity or the transposition. All but the bias may
+ * With `slope`, y = activation'(slope) (op(a) . op(b) + bias), what comes back through an activation of slope.
+ * op(a): [M, K], op(b): [K, N], bias: [N], residual, into, slope, y: [M, N]; op is the identity or the transposition. All but the bias may
  * be f16: what is computed and summed is f32, and rounded once. In a model b is a weight: its gradient is f32 whatever b is,
- * that of a is as a.
+ * that of a is as a. Nothing is differentiated by slope.
  */
 export const matmulOp = defineOp({
   name: "matmul",
   inputs: ["a", "b"],
-  optional: ["bias", "residual", "into"],
+  optional: ["bias", "residual", "into", "slope"],
   outputs: ["y"],
-  halves: ["a", "b", "residual", "into"],
+  halves: ["a", "b", "residual", "into", "slope"],
   updates: { y: "into" },
   attrs: PLAIN_MATMUL,
-  shapes: ({ a, b, bias, residual, into }, attrs) => {
+  shapes: ({ a, b, bias, residual, into, slope }, attrs) => {
     expectFloat("matmul", "a", a, [-1, -1]);
     expectFloat("matmul", "b", b, [-1, -1]);
     const { M, N, K } = productOf(a, b, attrs);
@@ -68,13 +72,15 @@ export const matmulOp = defineOp({
     const shape = [M, attrs.width || N];
     if (residual) expectFloat("matmul", "residual", residual, shape);
     if (into) expectType("matmul", "into", into, attrs.result, shape);
+    if (slope) expectFloat("matmul", "slope", slope, shape);
+    if (slope && attrs.activation === "linear") shapeError("matmul", "a slope of what? activation is linear");
     if (attrs.width > N && bias) shapeError("matmul", "width excludes a bias");
     if (into && (bias || residual)) shapeError("matmul", "into excludes bias and residual");
     if (attrs.activation !== "linear" && (residual || into))
       shapeError("matmul", `the activation ${attrs.activation} excludes residual and into`);
     return { y: { dtype: attrs.result, shape } };
   },
-  cpu: ({ a, b, bias, residual, into }, { y }, attrs) => {
+  cpu: ({ a, b, bias, residual, into, slope }, { y }, attrs) => {
     const { M, N, K } = productOf(a, b, attrs);
     const row = new Float64Array(N);
     const [rowA, rowY] = [a.shape[1]!, y.shape[1]!];
@@ -88,12 +94,14 @@ export const matmulOp = defineOp({
       for (let n = 0; n < N; n++) {
         const at = m * rowY + n;
         const sum = row[n]! + (bias?.data[n] ?? 0) + (residual?.data[at] ?? 0) + (into ? y.data[at]! : 0);
-        y.data[at] = attrs.activation === "linear" ? sum : geluAt(sum, geluAttrs(attrs).approximate);
+        const { approximate } = geluAttrs(attrs);
+        if (slope) y.data[at] = geluSlopeAt(slope.data[at]!, approximate) * sum;
+        else y.data[at] = attrs.activation === "linear" ? sum : geluAt(sum, approximate);
       }
       y.data.fill(0, m * rowY + N, (m + 1) * rowY);
     }
   },
-  vjp: ({ a, b, bias, residual, into }, _outputs, { y: doutput }, attrs, context) => {
+  vjp: ({ a, b, bias, residual, into, slope }, _outputs, { y: doutput }, attrs, context) => {
     if (!doutput) return {};
     const { transposeA, transposeB } = attrs;
     const N = b.shape[transposeB ? 0 : 1]!;
@@ -101,12 +109,17 @@ export const matmulOp = defineOp({
     const [wide, narrow] = [attrs.width > N ? { columns: N } : {}, attrs.columns > 0 ? { width: a.shape[1]! } : {}];
     let dy = doutput;
     if (attrs.activation !== "linear") {
-      const x = matmul(a, b, { ...attrs, activation: "linear", bias });
+      const x = slope ?? matmul(a, b, { ...attrs, activation: "linear", bias });
       dy = geluBackwardOp.apply({ x, dy }, geluAttrs(attrs)).dx;
     }
     const grads: Partial<Record<"a" | "b" | "bias" | "residual" | "into", Value>> = {};
     if (context.needs("a")) {
-      const more = { residual: context.accumulated("a"), result: expectFloat("matmul", "a", a, a.shape) };
+      const result = expectFloat("matmul", "a", a, a.shape);
+      // What a is an activation of may have the gradient: it is that of a, times a slope.
+      const before = transposeA ? undefined : context.before("a");
+      const more = before
+        ? { slope: before.x, activation: before.activation, result }
+        : { residual: context.accumulated("a"), result };
       if (transposeA && attrs.width > N) shapeError("matmul", "a transposed a has no gradient where y has a width");
       grads.a = transposeA
         ? matmul(b, dy, { transposeA: transposeB, transposeB: true, ...narrow, ...more })
@@ -126,9 +139,9 @@ export const matmulOp = defineOp({
     if (into && context.needs("into")) grads.into = dy;
     return grads;
   },
-  cost: ({ a, b, bias, residual, into }, { y }, attrs) => {
+  cost: ({ a, b, bias, residual, into, slope }, { y }, attrs) => {
     const { M, N, K } = productOf(a, b, attrs);
-    const bytes = [a, b, bias, residual, into, y].reduce(
+    const bytes = [a, b, bias, residual, into, slope, y].reduce(
       (sum, t) => sum + (t ? bytesPerElement(t.dtype) * sizeOf(t.shape) : 0),
       0,
     );
@@ -146,7 +159,16 @@ export const matmulOp = defineOp({
     { inputs: { a: f32([1, 1]), b: f32([1, 1]) } },
     { inputs: { a: f32([5, 4]), b: f32([4, 8]), bias: f32([8]) }, attrs: { activation: "gelu_new" } },
     { inputs: { a: f32([3, 7]), b: f32([5, 7]) }, attrs: { transposeB: true, activation: "gelu" } },
+    {
+      inputs: { a: f32([5, 4]), b: f32([8, 4]), slope: f32([5, 8]) },
+      attrs: { transposeB: true, activation: "gelu_new" },
+    },
+    { inputs: { a: f32([3, 7]), b: f32([7, 5]), bias: f32([5]), slope: f32([3, 5]) }, attrs: { activation: "gelu" } },
     { inputs: { a: f16([3, 5]), b: f16([5, 2]), bias: f32([2]) }, attrs: { result: "f16" } },
+    {
+      inputs: { a: f32([5, 4]), b: f16([8, 4]), slope: f16([5, 8]) },
+      attrs: { transposeB: true, activation: "gelu_new", result: "f16" },
+    },
     { inputs: { a: f16([5, 4]), b: f16([4, 8]), bias: f32([8]), residual: f32([5, 8]) } },
     { inputs: { a: f32([5, 4]), b: f16([8, 4]), residual: f16([5, 8]) }, attrs: { transposeB: true, result: "f16" } },
     { inputs: { a: f16([4, 8]), b: f32([4, 4]) }, attrs: { transposeA: true } },
@@ -162,12 +184,13 @@ export interface MatmulOptions extends Partial<MatmulAttrs> {
   readonly bias?: Value | undefined;
   readonly residual?: Value | undefined;
   readonly into?: Value | undefined;
+  readonly slope?: Value | undefined;
 }
 
 /** See `matmulOp`. `into` is updated in place: use the result from then on. */
 export function matmul(a: Value, b: Value, options: MatmulOptions = {}): Value {
-  const { bias, residual, into, ...attrs } = options;
-  return matmulOp.apply({ a, b, bias, residual, into }, attrs).y;
+  const { bias, residual, into, slope, ...attrs } = options;
+  return matmulOp.apply({ a, b, bias, residual, into, slope }, attrs).y;
 }
 
 export function geluAttrs({ activation }: MatmulAttrs): GeluAttrs {

@@ -1,6 +1,7 @@
 import { type DType, type FloatDType, isFloat, type NumericArray } from "../core/dtype.ts";
 import { formatShape, formatType, type Shape, sameShape } from "../core/shape.ts";
 import type { Dispatch, Scratch } from "./dispatch.ts";
+import type { Activation } from "./product.ts";
 import type { Traits } from "./traits.ts";
 import type { WasmWork } from "./wasm.ts";
 
@@ -19,6 +20,8 @@ export interface Value extends TensorType {
 /** What an op is recorded into; `autograd/tape.ts` is the one implementation. */
 export interface Recorder {
   record(op: AnyOp, inputs: Partial<Record<string, Value>>, attrs: object): Record<string, Value>;
+  /** All that the op gives which made this value, by name; nothing where none did. */
+  siblings(value: Value): Readonly<Record<string, Value>>;
   /** Names the part of the program that begins here, for whoever reads it or recomputes it. */
   section(name: string): void;
 }
@@ -40,6 +43,11 @@ export interface VjpContext<Names extends string> {
    * this is how accumulation is fused into a kernel instead of costing an `add`.
    */
   accumulated(input: Names): Value | undefined;
+  /**
+   * What this input is an activation of, where the op that made it has both (`OpSpec.activates`): the gradient returned for the input
+   * must then be that of x. So no pass has to go through the activation.
+   */
+  before(input: Names): { readonly x: Value; readonly activation: Activation } | undefined;
 }
 
 /** How to make one input of a check case; see `OpCase`. */
@@ -92,6 +100,8 @@ export interface OpSpec<I extends string, Q extends string, O extends string, A 
    * An optional input that is absent is ignored. Kernels bind the output only.
    */
   readonly updates?: Readonly<Partial<Record<O, I | Q>>>;
+  /** Output -> output that it is an activation of, the one that the attribute `activation` names: see `VjpContext.before`. */
+  readonly activates?: Readonly<Partial<Record<O, O>>>;
   /** Gradients of inputs from gradients of outputs, as more ops. Left out: the op has no gradient. */
   vjp?(
     inputs: Given<I, Q, Value>,
@@ -134,6 +144,7 @@ export interface AnyOp extends Partial<AnyGpuKernel> {
   readonly attrs?: object;
   readonly halves?: readonly string[];
   readonly updates?: Readonly<Record<string, string | undefined>>;
+  readonly activates?: Readonly<Record<string, string | undefined>>;
   readonly cases: readonly OpCase[];
   shapes(inputs: Record<string, TensorType>, attrs: object): Record<string, TensorType>;
   cpu(inputs: Record<string, CpuTensor>, outputs: Record<string, CpuTensor>, attrs: object): void;

@@ -26,6 +26,7 @@ export interface ProductTypes {
   readonly b: FloatDType;
   readonly y: FloatDType;
   readonly residual?: FloatDType;
+  readonly slope?: FloatDType;
 }
 
 export const ALL_F32: ProductTypes = { a: "f32", b: "f32", y: "f32" };
@@ -59,14 +60,14 @@ export function rowLengths(p: Product): { a: number; b: number; y: number } {
   return { a: p.rowA ?? (p.transposeA ? p.M : p.K), b: p.transposeB ? p.K : p.N, y: p.rowY ?? p.N };
 }
 
-/** The same in bytes; a residual lies as y does. */
+/** The same in bytes; a residual and a slope lie as y does. */
 function rowBytes(p: Product): { a: number; b: number; y: number[] } {
   const row = rowLengths(p);
-  const { a, b, y, residual = y } = typesOf(p);
+  const { a, b, y, residual = y, slope = y } = typesOf(p);
   return {
     a: row.a * bytesPerElement(a),
     b: row.b * bytesPerElement(b),
-    y: [y, residual].map((dtype) => row.y * bytesPerElement(dtype)),
+    y: [y, residual, slope].map((dtype) => row.y * bytesPerElement(dtype)),
   };
 }
 

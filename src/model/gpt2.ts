@@ -5,6 +5,7 @@ import { attention } from "../kernels/attention.ts";
 import { dropout } from "../kernels/dropout.ts";
 import { embedding } from "../kernels/embedding.ts";
 import { gelu } from "../kernels/gelu.ts";
+import { geluMatmul } from "../kernels/gelu-matmul.ts";
 import { layerNorm } from "../kernels/layer-norm.ts";
 import { type MatmulOptions, matmul } from "../kernels/matmul.ts";
 import { normalizedMatmul } from "../kernels/normalized-matmul.ts";
@@ -68,7 +69,8 @@ export const BLOCK_PREFIX = "h.";
 
 /**
  * GPT-2's trunk: embeddings, blocks, last LayerNorm. Gives the hidden states [N, C]; each block is a section of the tape.
- * With `training`, dropout is applied at the config's rates.
+ * With `training`, dropout is applied at the config's rates; `fused`: by ops that do several things at once, so that a GPU has fewer
+ * dispatches and passes over memory.
  */
 export function gpt2Trunk(
   config: Gpt2Config,
@@ -76,6 +78,7 @@ export function gpt2Trunk(
   inputs: Gpt2Inputs,
   shape: BatchShape,
   training: boolean,
+  fused = false,
 ): Value {
   const rates: Rates = training ? { ...config.dropout, lora: parameters.lora?.dropout ?? 0 } : NO_DROPOUT;
   let stream: number = STREAM.dropout;
@@ -85,7 +88,7 @@ export function gpt2Trunk(
     const { lengths, starts, step } = inputs;
     return attention(qkv, lengths, attrs, { starts, step: rates.attention > 0 ? step : undefined });
   };
-  return trunk(config, parameters, inputs, attend, rates, drop, !training);
+  return trunk(config, parameters, inputs, attend, rates, drop, !training, { fused });
 }
 
 /**
@@ -99,7 +102,7 @@ export function gpt2TrunkWith(
   attend: Attend,
   { together = false }: { readonly together?: boolean } = {},
 ): Value {
-  return trunk(config, parameters, inputs, attend, NO_DROPOUT, (x) => x, true, together);
+  return trunk(config, parameters, inputs, attend, NO_DROPOUT, (x) => x, true, { together });
 }
 
 function trunk(
@@ -111,7 +114,7 @@ function trunk(
   drop: (x: Value, rate: number) => Value,
   /** Nothing will be differentiated: GELU's argument need not be kept. */
   forwardOnly: boolean,
-  together = false,
+  { together = false, fused = false }: { readonly together?: boolean; readonly fused?: boolean },
 ): Value {
   const get = (name: string): Value => {
     const value = parameters.views.get(name);
@@ -133,6 +136,7 @@ function trunk(
     layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), {
       epsilon: config.layerNormEpsilon,
       result: precision,
+      together: fused,
     });
   /** linear(norm(x)). What LoRA adds wants norm(x) itself. */
   const linearOfNorm = (x: Value, normName: string, name: string, activation: Activation = "linear"): Value => {
@@ -152,6 +156,10 @@ function trunk(
     const { activation } = config;
     // A correction of LoRA's goes before the activation.
     if (forwardOnly && !parameters.lora) return linearOfNorm(x, normName, name, activation);
+    if (fused && !parameters.lora) {
+      const bias = parameters.views.get(`${name}.bias`);
+      return geluMatmul(norm(x, normName), get(`${name}.weight`), { bias, activation, result: precision });
+    }
     return gelu(linearOfNorm(x, normName, name), { approximate: activation === "gelu_new" ? "tanh" : "none" });
   };
 

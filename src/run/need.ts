@@ -2,9 +2,9 @@ import { forecastGenerator } from "../generate/forecast.ts";
 import type { ForecastPlan } from "../runtime/need.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { savingBytes } from "../train/checkpoint.ts";
-import { logitsForm } from "../train/classifier.ts";
 import { forecastEvaluator } from "../train/evaluate.ts";
 import { type Fit, type FitRequest, forecastTrainer, type MemoryBudget } from "../train/fit.ts";
+import { stepForm } from "../train/form.ts";
 import type { TrainPlan } from "./plan.ts";
 import { sampleRequest, samplesBetween } from "./sample.ts";
 
@@ -58,8 +58,8 @@ export function runNeed(device: Device, plan: TrainPlan, fit: Fit, besides = 0):
     const request = sampleRequest(plan, count);
     forecastGenerator(forecast, device, config, layout, request.prompts, request.options, generators);
   };
-  const logits = logitsForm(device.traits);
-  const held = forecastTrainer(forecast, config, layout, source, { ...options, logits }, fit);
+  const { logits, fused } = stepForm(device.traits);
+  const held = forecastTrainer(forecast, config, layout, source, { ...options, logits, fused }, fit);
   const start = forecast.peak.bytes + besides;
   if (evaluation) {
     const rows = settings.perDeviceEvalBatchSize ?? fit.batchSize;

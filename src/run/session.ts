@@ -8,11 +8,11 @@ import { ARENA, type Arena, readArena, statesOf, writeArena } from "../model/are
 import { initialCorrections, initialPieces, type ParameterLayout } from "../model/parameters.ts";
 import { requireHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
-import { logitsForm } from "../train/classifier.ts";
 import { contextsFor } from "../train/contexts.ts";
 import { createEvaluator, type Evaluator } from "../train/evaluate.ts";
 import type { SampleEntry } from "../train/events.ts";
 import { type MemoryBudget, prepareWithin, trainerTapes } from "../train/fit.ts";
+import { stepForm } from "../train/form.ts";
 import { LOSS_SCALER } from "../train/step.ts";
 import type { Team } from "../train/team.ts";
 import { createTrainer, resetOptimizer, type Trainer } from "../train/trainer.ts";
@@ -163,7 +163,7 @@ export function tapesOf({ config, layout, source, options }: TrainPlan, traits: 
   const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = options;
   const context = contextsFor(source.longest, config.contextLength).at(-1)!;
   const shape = { batch: batchSize, context, packed: source.packed ?? false };
-  const chosen = { ...options, logits: logitsForm(traits) };
+  const chosen = { ...options, ...stepForm(traits) };
   return trainerTapes(config, layout, shape, chosen, { accumulationSteps, batchSize, recompute });
 }
 

@@ -30,10 +30,12 @@ export interface StepOptions extends AdamWOptions {
   readonly precision?: FloatDType | undefined;
   /** How the classifier's logits lie in memory: `logitsForm` of the adapter's traits. Left out: as on a CPU. */
   readonly logits?: LogitsForm | undefined;
+  /** By ops that do several things at once, as GPUs want it: see `stepForm`. */
+  readonly fused?: boolean | undefined;
 }
 
 /** What a forward and backward pass depends on, besides sizes. */
-type PassOptions = Pick<StepOptions, "recompute" | "labelSmoothing" | "precision" | "logits">;
+type PassOptions = Pick<StepOptions, "recompute" | "labelSmoothing" | "precision" | "logits" | "fused">;
 
 interface LossTape {
   readonly tape: Tape;
@@ -57,7 +59,7 @@ function traceLoss(
   layout: ParameterLayout,
   shape: BatchShape,
   training: boolean,
-  { labelSmoothing: smoothing, precision = "f32", logits }: PassOptions = {},
+  { labelSmoothing: smoothing, precision = "f32", logits, fused }: PassOptions = {},
 ): LossTape {
   if (training && layout.trained === 0)
     userError(
@@ -70,7 +72,7 @@ function traceLoss(
   const inputs = declareInputs(tape, shape, training);
   const { step } = inputs;
   const labels = tape.input("labels", { dtype: "i32", shape: [shape.batch * shape.context] });
-  const hidden = gpt2Trunk(config, parameters, inputs, shape, training);
+  const hidden = gpt2Trunk(config, parameters, inputs, shape, training, fused);
   const table = gpt2Classifier(config, parameters);
   const names = training ? trainedEntries(layout).map(({ name }) => name) : [];
   const gradients = {
@@ -331,9 +333,9 @@ export function gradientTape(
   shape: BatchShape,
   logits = true,
   precision: FloatDType = "f32",
-  form?: LogitsForm,
+  form: Pick<PassOptions, "logits" | "fused"> = {},
 ): Tape {
-  const traced = traceLoss(config, layout, shape, true, { precision, logits: form });
+  const traced = traceLoss(config, layout, shape, true, { precision, ...form });
   const { tape, parameters, hidden, loss } = traced;
   tape.output("loss", loss);
   if (logits) tape.output("logits", gpt2Logits(config, parameters, hidden));

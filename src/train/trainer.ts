@@ -16,8 +16,8 @@ import {
   type Tensors,
 } from "../runtime/runtime.ts";
 import { type Batch, collateRows, labelsOf } from "./batch.ts";
-import { logitsForm } from "./classifier.ts";
 import { contextFor, contextsOf, placesOf } from "./contexts.ts";
+import { stepForm } from "./form.ts";
 import type { RankStep } from "./rank-step.ts";
 import type { Row, RowSource } from "./rows.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
@@ -138,7 +138,8 @@ export function createTrainer(
   const packed = source.packed ?? false;
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
-  const traced = { ...options, logits: options.logits ?? logitsForm(runtime.traits) };
+  const { logits, fused } = stepForm(runtime.traits);
+  const traced = { ...options, logits: options.logits ?? logits, fused: options.fused ?? fused };
   const segments = ranks === 1 ? [] : rankSegments(config, layout, options, options.leastSegment ?? LEAST_SEGMENT);
   let rankStep: RankStep | undefined;
 

@@ -9,7 +9,7 @@ import { type Gpt2Config, gpt2Config } from "../model/config.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
 import type { ProgramStats, Runtime, Tensors } from "../runtime/runtime.ts";
 import { type Batch, makeBatch } from "../train/batch.ts";
-import { logitsForm } from "../train/classifier.ts";
+import { stepForm } from "../train/form.ts";
 import { gradientTape, trainingTape } from "../train/step.ts";
 import type { Check } from "./fixture.ts";
 
@@ -60,7 +60,7 @@ export async function verifyHashed(
   const config = configOf(fixture);
   const layout = layoutParameters(config);
   const shape = { batch: fixture.batch, context: fixture.context };
-  const program = await runtime.compile(gradientTape(config, layout, shape, true, "f32", logitsForm(runtime.traits)));
+  const program = await runtime.compile(gradientTape(config, layout, shape, true, "f32", stepForm(runtime.traits)));
   options.onPlan?.("gradients", program.stats);
   const checks = writeParameters(runtime, layout, fixture);
   const batch = batchOf(fixture.tokens, config);
@@ -85,7 +85,7 @@ async function verifySteps(
 ): Promise<Check[]> {
   const shape = { batch: fixture.batch, context: fixture.context };
   const program = await runtime.compile(
-    trainingTape(config, layout, shape, { ...OPTIMISER, logits: logitsForm(runtime.traits) }),
+    trainingTape(config, layout, shape, { ...OPTIMISER, ...stepForm(runtime.traits) }),
   );
   onPlan?.("training", program.stats);
   const checks: Check[] = [];

@@ -7,7 +7,7 @@ import { ARENA, readArena, writeArena } from "../model/arena.ts";
 import { layoutParameters, type ParameterLayout, packParameters, unpackParameters } from "../model/parameters.ts";
 import type { Runtime, Tensors } from "../runtime/runtime.ts";
 import type { Batch } from "../train/batch.ts";
-import { logitsForm } from "../train/classifier.ts";
+import { stepForm } from "../train/form.ts";
 import { gradientTape, LOSS_SCALER, trainingTape } from "../train/step.ts";
 import { resetOptimizer } from "../train/trainer.ts";
 import type { Check, Expected, Fixture } from "./fixture.ts";
@@ -64,8 +64,8 @@ async function verifyGradients(
 ): Promise<Check[]> {
   const { config, expected } = fixture;
   const batch = fixture.batches[0]!;
-  const logits = logitsForm(runtime.traits);
-  return withProgram(runtime, gradientTape(config, layout, batch.shape, true, precision, logits), async (run) => {
+  const form = stepForm(runtime.traits);
+  return withProgram(runtime, gradientTape(config, layout, batch.shape, true, precision, form), async (run) => {
     writeArena(runtime, layout, ARENA.parameters, packParameters(layout, fixture.parameters));
     if (precision === "f16") runtime.writeState(LOSS_SCALER, [GRADIENT_SCALE, 0]);
     const results = await run(inputsOf(fixture, 0));
@@ -91,7 +91,7 @@ async function verifySteps(
 ): Promise<Check[]> {
   const { config, expected, optimiser } = fixture;
   const shape = fixture.batches[0]!.shape;
-  const options = { ...optimiser, precision, logits: logitsForm(runtime.traits) };
+  const options = { ...optimiser, precision, ...stepForm(runtime.traits) };
   return withProgram(runtime, trainingTape(config, layout, shape, options), async (run) => {
     writeArena(runtime, layout, ARENA.parameters, packParameters(layout, fixture.parameters));
     resetOptimizer(runtime, layout, precision);

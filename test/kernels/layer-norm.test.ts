@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "../../src/kernels/layer-norm.ts";
-import { f32 } from "../../src/kernels/op.ts";
+import {
+  layerNormAllBackwardOp,
+  layerNormBackwardOp,
+  layerNormOp,
+  layerNormParametersOp,
+} from "../../src/kernels/layer-norm.ts";
+import { f16, f32, type OpCase } from "../../src/kernels/op.ts";
 import { compareTensors, runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { checkOp } from "../support/check.ts";
@@ -20,6 +25,45 @@ describe("the parameters' gradients in one pass, as on a GPU", () => {
     return { inputs: { x: f32([R, C]), mean: f32([R]), rstd: f32([R]), dy: f32([R, C]) } };
   };
   checkOp(layerNormParametersOp, { gpuCases: [rows(300, 67), rows(5000, 12)], traits: { software: false } });
+});
+
+describe("all gradients at once, as on a GPU", () => {
+  const rows = (R: number, C: number, residual = true, dy = f32([R, C])): OpCase => {
+    const inputs = { x: f32([R, C]), gain: f32([C]), mean: f32([R]), rstd: f32([R]), dy };
+    return { inputs: residual ? { ...inputs, residual: f32([R, C]) } : inputs };
+  };
+  // More columns than invocations, and fewer; rows that are no multiple of a block, and none.
+  const gpuCases = [
+    rows(35, 1100),
+    rows(33, 301),
+    rows(300, 67, false),
+    rows(16, 768, true, f16([16, 768])),
+    rows(1, 1),
+    rows(0, 8),
+  ];
+  checkOp(layerNormAllBackwardOp, { gpuCases });
+  // Rows in spans, grids that are folded; and parts of several blocks, since more parts would not fit a binding.
+  describe("with low limits", () => {
+    checkOp(
+      { ...layerNormAllBackwardOp, cases: [] },
+      {
+        gpuCases: [rows(200, 300, true), rows(1000, 8, false), rows(2500, 12)],
+        traits: { maxBindingBytes: 65536, maxGroupsPerDimension: 12 },
+      },
+    );
+    checkOp(
+      { ...layerNormAllBackwardOp, cases: [] },
+      {
+        gpuCases: [rows(1000, 8), rows(400, 20, false, f16([400, 20]))],
+        traits: { maxBindingBytes: 4096 },
+      },
+    );
+  });
+
+  const model = { x: f32([40, 96]), gain: f32([96]), bias: f32([96]) };
+  checkOp({ ...layerNormOp, cases: [] }, { gpuCases: [{ inputs: model, attrs: { together: true } }] });
+  const together = layerNormOp.cases.slice(0, 3).map((check) => ({ ...check, attrs: { together: true } }));
+  checkOp({ ...layerNormOp, cases: together });
 });
 
 // A binding of 64 KiB, and twelve workgroups a dimension: rows go in spans, grids are folded.

@@ -3,7 +3,7 @@ import { weightsCase } from "../../src/kernels/attention-weights.ts";
 import { attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
 import { matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { OPS } from "../../src/kernels/index.ts";
-import { matmulOp } from "../../src/kernels/matmul.ts";
+import { type MatmulAttrs, matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase } from "../../src/kernels/sample-token.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
@@ -44,7 +44,7 @@ const variants = matmulVariants.filter(({ name, shader }) => shader !== "matmul/
 const product = fc
   .record({
     ...{ M: sizeUpTo(97), N: sizeUpTo(97), K: sizeUpTo(129), transposeA: fc.boolean(), transposeB: fc.boolean() },
-    extras: fc.constantFrom([], ["bias"], ["residual"], ["bias", "residual"], ["into"]),
+    extras: fc.constantFrom([], ["bias"], ["residual"], ["bias", "residual"], ["into"], ["slope"], ["bias", "slope"]),
     variant: fc.constantFrom("auto", ...variants.map(({ name }) => name)),
     splits: fc.constantFrom(0, 1, 3),
     activation: fc.constantFrom("linear", "gelu_new", "gelu"),
@@ -58,13 +58,23 @@ const product = fc
     const counted = transposeA ? M : K;
     const rowA = wideA && counted > 0 ? Math.ceil((counted + 1) / 8) * 8 : counted;
     const rooms = { width: wideY ? rowY : 0, columns: rowA > counted ? counted : 0 };
-    const shapes: Record<string, CaseInput> = { bias: f32([N]), residual: f32([M, rowY]), into: f32([M, rowY]) };
+    const y = f32([M, rowY]);
+    const shapes: Record<string, CaseInput> = { bias: f32([N]), residual: y, into: y, slope: y };
     const added = Object.fromEntries(extras.map((name) => [name, shapes[name]!]));
-    const activated = extras.every((name) => name === "bias") ? { activation } : {};
+    const slope = extras.some((name) => name === "slope");
+    const some = slope && activation === "linear" ? "gelu" : activation;
+    const activated = slope || extras.every((name) => name === "bias") ? { activation: some } : {};
     const a = f32(transposeA ? [K, rowA] : [M, rowA]);
     const b = f32(transposeB ? [N, K] : [K, N]);
     return { inputs: { a, b, ...added }, attrs: { transposeA, transposeB, variant, splits, ...rooms, ...activated } };
   });
+
+const geluMatmul = product.map(({ inputs: { a, b, bias }, attrs }): OpCase => {
+  const { activation = "linear", columns, variant, splits, transposeA, transposeB } = attrs as Partial<MatmulAttrs>;
+  const some = activation === "linear" ? "gelu_new" : activation;
+  const inputs = { a: a!, b: b!, ...(bias ? { bias } : {}) };
+  return { inputs, attrs: { variant, splits, columns, transposeA, transposeB, activation: some } };
+});
 
 /** Products on emulated matrix units, `matmul` otherwise. */
 export const ON_MATRICES = "matmul on matrices";
@@ -252,6 +262,7 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   dropout: matrix.map((shape) => ({ inputs: { x: f32(shape), step }, attrs: { rate: 0.3, stream: 17 } })),
   embedding,
   gelu: gelu.map(({ shape, approximate }) => ({ inputs: { x: { ...f32(shape), scale: 3 } }, attrs: { approximate } })),
+  geluMatmul,
   gradientNorm: fc.tuple(sizeUpTo(129), fc.boolean()).map(([N, continued]) => {
     const before = { before: { ...f32([4]), values: [2, 1, 1, 1] } };
     return { inputs: { gradients: f32([N]), loss: f32([1]), ...(continued ? before : {}) } };

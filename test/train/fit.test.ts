@@ -5,8 +5,8 @@ import { sequencesOf } from "../../src/data/sequence.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
-import { logitsForm } from "../../src/train/classifier.ts";
 import { type Fit, type FitRequest, fitting, prepareWithin, trainerTapes } from "../../src/train/fit.ts";
+import { stepForm } from "../../src/train/form.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import type { StepOptions } from "../../src/train/step.ts";
 import { createTrainer } from "../../src/train/trainer.ts";
@@ -127,6 +127,6 @@ test.each([1, 3])("a trainer takes what was predicted for it, %d passes a step",
   });
   await trainer.prepare();
   const fit = { batchSize: 2, accumulationSteps: accumulation, recompute: false };
-  const { bytes } = runtime.predict(tapesOf(fit, { ...optimiser, logits: logitsForm(runtime.traits) }), 0);
+  const { bytes } = runtime.predict(tapesOf(fit, { ...optimiser, ...stepForm(runtime.traits) }), 0);
   expect(gpu.bytes).toBe(bytes);
 });

@@ -11,9 +11,10 @@ import { crossEntropyBackwardGpu, crossEntropyGpu } from "./cross-entropy.ts";
 import { dropoutGpu } from "./dropout.ts";
 import { embeddingBackwardGpu, embeddingGpu } from "./embedding.ts";
 import { geluBackwardGpu, geluGpu } from "./gelu.ts";
+import { geluMatmulGpu } from "./gelu-matmul.ts";
 import { gradientNormGpu } from "./gradient-norm.ts";
 import type { AnyKernelOf } from "./kernel.ts";
-import { layerNormBackwardGpu, layerNormGpu, layerNormParametersGpu } from "./layer-norm.ts";
+import { layerNormAllBackwardGpu, layerNormBackwardGpu, layerNormGpu, layerNormParametersGpu } from "./layer-norm.ts";
 import { lossScalerGpu } from "./loss-scaler.ts";
 import { matmulGpu } from "./matmul.ts";
 import { normalizedMatmulGpu } from "./normalized-matmul.ts";
@@ -40,8 +41,10 @@ export const GPU_KERNELS: readonly AnyKernelOf[] = [
   embeddingBackwardGpu,
   embeddingGpu,
   geluBackwardGpu,
+  geluMatmulGpu,
   geluGpu,
   gradientNormGpu,
+  layerNormAllBackwardGpu,
   layerNormBackwardGpu,
   layerNormGpu,
   layerNormParametersGpu,

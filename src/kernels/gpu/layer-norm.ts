@@ -1,4 +1,4 @@
-import type { DType } from "../../core/dtype.ts";
+import { type DType, WORD_BYTES } from "../../core/dtype.ts";
 import { sizeOf } from "../../core/shape.ts";
 import {
   type Dispatch,
@@ -12,7 +12,13 @@ import {
   storeShader,
   write,
 } from "../dispatch.ts";
-import { type LayerNormAttrs, layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "../layer-norm.ts";
+import {
+  type LayerNormAttrs,
+  layerNormAllBackwardOp,
+  layerNormBackwardOp,
+  layerNormOp,
+  layerNormParametersOp,
+} from "../layer-norm.ts";
 import type { TensorType } from "../op.ts";
 import type { Traits } from "../traits.ts";
 import { columnGroups, sumsColumnsAtOnce } from "./column-sum.ts";
@@ -99,6 +105,62 @@ export const layerNormParametersGpu = gpuKernel(layerNormParametersOp, {
     return [...partial, ...total];
   },
 });
+
+export const layerNormAllBackwardGpu = gpuKernel(layerNormAllBackwardOp, {
+  scratch: ({ x, dy }, _attrs, traits): Readonly<Record<string, Scratch>> => {
+    const { parts, columns } = blocksOf(x, dy, traits);
+    return { partials: { dtype: "f32", length: SUMS * parts * columns } };
+  },
+  gpu: ({ x, dy, residual }, _outputs, _attrs, traits): Dispatch[] => {
+    const { spans, blocks, parts, columns } = blocksOf(x, dy, traits);
+    const pack = columns % 4 === 0 ? 4 : 1;
+    const rows = spans.map(({ span, rows, first, firstPart }): Dispatch => {
+      const inputs = [read("x", span), read("gain"), read("mean"), read("rstd"), read("dy", span)];
+      return {
+        shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "gpu/layer_norm_all"],
+        entry: "rows",
+        types: { DY: storedType(dy.dtype, pack), RESIDUAL: storedType((residual ?? dy).dtype, pack) },
+        uniforms: {
+          ...{ ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },
+          ...{ BLOCKS: blocks, PARTS: parts, FIRST_PART: firstPart },
+        },
+        bind: [...inputs, read(residual ? "residual" : "dy", span), write("dx", span), write("partials")],
+        grid: gridOf(Math.ceil(rows / (BLOCK * blocks)), traits),
+      };
+    });
+    const [x1, y1] = columnGroups(columns, traits);
+    const totals: Dispatch = {
+      shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "gpu/column_lanes", "gpu/layer_norm_totals"],
+      entry: "totals",
+      uniforms: { C: columns, PARTS: parts },
+      bind: [read("partials"), write("dgain"), write("dbias"), write("dxSum")],
+      grid: [x1, y1, SUMS],
+    };
+    return [...rows, totals];
+  },
+});
+
+/** Rows that a workgroup of shaders/gpu/layer_norm_all.wgsl holds at a time, and what it sums down their columns. */
+const BLOCK = 16;
+const SUMS = 3;
+/** Workgroups that keep a GPU busy: more would only be more to add up. */
+const MOST_PARTS = 1024;
+
+/** Stretches of `blocks` blocks of rows, each summed by a workgroup: `parts` in all. */
+function blocksOf(x: TensorType, dy: TensorType, traits: Traits) {
+  const columns = x.shape.at(-1) ?? 1;
+  const all = rowSpans(x, [dy.dtype], traits);
+  const fit = Math.floor(traits.maxBindingBytes / (SUMS * WORD_BYTES * columns)) - all.length;
+  const rows = sizeOf(x.shape) / columns;
+  const blocks = Math.max(1, Math.ceil(rows / BLOCK / Math.max(1, Math.min(MOST_PARTS, fit))));
+  let parts = 0;
+  const spans = all.map((span) => {
+    const firstPart = parts;
+    parts += Math.ceil(span.rows / (BLOCK * blocks));
+    return { ...span, firstPart };
+  });
+  return { spans, blocks, parts, columns };
+}
 
 /** Rows that one invocation sums before the parts are added up. */
 const CHUNK = 32;

@@ -23,25 +23,25 @@ import {
 export const matmulGpu = gpuKernel(matmulOp, {
   gpu: ({ a, b, ...rest }, { y }, attrs, traits) => {
     const { activation } = attrs;
-    const finish: Finish = { bias: !!rest.bias, residual: !!rest.residual, into: !!rest.into, activation };
-    const { product, plan, widens } = workOf({ a, b, residual: rest.residual }, attrs, traits);
+    const { bias, residual, into, slope } = rest;
+    const finish: Finish = { bias: !!bias, residual: !!residual, into: !!into, activation, slope: !!slope };
+    const { product, plan, widens } = workOf({ a, b, residual, slope }, attrs, traits);
     const dispatchesOf = (of: Product, finish: Finish): Dispatch[] => {
-      const all = productDispatches(of, finish, plan, traits);
-      const dispatches = widens ? [...widenDispatches(b, traits), ...renamed(all, { b: "wide" })] : all;
-      return attrs.variant === "auto" ? ofVariant(variantName(plan.variant), dispatches) : dispatches;
+      const dispatches = plannedDispatches(of, finish, plan, attrs, traits);
+      return widens ? [...widenDispatches(b, traits), ...renamed(dispatches, { b: "wide" })] : dispatches;
     };
-    if (!activatedApart(product, attrs, traits)) return dispatchesOf(product, finish);
+    if (slope || !activatedApart(product, attrs, traits)) return dispatchesOf(product, finish);
     const unfinished = { ...product, types: { ...product.types, y: "f32" as const } };
     const inner = renamed(dispatchesOf(unfinished, { ...finish, activation: "linear" }), { y: "inner" });
     return [...inner, ...geluDispatches("forward", { inner: f32(y.shape), y }, geluAttrs(attrs), traits)];
   },
-  scratch: ({ a, b }, attrs, traits) => {
-    const { product, plan, widens } = workOf({ a, b }, attrs, traits);
+  scratch: ({ a, b, slope }, attrs, traits) => {
+    const { product, plan, widens } = workOf({ a, b, slope }, attrs, traits);
     const length = partialsLength(product, plan, traits);
     const scratch: Record<string, Scratch> = {};
     if (widens) scratch.wide = { dtype: "f32", length: sizeOf(b.shape) };
     if (length > 0) scratch.partials = { dtype: "f32", length };
-    if (activatedApart(product, attrs, traits))
+    if (!slope && activatedApart(product, attrs, traits))
       scratch.inner = { dtype: "f32", length: product.M * (product.rowY ?? product.N) };
     return scratch;
   },
@@ -52,12 +52,11 @@ function activatedApart({ M }: Product, { activation }: MatmulAttrs, { software 
   return activation !== "linear" && software && M <= FEW_ROWS;
 }
 
-function typesOf(
-  { a, b, residual }: { a: TensorType; b: TensorType; residual?: TensorType | undefined },
-  { result }: MatmulAttrs,
-): ProductTypes {
-  const of = (type: TensorType): FloatDType => (type.dtype === "f16" ? "f16" : "f32");
-  return { a: of(a), b: of(b), y: result, ...(residual ? { residual: of(residual) } : {}) };
+interface Operands {
+  readonly a: TensorType;
+  readonly b: TensorType;
+  readonly residual?: TensorType | undefined;
+  readonly slope?: TensorType | undefined;
 }
 
 /**
@@ -65,10 +64,10 @@ function typesOf(
  * so, widened first.
  */
 function workOf(
-  operands: { a: TensorType; b: TensorType; residual?: TensorType | undefined },
+  operands: Operands,
   attrs: MatmulAttrs,
   traits: Traits,
-) {
+): { readonly product: Product & { readonly types: ProductTypes }; readonly plan: Plan; readonly widens: boolean } {
   const types = typesOf(operands, attrs);
   const product = { ...productOf(operands.a, operands.b, attrs), types };
   const plan = planOf(product, attrs, traits);
@@ -90,7 +89,25 @@ function widenDispatches({ shape }: TensorType, traits: Traits): Dispatch[] {
 
 const WIDEN_GROUP = 64;
 
-function planOf(product: Product, attrs: MatmulAttrs, traits: Traits): Plan {
+export function typesOf({ a, b, residual, slope }: Operands, { result }: MatmulAttrs): ProductTypes {
+  const of = (type: TensorType): FloatDType => (type.dtype === "f16" ? "f16" : "f32");
+  const added = { ...(residual ? { residual: of(residual) } : {}), ...(slope ? { slope: of(slope) } : {}) };
+  return { a: of(a), b: of(b), y: result, ...added };
+}
+
+/** The dispatches of a planned product, which bear the variant's name where it was not asked for. */
+export function plannedDispatches(
+  product: Product,
+  finish: Finish,
+  plan: Plan,
+  { variant }: MatmulAttrs,
+  traits: Traits,
+): Dispatch[] {
+  const dispatches = productDispatches(product, finish, plan, traits);
+  return variant === "auto" ? ofVariant(variantName(plan.variant), dispatches) : dispatches;
+}
+
+export function planOf(product: Product, attrs: MatmulAttrs, traits: Traits): Plan {
   if (attrs.variant === "auto" && attrs.splits === 0) {
     const tuned = traits.tuning?.matmul[matmulClass(product)];
     const known = tuned && matmulVariants.find(({ name }) => name === tuned.variant);

@@ -16,6 +16,9 @@ export interface Plan {
   readonly splits: number;
 }
 
+/** What is not the last of K has no activation yet. */
+const PLAIN_AFTER = { activation: "linear", keeps: false, slope: false } as const;
+
 const REDUCE_GROUP = 64;
 /** What a K longer than `LONGEST_WHOLE` is cut into on software drivers. */
 const STRETCH = 1024;
@@ -24,8 +27,9 @@ const STRETCH = 1024;
 export function productDispatches(product: Product, finish: Finish, plan: Plan, traits: Traits): Dispatch[] {
   return piecesOf(product, traits).flatMap((piece) => {
     const last = piece.k.start + piece.k.length === product.K;
-    const activation = last ? finish.activation : "linear";
-    const pieceFinish = piece.k.start > 0 ? { ...PLAIN, into: true, activation } : { ...finish, activation };
+    const { keeps = false, slope = false } = finish;
+    const after = last ? { activation: finish.activation, keeps, slope } : PLAIN_AFTER;
+    const pieceFinish = piece.k.start > 0 ? { ...PLAIN, into: true, ...after } : { ...finish, ...after };
     return pieceDispatches(product, piece, pieceFinish, plan, traits);
   });
 }

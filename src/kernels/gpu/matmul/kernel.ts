@@ -7,6 +7,7 @@ import {
   type Span,
   storedType,
   storeShader,
+  write,
 } from "../../dispatch.ts";
 import type { Activation, ProductTypes } from "../../product.ts";
 import type { Access } from "./access.ts";
@@ -19,6 +20,10 @@ export interface Finish {
   /** y = y + product; excludes the others. */
   readonly into: boolean;
   readonly activation: Activation;
+  /** What the activation is of is stored, too, as x. */
+  readonly keeps?: boolean;
+  /** y = activation'(slope) product, where without it it is activation(product). */
+  readonly slope?: boolean;
 }
 
 export const PLAIN: Finish = { bias: false, residual: false, into: false, activation: "linear" };
@@ -40,19 +45,27 @@ export function endingOf(
   finish: Finish,
   span: Span | undefined,
   pack: 1 | 4,
-  types: Pick<ProductTypes, "y" | "residual">,
+  types: Pick<ProductTypes, "y" | "residual" | "slope">,
 ): Ending {
   const names = finish.into ? [] : [...(finish.bias ? ["bias"] : []), ...(finish.residual ? ["residual"] : [])];
   const suffix = finish.into ? "into" : names.join("_") || "plain";
   const plus = `matmul/plus_${suffix}` as ShaderName;
   const linear = finish.activation === "linear";
+  const last = finish.keeps ? "gelu_kept" : finish.slope ? "gelu_slope" : "gelu";
+  const more = [...(finish.keeps ? [write("x", span)] : []), ...(finish.slope ? [read("slope", span)] : [])];
   return {
     store: [storeShader(types.y, pack)],
-    types: names.includes("residual") ? { R: storedType(types.residual ?? "f32", pack) } : {},
-    shaders: linear ? [plus, "matmul/finish_linear"] : [`lib/pack${pack}`, "lib/gelu", plus, "matmul/finish_gelu"],
+    types: {
+      ...(names.includes("residual") ? { R: storedType(types.residual ?? "f32", pack) } : {}),
+      ...(finish.slope ? { S: storedType(types.slope ?? "f32", pack) } : {}),
+    },
+    shaders: linear ? [plus, "matmul/finish_linear"] : [`lib/pack${pack}`, "lib/gelu", plus, `matmul/finish_${last}`],
     constants: linear ? {} : { EXACT: Number(finish.activation === "gelu") },
-    bind: names.map((name) => read(name, name === "residual" ? span : undefined)),
-    places: (at) => Object.fromEntries([["Y", at], ...names.map((name, i) => [name.toUpperCase(), at + 1 + i])]),
+    bind: [...names.map((name) => read(name, name === "residual" ? span : undefined)), ...more],
+    places: (at) => {
+      const bound = ["y", ...names, ...more.map(({ tensor }) => tensor)];
+      return Object.fromEntries(bound.map((name, i) => [name.toUpperCase(), at + i]));
+    },
   };
 }
 
