@@ -36,6 +36,40 @@ fn normal(row: u32, at: u32) -> Pack {
   return (x[at] - mean[u.FIRST + row]) * rstd[u.FIRST + row];
 }
 
+// What is loaded for an element of dx: of four rows before the first is stored, which no load may pass.
+struct Loaded {
+  n: Pack,
+  d: Pack,
+  rest: Pack,
+  scale: f32,
+}
+
+fn load(row: u32, column: u32) -> Loaded {
+  let at = row * (u.C / PACK) + column;
+  return Loaded(normal(row, at), Pack(dy[at]), Pack(residual[at]), rstd[u.FIRST + row]);
+}
+
+// Sums down a column.
+struct Columns {
+  gain: Pack,
+  bias: Pack,
+  dx: Pack,
+}
+
+// dx of row `i` of the block that begins at `first`. Behind its last row that one is stored again, but not summed: with a branch around,
+// compilers would load there.
+fn finish(columns: ptr<function, Columns>, one: Loaded, first: u32, i: u32, end: u32, c: u32, gain_here: Pack) {
+  let row = min(i, end - 1u);
+  let means = along_rows[row * LANES] / f32(u.C);
+  let value = one.scale * (one.d * gain_here - means.x - one.n * means.y)
+    + select(Pack(), one.rest, u.HAS_RESIDUAL == 1u);
+  dx[(first + row) * (u.C / PACK) + c] = value;
+  let none = Pack();
+  (*columns).gain += select(none, one.d * one.n, i < end);
+  (*columns).bias += select(none, one.d, i < end);
+  (*columns).dx += select(none, value, i < end);
+}
+
 // Both sums of a row, of every LANES-th Pack from `lane` on.
 fn sums_along(row: u32, lane: u32) -> vec2f {
   let packs = u.C / PACK;
@@ -77,32 +111,28 @@ fn rows(
     workgroupBarrier();
     let end = min(BLOCK, u.ROWS - first);
     for (var c = local; c < packs; c += GROUP) {
-      var gains = Pack();
-      var biases = Pack();
-      var columns = Pack();
-      for (var i = 0u; i < end; i++) {
-        let row = first + i;
-        let at = row * packs + c;
-        let means = along_rows[i * LANES] / f32(u.C);
-        let d = Pack(dy[at]);
-        let n = normal(row, at);
-        var value = rstd[u.FIRST + row] * (d * gain[c] - means.x - n * means.y);
-        if (u.HAS_RESIDUAL == 1u) { value += Pack(residual[at]); }
-        dx[at] = value;
-        gains += d * n;
-        biases += d;
-        columns += value;
+      let gain_here = gain[c];
+      var columns = Columns();
+      for (var i = 0u; i < end; i += 4u) {
+        let one = load(first + i, c);
+        let two = load(first + min(i + 1u, end - 1u), c);
+        let three = load(first + min(i + 2u, end - 1u), c);
+        let four = load(first + min(i + 3u, end - 1u), c);
+        finish(&columns, one, first, i, end, c, gain_here);
+        finish(&columns, two, first, i + 1u, end, c, gain_here);
+        finish(&columns, three, first, i + 2u, end, c, gain_here);
+        finish(&columns, four, first, i + 3u, end, c, gain_here);
       }
       let place = (u.FIRST_PART + part) * packs + c;
       let all = u.PARTS * packs;
       if (block > 0u) {
-        gains += partials[place];
-        biases += partials[all + place];
-        columns += partials[2u * all + place];
+        columns.gain += partials[place];
+        columns.bias += partials[all + place];
+        columns.dx += partials[2u * all + place];
       }
-      partials[place] = gains;
-      partials[all + place] = biases;
-      partials[2u * all + place] = columns;
+      partials[place] = columns.gain;
+      partials[all + place] = columns.bias;
+      partials[2u * all + place] = columns.dx;
     }
   }
 }
