@@ -3,6 +3,7 @@ import { traceOp } from "../../src/autograd/gradcheck.ts";
 import type { Tape } from "../../src/autograd/tape.ts";
 import type { FloatDType } from "../../src/core/dtype.ts";
 import { attentionOp } from "../../src/kernels/attention.ts";
+import { droppedMatmulOp } from "../../src/kernels/dropped-matmul.ts";
 import { geluMatmulOp } from "../../src/kernels/gelu-matmul.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { f16 } from "../../src/kernels/op.ts";
@@ -90,7 +91,7 @@ export function countOf(tape: Tape, { dispatches }: Pick<Layout, "dispatches">):
   );
   let [products, onUnits] = [0, 0];
   tape.nodes.forEach((node, i) => {
-    if (![matmulOp, geluMatmulOp].some((op) => op === (node.op as unknown))) return;
+    if (![matmulOp, geluMatmulOp, droppedMatmulOp].some((op) => op === (node.op as unknown))) return;
     products += costs[i]!.flops;
     if (units.has(node)) onUnits += costs[i]!.flops;
   });

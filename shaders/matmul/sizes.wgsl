@@ -7,7 +7,7 @@
 // Along K the work is cut into SPLITS stretches of K_STEP; with more than one, stretch s goes to rows s * M and on.
 // y has COLUMNS columns, N or more: those from N on are 0.
 // Several products of these sizes lie one behind the other along z: product i INNER + j starts i *_OUTER + j *_INNER behind the
-// first. work.wgsl has both.
+// first. work.wgsl has both. DROP_*: of gpu/finish_dropped.wgsl.
 struct Uniforms {
   M: u32,
   N: u32,
@@ -32,6 +32,9 @@ struct Uniforms {
   Y_OUTER: u32,
   Y_INNER: u32,
   COLUMNS: u32,
+  DROP_RATE: f32,
+  DROP_STREAM: u32,
+  DROP_FIRST: u32,
 }
 @group(0) @binding(15) var<uniform> u: Uniforms;
 

@@ -1,3 +1,4 @@
+import { droppedMatmulOp } from "../kernels/dropped-matmul.ts";
 import { geluMatmulOp } from "../kernels/gelu-matmul.ts";
 import { matmulOp } from "../kernels/matmul.ts";
 import type { AnyOp, TensorType } from "../kernels/op.ts";
@@ -26,7 +27,7 @@ interface CostedNode {
   readonly attrs: object;
 }
 
-const PRODUCTS = [matmulOp.name, geluMatmulOp.name];
+const PRODUCTS = [matmulOp.name, geluMatmulOp.name, droppedMatmulOp.name];
 
 /** The least work of some ops together. */
 export function costOf(nodes: readonly CostedNode[]): Cost {

@@ -8,6 +8,7 @@ import { castOp } from "./cast.ts";
 import { columnSumOp } from "./column-sum.ts";
 import { crossEntropyBackwardOp, crossEntropyOp } from "./cross-entropy.ts";
 import { dropoutOp } from "./dropout.ts";
+import { droppedMatmulOp } from "./dropped-matmul.ts";
 import { embeddingBackwardOp, embeddingOp } from "./embedding.ts";
 import { geluBackwardOp, geluOp } from "./gelu.ts";
 import { geluMatmulOp } from "./gelu-matmul.ts";
@@ -37,6 +38,7 @@ export const OPS: readonly AnyOp[] = [
   crossEntropyBackwardOp,
   crossEntropyOp,
   dropoutOp,
+  droppedMatmulOp,
   embeddingBackwardOp,
   embeddingOp,
   geluBackwardOp,

@@ -3,6 +3,7 @@ import { STREAM } from "../core/philox.ts";
 import { add } from "../kernels/add.ts";
 import { attention } from "../kernels/attention.ts";
 import { dropout } from "../kernels/dropout.ts";
+import { type Draw, droppedMatmul } from "../kernels/dropped-matmul.ts";
 import { embedding } from "../kernels/embedding.ts";
 import { gelu } from "../kernels/gelu.ts";
 import { geluMatmul } from "../kernels/gelu-matmul.ts";
@@ -82,13 +83,14 @@ export function gpt2Trunk(
 ): Value {
   const rates: Rates = training ? { ...config.dropout, lora: parameters.lora?.dropout ?? 0 } : NO_DROPOUT;
   let stream: number = STREAM.dropout;
-  const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, stream++);
+  const draw = (): Draw => ({ step: inputs.step, stream: stream++ });
+  const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, draw().stream);
   const attend = (qkv: Value): Value => {
     const attrs = { batch: shape.batch, heads: config.heads, dropout: rates.attention, stream: stream++ };
     const { lengths, starts, step } = inputs;
     return attention(qkv, lengths, attrs, { starts, step: rates.attention > 0 ? step : undefined });
   };
-  return trunk(config, parameters, inputs, attend, rates, drop, !training, { fused });
+  return trunk(config, parameters, inputs, attend, rates, drop, !training, fused ? { draw } : {});
 }
 
 /**
@@ -114,7 +116,8 @@ function trunk(
   drop: (x: Value, rate: number) => Value,
   /** Nothing will be differentiated: GELU's argument need not be kept. */
   forwardOnly: boolean,
-  { together = false, fused = false }: { readonly together?: boolean; readonly fused?: boolean },
+  /** `draw`: by ops that do several things at once, one of which is to drop. */
+  { together = false, draw }: { readonly together?: boolean; readonly draw?: () => Draw },
 ): Value {
   const get = (name: string): Value => {
     const value = parameters.views.get(name);
@@ -136,7 +139,7 @@ function trunk(
     layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), {
       epsilon: config.layerNormEpsilon,
       result: precision,
-      together: fused,
+      together: draw !== undefined,
     });
   /** linear(norm(x)). What LoRA adds wants norm(x) itself. */
   const linearOfNorm = (x: Value, normName: string, name: string, activation: Activation = "linear"): Value => {
@@ -149,6 +152,10 @@ function trunk(
   /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */
   const addProjection = (x: Value, y: Value, name: string): Value => {
     if (rates.residual === 0) return linear(y, name, { residual: x });
+    if (draw && !parameters.lora) {
+      const bias = parameters.views.get(`${name}.bias`);
+      return droppedMatmul(y, get(`${name}.weight`), draw(), { rate: rates.residual, residual: x, bias });
+    }
     return add(x, drop(linear(y, name, { result: "f32" }), rates.residual));
   };
 
@@ -156,7 +163,7 @@ function trunk(
     const { activation } = config;
     // A correction of LoRA's goes before the activation.
     if (forwardOnly && !parameters.lora) return linearOfNorm(x, normName, name, activation);
-    if (fused && !parameters.lora) {
+    if (draw && !parameters.lora) {
       const bias = parameters.views.get(`${name}.bias`);
       return geluMatmul(norm(x, normName), get(`${name}.weight`), { bias, activation, result: precision });
     }

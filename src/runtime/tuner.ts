@@ -2,6 +2,7 @@ import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { smallest } from "../core/extremes.ts";
 import { attentionOp } from "../kernels/attention.ts";
+import { droppedMatmulOp } from "../kernels/dropped-matmul.ts";
 import { geluMatmulOp } from "../kernels/gelu-matmul.ts";
 import { matricesFor } from "../kernels/gpu/attention/matrices.ts";
 import { attentionProducts } from "../kernels/gpu/attention/products.ts";
@@ -101,7 +102,7 @@ export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
   const attentions = new Map<string, AttentionWork>();
   for (const tape of tapes) {
     for (const { op, inputs, outputs, attrs } of tape.nodes) {
-      if (is(op, matmulOp) || is(op, geluMatmulOp) || is(op, normalizedMatmulOp)) {
+      if ([matmulOp, geluMatmulOp, droppedMatmulOp, normalizedMatmulOp].some((product) => is(op, product))) {
         const { transposeA = false, transposeB = false } = attrs as Partial<Product>;
         const [M = 0, N = 0] = outputs.y!.shape;
         const types = { a: floatOf(inputs.a), b: floatOf(inputs.b), y: floatOf(outputs.y) };

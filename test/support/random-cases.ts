@@ -76,6 +76,13 @@ const geluMatmul = product.map(({ inputs: { a, b, bias }, attrs }): OpCase => {
   return { inputs, attrs: { variant, splits, columns, transposeA, transposeB, activation: some } };
 });
 
+const droppedMatmul = product.map(({ inputs: { a, b, bias }, attrs }): OpCase => {
+  const { columns, variant, splits, transposeA = false, transposeB = false } = attrs as Partial<MatmulAttrs>;
+  const M = transposeA ? columns || a!.shape[1]! : a!.shape[0]!;
+  const inputs = { a: a!, b: b!, residual: f32([M, b!.shape[transposeB ? 0 : 1]!]), step, ...(bias ? { bias } : {}) };
+  return { inputs, attrs: { variant, splits, columns, transposeA, transposeB, rate: 0.3, stream: 17 } };
+});
+
 /** Products on emulated matrix units, `matmul` otherwise. */
 export const ON_MATRICES = "matmul on matrices";
 
@@ -260,6 +267,7 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
   columnSum: matrix.map((shape) => ({ inputs: { x: f32(shape) } })),
   crossEntropy,
   dropout: matrix.map((shape) => ({ inputs: { x: f32(shape), step }, attrs: { rate: 0.3, stream: 17 } })),
+  droppedMatmul,
   embedding,
   gelu: gelu.map(({ shape, approximate }) => ({ inputs: { x: { ...f32(shape), scale: 3 } }, attrs: { approximate } })),
   geluMatmul,

@@ -9,6 +9,7 @@ import { castGpu } from "./cast.ts";
 import { columnSumGpu } from "./column-sum.ts";
 import { crossEntropyBackwardGpu, crossEntropyGpu } from "./cross-entropy.ts";
 import { dropoutGpu } from "./dropout.ts";
+import { droppedMatmulGpu } from "./dropped-matmul.ts";
 import { embeddingBackwardGpu, embeddingGpu } from "./embedding.ts";
 import { geluBackwardGpu, geluGpu } from "./gelu.ts";
 import { geluMatmulGpu } from "./gelu-matmul.ts";
@@ -38,6 +39,7 @@ export const GPU_KERNELS: readonly AnyKernelOf[] = [
   crossEntropyBackwardGpu,
   crossEntropyGpu,
   dropoutGpu,
+  droppedMatmulGpu,
   embeddingBackwardGpu,
   embeddingGpu,
   geluBackwardGpu,

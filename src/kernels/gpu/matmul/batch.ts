@@ -58,11 +58,15 @@ export function batchDispatch(batch: Batch, variant: MatmulVariant, traits: Trai
       INNER: batch.inner,
       ...{ A_OUTER: a.outer, B_OUTER: b.outer, Y_OUTER: y.outer },
       ...{ A_INNER: a.inner, B_INNER: b.inner, Y_INNER: y.inner },
+      ...NO_DROPS,
     },
     bind: [read(a.tensor, a.span), read(b.tensor, b.span), write(y.tensor, y.span)],
     grid: [...tiles.grid, batch.outer * batch.inner],
   };
 }
+
+/** Of what `Uniforms` has for products that end with dropout. */
+export const NO_DROPS = { DROP_RATE: 0, DROP_STREAM: 0, DROP_FIRST: 0 } as const;
 
 /** A batch of one. */
 export const ALONE = { INNER: 1, A_OUTER: 0, A_INNER: 0, B_OUTER: 0, B_INNER: 0, Y_OUTER: 0, Y_INNER: 0 } as const;

@@ -3,7 +3,7 @@ import { type Binding, type Dispatch, gridOf, read, type Span, write } from "../
 import { LONGEST_WHOLE, type Piece, type Product, piecesOf, rowLengths, typesOf } from "../../product.ts";
 import type { Traits } from "../../traits.ts";
 import { accessOf, type Strides } from "./access.ts";
-import { ALONE } from "./batch.ts";
+import { ALONE, NO_DROPS } from "./batch.ts";
 import { type Ending, endingOf, type Finish, kernelOf, PLAIN } from "./kernel.ts";
 import { DEPTH } from "./matrices.ts";
 import { addedApart, addResidual } from "./residual.ts";
@@ -17,7 +17,7 @@ export interface Plan {
 }
 
 /** What is not the last of K has no activation yet. */
-const PLAIN_AFTER = { activation: "linear", keeps: false, slope: false } as const;
+const PLAIN_AFTER = { activation: "linear", keeps: false, slope: false, drop: undefined } as const;
 
 const REDUCE_GROUP = 64;
 /** What a K longer than `LONGEST_WHOLE` is cut into on software drivers. */
@@ -27,9 +27,10 @@ const STRETCH = 1024;
 export function productDispatches(product: Product, finish: Finish, plan: Plan, traits: Traits): Dispatch[] {
   return piecesOf(product, traits).flatMap((piece) => {
     const last = piece.k.start + piece.k.length === product.K;
-    const { keeps = false, slope = false } = finish;
-    const after = last ? { activation: finish.activation, keeps, slope } : PLAIN_AFTER;
-    const pieceFinish = piece.k.start > 0 ? { ...PLAIN, into: true, ...after } : { ...finish, ...after };
+    const { keeps = false, slope = false, drop } = finish;
+    const residual = drop ? last : finish.residual && piece.k.start === 0;
+    const after = last ? { activation: finish.activation, keeps, slope, drop } : PLAIN_AFTER;
+    const pieceFinish = { ...(piece.k.start > 0 ? { ...PLAIN, into: true } : finish), ...after, residual };
     return pieceDispatches(product, piece, pieceFinish, plan, traits);
   });
 }
@@ -62,7 +63,7 @@ function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): {
 
 function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: Plan, traits: Traits): Dispatch[] {
   const { variant } = plan;
-  if (finish.residual && addedApart(product, piece, variant)) {
+  if (finish.residual && !finish.drop && addedApart(product, piece, variant)) {
     const inner = pieceDispatches(product, piece, { ...finish, residual: false }, plan, traits);
     return [...inner, addResidual(piece, spanOf(piece.m, product.M, rowLengths(product).y), traits)];
   }
@@ -91,6 +92,7 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     ROW_TILES: tiles.rows,
     SPLITS: splits,
     ...ALONE,
+    ...dropsOf(finish, spans.y, access.packY),
   };
   const types = typesOf(product);
   const pack = access.packY;
@@ -117,6 +119,12 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   };
   const plain = endingOf(PLAIN, undefined, pack, { y: "f32" });
   return [compute(plain, write("partials", partials), { Y_START: 0, Y_ROW: columns }), reduce];
+}
+
+/** What the dropout of a product reads, of which `span` is bound. */
+function dropsOf({ drop }: Finish, span: Span | undefined, pack: 1 | 4): Record<keyof typeof NO_DROPS, number> {
+  if (!drop) return NO_DROPS;
+  return { DROP_RATE: drop.rate, DROP_STREAM: drop.stream, DROP_FIRST: (span?.offset ?? 0) / pack };
 }
 
 /** How many columns of y a piece writes: the last one what is behind them, too. */

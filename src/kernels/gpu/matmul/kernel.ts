@@ -24,6 +24,8 @@ export interface Finish {
   readonly keeps?: boolean;
   /** y = activation'(slope) product, where without it it is activation(product). */
   readonly slope?: boolean;
+  /** y = residual + dropout(product), whatever has been added to it; the residual is there. */
+  readonly drop?: { readonly rate: number; readonly stream: number } | undefined;
 }
 
 export const PLAIN: Finish = { bias: false, residual: false, into: false, activation: "linear" };
@@ -47,19 +49,27 @@ export function endingOf(
   pack: 1 | 4,
   types: Pick<ProductTypes, "y" | "residual" | "slope">,
 ): Ending {
-  const names = finish.into ? [] : [...(finish.bias ? ["bias"] : []), ...(finish.residual ? ["residual"] : [])];
-  const suffix = finish.into ? "into" : names.join("_") || "plain";
+  const { into, bias, residual, drop } = finish;
+  const names = into ? [] : [...(bias ? ["bias"] : []), ...(residual && !drop ? ["residual"] : [])];
+  const suffix = into ? "into" : names.join("_") || "plain";
   const plus = `matmul/plus_${suffix}` as ShaderName;
   const linear = finish.activation === "linear";
   const last = finish.keeps ? "gelu_kept" : finish.slope ? "gelu_slope" : "gelu";
-  const more = [...(finish.keeps ? [write("x", span)] : []), ...(finish.slope ? [read("slope", span)] : [])];
+  const more = [
+    ...(finish.keeps ? [write("x", span)] : []),
+    ...(finish.slope ? [read("slope", span)] : []),
+    ...(drop ? [read("residual", span), read("step")] : []),
+  ];
+  const activated = [`lib/pack${pack}`, "lib/gelu", plus, `matmul/finish_${last}`] as const;
+  const drops = `matmul/gpu/drops_${pack === 4 ? "vec4" : "scalar"}` as const;
+  const dropped = ["lib/philox", "lib/step", plus, drops, "matmul/gpu/finish_dropped"] as const;
   return {
     store: [storeShader(types.y, pack)],
     types: {
-      ...(names.includes("residual") ? { R: storedType(types.residual ?? "f32", pack) } : {}),
+      ...(residual && (drop || !into) ? { R: storedType(types.residual ?? "f32", pack) } : {}),
       ...(finish.slope ? { S: storedType(types.slope ?? "f32", pack) } : {}),
     },
-    shaders: linear ? [plus, "matmul/finish_linear"] : [`lib/pack${pack}`, "lib/gelu", plus, `matmul/finish_${last}`],
+    shaders: drop ? dropped : linear ? [plus, "matmul/finish_linear"] : activated,
     constants: linear ? {} : { EXACT: Number(finish.activation === "gelu") },
     bind: [...names.map((name) => read(name, name === "residual" ? span : undefined)), ...more],
     places: (at) => {
