@@ -4,6 +4,7 @@ import type { Tape } from "../../src/autograd/tape.ts";
 import type { FloatDType } from "../../src/core/dtype.ts";
 import { attentionOp } from "../../src/kernels/attention.ts";
 import { droppedMatmulOp } from "../../src/kernels/dropped-matmul.ts";
+import { fusedOps } from "../../src/kernels/fused.ts";
 import { geluMatmulOp } from "../../src/kernels/gelu-matmul.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { f16 } from "../../src/kernels/op.ts";
@@ -50,7 +51,7 @@ function stepTape(traits: Traits, precision: FloatDType, rate: number): Tape {
   return trainingTape(config, layoutParameters(config), shape, {
     ...ADAMW,
     precision,
-    ...stepForm(traits),
+    ...stepForm({ traits, fused: fusedOps(traits) }),
   });
 }
 

@@ -2,7 +2,6 @@ import type { Tape } from "../autograd/tape.ts";
 import { sizeOf } from "../core/shape.ts";
 import { NORM } from "../kernels/gradient-norm.ts";
 import { packStep } from "../kernels/step.ts";
-import type { Traits } from "../kernels/traits.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { BatchShape } from "../model/gpt2.ts";
 import { layoutParameters, type ParameterLayout } from "../model/parameters.ts";
@@ -24,13 +23,13 @@ export interface StepProgram {
 /** Deviation of the weights that a step is measured on: GPT-2's. */
 const DEVIATION = 0.02;
 
-export function stepTape({ config, shape, precision }: StepSize, traits: Traits): Tape {
-  const options = { ...STEP_OPTIONS, precision, ...stepForm(traits) };
+export function stepTape({ config, shape, precision }: StepSize, runtime: Pick<Runtime, "traits" | "fused">): Tape {
+  const options = { ...STEP_OPTIONS, precision, ...stepForm(runtime) };
   return trainingTape(config, layoutParameters(config), shape, options);
 }
 
 export async function compileStep(runtime: Runtime, size: StepSize, shape = size.shape): Promise<StepProgram> {
-  const tape = stepTape({ ...size, shape }, runtime.traits);
+  const tape = stepTape({ ...size, shape }, runtime);
   return { tape, program: await runtime.compile(tape), inputs: stepInputs };
 }
 

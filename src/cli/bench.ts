@@ -16,6 +16,7 @@ import { benchWasmGenerate, benchWasmKernels, benchWasmStep } from "../bench/was
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError, userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { fusedOps } from "../kernels/fused.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import { openDevice } from "../node/device.ts";
@@ -249,7 +250,9 @@ async function* steps(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
     const size = stepSize(name, gpu.kind, precision);
     const skipped = named ? undefined : whyNot(gpu, size, peak, quick);
     if (skipped === undefined) {
-      const tuning = await tuningOf(gpu, flags, [stepTape(size, traitsOf(gpu))]);
+      const tuning = await tuningOf(gpu, flags, [
+        stepTape(size, { traits: traitsOf(gpu), fused: fusedOps(traitsOf(gpu)) }),
+      ]);
       const [step, ...shares] = await benchStep(gpu, size, peak, STEP_EFFORT[quick ? "quick" : "full"], tuning);
       if (step) yield { ...step, mesa_shader_cache_disabled: cold };
       yield* shares;

@@ -51,17 +51,11 @@ export const droppedMatmulOp = defineOp({
   ],
 });
 
-/** Where and what an op draws. */
-export interface Draw {
-  readonly step: Value;
-  readonly stream: number;
-}
-
 /** residual + dropout(a . b + bias). */
 export function droppedMatmul(
   a: Value,
   b: Value,
-  { step, stream }: Draw,
+  { step, stream }: { readonly step: Value; readonly stream: number },
   { rate, residual, bias }: Pick<MatmulOptions, "bias"> & { readonly rate: number; readonly residual: Value },
 ): Value {
   return droppedMatmulOp.apply({ a, b, bias, residual, step }, { rate, stream }).y;

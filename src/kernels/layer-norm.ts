@@ -1,6 +1,5 @@
 import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
 import { rowsAndColumns, sizeOf } from "../core/shape.ts";
-import { columnSumOp } from "./column-sum.ts";
 import { defineOp, expectFloat, expectType, f16, f32, type OpCase, type Value } from "./op.ts";
 
 export interface LayerNormAttrs {
@@ -10,11 +9,9 @@ export interface LayerNormAttrs {
   readonly variant: "auto" | "alone" | "group";
   /** Element type of y. */
   readonly result: FloatDType;
-  /** One op makes all gradients, where all are wanted, and sums that of x down its columns: few passes over memory, as GPUs want it. */
-  readonly together: boolean;
 }
 
-const DEFAULTS: LayerNormAttrs = { epsilon: 1e-5, variant: "auto", result: "f32", together: false };
+const DEFAULTS: LayerNormAttrs = { epsilon: 1e-5, variant: "auto", result: "f32" };
 
 /**
  * y = (x - mean) rstd gain + bias over the last dimension (Ba, Kiros, Hinton 2016), variance in two passes.
@@ -50,16 +47,10 @@ export const layerNormOp = defineOp({
       rstd.data[r] = scale;
     }
   },
-  vjp: ({ x, gain, bias }, { mean, rstd }, { y: dy }, { variant, together }, context) => {
+  vjp: ({ x, gain, bias }, { mean, rstd }, { y: dy }, { variant }, context) => {
     if (!dy) return {};
     const gradients: { x?: Value; gain?: Value; bias?: Value } = {};
-    const trains = context.needs("gain") || (bias !== undefined && context.needs("bias"));
-    if (together && trains && context.needs("x")) {
-      const given = { x, gain, mean, rstd, dy, residual: context.accumulated("x") };
-      const { dx, dgain, dbias } = layerNormAllBackwardOp.apply(given);
-      return { x: dx, gain: dgain, ...(bias ? { bias: dbias } : {}) };
-    }
-    if (trains) {
+    if (context.needs("gain") || (bias && context.needs("bias"))) {
       const { dgain, dbias } = layerNormParametersOp.apply({ x, mean, rstd, dy });
       gradients.gain = dgain;
       if (bias) gradients.bias = dbias;
@@ -171,37 +162,6 @@ export const layerNormParametersOp = defineOp({
     { inputs: { x: f32([40, 8]), mean: f32([40]), rstd: f32([40]), dy: f32([40, 8]) } },
     { inputs: { x: f32([3, 7]), mean: f32([3]), rstd: f32([3]), dy: f32([3, 7]) } },
     { inputs: { x: f32([40, 8]), mean: f32([40]), rstd: f32([40]), dy: f16([40, 8]) } },
-  ],
-});
-
-/** All gradients of layerNorm, as above, and dxSum = the sum of dx over rows, [C]: the gradient of a bias that x had added last. */
-export const layerNormAllBackwardOp = defineOp({
-  name: "layerNormAllBackward",
-  inputs: ["x", "gain", "mean", "rstd", "dy"],
-  optional: ["residual"],
-  outputs: ["dx", "dgain", "dbias", "dxSum"],
-  halves: ["dy"],
-  shapes: (inputs) => {
-    const { dx } = layerNormBackwardOp.shapes(inputs, { variant: "auto" });
-    const sums = f32(inputs.gain.shape);
-    return { dx, dgain: sums, dbias: sums, dxSum: sums };
-  },
-  cpu: (inputs, { dx, dgain, dbias, dxSum }) => {
-    layerNormBackwardOp.cpu(inputs, { dx }, { variant: "auto" });
-    layerNormParametersOp.cpu(inputs, { dgain, dbias }, {});
-    const [rows, columns] = rowsAndColumns(dx.shape);
-    columnSumOp.cpu({ x: { ...dx, shape: [rows, columns] } }, { y: dxSum }, {});
-  },
-  cost: (inputs, { dx }) => {
-    const { bytes } = layerNormBackwardOp.cost(inputs, { dx }, { variant: "auto" });
-    return { flops: 20 * sizeOf(dx.shape), bytes };
-  },
-  cases: [
-    { inputs: { x: f32([40, 8]), gain: f32([8]), mean: f32([40]), rstd: f32([40]), dy: f32([40, 8]) } },
-    ...[f32, f16].map((dy): OpCase => {
-      const rows = { mean: f32([17]), rstd: f32([17]) };
-      return { inputs: { x: f32([17, 7]), gain: f32([7]), ...rows, dy: dy([17, 7]), residual: f32([17, 7]) } };
-    }),
   ],
 });
 

@@ -3,10 +3,9 @@ import { STREAM } from "../core/philox.ts";
 import { add } from "../kernels/add.ts";
 import { attention } from "../kernels/attention.ts";
 import { dropout } from "../kernels/dropout.ts";
-import { type Draw, droppedMatmul } from "../kernels/dropped-matmul.ts";
 import { embedding } from "../kernels/embedding.ts";
+import type { FusedOps } from "../kernels/fused.ts";
 import { gelu } from "../kernels/gelu.ts";
-import { geluMatmul } from "../kernels/gelu-matmul.ts";
 import { layerNorm } from "../kernels/layer-norm.ts";
 import { type MatmulOptions, matmul } from "../kernels/matmul.ts";
 import { normalizedMatmul } from "../kernels/normalized-matmul.ts";
@@ -50,6 +49,9 @@ export type Attend = (qkv: Value, layer: number) => Value;
 
 type Rates = Gpt2Config["dropout"] & { readonly lora: number };
 
+/** `draw`: where the next dropout draws. */
+type Fused = FusedOps & { draw(): { readonly step: Value; readonly stream: number } };
+
 const NO_DROPOUT: Rates = { embedding: 0, attention: 0, residual: 0, lora: 0 };
 
 export function declareInputs(tape: Tape, { batch, context, packed }: BatchShape, training: boolean): Gpt2Inputs {
@@ -70,8 +72,7 @@ export const BLOCK_PREFIX = "h.";
 
 /**
  * GPT-2's trunk: embeddings, blocks, last LayerNorm. Gives the hidden states [N, C]; each block is a section of the tape.
- * With `training`, dropout is applied at the config's rates; `fused`: by ops that do several things at once, so that a GPU has fewer
- * dispatches and passes over memory.
+ * With `training`, dropout is applied at the config's rates. `ops`: what does several things at once, where the executor wants it.
  */
 export function gpt2Trunk(
   config: Gpt2Config,
@@ -79,18 +80,18 @@ export function gpt2Trunk(
   inputs: Gpt2Inputs,
   shape: BatchShape,
   training: boolean,
-  fused = false,
+  ops?: FusedOps,
 ): Value {
   const rates: Rates = training ? { ...config.dropout, lora: parameters.lora?.dropout ?? 0 } : NO_DROPOUT;
   let stream: number = STREAM.dropout;
-  const draw = (): Draw => ({ step: inputs.step, stream: stream++ });
+  const draw = () => ({ step: inputs.step, stream: stream++ });
   const drop = (x: Value, rate: number): Value => dropout(x, inputs.step, rate, draw().stream);
   const attend = (qkv: Value): Value => {
     const attrs = { batch: shape.batch, heads: config.heads, dropout: rates.attention, stream: stream++ };
     const { lengths, starts, step } = inputs;
     return attention(qkv, lengths, attrs, { starts, step: rates.attention > 0 ? step : undefined });
   };
-  return trunk(config, parameters, inputs, attend, rates, drop, !training, fused ? { draw } : {});
+  return trunk(config, parameters, inputs, attend, rates, drop, !training, { fused: ops && { ...ops, draw } });
 }
 
 /**
@@ -116,8 +117,7 @@ function trunk(
   drop: (x: Value, rate: number) => Value,
   /** Nothing will be differentiated: GELU's argument need not be kept. */
   forwardOnly: boolean,
-  /** `draw`: by ops that do several things at once, one of which is to drop. */
-  { together = false, draw }: { readonly together?: boolean; readonly draw?: () => Draw },
+  { together = false, fused }: { readonly together?: boolean; readonly fused?: Fused | undefined },
 ): Value {
   const get = (name: string): Value => {
     const value = parameters.views.get(name);
@@ -136,10 +136,9 @@ function trunk(
     return addLora(parameters.views, parameters.lora, name, x, y, (x) => drop(x, rates.lora));
   };
   const norm = (x: Value, name: string): Value =>
-    layerNorm(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), {
+    (fused?.layerNorm ?? layerNorm)(x, get(`${name}.weight`), parameters.views.get(`${name}.bias`), {
       epsilon: config.layerNormEpsilon,
       result: precision,
-      together: draw !== undefined,
     });
   /** linear(norm(x)). What LoRA adds wants norm(x) itself. */
   const linearOfNorm = (x: Value, normName: string, name: string, activation: Activation = "linear"): Value => {
@@ -152,9 +151,9 @@ function trunk(
   /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */
   const addProjection = (x: Value, y: Value, name: string): Value => {
     if (rates.residual === 0) return linear(y, name, { residual: x });
-    if (draw && !parameters.lora) {
+    if (fused && !parameters.lora) {
       const bias = parameters.views.get(`${name}.bias`);
-      return droppedMatmul(y, get(`${name}.weight`), draw(), { rate: rates.residual, residual: x, bias });
+      return fused.droppedMatmul(y, get(`${name}.weight`), fused.draw(), { rate: rates.residual, residual: x, bias });
     }
     return add(x, drop(linear(y, name, { result: "f32" }), rates.residual));
   };
@@ -163,9 +162,9 @@ function trunk(
     const { activation } = config;
     // A correction of LoRA's goes before the activation.
     if (forwardOnly && !parameters.lora) return linearOfNorm(x, normName, name, activation);
-    if (draw && !parameters.lora) {
+    if (fused && !parameters.lora) {
       const bias = parameters.views.get(`${name}.bias`);
-      return geluMatmul(norm(x, normName), get(`${name}.weight`), { bias, activation, result: precision });
+      return fused.geluMatmul(norm(x, normName), get(`${name}.weight`), { bias, activation, result: precision });
     }
     return gelu(linearOfNorm(x, normName, name), { approximate: activation === "gelu_new" ? "tanh" : "none" });
   };

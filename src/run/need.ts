@@ -8,7 +8,7 @@ import { stepForm } from "../train/form.ts";
 import type { TrainPlan } from "./plan.ts";
 import { sampleRequest, samplesBetween } from "./sample.ts";
 
-type Device = Pick<Runtime, "forecast" | "traits" | "name">;
+type Device = Pick<Runtime, "forecast" | "traits" | "fused" | "name">;
 
 export interface RunNeed {
   /** The most on the device. */
@@ -58,7 +58,7 @@ export function runNeed(device: Device, plan: TrainPlan, fit: Fit, besides = 0):
     const request = sampleRequest(plan, count);
     forecastGenerator(forecast, device, config, layout, request.prompts, request.options, generators);
   };
-  const { logits, fused } = stepForm(device.traits);
+  const { logits, fused } = stepForm(device);
   const held = forecastTrainer(forecast, config, layout, source, { ...options, logits, fused }, fit);
   const start = forecast.peak.bytes + besides;
   if (evaluation) {

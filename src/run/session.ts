@@ -2,7 +2,6 @@ import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { createTurns } from "../core/turns.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
-import type { Traits } from "../kernels/traits.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { ARENA, type Arena, readArena, statesOf, writeArena } from "../model/arena.ts";
 import { initialCorrections, initialPieces, type ParameterLayout } from "../model/parameters.ts";
@@ -159,11 +158,14 @@ async function shareStates(
 }
 
 /** The tapes of a plan's largest batches. */
-export function tapesOf({ config, layout, source, options }: TrainPlan, traits: Traits): Tape[] {
+export function tapesOf(
+  { config, layout, source, options }: TrainPlan,
+  runtime: Pick<Runtime, "traits" | "fused">,
+): Tape[] {
   const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = options;
   const context = contextsFor(source.longest, config.contextLength).at(-1)!;
   const shape = { batch: batchSize, context, packed: source.packed ?? false };
-  const chosen = { ...options, ...stepForm(traits) };
+  const chosen = { ...options, ...stepForm(runtime) };
   return trainerTapes(config, layout, shape, chosen, { accumulationSteps, batchSize, recompute });
 }
 

@@ -61,7 +61,7 @@ export async function profileStep(
       runs.push(run);
       if (runs.length >= LEAST_RUNS && performance.now() - began > 1000 * seconds) break;
     }
-    const tapes = runs[0]?.map(({ tape }) => tape) ?? tapesOf(plan, runtime.traits);
+    const tapes = runs[0]?.map(({ tape }) => tape) ?? tapesOf(plan, runtime);
     const nodes: StepNode[] = [];
     const ops = new Map<string, OpTime>();
     tapes.forEach((tape, part) => {

@@ -323,7 +323,7 @@ async function tuned(opened: OpenRuntime, plan: TrainPlan, { budget }: RunOption
   try {
     requireHalves(plan.options.precision, opened);
     checkFit(fitRequest(opened, plan, { budget: budget?.(opened), resumed: false }));
-    return await opened.tuned(tapesOf(plan, opened.traits));
+    return await opened.tuned(tapesOf(plan, opened));
   } catch (error) {
     opened.close();
     throw error;

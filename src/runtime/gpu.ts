@@ -5,6 +5,7 @@ import { byteSize } from "../core/units.ts";
 import { type BufferPool, createBuffers } from "../gpu/buffers.ts";
 import { type Fault, type Gpu, matrixName } from "../gpu/device.ts";
 import { createPipelines } from "../gpu/pipelines.ts";
+import { fusedOps } from "../kernels/fused.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import type { StateBuffers } from "./allocate.ts";
@@ -88,6 +89,7 @@ export function createGpuRuntime(
     get traits() {
       return traits;
     },
+    fused: fusedOps(traits),
     async compile(tape) {
       for (;;) {
         gpu.checkErrors();

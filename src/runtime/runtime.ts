@@ -1,5 +1,6 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { NumericArray } from "../core/dtype.ts";
+import type { FusedOps } from "../kernels/fused.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
 import type { Forecast, MemoryNeed } from "./need.ts";
@@ -54,6 +55,8 @@ export interface Runtime {
   readonly name: string;
   /** What model code may plan its tape against. */
   readonly traits: Traits;
+  /** What model code may use in place of ops one by one, where that is faster here; not on CPUs. */
+  readonly fused?: FusedOps | undefined;
   compile(tape: Tape): Promise<Program>;
   /**
    * What the programs of `tapes` will take, all held at once, each with up to `runsInFlight` (1) runs to be read.

@@ -6,6 +6,7 @@ import { userError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { accumulate } from "../kernels/accumulate.ts";
 import { type AdamWOptions, adamw } from "../kernels/adamw.ts";
+import type { FusedOps } from "../kernels/fused.ts";
 import { gradientNorm } from "../kernels/gradient-norm.ts";
 import { lossScaler, SCALER } from "../kernels/loss-scaler.ts";
 import { f32, type Value } from "../kernels/op.ts";
@@ -30,8 +31,8 @@ export interface StepOptions extends AdamWOptions {
   readonly precision?: FloatDType | undefined;
   /** How the classifier's logits lie in memory: `logitsForm` of the adapter's traits. Left out: as on a CPU. */
   readonly logits?: LogitsForm | undefined;
-  /** By ops that do several things at once, as GPUs want it: see `stepForm`. */
-  readonly fused?: boolean | undefined;
+  /** `fused` of the runtime. Left out: ops that do one thing each. */
+  readonly fused?: FusedOps | undefined;
 }
 
 /** What a forward and backward pass depends on, besides sizes. */

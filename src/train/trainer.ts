@@ -138,7 +138,7 @@ export function createTrainer(
   const packed = source.packed ?? false;
   const plans = new Map<number, Promise<Program>>();
   let updatePlan: Promise<Program> | undefined;
-  const { logits, fused } = stepForm(runtime.traits);
+  const { logits, fused } = stepForm(runtime);
   const traced = { ...options, logits: options.logits ?? logits, fused: options.fused ?? fused };
   const segments = ranks === 1 ? [] : rankSegments(config, layout, options, options.leastSegment ?? LEAST_SEGMENT);
   let rankStep: RankStep | undefined;

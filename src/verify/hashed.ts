@@ -60,7 +60,7 @@ export async function verifyHashed(
   const config = configOf(fixture);
   const layout = layoutParameters(config);
   const shape = { batch: fixture.batch, context: fixture.context };
-  const program = await runtime.compile(gradientTape(config, layout, shape, true, "f32", stepForm(runtime.traits)));
+  const program = await runtime.compile(gradientTape(config, layout, shape, true, "f32", stepForm(runtime)));
   options.onPlan?.("gradients", program.stats);
   const checks = writeParameters(runtime, layout, fixture);
   const batch = batchOf(fixture.tokens, config);
@@ -84,9 +84,7 @@ async function verifySteps(
   onPlan?: (what: string, stats: ProgramStats) => void,
 ): Promise<Check[]> {
   const shape = { batch: fixture.batch, context: fixture.context };
-  const program = await runtime.compile(
-    trainingTape(config, layout, shape, { ...OPTIMISER, ...stepForm(runtime.traits) }),
-  );
+  const program = await runtime.compile(trainingTape(config, layout, shape, { ...OPTIMISER, ...stepForm(runtime) }));
   onPlan?.("training", program.stats);
   const checks: Check[] = [];
   for (const [step, tokens] of fixture.steps.tokens.entries()) {

@@ -64,7 +64,7 @@ async function verifyGradients(
 ): Promise<Check[]> {
   const { config, expected } = fixture;
   const batch = fixture.batches[0]!;
-  const form = stepForm(runtime.traits);
+  const form = stepForm(runtime);
   return withProgram(runtime, gradientTape(config, layout, batch.shape, true, precision, form), async (run) => {
     writeArena(runtime, layout, ARENA.parameters, packParameters(layout, fixture.parameters));
     if (precision === "f16") runtime.writeState(LOSS_SCALER, [GRADIENT_SCALE, 0]);
@@ -91,7 +91,7 @@ async function verifySteps(
 ): Promise<Check[]> {
   const { config, expected, optimiser } = fixture;
   const shape = fixture.batches[0]!.shape;
-  const options = { ...optimiser, precision, ...stepForm(runtime.traits) };
+  const options = { ...optimiser, precision, ...stepForm(runtime) };
   return withProgram(runtime, trainingTape(config, layout, shape, options), async (run) => {
     writeArena(runtime, layout, ARENA.parameters, packParameters(layout, fixture.parameters));
     resetOptimizer(runtime, layout, precision);

@@ -19,7 +19,7 @@ test.each(drivers)("%s: all ops of a step are there, with times that sum up", as
   const { timed, runs, nodes, ops, opsMs } = await profileStep(runtime, plan, { budget: undefined, seconds: 0 });
   const took = performance.now() - began;
   // Two batches, then the update, each a tape of its own.
-  const [batch, update] = tapesOf(plan, runtime.traits);
+  const [batch, update] = tapesOf(plan, runtime);
   expect(nodes.map(({ op }) => op)).toEqual([...batch!.nodes, ...update!.nodes].map(({ op }) => op.name));
   expect(nodes.map(({ section }) => section)).toContain("h.0");
   expect(nodes[0]!.line).toMatch(/^y %\d+ \[\d+, 8\] = embedding\(/);

@@ -127,6 +127,6 @@ test.each([1, 3])("a trainer takes what was predicted for it, %d passes a step",
   });
   await trainer.prepare();
   const fit = { batchSize: 2, accumulationSteps: accumulation, recompute: false };
-  const { bytes } = runtime.predict(tapesOf(fit, { ...optimiser, ...stepForm(runtime.traits) }), 0);
+  const { bytes } = runtime.predict(tapesOf(fit, { ...optimiser, ...stepForm(runtime) }), 0);
   expect(gpu.bytes).toBe(bytes);
 });

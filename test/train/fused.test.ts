@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { WORKLOADS } from "../../bench/static/workloads.ts";
 import { relativeL2 } from "../../src/autograd/gradcheck.ts";
 import { sequencesOf } from "../../src/data/sequence.ts";
+import { FUSED_OPS, fusedOps } from "../../src/kernels/fused.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
 import { ARENA, readArena, writeArena } from "../../src/model/arena.ts";
 import { type Gpt2Config, gpt2Config } from "../../src/model/config.ts";
@@ -11,7 +12,6 @@ import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { layOut } from "../../src/runtime/layout.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { stepForm } from "../../src/train/form.ts";
 import { recordRows } from "../../src/train/rows.ts";
 import { trainingTape } from "../../src/train/step.ts";
 import { createTrainer, resetOptimizer, type TrainOptions } from "../../src/train/trainer.ts";
@@ -39,7 +39,7 @@ interface Case {
 async function gradientsOn(runtime: Runtime, { config: changed, options: more, layout: parts }: Case, fused: boolean) {
   const config = gpt2Config({ ...sizes, ...changed });
   const layout = layoutParameters(config, parts);
-  const all = { ...options, ...more, fused };
+  const all = { ...options, ...more, fused: fused ? FUSED_OPS : undefined };
   const rowsPerStep = all.batchSize * (all.accumulation ?? 1);
   const trainer = createTrainer(runtime, config, layout, recordRows(sequences, { rowsPerStep, seed: 5 }), all);
   await trainer.prepare();
@@ -94,12 +94,17 @@ describe("gradients are those of ops one by one", () => {
 });
 
 test("a GPU has them, and where they would change what a CPU computes the tape is as it was", () => {
-  expect(stepForm(DEFAULT_TRAITS).fused).toBe(true);
-  expect(stepForm({ ...DEFAULT_TRAITS, software: true }).fused).toBe(false);
+  expect(fusedOps(DEFAULT_TRAITS)).toBe(FUSED_OPS);
+  expect(createCpuRuntime().fused ?? fusedOps(createCpuRuntime().traits)).toBeUndefined();
   const config = gpt2Config(sizes);
   const tapeOf = (fused: boolean) =>
-    trainingTape(config, layoutParameters(config), { batch: 1, context: 4 }, { ...options, fused }).toString();
-  expect(tapeOf(false)).not.toMatch(/geluMatmul|droppedMatmul|layerNormAllBackward|together: true|slope=/);
+    trainingTape(
+      config,
+      layoutParameters(config),
+      { batch: 1, context: 4 },
+      { ...options, fused: fused ? FUSED_OPS : undefined },
+    ).toString();
+  expect(tapeOf(false)).not.toMatch(/geluMatmul|droppedMatmul|layerNormAllBackward|slope=/);
   expect(tapeOf(true)).not.toMatch(/ gelu\(|geluBackward|layerNormParameters|layerNormBackward/);
 });
 

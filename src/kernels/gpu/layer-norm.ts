@@ -12,13 +12,8 @@ import {
   storeShader,
   write,
 } from "../dispatch.ts";
-import {
-  type LayerNormAttrs,
-  layerNormAllBackwardOp,
-  layerNormBackwardOp,
-  layerNormOp,
-  layerNormParametersOp,
-} from "../layer-norm.ts";
+import { type LayerNormAttrs, layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "../layer-norm.ts";
+import { layerNormAllBackwardOp } from "../layer-norm-all.ts";
 import type { TensorType } from "../op.ts";
 import type { Traits } from "../traits.ts";
 import { columnGroups, sumsColumnsAtOnce } from "./column-sum.ts";

@@ -85,7 +85,7 @@ function normDispatches(
   const dispatches = layerNormGpu.gpu(
     inputs,
     { y: f32(a.shape), mean: rows, rstd: rows },
-    { epsilon, variant: "auto", result: "f32", together: false },
+    { epsilon, variant: "auto", result: "f32" },
     traits,
   );
   return renamed(dispatches, { x: "a", bias: "shift", y: "normal" });
