@@ -174,7 +174,9 @@ export function rankTape(
       const inside = ranges.some((range) => offset >= range.offset && offset < range.offset + range.length);
       if (inside) fence = Math.max(fence, ends[i]!);
     });
-    if (fence > (tape.fences.at(-1) ?? 0) && fence < tape.nodes.length) tape.fence(fence);
+    // An op that does several things may have ended this segment with an earlier one.
+    fence = Math.max(fence, (tape.fences.at(-1) ?? 0) + 1);
+    if (fence < tape.nodes.length) tape.fence(fence);
     else throw new Error("rankTape: these segments are not ready one after another");
   }
   tape.output("loss", traced.loss);

@@ -13,7 +13,7 @@ import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { layOut } from "../../src/runtime/layout.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { recordRows } from "../../src/train/rows.ts";
-import { trainingTape } from "../../src/train/step.ts";
+import { rankSegments, rankTape, trainingTape } from "../../src/train/step.ts";
 import { createTrainer, resetOptimizer, type TrainOptions } from "../../src/train/trainer.ts";
 import { halvesOn, openTestGpu, testAdapters } from "../support/gpu.ts";
 
@@ -106,6 +106,16 @@ test("a GPU has them, and where they would change what a CPU computes the tape i
     ).toString();
   expect(tapeOf(false)).not.toMatch(/geluMatmul|droppedMatmul|layerNormAllBackward|slope=/);
   expect(tapeOf(true)).not.toMatch(/ gelu\(|geluBackward|layerNormParameters|layerNormBackward/);
+});
+
+test.each([0, 0.1])("ranks that have them and ranks that do not sum the same segments, dropout %d", (rate) => {
+  const config = gpt2Config({ ...sizes, dropout: { embedding: rate, attention: rate, residual: rate } });
+  const layout = layoutParameters(config);
+  for (const least of [1, 500, 5000]) {
+    const segments = rankSegments(config, layout, {}, least);
+    const { fences } = rankTape(config, layout, { batch: 1, context: 4 }, { fused: FUSED_OPS }, segments);
+    expect(fences.length).toBe(segments.length - 1);
+  }
 });
 
 describe("a step of GPT-2 124M, 4 x 1024 tokens", () => {
