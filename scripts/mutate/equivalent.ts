@@ -272,4 +272,22 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "let overflows = (bits & vec4u(0x7fffffffu)) - vec4u(0x477ff000u) < vec4u(0x7f800000u - 0x477ff000u);",
     why: "what is left out is infinity, which stays infinite",
   },
+  {
+    shader: "gpu/layer_norm_totals",
+    before: "let end = select(0u, u.PARTS, inside);",
+    after: "let end = select(1u, u.PARTS, inside);",
+    why: "what is summed outside of the columns is not stored, nor added to what is",
+  },
+  {
+    shader: "matmul/gpu/drops_vec4",
+    before: "return numbers < vec4f(u.DROP_RATE);",
+    after: "return numbers <= vec4f(u.DROP_RATE);",
+    why: "one number of 2^24 is the rate itself, where it is a multiple of 2^-24",
+  },
+  {
+    shader: "matmul/gpu/drops_scalar",
+    before: "return uniform24(words[element % 4u]) < u.DROP_RATE;",
+    after: "return uniform24(words[element % 4u]) <= u.DROP_RATE;",
+    why: "one number of 2^24 is the rate itself, where it is a multiple of 2^-24",
+  },
 ];
