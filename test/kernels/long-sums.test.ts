@@ -8,6 +8,7 @@ import { crossEntropyOp } from "../../src/kernels/cross-entropy.ts";
 import { embeddingBackwardOp } from "../../src/kernels/embedding.ts";
 import { gradientNormOp } from "../../src/kernels/gradient-norm.ts";
 import { layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "../../src/kernels/layer-norm.ts";
+import { layerNormAllBackwardOp } from "../../src/kernels/layer-norm-all.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase, sampleTokenOp } from "../../src/kernels/sample-token.ts";
@@ -112,6 +113,27 @@ const SUMS: Readonly<Record<string, (fill: (i: number) => number) => LongSum>> =
       },
     },
     bounds: { dgain: 2 * FEW, dbias: 2 * FEW },
+  }),
+  "all of LayerNorm's gradients at once": (fill) => ({
+    op: layerNormAllBackwardOp as unknown as AnyOp,
+    check: {
+      inputs: {
+        ...{ x: filled([ROWS, 8], (i) => Math.sin(i)), gain: filled([8], () => 1) },
+        ...{ mean: filled([ROWS], () => -0.5), rstd: filled([ROWS], () => 1.5), dy: filled([ROWS, 8], fill) },
+      },
+    },
+    // dx is what is left of numbers that cancel
+    bounds: { dx: 4 * FEW, dgain: 2 * FEW, dbias: 2 * FEW },
+  }),
+  "LayerNorm's gradient at once, along long rows": (fill) => ({
+    op: layerNormAllBackwardOp as unknown as AnyOp,
+    check: {
+      inputs: {
+        ...{ x: filled([4, C], (i) => Math.sin(i)), gain: filled([C], () => 1) },
+        ...{ mean: filled([4], () => 0.5), rstd: filled([4], () => 1.5), dy: filled([4, C], fill) },
+      },
+    },
+    bounds: { dx: 2 * FEW },
   }),
   "sums of columns": (fill) => ({
     op: columnSumOp as unknown as AnyOp,
