@@ -7,6 +7,7 @@ import { FUSED_OPS, fusedOps } from "../../src/kernels/fused.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
 import { ARENA, readArena, writeArena } from "../../src/model/arena.ts";
 import { type Gpt2Config, gpt2Config } from "../../src/model/config.ts";
+import { LORA_DEFAULTS } from "../../src/model/lora.ts";
 import { initialParameters, type LayoutOptions, layoutParameters } from "../../src/model/parameters.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
@@ -62,6 +63,11 @@ const cases: readonly (readonly [string, Case])[] = [
   ["recomputed blocks with dropout", { config: { dropout }, options: { recompute: true } }],
   ["two batches a step", { options: { accumulation: 2 } }],
   ["some of it frozen", { layout: { freeze: ["h.0.ln_1", "h.0.mlp.c_fc", "h.1.ln_2.bias", "h.1.mlp.c_proj.weight"] } }],
+  [
+    "LoRA with dropout",
+    { config: { dropout }, layout: { lora: { ...LORA_DEFAULTS, dropout: 0.1, targets: ["c_attn", "c_proj"] } } },
+  ],
+  ["no biases", { config: { bias: false } }],
   ["nothing but LayerNorms", { layout: { freeze: ["wte", "wpe", "h.*.attn", "h.*.mlp"] } }],
   [
     "nothing but what is behind a GELU",

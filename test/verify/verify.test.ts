@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { FUSED_OPS } from "../../src/kernels/fused.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { builtInFixture } from "../../src/verify/built-in.ts";
@@ -39,6 +40,18 @@ describe.each(fixtures)("%s", (_, open) => {
     expect(failures(await verify(runtime, await open()))).toEqual([]);
     runtime.close();
   });
+
+  test.each(["CPU", ...testAdapters] as const)(
+    "so does a step of fused ops, as hardware GPUs have it, on %s",
+    async (adapter) => {
+      const fixture = await open();
+      const runtime = adapter === "CPU" ? createCpuRuntime() : createGpuRuntime(await openTestGpu(adapter));
+      const fusing = { ...runtime, fused: FUSED_OPS };
+      expect(failures(await verify(fusing, fixture))).toEqual([]);
+      if (adapter === "CPU" || halvesOn(adapter)) expect(failures(await verify(fusing, fixture, "f16"))).toEqual([]);
+      runtime.close();
+    },
+  );
 
   test("mixed precision holds its bounds on the CPU, and would not hold those of f32", async () => {
     const checks = await verify(createCpuRuntime(), await open(), "f16");
