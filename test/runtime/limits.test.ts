@@ -4,6 +4,7 @@ import type { Tape } from "../../src/autograd/tape.ts";
 import type { NumericArray } from "../../src/core/dtype.ts";
 import { largest } from "../../src/core/extremes.ts";
 import { createGenerator } from "../../src/generate/generate.ts";
+import { fusedOps } from "../../src/kernels/fused.ts";
 import { NORM } from "../../src/kernels/gradient-norm.ts";
 import { packStep } from "../../src/kernels/step.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
@@ -52,7 +53,7 @@ const cutting: SmallCase = {
 };
 const defaults: SmallCase = { ...mebibyte, name: "WebGPU's defaults", limits: {}, cut: [] };
 
-function tapesOf(config: Gpt2Config, batch: number, context: number): Record<string, Tape> {
+function tapesOf(config: Gpt2Config, batch: number, context: number, traits: Traits): Record<string, Tape> {
   const layout = layoutParameters(config);
   const shape = { batch, context };
   const decode = { rows: batch, places: context, settings: 64 };
@@ -60,6 +61,7 @@ function tapesOf(config: Gpt2Config, batch: number, context: number): Record<str
   return {
     step: trainingTape(config, layout, shape, optimiser),
     recomputed: trainingTape(config, layout, shape, { ...optimiser, recompute: true }),
+    fused: trainingTape(config, layout, shape, { ...optimiser, fused: fusedOps(traits) }),
     packed: trainingTape(config, layout, { ...shape, packed: true }, optimiser),
     "micro-batch": microBatchTape(config, layout, shape, {}),
     update: updateTape(layout, optimiser),
@@ -90,7 +92,7 @@ describe.each(adapters)("every dispatch of GPT-2 124M can be bound and dispatche
   test.each(batches)("B%d T1024", { timeout: 120_000 }, (batch) => {
     const context = 1024;
     let dispatches = 0;
-    for (const [name, tape] of Object.entries(tapesOf(GPT2_PRESETS.gpt2, batch, context))) {
+    for (const [name, tape] of Object.entries(tapesOf(GPT2_PRESETS.gpt2, batch, context, traits))) {
       const { places, dispatches: all } = layOut(tape, withRoomFor(batch, traits));
       // One expectation a layout: one for each of hundreds of thousands of numbers takes as long as all layouts.
       if (batch < LARGE) expect(largest(places.map(({ bytes }) => bytes)), name).toBeLessThanOrEqual(2 ** 28);
@@ -113,7 +115,10 @@ test("an adapter with fewer storage buffers than a kernel binds is refused in th
 });
 
 test("grids of more than 65,535 groups are folded", () => {
-  const { dispatches } = layOut(tapesOf(GPT2_PRESETS.gpt2, LARGE, 1024).step!, withRoomFor(LARGE, DEFAULT_TRAITS));
+  const { dispatches } = layOut(
+    tapesOf(GPT2_PRESETS.gpt2, LARGE, 1024, DEFAULT_TRAITS).step!,
+    withRoomFor(LARGE, DEFAULT_TRAITS),
+  );
   expect(dispatches.some(({ dispatch: { grid } }) => grid[0] * grid[1] > 65535)).toBe(true);
 });
 
@@ -149,7 +154,9 @@ test("the largest GPT-2 generates with weights in f16 within WebGPU's default li
 /** What a whole step and decoding give: two losses and norms, all weights, and continued texts. */
 async function runAll(runtime: Runtime, { config, batch, context }: SmallCase) {
   const layout = layoutParameters(config);
-  const program = await runtime.compile(trainingTape(config, layout, { batch, context }, optimiser));
+  const program = await runtime.compile(
+    trainingTape(config, layout, { batch, context }, { ...optimiser, fused: runtime.fused }),
+  );
   const arena = initialParameters(config, layout, 3);
   runtime.writeState(ARENA.parameters, arena);
   for (const moment of [ARENA.m, ARENA.v]) runtime.writeState(moment, new Float32Array(layout.size));
@@ -217,7 +224,7 @@ describe.each(testAdapters)("%s computes a step and texts as the CPU in float64 
 
   test.each([mebibyte, cutting])("with $name", { timeout: 300_000 }, async (small) => {
     const traits = { ...DEFAULT_TRAITS, ...small.limits, software: true };
-    const { dispatches } = layOut(tapesOf(small.config, small.batch, small.context).step!, traits);
+    const { dispatches } = layOut(tapesOf(small.config, small.batch, small.context, traits).step!, traits);
     for (const op of small.cut) {
       const spans = dispatches.filter(({ node }) => node.op.name === op).flatMap(({ dispatch }) => dispatch.bind);
       expect(
