@@ -84,6 +84,7 @@ export const matmulOp = defineOp({
     const { M, N, K } = productOf(a, b, attrs);
     const row = new Float64Array(N);
     const [rowA, rowY] = [a.shape[1]!, y.shape[1]!];
+    const { approximate } = geluAttrs(attrs);
     for (let m = 0; m < M; m++) {
       row.fill(0);
       for (let k = 0; k < K; k++) {
@@ -94,7 +95,6 @@ export const matmulOp = defineOp({
       for (let n = 0; n < N; n++) {
         const at = m * rowY + n;
         const sum = row[n]! + (bias?.data[n] ?? 0) + (residual?.data[at] ?? 0) + (into ? y.data[at]! : 0);
-        const { approximate } = geluAttrs(attrs);
         if (slope) y.data[at] = geluSlopeAt(slope.data[at]!, approximate) * sum;
         else y.data[at] = attrs.activation === "linear" ? sum : geluAt(sum, approximate);
       }
