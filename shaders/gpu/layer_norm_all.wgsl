@@ -2,7 +2,7 @@
 // x, dy, residual, dx: [ROWS, C], a span of all rows that begins at row FIRST; gain: [C]; mean, rstd: [all rows]; partials: [3, PARTS, C],
 // this span's from part FIRST_PART on. A workgroup takes BLOCKS times 16 rows: first 16 invocations go along each of 16 rows, then each
 // invocation goes down columns of its own, in which what was read before is still in the cache. layer_norm_totals.wgsl adds the parts.
-// DY is the type of dy, RESIDUAL that of the residual, or of dy where there is none.
+// DY is the type of dy, RESIDUAL that of the residual, or of dy where there is none. AHEAD, 2 or 4, rows are loaded at a time.
 
 struct Uniforms {
   ROWS: u32,
@@ -36,7 +36,7 @@ fn normal(row: u32, at: u32) -> Pack {
   return (x[at] - mean[u.FIRST + row]) * rstd[u.FIRST + row];
 }
 
-// What is loaded for an element of dx: of four rows before the first is stored, which no load may pass.
+// What is loaded for an element of dx: of AHEAD rows before the first is stored, which no load may pass.
 struct Loaded {
   n: Pack,
   d: Pack,
@@ -113,15 +113,20 @@ fn rows(
     for (var c = local; c < packs; c += GROUP) {
       let gain_here = gain[c];
       var columns = Columns();
-      for (var i = 0u; i < end; i += 4u) {
+      for (var i = 0u; i < end; i += AHEAD) {
         let one = load(first + i, c);
         let two = load(first + min(i + 1u, end - 1u), c);
-        let three = load(first + min(i + 2u, end - 1u), c);
-        let four = load(first + min(i + 3u, end - 1u), c);
-        finish(&columns, one, first, i, end, c, gain_here);
-        finish(&columns, two, first, i + 1u, end, c, gain_here);
-        finish(&columns, three, first, i + 2u, end, c, gain_here);
-        finish(&columns, four, first, i + 3u, end, c, gain_here);
+        if (AHEAD == 2u) {
+          finish(&columns, one, first, i, end, c, gain_here);
+          finish(&columns, two, first, i + 1u, end, c, gain_here);
+        } else {
+          let three = load(first + min(i + 2u, end - 1u), c);
+          let four = load(first + min(i + 3u, end - 1u), c);
+          finish(&columns, one, first, i, end, c, gain_here);
+          finish(&columns, two, first, i + 1u, end, c, gain_here);
+          finish(&columns, three, first, i + 2u, end, c, gain_here);
+          finish(&columns, four, first, i + 3u, end, c, gain_here);
+        }
       }
       let place = (u.FIRST_PART + part) * packs + c;
       let all = u.PARTS * packs;

@@ -38,6 +38,12 @@ describe("all gradients at once, as on a GPU", () => {
     rows(0, 8),
   ];
   checkOp(layerNormAllBackwardOp, { gpuCases });
+  describe("where registers are few", () => {
+    checkOp(
+      { ...layerNormAllBackwardOp, cases: [] },
+      { gpuCases: gpuCases.slice(0, 2), traits: { fewRegisters: true } },
+    );
+  });
   // Rows in spans, grids that are folded; and parts of several blocks, since more parts would not fit a binding.
   describe("with low limits", () => {
     checkOp(

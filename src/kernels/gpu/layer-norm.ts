@@ -115,6 +115,7 @@ export const layerNormAllBackwardGpu = gpuKernel(layerNormAllBackwardOp, {
         shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "gpu/layer_norm_all"],
         entry: "rows",
         types: { DY: storedType(dy.dtype, pack), RESIDUAL: storedType((residual ?? dy).dtype, pack) },
+        sizes: { AHEAD: traits.fewRegisters ? 2 : 4 },
         uniforms: {
           ...{ ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },
           ...{ BLOCKS: blocks, PARTS: parts, FIRST_PART: firstPart },
