@@ -19,6 +19,8 @@ export interface CheckOptions {
   readonly gpuCases?: readonly OpCase[];
   /** Limits or features to plan with instead of the adapter's: small ones force spans and folded grids. */
   readonly traits?: Partial<Traits> | ((gpu: Gpu) => Partial<Traits>);
+  /** The drivers of this machine that are tried; all where it is absent. */
+  readonly adapters?: readonly TestAdapter[];
   /** Something else to run on that computes with this device. */
   readonly device?: (gpu: Gpu) => Gpu;
   /** Relative L2 distance allowed between GPU float32 and CPU float64. */
@@ -44,7 +46,7 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
     }
     const casesOn = (adapter: TestAdapter) =>
       [...op.cases, ...gpuCases].filter((check) => halvesOn(adapter) || !needsHalves(op, check));
-    const adapters = testAdapters.filter((adapter) => casesOn(adapter).length > 0);
+    const adapters = (options.adapters ?? testAdapters).filter((adapter) => casesOn(adapter).length > 0);
     const wasmCases = [...op.cases, ...gpuCases].filter((check) => !needsHalves(op, check));
     if (!(op.vjp && op.cases.length > 0) && adapters.length === 0 && wasmCases.length === 0)
       test.skip("no adapter of this machine can do it", () => {});
