@@ -1,12 +1,12 @@
 import { describe } from "vitest";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { droppedMatmulOp } from "../../src/kernels/dropped-matmul.ts";
-import { matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { f16, f32, type OpCase } from "../../src/kernels/op.ts";
 import { packStep, STEP } from "../../src/kernels/step.ts";
 import type { Traits } from "../../src/kernels/traits.ts";
 import { checkOp } from "../support/check.ts";
 import { withMatrices } from "../support/matrices.ts";
+import { storingKinds } from "../support/products.ts";
 
 const step = { ...STEP, values: [...packStep({ seed: 2 ** 33 + 7, step: 3, learningRate: 0, lossScale: 1 })] };
 
@@ -18,22 +18,10 @@ const project = (M: number, N: number, K: number, attrs: object = {}, half = fal
 /** Without gradients, which are of ops with tests of their own. */
 const { vjp: _, ...alone } = { ...droppedMatmulOp, cases: [] };
 
-const KINDS = [
-  "naive",
-  "registers",
-  "registers-scalar",
-  "subgroup8",
-  "subgroup4",
-  "subgroup4-few",
-  "staged32",
-  "vectors",
-];
-const plain = matmulVariants.filter(({ name }) => KINDS.includes(name)).map(({ name }) => name);
-
 checkOp(droppedMatmulOp);
 checkOp(alone, {
   gpuCases: [
-    ...plain.flatMap((variant) => {
+    ...storingKinds.flatMap((variant) => {
       const rows = variant === "vectors" ? 7 : 37;
       return [project(rows, 36, 29, { variant }), project(rows, 33, 40, { variant, splits: 3 })];
     }),

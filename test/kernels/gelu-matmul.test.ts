@@ -1,12 +1,12 @@
 import { describe } from "vitest";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { geluMatmulOp } from "../../src/kernels/gelu-matmul.ts";
-import { matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { f16, f32, type OpCase } from "../../src/kernels/op.ts";
 import type { Traits } from "../../src/kernels/traits.ts";
 import { checkOp } from "../support/check.ts";
 import { withMatrices } from "../support/matrices.ts";
+import { storingKinds } from "../support/products.ts";
 
 type Activation = "gelu_new" | "gelu";
 
@@ -32,24 +32,12 @@ function inHalves({ inputs, attrs }: OpCase, more: object = {}): OpCase {
 /** Without gradients, which are products of other kinds: those of `matmul.test.ts`. */
 const alone = <Op extends { readonly cases: readonly OpCase[] }>(op: Op): Op => ({ ...op, vjp: undefined, cases: [] });
 
-/** One of each kind of those that store y in ways of their own. */
-const KINDS = [
-  "naive",
-  "registers",
-  "registers-scalar",
-  "subgroup8",
-  "subgroup4",
-  "subgroup4-few",
-  "staged32",
-  "vectors",
-];
-const plain = matmulVariants.filter(({ name }) => KINDS.includes(name)).map(({ name }) => name);
 const rowsOf = (variant: string): number => (variant === "vectors" ? 7 : 37);
 
 checkOp(geluMatmulOp);
 checkOp(alone(geluMatmulOp), {
   gpuCases: [
-    ...plain.flatMap((variant) => [
+    ...storingKinds.flatMap((variant) => [
       forward(rowsOf(variant), 36, 29, { variant }),
       forward(rowsOf(variant), 33, 40, { variant, splits: 3 }, "gelu"),
     ]),
@@ -62,7 +50,7 @@ checkOp(alone(geluMatmulOp), {
 });
 checkOp(alone(matmulOp), {
   gpuCases: [
-    ...plain.flatMap((variant) => [
+    ...storingKinds.flatMap((variant) => [
       backward(rowsOf(variant), 36, 29, { variant }),
       backward(rowsOf(variant), 33, 40, { variant, splits: 3 }, "gelu"),
     ]),
