@@ -18,7 +18,7 @@ rm -f "$results"/*.json "$results"/*.txt "$results"/*.jsonl
 rm -rf "$results/cache"
 export GPT2_CACHE="$PWD/$results/cache"
 case $results in /*) export GPT2_CACHE="$results/cache" ;; esac
-cli=(node dist/cli/main.js)
+cli=(node dist/bundle/gpt2.js)
 started=$SECONDS
 budget=${GPT2_GPU_SECONDS:-480}
 failed=0

@@ -14,7 +14,7 @@ import { compare, contentsOf, gpt2 as program, TINY_FLAGS, writeRecords } from "
 const [kills = "500", seed = "1", device = "cpu"] = process.argv.slice(2);
 const random = randomFrom(Number(seed));
 const below = (n: number): number => Math.floor(random() * n);
-const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../dist/bundle/gpt2.js", import.meta.url));
 const parent = mkdtempSync(join(tmpdir(), "kill-resume-"));
 const data = join(parent, "data.txt");
 writeRecords(data);

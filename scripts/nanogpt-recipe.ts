@@ -26,7 +26,7 @@ const [data, ...more] = process.argv.slice(2);
 if (!data) throw new Error("wanted the path of tinyshakespeare.txt");
 const asked = more.indexOf("--output-dir");
 const run = asked < 0 ? join(mkdtempSync(join(tmpdir(), "nanogpt-")), "run") : more[asked + 1]!;
-const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../dist/bundle/gpt2.js", import.meta.url));
 // The preset evaluates on 240 windows, as many as nanoGPT's 20 batches; --max-eval-samples 100000 takes all of them.
 const options = ["--preset", "nanogpt-char-cpu", "--data", data];
 const output = asked < 0 ? ["--output-dir", run] : [];

@@ -22,7 +22,7 @@ const npm = (...args) =>
 
 /** What came out of a run: its weights, its losses and its samples. */
 function train(node, device, name) {
-  const gpt2 = join(folder, "node_modules/webgpu-gpt2/dist/cli/main.js");
+  const gpt2 = join(folder, "node_modules/webgpu-gpt2/dist/bundle/gpt2.js");
   const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", GPT2_CACHE: join(folder, "cache") };
   const data = ["--data", join(folder, "node_modules/webgpu-gpt2/examples/emails.txt")];
   const args = ["train", ...data, ...TRAIN.split(" "), "--device", device, "--output-dir", name];

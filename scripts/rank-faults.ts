@@ -16,7 +16,7 @@ import { type Job, startJob, type TestMpi, testMpis } from "../test/support/mpi.
 const [faults = "100", seed = "1", result, only] = process.argv.slice(2);
 const random = randomFrom(Number(seed));
 const below = (n: number): number => Math.floor(random() * n);
-const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../dist/bundle/gpt2.js", import.meta.url));
 const hook = new URL("../test/support/kill-hook.mjs", import.meta.url).href;
 const parent = mkdtempSync(join(tmpdir(), "rank-faults-"));
 const data = join(parent, "data.txt");

@@ -2,7 +2,7 @@
 # Two hosts on one machine: `bash scripts/rank-hosts.sh WORDS...` runs `gpt2 WORDS...` on two ranks, each in a network namespace of its own, joined by
 # a bridge on which each sends 1 Gbit/s at most (tc). MPICH starts them; UCX may use nothing but the network. As root on Linux, after `npm run build`.
 set -u
-program=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/dist/cli/main.js
+program=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/dist/bundle/gpt2.js
 bridge=gpt2-bridge
 clean_up() {
   # A namespace takes its devices along some time after it is gone; the next run wants their names.

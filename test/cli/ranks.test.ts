@@ -9,7 +9,7 @@ import { contentsOf, gpt2, TINY_FLAGS, writeRecords } from "../support/killed-ru
 import { startJob, testMpis } from "../support/mpi.ts";
 import { buildAbi, hasCompiler, throughAbi } from "../support/mpi-abi.ts";
 
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../../dist/bundle/gpt2.js", import.meta.url));
 const parent = mkdtempSync(join(tmpdir(), "gpt2-ranks-"));
 const data = join(parent, "data.txt");
 const common = `--data ${data} --max-steps 6 ${TINY_FLAGS} --batch-size 2 --device wasm:1 --eval-split 0.2 --eval-steps 3`;

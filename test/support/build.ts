@@ -6,43 +6,47 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** The program as it is installed. Compiled once for all tests: to compile it in each process takes seconds of every start. */
-export const GPT2 = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const GPT2 = fileURLToPath(new URL("../../dist/bundle/gpt2.js", import.meta.url));
 
-/** Where the tests' processes find the playground. */
-const PLAYGROUND = "GPT2_TEST_PLAYGROUND";
+/** Where the tests' processes find what is made once for all of them. */
+const MADE = "GPT2_TEST_MADE";
 
 /** Before the first test: vitest's `globalSetup`. Gives what is done after the last. */
 export function setup(): () => void {
   const root = fileURLToPath(new URL("../../", import.meta.url));
   execFileSync(process.execPath, ["scripts/test-tools.mjs"], { cwd: root, stdio: "inherit" });
   execFileSync("npm", ["run", "--silent", "build"], { cwd: root, stdio: "inherit" });
-  const folder = mkdtempSync(join(tmpdir(), "gpt2-playground-"));
-  process.env[PLAYGROUND] = folder;
+  const folder = mkdtempSync(join(tmpdir(), "gpt2-made-"));
+  process.env[MADE] = folder;
   return () => rmSync(folder, { recursive: true, force: true });
 }
 
-/** The playground as it is published, built once for all tests: whoever comes first builds it, the others wait. */
-export async function builtPlayground(): Promise<string> {
-  const shared = process.env[PLAYGROUND] ?? ownFolder();
-  const folder = join(shared, "page");
-  const done = join(shared, "done");
+/** A folder that `make` fills once for all tests: whoever comes first makes it, the others wait. */
+export async function madeOnce(name: string, make: (folder: string) => Promise<unknown>): Promise<string> {
+  const shared = process.env[MADE] ?? ownFolder();
+  const folder = join(shared, name);
+  const done = join(shared, `${name}.done`);
   try {
-    mkdirSync(join(shared, "begun"));
+    mkdirSync(folder);
   } catch {
     while (!existsSync(done)) await sleep(20);
     return folder;
   }
   try {
-    await buildPlayground(folder);
+    await make(folder);
   } finally {
     writeFileSync(done, "");
   }
   return folder;
 }
 
+/** The playground as it is published. */
+export const builtPlayground = (): Promise<string> => madeOnce("playground", buildPlayground);
+
 /** Of a script, which has no tests around it. */
 function ownFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "gpt2-playground-"));
+  const folder = mkdtempSync(join(tmpdir(), "gpt2-made-"));
+  process.env[MADE] = folder;
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -13,9 +13,9 @@ const { GPT2_KILL_AT = "none:0", GPT2_KILL_RANK, OMPI_COMM_WORLD_RANK, PMI_RANK 
 const meant = GPT2_KILL_RANK === undefined || GPT2_KILL_RANK === (OMPI_COMM_WORLD_RANK ?? PMI_RANK);
 const [kind, at, moment] = (meant ? GPT2_KILL_AT : "none:0").split(":");
 let calls = 0;
-// Those of the program itself, which is compiled or not.
+// Those of the program itself: it is compiled, and shares its modules with the library, or it is not.
 const { OPS } = await import(
-  process.argv[1].endsWith(".ts") ? "../../src/kernels/index.ts" : "../../dist/kernels/index.js"
+  process.argv[1].endsWith(".ts") ? "../../src/kernels/index.ts" : "../../dist/bundle/node.js"
 );
 
 function kill(where) {
