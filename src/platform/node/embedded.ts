@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
-import { extract } from "tar-stream";
 import { userError } from "../../core/errors.ts";
 import { cacheFolders } from "./cache.ts";
 import { installedPackage, isInstalled, stockDawnPath } from "./dawn.ts";
@@ -70,6 +69,7 @@ async function isComplete(folder: string): Promise<boolean> {
 }
 
 async function archiveEntry(archive: string, name: string): Promise<Buffer> {
+  const { extract } = await import("tar-stream");
   const entries = extract();
   entries.end(await promisify(brotliDecompress)(await readFile(archive)));
   for await (const entry of entries) {
