@@ -17,7 +17,7 @@ export default defineConfig({
     // Of tests that say they may be: those of a browser, which wait for each other's processor time.
     maxConcurrency: 2,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -60,3 +60,14 @@ test("training-loop.js learns sums", async () => {
   expect(losses).toHaveLength(4);
   expect(losses[3]).toBeLessThan(0.5 * losses[0]!);
 });
+
+test("an op of one's own that takes over the kernels of ours is checked by the installed command", async () => {
+  // The command finds kernels by what the library has: two copies of it would know nothing of each other's.
+  writeFileSync(
+    join(folder, "mine.js"),
+    `import { OPS } from "webgpu-gpt2";\nexport const mine = { ...OPS.find((op) => op.name === "scale"), name: "mine" };\n`,
+  );
+  const gpt2 = join("node_modules", "webgpu-gpt2", "dist/bundle/gpt2.js");
+  for (const own of ["mine.js", "relu-squared.js"])
+    expect(await run(gpt2, "gradcheck", own, "--device", "embedded")).toMatch(/ passed$/m);
+});
