@@ -112,14 +112,13 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     "%s asks for the next slab of a product before it multiplies, and does little else",
     async (family) => {
       const products = (await kernelsOf(family)).filter(({ slab, shaders, types }) => {
-        return slab && /gpu\/staged/.test(shaders.at(-1)!) && types.A === "vec4<f32>" && types.B === "vec4<f32>";
+        const whole = [types.A, types.B].every((type) => /^vec4/.test(type ?? ""));
+        return slab && /gpu\/staged/.test(shaders.at(-1)!) && types.Component === "f32" && whole;
       });
       expect(products.length).toBeGreaterThan(5);
       for (const kernel of products) {
         expect(kernel.slab!.loadsAhead, nameOf(kernel)).toBe(true);
-        // With 64 registers some more is moved between them, and a slab is half as long.
-        const least = family === "vega20" ? 0.87 : 0.9;
-        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(least);
+        expect(kernel.slab!.multiplyAdds / kernel.slab!.vector, nameOf(kernel)).toBeGreaterThan(0.9);
       }
     },
   );

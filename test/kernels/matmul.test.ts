@@ -79,6 +79,12 @@ const wideCases = [
 ];
 /** Of a K that is no multiple of 4, a slab that is read earlier than it counts, and rows of b that there are not. */
 const endCases = ["staged64", "lines64"].map((variant) => wide(17, 36, 41, "NN", { variant, columns: 41, splits: 2 }));
+/** Less than a slab, in which nothing is whole, and no more than whole ones: what is left of K `lines` multiply in a loop of its own. */
+const fewCases = [
+  product(12, 8, 4, "NN", ["into"], { variant: "lines64" }),
+  product(5, 3, 7, "TT", ["into"], { variant: "lines64" }),
+  product(132, 72, 16, "NT", ["bias"], { variant: "lines64" }),
+];
 
 /** The same with every operand and the result in f16. */
 function inHalves({ inputs, attrs }: OpCase): OpCase {
@@ -95,6 +101,7 @@ const halfCases = [
       product(76, 72, 40, "TN", ["into"], { variant: "staged64" }),
       product(76, 72, 40, "NT", ["residual"], { variant: "staged64", splits: 2 }),
       product(77, 71, 37, "NN", ["into"], { variant: "staged64" }),
+      product(68, 72, 44, "NN", ["into"], { variant: "lines64" }),
     ],
     (_, at) => at === 1,
   ),
@@ -158,7 +165,7 @@ describe("large kernels", () => {
   const lines = plainVariants.filter(({ name }) => name.startsWith("lines"));
   checkOp(
     { ...matmulOp, cases: [] },
-    { gpuCases: [...lines.flatMap(ofVariant), ...formCases, ...endCases], adapters: quickCompilers },
+    { gpuCases: [...lines.flatMap(ofVariant), ...formCases, ...endCases, ...fewCases], adapters: quickCompilers },
   );
 });
 

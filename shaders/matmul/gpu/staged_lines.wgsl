@@ -1,6 +1,7 @@
 // y = finish(a . b) as staged.wgsl has it, for GPUs whose invocations have few registers (GCN: 64 for each of four subgroups): each makes
-// 4 x 8 of y, and asks for the next slab not in blocks but in lines of 4, as many as are its share. HIGH, WIDE, DEPTH (8 or 16),
-// A_ALONG_K and B_ALONG_K are the dispatch's.
+// 4 x 8 of y, and asks for the next slab not in blocks but in lines of 4, as many as are its share. A turn of the loop asks for them,
+// multiplies and puts them away: what a loop carries over from turn to turn as vectors AMD's compiler copies. What is left of K behind
+// its last whole slab is multiplied one k after the other. HIGH, WIDE, DEPTH (8 or 16), A_ALONG_K and B_ALONG_K are the dispatch's.
 
 const GROUP = HIGH * WIDE;
 const DEEP = DEPTH / 4u; // vectors of 4 along k
@@ -63,15 +64,25 @@ fn line_at(n: u32, along_k: u32, side: u32) -> vec2u {
   return vec2u(n % side * 4u, n / side);
 }
 
-// Zero where k does not count.
-fn counted(line: vec4f, k: u32, start: u32, end: u32) -> vec4f {
-  let along = vec4u(0u, 1u, 2u, 3u) * A_ALONG_K;
-  return select(vec4f(), line, counts_from(start, end, vec4u(k) + along));
-}
-
 // Where the first element of a line goes.
 fn put_at(line: vec2u, pitch: u32) -> u32 {
   return line.y % 4u * 4u * pitch * DEEP + line.y / 4u * 4u * pitch + line.x;
+}
+
+fn put_a(at: u32, line: vec4f) {
+  let to = min(at, LAST_A) * UNIT_A;
+  staged_a[to] = line.x;
+  staged_a[to + NEXT_A] = line.y;
+  staged_a[to + 2u * NEXT_A] = line.z;
+  staged_a[to + 3u * NEXT_A] = line.w;
+}
+
+fn put_b(at: u32, line: vec4f) {
+  let to = min(at, LAST_B) * UNIT_B;
+  staged_b[to] = line.x;
+  staged_b[to + NEXT_B] = line.y;
+  staged_b[to + 2u * NEXT_B] = line.z;
+  staged_b[to + 3u * NEXT_B] = line.w;
 }
 
 @compute @workgroup_size(GROUP)
@@ -97,38 +108,20 @@ fn matmul(
   for (var i = 0u; i < SHARE_A; i++) {
     let line = line_at(local + i * GROUP, A_ALONG_K, SIDE_A);
     places_a[i] = place_a(work.a, row + line.x, line.y);
-    puts_a[i] = min(put_at(line, PITCH_A) / UNIT_A, LAST_A);
+    puts_a[i] = put_at(line, PITCH_A) / UNIT_A;
     next_a[i] = line_a(places_a[i], slab_at(work.k));
   }
   for (var i = 0u; i < SHARE_B; i++) {
     let line = line_at(local + i * GROUP, B_ALONG_K, SIDE_B);
     places_b[i] = place_b(work.b, column + line.x, line.y);
-    puts_b[i] = min(put_at(line, PITCH_B) / UNIT_B, LAST_B);
+    puts_b[i] = put_at(line, PITCH_B) / UNIT_B;
     next_b[i] = line_b(places_b[i], slab_at(work.k));
   }
-  for (var start = work.k; start < work.end; start += DEPTH) {
-    workgroupBarrier();
-    if (start + DEPTH > work.end) {
-      for (var i = 0u; i < SHARE_A; i++) {
-        let line = line_at(local + i * GROUP, A_ALONG_K, SIDE_A);
-        next_a[i] = counted(next_a[i], slab_at(start) + line.y, start, work.end);
-      }
-    }
-    for (var i = 0u; i < SHARE_A; i++) {
-      let to = min(puts_a[i], LAST_A) * UNIT_A;
-      staged_a[to] = next_a[i].x;
-      staged_a[to + NEXT_A] = next_a[i].y;
-      staged_a[to + 2u * NEXT_A] = next_a[i].z;
-      staged_a[to + 3u * NEXT_A] = next_a[i].w;
-    }
-    for (var i = 0u; i < SHARE_B; i++) {
-      let to = min(puts_b[i], LAST_B) * UNIT_B;
-      staged_b[to] = next_b[i].x;
-      staged_b[to + NEXT_B] = next_b[i].y;
-      staged_b[to + 2u * NEXT_B] = next_b[i].z;
-      staged_b[to + 3u * NEXT_B] = next_b[i].w;
-    }
-    workgroupBarrier();
+  for (var i = 0u; i < SHARE_A; i++) { put_a(puts_a[i], next_a[i]); }
+  for (var i = 0u; i < SHARE_B; i++) { put_b(puts_b[i], next_b[i]); }
+  workgroupBarrier();
+  var start = work.k;
+  for (; start + DEPTH <= work.end; start += DEPTH) {
     for (var i = 0u; i < SHARE_A; i++) { next_a[i] = line_a(places_a[i], slab_at(start + DEPTH)); }
     for (var i = 0u; i < SHARE_B; i++) { next_b[i] = line_b(places_b[i], slab_at(start + DEPTH)); }
     multiply(0u, at);
@@ -137,6 +130,16 @@ fn matmul(
       multiply(2u, at);
       multiply(3u, at);
     }
+    workgroupBarrier();
+    // of a K that ends here, something of a and b once more
+    for (var i = 0u; i < SHARE_A; i++) { put_a(puts_a[i], next_a[i]); }
+    for (var i = 0u; i < SHARE_B; i++) { put_b(puts_b[i], next_b[i]); }
+    workgroupBarrier();
+  }
+  // The last slab begins where all of it is within K: what comes before `start` has been counted.
+  let first = slab_at(start);
+  for (var k = start; k < work.end; k++) {
+    multiply_one((k - first) / 4u, (k - first) % 4u, at);
   }
   let y_row = row + at.x * 4u;
   let y_column = column + at.y * 4u;
