@@ -51,7 +51,7 @@ function ratio(a: number, b: number): string {
 export function nameOf({ op, shaders, types, sizes }: Kernel): string {
   const last = shaders.at(-1) ?? "";
   const short = shaders
-    .filter((name) => /\/(a|b|y|halves)_|lane_quad|lane_octet|in_place|plus_(?!plain)/.test(name) && name !== last)
+    .filter((name) => /\/(a|b|y|halves)_|lane_(quad|octet|sixteen)|in_place|plus_(?!plain)/.test(name) && name !== last)
     .map((name) => name.split("/").at(-1)!);
   const halves = Object.entries(types)
     .filter(([, type]) => type.includes("f16"))

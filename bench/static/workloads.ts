@@ -7,7 +7,7 @@ import { droppedMatmulOp } from "../../src/kernels/dropped-matmul.ts";
 import { fusedOps } from "../../src/kernels/fused.ts";
 import { geluMatmulOp } from "../../src/kernels/gelu-matmul.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
-import { f16 } from "../../src/kernels/op.ts";
+import { f16, f32 } from "../../src/kernels/op.ts";
 import { STEP } from "../../src/kernels/step.ts";
 import type { Traits } from "../../src/kernels/traits.ts";
 import { GPT2_PRESETS } from "../../src/model/config.ts";
@@ -39,8 +39,15 @@ export const WORKLOADS: readonly Workload[] = [
   // Forms that --tune may choose; matrix units only. Their names have "f16", since that is what they are for.
   ...(["matrices", "matrices-wide", "matrices-copied"] as const).map((variant) => ({
     name: `attention ${variant} f16 dropout`,
-    tape: () => attentionTape(variant),
+    tape: () => attentionTape({ variant, dtype: f16, D: 64, dropout: RATE }),
   })),
+  // The largest that rows are shared for, twice GPT-2's.
+  ...[f32, f16].flatMap((dtype) =>
+    [0, RATE].map((dropout) => ({
+      name: `heads of 128 ${dtype([]).dtype}${dropout > 0 ? " dropout" : ""}`,
+      tape: () => attentionTape({ variant: "auto", dtype, D: 128, dropout }),
+    })),
+  ),
 ];
 
 const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
@@ -61,15 +68,22 @@ function tokenTape(precision: FloatDType): Tape {
   return decodeTape(config, layout, { rows: 1, places: CONTEXT, settings: SETTINGS }, "sample");
 }
 
-function attentionTape(variant: string): Tape {
-  const { heads, width } = GPT2_PRESETS.gpt2;
+interface AttentionForm {
+  readonly variant: string;
+  readonly dtype: typeof f32 | typeof f16;
+  readonly D: number;
+  readonly dropout: number;
+}
+
+function attentionTape({ variant, dtype, D, dropout }: AttentionForm): Tape {
+  const { width } = GPT2_PRESETS.gpt2;
   return traceOp(attentionOp, {
     inputs: {
-      qkv: f16([BATCH * CONTEXT, 3 * width]),
+      qkv: dtype([BATCH * CONTEXT, 3 * width]),
       lengths: { dtype: "u32", shape: [BATCH], values: Array<number>(BATCH).fill(CONTEXT) },
       step: STEP,
     },
-    attrs: { batch: BATCH, heads, dropout: RATE, variant },
+    attrs: { batch: BATCH, heads: width / D, dropout, variant },
   }).tape;
 }
 

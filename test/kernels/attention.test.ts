@@ -19,9 +19,11 @@ import { compareOp, runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime, traitsOf } from "../../src/runtime/gpu.ts";
 import { adversaryAllowance, checkOp, openCheckGpu } from "../support/check.ts";
+import { withShaders } from "../support/device.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 import { guardGpu } from "../support/guard.ts";
 import { someOf } from "../support/long.ts";
+import { withShuffles } from "../support/subgroups.ts";
 import { withTileMemory } from "../support/workgroup-memory.ts";
 
 const step = { ...STEP, values: [...packStep({ seed: 11, step: 5, learningRate: 0, lossScale: 1 })] };
@@ -126,8 +128,8 @@ describe("without a score in memory, in quads of a subgroup", () => {
   });
 });
 
-// Eight invocations share a row in the gradient, and forward of large heads; queries take two keys at a time. Needs subgroups of 8:
-// others have quads.
+// Eight invocations share a row in the gradient, and forward of large heads, sixteen of heads of 128; queries take two keys at a time.
+// Needs subgroups of 8 and of 16: others have quads, and eight. llvmpipe has 16 where LP_NATIVE_VECTOR_WIDTH=512 is set before it is loaded.
 describe("without a score in memory, where registers are few", () => {
   const cases = [
     attentionCase(21, 1, 32, [21, 3]),
@@ -138,8 +140,22 @@ describe("without a score in memory, where registers are few", () => {
   ];
   const { inputs, attrs } = cases[0]!;
   const halves: OpCase = { inputs: { ...inputs, qkv: { ...inputs.qkv!, dtype: "f16" } }, attrs: attrs! };
+  const large = [
+    attentionCase(21, 1, 128, [21, 3]),
+    attentionCase(140, 1, 128, [140, 131], { dropout: 0.2 }),
+    packedCase([5, 1, 13, 2], 2, 128, 2),
+    packedCase([20, 1, 30], 1, 128, 1, { dropout: 0.2 }),
+  ];
   const few = { fewRegisters: true, maxGroupsPerDimension: 6 };
-  checkOp({ ...attentionOp, cases: [] }, { gpuCases: withVariant([...cases, halves], "quads"), traits: few });
+  const all = withVariant([...cases, ...large, halves], "quads");
+  checkOp({ ...attentionOp, cases: [] }, { gpuCases: all, traits: few });
+
+  // The same code on drivers whose subgroups are smaller, what they tell each other apart.
+  describe("sixteen that share a row", () => {
+    const device = (gpu: Gpu): Gpu => withShaders(gpu, withShuffles);
+    const traits = { ...few, subgroups: true, subgroupMinSize: 16 };
+    checkOp({ ...attentionOp, cases: [] }, { gpuCases: withVariant(large, "quads"), traits, device });
+  });
 });
 
 // Tiles have 64 queries, or keys, and 32 of the others: rows in one, at the edge of one, in several.

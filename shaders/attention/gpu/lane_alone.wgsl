@@ -6,11 +6,6 @@ fn lanes_sum(x: f32) -> f32 {
   return x;
 }
 
-fn lanes_sum_4(x: vec4f) -> vec4f {
-  return x;
-}
-
-
 // As lane_quad.wgsl has it.
 fn draw_queries(first_row: u32, rows: u32, oct: u32, lane: u32) -> u32 {
   return kept_bits(first_row, oct);

@@ -10,12 +10,6 @@ fn lanes_sum(x: f32) -> f32 {
   return quad + subgroupShuffleXor(quad, 4u);
 }
 
-fn lanes_sum_4(x: vec4f) -> vec4f {
-  let pair = x + quadSwapX(x);
-  let quad = pair + quadSwapY(pair);
-  return quad + subgroupShuffleXor(quad, 4u);
-}
-
 // As lane_quad.wgsl has it: a word has room for what four draw.
 fn draw_queries(first_row: u32, rows: u32, oct: u32, lane: u32) -> u32 {
   let own = kept_bits(first_row + lane % 4u % rows, oct + lane % 4u / rows) << (8u * (lane % 4u));

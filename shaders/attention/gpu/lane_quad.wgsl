@@ -10,12 +10,6 @@ fn lanes_sum(x: f32) -> f32 {
   return pair + quadSwapY(pair);
 }
 
-fn lanes_sum_4(x: vec4f) -> vec4f {
-  let pair = x + quadSwapX(x);
-  return pair + quadSwapY(pair);
-}
-
-
 // Of dropout, what all four draw at once, each for one of `rows` rows (1, 2 or 4) and eight keys: whether row first_row + r keeps key
 // 8 (oct + n) + j is bit 8 (n rows + r) + j, for n < LANES / rows.
 fn draw_queries(first_row: u32, rows: u32, oct: u32, lane: u32) -> u32 {

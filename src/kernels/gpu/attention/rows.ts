@@ -39,20 +39,21 @@ export function rowsOf({ B, T }: AttentionSizes, { start, length }: Range, colum
 }
 
 /** How many invocations share a row, or a key, of which each holds its part in registers. */
-export type Lanes = 1 | 4 | 8;
+export type Lanes = 1 | 4 | 8 | 16;
 
 /**
  * Whether four invocations may share a row, and whether that is worth it by default: alone, an invocation holds k, v and their
  * gradients of a key, 4 D numbers. From heads of 32 on that is half or more of the 255 registers that NVIDIA's have at most. Where
- * there are 64 of them eight do, if all their subgroups have as many.
+ * there are 64 of them eight do, and sixteen of heads of 128, if all their subgroups have as many.
  */
 export function quadsOf(
   { D }: Pick<AttentionSizes, "D">,
   { subgroups, quads, fewRegisters, subgroupMinSize }: Traits,
 ): { can: boolean; worth: boolean; lanes: Lanes } {
   const can = subgroups && quads && D % 16 === 0;
-  const eight = fewRegisters && subgroupMinSize >= 8 && D % 32 === 0;
-  return { can, worth: can && D >= 32, lanes: eight ? 8 : 4 };
+  const most = fewRegisters ? subgroupMinSize : 4;
+  const lanes = D > 64 && D % 64 === 0 && most >= 16 ? 16 : D % 32 === 0 && most >= 8 ? 8 : 4;
+  return { can, worth: can && D >= 32, lanes };
 }
 
 /** Kernels without a score in memory: `lanes` invocations hold rows, or keys, in registers. */
@@ -84,9 +85,8 @@ const LANE_SHADERS = {
   1: "attention/gpu/lane_alone",
   4: "attention/gpu/lane_quad",
   8: "attention/gpu/lane_octet",
+  16: "attention/gpu/lane_sixteen",
 } as const satisfies Record<Lanes, ShaderName>;
-
-const WORKGROUP = 64;
 
 /**
  * Rows, or keys, that invocations hold at a time: each load then serves so many. Quads hold as many as take 64 registers a tensor
@@ -107,9 +107,11 @@ export function bindingsOf(sizes: AttentionSizes, stretch: Range) {
 
 type Entry = "forward" | "backward_queries" | "backward_keys";
 
-/** What four hold of a head of 64 fits 64 registers forward, where there are half the tensors; eight would compute a quarter more. */
+/** Half as many hold in 64 registers what there is forward, half the tensors; as many would compute a quarter more. */
 function lanesOf(entry: Entry, { D }: AttentionSizes, most: Lanes): Lanes {
-  return most === 8 && entry === "forward" && D <= 64 ? 4 : most;
+  if (entry !== "forward") return most;
+  if (most === 16) return 8;
+  return most === 8 && D <= 64 ? 4 : most;
 }
 
 function kernel(
@@ -124,8 +126,10 @@ function kernel(
   const pack = D % 4 === 0 ? 4 : 1;
   const held = heldRows(entry, sizes, lanes, traits);
   // keys that queries go through at a time
-  const others = most === 8 ? 2 : 4;
-  const rowsOfGroup = (WORKGROUP / lanes) * held;
+  const others = traits.fewRegisters ? 2 : 4;
+  // eight keys of a workgroup at least, for which dropout is drawn at once
+  const workgroup = lanes === 16 ? 128 : 64;
+  const rowsOfGroup = (workgroup / lanes) * held;
   return {
     shader: [
       ...(["lib/grid", "lib/philox", "lib/step", `lib/pack${pack}`, storeShader(dtype, pack)] as const),
@@ -141,7 +145,11 @@ function kernel(
       ...{ DROPPED: dropped, KEPT: keptScale(dropped), STREAM: stream },
     },
     constants: { DROPS: Number(dropped > 0) },
-    sizes: { D, WORKGROUP, ...(entry === "backward_keys" ? { KEYS: held } : { QUERIES: held, KEYS_HELD: others }) },
+    sizes: {
+      D,
+      WORKGROUP: workgroup,
+      ...(entry === "backward_keys" ? { KEYS: held } : { QUERIES: held, KEYS_HELD: others }),
+    },
     grid: gridOf(stretch.length * H * Math.ceil(T / rowsOfGroup), traits),
   };
 }
