@@ -290,4 +290,28 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "return uniform24(words[element % 4u]) <= u.DROP_RATE;",
     why: "one number of 2^24 is the rate itself, where it is a multiple of 2^-24",
   },
+  {
+    shader: "matmul/gpu/staged_lines",
+    before: "const PITCH_B = SIDE_B + GAP;",
+    after: "const PITCH_B = SIDE_B;",
+    why: "it keeps neighbours in different banks of workgroup memory, and nothing else",
+  },
+  {
+    shader: "matmul/gpu/staged_lines",
+    before: "multiply_one((k - first) / 4u, (k - first) % 4u, at);",
+    after: "multiply_one((k - first) / 4u, (k) % 4u, at);",
+    why: "slabs begin at a multiple of 4",
+  },
+  {
+    shader: "matmul/gpu/staged_lines",
+    before: "for (var i = 0u; i < SHARE_B; i++) { put_b(puts_b[i], next_b[i]); }",
+    after: "for (var i = 0u; i <= SHARE_B; i++) { put_b(puts_b[i], next_b[i]); }",
+    why: "an index past the end is made the last: its line is put to its place twice",
+  },
+  {
+    shader: "attention/gpu/lane_sixteen",
+    before: "let eight = quad + subgroupShuffleXor(quad, 4u);",
+    after: "let eight = quad + subgroupShuffleXor(quad, 5u);",
+    why: "all of a quad have the same sum",
+  },
 ];
