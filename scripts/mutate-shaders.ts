@@ -1,7 +1,8 @@
 /**
  * Are the tests good enough to notice a wrong kernel? Changes one place of one shader at a time and runs the op tests that
- * read it: `npx tsx scripts/mutate-shaders.ts [--count 200] [--seed 1] [--jobs 2] [--only attention/] [--out file.json]`.
+ * read it, by name: `npx tsx scripts/mutate-shaders.ts [--count 200] [--seed 1] [--jobs 2] [--only attention/] [--out file.json]`.
  * `--tests map.json` keeps which test reads which shader from one run to the next.
+ * `--ops a,b` looks for them in these files and folders alone, `--ops-only` leaves the larger ones out: what survives then may be killed by the others.
  * `--skip n` goes on behind the first n of the order that the seed gives.
  * They run on the embedded driver, then on the system's; what passes both meets the tests of model, trainer and generator.
  * Mutants that do not compile are replaced by others, and so are those that compute the same, which
@@ -14,10 +15,9 @@ import { parseArgs } from "node:util";
 import { philox } from "../src/core/philox.ts";
 import { EQUIVALENT } from "./mutate/equivalent.ts";
 import { linesOf, type Mutation, mutated, mutationsOf } from "./mutate/points.ts";
-import { runTests, testsByShader, type Verdict } from "./mutate/run.ts";
+import { type Reader, runTests, type Tests, testsByShader, type Verdict } from "./mutate/run.ts";
 
 const SHADERS = fileURLToPath(new URL("../shaders/", import.meta.url));
-const OP_TESTS = "test/kernels";
 const LARGER_TESTS = ["test/autograd", "test/generate", "test/train", "test/verify"];
 const LEAST_KILLED = 0.95;
 
@@ -39,6 +39,8 @@ const { values: options } = parseArgs({
     out: { type: "string" },
     tests: { type: "string" },
     skip: { type: "string", default: "0" },
+    ops: { type: "string", default: "test/kernels" },
+    "ops-only": { type: "boolean", default: false },
   },
 });
 
@@ -50,10 +52,10 @@ function readShaders(): Map<string, string> {
   return new Map(wanted.map((name) => [name, readFileSync(`${SHADERS}${name}.wgsl`, "utf8")]));
 }
 
-async function mapOfTests(): Promise<Map<string, string[]>> {
+async function mapOfTests(): Promise<Map<string, Reader[]>> {
   const { tests: file } = options;
   if (file && existsSync(file)) return new Map(Object.entries(JSON.parse(readFileSync(file, "utf8"))));
-  const map = await testsByShader([OP_TESTS]);
+  const map = await testsByShader(options.ops.split(","));
   if (file) writeFileSync(file, JSON.stringify(Object.fromEntries(map)));
   return map;
 }
@@ -83,24 +85,29 @@ let largerTests: Promise<Verdict> | undefined;
 
 /** Throws if the larger tests fail by themselves: then they say nothing of a mutant. */
 async function checkLargerTests(): Promise<void> {
-  largerTests ??= runTests(undefined, LARGER_TESTS, "embedded");
+  largerTests ??= runTests(undefined, { files: LARGER_TESTS }, "embedded");
   const { outcome, by } = await largerTests;
   if (outcome !== "survived") throw new Error(`the tests fail without a mutant: ${by}`);
 }
 
-async function judge(mutation: Mutation, source: string, tests: Map<string, string[]>): Promise<Result> {
+/** The tests that read the shader, which are all that may notice. */
+function testsOf(readers: readonly Reader[]): Tests {
+  return {
+    files: [...new Set(readers.map(({ file }) => file))],
+    names: [...new Set(readers.map(({ name }) => name))],
+  };
+}
+
+async function judge(mutation: Mutation, source: string, tests: Map<string, Reader[]>): Promise<Result> {
   const { shader, kind } = mutation;
   const lines = linesOf(source, mutation);
   const mutant = { shader, text: mutated(source, mutation) };
-  const opTests = tests.get(shader) ?? [];
+  const opTests = testsOf(tests.get(shader) ?? []);
+  const larger = options["ops-only"] ? [] : [[{ files: LARGER_TESTS }, "embedded"] as const];
   let verdict: Verdict = { outcome: "survived", by: "" };
-  for (const [group, adapter] of [
-    [opTests, "embedded"],
-    [opTests, "system"],
-    [LARGER_TESTS, "embedded"],
-  ] as const) {
-    if (verdict.outcome === "survived" && group.length > 0) verdict = await runTests(mutant, group, adapter);
-    if (verdict.outcome === "killed" && group === LARGER_TESTS) await checkLargerTests();
+  for (const [group, adapter] of [[opTests, "embedded"], [opTests, "system"], ...larger] as const) {
+    if (verdict.outcome === "survived" && group.files.length > 0) verdict = await runTests(mutant, group, adapter);
+    if (verdict.outcome === "killed" && group.files === LARGER_TESTS) await checkLargerTests();
   }
   const known = EQUIVALENT.find(
     (item) => item.shader === shader && item.before === lines.before && item.after === lines.after,

@@ -19,16 +19,30 @@ export interface Verdict {
   readonly by: string;
 }
 
-/** Runs test files with one shader replaced, up to the first failure, in a process group of its own. */
+/** A test that read a shader. */
+export interface Reader {
+  readonly file: string;
+  readonly name: string;
+  readonly ms: number;
+}
+
+/** Test files, or of them the tests of these names alone. */
+export interface Tests {
+  readonly files: readonly string[];
+  readonly names?: readonly string[];
+}
+
+/** Runs tests with one shader replaced, up to the first failure, in a process group of its own. */
 export async function runTests(
   mutant: { shader: string; text: string } | undefined,
-  files: readonly string[],
+  { files, names }: Tests,
   adapter: Adapter,
   extra: Record<string, string> = {},
 ): Promise<Verdict> {
   const base = join(tmpdir(), `mutant-${process.pid}-${Math.random().toString(36).slice(2)}`);
   if (mutant) writeFileSync(`${base}.in.json`, JSON.stringify(mutant));
   const args = ["node_modules/vitest/vitest.mjs", "run", "--config", CONFIG, "--bail=1", "--reporter=json"];
+  if (names) args.push("--testNamePattern", `^(?:${names.map(escaped).join("|")})$`);
   const child = spawn(process.execPath, [...args, `--outputFile=${base}.out.json`, ...files], {
     cwd: ROOT,
     detached: true,
@@ -46,10 +60,12 @@ export async function runTests(
       process.kill(-child.pid!, "SIGKILL");
     } catch {} // all of it has ended
   };
-  const timer = setTimeout(() => {
-    late = true;
-    killGroup();
-  }, LIMIT_MS);
+  const timer = mutant
+    ? setTimeout(() => {
+        late = true;
+        killGroup();
+      }, LIMIT_MS)
+    : undefined;
   const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
   clearTimeout(timer);
   killGroup(); // a test process that a shader keeps from ending
@@ -88,17 +104,24 @@ function verdictOf(report: Report | undefined): Verdict {
   return { outcome: "killed", by: "the test process died" };
 }
 
-/** Which test files read which shader, on one driver or the other, seen in a run of them all. */
-export async function testsByShader(folders: readonly string[]): Promise<Map<string, string[]>> {
+function escaped(name: string): string {
+  return name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+}
+
+/** Which tests read which shader, on one driver or the other, seen in a run of them all; the quickest first. */
+export async function testsByShader(folders: readonly string[]): Promise<Map<string, Reader[]>> {
   const notes = join(tmpdir(), `shaders-used-${process.pid}.jsonl`);
   writeFileSync(notes, "");
-  const { outcome, by } = await runTests(undefined, folders, "embedded,system", { GPT2_SHADERS_USED: notes });
+  const tests = { files: folders };
+  const { outcome, by } = await runTests(undefined, tests, "embedded,system", { GPT2_SHADERS_USED: notes });
   if (outcome !== "survived") throw new Error(`the tests fail without a mutant: ${by}`);
-  const map = new Map<string, string[]>();
+  const map = new Map<string, Reader[]>();
   for (const line of readFileSync(notes, "utf8").trim().split("\n")) {
-    const { file, shaders } = JSON.parse(line) as { file: string; shaders: string[] };
-    for (const shader of shaders) map.set(shader, [...(map.get(shader) ?? []), file.slice(ROOT.length)]);
+    const { file, name, shaders, ms } = JSON.parse(line) as Reader & { shaders: string[] };
+    const reader = { file: file.slice(ROOT.length), name, ms };
+    for (const shader of shaders) map.set(shader, [...(map.get(shader) ?? []), reader]);
   }
   rmSync(notes);
+  for (const readers of map.values()) readers.sort((a, b) => a.ms - b.ms);
   return map;
 }
