@@ -132,9 +132,13 @@ const halfOf = (name: string, attrs: object, [m, k, n]: readonly [number, number
 };
 const TRANSPOSED = [{}, { transposeB: true }, { transposeA: true }, { transposeA: true, transposeB: true }];
 
-/** In all four transpositions: more than a tile and no multiple of one, nor K of what is staged; matrices of operands, a part of a tile. */
+/**
+ * In all four transpositions: more than a tile and no multiple of one, nor K of what is staged; where two slabs of it have room, K ends in
+ * the second; matrices of operands, a part of a tile.
+ */
 const familyCases = ({ name, matrices }: MatmulVariant): OpCase[] => {
-  const sizes = matrices!.from === "panels" ? ([70, 76, 132] as const) : ([96, 64, 160] as const);
+  const K = matrices!.stages === 2 ? 108 : 76;
+  const sizes = matrices!.from === "panels" ? ([70, K, 132] as const) : ([96, 64, 160] as const);
   const bias = { inputs: { a: f16([sizes[0], sizes[1]]), b: f16([sizes[1], sizes[2]]), bias: f32([sizes[2]]) } };
   return [
     ...TRANSPOSED.map((attrs, i) => halfOf(name, i === 2 ? { ...attrs, splits: 2 } : attrs, sizes)),
@@ -161,13 +165,17 @@ describe("every kernel of the family, on matrices of 8 x 8 x 8", () => {
       }
     },
   );
-  // Forms have their shader in common: the plain way of reading for each, and all ways for those that are chosen, and once from the operands.
+  // Forms have their shader in common: the plain way of reading for each, and all ways for those that are chosen, and once from the
+  // operands; of the two that have room for two slabs one has both operands transposed.
   const usual = ["matrix2x2", "matrix4x2", "matrix4x2-turned", "direct4x2"];
-  const shortest = TRANSPOSED.length + 1;
+  const few: Readonly<Record<string, readonly number[]>> = {
+    "matrix4x2-small": [TRANSPOSED.length - 1],
+    matrix4x4: [0, TRANSPOSED.length + 1],
+  };
   for (const variant of family) {
     const gpuCases = someOf(
       familyCases(variant),
-      (_, at) => usual.includes(variant.name) || at === 0 || (variant.name === "matrix4x4" && at === shortest),
+      (_, at) => usual.includes(variant.name) || (few[variant.name] ?? [0]).includes(at),
     );
     checkOp(withoutCases, { gpuCases, ...emulated(little) });
   }
