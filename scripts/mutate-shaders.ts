@@ -150,7 +150,7 @@ function finish(results: readonly Result[], { seed, began }: { seed: number; beg
   const number = (outcome: Result["outcome"]): number => results.filter((result) => result.outcome === outcome).length;
   const judged = number("killed") + number("survived");
   const summary = {
-    command: `npx tsx scripts/mutate-shaders.ts --count ${options.count} --seed ${seed}${options.skip === "0" ? "" : ` --skip ${options.skip}`}${options.only ? ` --only ${options.only}` : ""}`,
+    command: `npx tsx scripts/mutate-shaders.ts --count ${options.count} --seed ${seed}${options.skip === "0" ? "" : ` --skip ${options.skip}`}${options.only ? ` --only ${options.only}` : ""}${options["ops-only"] ? " --ops-only" : ""}`,
     date: began.toISOString().slice(0, 10),
     machine: `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}`,
     minutes: Math.round((Date.now() - began.getTime()) / 60_000),

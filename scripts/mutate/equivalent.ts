@@ -314,4 +314,36 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "let eight = quad + subgroupShuffleXor(quad, 5u);",
     why: "all of a quad have the same sum",
   },
+  {
+    shader: "attention/gpu/forward",
+    before: "let end = select(0u, min(place.end, length), place.first < length);",
+    after: "let end = select(0u, min(place.end, length), place.first <= length);",
+    why: "it spares work: rows from the length on are zeros, whatever was summed for them",
+  },
+  {
+    shader: "attention/gpu/matrix_keys",
+    before: "if (start + TILE < length) { stage(place, 1u - turn, start + TILE, unit, local, ahead); }",
+    after: "if (start + TILE <= length) { stage(place, 1u - turn, start + TILE, unit, local, ahead); }",
+    why: "the loop ends there, before anything is read of the tile that this puts away",
+  },
+  {
+    shader: "gpu/column_lanes",
+    before: "const COLUMN_LANES = 8u / PACK;",
+    after: "const COLUMN_LANES = 8u * PACK;",
+    why: "more columns side by side leave fewer invocations below each other: the same sums in another order, by fewer workgroups",
+  },
+  {
+    shader: "matmul/gpu/b_columns",
+    before:
+      "return (start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN + min(k, (u.K - 1u) / 4u * 4u)) / 4u;",
+    after:
+      "return (start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN + min(k, (u.K - 2u) / 4u * 4u)) / 4u;",
+    why: "K is a multiple of 4 where rows along it are read 4 elements a load",
+  },
+  {
+    shader: "matmul/gpu/halves",
+    before: "let high = prepared_row(vec4f(a[place_a0.x + next / 4u]), next, 0u);",
+    after: "let high = prepared_row(vec4f(a[place_a0.x + next / 4u]), 0u, next);",
+    why: "only a that is as it is meets a b that lies along k (normalizedMatmul transposes none), and plain_a.wgsl reads neither",
+  },
 ];

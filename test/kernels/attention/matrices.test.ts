@@ -110,10 +110,10 @@ describe.each(someOf([16, 32], (lanes) => lanes === 32))("on matrix units, by su
   });
 });
 
-// A binding of 16 KiB has room for two sequences.
+// A binding of 16 KiB has room for two sequences. A workgroup of two units loads two vectors an invocation, as larger heads do.
 describe("on matrix units, with sequences that do not fit one binding", () => {
   const cases = [attentionCase(32, 1, 16, [32, 20, 7, 32, 1], { dropout: 0.2 })];
-  checkOp(withoutCases, { gpuCases: cases, ...emulated({ maxBindingBytes: 16384 }) });
+  checkOp(withoutCases, { gpuCases: cases, ...emulated({ maxBindingBytes: 16384, maxInvocations: 64 }) });
 });
 
 describe("where attention is on matrix units", () => {
@@ -184,6 +184,18 @@ test.each([
     expect(others).toEqual([2, 3, 4, 5, 6, 7].map((b) => ofBlock(second, b)));
   }
 });
+
+// matrices-direct, of which the plain run has no product: otherwise it is matrices-copied.
+test.each(["attention/gpu/matrix_whole_keys", "attention/gpu/matrix_whole_queries"] as const)(
+  "%s reads from tensors what it copies from them",
+  (shader) => {
+    const loads = SHADERS[shader].matchAll(/subgroupMatrixLoad<\w+, (\w+)_major>\((&\w+, (?:first|second)_at\(.*)\);/g);
+    const [first, second, ...straight] = [...loads].map(([, major, from]) => ({ major, from }));
+    const turned = { major: "col" };
+    expect([first?.major, second?.major]).toEqual(["row", "row"]);
+    expect(straight).toEqual([{ ...first, ...turned }, first, { ...second, ...turned }, second]);
+  },
+);
 
 /** What is written for block 1 as it is for another. */
 function ofBlock(text: string, b: number): string {
