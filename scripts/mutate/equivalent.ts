@@ -346,4 +346,16 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     after: "let high = prepared_row(vec4f(a[place_a0.x + next / 4u]), 0u, next);",
     why: "only a that is as it is meets a b that lies along k (normalizedMatmul transposes none), and plain_a.wgsl reads neither",
   },
+  {
+    shader: "matmul/gpu/panels_2x2",
+    before: "turn = (turn + 1u) % STAGES;",
+    after: "turn = (turn - 1u) % STAGES;",
+    why: "of one or two the one before is the one behind",
+  },
+  {
+    shader: "matmul/gpu/panels_4x2",
+    before: "if (column >= u.COLUMNS) {",
+    after: "if (false) {",
+    why: "it spares work: what lies past the last column is not stored",
+  },
 ];
