@@ -78,7 +78,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", SIZE_HELP, "all")
-        .addOption(precisionOption("of the weights").default("f32"))
+        .addOption(precisionOption("of weights, keys and values").default("f32"))
         .addOption(tuneOption())
         .action((flags: StepFlags) => withRows(flags, { gpu: samples, wasm: wasmSamples, peers: "decode" }, interrupt)),
     )

@@ -63,9 +63,7 @@ export function generateCommand(interrupt: Interrupt): Command {
     .option("--window", "of a prompt that does not fit the context, continue its end")
     .option("--interactive", "ask for prompts until the input ends")
     .option("--device <name>", DEVICE_HELP)
-    .addOption(
-      precisionOption("of the weights: f16 is half their memory, and half of what a token reads").default("f32"),
-    )
+    .addOption(precisionOption("of weights, keys and values: f16 halves memory, and what a token reads").default("f32"))
     .addOption(tuneOption())
     .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
     .addOption(quietOption())

@@ -1,6 +1,6 @@
 import { applyScoreRules, logSoftmax } from "../core/processors.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import type { DecodeRow, Decoder, LogitsSession } from "./decoder.ts";
+import { type DecodeRow, type Decoder, type LogitsSession, notFinite } from "./decoder.ts";
 import type { Generation } from "./options.ts";
 
 /** A sequence that a beam search found. */
@@ -73,6 +73,7 @@ export async function beamSearch(
   let logits = session.first;
   for (;;) {
     signal?.throwIfAborted();
+    if (!Array.prototype.every.call(logits, Number.isFinite)) throw notFinite(decoder.precision);
     for (const search of searches) if (!search.done) advance(search, logits, config.vocabSize, options);
     if (searches.every(({ done }) => done)) return searches.map(({ found }) => found);
     logits = await next(session, searches);

@@ -1,4 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
+import type { FloatDType } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, type SampleSettings } from "../kernels/sample-settings.ts";
@@ -49,6 +50,8 @@ export interface SampleRules extends Partial<SampleSettings> {
 
 /** Computes prompts once, then one token of every row at a time, from a cache of keys and values. */
 export interface Decoder {
+  /** Of weights, keys and values. */
+  readonly precision: FloatDType;
   /** Rows that fit one batch, of the first of `rows`. */
   fit(rows: readonly DecodeRow[]): number;
   /** Samples every row to its end, a few tokens at a time without waiting for the host; gives all rows' states. */
@@ -63,6 +66,7 @@ const [FAST_MS, SLOW_MS] = [40, 160];
 
 export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: ParameterLayout): Decoder {
   const plans = new Map<string, Promise<Program>>();
+  const { precision = "f32" } = layout;
 
   function compile(key: string, tape: () => Tape): Promise<Program> {
     const known = plans.get(key);
@@ -98,7 +102,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
         // The device works on these while the host waits for the ones before.
         for (let i = 0; i < burst && queued < needed; i++, queued++) await step.run({});
         const states = await pending;
-        for (const { finished, ids } of states) checkFinished(finished, ids.length);
+        for (const { finished, ids } of states) checkFinished(finished, ids.length, precision);
         yield states;
         if (states.every(({ finished }) => finished !== FINISHED.no)) return;
         pending = look(rows, shape);
@@ -120,6 +124,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
   }
 
   return {
+    precision,
     fit: (rows) => rowsThatFit(rows, config, runtime),
     sample,
     async logits(rows) {
@@ -216,15 +221,19 @@ async function readRows(runtime: Runtime, rows: readonly DecodeRow[], shape: Dec
   });
 }
 
-function checkFinished(finished: number, length: number): void {
+function checkFinished(finished: number, length: number, precision: FloatDType): void {
   if (finished === FINISHED.allBanned) {
     optionError(
       (o) =>
         `after ${length} tokens no token is allowed; loosen ${o("badWordsIds")}, ${o("noRepeatNgramSize")} or ${o("minNewTokens")}`,
     );
   }
-  if (finished === FINISHED.notFinite)
-    throw new UserError("the model's logits are not finite: its weights are damaged, or training diverged", {
-      kind: "diverged",
-    });
+  if (finished === FINISHED.notFinite) throw notFinite(precision);
+}
+
+/** What is said where no token has a probability. */
+export function notFinite(precision: FloatDType): UserError {
+  const why = "the model's logits are not finite: its weights are damaged, or training diverged";
+  const halves = "; or a weight, key or value is beyond 65,504, which f16 does not hold: try it in f32";
+  return new UserError(precision === "f16" ? `${why}${halves}` : why, { kind: "diverged" });
 }

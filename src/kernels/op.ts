@@ -89,6 +89,8 @@ export interface OpSpec<I extends string, Q extends string, O extends string, A 
   readonly attrs?: A;
   /** Inputs that may be f16; the others are refused while tracing where they are. */
   readonly halves?: readonly (I | Q)[];
+  /** Its tensors in f16 are words to every kernel, two elements in each, so that an adapter need not have f16. */
+  readonly words?: boolean;
   /** Checks the input types (with `shapeError`) and gives the output types. Runs while tracing. */
   shapes(inputs: Given<I, Q, TensorType>, attrs: A): Named<O, TensorType>;
   /** The reference: the naive loop, in the executor's precision. Outputs arrive zeroed unless they alias an input. */
@@ -143,6 +145,7 @@ export interface AnyOp extends Partial<AnyGpuKernel> {
   readonly auxiliary?: readonly string[];
   readonly attrs?: object;
   readonly halves?: readonly string[];
+  readonly words?: boolean;
   readonly updates?: Readonly<Record<string, string | undefined>>;
   readonly activates?: Readonly<Record<string, string | undefined>>;
   readonly cases: readonly OpCase[];

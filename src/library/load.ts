@@ -25,8 +25,8 @@ export interface LoadOptions {
   /** An open GPU, which stays open, or a name: "auto" (a GPU, else WebAssembly), "wasm", "cpu". Default "auto". */
   readonly device?: DeviceChoice | undefined;
   /**
-   * Of the weights while they compute: "f16" is half their memory, and half of what each new token has to read; their rounding is all that
-   * differs. Default "f32". What is saved and trained is as it was in the files.
+   * Of the weights while they compute, and of the keys and values that generation keeps: "f16" is half their memory, and half of what each
+   * new token has to read; their rounding is all that differs. Default "f32". What is saved and trained is as it was in the files.
    */
   readonly precision?: FloatDType | undefined;
   /** Corrections of it, as PEFT saves them. */

@@ -39,7 +39,7 @@ export type DecodeState =
   | "topIds"
   | "topLogProbabilities";
 
-export function decodeState(name: DecodeState | `keys ${number}` | `values ${number}`, shape: DecodeShape): string {
+export function decodeState(name: DecodeState, shape: DecodeShape): string {
   const size = name === "settings" ? `${shape.settings}` : `${shape.rows} x ${shape.places}`;
   return `decode ${name} ${size}${name.startsWith("top") ? ` x ${shape.top}` : ""}`;
 }
@@ -62,11 +62,10 @@ export function prefillTape(
   const lengths = tape.input("lengths", u32(prompt.prompts));
   const cacheRows = tape.input("cacheRows", u32(prompt.prompts));
   const last = tape.input("last", u32(shape.rows));
-  const cache = declareCache(tape, config, shape);
+  const cache = declareCache(tape, config, layout, shape);
   const hidden = gpt2TrunkWith(config, parameters, { tokens, positions }, (qkv, layer) => {
-    cacheAppend(qkv, cacheRows, cache[layer]!);
     const attrs = { batch: prompt.prompts, heads: config.heads, dropout: 0, stream: 0 };
-    return attention(qkv, lengths, attrs);
+    return attention(cacheAppend(qkv, cacheRows, cache[layer]!), lengths, attrs);
   });
   finish(tape, gpt2Logits(config, parameters, embedding(last, hidden)), shape, mode);
   return tape;
@@ -87,7 +86,7 @@ export function decodeTape(config: Gpt2Config, layout: ParameterLayout, shape: D
     ? { tokens: column(COLUMN.token), positions: column(COLUMN.position) }
     : { tokens: tape.input("tokens", u32(B)), positions: tape.input("positions", u32(B)) };
   const table = sampling ? tape.state(decodeState("table", shape), tableType) : tape.input("table", tableType);
-  const cache = declareCache(tape, config, shape);
+  const cache = declareCache(tape, config, layout, shape);
   const attend = (qkv: Value, layer: number): Value => cachedAttention(qkv, given.positions, table, cache[layer]!);
   const hidden = gpt2TrunkWith(config, parameters, given, attend, { together: true });
   finish(tape, gpt2Logits(config, parameters, hidden), shape, mode, sampling);
@@ -124,11 +123,21 @@ function declareSampling(tape: Tape, shape: DecodeShape): Sampling {
   };
 }
 
-function declareCache(tape: Tape, config: Gpt2Config, shape: DecodeShape): LayerCache[] {
-  const types = cacheTypes(shape.rows, shape.places, config.heads, config.width / config.heads);
+/** Keys and values are of the type of the weights. */
+function declareCache(
+  tape: Tape,
+  config: Gpt2Config,
+  { precision }: ParameterLayout,
+  shape: DecodeShape,
+): LayerCache[] {
+  const { keys, values } = cacheTypes(shape.rows, shape.places, config.heads, config.width / config.heads, precision);
+  const state = (what: string, type: TensorType): Value => {
+    const size = `${shape.rows} x ${shape.places}`;
+    return tape.state(`decode ${what} ${size}${type.dtype === "f16" ? " in f16" : ""}`, type);
+  };
   return Array.from({ length: config.layers }, (_, layer) => ({
-    keys: tape.state(decodeState(`keys ${layer}`, shape), types.keys),
-    values: tape.state(decodeState(`values ${layer}`, shape), types.values),
+    keys: state(`keys ${layer}`, keys),
+    values: state(`values ${layer}`, values),
   }));
 }
 

@@ -63,7 +63,10 @@ export interface LayoutOptions {
   readonly rateFactors?: readonly RateFactor[] | undefined;
   /** Adds narrow matrices that train instead of the model's own parameters. */
   readonly lora?: LoraOptions | undefined;
-  /** "f16": matrices are kept in f16 alone, half the bytes, for who computes forward only; nothing trains. At the same offsets as without. */
+  /**
+   * "f16": matrices are kept in f16 alone, half the bytes, for who computes forward only; keys and values of generation, too. Nothing trains. At the
+   * same offsets as without.
+   */
   readonly precision?: FloatDType | undefined;
   /** Most bytes of a state, for tests. */
   readonly partBytes?: number | undefined;

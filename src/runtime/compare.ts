@@ -1,6 +1,7 @@
 import { drawOpInputs, relativeL2, traceOp } from "../autograd/gradcheck.ts";
 import type { Tape } from "../autograd/tape.ts";
 import type { AnyOp, OpCase } from "../kernels/op.ts";
+import type { Traits } from "../kernels/traits.ts";
 import type { Runtime, Tensors } from "./runtime.ts";
 
 /** Half a unit in the last place of f16. */
@@ -29,8 +30,12 @@ export async function runOp(runtime: Runtime, op: AnyOp, check: OpCase, seed = 1
   }
 }
 
-/** Whether an op on this case has tensors in f16, which not every adapter can do. */
-export function needsHalves(op: AnyOp, check: OpCase): boolean {
+/**
+ * Whether an op on this case has tensors in f16, which not every adapter can do. With `packedHalves`, which every GPU has, an op that takes
+ * them as words needs none.
+ */
+export function needsHalves(op: AnyOp, check: OpCase, { packedHalves }: Pick<Traits, "packedHalves"> = {}): boolean {
+  if (op.words && packedHalves) return false;
   return traceOp(op, check).tape.values.some(({ dtype }) => dtype === "f16");
 }
 

@@ -101,7 +101,7 @@ export function layOutTensors(tape: Tape, traits: Traits): TensorLayout {
   }
 
   // What is handed in or kept may be read out of words; the dispatches say whether it is.
-  const computed = (value: Value): boolean => tape.origin(value).kind === "node";
+  const computed = (value: Value): boolean => tape.origin(tape.storage(value).root).kind === "node";
   checkTypes(traits.packedHalves ? tape.values.filter(computed) : tape.values, traits);
   for (const value of tape.values) regionOf(value);
   const places = [...new Set([...roots.values(), ...slotPlaces])];

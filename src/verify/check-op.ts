@@ -40,7 +40,7 @@ export async function checkOp(runtime: Runtime, op: AnyOp, signal?: AbortSignal)
       if (worst.ratio > 1) where = worst.where;
       differences = Math.max(differences ?? 0, worst.ratio);
     }
-    if (needsHalves(op, check) && !runtime.traits.f16) {
+    if (needsHalves(op, check, runtime.traits) && !runtime.traits.f16) {
       unchecked++;
       continue;
     }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { relativeL2 } from "../../src/autograd/gradcheck.ts";
-import { roundToHalf } from "../../src/core/half.ts";
 import { createDecoder } from "../../src/generate/decoder.ts";
 import { createGenerator } from "../../src/generate/generate.ts";
 import { createScorer } from "../../src/generate/score.ts";
@@ -14,27 +13,25 @@ import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { trainingTape } from "../../src/train/step.ts";
 import { halvesOn, openTestGpu, type TestAdapter, testAdapters } from "../support/gpu.ts";
+import { FLIPS, halfLayout, roundedMatrices, smallWeights, withFixed } from "../support/half-model.ts";
 import { smallConfig, smallLayout } from "../support/small-model.ts";
 
-const halfLayout = layoutParameters(smallConfig, { precision: "f16" });
 const T = smallConfig.contextLength;
 const V = smallConfig.vocabSize;
 
-/** No f16, but for gains and biases. */
-const weights = initialParameters(smallConfig, smallLayout, 1).map((x) => (x === 1 ? 1 : 20 * x));
-/** What generation in f16 has: the same with matrices rounded, in f32 everywhere. */
-const rounded = weights.slice();
-for (const { shape, offset } of smallLayout.entries) {
-  const size = shape.reduce((a, b) => a * b, 1);
-  if (shape.length > 1) rounded.set(rounded.subarray(offset, offset + size).map(roundToHalf), offset);
-}
+const weights = smallWeights;
+/** Keys and values are whatever the token is, and f16: in the cache nothing is rounded. */
+const keysInHalf = withFixed(weights, (column) =>
+  column < smallConfig.width ? undefined : ((7 * column) % 32) / 16 - 1,
+);
 
 function withWeights(runtime: Runtime, layout: ParameterLayout, arena: Float32Array<ArrayBuffer>): Runtime {
   writeArena(runtime, layout, ARENA.parameters, arena);
   return runtime;
 }
 
-const reference = (): Runtime => withWeights(createCpuRuntime(), smallLayout, rounded);
+/** Whose cache is f16, too; it rounds the weights. */
+const reference = (arena = weights): Runtime => withWeights(createCpuRuntime(), halfLayout, arena);
 
 /** The kernels of software drivers, and those of GPUs, which read 8 weights a load; either out of words where there is no f16. */
 const WINGS: readonly [string, Partial<Traits>][] = [
@@ -49,39 +46,45 @@ describe.each(
     wingsOf(adapter).map(([name, traits]) => [`${adapter} ${name}`, adapter, traits] as const),
   ),
 )("weights in f16 on %s", (_, adapter, traits) => {
-  const open = async (): Promise<Runtime> =>
-    withWeights(createGpuRuntime(await openTestGpu(adapter), traits), halfLayout, weights);
+  const open = async (arena = weights): Promise<Runtime> =>
+    withWeights(createGpuRuntime(await openTestGpu(adapter), traits), halfLayout, arena);
 
-  test("logits are those of the reference with rounded weights, and not those of weights in f32", async () => {
-    const [device, cpu] = [await open(), reference()];
-    const whole = withWeights(createCpuRuntime(), smallLayout, weights);
-    const rows = [[1, 2, 3], [5], [1, 2, 3]].map((prompt) => ({ prompt, least: 0, most: T }));
-    const sessions = await Promise.all([
-      createDecoder(device, smallConfig, halfLayout).logits(rows),
-      createDecoder(cpu, smallConfig, smallLayout).logits(rows),
-      createDecoder(whole, smallConfig, smallLayout).logits(rows),
-    ]);
-    let all = sessions.map(({ first }) => first);
-    let [worst, least] = [0, Number.POSITIVE_INFINITY];
-    for (let step = 0; step < T - 3; step++) {
-      const [got, wanted, other] = all.map((logits) => Array.from(logits));
-      worst = Math.max(worst, relativeL2(got!, wanted!));
-      least = Math.min(least, relativeL2(got!, other!));
-      const tokens = Uint32Array.from(rows, (_, row) => (7 * step + row) % V);
-      const positions = Uint32Array.from(rows, ({ prompt }) => prompt.length + step);
-      all = await Promise.all(sessions.map((session) => session.next(tokens, positions)));
-    }
-    expect(worst).toBeLessThanOrEqual(2e-6);
-    expect(least).toBeGreaterThan(1e-5);
-    for (const runtime of [device, cpu, whole]) runtime.close();
-  });
+  test.each([
+    ["of any keys", weights, FLIPS],
+    ["of keys that do not round", keysInHalf, 2e-6],
+  ])(
+    "logits are those of the reference with rounded weights, and not those of weights in f32: %s",
+    async (_, arena, bound) => {
+      const [device, cpu] = [await open(arena), reference(arena)];
+      const whole = withWeights(createCpuRuntime(), smallLayout, arena);
+      const rows = [[1, 2, 3], [5], [1, 2, 3]].map((prompt) => ({ prompt, least: 0, most: T }));
+      const sessions = await Promise.all([
+        createDecoder(device, smallConfig, halfLayout).logits(rows),
+        createDecoder(cpu, smallConfig, halfLayout).logits(rows),
+        createDecoder(whole, smallConfig, smallLayout).logits(rows),
+      ]);
+      let all = sessions.map(({ first }) => first);
+      let [worst, least] = [0, Number.POSITIVE_INFINITY];
+      for (let step = 0; step < T - 3; step++) {
+        const [got, wanted, other] = all.map((logits) => Array.from(logits));
+        worst = Math.max(worst, relativeL2(got!, wanted!));
+        least = Math.min(least, relativeL2(got!, other!));
+        const tokens = Uint32Array.from(rows, (_, row) => (7 * step + row) % V);
+        const positions = Uint32Array.from(rows, ({ prompt }) => prompt.length + step);
+        all = await Promise.all(sessions.map((session) => session.next(tokens, positions)));
+      }
+      expect(worst).toBeLessThanOrEqual(bound);
+      expect(least).toBeGreaterThan(1e-4);
+      for (const runtime of [device, cpu, whole]) runtime.close();
+    },
+  );
 
   test("greedy texts, beams and scores are those of the reference with rounded weights", async () => {
     const [device, cpu] = [await open(), reference()];
     const prompts = [[1], [2, 3, 4], [5]];
     const generators = [
       createGenerator(device, smallConfig, halfLayout),
-      createGenerator(cpu, smallConfig, smallLayout),
+      createGenerator(cpu, smallConfig, halfLayout),
     ] as const;
     for (const options of [{ doSample: false }, { numBeams: 3 }, { doSample: true, topK: 4, seed: 2 }]) {
       const [got, wanted] = await Promise.all(
@@ -95,7 +98,7 @@ describe.each(
     ];
     const [got, wanted] = [
       await createScorer(device, smallConfig, halfLayout).score(sequences),
-      await createScorer(cpu, smallConfig, smallLayout).score(sequences),
+      await createScorer(cpu, smallConfig, halfLayout).score(sequences),
     ];
     got.forEach((scores, i) => {
       scores.forEach((score, at) => {
@@ -108,11 +111,11 @@ describe.each(
   test("matrices are on the device in f16 alone, and are read back rounded, from any element on", async () => {
     const runtime = await open();
     const read = await readArena(runtime, halfLayout, ARENA.parameters);
-    expect(read).toEqual(rounded);
-    expect(await readArena(runtime, halfLayout, ARENA.parameters, 3, 5)).toEqual(rounded.slice(3, 8));
+    expect(read).toEqual(roundedMatrices(weights));
+    expect(await readArena(runtime, halfLayout, ARENA.parameters, 3, 5)).toEqual(roundedMatrices(weights).slice(3, 8));
     const [near, wanted] = [
       await nearestTokens(runtime, smallConfig, halfLayout, 1, 3),
-      await nearestTokens(reference(), smallConfig, smallLayout, 1, 3),
+      await nearestTokens(reference(), smallConfig, halfLayout, 1, 3),
     ];
     expect(near).toEqual(wanted);
     const forecast = runtime.forecast();
@@ -142,8 +145,7 @@ test.each(testAdapters)("%s: rows of an odd length, of which words have two", as
 });
 
 test("the reference rounds what it is given for a layout in f16", async () => {
-  const runtime = withWeights(createCpuRuntime(), halfLayout, weights);
-  expect(await readArena(runtime, halfLayout, ARENA.parameters)).toEqual(rounded);
+  expect(await readArena(reference(), halfLayout, ARENA.parameters)).toEqual(roundedMatrices(weights));
 });
 
 test("a layout in f16 places all where one in f32 has it, and nothing of it trains", () => {

@@ -45,7 +45,7 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
       });
     }
     const casesOn = (adapter: TestAdapter) =>
-      [...op.cases, ...gpuCases].filter((check) => halvesOn(adapter) || !needsHalves(op, check));
+      [...op.cases, ...gpuCases].filter((check) => halvesOn(adapter) || !needsHalves(op, check, GPU));
     const adapters = (options.adapters ?? testAdapters).filter((adapter) => casesOn(adapter).length > 0);
     const wasmCases = [...op.cases, ...gpuCases].filter((check) => !needsHalves(op, check));
     if (!(op.vjp && op.cases.length > 0) && adapters.length === 0 && wasmCases.length === 0)
@@ -83,6 +83,9 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
     });
   });
 }
+
+/** What every GPU has. */
+const GPU = { packedHalves: true } as const;
 
 /** $GPT2_ADVERSARY runs the kernels as badly as WGSL allows: "up", "down" or "mixed". */
 const adversary = process.env.GPT2_ADVERSARY as Adversary | undefined;

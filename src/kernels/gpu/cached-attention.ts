@@ -7,15 +7,18 @@ import { gpuKernel } from "./kernel.ts";
 
 const COPY_GROUP = 64;
 
+/** By the channels of an entry. */
+const CACHES = { 1: "lib/cache_stored", 2: "lib/cache_words" } as const;
+
 export const cachedAttentionGpu = gpuKernel(cachedAttentionOp, {
   gpu: ({ qkv, keys, values }, _outputs, _attrs, traits) => {
-    const { B, H, D, T } = sizesOf("cachedAttention", { qkv, keys, values });
+    const { B, H, D, T, entry, entries } = sizesOf("cachedAttention", { qkv, keys, values });
     return [
       {
-        shader: ["lib/grid", "cached_attention"],
+        shader: ["lib/grid", CACHES[entry], "cached_attention"],
         entry: "cached_attention",
         uniforms: { H, T, GROUPS: B * H },
-        sizes: { D, LANES: lanesOf(D, traits) },
+        sizes: { D, ENTRIES: entries, LANES: lanesOf(D, traits) },
         bind: [read("qkv"), read("positions"), read("table"), write("keysAfter"), write("valuesAfter"), write("y")],
         grid: gridOf(B * H, traits),
       },
@@ -35,15 +38,18 @@ function lanesOf(D: number, traits: Traits): number {
 
 export const cacheAppendGpu = gpuKernel(cacheAppendOp, {
   gpu: ({ qkv, cacheRows, keys, values }, _outputs, _attrs, traits) => {
-    const { H, D, T } = sizesOf("cacheAppend", { qkv, keys, values });
+    const { H, D, T, entry, entries } = sizesOf("cacheAppend", { qkv, keys, values });
     const row = 3 * H * D;
     const S = qkv.shape[0]! / cacheRows.shape[0]!;
-    return spansOf(sizeOf(qkv.shape), traits, row).map((span) => ({
-      shader: ["lib/grid", "cache_append"],
-      entry: "cache_append",
-      uniforms: { N: span.length / 3, FIRST: span.offset / row, S, T, H, D },
-      bind: [read("qkv", span), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
-      grid: grid1d(span.length / 3, COPY_GROUP, traits),
-    }));
+    return spansOf(sizeOf(qkv.shape), traits, row).map((span) => {
+      const N = (span.length / row) * H * entries;
+      return {
+        shader: ["lib/grid", CACHES[entry], "cache_append"],
+        entry: "cache_append",
+        uniforms: { N, FIRST: span.offset / row, S, T, H, D, ENTRIES: entries },
+        bind: [write("qkvAfter", span), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
+        grid: grid1d(N, COPY_GROUP, traits),
+      };
+    });
   },
 });

@@ -12,6 +12,6 @@ export const cachedAttentionWasm = wasmKernel(cachedAttentionOp, ({ qkv, keys, v
 export const cacheAppendWasm = wasmKernel(cacheAppendOp, ({ qkv, cacheRows, keys, values }) => {
   const { H, D, T } = sizesOf("cacheAppend", { qkv, keys, values });
   const P = cacheRows.shape[0]!;
-  const tensors = ["qkv", "cacheRows", "keysAfter", "valuesAfter"].map(at);
+  const tensors = ["qkvAfter", "cacheRows", "keysAfter", "valuesAfter"].map(at);
   return { calls: [{ kernel: "cacheAppend", args: [qkv.shape[0]! / P, H, D, T, ...tensors], pieces: P * H }] };
 });
