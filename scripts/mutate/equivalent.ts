@@ -1,6 +1,18 @@
 /** Mutants that compute the same, and why; named by the lines before and after the change. */
 export const EQUIVALENT: readonly { shader: string; before: string; after: string; why: string }[] = [
   {
+    shader: "lib/cache_words",
+    before: "let small = magnitude < 0x38800000u;",
+    after: "let small = magnitude <= 0x38800000u;",
+    why: "2^-14 itself is the same f16 by either way: its digits are a 1 and zeros, and both shift them by 13",
+  },
+  {
+    shader: "lib/cache_words",
+    before: "let shift = select(13u, min(126u - (magnitude >> 23u), 25u), small);",
+    after: "let shift = select(13u, min(126u - (magnitude >> 23u), 26u), small);",
+    why: "24 bits shifted by 25 or by 26 are rounded to 0 alike",
+  },
+  {
     shader: "attention/gpu/backward_keys",
     before: "let j = min(place.first + r, u.T - 1u);",
     after: "let j = min(place.first + r, u.T + 1u);",
