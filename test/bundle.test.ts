@@ -90,6 +90,7 @@ test.each([
   ["the reference on the CPU", /runtime\/cpu\.js$/],
   ["the module of WebAssembly", /kernels\/wasm\.gen\.js$/],
   ["the executor in WebAssembly", /runtime\/wasm\/plan\.js$/],
+  ["what generates", /generate\/(generate|decoder)\.js$/],
   ["byte pair encoding", /text\/gpt2\.js$/],
   ["GPT-2's vocabulary", /gpt-tokenizer\/.*bpeRanks/],
   ["Parquet", /hyparquet\//],

@@ -4,8 +4,8 @@ import type { ParameterLayout } from "../model/parameters.ts";
 import type { Forecast, ForecastPlan } from "../runtime/need.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { decodePlansOf, decodeTapes, rowsThatFit } from "./decode-plans.ts";
-import { decodeRows } from "./generate.ts";
 import { type GenerateOptions, generationOptions } from "./options.ts";
+import { decodeRows } from "./rows.ts";
 
 /**
  * What a generator holds once it has sampled these prompts, by plan: `known` are those that it holds already, and is added

@@ -8,6 +8,7 @@ import type { Hypothesis } from "./beams.ts";
 import { createDecoder, type DecodeRow, type RowState, type TokenLogProbability } from "./decoder.ts";
 import { optionError } from "./option-error.ts";
 import { type GenerateOptions, type Generation, generationOptions } from "./options.ts";
+import { decodeRows } from "./rows.ts";
 import { createTextStream, type TextStream } from "./text-stream.ts";
 
 /** One continuation of a prompt. */
@@ -215,37 +216,6 @@ function idsOf(prompts: readonly ArrayLike<number>[]): (readonly number[])[] {
     const got = typeof one === "string" ? "a text" : String(one);
     return userError(`generate: prompt ${i} is ${got}; wanted its ids, as tokenizer.encode(text) gives them`);
   });
-}
-
-/** What is to be continued, and how far. Throws `UserError` on a prompt that leaves no place. */
-export function decodeRows(
-  prompts: readonly (readonly number[])[],
-  { most, least }: Generation,
-  config: Gpt2Config,
-): DecodeRow[] {
-  return prompts.map((prompt, i) => {
-    const name = prompts.length === 1 ? "the prompt" : `prompt ${i + 1}: the prompt`;
-    checkPrompt(prompt, name, config);
-    const total = (limit: Generation["most"]): number => limit.length + (limit.fromPrompt ? prompt.length : 0);
-    if (total(most) <= prompt.length)
-      optionError(
-        (o) =>
-          `${o("maxLength")} is ${most.length}, ${name} has ${prompt.length} tokens already; raise it, or use ${o("maxNewTokens")}`,
-      );
-    return { prompt, least: total(least), most: total(most) };
-  });
-}
-
-function checkPrompt(prompt: readonly number[], name: string, config: Gpt2Config): void {
-  if (prompt.length === 0) userError(`${name} has no tokens: begin with the end token, after which a text starts`);
-  const bad = prompt.find((id) => !(Number.isInteger(id) && id >= 0 && id < config.vocabSize));
-  if (bad !== undefined) userError(`${name} has id ${bad}, wanted ids from 0 to ${config.vocabSize - 1}`);
-  if (prompt.length >= config.contextLength) {
-    userError(
-      `${name} has ${prompt.length} tokens, the model's context ${config.contextLength}: none is left to generate; ` +
-        `keep at most its last ${config.contextLength - 1}`,
-    );
-  }
 }
 
 /** Why a row stopped, by what the device says of it. */

@@ -1,7 +1,7 @@
 import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import type { LayerAttention } from "../generate/attention.ts";
-import { createGenerator, type Generated, type Generator, type SequenceToken } from "../generate/generate.ts";
+import type { Generated, Generator, SequenceToken } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
@@ -177,6 +177,7 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
       requireHalfWeights(precision, runtime);
       const layout = layoutParameters(config(), { precision });
       await bring(runtime, layout);
+      const { createGenerator } = await import("../generate/generate.ts");
       loaded = { runtime, layout, generator: createGenerator(runtime, config(), layout) };
       return loaded;
     } catch (error) {

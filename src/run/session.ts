@@ -1,7 +1,7 @@
 import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { createTurns } from "../core/turns.ts";
-import { createGenerator, type Generator } from "../generate/generate.ts";
+import type { Generator } from "../generate/generate.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { ARENA, type Arena, readArena, statesOf, writeArena } from "../model/arena.ts";
 import { initialCorrections, initialPieces, type ParameterLayout } from "../model/parameters.ts";
@@ -87,7 +87,10 @@ export async function openSession(
     stats,
     deviceBytes: request.need(request.wanted).deviceBytes,
     async sample(count, signal) {
-      generator ??= createGenerator(runtime, config, layout);
+      if (!generator) {
+        const { createGenerator } = await import("../generate/generate.ts");
+        generator = createGenerator(runtime, config, layout);
+      }
       return sampleWith(generator, plan, count, signal);
     },
     endTraining,
