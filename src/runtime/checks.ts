@@ -12,7 +12,12 @@ export function noHalves(device: string): string {
 
 /** Throws a `UserError` where weights in f16 are wanted of a runtime that cannot read them. */
 export function requireHalfWeights(precision: FloatDType | undefined, runtime: Pick<Runtime, "name" | "traits">): void {
-  if (!runtime.traits.packedHalves) requireHalves(precision, runtime);
+  const { name, traits } = runtime;
+  if (precision !== "f16" || traits.packedHalves || traits.f16) return;
+  userError(
+    `--precision f16: ${name} has no f16; use f32, or a GPU, of which any will do: --device system, or embedded`,
+    "device",
+  );
 }
 
 /** Throws a `UserError` where f16 is wanted of a runtime that has none. */

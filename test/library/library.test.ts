@@ -87,7 +87,7 @@ describe("a model", () => {
     await expect(half.generate("ab", { precision: "f16" } as object)).rejects.toThrow("from loadModel");
     const there = await loadModel(files, { device: "wasm", precision: "f16" });
     open.push(there);
-    await expect(there.generate("ab")).rejects.toThrow("has no f16");
+    await expect(there.generate("ab")).rejects.toThrow("has no f16; use f32, or a GPU, of which any will do");
   });
 
   test("gives a text as it comes, and leaves its turn to others where it is left", async () => {
