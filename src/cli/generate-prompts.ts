@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { addAbortSignal } from "node:stream";
+import { text } from "node:stream/consumers";
 import { userError } from "../core/errors.ts";
 import { readRecords } from "../data/read.ts";
 import { type DataFormat, formatOf } from "../data/source.ts";
@@ -21,8 +22,10 @@ export async function readPrompts(
   signal?: AbortSignal,
 ): Promise<string[]> {
   const { prompt = [], promptFile } = flags;
+  if (promptFile === "-" && prompt.includes("-")) userError("standard input (-) was given twice", "usage");
   const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags, notice, signal);
-  const typed = prompt.map((text) => (text === "-" ? readStandardInput().replace(/\r?\n$/, "") : text));
+  const piped = prompt.includes("-") ? (await readStandardInput(signal)).replace(/\r?\n$/, "") : "";
+  const typed = prompt.map((text) => (text === "-" ? piped : text));
   const all = [...typed, ...fromFile];
   return all.length === 0 ? [""] : all;
 }
@@ -77,6 +80,11 @@ async function readPromptFile(
   }
 }
 
-function readStandardInput(): string {
-  return readFileSync(0, "utf8");
+async function readStandardInput(signal: AbortSignal | undefined): Promise<string> {
+  try {
+    return await text(signal ? addAbortSignal(signal, process.stdin) : process.stdin);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }

@@ -1,10 +1,9 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { resolveSettings } from "../../src/run/settings/resolve.ts";
-import { GPT2 } from "../support/build.ts";
+import { gpt2 as run } from "../support/commands.ts";
 import { modelFiles } from "../support/models.ts";
 
 let folder = "";
@@ -28,14 +27,7 @@ function withoutNaN(file: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [GPT2, ...args], { env }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+const gpt2 = (...args: string[]) => run(args);
 
 test("gpt2 train --model goes on from a model, with its tokenizer, sizes and dropout, and saves one like it", async () => {
   const output = join(folder, "run");

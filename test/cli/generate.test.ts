@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { gpt2Config } from "../../src/model/config.ts";
 import { initialParameters, layoutParameters, unpackParameters } from "../../src/model/parameters.ts";
 import { charTokenizer } from "../../src/text/char.ts";
 import { GPT2 } from "../support/build.ts";
+import { gpt2 as run } from "../support/commands.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gpt2-generate-"));
 const model = join(folder, "model");
@@ -23,16 +24,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function gpt2(args: string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
-  return new Promise((resolve) => {
-    const all = [GPT2, ...args, "--model", model, "--device", "cpu"];
-    const child = execFile(process.execPath, all, { env }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-    child.stdin!.end(input);
-  });
-}
+const gpt2 = (args: readonly string[], input = "") => run([...args, "--model", model, "--device", "cpu"], { input });
 
 const json = (stdout: string) =>
   stdout
@@ -79,6 +71,18 @@ describe("gpt2 generate", () => {
       expect(text.length).toBe(prompt.length + ids.length);
       expect(["end", "context"]).toContain(stopped);
     }
+  });
+
+  test("standard input that has not ended is left off by a signal", async () => {
+    const file = join(folder, "spaced.txt");
+    writeFileSync(file, "a\n\nb\n");
+    const args = [GPT2, "generate", "--prompt", "-", "--prompt-file", file, "--model", model, "--device", "cpu"];
+    const child = spawn(process.execPath, args);
+    // What is said of the file is said before standard input is read.
+    child.stderr.once("data", () => child.kill("SIGINT"));
+    expect(await new Promise((resolve) => child.on("exit", (code) => resolve(code)))).toBe(130);
+    const twice = await gpt2(["generate", "--prompt", "-", "--prompt-file", "-"], "a\n");
+    expect(twice).toMatchObject({ code: 2, stderr: "gpt2: standard input (-) was given twice\n" });
   });
 
   test("prompts in a column of JSON lines, and of CSV on standard input", async () => {

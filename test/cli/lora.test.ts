@@ -1,11 +1,9 @@
-import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { GPT2 } from "../support/build.ts";
+import { gpt2 as run } from "../support/commands.ts";
 
-const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
 let folder = "";
 const at = (name: string): string => join(folder, name);
 
@@ -20,13 +18,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [GPT2, ...args], { env }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+const gpt2 = (...args: string[]) => run(args);
 
 function train(output: string, ...args: string[]) {
   const shared = ["--device", "cpu", "--samples", "0", "--batch-size", "4", "--output-dir", at(output)];

@@ -1,5 +1,4 @@
 /** Directories that went wrong for people, as ../shared/cases has them; what each must give is there, from transformers 5.18. */
-import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +15,7 @@ import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
-import { GPT2 } from "../support/build.ts";
+import { gpt2 as run } from "../support/commands.ts";
 import { openTestGpu, type TestAdapter, testAdapters } from "../support/gpu.ts";
 import { hearTerminal } from "../support/terminal.ts";
 
@@ -167,14 +166,7 @@ describe.skipIf(!there)("weights", () => {
   });
 });
 
-function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [GPT2, ...args], { env }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+const gpt2 = (...args: string[]) => run(args);
 
 describe.skipIf(!there)("gpt2 train on such a model", () => {
   const models: [name: string, data: string, more?: string[]][] = [

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,19 +10,12 @@ import { factsOf } from "../../src/report/facts.ts";
 import { createJournal, metricsListener } from "../../src/run/journal.ts";
 import { reportListener } from "../../src/run/report-page.ts";
 import { clock, description, log, tell } from "../report/run.ts";
-import { GPT2 } from "../support/build.ts";
+import { gpt2 as run } from "../support/commands.ts";
 
 const runs = mkdtempSync(join(tmpdir(), "gpt2-report-"));
 afterAll(() => rmSync(runs, { recursive: true }));
 
-function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [GPT2, "report", ...args], { env, cwd: runs }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+const gpt2 = (...args: string[]) => run(["report", ...args], { cwd: runs });
 
 function newRun(name: string): string {
   const path = join(runs, name);

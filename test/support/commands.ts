@@ -1,11 +1,10 @@
 /** Commands as they are typed, many in one process; see run-commands.mjs. */
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stockDawnPath } from "../../src/platform/node/dawn.ts";
 import { embeddedDawnPath } from "../../src/platform/node/embedded.ts";
-import { GPT2 } from "./build.ts";
 
 export interface Command {
   /** Words of a command line, apart by one space; `_` in a word stands for a space in it. */
@@ -34,6 +33,49 @@ export function wordsOf(line: string): string[] {
   return line.split(" ").map((word) => word.replaceAll("_", " "));
 }
 
+/** What run-commands.mjs is sent of a command. */
+interface Request extends Omit<Command, "line"> {
+  readonly args: readonly string[];
+  readonly cwd?: string;
+}
+
+/** The command line's modules one by one, of which each command gets its own, and not the bundle. */
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+/** A process that runs what it is sent, in turn. */
+class Runner {
+  readonly child: ChildProcess;
+  private readonly waiting: { told(result: CommandResult): void; failed(error: Error): void; words: string }[] = [];
+  private output = "";
+
+  constructor(env: NodeJS.ProcessEnv, bindings: readonly string[], cwd?: string) {
+    const script = fileURLToPath(new URL("run-commands.mjs", import.meta.url));
+    this.child = fork(script, [], { cwd, env, execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on("data", (text) => {
+        this.output += text;
+      });
+    }
+    this.child.on("message", (result: CommandResult) => this.waiting.shift()!.told(result));
+    this.child.on("exit", (code, signal) => {
+      for (const { words, failed } of this.waiting.splice(0))
+        failed(new Error(`gpt2 ${words}: ended its process with ${signal ?? code}\n${this.output}`));
+    });
+    this.child.send({ main: MAIN, bindings });
+  }
+
+  async run(request: Request): Promise<CommandResult> {
+    const words = request.args.join(" ");
+    if (!this.child.connected) throw new Error(`gpt2 ${words}: the process for it has ended\n${this.output}`);
+    return new Promise((told, failed) => {
+      this.waiting.push({ told, failed, words });
+      this.child.send(request);
+    });
+  }
+}
+
+const ENVIRONMENT = { NODE_OPTIONS: "", NO_COLOR: "1" };
+
 /**
  * Runs commands one after another in `folder`; `told` hears of each as it ends. `adapter`: what GPT2_ADAPTER is. What is kept
  * between commands (measurements, the embedded driver) is kept in the folder, too. `signal` ends the process.
@@ -49,25 +91,36 @@ export async function runCommands(
   mkdirSync(cache, { recursive: true });
   // Most of these commands' time is lavapipe's compiling: see quicklyCompiling in gpu.ts.
   const quick = { GALLIVM_PERF: process.env.GALLIVM_PERF ?? "nopt" };
-  const own = { NODE_OPTIONS: "", NO_COLOR: "1", GPT2_CACHE: cache, GPT2_ADAPTER: adapter ?? "auto" };
-  const env = { ...process.env, ...quick, ...own };
+  const env = { ...process.env, ...quick, ...ENVIRONMENT, GPT2_CACHE: cache, GPT2_ADAPTER: adapter ?? "auto" };
   const bindings = adapter === "embedded" ? [stockDawnPath(), await embeddedDawnPath(env)] : [stockDawnPath()];
-  const script = fileURLToPath(new URL("run-commands.mjs", import.meta.url));
-  const child = fork(script, [], { cwd: folder, env, execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] });
-  signal?.addEventListener("abort", () => child.kill("SIGKILL"));
-  let done = 0;
-  let rest = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (text) => {
-      rest += text;
-    });
+  const runner = new Runner(env, bindings, folder);
+  signal?.addEventListener("abort", () => runner.child.kill("SIGKILL"));
+  for (const command of commands) {
+    const { line, ...others } = command;
+    told(await runner.run({ args: wordsOf(line), ...others }), command);
   }
-  child.on("message", (result: CommandResult) => told(result, commands[done++]!));
-  child.send({
-    main: GPT2,
-    bindings,
-    commands: commands.map(({ line, ...others }) => ({ args: wordsOf(line), ...others })),
-  });
-  const ended = await new Promise((resolve) => child.on("exit", (code, signal) => resolve(signal ?? code)));
-  if (done < commands.length) throw new Error(`gpt2 ${commands[done]!.line}: ended its process with ${ended}\n${rest}`);
+  runner.child.disconnect();
+  await new Promise((resolve) => runner.child.on("exit", resolve));
+}
+
+let shared: Runner | undefined;
+
+/**
+ * `gpt2` with these words, as a test types it who wants what it prints and no process of its own: signals, terminals and what is
+ * killed have theirs. It computes on the CPU, in WebAssembly, or on a device that it shares with all other commands of this process.
+ */
+export async function gpt2(
+  args: readonly string[],
+  options: { readonly input?: string; readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Pick<CommandResult, "code" | "stdout" | "stderr">> {
+  if (!shared?.child.connected) {
+    shared = new Runner({ ...process.env, ...ENVIRONMENT }, [stockDawnPath()]);
+    // It ends with this process, which does not wait for it.
+    shared.child.unref();
+    for (const stream of [shared.child.stdout, shared.child.stderr])
+      (stream as unknown as { unref(): void } | null)?.unref();
+    shared.child.channel?.unref();
+  }
+  const { code, stdout, stderr } = await shared.run({ args, ...options });
+  return { code, stdout, stderr };
 }

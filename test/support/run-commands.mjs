@@ -23,7 +23,7 @@ process.on("unhandledRejection", (error) => {
   stray = error;
 });
 
-async function run({ program, args, input = "", env = {}, own = false }, n, main) {
+async function run({ program, args, input = "", cwd, env = {}, own = false }, n, main) {
   alone = own;
   stray = undefined;
   const printed = { stdout: "", stderr: "" };
@@ -41,7 +41,9 @@ async function run({ program, args, input = "", env = {}, own = false }, n, main
   });
   Object.defineProperty(process, "stdin", { value: Readable.from(input === "" ? [] : [input]), configurable: true });
   const before = { ...process.env };
+  const place = process.cwd();
   Object.assign(process.env, env);
+  if (cwd !== undefined) process.chdir(cwd);
   process.argv = [process.execPath, main, ...args];
   process.exitCode = undefined;
   const began = performance.now();
@@ -55,6 +57,7 @@ async function run({ program, args, input = "", env = {}, own = false }, n, main
     thrown = error;
   } finally {
     for (const again of restore) again();
+    process.chdir(place);
     for (const name of Object.keys(env)) delete process.env[name];
     Object.assign(process.env, before);
   }
@@ -70,9 +73,15 @@ async function run({ program, args, input = "", env = {}, own = false }, n, main
   };
 }
 
-process.on("message", async ({ main, bindings, commands }) => {
-  for (const binding of bindings) shareDevices(binding, () => alone);
-  for (const [n, command] of commands.entries()) process.send(await run(command, n, main));
-  process.exitCode = 0;
-  process.disconnect();
+let main;
+let count = 0;
+let turn = Promise.resolve();
+process.on("message", (message) => {
+  if (message.bindings) {
+    main = message.main;
+    for (const binding of message.bindings) shareDevices(binding, () => alone);
+    return;
+  }
+  turn = turn.then(async () => process.send(await run(message, count++, main)));
 });
+process.on("disconnect", () => process.exit(0));

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -13,9 +12,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkRunDirectory } from "../../../src/cli/run-directory.ts";
-import { GPT2 } from "../../support/build.ts";
+import { gpt2 as run } from "../../support/commands.ts";
 
-const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", GPT2_ADAPTER: "cpu" };
 let folder = "";
 
 beforeAll(() => {
@@ -26,12 +24,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function gpt2(cwd: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [GPT2, ...args], { env, cwd: join(folder, cwd) }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
+function gpt2(cwd: string, ...args: string[]) {
+  return run(args, { cwd: join(folder, cwd), env: { GPT2_ADAPTER: "cpu" } });
 }
 
 test("one step of files without a flag learns, is named after their pattern, and goes on from another directory", async () => {

@@ -1,9 +1,10 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GPT2 } from "../../support/build.ts";
+import { gpt2 as run } from "../../support/commands.ts";
 
 const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" };
 let folder = "";
@@ -15,13 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function gpt2(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [GPT2, ...args], { env }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+const gpt2 = (...args: string[]) => run(args);
 
 const tiny = (): string[] => [
   ...["train", "--data", join(folder, "data.txt"), "--device", "cpu", "--samples", "1", "--sample-length", "8"],
