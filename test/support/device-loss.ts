@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/platform/node.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -22,11 +23,12 @@ export interface Outcome {
   readonly states: readonly Uint32Array[];
 }
 
-/** Trains the tiny run to its end, on a device for each moment, which is lost then, and on one more. */
+/** Trains the tiny run to its end, on a device for each moment, which is lost then, and on one more: `last`, or another of its own. */
 export async function trainThroughLosses(
   adapter: string,
   maxSteps: number,
   moments: readonly Moment[],
+  last?: Gpu,
 ): Promise<Outcome> {
   const directory = mkdtempSync(join(tmpdir(), "device-loss-"));
   const lossOf = new Map<number, number>();
@@ -35,9 +37,9 @@ export async function trainThroughLosses(
   try {
     const states = await withRecovery({
       async open() {
-        const gpu = await openGpu({ adapter });
-        const runtime = createGpuRuntime(gpu);
         const moment = moments[lost.length];
+        const gpu = (moment ? undefined : last) ?? (await openGpu({ adapter }));
+        const runtime = createGpuRuntime(gpu);
         const timers: NodeJS.Timeout[] = [];
         const loseAt = (kind: Moment["kind"]): void => {
           if (moment?.kind === kind && "milliseconds" in moment && timers.length === 0)
@@ -50,7 +52,7 @@ export async function trainThroughLosses(
           close() {
             timers.forEach(clearTimeout);
             runtime.close();
-            gpu.close();
+            if (gpu !== last) gpu.close();
           },
         };
       },

@@ -4,7 +4,7 @@ import { compareOp, needsHalves } from "../../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../../src/runtime/gpu.ts";
 import { ADVERSARY_BOUND } from "../check.ts";
-import { halvesOn, openBareGpu, testAdapters } from "../gpu.ts";
+import { halvesOn, openBareGpu, openTestGpu, testAdapters } from "../gpu.ts";
 import { guardGpu } from "../guard.ts";
 import { adversarialGpu, rewrite } from "./gpu.ts";
 
@@ -37,7 +37,8 @@ describe.each(testAdapters.slice(-1))("kernels as bad as WGSL allows, on %s", (a
       if (!check) continue;
       const reference = createCpuRuntime({ precision: "float64" });
       const errors: number[] = [];
-      for (const gpu of [await openBareGpu(adapter), adversarialGpu(await openBareGpu(adapter), "mixed")]) {
+      // As it is, other tests of this process have compiled it.
+      for (const gpu of [await openTestGpu(adapter), adversarialGpu(await openBareGpu(adapter), "mixed")]) {
         const guarded = guardGpu(gpu);
         const runtime = createGpuRuntime(guarded);
         errors.push((await compareOp(runtime, reference, op, check)).error);
