@@ -1,6 +1,7 @@
 /** How far a command is, and how long it still takes. */
+import type { DataListener } from "../data/text-tokens.ts";
 import { byteSize, duration } from "./numbers.ts";
-import { terminal } from "./terminal.ts";
+import { type Bar, terminal } from "./terminal.ts";
 
 /** Seconds left, from the pace of the last steps: the first ones compile and say little. */
 export function createPace(total: number, window = 50) {
@@ -56,7 +57,7 @@ export interface DownloadBar {
 
 export function createDownloadBar(name: string): DownloadBar {
   let began: { at: number; done: number } | undefined;
-  let bar: ReturnType<typeof terminal.bar> | undefined;
+  let bar: Bar | undefined;
   return {
     update(done, total) {
       if (!began) {
@@ -74,4 +75,26 @@ export function createDownloadBar(name: string): DownloadBar {
     },
     stop: () => bar?.stop(),
   };
+}
+
+/** Of data that is opened: a bar for each pass over it that takes long enough to be seen. */
+export function createDataProgress(): { readonly listener: DataListener; stop(): void } {
+  let shown: { work: string; bar: Bar; began: number } | undefined;
+  const stop = (): void => {
+    shown?.bar.stop();
+    shown = undefined;
+  };
+  const listener: DataListener = {
+    progress(work, done, total) {
+      if (shown?.work !== work) {
+        stop();
+        shown = { work, bar: terminal.bar({ total, label: work }), began: performance.now() };
+      }
+      const seconds = (performance.now() - shown.began) / 1000;
+      const left = done > 0 ? [{ text: `${duration((seconds / done) * (total - done))} left`, rank: 1 }] : [];
+      shown.bar.update(done, left);
+    },
+    notice: terminal.warn,
+  };
+  return { listener, stop };
 }

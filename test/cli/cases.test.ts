@@ -6,8 +6,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import { openScoredData } from "../../src/cli/eval-data.ts";
 import { type PromptFlags, readPrompts } from "../../src/cli/generate-prompts.ts";
 import { openDataFiles } from "../../src/cli/open-data.ts";
+import { openPlan } from "../../src/cli/train/plan.ts";
 import { describePlan } from "../../src/cli/train/print.ts";
-import { planRun } from "../../src/cli/train/run.ts";
 import { userError } from "../../src/core/errors.ts";
 import { encodePrompt, encodePrompts } from "../../src/generate/prompts.ts";
 import { gpt2Config } from "../../src/model/config.ts";
@@ -37,7 +37,7 @@ async function planned(path: string, more: Partial<TrainSettings> = {}) {
   const restore = hearTerminal((line) => said.push(line));
   try {
     const typed = { data: [path], tokenizer: "byte" as const, nEmbd: 8, nLayer: 1, nHead: 2, nPositions: 64, ...more };
-    const plan = await planRun(resolveSettings({ typed }));
+    const { plan } = await openPlan(resolveSettings({ typed }));
     const { train } = plan.data;
     if (train.kind !== "records") throw new Error("no records");
     const texts = Array.from({ length: train.sequences.count }, (_, i) => {

@@ -14,8 +14,9 @@ import { NEW_RUNS } from "../run-directory.ts";
 import { withRuntime } from "../runtime.ts";
 import { terminal } from "../terminal.ts";
 import { planEvent } from "./json.ts";
+import { openPlan } from "./plan.ts";
 import { describeEstimate, describeMemory, describePlan } from "./print.ts";
-import { type TrainOptions, withPlan } from "./run.ts";
+import type { TrainOptions } from "./run.ts";
 
 /** Steps that are run to say how long one takes, besides the first, which compiles. */
 const STEPS_MEASURED = 5;
@@ -24,7 +25,12 @@ const STEPS_MEASURED = 5;
 export async function dryRun(settings: TrainSettings, options: TrainOptions, interrupt: Interrupt): Promise<void> {
   interrupt.watch();
   const { signal } = interrupt;
-  await withPlan(settings, { resume: options.resume, dry: true, signal }, (plan) => measure(plan, options, signal));
+  const { plan, close } = await openPlan(settings, { resume: options.resume, dry: true, signal });
+  try {
+    await measure(plan, options, signal);
+  } finally {
+    await close();
+  }
 }
 
 async function measure(plan: TrainPlan, options: TrainOptions, signal: AbortSignal): Promise<void> {

@@ -1,27 +1,19 @@
 import { VERSION } from "../../core/version.ts";
 import { writerOf } from "../../node/writer.ts";
-import { nodeFolder } from "../../platform/node/storage.ts";
-import type { OpenModel } from "../../run/model.ts";
-import { planTraining, type TrainPlan } from "../../run/plan.ts";
-import { alphabetOfRun, charactersOf } from "../../run/resume.ts";
 import type { TrainSettings } from "../../run/settings/table.ts";
 import { followRun, type RunOptions, type RunResult, trainRun } from "../../run/train-run.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { charTokenizerOf } from "../../text/char.ts";
-import { ALONE_TEAM } from "../../train/alone.ts";
 import type { RunListener, RunPhase } from "../../train/events.ts";
 import type { Team } from "../../train/team.ts";
 import { STOPPED_CODE } from "../exit-codes.ts";
 import { createInterrupt, type Interrupt } from "../interrupt.ts";
 import { lossChart } from "../loss-chart.ts";
 import { memoryBudget } from "../memory.ts";
-import { openModel } from "../model-source.ts";
 import { homeOf, type RunPlace, readRunDirectory } from "../run-home.ts";
 import { openRuntime, type RuntimeOptions } from "../runtime.ts";
-import { withAbsolutePaths } from "../settings/paths.ts";
 import { printable, terminal } from "../terminal.ts";
-import { openTrainingData } from "./data.ts";
 import { createTerminalListener } from "./listener.ts";
+import { openPlan } from "./plan.ts";
 
 export interface TrainOptions extends RunPlace {
   readonly device: string | undefined;
@@ -52,7 +44,8 @@ export async function runTraining(
     if (phase === "end") terminal.warn(`${by}: saving the model, and leaving out the rest; once more stops at once`);
   });
   const { resume, team } = options;
-  await withPlan(settings, { resume, signal: interrupt.signal, team }, async (plan) => {
+  const { plan, close } = await openPlan(settings, { resume, signal: interrupt.signal, team });
+  try {
     const follow: RunListener = {
       entered(next) {
         phase = next;
@@ -84,67 +77,9 @@ export async function runTraining(
         watcher.stop();
       }
     }
-  });
-}
-
-/** What a plan is made for. */
-interface PlanFor {
-  /** The directory of a run to go on with. */
-  readonly resume?: string | undefined;
-  /** Nothing is written that stays. */
-  readonly dry?: boolean;
-  readonly signal?: AbortSignal;
-  /** Ranks that need it all: the first one opens, and keeps, what the others then find. */
-  readonly team?: Team | undefined;
-}
-
-/** Opens model and data of a run, for the length of `use`. */
-export async function withPlan(
-  settings: TrainSettings,
-  options: PlanFor,
-  use: (plan: TrainPlan) => Promise<void>,
-): Promise<void> {
-  const { signal, team = ALONE_TEAM } = options;
-  const opened: { model?: OpenModel | undefined; plan?: TrainPlan } = {};
-  const open = async (): Promise<void> => {
-    opened.model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });
-    opened.plan = await planRun(settings, opened.model, { ...options, alphabet });
-  };
-  let alphabet: Alphabet | undefined;
-  try {
-    alphabet = await team.lead(() => alphabetOf(settings, options));
-    await team.together(() => (team.rank === 0 ? open() : undefined));
-    await team.together(() => (team.rank === 0 ? undefined : open()));
-    await use(opened.plan!);
   } finally {
-    await opened.plan?.data.close();
-    await opened.model?.close();
+    await close();
   }
-}
-
-/** The characters of a run that learnt some, of which the first rank alone has the directory. */
-interface Alphabet {
-  readonly characters: readonly string[];
-  readonly endToken: boolean;
-}
-
-async function alphabetOf(settings: TrainSettings, { resume }: PlanFor): Promise<Alphabet | undefined> {
-  const own = resume === undefined ? undefined : await alphabetOfRun(nodeFolder(resume), settings);
-  return own && { characters: charactersOf(own), endToken: own.endId !== undefined };
-}
-
-/** Opens the data of a run; close `plan.data` at the end. */
-export async function planRun(
-  settings: TrainSettings,
-  model?: OpenModel,
-  { dry = false, signal, alphabet }: Pick<PlanFor, "dry" | "signal"> & { alphabet?: Alphabet | undefined } = {},
-): Promise<TrainPlan> {
-  return planTraining(settings, {
-    model,
-    tokenizer: alphabet && charTokenizerOf(alphabet.characters, alphabet),
-    openData: (resolved, tokenizer) => openTrainingData(resolved, tokenizer, { dry, signal }),
-    record: withAbsolutePaths,
-  });
 }
 
 async function tellResult(result: RunResult, interrupted: boolean): Promise<void> {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createInterrupt, type Interrupt, Interrupted } from "../../../src/cli/interrupt.ts";
 import { readRunDirectory } from "../../../src/cli/run-home.ts";
-import { planRun, runTraining, type TrainOptions } from "../../../src/cli/train/run.ts";
+import { openPlan } from "../../../src/cli/train/plan.ts";
+import { runTraining, type TrainOptions } from "../../../src/cli/train/run.ts";
 import { DeviceLostError } from "../../../src/core/errors.ts";
 import { factsOf } from "../../../src/report/facts.ts";
 import { checkDisk, diskNeed } from "../../../src/run/disk.ts";
@@ -179,7 +180,7 @@ describe("a run that has its model", () => {
 });
 
 test("a device that was lost, and an end by an error, are in the run's files; a killed run is told from one at work", async () => {
-  const plan = await planRun(settingsOf({ evalSplit: 0 }));
+  const { plan, close } = await openPlan(settingsOf({ evalSplit: 0 }));
   const cpu = createCpuRuntime();
   const runtime = { ...cpu, tuning: null, tuned: () => Promise.reject() };
   const session = await openSession(runtime, plan, {
@@ -210,7 +211,7 @@ test("a device that was lost, and an end by an error, are in the run's files; a 
     { kind: "end", reason: "failed", step: 3 },
   ]);
   expect(factsOf((await readRunDirectory(directory)).history).status).toBe("failed");
-  await plan.data.close();
+  await close();
 
   async function lockOfThisProcess(): Promise<{ machine: string; started: string }> {
     const { acquireLock } = await import("../../../src/platform/node/lock.ts");
@@ -224,7 +225,7 @@ test("a device that was lost, and an end by an error, are in the run's files; a 
 
 describe("the disk", () => {
   test("is asked for what the run will have on it at most, before the first step", async () => {
-    const plan = await planRun(settingsOf({ saveTotalLimit: 2 }));
+    const { plan, close } = await openPlan(settingsOf({ saveTotalLimit: 2 }));
     const need = diskNeed(plan, 0);
     // Three saves, so that two checkpoints are kept and one is written.
     expect(need.checkpoints).toBe(3);
@@ -238,12 +239,12 @@ describe("the disk", () => {
     );
     expect(disk(need.bytes)).toMatch(/^disk {6}.* at most: .*; .* are free$/);
     expect(disk(undefined)).not.toContain("free");
-    await plan.data.close();
+    await close();
   });
 
   test("what is foreseen is what checkpoints take", async () => {
     await begin("sizes");
-    const plan = await planRun(settingsOf());
+    const { plan, close } = await openPlan(settingsOf());
     const { checkpointBytes, modelBytes } = diskNeed(plan, 0);
     const bytesOf = (path: string): number =>
       readdirSync(path).reduce((sum, name) => sum + readFileSync(join(path, name)).length, 0);
@@ -251,6 +252,6 @@ describe("the disk", () => {
     const checkpoint = bytesOf(join(at("sizes"), "checkpoint-8"));
     expect(checkpoint).toBeLessThanOrEqual(checkpointBytes);
     expect(checkpoint).toBeGreaterThan(checkpointBytes - 25_000);
-    await plan.data.close();
+    await close();
   });
 });

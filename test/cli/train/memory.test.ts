@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runtimeOn } from "../../../src/cli/runtime.ts";
 import { terminal } from "../../../src/cli/terminal.ts";
-import { planRun, runTraining } from "../../../src/cli/train/run.ts";
+import { openPlan } from "../../../src/cli/train/plan.ts";
+import { runTraining } from "../../../src/cli/train/run.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { nodeThreads } from "../../../src/platform/node/threads.ts";
 import { runNeed } from "../../../src/run/need.ts";
@@ -39,8 +40,8 @@ function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
   return resolveSettings({ file: {}, typed });
 }
 
-function planOf(more: Partial<TrainSettings> = {}): Promise<TrainPlan> {
-  return planRun(settingsOf(more));
+async function planOf(more: Partial<TrainSettings> = {}): Promise<TrainPlan> {
+  return (await openPlan(settingsOf(more))).plan;
 }
 
 /** The same device, and the most bytes that its buffers ever had together. */
