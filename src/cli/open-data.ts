@@ -1,9 +1,13 @@
+import { fileURLToPath } from "node:url";
 import { checkDataOptions, type DataOptions, type OpenData, openData, type TokenizerOf } from "../data/open.ts";
 import { type DataSource, formatOf } from "../data/source.ts";
 import type { DataListener } from "../data/text-tokens.ts";
 import { expandPaths, openSources } from "../platform/node/data-files.ts";
 import { type TokenCacheOptions, tokenCache } from "../platform/node/token-cache.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+
+/** What comes along to train on: from src/cli/, and from dist/bundle/, it is as far. */
+export const EXAMPLE_EMAILS = fileURLToPath(new URL("../../examples/emails.txt", import.meta.url));
 
 export interface DataFileOptions extends Omit<DataOptions, "sources" | "evalSources" | "cache"> {
   /** Paths, patterns such as data/*.jsonl, - for standard input. */

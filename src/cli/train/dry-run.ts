@@ -16,7 +16,7 @@ import { terminal } from "../terminal.ts";
 import { planEvent } from "./json.ts";
 import { openPlan } from "./plan.ts";
 import { describeEstimate, describeMemory, describePlan } from "./print.ts";
-import type { TrainOptions } from "./run.ts";
+import type { TrainOptions } from "./settings.ts";
 
 /** Steps that are run to say how long one takes, besides the first, which compiles. */
 const STEPS_MEASURED = 5;

@@ -1,6 +1,8 @@
 /** The plan of a run of the command line, with model and data opened. */
 import { userError } from "../../core/errors.ts";
 import type { OpenData } from "../../data/open.ts";
+import { modelOfRun } from "../../node/run-model.ts";
+import { typedPath } from "../../platform/node/paths.ts";
 import { nodeFolder } from "../../platform/node/storage.ts";
 import { dataOptionsOf, tokenizerOf } from "../../run/data.ts";
 import type { OpenModel } from "../../run/model.ts";
@@ -15,6 +17,7 @@ import { openModel } from "../model-source.ts";
 import { openDataFiles } from "../open-data.ts";
 import { createDataProgress } from "../progress.ts";
 import { withAbsolutePaths } from "../settings/paths.ts";
+import { terminal } from "../terminal.ts";
 
 /** What a plan is made for. */
 export interface PlanFor {
@@ -34,15 +37,14 @@ export interface OpenPlan {
   close(): Promise<void>;
 }
 
-/** Opens model and data of a run, and plans it; `close` what it gives. */
+/** Opens model and data of a run, and plans it; `close` what it gives. `given`: on all ranks the same. */
 export async function openPlan(
-  settings: TrainSettings,
+  given: TrainSettings,
   { resume, dry = false, signal, team = ALONE_TEAM }: PlanFor = {},
 ): Promise<OpenPlan> {
-  let alphabet: Alphabet | undefined;
   let model: OpenModel | undefined;
   let plan: TrainPlan | undefined;
-  const open = async (): Promise<void> => {
+  const open = async ({ settings, alphabet }: Found): Promise<void> => {
     model = settings.model === undefined ? undefined : await openModel(settings.model, { signal });
     plan = await planTraining(settings, {
       model,
@@ -56,9 +58,9 @@ export async function openPlan(
     await model?.close();
   };
   try {
-    alphabet = await team.lead(() => alphabetOf(settings, resume));
-    await team.together(() => (team.rank === 0 ? open() : undefined));
-    await team.together(() => (team.rank === 0 ? undefined : open()));
+    const found = await team.lead(() => findOut(given, resume));
+    await team.together(() => (team.rank === 0 ? open(found) : undefined));
+    await team.together(() => (team.rank === 0 ? undefined : open(found)));
     return { plan: plan!, close };
   } catch (error) {
     await close();
@@ -66,7 +68,20 @@ export async function openPlan(
   }
 }
 
-/** The characters of a run that learnt some, of which the first rank alone has the directory. */
+/** What the first rank says of runs, of which it alone has the directories. */
+interface Found {
+  readonly settings: TrainSettings;
+  readonly alphabet: Alphabet | undefined;
+}
+
+async function findOut(given: TrainSettings, resume: string | undefined): Promise<Found> {
+  const { model } = given;
+  // Of a run that is not done, the checkpoint that is its newest now: later there may be others.
+  const settings = model === undefined ? given : { ...given, model: await modelOfRun(typedPath(model), terminal.warn) };
+  return { settings, alphabet: await alphabetOf(settings, resume) };
+}
+
+/** The characters of a run that learnt some. */
 interface Alphabet {
   readonly characters: readonly string[];
   readonly endToken: boolean;

@@ -4,30 +4,16 @@ import type { TrainSettings } from "../../run/settings/table.ts";
 import { followRun, type RunOptions, type RunResult, trainRun } from "../../run/train-run.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { RunListener, RunPhase } from "../../train/events.ts";
-import type { Team } from "../../train/team.ts";
 import { STOPPED_CODE } from "../exit-codes.ts";
 import { createInterrupt, type Interrupt } from "../interrupt.ts";
 import { lossChart } from "../loss-chart.ts";
 import { memoryBudget } from "../memory.ts";
-import { homeOf, type RunPlace, readRunDirectory } from "../run-home.ts";
+import { homeOf, readRunDirectory } from "../run-home.ts";
 import { openRuntime, type RuntimeOptions } from "../runtime.ts";
 import { printable, terminal } from "../terminal.ts";
 import { createTerminalListener } from "./listener.ts";
 import { openPlan } from "./plan.ts";
-
-export interface TrainOptions extends RunPlace {
-  readonly device: string | undefined;
-  /** A run to go on with that is finished is left as it is, instead of refused. */
-  readonly mayBeFinished?: boolean;
-  /** GiB. */
-  readonly memory: number | undefined;
-  /** Measure kernels first. */
-  readonly tune: boolean;
-  /** Milliseconds since the start of the process after which to save and end. */
-  readonly deadline?: number | undefined;
-  /** Ranks that train together; undefined: this process alone. */
-  readonly team?: Team | undefined;
-}
+import type { TrainOptions } from "./settings.ts";
 
 /**
  * Trains as the settings say, in a new run's directory or in that of a run that is gone on with. A signal before the first step

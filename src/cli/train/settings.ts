@@ -1,0 +1,186 @@
+/** What a command line of `gpt2 train` asks for: the settings of a run, and how and where it is made. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { userError } from "../../core/errors.ts";
+import { readText } from "../../node/files.ts";
+import { typedPath } from "../../platform/node/paths.ts";
+import { LOCK_FILE, METRICS_FILE, REPORT_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "../../run/files.ts";
+import { fieldElsewhere } from "../../run/settings/elsewhere.ts";
+import { idleSettings } from "../../run/settings/idle.ts";
+import { parseSettings } from "../../run/settings/json.ts";
+import { resolveSettings } from "../../run/settings/resolve.ts";
+import {
+  BROUGHT,
+  DEFAULTS,
+  flagName,
+  SETTING_KEYS,
+  type SettingKey,
+  type TrainSettings,
+} from "../../run/settings/table.ts";
+import type { Team } from "../../train/team.ts";
+import { EXAMPLE_EMAILS } from "../open-data.ts";
+import { checkRunDirectory } from "../run-directory.ts";
+import type { RunPlace } from "../run-home.ts";
+import { typedSettings } from "../settings/options.ts";
+import { withFoundPaths } from "../settings/paths.ts";
+import { terminal } from "../terminal.ts";
+
+/** What is typed of a run, besides its settings. */
+export interface TrainFlags extends Readonly<Record<string, unknown>> {
+  readonly preset?: string;
+  readonly config?: string;
+  readonly resume?: string | undefined;
+  readonly outputDir?: string;
+  readonly device?: string;
+  readonly memory?: number;
+  readonly dryRun?: boolean;
+  readonly tune?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly resumeIfExists?: boolean;
+  readonly maxHours?: number;
+  readonly collectiveTimeout: number;
+}
+
+export interface TrainOptions extends RunPlace {
+  readonly device: string | undefined;
+  /** A run to go on with that is finished is left as it is, instead of refused. */
+  readonly mayBeFinished?: boolean;
+  /** GiB. */
+  readonly memory: number | undefined;
+  /** Measure kernels first. */
+  readonly tune: boolean;
+  /** Milliseconds since the start of the process after which to save and end. */
+  readonly deadline?: number | undefined;
+  /** Ranks that train together; undefined: this process alone. */
+  readonly team?: Team | undefined;
+}
+
+/** `ranks`: how many train together. Throws `UserError` where what was typed cannot be done. */
+export function settingsOfCommandLine(
+  files: readonly string[],
+  flags: TrainFlags,
+  ranks: number,
+): { readonly settings: TrainSettings; readonly options: TrainOptions } {
+  const { device, outputDir, resumeIfExists = false, memory, maxHours } = flags;
+  if (ranks > 1 && flags.dryRun) userError("train: --dry-run looks ahead in one process; leave out mpirun", "usage");
+  if (resumeIfExists && outputDir === undefined)
+    userError("train: --resume-if-exists looks for the run in --output-dir; give that, too", "usage");
+  if (resumeIfExists && flags.resume !== undefined)
+    userError("train: --resume and --resume-if-exists exclude each other; leave out one", "usage");
+  const going = resumeIfExists && outputDir !== undefined && existsSync(join(outputDir, RUN_FILE));
+  const resume = going ? outputDir : flags.resume;
+  const { settings, said } = settingsOf(files, { ...flags, resume }, going);
+  for (const line of idleSettings(settings, said)) terminal.warn(line);
+  if (ranks === 1 && settings.fastReduce)
+    terminal.warn("--fast-reduce does nothing in one process, which sums in the order of its batches");
+  if (flags.tune && flags.dryRun) terminal.warn("--tune does nothing with --dry-run, which keeps nothing");
+  if (ranks > 1 && settings.data?.includes("-"))
+    userError("train: standard input is read once, and by one process; put the data into a file", "usage");
+  const unbegun = resumeIfExists && outputDir !== undefined && isUnbegun(outputDir);
+  if (resume === undefined && !unbegun) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
+  const options: TrainOptions = {
+    device,
+    outputDir,
+    resume,
+    mayBeFinished: going,
+    memory,
+    tune: flags.tune ?? false,
+    deadline: maxHours === undefined ? undefined : maxHours * MS_PER_HOUR,
+  };
+  const begun = { settings, options };
+  return ranks === 1 ? begun : { settings: forRanks(settings, said, ranks, { resume, going }), options };
+}
+
+/** A run knows how many batches a step has on all ranks together, so that any number of ranks can go on with it. */
+function forRanks(
+  settings: TrainSettings,
+  said: Partial<TrainSettings>,
+  ranks: number,
+  { resume, going }: { readonly resume: string | undefined; readonly going: boolean },
+): TrainSettings {
+  const { gradientAccumulationSteps: each } = settings;
+  const recorded = resume !== undefined && (going || said.gradientAccumulationSteps === undefined);
+  const before = recorded ? readSettings(join(resume, RUN_FILE)).gradientAccumulationSteps : undefined;
+  const gradientAccumulationSteps = recorded ? (before ?? each) : each * ranks;
+  if (gradientAccumulationSteps % ranks !== 0)
+    terminal.warn(
+      `${gradientAccumulationSteps} batches a step do not divide among ${ranks} ranks: some wait while others compute the last ones`,
+    );
+  return { ...settings, gradientAccumulationSteps };
+}
+
+const MS_PER_HOUR = 3_600_000;
+
+/** The settings of the run, and what a person said of them now. `again`: the command line is that by which the run began. */
+function settingsOf(
+  files: readonly string[],
+  { preset, config, resume, outputDir, tune, ...flags }: TrainFlags,
+  again: boolean,
+): { settings: TrainSettings; said: Partial<TrainSettings> } {
+  const typed = withFiles(typedSettings(flags), files);
+  if (resume === undefined) {
+    const file = config ? readSettings(config) : {};
+    const settings = resolveSettings({ preset, file: { ...dataOf(preset), ...file }, typed });
+    return { settings, said: { ...file, ...typed } };
+  }
+  for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
+    if (value !== undefined && !again)
+      userError(`train: --resume goes on as its run began; leave out --${name}`, "usage");
+  }
+  if (files.length > 0 && !again)
+    userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`, "usage");
+  if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory())
+    userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);
+  const file = join(resume, RUN_FILE);
+  const above = dirname(resume);
+  if (!existsSync(file) && existsSync(join(above, RUN_FILE)))
+    userError(`${resume}: is a part of a run, which goes on by itself from its newest checkpoint: --resume ${above}`);
+  if (!existsSync(file)) userError(`${resume}: has no ${RUN_FILE}; is it the directory of a run?`);
+  const before = readSettings(file);
+  for (const key of BROUGHT) {
+    const [was, said] = [before[key], typed[key]];
+    if (was !== undefined && said !== undefined && said !== was)
+      userError(`${resume}: has ${flagName(key)} ${was}, and goes on so; leave out ${flagName(key)} ${said}`, "usage");
+  }
+  const { data, evalData, model, ...recorded } = before;
+  // What is said anew need not be where it was.
+  const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
+  const found = withFoundPaths(paths, resume, terminal.warn);
+  const settings = resolveSettings({ file: { ...recorded, ...found }, typed });
+  for (const line of changesOf(before, typed)) terminal.say(line);
+  return { settings, said: typed };
+}
+
+/** What a preset trains on that has data of its own. */
+function dataOf(preset: string | undefined): Partial<TrainSettings> {
+  return preset === "emails" ? { data: [EXAMPLE_EMAILS] } : {};
+}
+
+/** Settings that are now other than those that a run went on with, and that do not only say how far it shall go. */
+function changesOf(before: Partial<TrainSettings>, typed: Partial<TrainSettings>): string[] {
+  const length: readonly SettingKey[] = ["maxSteps", "numTrainEpochs", "data", "evalData"];
+  return SETTING_KEYS.filter((key) => typed[key] !== undefined && !length.includes(key)).flatMap((key) => {
+    const [was, is] = [before[key] ?? DEFAULTS[key], typed[key]].map((value) => String(value));
+    return was === is ? [] : [`changed   ${flagName(key)} ${is}, before ${was === "undefined" ? "not set" : was}`];
+  });
+}
+
+/** Files without a flag are data. */
+function withFiles(typed: Partial<TrainSettings>, files: readonly string[]): Partial<TrainSettings> {
+  return files.length === 0
+    ? typed
+    : { ...typed, data: [...files.map((file) => typedPath(file)), ...(typed.data ?? [])] };
+}
+
+/** Whether a run can begin in a directory: it is not there, or holds no more than one that was killed before its first step. */
+function isUnbegun(directory: string): boolean {
+  if (!existsSync(directory)) return true;
+  if (!statSync(directory).isDirectory()) return false;
+  const early = [LOCK_FILE, METRICS_FILE, REPORT_FILE, TENSORBOARD_FOLDER];
+  return readdirSync(directory).every((name) => early.some((known) => name === known || name.startsWith(`${known}.`)));
+}
+
+function readSettings(path: string): Partial<TrainSettings> {
+  return parseSettings(readText(path), path, fieldElsewhere);
+}
