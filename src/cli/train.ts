@@ -1,18 +1,28 @@
 import { Command, Option } from "commander";
+import { VERSION } from "../core/version.ts";
+import { writerOf } from "../node/writer.ts";
 import { settingElsewhere } from "../run/settings/elsewhere.ts";
 import { PRESET_NAMES } from "../run/settings/presets.ts";
-import { flagName } from "../run/settings/table.ts";
+import { flagName, type TrainSettings } from "../run/settings/table.ts";
+import { followRun, type RunOptions, type RunResult, trainRun } from "../run/train-run.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { RunListener, RunPhase } from "../train/events.ts";
+import { STOPPED_CODE } from "./exit-codes.ts";
 import type { Elsewhere } from "./flags.ts";
-import type { Interrupt } from "./interrupt.ts";
-import { memoryOption } from "./memory.ts";
+import { createInterrupt, type Interrupt } from "./interrupt.ts";
+import { lossChart } from "./loss-chart.ts";
+import { memoryBudget, memoryOption } from "./memory.ts";
 import { numberBetween } from "./numbers.ts";
 import { collectiveTimeoutOption, withRanks } from "./ranks.ts";
-import { DEVICE_HELP } from "./runtime.ts";
+import { homeOf, readRunDirectory } from "./run-home.ts";
+import { DEVICE_HELP, openRuntime, type RuntimeOptions } from "./runtime.ts";
 import { addSettings } from "./settings/options.ts";
 import { quietOption, terminal } from "./terminal.ts";
 import { dryRun } from "./train/dry-run.ts";
-import { runTraining } from "./train/run.ts";
-import { settingsOfCommandLine, type TrainFlags } from "./train/settings.ts";
+import { createTerminalListener } from "./train/listener.ts";
+import { openPlan } from "./train/plan.ts";
+import { describeStop, shellWord } from "./train/print.ts";
+import { settingsOfCommandLine, type TrainFlags, type TrainOptions } from "./train/settings.ts";
 import { tuneOption } from "./tune.ts";
 
 /** What is said of words that are none of this command's. */
@@ -56,4 +66,68 @@ export function trainCommand(interrupt: Interrupt): Command {
       else await runTraining(settings, { ...options, team }, interrupt);
     }),
   );
+}
+
+/**
+ * Trains as the settings say, in a new run's directory or in that of a run that is gone on with. A signal before the first step
+ * rejects with `Interrupted`; one that comes later ends the run in order.
+ */
+export async function runTraining(
+  settings: TrainSettings,
+  options: TrainOptions,
+  interrupt: Interrupt = createInterrupt(),
+): Promise<void> {
+  let phase: RunPhase = "preparation";
+  interrupt.watch((by) => {
+    if (phase === "training") terminal.warn(`${by}: stopping after this step and saving; once more stops at once`);
+    if (phase === "end") terminal.warn(`${by}: saving the model, and leaving out the rest; once more stops at once`);
+  });
+  const { resume, team } = options;
+  const { plan, close } = await openPlan(settings, { resume, signal: interrupt.signal, team });
+  try {
+    const follow: RunListener = {
+      entered(next) {
+        phase = next;
+      },
+    };
+    const common = {
+      team,
+      openRuntime: (wanted: RuntimeOptions) => openRuntime(options.device, wanted),
+      signal: interrupt.signal,
+      deadline: options.deadline,
+      mayBeFinished: options.mayBeFinished ?? false,
+      tune: options.tune,
+      budget: (runtime: Runtime) => memoryBudget(runtime, options.memory),
+    };
+    const reason =
+      team && team.rank > 0 ? await followRun(plan, { ...common, listeners: [follow] }) : await lead(common);
+    if (interrupt.requested) process.exitCode = interrupt.exitCode;
+    else if (reason === "interrupted") process.exitCode = STOPPED_CODE;
+
+    async function lead(common: Omit<RunOptions, "home">): Promise<RunResult["reason"]> {
+      const home = homeOf(options, plan.settings.data?.[0], interrupt);
+      const watcher = createTerminalListener(plan, team);
+      try {
+        const listeners = [follow, watcher];
+        const result = await trainRun(plan, { ...common, home, listeners, version: VERSION, writer: writerOf });
+        await tellResult(result, interrupt.requested);
+        return result.reason;
+      } finally {
+        watcher.stop();
+      }
+    }
+  } finally {
+    await close();
+  }
+}
+
+async function tellResult(result: RunResult, interrupted: boolean): Promise<void> {
+  if (result.reason === "already-finished") return terminal.result(result.why);
+  const { folder, model } = result;
+  if (model === undefined) return terminal.result({ verbatim: describeStop(result) });
+  const { columns } = terminal;
+  const chart = columns !== undefined && lossChart((await readRunDirectory(folder.path)).history, columns);
+  if (chart) terminal.say({ verbatim: chart });
+  if (!interrupted)
+    terminal.say({ verbatim: `more: gpt2 generate --model ${shellWord(model)} --num-return-sequences 20` });
 }

@@ -9,6 +9,7 @@ import {
 } from "../../report/plan-words.ts";
 import { factsOf } from "../../run/facts.ts";
 import type { TrainPlan } from "../../run/plan.ts";
+import type { RunResult } from "../../run/train-run.ts";
 import type { LogEntry, PreparedEntry } from "../../train/events.ts";
 import type { Team } from "../../train/team.ts";
 import { duration, grouped } from "../numbers.ts";
@@ -58,4 +59,26 @@ export function formatLog(entry: LogEntry, maxSteps: number, left?: string): Fie
 export function describeEstimate(secondsPerStep: number, maxSteps: number, measured: number): string {
   const perSecond = `${(1 / secondsPerStep).toFixed(2)} steps/s`;
   return `time      about ${duration(secondsPerStep * maxSteps)} (${perSecond}, the median of ${measured} steps; evaluation and saving not counted)`;
+}
+
+/** Of a run that has stopped before its end: how to go on with it. */
+export function describeStop({
+  summary: { step },
+  reason,
+  saved,
+  folder: { path },
+}: Exclude<RunResult, { reason: "already-finished" }>): string {
+  const how = `go on with: gpt2 train --resume ${shellWord(path)}`;
+  const why = reason === "time-limit" ? "--max-hours are over: stopped" : "stopped";
+  if (saved === step) return `${why} after step ${step}; ${how}`;
+  const from = saved === undefined ? "from the first step" : `from step ${saved}`;
+  return step === 0
+    ? `${why} before the first step; ${how}`
+    : `${why} after step ${step}, which is not saved; ${how}, ${from}`;
+}
+
+/** A path as a shell takes it, since the line is there to be copied. */
+export function shellWord(path: string): string {
+  const text = printable(path);
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { createInterrupt, type Interrupt, Interrupted } from "../../../src/cli/interrupt.ts";
 import { readRunDirectory } from "../../../src/cli/run-home.ts";
 import { openPlan } from "../../../src/cli/train/plan.ts";
-import { runTraining } from "../../../src/cli/train/run.ts";
 import type { TrainOptions } from "../../../src/cli/train/settings.ts";
+import { runTraining } from "../../../src/cli/train.ts";
 import { DeviceLostError } from "../../../src/core/errors.ts";
 import { factsOf } from "../../../src/report/facts.ts";
 import { checkDisk, diskNeed } from "../../../src/run/disk.ts";

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { runTraining } from "../../../src/cli/train/run.ts";
+import { runTraining } from "../../../src/cli/train.ts";
 import { nodeFolder } from "../../../src/platform/node/storage.ts";
 import { parseLines } from "../../../src/report/lines.ts";
 import { alphabetOfRun } from "../../../src/run/resume.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runtimeOn } from "../../../src/cli/runtime.ts";
 import { terminal } from "../../../src/cli/terminal.ts";
 import { openPlan } from "../../../src/cli/train/plan.ts";
-import { runTraining } from "../../../src/cli/train/run.ts";
+import { runTraining } from "../../../src/cli/train.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { nodeThreads } from "../../../src/platform/node/threads.ts";
 import { runNeed } from "../../../src/run/need.ts";
