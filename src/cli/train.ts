@@ -19,6 +19,7 @@ import { DEVICE_HELP, openRuntime, type RuntimeOptions } from "./runtime.ts";
 import { addSettings } from "./settings/options.ts";
 import { quietOption, terminal } from "./terminal.ts";
 import { dryRun } from "./train/dry-run.ts";
+import { jsonListener } from "./train/json.ts";
 import { createTerminalListener } from "./train/listener.ts";
 import { openPlan } from "./train/plan.ts";
 import { describeStop, shellWord } from "./train/print.ts";
@@ -108,7 +109,7 @@ export async function runTraining(
       const home = homeOf(options, plan.settings.data?.[0], interrupt);
       const watcher = createTerminalListener(plan, team);
       try {
-        const listeners = [follow, watcher];
+        const listeners = [follow, jsonListener(), watcher];
         const result = await trainRun(plan, { ...common, home, listeners, version: VERSION, writer: writerOf });
         await tellResult(result, interrupt.requested);
         return result.reason;
