@@ -1,6 +1,8 @@
 import { userError } from "../core/errors.ts";
 import { byteSize } from "../core/units.ts";
+import type { Folder } from "../storage/folder.ts";
 import { optimizerFile, resultFiles } from "../train/checkpoint.ts";
+import { findCheckpoints } from "./checkpoints.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
 
 /** Sizes are those of a layout: no number is read. */
@@ -46,6 +48,19 @@ export interface RunDisk {
   readonly checkpoints: number;
   /** Bytes; undefined where nobody tells. */
   readonly free: number | undefined;
+}
+
+/** That of a run that goes on, or the place where a new one shall lie. */
+export async function diskOf({
+  goesOn,
+  place,
+}: {
+  readonly goesOn?: Folder | undefined;
+  readonly place?: Pick<Folder, "path" | "free">;
+}): Promise<RunDisk> {
+  if (goesOn)
+    return { path: goesOn.path, checkpoints: (await findCheckpoints(goesOn)).length, free: await goesOn.free() };
+  return { path: place?.path ?? "the run's folder", checkpoints: 0, free: await place?.free() };
 }
 
 /**

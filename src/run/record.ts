@@ -9,14 +9,15 @@ import { jsonFile, optimizerFile, resultFiles } from "../train/checkpoint.ts";
 import { listeners, type RunDescription, type RunListener, type RunSummary } from "../train/events.ts";
 import { type BestKeeper, createBestKeeper, createSpikeDetector, type SpikeDetector } from "../train/health.ts";
 import type { StepResult } from "../train/trainer.ts";
-import { checkpointName, type SavedCheckpoint, saveCheckpoint } from "./checkpoints.ts";
+import { checkpointName, saveCheckpoint } from "./checkpoints.ts";
 import { TRAINER_STATE_FILE } from "./files.ts";
 import { type CreateJournal, createJournal, type Writer } from "./journal.ts";
 import { divergedError, type LoopActions } from "./loop.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
+import type { ResumePoint } from "./resume.ts";
 import { samplesBetween } from "./sample.ts";
 import type { Session } from "./session.ts";
-import { parseRunState, type RunState, runStateToJson, STATE_FILE } from "./state.ts";
+import { runStateToJson, STATE_FILE } from "./state.ts";
 
 /** A checkpoint's copy of the settings. */
 const SETTINGS_FILE = "training_args.json";
@@ -26,7 +27,6 @@ export interface Recorder {
   readonly actions: LoopActions;
   readonly best: BestKeeper;
   readonly spikes: SpikeDetector;
-  readonly restored: RunState | undefined;
   ended(summary: RunSummary): Promise<void>;
   /** Tells that the run ends by an error, at the step that it had come to. */
   broken(error: unknown): Promise<void>;
@@ -36,7 +36,8 @@ export interface Recorder {
 
 export interface RecorderOptions {
   readonly folder: Folder;
-  readonly checkpoint: SavedCheckpoint | undefined;
+  /** What the session goes on from; undefined at the first step. */
+  readonly from: ResumePoint | undefined;
   readonly writer: Writer;
   /** Of this program. */
   readonly version: string;
@@ -50,15 +51,14 @@ export interface RecorderOptions {
 export async function createRecorder(
   session: Session,
   plan: TrainPlan,
-  { folder, checkpoint, writer, version, listener, lost, journal: open = createJournal }: RecorderOptions,
+  { folder, from, writer, version, listener, lost, journal: open = createJournal }: RecorderOptions,
 ): Promise<Recorder> {
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
-  const restored = checkpoint && (await stateOf(checkpoint));
-  const history = checkpoint ? logHistoryOf(await checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
-  const best = createBestKeeper(settings.earlyStoppingThreshold, restored);
-  const spikes = createSpikeDetector(settings.spikeThreshold, restored?.spikes);
-  const first = checkpoint?.step ?? 0;
+  const history = from ? logHistoryOf(await from.checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
+  const best = createBestKeeper(settings.earlyStoppingThreshold, from?.state);
+  const spikes = createSpikeDetector(settings.spikeThreshold, from?.state.spikes);
+  const first = from?.state.step ?? 0;
   const say = listener.warned;
   const journal = open(
     folder,
@@ -138,7 +138,6 @@ export async function createRecorder(
     actions,
     best,
     spikes,
-    restored,
     async ended(summary) {
       const { step, reason } = summary;
       if (reason === "interrupted") await told.noticed({ step, kind: reason, message: `stopped after step ${step}` });
@@ -158,11 +157,6 @@ export async function createRecorder(
     },
     failed: () => divergedError(divergence!.result, settings, divergence!.dump),
   };
-}
-
-/** How far the run was that a checkpoint is of. */
-export async function stateOf({ step, folder, json }: SavedCheckpoint): Promise<RunState> {
-  return parseRunState(await json(STATE_FILE), step, folder.folder(STATE_FILE).path);
 }
 
 /** Everything that is known before the first step. `version`: of this program. */

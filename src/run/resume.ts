@@ -1,5 +1,6 @@
 /** Whether and from where a run that stands in its folder goes on. */
 import { userError } from "../core/errors.ts";
+import { type Tuning, tuningFrom } from "../kernels/tuning.ts";
 import { historyOf } from "../report/history.ts";
 import { parseLines } from "../report/lines.ts";
 import type { Folder } from "../storage/folder.ts";
@@ -18,6 +19,7 @@ import {
 import { METRICS_FILE, MODEL_FOLDER, RUN_FILE } from "./files.ts";
 import type { TrainPlan } from "./plan.ts";
 import type { TrainSettings } from "./settings/table.ts";
+import { parseRunState, type RunState, STATE_FILE } from "./state.ts";
 
 /** Whether a folder holds a run that can be gone on with, by its files alone. */
 export function isRun(folder: Folder): Promise<boolean> {
@@ -84,11 +86,18 @@ async function lastEnd(run: Folder) {
   }
 }
 
+/** What a run goes on from. */
+export interface ResumePoint {
+  readonly checkpoint: SavedCheckpoint;
+  /** How far the run was then. */
+  readonly state: RunState;
+}
+
 /**
  * The newest checkpoint that is whole; undefined where the run has not come to its first one. Throws `UserError` rather than
  * begin at the first step where that would replace a model, or make nothing of checkpoints that are all damaged.
  */
-export async function checkpointToGoOnFrom(run: Folder, notice: Notice): Promise<SavedCheckpoint | undefined> {
+export async function checkpointToGoOnFrom(run: Folder, notice: Notice): Promise<ResumePoint | undefined> {
   const found = (await findCheckpoints(run)).length;
   const checkpoint = await openNewestGood(run, notice);
   if (!checkpoint) {
@@ -106,5 +115,27 @@ export async function checkpointToGoOnFrom(run: Folder, notice: Notice): Promise
     notice(`${run.path}: has no checkpoint yet; starting at the first step`);
   }
   await setAsideLater(run, checkpoint?.step ?? 0, notice);
-  return checkpoint;
+  return checkpoint && { checkpoint, state: await stateOf(checkpoint) };
+}
+
+async function stateOf({ step, folder, json }: SavedCheckpoint): Promise<RunState> {
+  return parseRunState(await json(STATE_FILE), step, folder.folder(STATE_FILE).path);
+}
+
+/** What a run that goes on says of its beginning. */
+export interface RecordedRun {
+  readonly data: unknown;
+  readonly adapter: string | undefined;
+  /** What its kernels were chosen by; undefined where it says nothing of it. */
+  readonly tuning: Tuning | null | undefined;
+}
+
+export async function recordedRun(folder: Folder): Promise<RecordedRun> {
+  const json = JSON.parse(await readText(folder, RUN_FILE)) as Readonly<Record<string, unknown>>;
+  const { adapter, tuning } = json;
+  return {
+    data: json.data,
+    adapter: typeof adapter === "string" ? adapter : undefined,
+    tuning: tuning === null ? null : tuningFrom(tuning),
+  };
 }

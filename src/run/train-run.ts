@@ -1,26 +1,26 @@
 /** A training run from its plan to its model: in a folder, on a device, told to whoever listens; on one rank, or on several. */
 import { DeviceLostError } from "../core/errors.ts";
-import { type Tuning, tuningFrom } from "../kernels/tuning.ts";
+import type { Tuning } from "../kernels/tuning.ts";
 import { requireHalves } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder, Lock } from "../storage/folder.ts";
-import { exists, readText, setAside } from "../storage/read.ts";
+import { exists, setAside } from "../storage/read.ts";
 import { ALONE_TEAM } from "../train/alone.ts";
 import { listeners, type RunListener, type RunSummary, type SampleEntry } from "../train/events.ts";
 import { checkFit, type MemoryBudget } from "../train/fit.ts";
 import { createBestKeeper, createSpikeDetector } from "../train/health.ts";
 import { withRecovery } from "../train/recovery.ts";
 import type { Team } from "../train/team.ts";
-import { checkpointName, findCheckpoints, newestStep, openCheckpoint, type SavedCheckpoint } from "./checkpoints.ts";
+import { checkpointName, newestStep, openCheckpoint } from "./checkpoints.ts";
 import { describeDataChange } from "./data-change.ts";
-import { checkDisk } from "./disk.ts";
-import { LOCK_FILE, MODEL_FOLDER, RUN_FILE } from "./files.ts";
+import { checkDisk, diskOf } from "./disk.ts";
+import { LOCK_FILE, MODEL_FOLDER } from "./files.ts";
 import type { CreateJournal, Writer } from "./journal.ts";
 import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
-import { createRecorder, type Recorder, stateOf } from "./record.ts";
-import { checkpointToGoOnFrom, whyFinished } from "./resume.ts";
+import { createRecorder, type Recorder } from "./record.ts";
+import { checkpointToGoOnFrom, type RecordedRun, type ResumePoint, recordedRun, whyFinished } from "./resume.ts";
 import { saveModel } from "./save-model.ts";
 import { type OpenRuntime, openSession, type Session, tapesOf } from "./session.ts";
 import type { RunState } from "./state.ts";
@@ -227,13 +227,13 @@ async function withHome(
             );
         }
         // The first rank alone has the checkpoint; how far the run was then, all must know.
-        let checkpoint: SavedCheckpoint | undefined;
-        const { restored } = await team.lead(async () => {
-          checkpoint = folder && (await checkpointToGoOnFrom(folder, told.warned));
-          return { restored: checkpoint && (await stateOf(checkpoint)) };
+        let from: ResumePoint | undefined;
+        const restored = await team.lead(async () => {
+          from = folder && (await checkpointToGoOnFrom(folder, told.warned));
+          return from?.state;
         });
         const session = await openSession(runtime, plan, {
-          checkpoint,
+          checkpoint: from?.checkpoint,
           startStep: restored?.step ?? 0,
           pauseAfter: pauseAfter(plan, course.stop),
           budget: options.budget?.(runtime),
@@ -249,7 +249,7 @@ async function withHome(
         const sitting: Sitting = {
           folder,
           lock,
-          checkpoint,
+          from,
           lost,
           version: options.version,
           writer: options.writer?.(folder),
@@ -294,30 +294,6 @@ function agreeing<A extends readonly unknown[], T>(team: Team, work: (...args: A
   };
 }
 
-/** What a run that goes on says of its beginning. */
-interface RecordedRun {
-  readonly data: unknown;
-  readonly adapter: string | undefined;
-  /** What its kernels were chosen by; undefined where it says nothing of it. */
-  readonly tuning: Tuning | null | undefined;
-}
-
-async function recordedRun(folder: Folder): Promise<RecordedRun> {
-  const json = JSON.parse(await readText(folder, RUN_FILE)) as Readonly<Record<string, unknown>>;
-  const { adapter, tuning } = json;
-  return {
-    data: json.data,
-    adapter: typeof adapter === "string" ? adapter : undefined,
-    tuning: tuning === null ? null : tuningFrom(tuning),
-  };
-}
-
-async function diskOf({ goesOn, place }: RunHome) {
-  if (goesOn)
-    return { path: goesOn.path, checkpoints: (await findCheckpoints(goesOn)).length, free: await goesOn.free() };
-  return { path: place?.path ?? "the run's folder", checkpoints: 0, free: await place?.free() };
-}
-
 /** Measures for minutes, and so not for a run that would be refused. */
 async function tuned(opened: OpenRuntime, plan: TrainPlan, { budget }: RunOptions): Promise<OpenRuntime> {
   try {
@@ -342,8 +318,8 @@ export interface Sitting {
   readonly folder: Folder;
   /** Without it nothing more is written. */
   readonly lock?: Pick<Lock, "check"> | undefined;
-  /** What the session goes on from. */
-  readonly checkpoint: SavedCheckpoint | undefined;
+  /** What the session goes on from; undefined at the first step. */
+  readonly from: ResumePoint | undefined;
   /** What was said of the device that was lost before. */
   readonly lost?: string | undefined;
   /** Of the program. */
@@ -358,7 +334,7 @@ export interface Sitting {
 export async function trainSession(
   session: Session,
   plan: TrainPlan,
-  { folder, lock, checkpoint, lost, version = "unknown", writer, journal, begun }: Sitting,
+  { folder, lock, from, lost, version = "unknown", writer, journal, begun }: Sitting,
   { told, stop, enter, team = ALONE_TEAM }: Pick<Course, "told" | "stop" | "enter"> & Partial<Course>,
 ): Promise<RunResult> {
   const { settings, options } = plan;
@@ -368,7 +344,7 @@ export async function trainSession(
     await lock?.check();
     return createRecorder(session, plan, {
       folder,
-      checkpoint,
+      from,
       writer: writer ?? { name: nameOf(folder), host: "localhost", process: 0 },
       version,
       listener: told,
@@ -377,7 +353,7 @@ export async function trainSession(
     });
   });
   begun?.(recorder);
-  const { best, spikes, restored } = recorder;
+  const { best, spikes } = recorder;
   const held = lock ? whileHeld(lock, recorder.actions) : recorder.actions;
   const actions = team.size > 1 ? awaited(team, held) : held;
   const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
@@ -385,7 +361,7 @@ export async function trainSession(
   const ended = await runLoop(session, pauses, actions, {
     settings,
     maxSteps: options.maxSteps,
-    restored,
+    restored: from?.state,
     best,
     spikes,
     stop,

@@ -14,6 +14,6 @@ export function trainInto(
 ): Promise<RunResult> {
   const stop = { reason: undefined, signal: new AbortController().signal, dispose() {} };
   const told = listeners([createTerminalListener(plan)]);
-  const sitting = { folder: nodeFolder(directory), checkpoint: undefined, ...more };
+  const sitting = { folder: nodeFolder(directory), from: undefined, ...more };
   return trainSession(session, plan, sitting, { told, stop, enter: told.entered });
 }

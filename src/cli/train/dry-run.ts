@@ -1,8 +1,5 @@
 import { VERSION } from "../../core/version.ts";
-import { freeOnDisk } from "../../platform/node/disk.ts";
-import { nodeFolder } from "../../platform/node/storage.ts";
-import { findCheckpoints } from "../../run/checkpoints.ts";
-import { checkDisk } from "../../run/disk.ts";
+import { checkDisk, diskOf } from "../../run/disk.ts";
 import type { TrainPlan } from "../../run/plan.ts";
 import { describe } from "../../run/record.ts";
 import { whyFinished } from "../../run/resume.ts";
@@ -10,7 +7,7 @@ import { openSession } from "../../run/session.ts";
 import type { TrainSettings } from "../../run/settings/table.ts";
 import type { Interrupt } from "../interrupt.ts";
 import { memoryBudget } from "../memory.ts";
-import { NEW_RUNS } from "../run-directory.ts";
+import { homeOf } from "../run-home.ts";
 import { withRuntime } from "../runtime.ts";
 import { terminal } from "../terminal.ts";
 import { planEvent } from "./json.ts";
@@ -24,22 +21,20 @@ const STEPS_MEASURED = 5;
 /** Prints what a run would be, with the time that a few of its steps took. Nothing is written. */
 export async function dryRun(settings: TrainSettings, options: TrainOptions, interrupt: Interrupt): Promise<void> {
   interrupt.watch();
-  const { signal } = interrupt;
-  const { plan, close } = await openPlan(settings, { resume: options.resume, dry: true, signal });
+  const { plan, close } = await openPlan(settings, { resume: options.resume, dry: true, signal: interrupt.signal });
   try {
-    await measure(plan, options, signal);
+    await measure(plan, options, interrupt);
   } finally {
     await close();
   }
 }
 
-async function measure(plan: TrainPlan, options: TrainOptions, signal: AbortSignal): Promise<void> {
-  const { resume, outputDir } = options;
-  const finished = resume === undefined ? undefined : await whyFinished(nodeFolder(resume), plan, true);
+async function measure(plan: TrainPlan, options: TrainOptions, interrupt: Interrupt): Promise<void> {
+  const { signal } = interrupt;
+  const home = homeOf(options, plan.settings.data?.[0], interrupt);
+  const finished = home.goesOn && (await whyFinished(home.goesOn, plan, true));
   if (finished !== undefined) return terminal.result(finished);
-  const path = resume ?? outputDir ?? NEW_RUNS;
-  const checkpoints = resume === undefined ? 0 : (await findCheckpoints(nodeFolder(resume))).length;
-  const disk = checkDisk(plan, { path, checkpoints, free: await freeOnDisk(path) });
+  const disk = checkDisk(plan, await diskOf(home));
   await withRuntime(
     options.device,
     async (runtime) => {
