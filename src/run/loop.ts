@@ -1,8 +1,9 @@
 import { userError } from "../core/errors.ts";
 import { LEAST_SCALE } from "../kernels/loss-scaler.ts";
 import type { EvaluationEntry, LogEntry, NoticeEntry, RunSummary } from "../train/events.ts";
-import type { BestKeeper, SpikeDetector } from "../train/health.ts";
+import { type BestKeeper, createBestKeeper, createSpikeDetector } from "../train/health.ts";
 import type { StepResult } from "../train/trainer.ts";
+import type { TrainPlan } from "./plan.ts";
 import type { Session } from "./session.ts";
 import type { TrainSettings } from "./settings/table.ts";
 import type { RunState } from "./state.ts";
@@ -23,49 +24,62 @@ export interface LoopActions {
 }
 
 export interface LoopOptions {
-  readonly settings: TrainSettings;
-  readonly maxSteps: number;
   /** What a checkpoint brought along. */
   readonly restored: RunState | undefined;
-  readonly best: BestKeeper;
-  readonly spikes: SpikeDetector;
   /** What may end the run before its last step. */
   readonly stop: Pick<Stop, "reason" | "signal">;
 }
 
-/** When a loop pauses: the trainer must know, so that it queues nothing past that step. */
-export interface Pauses {
+export interface LoopEnd {
+  readonly summary: RunSummary;
+  /** The step of the run's best evaluation; undefined where there was none. */
+  readonly bestStep: number | undefined;
+}
+
+interface Pauses {
   evaluateAfter(step: number): boolean;
   saveAfter(step: number): boolean;
 }
 
-export function pausesOf({ evalSteps, saveSteps }: TrainSettings, maxSteps: number, evaluates: boolean): Pauses {
+function pausesOf({ settings: { evalSteps, saveSteps }, options: { maxSteps }, evaluation }: TrainPlan): Pauses {
   return {
-    evaluateAfter: (step) => evaluates && (step % evalSteps === 0 || step === maxSteps),
+    evaluateAfter: (step) => evaluation !== undefined && (step % evalSteps === 0 || step === maxSteps),
     saveAfter: (step) => saveSteps > 0 && (step % saveSteps === 0 || step === maxSteps),
   };
+}
+
+/** Whether a loop pauses after a step: the trainer must know, so that it queues nothing past that step. */
+export function pauseAfter(plan: TrainPlan, stop: Pick<Stop, "reason">): (step: number) => boolean {
+  const { evaluateAfter, saveAfter } = pausesOf(plan);
+  const { maxSteps } = plan.options;
+  return (step) => stop.reason !== undefined || evaluateAfter(step) || saveAfter(step) || step === maxSteps;
 }
 
 /** Runs a session's trainer to its end, or until it is stopped. */
 export async function runLoop(
   session: Session,
-  pauses: Pauses,
+  plan: TrainPlan,
   actions: LoopActions,
-  options: LoopOptions,
-): Promise<Omit<RunSummary, "train_runtime">> {
-  const { settings, maxSteps, restored, best, spikes, stop } = options;
+  { restored, stop }: LoopOptions,
+): Promise<LoopEnd> {
+  const { settings } = plan;
+  const { maxSteps } = plan.options;
+  const pauses = pausesOf(plan);
+  const best = createBestKeeper(settings.earlyStoppingThreshold, restored);
+  const spikes = createSpikeDetector(settings.spikeThreshold, restored?.spikes);
   const startStep = restored?.step ?? 0;
   const { evaluator } = session;
   const patience = settings.earlyStoppingPatience;
   let { tokens, skippedInARow, epoch } = restored ?? { tokens: 0, skippedInARow: 0, epoch: 0 };
   let [lossSum, applied, step] = [0, 0, startStep];
   let interval: StepResult[] = [];
-  let since = performance.now();
-  const summary = (reason: RunSummary["reason"]) => ({
-    step,
-    train_loss: applied === 0 ? 0 : lossSum / applied,
-    reason,
-  });
+  const start = performance.now();
+  let since = start;
+  const end = (reason: RunSummary["reason"]): LoopEnd => {
+    const train_loss = applied === 0 ? 0 : lossSum / applied;
+    const train_runtime = (performance.now() - start) / 1000;
+    return { summary: { step, train_loss, reason, train_runtime }, bestStep: best.best?.step };
+  };
   const log = async (): Promise<void> => {
     const now = performance.now();
     if (interval.length > 0) await actions.logged(summarise(interval, (now - since) / 1000, tokens));
@@ -112,12 +126,12 @@ export async function runLoop(
   }
 
   // The process before this one was killed when only its model was left to save.
-  if (restored && evaluator && patience > 0 && best.waited >= patience) return summary("early-stop");
+  if (restored && evaluator && patience > 0 && best.waited >= patience) return end("early-stop");
 
   const evaluateFirst = restored?.evaluationDue || (settings.evalOnStart && startStep === 0);
   if (evaluateFirst && evaluator) {
     const ended = await pause(true);
-    if (ended !== undefined) return summary(ended);
+    if (ended !== undefined) return end(ended);
   }
   since = performance.now();
   for await (const result of session.trainer.run()) {
@@ -142,13 +156,13 @@ export async function runLoop(
     if (step % settings.loggingSteps === 0 || step === maxSteps) await log();
     if (skippedInARow >= settings.maxSkippedSteps) {
       await actions.diverged(result);
-      return summary("failed");
+      return end("failed");
     }
     if (!result.settled) continue;
     const ended = await pause(evaluator !== undefined && pauses.evaluateAfter(step));
-    if (ended !== undefined) return summary(ended);
+    if (ended !== undefined) return end(ended);
   }
-  return summary("finished");
+  return end("finished");
 }
 
 /** Whether an evaluation was the best so far; undefined where it was given up. */

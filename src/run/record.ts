@@ -7,7 +7,6 @@ import { logHistoryOf } from "../report/trainer-state.ts";
 import type { Folder } from "../storage/folder.ts";
 import { jsonFile, optimizerFile, resultFiles } from "../train/checkpoint.ts";
 import { listeners, type RunDescription, type RunListener, type RunSummary } from "../train/events.ts";
-import { type BestKeeper, createBestKeeper, createSpikeDetector, type SpikeDetector } from "../train/health.ts";
 import type { StepResult } from "../train/trainer.ts";
 import { checkpointName, saveCheckpoint } from "./checkpoints.ts";
 import { TRAINER_STATE_FILE } from "./files.ts";
@@ -25,8 +24,6 @@ const SETTINGS_FILE = "training_args.json";
 /** What a loop does besides stepping, kept in the run's folder and told to who listens. */
 export interface Recorder {
   readonly actions: LoopActions;
-  readonly best: BestKeeper;
-  readonly spikes: SpikeDetector;
   ended(summary: RunSummary): Promise<void>;
   /** Tells that the run ends by an error, at the step that it had come to. */
   broken(error: unknown): Promise<void>;
@@ -56,8 +53,6 @@ export async function createRecorder(
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
   const history = from ? logHistoryOf(await from.checkpoint.json(TRAINER_STATE_FILE), TRAINER_STATE_FILE) : [];
-  const best = createBestKeeper(settings.earlyStoppingThreshold, from?.state);
-  const spikes = createSpikeDetector(settings.spikeThreshold, from?.state.spikes);
   const first = from?.state.step ?? 0;
   const say = listener.warned;
   const journal = open(
@@ -136,8 +131,6 @@ export async function createRecorder(
   };
   return {
     actions,
-    best,
-    spikes,
     async ended(summary) {
       const { step, reason } = summary;
       if (reason === "interrupted") await told.noticed({ step, kind: reason, message: `stopped after step ${step}` });

@@ -8,7 +8,6 @@ import { exists, setAside } from "../storage/read.ts";
 import { ALONE_TEAM } from "../train/alone.ts";
 import { listeners, type RunListener, type RunSummary, type SampleEntry } from "../train/events.ts";
 import { checkFit, type MemoryBudget } from "../train/fit.ts";
-import { createBestKeeper, createSpikeDetector } from "../train/health.ts";
 import { withRecovery } from "../train/recovery.ts";
 import type { Team } from "../train/team.ts";
 import { checkpointName, newestStep, openCheckpoint } from "./checkpoints.ts";
@@ -16,7 +15,7 @@ import { describeDataChange } from "./data-change.ts";
 import { checkDisk, diskOf } from "./disk.ts";
 import { LOCK_FILE, MODEL_FOLDER } from "./files.ts";
 import type { CreateJournal, Writer } from "./journal.ts";
-import { type LoopActions, pausesOf, runLoop, unlessStopped } from "./loop.ts";
+import { type LoopActions, pauseAfter, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
 import { createRecorder, type Recorder } from "./record.ts";
@@ -306,13 +305,6 @@ async function tuned(opened: OpenRuntime, plan: TrainPlan, { budget }: RunOption
   }
 }
 
-function pauseAfter({ settings, options, evaluation }: TrainPlan, stop: Stop): (step: number) => boolean {
-  const { maxSteps } = options;
-  const pauses = pausesOf(settings, maxSteps, evaluation !== undefined);
-  return (step) =>
-    stop.reason !== undefined || pauses.evaluateAfter(step) || pauses.saveAfter(step) || step === maxSteps;
-}
-
 /** What a session has of its run. */
 export interface Sitting {
   readonly folder: Folder;
@@ -337,7 +329,7 @@ export async function trainSession(
   { folder, lock, from, lost, version = "unknown", writer, journal, begun }: Sitting,
   { told, stop, enter, team = ALONE_TEAM }: Pick<Course, "told" | "stop" | "enter"> & Partial<Course>,
 ): Promise<RunResult> {
-  const { settings, options } = plan;
+  const { settings } = plan;
   const { deviceBytes, stats } = session;
   const recorder = await team.together(async () => {
     await told.prepared({ path: folder.path, deviceBytes, dispatches: stats.dispatches });
@@ -353,21 +345,10 @@ export async function trainSession(
     });
   });
   begun?.(recorder);
-  const { best, spikes } = recorder;
   const held = lock ? whileHeld(lock, recorder.actions) : recorder.actions;
   const actions = team.size > 1 ? awaited(team, held) : held;
-  const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
-  const began = performance.now();
-  const ended = await runLoop(session, pauses, actions, {
-    settings,
-    maxSteps: options.maxSteps,
-    restored: from?.state,
-    best,
-    spikes,
-    stop,
-  });
+  const { summary, bestStep } = await runLoop(session, plan, actions, { restored: from?.state, stop });
   return team.together(async (): Promise<RunResult> => {
-    const summary = { ...ended, train_runtime: (performance.now() - began) / 1000 };
     await enter("end");
     await lock?.check();
     await recorder.ended(summary);
@@ -376,7 +357,7 @@ export async function trainSession(
     const saved = await newestStep(folder);
     if (reason === "interrupted" || reason === "time-limit")
       return { reason, folder, summary, saved, model: undefined, samples: undefined };
-    if (settings.loadBestModelAtEnd) await loadBest(session, plan, folder, best.best?.step ?? step, told);
+    if (settings.loadBestModelAtEnd) await loadBest(session, plan, folder, bestStep ?? step, told);
     await lock?.check();
     const model = await saveResult(session, plan, folder);
     await told.modelSaved({ step, path: model });
@@ -393,17 +374,9 @@ async function follow(
   restored: RunState | undefined,
   { stop, team, enter }: Course,
 ): Promise<RunResult["reason"]> {
-  const { settings, options } = plan;
   await team.together(() => {});
-  const pauses = pausesOf(settings, options.maxSteps, plan.evaluation !== undefined);
-  const { reason } = await runLoop(session, pauses, awaited(team, NOTHING), {
-    settings,
-    maxSteps: options.maxSteps,
-    restored,
-    best: createBestKeeper(settings.earlyStoppingThreshold, restored),
-    spikes: createSpikeDetector(settings.spikeThreshold, restored?.spikes),
-    stop,
-  });
+  const { summary } = await runLoop(session, plan, awaited(team, NOTHING), { restored, stop });
+  const { reason } = summary;
   await enter("end");
   await team.together(() => {});
   await session.dispose();
