@@ -53,8 +53,10 @@ export function createInterrupt(): Interrupt {
   const cleaners = new Set<() => void>();
   let first: { readonly by: StopSignal; readonly at: number } | undefined;
   let tell: ((by: StopSignal) => void) | undefined;
+  let watching = false;
 
   const dispose = (): void => {
+    watching = false;
     for (const signal of SIGNALS) process.off(signal, listen);
   };
   const endBy = (by: StopSignal): void => {
@@ -87,7 +89,8 @@ export function createInterrupt(): Interrupt {
     },
     watch(told) {
       tell = told;
-      dispose();
+      if (watching) return;
+      watching = true;
       for (const signal of SIGNALS) process.on(signal, listen);
     },
     request(by) {

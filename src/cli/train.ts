@@ -6,7 +6,6 @@ import { PRESET_NAMES } from "../run/settings/presets.ts";
 import { flagName, type TrainSettings } from "../run/settings/table.ts";
 import { followRun, type RunOptions, type RunResult, trainRun } from "../run/train-run.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { RunListener, RunPhase } from "../train/events.ts";
 import { STOPPED_CODE } from "./exit-codes.ts";
 import type { Elsewhere } from "./flags.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
@@ -78,19 +77,10 @@ export async function runTraining(
   options: TrainOptions,
   interrupt: Interrupt = createInterrupt(),
 ): Promise<void> {
-  let phase: RunPhase = "preparation";
-  interrupt.watch((by) => {
-    if (phase === "training") terminal.warn(`${by}: stopping after this step and saving; once more stops at once`);
-    if (phase === "end") terminal.warn(`${by}: saving the model, and leaving out the rest; once more stops at once`);
-  });
+  interrupt.watch();
   const { resume, team } = options;
   const { plan, close } = await openPlan(settings, { resume, signal: interrupt.signal, team });
   try {
-    const follow: RunListener = {
-      entered(next) {
-        phase = next;
-      },
-    };
     const common = {
       team,
       openRuntime: (wanted: RuntimeOptions) => openRuntime(options.device, wanted),
@@ -100,16 +90,15 @@ export async function runTraining(
       tune: options.tune,
       budget: (runtime: Runtime) => memoryBudget(runtime, options.memory),
     };
-    const reason =
-      team && team.rank > 0 ? await followRun(plan, { ...common, listeners: [follow] }) : await lead(common);
+    const reason = team && team.rank > 0 ? await followRun(plan, common) : await lead(common);
     if (interrupt.requested) process.exitCode = interrupt.exitCode;
     else if (reason === "interrupted") process.exitCode = STOPPED_CODE;
 
     async function lead(common: Omit<RunOptions, "home">): Promise<RunResult["reason"]> {
       const home = homeOf(options, plan.settings.data?.[0], interrupt);
-      const watcher = createTerminalListener(plan, team);
+      const watcher = createTerminalListener(plan, { team, interrupt });
       try {
-        const listeners = [follow, jsonListener(), watcher];
+        const listeners = [jsonListener(), watcher];
         const result = await trainRun(plan, { ...common, home, listeners, version: VERSION, writer: writerOf });
         await tellResult(result, interrupt.requested);
         return result.reason;

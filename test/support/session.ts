@@ -13,7 +13,7 @@ export function trainInto(
   more: Partial<Sitting> = {},
 ): Promise<RunResult> {
   const stop = { reason: undefined, signal: new AbortController().signal, dispose() {} };
-  const told = listeners([createTerminalListener(plan)]);
+  const told = listeners([createTerminalListener(plan, { interrupt: { watch() {} } })]);
   const sitting = { folder: nodeFolder(directory), from: undefined, ...more };
   return trainSession(session, plan, sitting, { told, stop, enter: told.entered });
 }

@@ -3,8 +3,9 @@ import pc from "picocolors";
 import { REPORT_FILE } from "../../run/files.ts";
 import type { TrainPlan } from "../../run/plan.ts";
 import { areAddresses } from "../../run/sample.ts";
-import type { NoticeEntry, RunListener } from "../../train/events.ts";
+import type { NoticeEntry, RunListener, RunPhase } from "../../train/events.ts";
 import type { Team } from "../../train/team.ts";
+import type { Interrupt } from "../interrupt.ts";
 import { duration } from "../numbers.ts";
 import { createPace } from "../progress.ts";
 import { formatPassages, formatSamples } from "../samples.ts";
@@ -19,8 +20,17 @@ export interface TerminalListener extends RunListener {
   stop(): void;
 }
 
-/** What a person sees of a run. `team`: where several ranks train it. */
-export function createTerminalListener(plan: TrainPlan, team?: Team): TerminalListener {
+/** What a signal does from then on; before the first step it ends the run, and the command says why. */
+const ON_SIGNAL: Readonly<Partial<Record<RunPhase, string>>> = {
+  training: "stopping after this step and saving; once more stops at once",
+  end: "saving the model, and leaving out the rest; once more stops at once",
+};
+
+/** What a person sees of a run, and hears of a signal. `team`: where several ranks train it. */
+export function createTerminalListener(
+  plan: TrainPlan,
+  { team, interrupt }: { readonly team?: Team | undefined; readonly interrupt: Pick<Interrupt, "watch"> },
+): TerminalListener {
   const { maxSteps } = plan.options;
   const pace = createPace(maxSteps);
   let bar: Bar | undefined;
@@ -41,7 +51,11 @@ export function createTerminalListener(plan: TrainPlan, team?: Team): TerminalLi
       const count = (done: number): string => `${done}/${maxSteps}`;
       bar = terminal.bar({ total: maxSteps, count, note: [{ text: "compiling", rank: 1 }] });
     },
-    entered: stop,
+    entered(phase) {
+      stop();
+      const does = ON_SIGNAL[phase];
+      interrupt.watch(does === undefined ? undefined : (by) => terminal.warn(`${by}: ${does}`));
+    },
     stepped({ step, loss }) {
       pace.add(step, performance.now() / 1000);
       bar?.update(step, [
