@@ -1,6 +1,7 @@
 /** Processes that `mpirun` or `srun` has started to train one model together. */
 import { Option } from "commander";
 import { launchedAs, openMpi } from "../platform/node/mpi.ts";
+import { ALONE_TEAM } from "../train/alone.ts";
 import { type Collective, RankLostError } from "../train/collective.ts";
 import { createTeam, type Team } from "../train/team.ts";
 import { numberBetween } from "./numbers.ts";
@@ -22,15 +23,15 @@ export function collectiveTimeoutOption(): Option {
 const LINGER_MS = 3_000;
 
 /**
- * Does `work` as one of the ranks that were started with this process, of which the first speaks; where it is by itself, there is no
- * team. Whatever becomes of the work, all ranks leave together, so that none waits for another for ever.
+ * Does `work` as one of the ranks that were started with this process, of which the first speaks; where it is by itself, nothing
+ * connects it. Whatever becomes of the work, all ranks leave together, so that none waits for another for ever.
  */
 export async function withRanks(
   timeoutSeconds: number,
-  work: (team: Team | undefined, collective?: Collective) => Promise<void>,
+  work: (team: Team, collective?: Collective) => Promise<void>,
 ): Promise<void> {
   const launched = launchedAs();
-  if (!launched) return work(undefined);
+  if (!launched) return work(ALONE_TEAM);
   const { rank, size } = launched;
   terminal.begin({ silent: rank > 0, who: `rank ${rank} of ${size}` });
   const timeout = 1000 * timeoutSeconds;

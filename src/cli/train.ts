@@ -6,9 +6,10 @@ import { PRESET_NAMES } from "../run/settings/presets.ts";
 import { flagName, type TrainSettings } from "../run/settings/table.ts";
 import { followRun, type RunOptions, type RunResult, trainRun } from "../run/train-run.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Team } from "../train/team.ts";
 import { STOPPED_CODE } from "./exit-codes.ts";
 import type { Elsewhere } from "./flags.ts";
-import { createInterrupt, type Interrupt } from "./interrupt.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { lossChart } from "./loss-chart.ts";
 import { memoryBudget, memoryOption } from "./memory.ts";
 import { numberBetween } from "./numbers.ts";
@@ -60,10 +61,9 @@ export function trainCommand(interrupt: Interrupt): Command {
       const { json = false, quiet = false } = flags;
       terminal.begin({ words: "stdout", events: json, quiet, lost: "ignore" });
       // The first rank reads what there is to read of a run, and says where to begin.
-      const begin = () => settingsOfCommandLine(files, flags, team?.size ?? 1);
-      const { settings, options } = team ? await team.lead(begin) : begin();
+      const { settings, options } = await team.lead(() => settingsOfCommandLine(files, flags, team.size));
       if (flags.dryRun) await dryRun(settings, options, interrupt);
-      else await runTraining(settings, { ...options, team }, interrupt);
+      else await runTraining(settings, options, { team, interrupt });
     }),
   );
 }
@@ -75,22 +75,22 @@ export function trainCommand(interrupt: Interrupt): Command {
 export async function runTraining(
   settings: TrainSettings,
   options: TrainOptions,
-  interrupt: Interrupt = createInterrupt(),
+  { team, interrupt }: { readonly team: Team; readonly interrupt: Interrupt },
 ): Promise<void> {
   interrupt.watch();
-  const { resume, team } = options;
-  const { plan, close } = await openPlan(settings, { resume, signal: interrupt.signal, team });
+  const { signal } = interrupt;
+  const { plan, close } = await openPlan(settings, { resume: options.resume, signal, team });
   try {
     const common = {
       team,
       openRuntime: (wanted: RuntimeOptions) => openRuntime(options.device, wanted),
-      signal: interrupt.signal,
+      signal,
       deadline: options.deadline,
       mayBeFinished: options.mayBeFinished ?? false,
       tune: options.tune,
       budget: (runtime: Runtime) => memoryBudget(runtime, options.memory),
     };
-    const reason = team && team.rank > 0 ? await followRun(plan, common) : await lead(common);
+    const reason = team.rank > 0 ? await followRun(plan, common) : await lead(common);
     if (interrupt.requested) process.exitCode = interrupt.exitCode;
     else if (reason === "interrupted") process.exitCode = STOPPED_CODE;
 

@@ -48,7 +48,7 @@ export interface SessionOptions {
   /** What to go on from; the model or fresh weights where there is none. */
   readonly checkpoint: SavedCheckpoint | undefined;
   /** Ranks that train together: the weights are rank 0's, and so is the checkpoint, of which the others know how many steps it holds. */
-  readonly team?: Team | undefined;
+  readonly team: Team;
   readonly startStep?: number;
   readonly pauseAfter: (step: number) => boolean;
   /** What it may take, if anybody says. */
@@ -64,15 +64,14 @@ export async function openSession(
   { checkpoint, pauseAfter, budget, signal, team, startStep = checkpoint?.step ?? 0 }: SessionOptions,
 ): Promise<Session> {
   const { config, layout, source, options, settings } = plan;
-  const together: Team["together"] = team?.together ?? (async (work) => work());
   const trainer = createTrainer(runtime, config, layout, source, { ...options, startStep, pauseAfter, team });
   const request = fitRequest(runtime, plan, { budget, resumed: checkpoint !== undefined });
-  const stats = await together(() => {
+  const stats = await team.together(() => {
     requireHalves(options.precision, runtime);
     return prepareWithin(request, () => trainer.prepare());
   });
-  await together(() => (team && team.rank > 0 ? undefined : bringWeights(runtime, plan, checkpoint, signal)));
-  if (team && team.size > 1) await shareStates(team, runtime, layout, options.precision);
+  await team.together(() => (team.rank > 0 ? undefined : bringWeights(runtime, plan, checkpoint, signal)));
+  if (team.size > 1) await shareStates(team, runtime, layout, options.precision);
   const rows = settings.perDeviceEvalBatchSize ?? settings.perDeviceTrainBatchSize;
   const evaluator =
     plan.evaluation && createEvaluator(runtime, config, layout, plan.evaluation, rows, options.precision, team);

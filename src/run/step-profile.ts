@@ -2,6 +2,7 @@
 import { nodeLine } from "../autograd/tape.ts";
 import { smallest } from "../core/extremes.ts";
 import { type OpTime, timesOfNodes, timesOfOps } from "../runtime/tape-times.ts";
+import { ALONE_TEAM } from "../train/alone.ts";
 import type { MemoryBudget } from "../train/fit.ts";
 import type { ProfiledTape } from "../train/trainer.ts";
 import type { TrainPlan } from "./plan.ts";
@@ -49,7 +50,13 @@ export async function profileStep(
   plan: TrainPlan,
   { budget, seconds, signal }: StepProfileOptions,
 ): Promise<StepProfile> {
-  const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter: () => true, budget, signal });
+  const session = await openSession(runtime, plan, {
+    checkpoint: undefined,
+    pauseAfter: () => true,
+    budget,
+    signal,
+    team: ALONE_TEAM,
+  });
   try {
     const runs: (readonly ProfiledTape[])[] = [];
     // The first one compiles, and touches memory.

@@ -327,7 +327,7 @@ export async function trainSession(
   session: Session,
   plan: TrainPlan,
   { folder, lock, from, lost, version = "unknown", writer, journal, begun }: Sitting,
-  { told, stop, enter, team = ALONE_TEAM }: Pick<Course, "told" | "stop" | "enter"> & Partial<Course>,
+  { told, stop, enter, team }: Pick<Course, "told" | "stop" | "enter" | "team">,
 ): Promise<RunResult> {
   const { settings } = plan;
   const { deviceBytes, stats } = session;

@@ -16,6 +16,7 @@ import { resolveSettings } from "../../src/run/settings/resolve.ts";
 import type { TrainSettings } from "../../src/run/settings/table.ts";
 import { byteTokenizer } from "../../src/text/byte.ts";
 import { gpt2Tokenizer } from "../../src/text/gpt2.ts";
+import { ALONE_TEAM } from "../../src/train/alone.ts";
 import { CASES, hasCase } from "../support/cases.ts";
 import { hearTerminal } from "../support/terminal.ts";
 
@@ -37,7 +38,7 @@ async function planned(path: string, more: Partial<TrainSettings> = {}) {
   const restore = hearTerminal((line) => said.push(line));
   try {
     const typed = { data: [path], tokenizer: "byte" as const, nEmbd: 8, nLayer: 1, nHead: 2, nPositions: 64, ...more };
-    const { plan } = await openPlan(resolveSettings({ typed }));
+    const { plan } = await openPlan(resolveSettings({ typed }), { team: ALONE_TEAM });
     const { train } = plan.data;
     if (train.kind !== "records") throw new Error("no records");
     const texts = Array.from({ length: train.sequences.count }, (_, i) => {

@@ -3,6 +3,7 @@ import { nodeFolder } from "../../src/platform/node/storage.ts";
 import type { TrainPlan } from "../../src/run/plan.ts";
 import type { Session } from "../../src/run/session.ts";
 import { type RunResult, type Sitting, trainSession } from "../../src/run/train-run.ts";
+import { ALONE_TEAM } from "../../src/train/alone.ts";
 import { listeners } from "../../src/train/events.ts";
 
 /** Trains a session that nobody stops to its end, in a directory, told to the terminal. */
@@ -13,7 +14,7 @@ export function trainInto(
   more: Partial<Sitting> = {},
 ): Promise<RunResult> {
   const stop = { reason: undefined, signal: new AbortController().signal, dispose() {} };
-  const told = listeners([createTerminalListener(plan, { interrupt: { watch() {} } })]);
+  const told = listeners([createTerminalListener(plan, { team: ALONE_TEAM, interrupt: { watch() {} } })]);
   const sitting = { folder: nodeFolder(directory), from: undefined, ...more };
-  return trainSession(session, plan, sitting, { told, stop, enter: told.entered });
+  return trainSession(session, plan, sitting, { told, stop, enter: told.entered, team: ALONE_TEAM });
 }

@@ -5,6 +5,7 @@ import { describe } from "../../run/record.ts";
 import { whyFinished } from "../../run/resume.ts";
 import { openSession } from "../../run/session.ts";
 import type { TrainSettings } from "../../run/settings/table.ts";
+import { ALONE_TEAM } from "../../train/alone.ts";
 import type { Interrupt } from "../interrupt.ts";
 import { memoryBudget } from "../memory.ts";
 import { homeOf } from "../run-home.ts";
@@ -21,7 +22,8 @@ const STEPS_MEASURED = 5;
 /** Prints what a run would be, with the time that a few of its steps took. Nothing is written. */
 export async function dryRun(settings: TrainSettings, options: TrainOptions, interrupt: Interrupt): Promise<void> {
   interrupt.watch();
-  const { plan, close } = await openPlan(settings, { resume: options.resume, dry: true, signal: interrupt.signal });
+  const { resume } = options;
+  const { plan, close } = await openPlan(settings, { resume, dry: true, signal: interrupt.signal, team: ALONE_TEAM });
   try {
     await measure(plan, options, interrupt);
   } finally {
@@ -42,6 +44,7 @@ async function measure(plan: TrainPlan, options: TrainOptions, interrupt: Interr
       // One step at a time, so that each has a time of its own.
       const session = await openSession(runtime, plan, {
         checkpoint: undefined,
+        team: ALONE_TEAM,
         pauseAfter: () => true,
         budget: memoryBudget(runtime, options.memory),
         signal,

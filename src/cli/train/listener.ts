@@ -26,10 +26,10 @@ const ON_SIGNAL: Readonly<Partial<Record<RunPhase, string>>> = {
   end: "saving the model, and leaving out the rest; once more stops at once",
 };
 
-/** What a person sees of a run, and hears of a signal. `team`: where several ranks train it. */
+/** What a person sees of a run, and hears of a signal. */
 export function createTerminalListener(
   plan: TrainPlan,
-  { team, interrupt }: { readonly team?: Team | undefined; readonly interrupt: Pick<Interrupt, "watch"> },
+  { team, interrupt }: { readonly team: Team; readonly interrupt: Pick<Interrupt, "watch"> },
 ): TerminalListener {
   const { maxSteps } = plan.options;
   const pace = createPace(maxSteps);
@@ -42,7 +42,7 @@ export function createTerminalListener(
   return {
     opened(adapter) {
       for (const line of describePlan(plan, adapter)) terminal.say(line);
-      if (team) terminal.say(describeRanks(team, plan));
+      if (team.size > 1) terminal.say(describeRanks(team, plan));
     },
     prepared(entry) {
       terminal.say(describeMemory(entry));

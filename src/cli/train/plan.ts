@@ -11,7 +11,6 @@ import { alphabetOfRun, charactersOf } from "../../run/resume.ts";
 import type { TrainSettings } from "../../run/settings/table.ts";
 import { charTokenizerOf } from "../../text/char.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import { ALONE_TEAM } from "../../train/alone.ts";
 import type { Team } from "../../train/team.ts";
 import { openModel } from "../model-source.ts";
 import { openDataFiles } from "../open-data.ts";
@@ -28,7 +27,7 @@ export interface PlanFor {
   /** Gives up. */
   readonly signal?: AbortSignal;
   /** Ranks that need it all: the first one opens, and keeps, what the others then find. */
-  readonly team?: Team | undefined;
+  readonly team: Team;
 }
 
 export interface OpenPlan {
@@ -40,7 +39,7 @@ export interface OpenPlan {
 /** Opens model and data of a run, and plans it; `close` what it gives. `given`: on all ranks the same. */
 export async function openPlan(
   given: TrainSettings,
-  { resume, dry = false, signal, team = ALONE_TEAM }: PlanFor = {},
+  { resume, dry = false, signal, team }: PlanFor,
 ): Promise<OpenPlan> {
   let model: OpenModel | undefined;
   let plan: TrainPlan | undefined;

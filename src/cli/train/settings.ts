@@ -17,7 +17,6 @@ import {
   type SettingKey,
   type TrainSettings,
 } from "../../run/settings/table.ts";
-import type { Team } from "../../train/team.ts";
 import { EXAMPLE_EMAILS } from "../open-data.ts";
 import { checkRunDirectory } from "../run-directory.ts";
 import type { RunPlace } from "../run-home.ts";
@@ -52,8 +51,6 @@ export interface TrainOptions extends RunPlace {
   readonly tune: boolean;
   /** Milliseconds since the start of the process after which to save and end. */
   readonly deadline?: number | undefined;
-  /** Ranks that train together; undefined: this process alone. */
-  readonly team?: Team | undefined;
 }
 
 /** `ranks`: how many train together. Throws `UserError` where what was typed cannot be done. */

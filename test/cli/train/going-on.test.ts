@@ -15,6 +15,7 @@ import { parseSettings } from "../../../src/run/settings/json.ts";
 import { resolveSettings } from "../../../src/run/settings/resolve.ts";
 import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
+import { ALONE_TEAM } from "../../../src/train/alone.ts";
 import { trainInto } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
@@ -56,7 +57,7 @@ function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
 const device = { device: "cpu", memory: undefined, tune: false };
 /** Gives the signals back afterwards, which the process that a command has to itself need not do. */
 const training = (settings: TrainSettings, options: TrainOptions, interrupt: Interrupt) =>
-  runTraining(settings, options, interrupt).finally(interrupt.dispose);
+  runTraining(settings, options, { team: ALONE_TEAM, interrupt }).finally(interrupt.dispose);
 const begin = (name: string, more?: Partial<TrainSettings>, interrupt = createInterrupt(), deadline?: number) =>
   training(settingsOf(more), { ...device, outputDir: at(name), resume: undefined, deadline }, interrupt);
 const goOn = (name: string, typed: Partial<TrainSettings> = {}, mayBeFinished = false) => {
@@ -181,13 +182,14 @@ describe("a run that has its model", () => {
 });
 
 test("a device that was lost, and an end by an error, are in the run's files; a killed run is told from one at work", async () => {
-  const { plan, close } = await openPlan(settingsOf({ evalSplit: 0 }));
+  const { plan, close } = await openPlan(settingsOf({ evalSplit: 0 }), { team: ALONE_TEAM });
   const cpu = createCpuRuntime();
   const runtime = { ...cpu, tuning: null, tuned: () => Promise.reject() };
   const session = await openSession(runtime, plan, {
     checkpoint: undefined,
     pauseAfter: () => true,
     budget: undefined,
+    team: ALONE_TEAM,
   });
   const directory = mkdtempSync(join(folder, "lost-"));
   let broken: ((error: unknown) => Promise<void>) | undefined;
@@ -226,7 +228,7 @@ test("a device that was lost, and an end by an error, are in the run's files; a 
 
 describe("the disk", () => {
   test("is asked for what the run will have on it at most, before the first step", async () => {
-    const { plan, close } = await openPlan(settingsOf({ saveTotalLimit: 2 }));
+    const { plan, close } = await openPlan(settingsOf({ saveTotalLimit: 2 }), { team: ALONE_TEAM });
     const need = diskNeed(plan, 0);
     // Three saves, so that two checkpoints are kept and one is written.
     expect(need.checkpoints).toBe(3);
@@ -245,7 +247,7 @@ describe("the disk", () => {
 
   test("what is foreseen is what checkpoints take", async () => {
     await begin("sizes");
-    const { plan, close } = await openPlan(settingsOf());
+    const { plan, close } = await openPlan(settingsOf(), { team: ALONE_TEAM });
     const { checkpointBytes, modelBytes } = diskNeed(plan, 0);
     const bytesOf = (path: string): number =>
       readdirSync(path).reduce((sum, name) => sum + readFileSync(join(path, name)).length, 0);

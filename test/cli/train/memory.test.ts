@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createInterrupt } from "../../../src/cli/interrupt.ts";
 import { runtimeOn } from "../../../src/cli/runtime.ts";
 import { terminal } from "../../../src/cli/terminal.ts";
 import { openPlan } from "../../../src/cli/train/plan.ts";
@@ -16,6 +17,7 @@ import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../../src/runtime/gpu.ts";
 import { createWasmRuntime, openWasm } from "../../../src/runtime/wasm.ts";
+import { ALONE_TEAM } from "../../../src/train/alone.ts";
 import { shareGpu, withDevice } from "../../support/device.ts";
 import { fakeGpu } from "../../support/fake-gpu.ts";
 import { openTestGpu, testAdapters } from "../../support/gpu.ts";
@@ -41,7 +43,7 @@ function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
 }
 
 async function planOf(more: Partial<TrainSettings> = {}): Promise<TrainPlan> {
-  return (await openPlan(settingsOf(more))).plan;
+  return (await openPlan(settingsOf(more), { team: ALONE_TEAM })).plan;
 }
 
 /** The same device, and the most bytes that its buffers ever had together. */
@@ -75,7 +77,9 @@ describe.each(testAdapters)("%s", (adapter) => {
     const said = vi.spyOn(terminal, "say").mockImplementation(() => {});
     const outputDir = join(folder, "refused");
     const options = { device: adapter, outputDir, resume: undefined, memory: 1e-5, tune: true };
-    await expect(runTraining(settingsOf(), options)).rejects.toThrow(/^training needs .* is what --memory allows/);
+    await expect(
+      runTraining(settingsOf(), options, { team: ALONE_TEAM, interrupt: createInterrupt() }),
+    ).rejects.toThrow(/^training needs .* is what --memory allows/);
     expect(said).not.toHaveBeenCalled();
     expect(existsSync(outputDir)).toBe(false);
     said.mockRestore();
@@ -90,7 +94,12 @@ describe.each(testAdapters)("%s", (adapter) => {
     const plan = await planOf(settings);
     try {
       const pauseAfter = (step: number): boolean => step % 4 === 0;
-      const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, budget: undefined });
+      const session = await openSession(runtime, plan, {
+        checkpoint: undefined,
+        pauseAfter,
+        budget: undefined,
+        team: ALONE_TEAM,
+      });
       const directory = join(folder, `${adapter} ${name.slice(0, 12)}`);
       await trainInto(directory, session, plan);
       expect(session.deviceBytes / peak()).toBeGreaterThan(0.95);
@@ -115,7 +124,12 @@ test.each(cases)(
     const plan = await planOf(settings);
     try {
       const pauseAfter = (step: number): boolean => step % 4 === 0;
-      const session = await openSession(runtime, plan, { checkpoint: undefined, pauseAfter, budget: undefined });
+      const session = await openSession(runtime, plan, {
+        checkpoint: undefined,
+        pauseAfter,
+        budget: undefined,
+        team: ALONE_TEAM,
+      });
       const directory = join(folder, `wasm ${name.slice(0, 12)}`);
       await trainInto(directory, session, plan);
       // Of so small a model, lengths that do not occur and a piece of a checkpoint, which the host holds, are a tenth each.
@@ -152,7 +166,7 @@ test("evaluation, samples and all lengths are part of it; what the host takes at
 test("samples that the model has no place for are refused before the first step", async () => {
   const plan = await planOf({ samplePrompts: ["abc".repeat(40)] });
   const runtime = { ...createGpuRuntime(fakeGpu()), tuning: null, tuned: () => Promise.reject() };
-  const options = { checkpoint: undefined, pauseAfter: () => false, budget: undefined };
+  const options = { checkpoint: undefined, pauseAfter: () => false, budget: undefined, team: ALONE_TEAM };
   await expect(openSession(runtime, plan, options)).rejects.toThrow("the prompt has 121 tokens");
   await plan.data.close();
 });

@@ -11,6 +11,7 @@ import { openSession } from "../../../src/run/session.ts";
 import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import type { Tokenizer } from "../../../src/text/tokenizer.ts";
+import { ALONE_TEAM } from "../../../src/train/alone.ts";
 import { checkFit } from "../../../src/train/fit.ts";
 import type { Prospect } from "../protocol.ts";
 import type { Devices } from "./devices.ts";
@@ -71,6 +72,7 @@ export async function measureSteps(
       pauseAfter: () => true,
       budget: devices.budget(),
       signal,
+      team: ALONE_TEAM,
     });
     const seconds: number[] = [];
     let since = performance.now();
