@@ -1,5 +1,4 @@
 import { Command, Option } from "commander";
-import { VERSION } from "../core/version.ts";
 import { writerOf } from "../node/writer.ts";
 import { settingElsewhere } from "../run/settings/elsewhere.ts";
 import { PRESET_NAMES } from "../run/settings/presets.ts";
@@ -99,7 +98,7 @@ export async function runTraining(
       const watcher = createTerminalListener(plan, { team, interrupt });
       try {
         const listeners = [jsonListener(), watcher];
-        const result = await trainRun(plan, { ...common, home, listeners, version: VERSION, writer: writerOf });
+        const result = await trainRun(plan, { ...common, home, listeners, writer: writerOf });
         await tellResult(result, interrupt.requested);
         return result.reason;
       } finally {

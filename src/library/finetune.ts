@@ -1,5 +1,4 @@
 import { userError } from "../core/errors.ts";
-import { VERSION } from "../core/version.ts";
 import { blobSource, recordsSource, textSource } from "../data/memory-source.ts";
 import { openData } from "../data/open.ts";
 import type { DataSource } from "../data/source.ts";
@@ -105,7 +104,6 @@ export async function finetune(
         listeners: onEvent ? [onEvent] : [],
         mayBeFinished: true,
         budget: environment.budget,
-        version: VERSION,
         writer: environment.writer,
       });
       if (result.reason === "already-finished" || result.model !== undefined)

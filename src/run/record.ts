@@ -1,6 +1,7 @@
 /** What a run keeps in its folder: its journal, its checkpoints, and how it ended. */
 import { DeviceLostError, StoppedError, UserError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
+import { VERSION } from "../core/version.ts";
 import { parameterCount } from "../model/config.ts";
 import { trainedEntries } from "../model/parameters.ts";
 import { logHistoryOf } from "../report/trainer-state.ts";
@@ -36,8 +37,6 @@ export interface RecorderOptions {
   /** What the session goes on from; undefined at the first step. */
   readonly from: ResumePoint | undefined;
   readonly writer: Writer;
-  /** Of this program. */
-  readonly version: string;
   readonly listener: Required<RunListener>;
   /** What was said of the device that was lost before, where this session goes on for it. */
   readonly lost: string | undefined;
@@ -48,7 +47,7 @@ export interface RecorderOptions {
 export async function createRecorder(
   session: Session,
   plan: TrainPlan,
-  { folder, from, writer, version, listener, lost, journal: open = createJournal }: RecorderOptions,
+  { folder, from, writer, listener, lost, journal: open = createJournal }: RecorderOptions,
 ): Promise<Recorder> {
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
@@ -71,7 +70,7 @@ export async function createRecorder(
     history,
   );
   const told = listeners([journal, listener]);
-  await told.started(describe(session, plan, version, first));
+  await told.started(describe(session, plan, first));
   // Told at the step that the run goes on from: later ones are void, and are trained again.
   if (lost !== undefined) await told.noticed({ step: first, kind: "device-lost", message: lost });
   if (first > 0) await told.noticed({ step: first, kind: "resumed", message: `went on from step ${first}` });
@@ -152,8 +151,8 @@ export async function createRecorder(
   };
 }
 
-/** Everything that is known before the first step. `version`: of this program. */
-export function describe(session: Session, plan: TrainPlan, version: string, resumedFrom: number): RunDescription {
+/** Everything that is known before the first step. */
+export function describe(session: Session, plan: TrainPlan, resumedFrom: number): RunDescription {
   return {
     settings: plan.recorded,
     config: { ...plan.config },
@@ -164,7 +163,7 @@ export function describe(session: Session, plan: TrainPlan, version: string, res
     data: { ...plan.data.report },
     deviceBytes: session.deviceBytes,
     tuning: session.runtime.tuning,
-    version,
+    version: VERSION,
     startedAt: new Date().toISOString(),
     resumedFrom,
   };

@@ -60,8 +60,6 @@ export interface RunOptions {
   readonly tune?: boolean;
   /** What a runtime may take, if anybody says. */
   budget?(runtime: Runtime): MemoryBudget | undefined;
-  /** Of the program, for run.json. */
-  readonly version?: string;
   /** Who writes, as TensorBoard's files are named; the run's name is that of its folder by default. */
   readonly writer?: (folder: Folder) => Writer;
   /** What writes the run's files besides its models: `createJournal` by default, or `leanJournal`, which holds nothing of its log. */
@@ -250,7 +248,6 @@ async function withHome(
           lock,
           from,
           lost,
-          version: options.version,
           writer: options.writer?.(folder),
           journal: options.journal,
           begun(made) {
@@ -314,8 +311,6 @@ export interface Sitting {
   readonly from: ResumePoint | undefined;
   /** What was said of the device that was lost before. */
   readonly lost?: string | undefined;
-  /** Of the program. */
-  readonly version?: string | undefined;
   readonly writer?: Writer | undefined;
   readonly journal?: CreateJournal | undefined;
   /** Given who tells the run's files of it. */
@@ -326,7 +321,7 @@ export interface Sitting {
 export async function trainSession(
   session: Session,
   plan: TrainPlan,
-  { folder, lock, from, lost, version = "unknown", writer, journal, begun }: Sitting,
+  { folder, lock, from, lost, writer, journal, begun }: Sitting,
   { told, stop, enter, team }: Pick<Course, "told" | "stop" | "enter" | "team">,
 ): Promise<RunResult> {
   const { settings } = plan;
@@ -338,7 +333,6 @@ export async function trainSession(
       folder,
       from,
       writer: writer ?? { name: nameOf(folder), host: "localhost", process: 0 },
-      version,
       listener: told,
       lost,
       journal,

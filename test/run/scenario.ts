@@ -85,7 +85,6 @@ export async function trainOnRank(
       ...common,
       home: { goesOn: (await isRun(folder)) ? folder : undefined, begin: async () => folder },
       listeners: [stopper, listener],
-      version: "test",
     });
   } finally {
     await plan.data.close();

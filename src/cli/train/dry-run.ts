@@ -1,4 +1,3 @@
-import { VERSION } from "../../core/version.ts";
 import { checkDisk, diskOf } from "../../run/disk.ts";
 import type { TrainPlan } from "../../run/plan.ts";
 import { describe } from "../../run/record.ts";
@@ -51,7 +50,7 @@ async function measure(plan: TrainPlan, options: TrainOptions, interrupt: Interr
       });
       terminal.say(describeMemory({ deviceBytes: session.deviceBytes, dispatches: session.stats.dispatches }));
       terminal.say(disk);
-      terminal.event(planEvent(describe(session, plan, VERSION, 0)));
+      terminal.event(planEvent(describe(session, plan, 0)));
       const seconds: number[] = [];
       let since = performance.now();
       for await (const { step } of session.trainer.run()) {

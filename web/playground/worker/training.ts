@@ -1,6 +1,5 @@
 /** A run of the worker: new or gone on with, to its end or until it is stopped; told in the protocol's words. */
 import { StoppedError } from "../../../src/core/errors.ts";
-import { VERSION } from "../../../src/core/version.ts";
 import { lineListener, parseLines, type RunLine } from "../../../src/report/lines.ts";
 import { METRICS_FILE } from "../../../src/run/files.ts";
 import { leanJournal } from "../../../src/run/journal.ts";
@@ -54,7 +53,6 @@ export async function train(id: string, { home, devices, signal, tell }: Trainin
       listeners: [listenerOf(id, run, plan, tell)],
       mayBeFinished: true,
       budget: devices.budget,
-      version: VERSION,
       writer: () => ({ name: id, host: "browser", process: 0 }),
       journal: leanJournal,
     });
