@@ -4,23 +4,22 @@ import type { Tuning } from "../kernels/tuning.ts";
 import { requireHalves } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder, Lock } from "../storage/folder.ts";
-import { exists, setAside } from "../storage/read.ts";
 import { ALONE_TEAM } from "../train/alone.ts";
 import { listeners, type RunListener, type RunSummary, type SampleEntry } from "../train/events.ts";
 import { checkFit, type MemoryBudget } from "../train/fit.ts";
 import { withRecovery } from "../train/recovery.ts";
 import type { Team } from "../train/team.ts";
-import { checkpointName, newestStep, openCheckpoint } from "./checkpoints.ts";
+import { newestStep } from "./checkpoints.ts";
 import { describeDataChange } from "./data-change.ts";
 import { checkDisk, diskOf } from "./disk.ts";
-import { LOCK_FILE, MODEL_FOLDER } from "./files.ts";
+import { LOCK_FILE } from "./files.ts";
 import type { CreateJournal, Writer } from "./journal.ts";
 import { type LoopActions, pauseAfter, runLoop, unlessStopped } from "./loop.ts";
 import { fitRequest } from "./need.ts";
-import { modelOf, type TrainPlan } from "./plan.ts";
+import type { TrainPlan } from "./plan.ts";
 import { createRecorder, type Recorder } from "./record.ts";
 import { checkpointToGoOnFrom, type RecordedRun, type ResumePoint, recordedRun, whyFinished } from "./resume.ts";
-import { saveModel } from "./save-model.ts";
+import { loadBest, saveResult } from "./save-model.ts";
 import { type OpenRuntime, openSession, type Session, tapesOf } from "./session.ts";
 import type { RunState } from "./state.ts";
 import { agreeOnStop, createStop, type Stop } from "./stop.ts";
@@ -423,21 +422,6 @@ async function lastSamples(
   }
 }
 
-/** Saves the model that the session has come to, in place of one from before more steps were asked for; gives its path. */
-async function saveResult({ runtime }: Session, plan: TrainPlan, folder: Folder): Promise<string> {
-  const before = (await exists(folder, MODEL_FOLDER)) ? await setAside(folder, MODEL_FOLDER) : undefined;
-  try {
-    await saveModel(runtime, plan.layout, modelOf(plan), folder, MODEL_FOLDER);
-  } catch (error) {
-    // Rather the old one than none.
-    if (before !== undefined && !(await exists(folder, MODEL_FOLDER)))
-      await folder.move(before, MODEL_FOLDER).catch(() => undefined);
-    throw error;
-  }
-  if (before !== undefined) await folder.remove(before);
-  return folder.folder(MODEL_FOLDER).path;
-}
-
 /** What a loop writes, each only while the run's lock is held: a machine that slept may find that another goes on with it. */
 function whileHeld(lock: Pick<Lock, "check">, actions: LoopActions): LoopActions {
   const held =
@@ -455,20 +439,4 @@ function whileHeld(lock: Pick<Lock, "check">, actions: LoopActions): LoopActions
     sample: held(actions.sample),
     diverged: held(actions.diverged),
   };
-}
-
-/** Brings back the weights of the best evaluation, unless they could not be saved then. */
-async function loadBest(
-  session: Session,
-  { layout }: TrainPlan,
-  folder: Folder,
-  best: number,
-  told: Required<RunListener>,
-): Promise<void> {
-  const name = checkpointName(best);
-  const place = folder.folder(name);
-  if (!(await exists(folder, name)))
-    return told.warned(`${place.path}: is not there, so that the model is the last one and not the best`);
-  await (await openCheckpoint(place, best)).restore(session.runtime, layout);
-  await told.bestLoaded(best);
 }
