@@ -1,42 +1,68 @@
 import { StoppedError } from "../core/errors.ts";
-import type { RunSummary } from "../train/events.ts";
+import type { RunListener, RunPhase, RunSummary } from "../train/events.ts";
+import type { Team } from "../train/team.ts";
 
-/** What may end a run before its last step: its signal, or its time. */
+/** What may end a run before its last step, its signal or its time, and what the run is at then. */
 export interface Stop {
   /** Why the run is to end now, if it is. */
   readonly reason: Extract<RunSummary["reason"], "interrupted" | "time-limit"> | undefined;
   /** Aborted then: evaluation and samples are given up, steps and checkpoints are not. */
   readonly signal: AbortSignal;
+  /** Aborted where it is the run's signal that ends it. */
+  readonly asked: AbortSignal;
+  /** Aborted where that one comes while nothing would be lost. */
+  readonly preparing: AbortSignal;
+  /** The run is at this from now on. */
+  enter(phase: RunPhase): Promise<void>;
   dispose(): void;
+}
+
+export interface StopOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds on `performance.now()`; left out: never. */
+  readonly deadline?: number | undefined;
 }
 
 /** A timer counts in 32 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** `deadline`: milliseconds on `performance.now()`; undefined: never. `late` hears that it has come. */
-export function createStop(asked: AbortSignal, deadline: number | undefined, late: () => void = () => {}): Stop {
-  const controller = new AbortController();
-  const pass = (): void => controller.abort(asked.reason);
+/** `told`: hears what the run is at, and that its time is over. */
+export function createStop(
+  { signal: asked = new AbortController().signal, deadline }: StopOptions,
+  told: Pick<Required<RunListener>, "entered" | "warned">,
+): Stop {
+  const [stopped, preparing] = [new AbortController(), new AbortController()];
+  let phase: RunPhase = "preparation";
+  const pass = (): void => {
+    if (phase === "preparation") preparing.abort(asked.reason);
+    stopped.abort(asked.reason);
+  };
   if (asked.aborted) pass();
   else asked.addEventListener("abort", pass);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const wait = (): void => {
-    if (deadline === undefined || controller.signal.aborted) return;
+    if (deadline === undefined || stopped.signal.aborted) return;
     const left = deadline - performance.now();
     if (left > 0) {
       timer = setTimeout(wait, Math.min(left, LONGEST_TIMER_MS));
       return;
     }
-    late();
-    controller.abort(new Error("the time of the run is over"));
+    if (phase !== "preparation") told.warned("--max-hours are over: stopping after this step and saving");
+    stopped.abort(new Error("the time of the run is over"));
   };
   wait();
   return {
     get reason() {
       if (asked.aborted) return "interrupted";
-      return controller.signal.aborted ? "time-limit" : undefined;
+      return stopped.signal.aborted ? "time-limit" : undefined;
     },
-    signal: controller.signal,
+    signal: stopped.signal,
+    asked,
+    preparing: preparing.signal,
+    async enter(next) {
+      phase = next;
+      await told.entered(next);
+    },
     dispose() {
       clearTimeout(timer);
       asked.removeEventListener("abort", pass);
@@ -44,42 +70,38 @@ export function createStop(asked: AbortSignal, deadline: number | undefined, lat
   };
 }
 
-/** Of what ranks wish: to end as one that was interrupted, and as one whose time is over. */
+/** Of what ranks wish, in bits: to end as one that was interrupted, and as one whose time is over. */
 const INTERRUPTED = 1;
-const TIME_LIMIT = 2;
+const WISHES = { interrupted: INTERRUPTED, "time-limit": 2 } as const;
 
-/** What ends the run of several ranks: they all hear at the same meeting that one of them is told to stop. */
-export interface AgreedStop {
-  readonly stop: Stop;
-  /** Aborted where ranks are to end as one that was interrupted. */
-  readonly asked: AbortSignal;
-  /** Of this rank, in bits. */
-  readonly wishes: () => number;
-  /** Takes in what ranks wish together. */
-  readonly wished: (bits: number) => void;
-}
-
-/** `own`: what this rank was told. */
-export function agreeOnStop(own: Stop): AgreedStop {
-  const [asked, controller] = [new AbortController(), new AbortController()];
+/**
+ * What ends the run of several ranks: all hear at the same meeting that one of them is told to stop. `own`: what this rank is told.
+ * Gives the ranks, as a team that meets so.
+ */
+export function agreeOnStop(own: Stop, ranks: Team): { readonly stop: Stop; readonly team: Team } {
+  if (ranks.size === 1) return { stop: own, team: ranks };
+  const [asked, stopped] = [new AbortController(), new AbortController()];
   let reason: Stop["reason"];
-  const bits = { interrupted: INTERRUPTED, "time-limit": TIME_LIMIT } as const;
-  return {
-    stop: {
-      get reason() {
-        return reason;
-      },
-      signal: controller.signal,
-      dispose: own.dispose,
-    },
-    asked: asked.signal,
-    wishes: () => (own.reason === undefined ? 0 : bits[own.reason]),
+  const team = ranks.with({
+    wishes: () => (own.reason === undefined ? 0 : WISHES[own.reason]),
     wished(heard) {
       if (heard === 0 || reason !== undefined) return;
       reason = heard & INTERRUPTED ? "interrupted" : "time-limit";
       const why = own.signal.aborted ? own.signal.reason : new StoppedError("another rank was told to stop");
       if (reason === "interrupted") asked.abort(why);
-      controller.abort(why);
+      stopped.abort(why);
     },
+  });
+  const { preparing, enter, dispose } = own;
+  const stop: Stop = {
+    get reason() {
+      return reason;
+    },
+    signal: stopped.signal,
+    asked: asked.signal,
+    preparing,
+    enter,
+    dispose,
   };
+  return { stop, team };
 }

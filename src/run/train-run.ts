@@ -113,54 +113,19 @@ export async function followRun(plan: TrainPlan, options: Omit<RunOptions, "home
   return typeof result === "string" ? result : result.reason;
 }
 
-/** Gives only the reason for the end on ranks that are not the first. */
-async function onRank(plan: TrainPlan, options: RunOptions): Promise<RunResult | RunResult["reason"]> {
-  const told = listeners(options.listeners ?? []);
-  const asked = options.signal ?? new AbortController().signal;
-  const preparing = new AbortController();
-  let phase: Parameters<typeof told.entered>[0] = "preparation";
-  const enter: typeof told.entered = async (next) => {
-    phase = next;
-    await told.entered(next);
-  };
-  const giveUp = (): void => {
-    if (phase === "preparation") preparing.abort(asked.reason);
-  };
-  if (asked.aborted) giveUp();
-  asked.addEventListener("abort", giveUp);
-  const own = createStop(asked, options.deadline, () => {
-    if (phase !== "preparation") told.warned("--max-hours are over: stopping after this step and saving");
-  });
-  const course = { told, preparing: preparing.signal, enter };
-  try {
-    const { team = ALONE_TEAM } = options;
-    if (team.size === 1) return await withHome(plan, options, { ...course, asked, stop: own, team });
-    const agreed = agreeOnStop(own);
-    return await withHome(plan, options, { ...course, ...agreed, team: team.with(agreed) });
-  } finally {
-    own.dispose();
-    asked.removeEventListener("abort", giveUp);
-  }
-}
-
 /** What the parts of a run have in common. */
 interface Course {
   readonly told: Required<RunListener>;
-  readonly asked: AbortSignal;
-  /** Aborted where the run is told to stop while nothing would be lost. */
-  readonly preparing: AbortSignal;
   readonly stop: Stop;
-  readonly enter: Required<RunListener>["entered"];
   readonly team: Team;
 }
 
-async function withHome(
-  plan: TrainPlan,
-  options: RunOptions,
-  course: Course,
-): Promise<RunResult | RunResult["reason"]> {
+/** Gives only the reason for the end on ranks that are not the first. */
+async function onRank(plan: TrainPlan, options: RunOptions): Promise<RunResult | RunResult["reason"]> {
   const { home, openRuntime } = options;
-  const { told, asked, preparing, enter, team } = course;
+  const told = listeners(options.listeners ?? []);
+  const { stop, team } = agreeOnStop(createStop(options, told), options.team ?? ALONE_TEAM);
+  const { asked, preparing, enter } = stop;
   const leads = team.rank === 0;
   let folder: Folder | undefined;
   let lock: Lock | undefined;
@@ -174,19 +139,17 @@ async function withHome(
   try {
     if (team.size > 1) await (await import("./ranks.ts")).checkRanks(team, plan);
     let recorded: RecordedRun | undefined;
-    const { finished } = await team.lead(async () => {
+    const why = await team.lead(async () => {
       if (home.goesOn) {
-        const place = await occupy(home.goesOn);
-        const why = await whyFinished(place, plan, options.mayBeFinished === true);
-        if (why !== undefined) return { finished: why };
+        const finished = await whyFinished(await occupy(home.goesOn), plan, options.mayBeFinished === true);
+        if (finished !== undefined) return finished;
       }
       recorded = folder && (await recordedRun(folder));
       const change = describeDataChange(recorded?.data, plan.data.report);
       if (change !== undefined) told.warned(change);
       checkDisk(plan, await diskOf(home));
-      return {};
+      return undefined;
     });
-    const why = finished;
     if (why !== undefined) return folder ? { reason: "already-finished", folder, why } : "already-finished";
     let tuning = recorded?.tuning;
     let losses = 0;
@@ -231,7 +194,7 @@ async function withHome(
         const session = await openSession(runtime, plan, {
           checkpoint: from?.checkpoint,
           startStep: restored?.step ?? 0,
-          pauseAfter: pauseAfter(plan, course.stop),
+          pauseAfter: pauseAfter(plan, stop),
           budget: options.budget?.(runtime),
           signal: preparing,
           team,
@@ -241,7 +204,7 @@ async function withHome(
           if (leads && !folder) await occupy(await home.begin());
         });
         await enter("training");
-        if (!folder) return follow(session, plan, restored, course);
+        if (!folder) return follow(session, plan, restored, { stop, team });
         const sitting: Sitting = {
           folder,
           lock,
@@ -253,7 +216,7 @@ async function withHome(
             recorder = made;
           },
         };
-        return await trainSession(session, plan, sitting, course);
+        return await trainSession(session, plan, sitting, { told, stop, team });
       }),
       saved: () => team.lead(async () => (folder && (await newestStep(folder))) ?? 0),
       mostLosses: MOST_LOSSES,
@@ -273,6 +236,7 @@ async function withHome(
     if (held) await recorder?.broken(error);
     throw error;
   } finally {
+    stop.dispose();
     await lock?.release();
   }
 }
@@ -321,7 +285,7 @@ export async function trainSession(
   session: Session,
   plan: TrainPlan,
   { folder, lock, from, lost, writer, journal, begun }: Sitting,
-  { told, stop, enter, team }: Pick<Course, "told" | "stop" | "enter" | "team">,
+  { told, stop, team }: Course,
 ): Promise<RunResult> {
   const { settings } = plan;
   const { deviceBytes, stats } = session;
@@ -342,7 +306,7 @@ export async function trainSession(
   const actions = team.size > 1 ? awaited(team, held) : held;
   const { summary, bestStep } = await runLoop(session, plan, actions, { restored: from?.state, stop });
   return team.together(async (): Promise<RunResult> => {
-    await enter("end");
+    await stop.enter("end");
     await lock?.check();
     await recorder.ended(summary);
     const { reason, step } = summary;
@@ -365,12 +329,12 @@ async function follow(
   session: Session,
   plan: TrainPlan,
   restored: RunState | undefined,
-  { stop, team, enter }: Course,
+  { stop, team }: Pick<Course, "stop" | "team">,
 ): Promise<RunResult["reason"]> {
   await team.together(() => {});
   const { summary } = await runLoop(session, plan, awaited(team, NOTHING), { restored, stop });
   const { reason } = summary;
-  await enter("end");
+  await stop.enter("end");
   await team.together(() => {});
   await session.dispose();
   if (reason === "failed") throw new Error("ranks: the first one went on with a run that diverged");

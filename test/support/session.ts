@@ -2,6 +2,7 @@ import { createTerminalListener } from "../../src/cli/train/listener.ts";
 import { nodeFolder } from "../../src/platform/node/storage.ts";
 import type { TrainPlan } from "../../src/run/plan.ts";
 import type { Session } from "../../src/run/session.ts";
+import { createStop } from "../../src/run/stop.ts";
 import { type RunResult, type Sitting, trainSession } from "../../src/run/train-run.ts";
 import { ALONE_TEAM } from "../../src/train/alone.ts";
 import { listeners } from "../../src/train/events.ts";
@@ -13,8 +14,7 @@ export function trainInto(
   plan: TrainPlan,
   more: Partial<Sitting> = {},
 ): Promise<RunResult> {
-  const stop = { reason: undefined, signal: new AbortController().signal, dispose() {} };
   const told = listeners([createTerminalListener(plan, { team: ALONE_TEAM, interrupt: { watch() {} } })]);
   const sitting = { folder: nodeFolder(directory), from: undefined, ...more };
-  return trainSession(session, plan, sitting, { told, stop, enter: told.entered, team: ALONE_TEAM });
+  return trainSession(session, plan, sitting, { told, stop: createStop({}, told), team: ALONE_TEAM });
 }
