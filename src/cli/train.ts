@@ -3,7 +3,7 @@ import { writerOf } from "../node/writer.ts";
 import { settingElsewhere } from "../run/settings/elsewhere.ts";
 import { PRESET_NAMES } from "../run/settings/presets.ts";
 import { flagName, type TrainSettings } from "../run/settings/table.ts";
-import { followRun, type RunOptions, type RunResult, trainRun } from "../run/train-run.ts";
+import { followRun, type RunResult, trainRun } from "../run/train-run.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Team } from "../train/team.ts";
 import { STOPPED_CODE } from "./exit-codes.ts";
@@ -79,6 +79,7 @@ export async function runTraining(
   interrupt.watch();
   const { signal } = interrupt;
   const { plan, close } = await openPlan(settings, { resume: options.resume, signal, team });
+  const words = createTerminalListener(plan, { team, interrupt });
   try {
     const common = {
       team,
@@ -89,23 +90,19 @@ export async function runTraining(
       tune: options.tune,
       budget: (runtime: Runtime) => memoryBudget(runtime, options.memory),
     };
-    const reason = team.rank > 0 ? await followRun(plan, common) : await lead(common);
+    let reason: RunResult["reason"];
+    if (team.rank > 0) reason = await followRun(plan, common);
+    else {
+      const home = homeOf(options, plan.settings.data?.[0], interrupt);
+      const listeners = [jsonListener(), words];
+      const result = await trainRun(plan, { ...common, home, listeners, writer: writerOf });
+      await tellResult(result, interrupt.requested);
+      reason = result.reason;
+    }
     if (interrupt.requested) process.exitCode = interrupt.exitCode;
     else if (reason === "interrupted") process.exitCode = STOPPED_CODE;
-
-    async function lead(common: Omit<RunOptions, "home">): Promise<RunResult["reason"]> {
-      const home = homeOf(options, plan.settings.data?.[0], interrupt);
-      const watcher = createTerminalListener(plan, { team, interrupt });
-      try {
-        const listeners = [jsonListener(), watcher];
-        const result = await trainRun(plan, { ...common, home, listeners, writer: writerOf });
-        await tellResult(result, interrupt.requested);
-        return result.reason;
-      } finally {
-        watcher.stop();
-      }
-    }
   } finally {
+    words.stop();
     await close();
   }
 }
