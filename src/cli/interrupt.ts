@@ -32,7 +32,7 @@ export interface Interrupt {
   readonly signal: AbortSignal;
   /** What the process then exits with, by custom: 130 after Ctrl-C, 143 after SIGTERM; 0 before. */
   readonly exitCode: number;
-  /** Takes the signals from now on; `told` hears of the first one. */
+  /** Takes the signals from now on; `told` hears of the first one, in place of whoever was to hear of it before. */
   watch(told?: (by: StopSignal) => void): void;
   /** As if the signal had come, for who learns otherwise that the terminal is gone. */
   request(by: StopSignal): void;
