@@ -77,7 +77,10 @@ export async function benchGenerate(
       const { first, token } = await timeTokens(generator, prompt, batch, effort);
       // Each token reads every weight once, whatever the number of sequences; the position table's rows aside.
       const weights = arena.length - config.contextLength * config.width;
-      const bytes = (precision === "f16" ? 2 : 4) * weights; // of vectors, a ten-thousandth, too
+      // And the keys and values of what is there halfway, of its own sequence each.
+      const places = Math.min(config.contextLength, PROMPT + (effort.newTokens >> 1));
+      const kept = 2 * config.layers * config.width * places * batch;
+      const bytes = (precision === "f16" ? 2 : 4) * (weights + kept); // of vectors, a ten-thousandth, too
       const named = `${work}, ${batch} ${batch === 1 ? "sequence" : "sequences"} of ${PROMPT} + ${effort.newTokens} tokens`;
       rows.push({
         ...common,
@@ -86,9 +89,8 @@ export async function benchGenerate(
         samples: effort.samples,
         tokens_per_s: (1000 * batch) / token,
         first_token_ms: first,
-        ...ratesOf({ flops: 2 * weights * batch, halfFlops: 0, bytes }, token, peak),
+        ...ratesOf({ flops: 2 * (weights * batch + kept), halfFlops: 0, bytes }, token, peak),
       });
-      const places = Math.min(config.contextLength, PROMPT + (effort.newTokens >> 1));
       const shares = await sharesOfToken(
         runtime,
         { config, layout },
