@@ -47,7 +47,9 @@ function facts(row: Row): string[] {
     list.push(`${`${(100 * row.fraction_of_peak).toFixed(0)} %`.padStart(5)} of ${row.limited_by}`);
   }
   if (typeof row.share_of_step === "number")
-    list.push(`${(100 * row.share_of_step).toFixed(1).padStart(5)} % of the step`);
+    list.push(
+      `${(100 * row.share_of_step).toFixed(1).padStart(5)} % of the ${row.work.startsWith("generate") ? "token" : "step"}`,
+    );
   return [...list, ...EXTRAS.flatMap(([name, say]) => (typeof row[name] === "number" ? [say(row[name])] : []))];
 }
 

@@ -104,7 +104,7 @@ const ON_WASM: readonly Case[] = [
   },
   {
     line: "bench generate --quick --size tiny",
-    last: /^ {4}all ops .* % of the step$/,
+    last: /^ {4}all ops .* % of the token$/,
     prints: /tokens\/s .*to the first token$/m,
   },
   {
@@ -145,7 +145,7 @@ function onGpu(adapter: TestAdapter): Case[] {
     { line: "bench step --quick --size tiny --json", last: /^\{"system":"webgpu-gpt2",.*"work":"step tiny .*\}$/ },
     {
       line: "bench generate --quick --size tiny",
-      last: /^ {4}all ops .* % of the step$/,
+      last: /^ {4}all ops .* % of the token$/,
       prints: /tokens\/s .*to the first token$/m,
     },
     {
