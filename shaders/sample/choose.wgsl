@@ -23,6 +23,16 @@ var<workgroup> bins: array<atomic<u32>, BINS>;
 var<workgroup> found: u32;
 var<workgroup> found_above: u32;
 var<workgroup> state: vec2u;
+var<workgroup> maxima: array<vec3f, LANES>;
+
+fn maxima_of(values: vec3f, lane: u32) -> vec3f {
+  maxima[lane] = values;
+  for (var width = LANES / 2u; width > 0u; width /= 2u) {
+    workgroupBarrier();
+    if (lane < width) { maxima[lane] = max(maxima[lane], maxima[lane + width]); }
+  }
+  return workgroupUniformLoad(&maxima[0]);
+}
 
 // The score of an id as sampling sees it.
 fn scaled(row: u32, id: u32) -> f32 {
@@ -147,20 +157,23 @@ fn best(row: u32, lane: u32) -> u32 {
   return place_of_maximum(order, place, lane);
 }
 
-fn sampled(row: u32, count: u32, lane: u32) -> u32 {
-  var highest = BANNED;
-  for (var id = lane; id < u.V; id += LANES) { highest = max(highest, scaled(row, id)); }
-  let top = maximum_of(highest, lane);
-  var least = 0u;
-  if (settings[TOP_K] > 0u && settings[TOP_K] < u.V) { least = threshold(row, least, top, 0.0, settings[TOP_K], lane); }
+// `allowed`: the best score. Top-k and top-p are turns of one loop, and what is left is shared out in a third, so that what they
+// have in common is there once when a compiler has put each function where it is called.
+fn sampled(row: u32, count: u32, allowed: f32, lane: u32) -> u32 {
+  let top = allowed / bitcast<f32>(settings[TEMPERATURE]);
+  let top_k = settings[TOP_K];
   let top_p = bitcast<f32>(settings[TOP_P]);
-  if (top_p < 1.0) {
-    let unit = unit_of(row, least, top, lane);
-    least = threshold(row, least, top, unit, max(1u, u32(top_p * UNIT)), lane);
-  }
   let log_min_p = bitcast<f32>(settings[LOG_MIN_P]);
-  if (log_min_p > BARRED) { least = max(least, order_of(top + log_min_p)); }
-  let unit = unit_of(row, least, top, lane);
+  var least = 0u;
+  var unit = 0.0;
+  for (var turn = 0u; turn < 3u; turn++) {
+    if ((turn == 0u && (top_k == 0u || top_k >= u.V)) || (turn == 1u && top_p >= 1.0)) { continue; }
+    if (turn == 2u && log_min_p > BARRED) { least = max(least, order_of(top + log_min_p)); }
+    if (turn > 0u) { unit = unit_of(row, least, top, lane); }
+    if (turn < 2u) {
+      least = threshold(row, least, top, unit, select(max(1u, u32(top_p * UNIT)), top_k, turn == 0u), lane);
+    }
+  }
   let key = vec2u(settings[SEED_LOW], settings[SEED_HIGH]);
   let word = philox(vec4u(count, settings[FIRST_ROW] + row, STREAM, 0u), key).x;
   return draw(row, least, top, unit, word, lane);
@@ -183,20 +196,20 @@ fn choose(
   }
   let count = before.y + 1u;
 
-  var highest = BANNED;
-  var allowed = BANNED;
-  var bad = 0.0;
+  // Of the logits, of the scores, and 1 where a logit is not finite.
+  var highest = vec3f(BANNED, BANNED, 0.0);
   for (var id = lane; id < u.V; id += LANES) {
     let logit = logits[row * u.V + id];
-    if (is_bad(bitcast<u32>(logit))) { bad = 1.0; } else { highest = max(highest, logit); }
-    allowed = max(allowed, scores[row * u.V + id]);
+    if (is_bad(bitcast<u32>(logit))) { highest.z = 1.0; } else { highest.x = max(highest.x, logit); }
+    highest.y = max(highest.y, scores[row * u.V + id]);
   }
-  let top = maximum_of(highest, lane);
-  if (maximum_of(bad, lane) > 0.0) {
+  let best_of = maxima_of(highest, lane);
+  let top = best_of.x;
+  if (best_of.z > 0.0) {
     if (lane == 0u) { rows[FINISHED * u.ROW_STRIDE + row] = NOT_FINITE; }
     return;
   }
-  if (maximum_of(allowed, lane) < BARRED) {
+  if (best_of.y < BARRED) {
     if (lane == 0u) { rows[FINISHED * u.ROW_STRIDE + row] = ALL_BANNED; }
     return;
   }
@@ -210,7 +223,7 @@ fn choose(
   let log_sum = log(total_of(sum_of(sum), lane));
 
   var id = 0u;
-  if (settings[DO_SAMPLE] != 0u) { id = sampled(row, count, lane); } else { id = best(row, lane); }
+  if (settings[DO_SAMPLE] != 0u) { id = sampled(row, count, best_of.y, lane); } else { id = best(row, lane); }
   if (lane == 0u) {
     history[row * u.T + count] = id;
     // measured from the maximum: of large logits, log_sum plus it would have lost digits
