@@ -1,6 +1,6 @@
 import pc from "picocolors";
 import { OURS, type Row } from "../bench/row.ts";
-import { byteSize, grouped } from "./numbers.ts";
+import { byteSize, rate } from "./numbers.ts";
 import { terminal } from "./terminal.ts";
 
 const WORK_WIDTH = 46;
@@ -24,7 +24,7 @@ export function printRow(row: Row): void {
 /** What only some works have. */
 const EXTRAS: readonly (readonly [name: string, say: (value: number) => string])[] = [
   ["times_ours", (value) => `${value.toFixed(2)} times ours`],
-  ["tokens_per_s", (value) => `${grouped(value)} tokens/s`],
+  ["tokens_per_s", (value) => `${rate(value)} tokens/s`],
   ["alone_ms", (value) => `${significant(value)} ms on one rank`],
   ["reduce_ms", (value) => `${significant(value)} ms the sum by itself`],
   ["hidden", (value) => `${(100 * value).toFixed(0)} % of it hidden`],

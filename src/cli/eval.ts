@@ -13,7 +13,7 @@ import { addDataOptions, DATA_FLAGS, type DataFlags, openScoredData } from "./ev
 import { type Elsewhere, modelOr } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
-import { grouped, wholeNumber } from "./numbers.ts";
+import { grouped, rate, wholeNumber } from "./numbers.ts";
 import { createEvalProgress, type EvalProgress } from "./progress.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { quietOption, terminal } from "./terminal.ts";
@@ -197,7 +197,7 @@ function printText(scores: TextScores, seconds: number, json: boolean): void {
   terminal.result(`loss           ${scores.loss.toFixed(4)} nats a token`);
   terminal.result(`perplexity     ${scores.perplexity.toFixed(3)}`);
   terminal.result(`bits per byte  ${scores.bitsPerByte.toFixed(4)}`);
-  const pace = grouped(scores.tokens / seconds);
+  const pace = rate(scores.tokens / seconds);
   terminal.result(
     `${grouped(scores.tokens)} tokens, ${grouped(scores.bytes)} bytes in ${seconds.toFixed(1)} s, ${pace} tokens/s`,
   );

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
 import { userError } from "../core/errors.ts";
-import { duration, grouped } from "../core/units.ts";
+import { duration, grouped, rate } from "../core/units.ts";
 import { writeOutput } from "../node/files.ts";
 import { writeWholeFile } from "../platform/node/durable.ts";
 import { type Difference, differencesOf, factsOf, type RunFacts } from "../report/facts.ts";
@@ -111,7 +111,7 @@ const RUN_COLUMNS: readonly Column<RunFacts>[] = [
   { head: "at step", cell: (run) => whole(run.best_step), rank: 8 },
   { head: "perplexity", cell: (run) => decimals(run.best_eval_perplexity, 2), rank: 7 },
   { head: "tokens", cell: (run) => whole(run.num_input_tokens_seen), rank: 9 },
-  { head: "tokens/s", cell: (run) => whole(run.tokens_per_second), rank: 6 },
+  { head: "tokens/s", cell: ({ tokens_per_second: pace }) => (pace === undefined ? NONE : rate(pace)), rank: 6 },
   { head: "time", cell: (run) => duration(run.runtime), rank: 5 },
   { head: "left out", cell: (run) => whole(run.skipped_steps), rank: 11 },
 ];

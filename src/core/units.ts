@@ -9,6 +9,11 @@ export function grouped(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
 
+/** How many a second, of which a slow machine's keep a digit more: "0.42", "1.4", "2,480". */
+export function rate(value: number): string {
+  return value >= 10 ? grouped(value) : String(Number(value.toPrecision(2)));
+}
+
 /** "1 layer", "1,200 layers"; `many`: of a word that takes no s. */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${grouped(count)} ${count === 1 ? one : many}`;

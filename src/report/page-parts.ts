@@ -1,5 +1,5 @@
 /** The parts of a report that are text: tiles, samples, notices, tables. */
-import { byteSize, duration, grouped } from "../core/units.ts";
+import { byteSize, duration, grouped, rate } from "../core/units.ts";
 import { type Difference, flatten, type RunFacts } from "./facts.ts";
 import type { RunHistory } from "./history.ts";
 import { type Html, html } from "./html.ts";
@@ -14,6 +14,10 @@ export function decimals(value: number | undefined, digits: number): string {
 
 function whole(value: number | undefined): string {
   return value === undefined ? NONE : grouped(value);
+}
+
+function pace(value: number | undefined): string {
+  return value === undefined ? NONE : rate(value);
 }
 
 /** A share of a kind: "53 %". */
@@ -41,7 +45,7 @@ ${tile(
 )}
 ${tile("Perplexity", decimals(facts.best_eval_perplexity, 2), "of the best evaluation")}
 ${tile("Time", duration(facts.runtime), remaining === undefined ? "" : `about ${duration(remaining)} left`)}
-${tile("Tokens", whole(facts.num_input_tokens_seen), `${whole(facts.tokens_per_second)} a second, median`)}
+${tile("Tokens", whole(facts.num_input_tokens_seen), `${pace(facts.tokens_per_second)} a second, median`)}
 ${tile("Steps left out", whole(facts.skipped_steps), "something was not finite")}
 ${tile(
   "Device memory",
@@ -133,7 +137,7 @@ ${facts.map(
   (
     run,
     index,
-  ) => html`<tr><td class="name"><span class="line run-${index % 8}"></span>${run.name}<td>${run.status}<td class="number">${whole(run.step)}<td class="number">${decimals(run.loss, 4)}<td class="number">${decimals(run.eval_loss, 4)}<td class="number">${decimals(run.best_eval_loss, 4)}<td class="number">${decimals(run.best_eval_perplexity, 2)}<td class="number">${whole(run.num_input_tokens_seen)}<td class="number">${whole(run.tokens_per_second)}<td class="number">${duration(run.runtime)}<td class="number">${whole(run.skipped_steps)}</tr>
+  ) => html`<tr><td class="name"><span class="line run-${index % 8}"></span>${run.name}<td>${run.status}<td class="number">${whole(run.step)}<td class="number">${decimals(run.loss, 4)}<td class="number">${decimals(run.eval_loss, 4)}<td class="number">${decimals(run.best_eval_loss, 4)}<td class="number">${decimals(run.best_eval_perplexity, 2)}<td class="number">${whole(run.num_input_tokens_seen)}<td class="number">${pace(run.tokens_per_second)}<td class="number">${duration(run.runtime)}<td class="number">${whole(run.skipped_steps)}</tr>
 `,
 )}</tbody></table></div></section>
 <section><h2>Settings that differ</h2>${

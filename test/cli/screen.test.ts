@@ -25,7 +25,7 @@ afterAll(() => rmSync(cwd, { recursive: true }));
 function normal(lines: readonly string[]): string[] {
   return lines.map((line) =>
     line
-      .replace(/[\d,]+ tokens\/s/, "N tokens/s")
+      .replace(/[\d.,]+ tokens\/s/, "N tokens/s")
       .replace(/in \d+:\d\d/, "in 0:00")
       .replace(/(?<=loss |grad_norm |perplexity |learning_rate )[\d.e-]+/g, (number) => number.replace(/\d/g, "0"))
       .trimEnd(),

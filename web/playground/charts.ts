@@ -1,6 +1,6 @@
 /** Live curves: one chart for each number, several runs over each other. */
 import uPlot from "uplot";
-import { duration, grouped } from "../../src/core/units.ts";
+import { duration, grouped, rate } from "../../src/core/units.ts";
 import type { LogColumn, RunLog, Track } from "./log.ts";
 import type { Texts } from "./texts/en.ts";
 
@@ -31,7 +31,7 @@ export const FORMAT: Readonly<Record<CurveName | "eval_loss" | "remaining", (val
   eval_loss: (value) => value.toFixed(4),
   learning_rate: (value) => value.toExponential(2),
   grad_norm: (value) => value.toPrecision(3),
-  tokens_per_second: grouped,
+  tokens_per_second: rate,
   remaining: duration,
 };
 

@@ -12,7 +12,7 @@ import type { TrainPlan } from "../../run/plan.ts";
 import type { RunResult } from "../../run/train-run.ts";
 import type { LogEntry, PreparedEntry } from "../../train/events.ts";
 import type { Team } from "../../train/team.ts";
-import { duration, grouped } from "../numbers.ts";
+import { duration, rate } from "../numbers.ts";
 import { type Field, printable } from "../terminal.ts";
 
 /** What a run is about to do, a line for each part. */
@@ -50,7 +50,7 @@ export function formatLog(entry: LogEntry, maxSteps: number, left?: string): Fie
     { text: `grad_norm ${entry.grad_norm.toFixed(3)}`, rank: 3 },
     { text: `learning_rate ${entry.learning_rate.toExponential(2)}`, rank: 4 },
     { text: `epoch ${entry.epoch.toFixed(2)}`, rank: 2 },
-    { text: `${grouped(entry.tokens_per_second)} tokens/s`, rank: 1 },
+    { text: `${rate(entry.tokens_per_second)} tokens/s`, rank: 1 },
     ...(left === undefined ? [] : [{ text: `${left} left` }]),
   ];
 }
