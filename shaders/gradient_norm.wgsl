@@ -33,12 +33,12 @@ fn finish(@builtin(local_invocation_index) local: u32) {
     }
     add_run(&sum, run);
   }
-  let own = row_total(sum_of(sum), local);
-  var bads = row_total(bad, local);
+  let own = row_totals(vec2f(sum_of(sum), bad), local);
+  var bads = own.y;
   if (local == 0u) {
     var scale = 1.0;
     if (u.SCALED == 1u) { scale = scaler[0]; }
-    var square = own;
+    var square = own.x;
     if (u.CONTINUED == 1u) {
       let other = before[0] * scale;
       square += other * other;

@@ -1,6 +1,6 @@
 // parts[2 r] = sum of squares, parts[2 r + 1] = number of bad values, over the share of row r
 // gradients: N Packs, as bits; parts: [2 * all rows], this dispatch's from number FIRST on.
-// An invocation takes every STRIDE-th Pack. A row is a workgroup, whose sums row_total adds in a tree, or an invocation.
+// An invocation takes every STRIDE-th Pack. A row is a workgroup, whose sums row_totals adds in a tree, or an invocation.
 
 struct Uniforms {
   N: u32,
@@ -31,10 +31,9 @@ fn parts_of(
     }
     add_run(&sum, run);
   }
-  let sums = row_total(pack_sum(sum_of(sum)), local);
-  let bads = row_total(pack_sum(bad), local);
+  let totals = row_totals(vec2f(pack_sum(sum_of(sum)), pack_sum(bad)), local);
   if (row_leader(local)) {
-    parts[2u * (u.FIRST + row)] = sums;
-    parts[2u * (u.FIRST + row) + 1u] = bads;
+    parts[2u * (u.FIRST + row)] = totals.x;
+    parts[2u * (u.FIRST + row) + 1u] = totals.y;
   }
 }

@@ -55,8 +55,9 @@ fn forward(
     add_run(&rest, run_rest);
     add_run(&square, run_square);
   }
-  let left = row_total(pack_sum(sum_of(rest)), local) / f32(u.C);
-  let variance = row_total(pack_sum(sum_of(square)), local) / f32(u.C) - left * left;
+  let means = row_totals(vec2f(pack_sum(sum_of(rest)), pack_sum(sum_of(square))), local) / f32(u.C);
+  let left = means.x;
+  let variance = means.y - left * left;
   let scale = inverseSqrt(max(variance, 0.0) + u.EPSILON);
 
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {

@@ -47,12 +47,11 @@ fn backward(
     add_run(&sum, run);
     add_run(&along, run_along);
   }
-  let sum_mean = row_total(pack_sum(sum_of(sum)), local) / f32(u.C);
-  let along_mean = row_total(pack_sum(sum_of(along)), local) / f32(u.C);
+  let means = row_totals(vec2f(pack_sum(sum_of(sum)), pack_sum(sum_of(along))), local) / f32(u.C);
 
   for (var c = row_part(local); c < packs; c += ROW_SHARE) {
     let n = (x[start + c] - average) * scale;
-    var value = scale * (Pack(dy[start + c]) * gain[c] - sum_mean - n * along_mean);
+    var value = scale * (Pack(dy[start + c]) * gain[c] - means.x - n * means.y);
     if (u.HAS_RESIDUAL == 1u) { value += Pack(residual[start + c]); }
     dx[start + c] = value;
   }

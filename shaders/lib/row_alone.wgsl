@@ -20,6 +20,10 @@ fn row_total(value: f32, local: u32) -> f32 {
   return value;
 }
 
+fn row_totals(values: vec2f, local: u32) -> vec2f {
+  return values;
+}
+
 fn row_maximum(value: f32, local: u32) -> f32 {
   return value;
 }

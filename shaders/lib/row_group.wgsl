@@ -28,6 +28,18 @@ fn row_total(value: f32, local: u32) -> f32 {
   return workgroupUniformLoad(&row_parts[0]);
 }
 
+// Two such sums in one tree.
+var<workgroup> row_pairs: array<vec2f, ROW_WORKGROUP>;
+
+fn row_totals(values: vec2f, local: u32) -> vec2f {
+  row_pairs[local] = values;
+  for (var width = ROW_WORKGROUP / 2u; width > 0u; width /= 2u) {
+    workgroupBarrier();
+    if (local < width) { row_pairs[local] += row_pairs[local + width]; }
+  }
+  return workgroupUniformLoad(&row_pairs[0]);
+}
+
 fn row_maximum(value: f32, local: u32) -> f32 {
   row_parts[local] = value;
   for (var width = ROW_WORKGROUP / 2u; width > 0u; width /= 2u) {
