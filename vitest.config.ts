@@ -4,6 +4,8 @@ import { LongestFirst } from "./test/support/sequence.ts";
 // What a driver or a compiler frees is kept for its next shader: page faults were a seventh of the time.
 process.env.MALLOC_TOP_PAD_ ??= `${64 << 20}`;
 process.env.MALLOC_TRIM_THRESHOLD_ ??= `${1 << 30}`;
+// Whoever sets these fixes the size from which on memory is the system's each time, which grows else: the largest there is.
+process.env.MALLOC_MMAP_THRESHOLD_ ??= `${32 << 20}`;
 
 export default defineConfig({
   test: {
@@ -13,7 +15,7 @@ export default defineConfig({
     // device costs more than most test files. More than two cores, since browsers, drivers and commands wait now and then.
     pool: "forks",
     isolate: false,
-    maxWorkers: 4,
+    maxWorkers: 3,
     // Of tests that say they may be: those of a browser, which wait for each other's processor time.
     maxConcurrency: 2,
     sequence: { sequencer: LongestFirst },
