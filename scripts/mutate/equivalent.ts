@@ -44,6 +44,14 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
   },
   {
     shader: "sample/choose",
+    before:
+      "if (lane == 0u) { state = vec2u(rows[FINISHED * u.ROW_STRIDE + row], rows[POSITION * u.ROW_STRIDE + row]); }",
+    after:
+      "if (lane == 0u) { state = vec2u(rows[FINISHED * u.ROW_STRIDE + row], rows[POSITION * row + u.ROW_STRIDE]); }",
+    why: "POSITION is 1",
+  },
+  {
+    shader: "sample/choose",
     before: "above = workgroupUniformLoad(&found_above);",
     after: "",
     why: "only invocation 0 uses it, and has counted it itself",

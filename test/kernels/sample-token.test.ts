@@ -16,6 +16,12 @@ function best(...ids: number[]) {
   return { ...f32([4, 9]), values: [row, row, row, row].flat() };
 }
 
+/** So many logits that invocations have several: the first is so large that exp of it overflows, unless it is taken from all. */
+const steep = {
+  ...f32([4, 300]),
+  values: Array.from({ length: 1200 }, (_, i) => (i % 300 === 0 ? 200 : -0.01 * (i % 300))),
+};
+
 /** The same with histories that differ: the second row has only 6s, the others only 0s. */
 function apart(check: ReturnType<typeof sampleCase>) {
   const history = {
@@ -39,6 +45,7 @@ checkOp(sampleTokenOp, {
     sampleCase({ badWordsIds: [[4], [1, 5], [2, 0, 1]], endIds: [2, 3], minLength: 5 }, best(4, 5, 1, 2)),
     sampleCase({ badWordsIds: [[4], [1, 5], [2, 0, 1]], endIds: [2, 3], minLength: 5 }, best(1, 5, 3)),
     sampleCase({ endIds: [7, 2], minLength: 3 }, best(2, 7, 4)),
+    sampleCase({ badWordsIds: [[0]] }, steep),
     // the best is what one row's own history forbids
     apart(sampleCase({ badWordsIds: [[4], [6, 5]] }, best(5, 3))),
     apart(sampleCase({ noRepeatNgramSize: 1 }, best(6, 0, 3))),
@@ -65,7 +72,10 @@ checkOp(sampleTokenOp, {
 });
 
 describe("as on a hardware GPU, folded grids", () => {
-  const gpuCases = [sampleCase({ doSample: true, seed: 8, ...everything }, wide)];
+  const gpuCases = [
+    sampleCase({ doSample: true, seed: 8, ...everything }, wide),
+    sampleCase({ badWordsIds: [[0]] }, steep),
+  ];
   checkOp(sampleTokenOp, { gpuCases, traits: { software: false, maxGroupsPerDimension: 11 } });
 });
 
