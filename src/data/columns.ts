@@ -22,6 +22,7 @@ export function checkColumns({ textColumn, promptColumn, completionColumn }: Col
   if (textColumn !== undefined && (promptColumn !== undefined || completionColumn !== undefined))
     userError(
       "--text-column is all of a record, --prompt-column and --completion-column its two parts: give one or the other",
+      "usage",
     );
 }
 

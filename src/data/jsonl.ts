@@ -32,7 +32,7 @@ export async function* readJsonLines(
       collected ??= createCollector(mapping, keepEmpty);
       const cell = (column: string): string => {
         if (!Object.hasOwn(row, column)) noColumn(column, Object.keys(row), where(first + i));
-        return wellFormed(textOf(row[column], column, where(first + i)), line);
+        return wellFormed(textOf(row[column], column, where(first + i)), column, line, where(first + i));
       };
       collected.add(mapping.prompt === undefined ? "" : cell(mapping.prompt), cell(mapping.text), first + i);
     }
@@ -129,7 +129,12 @@ function topLevelNames(line: string): string[] {
   return names;
 }
 
-/** JSON may escape half a surrogate pair, which no tokenizer takes: it is read as U+FFFD. */
-function wellFormed(text: string, line: string): string {
-  return /\\u[dD][89a-fA-F]/.test(line) ? text.replace(/\p{Surrogate}/gu, "\uFFFD") : text;
+/** JSON may escape half a surrogate pair, which UTF-8 has not; it is refused as bytes are that are not UTF-8. */
+function wellFormed(text: string, column: string, line: string, where: string): string {
+  const half = /\\u[dD][89a-fA-F]/.test(line) ? /\p{Surrogate}/u.exec(text)?.[0] : undefined;
+  if (half === undefined) return text;
+  return userError(
+    `${where}: column ${show(column)} has \\u${half.charCodeAt(0).toString(16)}, half a surrogate pair, which is no character; ` +
+      "write \\ufffd in its place, or leave it out",
+  );
 }

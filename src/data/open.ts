@@ -6,6 +6,7 @@
  * a pass over the text: `async (alphabet) => kind === "char" ? charTokenizerOf(await alphabet()) : byteTokenizer()`.
  */
 import { userError } from "../core/errors.ts";
+import { byteTokenizer } from "../text/byte.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Columns, checkColumns } from "./columns.ts";
 import { vocabularyDigest } from "./digest.ts";
@@ -205,7 +206,11 @@ async function bothAlphabets(
   options: AlphabetOptions | undefined,
 ): Promise<string[]> {
   const all = new Set([...(await train.alphabet(options)), ...((await held?.alphabet(options)) ?? [])]);
-  if (all.size === 0) userError(`${train.name}: has no characters; wanted text`);
+  if (all.size === 0) {
+    // Where there is nothing to tokenise either, that says why.
+    (await train.tokens(byteTokenizer())).close();
+    userError(`${train.name}: has no characters; wanted text`);
+  }
   return [...all].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
 }
 

@@ -170,6 +170,17 @@ describe("what is wrong with data is said in one line, with the place and the re
     }
   });
 
+  test("a text without characters is told as with any tokenizer", async () => {
+    const nothing: readonly (readonly [string, string])[] = [
+      ["", "is empty; wanted text"],
+      ["\n\n\n", "has no records: all 3 are empty"],
+    ];
+    for (const [text, message] of nothing) {
+      const path = fileOf("textless.txt", text);
+      for (const tokenizer of [byte, charOf]) await expect(open(path, {}, tokenizer)).rejects.toThrow(message);
+    }
+  });
+
   test("files that are missing, unreadable, a directory, or met by no pattern", async () => {
     await expect(open(join(folder, "nothing.txt"))).rejects.toThrow(/nothing.txt: does not exist$/);
     await expect(open(join(folder, "*.nothing"))).rejects.toThrow(/\*\.nothing: no file has such a name$/);

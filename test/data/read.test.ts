@@ -142,8 +142,12 @@ describe("JSON lines", () => {
     expect((await recordsOf('{"body": "x"}', "jsonl", { textColumn: "body" })).texts).toEqual(["x"]);
   });
 
-  test("half a surrogate pair is read as U+FFFD", async () => {
-    expect((await recordsOf('{"text": "a\\uD83Db"}', "jsonl")).texts).toEqual(["a\uFFFDb"]);
+  test("half a surrogate pair is refused, as bytes are that are not UTF-8; a whole one and its letters are text", async () => {
+    await expect(recordsOf('{"text": "b"}\n{"text": "a\\uD83Db"}', "jsonl")).rejects.toThrow(
+      /line 2: column "text" has \\ud83d, half a surrogate pair, which is no character; write \\ufffd in its place/,
+    );
+    const whole = '{"text": "\\ud83d\\ude00", "other": "\\ud83d"}\n{"text": "\\\\ud83d"}';
+    expect((await recordsOf(whole, "jsonl")).texts).toEqual(["😀", "\\ud83d"]);
   });
 
   test("prompt and completion, by their usual names or others", async () => {

@@ -43,7 +43,7 @@ function huge(name: string, beginning: Bytes): string {
 }
 
 const DATA: readonly (readonly [name: string, bytes: Bytes, message: RegExp])[] = [
-  ["empty.txt", "", /empty\.txt: has no characters/],
+  ["empty.txt", "", /empty\.txt: is empty; wanted text/],
   ["blank.txt", "\n \n\n", /blank\.txt: has no (characters|records)|only blank/],
   ["latin.txt", Uint8Array.of(0x61, 0xe9, 0x0a), /latin\.txt, line 1: byte 1 \(0xE9\) is not UTF-8/],
   ["wide.txt", Buffer.from("ab\ncd\nef\n", "utf16le"), /wide\.txt: is UTF-16/],

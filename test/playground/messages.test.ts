@@ -87,7 +87,7 @@ test.each<[string, () => unknown, RegExp]>([
     /^a\.jsonl, línea 2: es una lista JSON; escribe un objeto por línea/,
   ],
   ["columns", data("a.jsonl", '{"b": 1}\n'), /^a\.jsonl, línea 1: se esperaba una columna "text", o "prompt"/],
-  ["nothing", data("a.txt", "\n\n"), /^a\.txt: no tiene caracteres; se esperaba texto$/],
+  ["nothing", data("a.txt", "\n\n"), /^a\.txt: no tiene registros: los 2 están vacíos$/],
   ["no zip", model("m.zip"), /^m\.zip: no es un zip que se pueda leer/],
   ["no weights", model("m.txt"), /^m\.txt: no hay pesos entre ellos; se esperaba model\.safetensors/],
   [
