@@ -8,6 +8,7 @@ import {
   isEmptyDirectory,
   makeDirectory,
 } from "../platform/node/directories.ts";
+import { RUN_FILE } from "../run/files.ts";
 
 /** Where runs go that nobody gave a directory. */
 export const NEW_RUNS = "runs";
@@ -20,11 +21,12 @@ export function checkRunDirectory(asked: string | undefined, { dry }: { readonly
   try {
     if (asked !== undefined && existsSync(asked)) {
       if (!isDirectory(asked)) userError(`${asked}: is a file; choose another --output-dir`, "usage");
-      if (!isEmptyDirectory(asked))
-        userError(
-          `${asked}: exists already; choose another --output-dir, or go on with it: --resume ${asked}`,
-          "usage",
-        );
+      if (!isEmptyDirectory(asked)) {
+        const what = existsSync(join(asked, RUN_FILE))
+          ? `exists already; choose another --output-dir, or go on with it: --resume ${asked}`
+          : `exists already, and is no run (it has no ${RUN_FILE}); choose another --output-dir`;
+        userError(`${asked}: ${what}`, "usage");
+      }
     }
     if (dry) requireRoom(asked ?? NEW_RUNS);
     else checkWritable(asked ?? NEW_RUNS);

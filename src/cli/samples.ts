@@ -1,5 +1,6 @@
 import pc from "picocolors";
 import { largest } from "../core/extremes.ts";
+import { counted } from "../core/units.ts";
 import { isWellFormedAddress } from "../text/address.ts";
 import type { SampleEntry } from "../train/events.ts";
 import { folded, printable, widthOf } from "./terminal.ts";
@@ -44,7 +45,7 @@ export function formatSamples(samples: SampleEntry["samples"], { has, addresses,
     `${count(({ ended }) => ended)} ended by themselves`,
     ...(has ? [`${count(({ novel }) => novel === true)} not in the data`] : []),
   ];
-  const total = `${judged.length} samples: ${counts.join(", ")}`;
+  const total = `${counted(judged.length, "sample")}: ${counts.join(", ")}`;
   return [...lines, folded(total, columns ?? Number.POSITIVE_INFINITY)].join("\n");
 }
 

@@ -1,5 +1,6 @@
-/** Bytes as MiB or GiB, for people. */
+/** Bytes as KiB, MiB or GiB, for people. */
 export function byteSize(bytes: number): string {
+  if (bytes < 2 ** 20) return bytes < 2 ** 10 ? `${bytes} bytes` : `${Math.round(bytes / 2 ** 10)} KiB`;
   const mib = bytes / 1024 ** 2;
   return mib < 1024 ? `${mib.toFixed(mib < 10 ? 1 : 0)} MiB` : `${(mib / 1024).toFixed(2)} GiB`;
 }

@@ -42,6 +42,10 @@ export async function openModel(named: string, given: OpenModelOptions): Promise
   const { notice, adapter } = given;
   const source = await modelOfRun(typedPath(named), notice);
   const options = adapter === undefined ? given : { ...given, adapter: await modelOfRun(typedPath(adapter), notice) };
+  if (options.adapter !== undefined && adapterFolder(source) !== undefined)
+    userError(
+      `${named}: holds corrections (LoRA), as --adapter does, and no model; give the model that they are of, or leave out --adapter`,
+    );
   const folder = options.adapter === undefined ? adapterFolder(source) : requireAdapter(options.adapter);
   if (folder === undefined) return openPlain(source, options);
   const { files, close } = await openFolder(folder, isAdapterFile);

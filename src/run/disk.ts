@@ -1,5 +1,5 @@
 import { userError } from "../core/errors.ts";
-import { byteSize } from "../core/units.ts";
+import { byteSize, counted } from "../core/units.ts";
 import type { Folder } from "../storage/folder.ts";
 import { optimizerFile, resultFiles } from "../train/checkpoint.ts";
 import { findCheckpoints } from "./checkpoints.ts";
@@ -71,9 +71,12 @@ export function checkDisk(plan: TrainPlan, { path, checkpoints: existing, free }
   const { bytes, checkpoints, checkpointBytes, modelBytes } = diskNeed(plan, existing);
   const what = `${checkpoints} ${checkpoints === 1 ? "checkpoint" : "checkpoints"} of ${byteSize(checkpointBytes)}, and a model of ${byteSize(modelBytes)}`;
   if (free !== undefined && free < bytes) {
+    // Where they look the same, all digits say what is missing.
+    const exact = byteSize(bytes) === byteSize(free);
+    const size = (count: number): string => (exact ? counted(count, "byte") : byteSize(count));
     const limit = checkpoints > 2 ? "lower --save-total-limit, " : "";
     userError(
-      `${path}: what the run saves takes up to ${byteSize(bytes)} (${what}), ${byteSize(free)} are free on its disk; ` +
+      `${path}: what the run saves takes up to ${size(bytes)} (${what}), ${size(free)} are free on its disk; ` +
         `make room, ${limit}or choose another disk with --output-dir`,
     );
   }

@@ -22,15 +22,17 @@ interface TensorFile {
  * step_grad_norm, step_lr and `final.<name>`.
  */
 export function readFixture(name: string, files: ReadonlyMap<string, Uint8Array>): Fixture {
+  const read = (file: string): Uint8Array =>
+    files.get(file) ??
+    userError(
+      `${name}: there is no ${file}; a fixture has config.json and model.safetensors, as a run's model, and ` +
+        "inputs.safetensors and expected.safetensors, which say what PyTorch makes of it",
+    );
   const open = (file: string): TensorFile => {
-    const bytes = files.get(file);
-    if (!bytes) return userError(`${name}: there is no ${file}; a fixture has config.json, model, inputs and expected`);
+    const bytes = read(file);
     return { where: `${name}/${file}`, bytes, parsed: parseSafetensors(bytes, `${name}/${file}`) };
   };
-  const config = parseConfig(
-    new TextDecoder().decode(files.get("config.json") ?? new Uint8Array()),
-    `${name}/config.json`,
-  );
+  const config = parseConfig(new TextDecoder().decode(read("config.json")), `${name}/config.json`);
   const [model, inputs, expected] = [
     open("model.safetensors"),
     open("inputs.safetensors"),

@@ -21,7 +21,9 @@ describe("text from anywhere", () => {
 
   test("samples of it are spelt out, too", () => {
     const samples = [{ prompt: "", text: HOSTILE, ended: true }];
-    expect(formatSamples(samples, { has: undefined, addresses: false })).toContain(`  ${SPELT}  ended by itself`);
+    const shown = formatSamples(samples, { has: undefined, addresses: false });
+    expect(shown).toContain(`  ${SPELT}  ended by itself`);
+    expect(shown).toContain("\n1 sample: ");
   });
 });
 

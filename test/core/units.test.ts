@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rate } from "../../src/core/units.ts";
+import { byteSize, rate } from "../../src/core/units.ts";
 
 test.each([
   [0, "0"],
@@ -10,4 +10,14 @@ test.each([
   [2480.2, "2,480"],
 ])("%d a second is %s", (value, text) => {
   expect(rate(value)).toBe(text);
+});
+
+test.each([
+  [0, "0 bytes"],
+  [1000, "1000 bytes"],
+  [100_000, "98 KiB"],
+  [2 ** 20, "1.0 MiB"],
+  [3 * 2 ** 30, "3.00 GiB"],
+])("%d bytes are %s", (bytes, text) => {
+  expect(byteSize(bytes)).toBe(text);
 });

@@ -25,6 +25,12 @@ function failures(checks: readonly Check[]): string[] {
   return checks.filter((check) => !passed(check)).map(({ name, error, bound }) => `${name}: ${error} > ${bound}`);
 }
 
+test("a directory that is no fixture is told by what it lacks", () => {
+  expect(() => readFixture("run", new Map())).toThrow(
+    "run: there is no config.json; a fixture has config.json and model.safetensors, as a run's model, and inputs",
+  );
+});
+
 describe.each(fixtures)("%s", (_, open) => {
   test("CPU float64 and float32 hold every bound", async () => {
     const fixture = await open();

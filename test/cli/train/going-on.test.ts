@@ -8,6 +8,7 @@ import { openPlan } from "../../../src/cli/train/plan.ts";
 import type { TrainOptions } from "../../../src/cli/train/settings.ts";
 import { runTraining } from "../../../src/cli/train.ts";
 import { DeviceLostError } from "../../../src/core/errors.ts";
+import { grouped } from "../../../src/core/units.ts";
 import { factsOf } from "../../../src/report/facts.ts";
 import { checkDisk, diskNeed } from "../../../src/run/disk.ts";
 import { openSession } from "../../../src/run/session.ts";
@@ -240,6 +241,11 @@ describe("the disk", () => {
     expect(() => disk(need.bytes - 1)).toThrow(
       /big: what the run saves takes up to .* \(3 checkpoints of .*, and a model of .*\), .* are free on its disk; make room, lower --save-total-limit, or/,
     );
+    const exact = new RegExp(
+      `takes up to ${grouped(need.bytes)} bytes .*, ${grouped(need.bytes - 1)} bytes are free on its disk`,
+    );
+    expect(() => disk(need.bytes - 1)).toThrow(exact);
+    expect(() => disk(1000)).toThrow(/takes up to \d+ KiB .*, 1000 bytes are free on its disk/);
     expect(disk(need.bytes)).toMatch(/^disk {6}.* at most: .*; .* are free$/);
     expect(disk(undefined)).not.toContain("free");
     await close();
