@@ -31,7 +31,7 @@ import { cpuPeers, openPeers, releasePeers, requirePeers } from "./bench-peers.t
 import { printRow } from "./bench-print.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize, numberBetween } from "./numbers.ts";
-import { COLLECTIVE_TIMEOUT, collectiveTimeoutOption, withRanks } from "./ranks.ts";
+import { collectiveTimeoutOption, withRanks } from "./ranks.ts";
 import { precisionOption, withRuntime } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
 import { keptTuning, measureTuning, tuneOption } from "./tune.ts";
@@ -68,7 +68,7 @@ export function benchCommand(interrupt: Interrupt): Command {
         .addOption(tuneOption())
         .addOption(collectiveTimeoutOption())
         .action((flags: StepFlags) =>
-          withRanks(flags.collectiveTimeout ?? COLLECTIVE_TIMEOUT, (_team, collective) =>
+          withRanks(flags.collectiveTimeout, (_team, collective) =>
             collective
               ? rankSteps(flags, collective, interrupt)
               : withRows(flags, { gpu: steps, wasm: wasmSteps, peers: "step" }, interrupt),
@@ -143,7 +143,7 @@ async function rankSteps(flags: StepFlags, collective: Collective, interrupt: In
 
 interface ReduceFlags extends BenchFlags {
   readonly most: number;
-  readonly collectiveTimeout: number;
+  readonly collectiveTimeout?: number;
 }
 
 async function reduces(flags: ReduceFlags, interrupt: Interrupt): Promise<void> {

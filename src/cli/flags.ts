@@ -80,6 +80,14 @@ export function readWords(typed: readonly string[], program: Command, elsewhere:
   return words;
 }
 
+/** Whether words switch a flag on, as far as can be told before they are read: the last one that names it counts. */
+export function isOn(words: readonly string[], flag: string): boolean {
+  const end = words.indexOf("--");
+  const own = end < 0 ? words : words.slice(0, end);
+  const at = own.findLastIndex((word) => parts(word).flag === flag);
+  return at >= 0 && !OFF.test(parts(own[at]!).value ?? own[at + 1] ?? "");
+}
+
 function mayBeFlag(word: string): boolean {
   return word.length > 1 && (word.startsWith("-") || /^[\u2012-\u2015\u2212]/.test(word));
 }
@@ -108,10 +116,12 @@ function asValue(command: Command, option: Option, value: string): string {
   return typedPath(value);
 }
 
+const OFF = /^(false|no|off|0)$/i;
+
 /** A flag that is on or off, by what was said of it. */
 function switched(command: Command, option: Option, flag: string, said: string | undefined): string[] {
   if (said === undefined || /^(true|yes|on|1)$/i.test(said)) return [flag];
-  if (!/^(false|no|off|0)$/i.test(said)) return command.error(`error: ${flag} is on or off; got ${said}`, USAGE);
+  if (!OFF.test(said)) return command.error(`error: ${flag} is on or off; got ${said}`, USAGE);
   if (option.negate) return [flag.replace(/^--no-/, "--")];
   const off = `--no-${flag.slice(2)}`;
   return command.options.some(({ long }) => long === off) ? [off] : [];

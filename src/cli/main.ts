@@ -10,6 +10,8 @@ interface Loaded {
   readonly command: Command;
   /** What it says of words that are none of its own. */
   readonly elsewhere?: Elsewhere;
+  /** Says what its output is for by the words alone, so that what is wrong with them is told there, too. */
+  begin?(words: readonly string[]): void;
 }
 
 interface Entry {
@@ -23,8 +25,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   train: {
     summary: "train a GPT-2 from scratch or from a model; save it, and sample it",
     async load(interrupt) {
-      const { trainCommand, TRAIN_ELSEWHERE } = await import("./train.ts");
-      return { command: trainCommand(interrupt), elsewhere: TRAIN_ELSEWHERE };
+      const { trainCommand, beginTrain, TRAIN_ELSEWHERE } = await import("./train.ts");
+      return { command: trainCommand(interrupt), elsewhere: TRAIN_ELSEWHERE, begin: beginTrain };
     },
   },
   generate: {
@@ -83,7 +85,11 @@ async function program(words: readonly string[], interrupt: Interrupt): Promise<
     .showHelpAfterError(false)
     .addHelpText("after", EXIT_CODES_HELP)
     .configureOutput({
-      writeOut: (text) => terminal.result(text.replace(/\n$/, "")),
+      writeOut(text) {
+        // Help and the version are words, whatever else was asked for.
+        terminal.begin({});
+        terminal.result(text.replace(/\n$/, ""));
+      },
       outputError: (text) => terminal.error(oneLine(text)),
     });
   const elsewhere: Record<string, Elsewhere> = {};
@@ -92,6 +98,7 @@ async function program(words: readonly string[], interrupt: Interrupt): Promise<
     const { command } = loaded;
     if (command.options.some(({ long }) => long === "--device")) (await import("./runtime.ts")).addThreads(command);
     if (loaded.elsewhere) elsewhere[name] = loaded.elsewhere;
+    if (words[0] === name) loaded.begin?.(words);
     gpt2.addCommand(withSettingsOf(gpt2, command.summary(summary)));
   }
   return { gpt2: gpt2.exitOverride(), elsewhere };

@@ -8,15 +8,19 @@ import { numberBetween } from "./numbers.ts";
 import { terminal } from "./terminal.ts";
 
 /** Seconds. */
-export const COLLECTIVE_TIMEOUT = 10;
+const COLLECTIVE_TIMEOUT = 10;
 
 export function collectiveTimeoutOption(): Option {
   return new Option(
     "--collective-timeout <s>",
-    "of several ranks: seconds within which all end where one is not heard of any more",
-  )
-    .argParser(numberBetween(1, Number.POSITIVE_INFINITY))
-    .default(COLLECTIVE_TIMEOUT);
+    `of several ranks: seconds within which all end where one is not heard of any more; default ${COLLECTIVE_TIMEOUT}`,
+  ).argParser(numberBetween(1, Number.POSITIVE_INFINITY));
+}
+
+/** Says which of several processes this one is, of which the first alone speaks. */
+export function beginRank(): void {
+  const launched = launchedAs();
+  if (launched) terminal.begin({ silent: launched.rank > 0, who: `rank ${launched.rank} of ${launched.size}` });
 }
 
 /** What still goes on by then of a rank whose run has failed is not waited for. */
@@ -27,14 +31,13 @@ const LINGER_MS = 3_000;
  * connects it. Whatever becomes of the work, all ranks leave together, so that none waits for another for ever.
  */
 export async function withRanks(
-  timeoutSeconds: number,
+  timeoutSeconds: number | undefined,
   work: (team: Team, collective?: Collective) => Promise<void>,
 ): Promise<void> {
   const launched = launchedAs();
   if (!launched) return work(ALONE_TEAM);
-  const { rank, size } = launched;
-  terminal.begin({ silent: rank > 0, who: `rank ${rank} of ${size}` });
-  const timeout = 1000 * timeoutSeconds;
+  beginRank();
+  const timeout = 1000 * (timeoutSeconds ?? COLLECTIVE_TIMEOUT);
   const collective = openMpi(launched, { timeout });
   const team = createTeam(collective);
   try {

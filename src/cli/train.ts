@@ -7,12 +7,12 @@ import { followRun, type RunResult, trainRun } from "../run/train-run.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Team } from "../train/team.ts";
 import { STOPPED_CODE } from "./exit-codes.ts";
-import type { Elsewhere } from "./flags.ts";
+import { type Elsewhere, isOn } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { lossChart } from "./loss-chart.ts";
 import { memoryBudget, memoryOption } from "./memory.ts";
 import { numberBetween } from "./numbers.ts";
-import { collectiveTimeoutOption, withRanks } from "./ranks.ts";
+import { beginRank, collectiveTimeoutOption, withRanks } from "./ranks.ts";
 import { homeOf, readRunDirectory } from "./run-home.ts";
 import { DEVICE_HELP, openRuntime, type RuntimeOptions } from "./runtime.ts";
 import { addSettings } from "./settings/options.ts";
@@ -27,6 +27,12 @@ import { tuneOption } from "./tune.ts";
 
 /** What is said of words that are none of this command's. */
 export const TRAIN_ELSEWHERE: Elsewhere = { flag: (name, value) => settingElsewhere(name, value, flagName) };
+
+/** What standard output is for where a mistake in the words ends the command before it begins. */
+export function beginTrain(words: readonly string[]): void {
+  beginRank();
+  terminal.begin({ events: isOn(words, "--json") });
+}
 
 export function trainCommand(interrupt: Interrupt): Command {
   const command = new Command("train")

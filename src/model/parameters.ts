@@ -156,7 +156,10 @@ function checkRateFactors(rateFactors: readonly RateFactor[], trained: readonly 
   requireMatches("factors of the learning rate, of what trains", patterns, trained);
   for (const { pattern, factor } of rateFactors) {
     if (!(factor > 0 && Number.isFinite(factor)))
-      userError(`factors of the learning rate: ${pattern} has ${factor}; wanted a number above 0, or freeze it`);
+      userError(
+        `factors of the learning rate: ${pattern} has ${factor}; wanted a number above 0, or freeze it`,
+        "usage",
+      );
   }
 }
 

@@ -114,6 +114,7 @@ function embeddingOf(path: string): Buffer {
 test.each<[string[], string]>([
   [["--freeze", "h.7"], 'freeze: "h.7" names no parameter; wanted names like wte.weight'],
   [["--freeze", "*"], "freeze: * names every parameter; nothing would train"],
+  [["--lr-scale", "wte=-1"], "factors of the learning rate: wte has -1; wanted a number above 0, or freeze it"],
   [["--lr-scale", "wte"], "--lr-scale: got wte; wanted a pattern and a factor, such as wte=0.1"],
   [["--lora-rank", "2"], "--lora-rank corrects a model that has been trained; give it with --model"],
   [["--lora-target-modules", "c_attn"], "--lora-target-modules is for LoRA; give --lora-rank as well, such as 8"],
@@ -129,6 +130,22 @@ test.each<[string[], string]>([
   60_000,
 );
 
+test("what checkpoints are made of is not changed by a run that goes on", async () => {
+  for (const [flags, message] of [
+    [["--lora-rank", "3"], "lora: has --lora-rank 2, and goes on so; leave out --lora-rank 3"],
+    [["--lora-alpha", "9"], "lora: has --lora-alpha 8, and goes on so; leave out --lora-alpha 9"],
+    [["--freeze", "wte", "wpe"], "lora: has no --freeze, and goes on so; leave out --freeze wte wpe"],
+    [["--n-embd", "16"], "lora: goes on with the tokenizer and sizes of its model; leave out --n-embd 16"],
+  ] as const) {
+    const { code, stderr } = await gpt2("train", "--resume", at("lora"), ...flags);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(message) });
+  }
+  const { stderr } = await gpt2("train", "--resume", at("base"), "--no-bias");
+  expect(stderr).toContain("base: has --bias, and goes on so; leave out --no-bias");
+  const again = await gpt2("train", "--resume", at("lora"), ...lora().slice(-9));
+  expect(again.stderr).toContain("all 20 steps are done");
+}, 60_000);
+
 test("a directory without corrections is told, and so is an output that exists", async () => {
   const merge = (...args: string[]) => gpt2("merge", ...args);
   expect((await merge("--model", at("base"), "--output-dir", at("x"))).stderr).toContain(
@@ -140,6 +157,9 @@ test("a directory without corrections is told, and so is an output that exists",
   writeFileSync(at("astray/adapter_config.json"), JSON.stringify({ ...config, base_model_name_or_path: "/nowhere" }));
   expect((await merge("--model", at("astray"), "--output-dir", at("x"))).stderr).toMatch(
     /astray: the model that it corrects: \/nowhere: there is no such file.*give that as --model, and this as --adapter/,
+  );
+  expect((await merge("--model", at("lora"), "--adapter", at("lora"), "--output-dir", at("x"))).stderr).toContain(
+    "lora: holds corrections (LoRA), as --adapter does, and no model; give the model that they are of",
   );
   const { stderr } = await gpt2("eval", "--model", at("base"), "--adapter", folder, "--data", at("data.txt"));
   expect(stderr).toContain("has no adapter_config.json; wanted a PEFT directory, or a run that trained LoRA");

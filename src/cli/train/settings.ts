@@ -7,12 +7,16 @@ import { typedPath } from "../../platform/node/paths.ts";
 import { LOCK_FILE, METRICS_FILE, REPORT_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "../../run/files.ts";
 import { fieldElsewhere } from "../../run/settings/elsewhere.ts";
 import { idleSettings } from "../../run/settings/idle.ts";
-import { parseSettings } from "../../run/settings/json.ts";
+import { parseSettings, settingsFromJson, settingsToJson } from "../../run/settings/json.ts";
+import { findPreset } from "../../run/settings/presets.ts";
 import { resolveSettings } from "../../run/settings/resolve.ts";
 import {
   BROUGHT,
   DEFAULTS,
+  fileName,
   flagName,
+  flagWith,
+  LASTING,
   SETTING_KEYS,
   type SettingKey,
   type TrainSettings,
@@ -21,7 +25,7 @@ import { EXAMPLE_EMAILS } from "../open-data.ts";
 import { checkRunDirectory } from "../run-directory.ts";
 import type { RunPlace } from "../run-home.ts";
 import { typedSettings } from "../settings/options.ts";
-import { withFoundPaths } from "../settings/paths.ts";
+import { withAbsolutePaths, withFoundPaths } from "../settings/paths.ts";
 import { terminal } from "../terminal.ts";
 
 /** What is typed of a run, besides its settings. */
@@ -38,7 +42,7 @@ export interface TrainFlags extends Readonly<Record<string, unknown>> {
   readonly quiet?: boolean;
   readonly resumeIfExists?: boolean;
   readonly maxHours?: number;
-  readonly collectiveTimeout: number;
+  readonly collectiveTimeout?: number;
 }
 
 export interface TrainOptions extends RunPlace {
@@ -67,11 +71,15 @@ export function settingsOfCommandLine(
     userError("train: --resume and --resume-if-exists exclude each other; leave out one", "usage");
   const going = resumeIfExists && outputDir !== undefined && existsSync(join(outputDir, RUN_FILE));
   const resume = going ? outputDir : flags.resume;
-  const { settings, said } = settingsOf(files, { ...flags, resume }, going);
+  const { settings, said } = settingsOf(files, { ...flags, resume }, { again: going, ranks });
   for (const line of idleSettings(settings, said)) terminal.warn(line);
   if (ranks === 1 && settings.fastReduce)
     terminal.warn("--fast-reduce does nothing in one process, which sums in the order of its batches");
+  if (ranks === 1 && flags.collectiveTimeout !== undefined)
+    terminal.warn("--collective-timeout does nothing in one process, which waits for no other");
   if (flags.tune && flags.dryRun) terminal.warn("--tune does nothing with --dry-run, which keeps nothing");
+  if (maxHours !== undefined && flags.dryRun)
+    terminal.warn("--max-hours does nothing with --dry-run, which takes some steps");
   if (ranks > 1 && settings.data?.includes("-"))
     userError("train: standard input is read once, and by one process; put the data into a file", "usage");
   const unbegun = resumeIfExists && outputDir !== undefined && isUnbegun(outputDir);
@@ -109,16 +117,15 @@ function forRanks(
 
 const MS_PER_HOUR = 3_600_000;
 
-/** The settings of the run, and what a person said of them now. `again`: the command line is that by which the run began. */
+/** The settings of the run, and what a person said of them now. `again`: the command line may be that by which the run began. */
 function settingsOf(
   files: readonly string[],
   { preset, config, resume, outputDir, tune, ...flags }: TrainFlags,
-  again: boolean,
+  { again, ranks }: { readonly again: boolean; readonly ranks: number },
 ): { settings: TrainSettings; said: Partial<TrainSettings> } {
   const typed = withFiles(typedSettings(flags), files);
   if (resume === undefined) {
-    const file = config ? readSettings(config) : {};
-    const settings = resolveSettings({ preset, file: { ...dataOf(preset), ...file }, typed });
+    const { settings, file } = begun({ preset, config }, typed);
     return { settings, said: { ...file, ...typed } };
   }
   for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
@@ -135,18 +142,89 @@ function settingsOf(
     userError(`${resume}: is a part of a run, which goes on by itself from its newest checkpoint: --resume ${above}`);
   if (!existsSync(file)) userError(`${resume}: has no ${RUN_FILE}; is it the directory of a run?`);
   const before = readSettings(file);
-  for (const key of BROUGHT) {
-    const [was, said] = [before[key], typed[key]];
-    if (was !== undefined && said !== undefined && said !== was)
-      userError(`${resume}: has ${flagName(key)} ${was}, and goes on so; leave out ${flagName(key)} ${said}`, "usage");
-  }
+  rejectOtherModel(resume, before, typed);
   const { data, evalData, model, ...recorded } = before;
   // What is said anew need not be where it was.
   const paths = { data: typed.data ? undefined : data, evalData: typed.evalData ? undefined : evalData, model };
   const found = withFoundPaths(paths, resume, terminal.warn);
   const settings = resolveSettings({ file: { ...recorded, ...found }, typed });
-  for (const line of changesOf(before, typed)) terminal.say(line);
+  // How many batches a step has on all ranks together, the run knows; said again are those of one.
+  const own: readonly SettingKey[] = again && ranks > 1 ? ["gradientAccumulationSteps"] : [];
+  for (const line of changesOf(before, typed, own)) terminal.say(line);
+  if (preset !== undefined || config !== undefined) {
+    const left = leftOut(before, { preset, config }, typed, own);
+    if (left.length > 0)
+      terminal.warn(
+        `${resume}: goes on with its own settings, not with those of ${describeSource({ preset, config })}: ${firstOf(left)}; ` +
+          "what shall change, say by its flag",
+      );
+  }
   return { settings, said: typed };
+}
+
+/** Where settings are that are not typed. */
+interface Source {
+  readonly preset: string | undefined;
+  readonly config: string | undefined;
+}
+
+/** The settings of a run that begins, and those that are said elsewhere than on the command line. */
+function begun({ preset, config }: Source, typed: Partial<TrainSettings>) {
+  const file = config ? readSettings(config) : {};
+  return { settings: resolveSettings({ preset, file: { ...dataOf(preset), ...file }, typed }), file };
+}
+
+function describeSource({ preset, config }: Source): string {
+  const both = [
+    ...(config === undefined ? [] : [`--config ${config}`]),
+    ...(preset === undefined ? [] : [`--preset ${preset}`]),
+  ];
+  return both.join(" and ");
+}
+
+const MOST_TOLD = 4;
+
+function firstOf(items: readonly string[]): string {
+  const more = items.length - MOST_TOLD;
+  return [...items.slice(0, MOST_TOLD), ...(more > 0 ? [`and ${more} more`] : [])].join(", ");
+}
+
+/** What a preset and a file, but no flag, now say otherwise than a run has it; `own`: what the run alone knows. */
+function leftOut(
+  before: Partial<TrainSettings>,
+  source: Source,
+  typed: Partial<TrainSettings>,
+  own: readonly SettingKey[],
+): string[] {
+  const { settings, file } = begun(source, typed);
+  const said: Partial<TrainSettings> = { ...(source.preset === undefined ? {} : findPreset(source.preset)), ...file };
+  // As its files have them, so that paths and two ways to say the same are compared alike.
+  const now = settingsFromJson(settingsToJson(withAbsolutePaths(settings)), "settings");
+  return SETTING_KEYS.filter(
+    (key) => said[key] !== undefined && typed[key] === undefined && !own.includes(key),
+  ).flatMap((key) => {
+    const [was, is] = [before[key] ?? DEFAULTS[key], now[key]];
+    if (is === undefined || String(was) === String(is)) return [];
+    return [`${fileName(key)} ${is} (it has ${was ?? "none"})`];
+  });
+}
+
+/** Throws `UserError` where what its checkpoints are made of is said otherwise than a run has it. */
+function rejectOtherModel(run: string, before: Partial<TrainSettings>, typed: Partial<TrainSettings>): void {
+  if (typed.model !== undefined && before.model === undefined)
+    userError(`${run}: began with a new model, and goes on with it; leave out --model ${typed.model}`, "usage");
+  for (const key of LASTING) {
+    const said = typed[key];
+    const was = before[key] ?? (before.model !== undefined && BROUGHT.includes(key) ? undefined : DEFAULTS[key]);
+    if (said === undefined || String(said) === String(was)) continue;
+    const has =
+      was !== undefined
+        ? `has ${flagWith(key, was)}, and goes on so`
+        : BROUGHT.includes(key)
+          ? "goes on with the tokenizer and sizes of its model"
+          : `has no ${flagName(key)}, and goes on so`;
+    userError(`${run}: ${has}; leave out ${flagWith(key, said)}`, "usage");
+  }
 }
 
 /** What a preset trains on that has data of its own. */
@@ -155,10 +233,16 @@ function dataOf(preset: string | undefined): Partial<TrainSettings> {
 }
 
 /** Settings that are now other than those that a run went on with, and that do not only say how far it shall go. */
-function changesOf(before: Partial<TrainSettings>, typed: Partial<TrainSettings>): string[] {
-  const length: readonly SettingKey[] = ["maxSteps", "numTrainEpochs", "data", "evalData"];
+function changesOf(
+  before: Partial<TrainSettings>,
+  typed: Partial<TrainSettings>,
+  own: readonly SettingKey[],
+): string[] {
+  const length: readonly SettingKey[] = ["maxSteps", "numTrainEpochs", "data", "evalData", ...own];
+  const absolute = withAbsolutePaths({ model: typed.model });
   return SETTING_KEYS.filter((key) => typed[key] !== undefined && !length.includes(key)).flatMap((key) => {
-    const [was, is] = [before[key] ?? DEFAULTS[key], typed[key]].map((value) => String(value));
+    const now = key === "model" ? absolute.model : typed[key];
+    const [was, is] = [before[key] ?? DEFAULTS[key], now].map((value) => String(value));
     return was === is ? [] : [`changed   ${flagName(key)} ${is}, before ${was === "undefined" ? "not set" : was}`];
   });
 }

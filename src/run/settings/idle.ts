@@ -27,6 +27,10 @@ function withoutColumns({ data = [], dataFormat }: TrainSettings): boolean {
   );
 }
 
+function ofIds({ data = [], dataFormat }: TrainSettings): boolean {
+  return data.some((path) => (path !== "-" || dataFormat !== undefined) && formatOf(path, dataFormat) === "bin");
+}
+
 const RULES: readonly Rule[] = [
   {
     keys: ["loadBestModelAtEnd", "earlyStoppingPatience"],
@@ -38,6 +42,11 @@ const RULES: readonly Rule[] = [
     keys: ["evalSteps", "evalOnStart", "perDeviceEvalBatchSize", "maxEvalSamples", "earlyStoppingThreshold"],
     idle: unevaluated,
     why: "does nothing without --eval-split or --eval-data",
+  },
+  {
+    keys: ["earlyStoppingThreshold"],
+    idle: (settings) => !unevaluated(settings) && settings.earlyStoppingPatience === 0 && !settings.loadBestModelAtEnd,
+    why: "does nothing without --early-stopping-patience or --load-best-model-at-end",
   },
   {
     keys: ["warmupSteps", "warmupRatio"],
@@ -68,6 +77,17 @@ const RULES: readonly Rule[] = [
     idle: ({ stream }) => stream,
     why: "does nothing with --stream, which has no prompts",
     refused: true,
+  },
+  {
+    keys: ["maskPrompt"],
+    idle: ({ textColumn }) => textColumn !== undefined,
+    why: "does nothing with --text-column, which has no prompts",
+    refused: true,
+  },
+  {
+    keys: ["packing"],
+    idle: ofIds,
+    why: "does nothing with files of ids, which are one stream",
   },
   {
     keys: ["maskPrompt", "textColumn", "promptColumn", "completionColumn"],
@@ -101,9 +121,9 @@ export function idleSettings(settings: TrainSettings, said: Partial<TrainSetting
   for (const { keys, idle, why, refused } of RULES) {
     const given = keys.filter((key) => said[key] !== undefined && said[key] !== (DEFAULTS[key] ?? 0));
     if (given.length === 0 || !idle(settings)) continue;
-    const line = `${given.map(flagName).join(", ")} ${why}`;
-    if (refused) userError(`train: ${line}`, "usage");
-    lines.push(line);
+    const each = given.map((key) => `${flagName(key)} ${why}`);
+    if (refused) userError(`train: ${each.join("; ")}`, "usage");
+    lines.push(...each);
   }
   return lines;
 }

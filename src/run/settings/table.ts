@@ -272,6 +272,9 @@ export const BROUGHT: readonly SettingKey[] = [
   "activationFunction",
 ];
 
+/** What a run's checkpoints are made of, so that the run goes on with it as it began: its model, and what of it trains. */
+export const LASTING: readonly SettingKey[] = [...BROUGHT, "freeze", "loraRank", "loraAlpha", "loraTargetModules"];
+
 /** Settings that say the same in two ways: the one that is said last counts. */
 export const EITHER: readonly (readonly [SettingKey, SettingKey])[] = [
   ["maxSteps", "numTrainEpochs"],
@@ -282,6 +285,13 @@ export const EITHER: readonly (readonly [SettingKey, SettingKey])[] = [
 /** A setting's name in a file: `learning_rate`. */
 export function fileName(key: SettingKey): string {
   return key.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
+}
+
+/** What is typed to set it: `--learning-rate 5`, `--stream`, `--no-bias`. */
+export function flagWith(key: SettingKey, value: unknown): string {
+  const flag = flagName(key);
+  if (typeof value === "boolean") return value ? flag : `--no-${flag.slice(2)}`;
+  return `${flag} ${Array.isArray(value) ? value.join(" ") : value}`;
 }
 
 /** A setting's flag: `--learning-rate`. */

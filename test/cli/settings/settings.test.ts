@@ -219,6 +219,7 @@ describe("settings that do nothing", () => {
     [{ decaySteps: 5 }, "--decay-steps is for --lr-scheduler-type warmup_stable_decay"],
     [{ loraAlpha: 16 }, "--lora-alpha is for LoRA; give --lora-rank as well, such as 8"],
     [{ maskPrompt: true, stream: true }, "--mask-prompt does nothing with --stream"],
+    [{ maskPrompt: true, textColumn: "body" }, "--mask-prompt does nothing with --text-column"],
     [{ textColumn: "body", data: ["a.txt"] }, "--text-column is for tables and JSON lines; this data has no columns"],
   ])("%j would be another run than was asked for", (typed, message) => {
     expect(() => lines(typed)).toThrow(message);
@@ -226,7 +227,14 @@ describe("settings that do nothing", () => {
 
   test("others are said in a line", () => {
     expect(lines({ evalSteps: 10, maxEvalSamples: 5 })).toEqual([
-      "--eval-steps, --max-eval-samples does nothing without --eval-split or --eval-data",
+      "--eval-steps does nothing without --eval-split or --eval-data",
+      "--max-eval-samples does nothing without --eval-split or --eval-data",
+    ]);
+    expect(lines({ evalSplit: 0.1, earlyStoppingThreshold: 1 })).toEqual([
+      "--early-stopping-threshold does nothing without --early-stopping-patience or --load-best-model-at-end",
+    ]);
+    expect(lines({ data: ["a.bin"], packing: true })).toEqual([
+      "--packing does nothing with files of ids, which are one stream",
     ]);
     expect(lines({ saveSteps: 0, saveTotalLimit: 3 })).toEqual(["--save-total-limit does nothing with --save-steps 0"]);
     expect(lines({ samples: 0, sampleLength: 5 })).toEqual(["--sample-length does nothing with --samples 0"]);
@@ -238,6 +246,7 @@ describe("settings that do nothing", () => {
     [{ evalSteps: DEFAULTS.evalSteps, warmupSteps: 0, lrSchedulerType: "constant", minLr: 0, loraAlpha: 8 }, undefined],
     [{ evalSplit: 0.1, loadBestModelAtEnd: true, earlyStoppingPatience: 3, evalSteps: 5 }, undefined],
     [{ lrSchedulerType: "constant_with_warmup", warmupRatio: 0.1 }, undefined],
+    [{ evalSplit: 0.1, loadBestModelAtEnd: true, earlyStoppingThreshold: 1 }, undefined],
     [{ textColumn: "body", data: ["a.jsonl", "-"] }, undefined],
     [{ lrSchedulerType: "linear" }, "nanogpt-char"],
     [{}, "emails"],

@@ -21,6 +21,7 @@ beforeAll(() => {
   for (const name of ["started", "elsewhere", "empty", "full/run"]) mkdirSync(join(folder, name), { recursive: true });
   for (const name of ["x1.txt", "x2.txt"]) writeFileSync(join(folder, "started", name), "abc\ncab\nbca\n");
   writeFileSync(join(folder, "file"), "");
+  writeFileSync(join(folder, "full/run/run.json"), "{}");
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -49,6 +50,44 @@ test("one step of files without a flag learns, is named after their pattern, and
   expect(readdirSync(join(folder, "elsewhere"))).toEqual([]);
 }, 60_000);
 
+test("the command that began a run goes on with it without a word; what a file or preset now says otherwise is told, and not taken", async () => {
+  const file = join(folder, "settings.json");
+  const settings = { data: ["x1.txt"], learning_rate: 0.01, n_layer: 1, n_head: 1, warmup_steps: 0 };
+  writeFileSync(file, JSON.stringify(settings));
+  const shared = "--preset emails --config ../settings.json --output-dir again --resume-if-exists --quiet".split(" ");
+  const typed = "--n-embd 8 --n-positions 8 --batch-size 2 --samples 0 --max-steps 1".split(" ");
+  const train = (...more: string[]) => gpt2("started", "train", ...shared, ...typed, ...more);
+  expect(await train()).toMatchObject({ code: 0, stderr: "" });
+  expect(await train()).toEqual({ code: 0, stdout: "again: all 1 steps are done\n", stderr: "" });
+  writeFileSync(file, JSON.stringify({ ...settings, data: ["x2.txt"], learning_rate: 7 }));
+  const other = await train();
+  expect(other.stderr).toBe(
+    "again: goes on with its own settings, not with those of --config ../settings.json and --preset emails: " +
+      `data ${join(folder, "started/x2.txt")} (it has ${join(folder, "started/x1.txt")}), learning_rate 7 (it has 0.01); ` +
+      "what shall change, say by its flag\n",
+  );
+  expect(await train("--model", "runs/x-1")).toMatchObject({
+    code: 2,
+    stderr: "gpt2: again: began with a new model, and goes on with it; leave out --model runs/x-1\n",
+  });
+}, 60_000);
+
+test("--json ends in an event where the words are wrong, too; help stays help", async () => {
+  const end = (stdout: string) => JSON.parse(stdout.trimEnd());
+  for (const [args, message] of [
+    [["--json", "--bogus"], "--bogus: there is no such option"],
+    [["x1.txt", "--max-steps", "abc", "--json"], "'--max-steps <n>' argument 'abc' is invalid"],
+    [["--output-dir=", "--json"], "--output-dir is empty"],
+  ] as const) {
+    const { code, stdout } = await gpt2("started", "train", ...args);
+    expect(code).toBe(2);
+    const told = { kind: "end", reason: "error", exit_code: 2, message: expect.stringContaining(message) };
+    expect(end(stdout)).toMatchObject(told);
+  }
+  expect(await gpt2("started", "train", "--json", "no", "--bogus")).toMatchObject({ code: 2, stdout: "" });
+  expect((await gpt2("started", "train", "--json", "--help")).stdout).not.toContain('"kind"');
+});
+
 describe("where a run is to be kept", () => {
   test.each([true, false])("may be empty or not there yet, and stays so until it begins (dry: %s)", (dry) => {
     for (const name of ["empty", "new/deep"]) checkRunDirectory(join(folder, name), { dry });
@@ -57,7 +96,8 @@ describe("where a run is to be kept", () => {
   });
 
   test.each<[string, string]>([
-    ["full", "exists already; choose another --output-dir, or go on with it: --resume"],
+    ["full", "full: exists already, and is no run (it has no run.json); choose another --output-dir"],
+    ["full/run", "exists already; choose another --output-dir, or go on with it: --resume"],
     ["file", "is a file; choose another --output-dir"],
     ["file/run", "no directory can be made (a part of the path is a file); choose another"],
     ["x".repeat(300), "no directory can be made (a part of its name is too long); choose another"],
