@@ -96,7 +96,14 @@ async function wasmRuntime(threads: number, signal?: AbortSignal): Promise<OpenR
 
 /** Where there is nothing to choose: the reference, and WebAssembly. */
 function untuned(runtime: Runtime): OpenRuntime {
-  const open: OpenRuntime = { ...runtime, tuning: null, tuned: async () => open };
+  const open: OpenRuntime = {
+    ...runtime,
+    tuning: null,
+    async tuned() {
+      terminal.warn(`--tune does nothing on ${runtime.name}: the kernels of GPUs alone have variants`);
+      return open;
+    },
+  };
   return open;
 }
 

@@ -3,8 +3,19 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { openRuntime } from "../../src/cli/runtime.ts";
 import { untilAborted } from "../../src/gpu/wait.ts";
 import { openGpu } from "../../src/platform/node.ts";
+import { hearTerminal } from "../support/terminal.ts";
 
 afterEach(() => void vi.unstubAllEnvs());
+
+test("--tune says that it does nothing where kernels have no variants", async () => {
+  const lines: string[] = [];
+  const restore = hearTerminal((line) => lines.push(line));
+  const runtime = await openRuntime("cpu");
+  expect(await runtime.tuned([])).toBe(runtime);
+  restore();
+  expect(lines).toEqual(["--tune does nothing on CPU float32: the kernels of GPUs alone have variants"]);
+  runtime.close();
+});
 
 describe("$GPT2_ADAPTER", () => {
   test.each([

@@ -126,7 +126,7 @@ test("a run that does not fit is refused before it begins, with what fits", asyn
   const refusals = stderr.split("\n").filter((line) => line.startsWith("gpt2: "));
   expect(refusals).toEqual([
     expect.stringMatching(
-      /^gpt2: training needs [\d.]+ MiB of memory, 0\.0 MiB is what --memory allows, and --batch-size 1/,
+      /^gpt2: training needs [\d.]+ [KM]iB of memory, 10 KiB is what --memory allows, and --batch-size 1/,
     ),
   ]);
   expect(existsSync(run)).toBe(false);
