@@ -73,7 +73,7 @@ export async function openCheckpoint(
   const text = (name: string) => (texts.has(name) ? new TextDecoder().decode(texts.get(name)) : undefined);
   const configText = options.config ?? text("config.json");
   if (configText === undefined && options.weights === undefined) {
-    userError(`got ${[...files.keys()].slice(0, 12).join(", ") || "no files"}; wanted config.json`);
+    userError(`got ${[...files.keys()].slice(0, 12).join(", ") || "no files of a model"}; wanted config.json`);
   }
   const index = text(INDEX) === undefined ? undefined : parseIndex(text(INDEX)!);
   const names = options.weights === undefined ? weightFileNames(new Set(files.keys()), index) : [options.weights];

@@ -142,6 +142,13 @@ test("what checkpoints are made of is not changed by a run that goes on", async 
   }
   const { stderr } = await gpt2("train", "--resume", at("base"), "--no-bias");
   expect(stderr).toContain("base: has --bias, and goes on so; leave out --no-bias");
+  for (const flags of [
+    ["--lora-rank", "2"],
+    ["--lora-alpha", "9"],
+  ])
+    expect((await gpt2("train", "--resume", at("base"), ...flags)).stderr).toContain(
+      "base: has no LoRA, and goes on so",
+    );
   const again = await gpt2("train", "--resume", at("lora"), ...lora().slice(-9));
   expect(again.stderr).toContain("all 20 steps are done");
 }, 60_000);

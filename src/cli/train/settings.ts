@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { userError } from "../../core/errors.ts";
+import { LORA_DEFAULTS } from "../../model/lora.ts";
 import { readText } from "../../node/files.ts";
 import { typedPath } from "../../platform/node/paths.ts";
 import { LOCK_FILE, METRICS_FILE, REPORT_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "../../run/files.ts";
@@ -213,16 +214,18 @@ function leftOut(
 function rejectOtherModel(run: string, before: Partial<TrainSettings>, typed: Partial<TrainSettings>): void {
   if (typed.model !== undefined && before.model === undefined)
     userError(`${run}: began with a new model, and goes on with it; leave out --model ${typed.model}`, "usage");
+  const usual: Partial<TrainSettings> = { ...DEFAULTS, loraTargetModules: LORA_DEFAULTS.targets };
   for (const key of LASTING) {
     const said = typed[key];
-    const was = before[key] ?? (before.model !== undefined && BROUGHT.includes(key) ? undefined : DEFAULTS[key]);
+    const brought = before.model !== undefined && BROUGHT.includes(key);
+    const was = before[key] ?? (brought ? undefined : usual[key]);
     if (said === undefined || String(said) === String(was)) continue;
-    const has =
-      was !== undefined
-        ? `has ${flagWith(key, was)}, and goes on so`
-        : BROUGHT.includes(key)
-          ? "goes on with the tokenizer and sizes of its model"
-          : `has no ${flagName(key)}, and goes on so`;
+    const flag = key.startsWith("lora") && before.loraRank === undefined ? "LoRA" : flagName(key);
+    const has = brought
+      ? "goes on with the tokenizer and sizes of its model"
+      : was === undefined || flag === "LoRA"
+        ? `has no ${flag}, and goes on so`
+        : `has ${flagWith(key, was)}, and goes on so`;
     userError(`${run}: ${has}; leave out ${flagWith(key, said)}`, "usage");
   }
 }
