@@ -1,6 +1,9 @@
-import { userError } from "../core/errors.ts";
+import { UserError, userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { parseJsonLine } from "../data/jsonl.ts";
+import { splitLines } from "../data/lines.ts";
+import type { ByteSource } from "../data/source.ts";
+import { decodeText } from "../data/utf8.ts";
 import type { Scorer } from "../generate/score.ts";
 import { startedWith, startOf } from "../text/ids.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -10,6 +13,8 @@ export interface Question {
   readonly context: string;
   readonly endings: readonly string[];
   readonly label: number;
+  /** For messages: "choices.jsonl, line 3". */
+  readonly where: string;
 }
 
 export interface ChoiceScores {
@@ -20,27 +25,40 @@ export interface ChoiceScores {
   readonly accuracyNorm: number;
 }
 
-/** HellaSwag's JSON lines: `ctx`, `endings`, `label`; other fields do not matter. */
-export function parseChoices(text: string, path: string): Question[] {
-  const lines = text.split(/\r?\n/);
-  const questions = lines.flatMap((line, i): Question[] => {
-    if (line.trim() === "") return [];
-    const fail = (wanted: string): never => userError(`${path}, line ${i + 1}: wanted ${wanted}`);
-    const { ctx, endings, label } = parseJsonLine(line, `${path}, line ${i + 1}`);
-    if (typeof ctx !== "string") return fail('"ctx", the text that begins');
-    if (
-      !Array.isArray(endings) ||
-      endings.length < 2 ||
-      endings.some((ending) => typeof ending !== "string" || ending === "")
-    )
-      return fail('"endings", two texts or more');
-    const right = typeof label === "string" ? Number.parseInt(label, 10) : label; // some copies have it as text
-    if (!(typeof right === "number" && Number.isInteger(right) && right >= 0 && right < endings.length))
-      return fail(`"label", a number from 0 to ${endings.length - 1}; the file's own test set has none`);
-    return [{ context: ctx, endings: endings as string[], label: right }];
-  });
-  if (questions.length === 0) userError(`${path}: has no questions; wanted JSON lines with ctx, endings and label`);
+/** All questions are in memory; HellaSwag's 70,000 have 60 MB. */
+const MOST_BYTES = 2 ** 28;
+
+/** HellaSwag's JSON lines: `ctx`, `endings`, `label`; other fields do not matter. Rejects with the reason of `signal` once it is aborted. */
+export async function readChoices(source: ByteSource, signal?: AbortSignal): Promise<Question[]> {
+  const { name, size } = source;
+  if (size > MOST_BYTES) userError(`${name}: ${size} bytes; wanted at most ${MOST_BYTES}, cut it with split -l`);
+  const questions: Question[] = [];
+  for await (const { lines, first } of splitLines(decodeText(source), name)) {
+    for (const [i, line] of lines.entries()) {
+      if (line.trim() !== "") questions.push(parseQuestion(line, `${name}, line ${first + i}`));
+    }
+    // A file's pieces come without a turn of whoever hears of signals.
+    await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
+  }
+  if (questions.length === 0) userError(`${name}: has no questions; wanted JSON lines with ctx, endings and label`);
   return questions;
+}
+
+function parseQuestion(line: string, where: string): Question {
+  const fail = (wanted: string): never => userError(`${where}: wanted ${wanted}`);
+  const { ctx, endings, label } = parseJsonLine(line, where);
+  if (typeof ctx !== "string") return fail('"ctx", the text that begins');
+  if (
+    !Array.isArray(endings) ||
+    endings.length < 2 ||
+    endings.some((ending) => typeof ending !== "string" || ending === "")
+  )
+    return fail('"endings", two texts or more');
+  const right = typeof label === "string" ? Number.parseInt(label, 10) : label; // some copies have it as text
+  if (!(typeof right === "number" && Number.isInteger(right) && right >= 0 && right < endings.length))
+    return fail(`"label", a number from 0 to ${endings.length - 1}; the file's own test set has none`);
+  return { context: ctx, endings: endings as string[], label: right, where };
 }
 
 export interface ChoiceOptions {
@@ -62,10 +80,10 @@ export async function scoreChoices(
   const most = questions.reduce((most, { endings }) => Math.max(most, endings.length), 0);
   const rowsTogether = most * Math.min(batchSize, questions.length);
   for (let at = 0; at < questions.length; at += batchSize) {
-    const batch = questions.slice(at, at + batchSize).map(({ context, endings, label }) => {
-      const start = startedWith(startOf(tokenizer), tokenizer.encode(context));
+    const batch = questions.slice(at, at + batchSize).map(({ context, endings, label, where }) => {
+      const start = startedWith(startOf(tokenizer), encodePart(context, `${where}, "ctx"`, tokenizer));
       const rows = endings.map((ending) => {
-        const ids = [...tokenizer.encode(` ${ending}`)].slice(0, contextLength);
+        const ids = [...encodeEnding(ending, `${where}, "endings"`, tokenizer)].slice(0, contextLength);
         return { ids: [...start, ...ids].slice(-(contextLength + 1)), count: ids.length };
       });
       return { rows, label };
@@ -87,6 +105,26 @@ export async function scoreChoices(
   }
   const n = questions.length;
   return { questions: n, accuracy: bySum / n, accuracyNorm: byMean / n };
+}
+
+function encodePart(text: string, where: string, tokenizer: Tokenizer): Int32Array {
+  try {
+    return tokenizer.encode(text);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return userError(`${where}: ${error.message}`);
+  }
+}
+
+/** The ids of an ending after a space; where it cannot be encoded, the space is not to be taken for a character of the file. */
+function encodeEnding(ending: string, where: string, tokenizer: Tokenizer): Int32Array {
+  try {
+    return tokenizer.encode(` ${ending}`);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    encodePart(ending, where, tokenizer);
+    return userError(`${where}: each follows a space, which the model's tokenizer lacks; wanted a model that has it`);
+  }
 }
 
 function placeOfBest(values: readonly number[]): number {

@@ -4,11 +4,11 @@ import { createScorer, type Scorer } from "../generate/score.ts";
 import type { Windows } from "../generate/windows.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { layoutParameters } from "../model/parameters.ts";
-import { readText } from "../node/files.ts";
+import { openSource } from "../platform/node/data-files.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
 import type { OpenRuntime } from "../run/session.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { type ChoiceScores, parseChoices, scoreChoices } from "./eval-choices.ts";
+import { type ChoiceScores, type Question, readChoices, scoreChoices } from "./eval-choices.ts";
 import { addDataOptions, DATA_FLAGS, type DataFlags, openScoredData } from "./eval-data.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
@@ -121,7 +121,7 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags, signal: AbortSi
       `--stride is ${stride}: more than the context of ${config.contextLength} would leave tokens out`,
       "usage",
     );
-  const questions = choices === undefined ? undefined : parseChoices(readText(choices), choices);
+  const questions = choices === undefined ? undefined : await openChoices(choices, signal);
   const windowing = { records, contextLength: config.contextLength, stride: stride ?? halfOf(config) };
   const scored =
     data &&
@@ -155,6 +155,15 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags, signal: AbortSi
     await withRuntime(flags.device, use, { signal });
   } finally {
     await scored?.close();
+  }
+}
+
+async function openChoices(path: string, signal: AbortSignal): Promise<Question[]> {
+  const source = await openSource(path, signal);
+  try {
+    return await readChoices(source, signal);
+  } finally {
+    await source.close();
   }
 }
 

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { checkDataOptions, type DataOptions, type OpenData, openData, type TokenizerOf } from "../data/open.ts";
 import { type DataSource, formatOf } from "../data/source.ts";
 import type { DataListener } from "../data/text-tokens.ts";
-import { expandPaths, openSources } from "../platform/node/data-files.ts";
+import { expandPaths, openSources, requireOneStdin } from "../platform/node/data-files.ts";
 import { type TokenCacheOptions, tokenCache } from "../platform/node/token-cache.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
@@ -25,6 +25,7 @@ export async function openDataFiles(
   listener: DataListener = {},
 ): Promise<OpenData> {
   checkDataOptions(options, files, evalFiles);
+  requireOneStdin([...files, ...(evalFiles ?? [])]);
   const open = async (patterns: readonly string[]): Promise<DataSource[]> => {
     const paths = await expandPaths(patterns);
     // Formats come first: a file that cannot be one of ours need not be opened.

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
@@ -6,6 +6,7 @@ import { userError } from "../core/errors.ts";
 import { duration, grouped, rate } from "../core/units.ts";
 import { writeOutput } from "../node/files.ts";
 import { writeWholeFile } from "../platform/node/durable.ts";
+import { systemError } from "../platform/node/folder.ts";
 import { type Difference, differencesOf, factsOf, type RunFacts } from "../report/facts.ts";
 import { type RunHistory, statusOf } from "../report/history.ts";
 import { reportPage } from "../report/page.ts";
@@ -78,14 +79,27 @@ function bringUpToDate(path: string, history: RunHistory): void {
 function writePage(path: string, histories: readonly RunHistory[]): void {
   const page = reportPage(histories);
   // Data and logs are files, too, and a slip away from where a page was meant to go.
-  if (existsSync(path) && statSync(path).isFile() && !isPage(readFileSync(path, "utf8")))
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() && !isPage(path, found.size))
     userError(`${path}: is there already, and no page of runs; choose another --out`);
   writeOutput(path, page);
 }
 
 /** Whether an earlier page may be written anew. */
-function isPage(text: string): boolean {
-  return text.trim() === "" || text.startsWith("<!doctype html>");
+function isPage(path: string, size: number): boolean {
+  const start = Buffer.alloc(Math.min(size, 1024));
+  try {
+    const file = openSync(path, "r");
+    try {
+      readSync(file, start);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    return systemError(path, error);
+  }
+  const text = start.toString("utf8");
+  return text.startsWith("<!doctype html>") || (size === start.length && text.trim() === "");
 }
 
 interface Column<T> {

@@ -65,8 +65,10 @@ export function trainCommand(interrupt: Interrupt): Command {
     withRanks(flags.collectiveTimeout, async (team) => {
       const { json = false, quiet = false } = flags;
       terminal.begin({ words: "stdout", events: json, quiet, lost: "ignore" });
+      interrupt.watch();
+      const { signal } = interrupt;
       // The first rank reads what there is to read of a run, and says where to begin.
-      const { settings, options } = await team.lead(() => settingsOfCommandLine(files, flags, team.size));
+      const { settings, options } = await team.lead(() => settingsOfCommandLine(files, flags, team.size, signal));
       if (flags.dryRun) await dryRun(settings, options, interrupt);
       else await runTraining(settings, options, { team, interrupt });
     }),

@@ -4,7 +4,7 @@ import pc from "picocolors";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
-import { readDirectory, readText } from "../node/files.ts";
+import { readDirectory, readTextUntil } from "../node/files.ts";
 import type { OpenRuntime } from "../run/session.ts";
 import { requireHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
@@ -39,7 +39,7 @@ export function verifyCommand(interrupt: Interrupt): Command {
       terminal.begin({ lost: "go-on" });
       interrupt.watch();
       const use = async (runtime: OpenRuntime): Promise<void> => {
-        const { name, run } = await openFixture(options);
+        const { name, run } = await openFixture(options, interrupt.signal);
         requireHalves(options.precision, runtime);
         const start = performance.now();
         const checks = await run(runtime);
@@ -63,7 +63,7 @@ interface VerifyFlags {
 }
 
 /** A directory with a whole model, a JSON file about one with hashed parameters, or the built-in model. */
-async function openFixture({ fixture: path, steps, json, precision }: VerifyFlags) {
+async function openFixture({ fixture: path, steps, json, precision }: VerifyFlags, signal: AbortSignal) {
   if (path === undefined) {
     const fixture = await builtInFixture();
     return { name: fixture.name, run: (runtime: Runtime) => verify(runtime, fixture, precision) };
@@ -82,7 +82,7 @@ async function openFixture({ fixture: path, steps, json, precision }: VerifyFlag
   }
   if (precision !== "f32")
     throw new UserError(`${path}: hashed parameters are verified in f32 only`, { kind: "usage" });
-  const hashed = parseHashedFixture(readText(path), path);
+  const hashed = parseHashedFixture(await readTextUntil(path, signal), path);
   const onPlan = (what: string, { stateBytes, transientBytes }: ProgramStats): void => {
     if (!json) terminal.result(`${what}: ${byteSize(stateBytes)} of states and ${byteSize(transientBytes)} besides`);
   };

@@ -1,20 +1,85 @@
-import { readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { userError } from "../core/errors.ts";
+import { untilAborted } from "../gpu/wait.ts";
 import { writeWholeFile } from "../platform/node/durable.ts";
 import { systemError } from "../platform/node/folder.ts";
 
-/** A text file, which must be UTF-8. */
+/** Far more than a file of settings has; a device may have no end. */
+const MOST_TEXT_BYTES = 2 ** 24;
+const PIECE_BYTES = 2 ** 16;
+
+/** A small text file, which must be UTF-8. Nothing else is heard until it is read. */
 export function readText(path: string): string {
-  const bytes = readBytes(path);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return userError(`${path}: is not UTF-8 text; convert it first, for example with iconv -t UTF-8`);
+    const file = openSync(path, "r");
+    try {
+      const pieces = createPieces(path, statSync(path).size);
+      for (;;) {
+        const piece = Buffer.alloc(PIECE_BYTES);
+        const length = readSync(file, piece);
+        if (length === 0) return pieces.text();
+        pieces.add(piece.subarray(0, length));
+      }
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    return systemError(path, error);
   }
 }
 
-export function readBytes(path: string): Uint8Array<ArrayBuffer> {
+/** As `readText`, but a pipe that has not ended, or that nobody has opened to write, is left once `signal` is aborted. */
+export async function readTextUntil(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const read = async (): Promise<string> => {
+    try {
+      const pieces = createPieces(path, statSync(path).size);
+      for await (const piece of createReadStream(path, { signal })) pieces.add(piece);
+      return pieces.text();
+    } catch (error) {
+      signal?.throwIfAborted();
+      return systemError(path, error);
+    }
+  };
+  return signal ? untilAborted((start) => start(), signal)(read) : read();
+}
+
+/** Of a text file with so many bytes, 0 where the system does not know. */
+function createPieces(path: string, size: number) {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  const check = (length: number): void => {
+    if (length > MOST_TEXT_BYTES)
+      userError(`${path}: is longer than ${MOST_TEXT_BYTES} bytes; is it the file you mean?`);
+  };
+  check(size);
+  return {
+    add(piece: Uint8Array) {
+      bytes += piece.length;
+      check(bytes);
+      pieces.push(piece);
+    },
+    text() {
+      try {
+        return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(pieces));
+      } catch {
+        return userError(`${path}: is not UTF-8 text; convert it first, for example with iconv -t UTF-8`);
+      }
+    },
+  };
+}
+
+function readBytes(path: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(readFileSync(path));
   } catch (error) {
@@ -26,8 +91,9 @@ export function readBytes(path: string): Uint8Array<ArrayBuffer> {
 export function readDirectory(path: string): Map<string, Uint8Array> {
   try {
     if (!statSync(path).isDirectory()) userError(`${path}: is a file, wanted a directory`);
-    const names = readdirSync(path, { withFileTypes: true }).filter((entry) => !entry.isDirectory());
-    return new Map(names.map(({ name }) => [name, readBytes(join(path, name))]));
+    // Nor pipes and devices, which may have no end.
+    const names = readdirSync(path).filter((name) => statSync(join(path, name), { throwIfNoEntry: false })?.isFile());
+    return new Map(names.map((name) => [name, readBytes(join(path, name))]));
   } catch (error) {
     return systemError(path, error);
   }

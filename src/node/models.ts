@@ -12,7 +12,7 @@ import { typedPath } from "../platform/node/paths.ts";
 import type { OpenModel } from "../run/model.ts";
 import { openModelFiles, withCorrections } from "../run/open-model.ts";
 import { adapterFolder, baseOf, requireAdapter } from "./adapters.ts";
-import { readText } from "./files.ts";
+import { readTextUntil } from "./files.ts";
 import { modelOfRun } from "./run-model.ts";
 
 export interface OpenModelOptions {
@@ -68,10 +68,10 @@ async function openBase(folder: string, options: OpenModelOptions): Promise<Open
 }
 
 async function openPlain(source: string, options: OpenModelOptions): Promise<OpenModel> {
+  const config = options.config === undefined ? undefined : await readTextUntil(options.config, options.signal);
   const { folder, weights, base } = await findModel(source, options);
   const { files, close } = await openFolder(folder, isModelFile);
   const path = weights === undefined ? folder : join(folder, weights);
-  const config = options.config === undefined ? undefined : readText(options.config);
   return openModelFiles(
     { files, path, base, close },
     { ...(weights === undefined ? {} : { weights }), config },

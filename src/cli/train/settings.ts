@@ -3,7 +3,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { userError } from "../../core/errors.ts";
 import { LORA_DEFAULTS } from "../../model/lora.ts";
-import { readText } from "../../node/files.ts";
+import { readText, readTextUntil } from "../../node/files.ts";
 import { typedPath } from "../../platform/node/paths.ts";
 import { LOCK_FILE, METRICS_FILE, REPORT_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "../../run/files.ts";
 import { fieldElsewhere } from "../../run/settings/elsewhere.ts";
@@ -58,12 +58,13 @@ export interface TrainOptions extends RunPlace {
   readonly deadline?: number | undefined;
 }
 
-/** `ranks`: how many train together. Throws `UserError` where what was typed cannot be done. */
-export function settingsOfCommandLine(
+/** `ranks`: how many train together. Rejects with the reason of `signal` once it is aborted. Throws `UserError` where what was typed cannot be done. */
+export async function settingsOfCommandLine(
   files: readonly string[],
   flags: TrainFlags,
   ranks: number,
-): { readonly settings: TrainSettings; readonly options: TrainOptions } {
+  signal: AbortSignal,
+): Promise<{ readonly settings: TrainSettings; readonly options: TrainOptions }> {
   const { device, outputDir, resumeIfExists = false, memory, maxHours } = flags;
   if (ranks > 1 && flags.dryRun) userError("train: --dry-run looks ahead in one process; leave out mpirun", "usage");
   if (resumeIfExists && outputDir === undefined)
@@ -72,7 +73,7 @@ export function settingsOfCommandLine(
     userError("train: --resume and --resume-if-exists exclude each other; leave out one", "usage");
   const going = resumeIfExists && outputDir !== undefined && existsSync(join(outputDir, RUN_FILE));
   const resume = going ? outputDir : flags.resume;
-  const { settings, said } = settingsOf(files, { ...flags, resume }, { again: going, ranks });
+  const { settings, said } = await settingsOf(files, { ...flags, resume }, { again: going, ranks, signal });
   for (const line of idleSettings(settings, said)) terminal.warn(line);
   if (ranks === 1 && settings.fastReduce)
     terminal.warn("--fast-reduce does nothing in one process, which sums in the order of its batches");
@@ -81,7 +82,7 @@ export function settingsOfCommandLine(
   if (flags.tune && flags.dryRun) terminal.warn("--tune does nothing with --dry-run, which keeps nothing");
   if (maxHours !== undefined && flags.dryRun)
     terminal.warn("--max-hours does nothing with --dry-run, which takes some steps");
-  if (ranks > 1 && settings.data?.includes("-"))
+  if (ranks > 1 && [settings.data, settings.evalData].some((files) => files?.includes("-")))
     userError("train: standard input is read once, and by one process; put the data into a file", "usage");
   const unbegun = resumeIfExists && outputDir !== undefined && isUnbegun(outputDir);
   if (resume === undefined && !unbegun) checkRunDirectory(outputDir, { dry: flags.dryRun === true });
@@ -119,14 +120,14 @@ function forRanks(
 const MS_PER_HOUR = 3_600_000;
 
 /** The settings of the run, and what a person said of them now. `again`: the command line may be that by which the run began. */
-function settingsOf(
+async function settingsOf(
   files: readonly string[],
   { preset, config, resume, outputDir, tune, ...flags }: TrainFlags,
-  { again, ranks }: { readonly again: boolean; readonly ranks: number },
-): { settings: TrainSettings; said: Partial<TrainSettings> } {
+  { again, ranks, signal }: { readonly again: boolean; readonly ranks: number; readonly signal: AbortSignal },
+): Promise<{ settings: TrainSettings; said: Partial<TrainSettings> }> {
   const typed = withFiles(typedSettings(flags), files);
   if (resume === undefined) {
-    const { settings, file } = begun({ preset, config }, typed);
+    const { settings, file } = await begun({ preset, config }, typed, signal);
     return { settings, said: { ...file, ...typed } };
   }
   for (const [name, value] of Object.entries({ preset, config, tune, "output-dir": outputDir })) {
@@ -153,7 +154,9 @@ function settingsOf(
   const own: readonly SettingKey[] = again && ranks > 1 ? ["gradientAccumulationSteps"] : [];
   for (const line of changesOf(before, typed, own)) terminal.say(line);
   if (preset !== undefined || config !== undefined) {
-    const left = leftOut(before, { preset, config }, typed, own);
+    // The file by which it began may be gone, and is not needed.
+    const source = { preset, config: config !== undefined && existsSync(config) ? config : undefined };
+    const left = await leftOut(before, source, typed, { own, signal });
     if (left.length > 0)
       terminal.warn(
         `${resume}: goes on with its own settings, not with those of ${describeSource({ preset, config })}: ${firstOf(left)}; ` +
@@ -170,8 +173,8 @@ interface Source {
 }
 
 /** The settings of a run that begins, and those that are said elsewhere than on the command line. */
-function begun({ preset, config }: Source, typed: Partial<TrainSettings>) {
-  const file = config ? readSettings(config) : {};
+async function begun({ preset, config }: Source, typed: Partial<TrainSettings>, signal: AbortSignal) {
+  const file = config ? parseSettings(await readTextUntil(config, signal), config, fieldElsewhere) : {};
   return { settings: resolveSettings({ preset, file: { ...dataOf(preset), ...file }, typed }), file };
 }
 
@@ -191,13 +194,13 @@ function firstOf(items: readonly string[]): string {
 }
 
 /** What a preset and a file, but no flag, now say otherwise than a run has it; `own`: what the run alone knows. */
-function leftOut(
+async function leftOut(
   before: Partial<TrainSettings>,
   source: Source,
   typed: Partial<TrainSettings>,
-  own: readonly SettingKey[],
-): string[] {
-  const { settings, file } = begun(source, typed);
+  { own, signal }: { readonly own: readonly SettingKey[]; readonly signal: AbortSignal },
+): Promise<string[]> {
+  const { settings, file } = await begun(source, typed, signal);
   const said: Partial<TrainSettings> = { ...(source.preset === undefined ? {} : findPreset(source.preset)), ...file };
   // As its files have them, so that paths and two ways to say the same are compared alike.
   const now = settingsFromJson(settingsToJson(withAbsolutePaths(settings)), "settings");

@@ -1,5 +1,5 @@
 /** Files of training data: which are meant, and reading them from first to last or at any place. */
-import { createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
 import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,8 +33,13 @@ export async function expandPaths(paths: readonly string[]): Promise<string[]> {
     if (found.length === 0) userError(`${path}: no file has such a name`);
     for (const name of found.sort()) all.push(`${folder}${name}`);
   }
-  if (all.filter((path) => path === STDIN).length > 1) userError("standard input (-) was given twice");
+  requireOneStdin(all);
   return all;
+}
+
+/** Standard input is read to its end by whoever comes first. */
+export function requireOneStdin(paths: readonly string[]): void {
+  if (paths.filter((path) => path === STDIN).length > 1) userError("standard input (-) was given twice", "usage");
 }
 
 /**
@@ -48,8 +53,9 @@ export async function openSource(path: string, signal?: AbortSignal): Promise<Da
     const info = await stat(path);
     if (info.isDirectory()) userError(`${path}: is a directory; name its files, for example '${join(path, "*.txt")}'`);
     if (info.isFile()) return await openAt(path, path, async () => {});
-    const handle = await open(path, "r");
-    return await copied(handle.createReadStream(), path, signal);
+    if (info.isCharacterDevice()) userError(`${path}: is a device, which may have no end; give a file, a pipe or -`);
+    // A pipe that nobody has opened to write is waited for, and left by the signal.
+    return await copied(createReadStream(path), path, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") userError(`${path}: does not exist`);
     return systemError(path, error);
