@@ -8,6 +8,7 @@ import type { Probe } from "../gpu/device.ts";
 import { matmul } from "../kernels/matmul.ts";
 import { f32 } from "../kernels/op.ts";
 import { wantedDevice } from "../node/device.ts";
+import { wantedLimits } from "../platform/node/limits.ts";
 import { type AdapterReport, listAdapters, openGpu } from "../platform/node.ts";
 import { createGpuRuntime } from "../runtime/gpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -34,6 +35,7 @@ export function devicesCommand(): Command {
     .option("--json", "print everything as JSON")
     .addHelpText("after", "\nGPT2_ADAPTER=auto|hardware|system|embedded|<part of a name>|wasm|cpu chooses another one.")
     .action(async (options: { json?: boolean }) => {
+      wantedLimits();
       const wanted = wantedDevice();
       const auto = wanted === "auto";
       const { found, failed } = await adaptersOf(auto ? "hardware" : wanted);

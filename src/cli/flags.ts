@@ -75,7 +75,7 @@ export function readWords(typed: readonly string[], program: Command, elsewhere:
   }
   const own = command.parent === program ? elsewhere[command.name()] : undefined;
   rejectUnknown(command, unknown, own);
-  if (command.commands.length > 0) rejectCommand(command, loose[0]);
+  if (command.commands.length > 0) rejectCommand(command, loose);
   else rejectLoose(command, loose, own);
   return words;
 }
@@ -158,9 +158,11 @@ function rejectLoose(command: Command, loose: readonly string[], { word: remedy 
   command.error(`error: ${first}: ${remedy(first)}`, { ...USAGE, code: "commander.excessArguments" });
 }
 
-function rejectCommand(command: Command, word: string | undefined): void {
+function rejectCommand(command: Command, words: readonly string[]): void {
   const known = [...command.commands.map((nested) => nested.name()), "help"];
-  if (word === undefined || known.includes(word)) return;
+  // "help" is about the word after it.
+  const word = words.slice(0, words[0] === "help" ? 2 : 1).find((word) => !known.includes(word));
+  if (word === undefined) return;
   const near = nearest(word, known);
   const remedy = near ? `did you mean ${near}?` : `there are ${known.join(", ")}`;
   command.error(`error: ${word}: there is no such command, ${remedy}`, { ...USAGE, code: "commander.unknownCommand" });

@@ -3,6 +3,8 @@ import { userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { AUTO, FOR_WASM, openDevice, WASM, wantedDevice } from "../node/device.ts";
+import { wantedLimits } from "../platform/node/limits.ts";
+import { checkThreads } from "../platform/node/threads.ts";
 import { nodeThreads } from "../platform/node.ts";
 import type { OpenRuntime } from "../run/session.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
@@ -70,13 +72,17 @@ export function runtimeOn(
 
 /** Gives a command that takes `--device` the option `--threads`, which is a part of the device. */
 export function addThreads(command: Command): void {
-  const help = "how many compute in WebAssembly, by default one for each core; the results are the same for any number";
+  const help =
+    "how many compute in WebAssembly, by default one for each core, at most 32 or four for each; the results are the same for any number";
   command.addOption(new Option("--threads <n>", help).argParser(wholeNumber(1)));
   command.hook("preAction", (_command, called) => {
+    // Also where no adapter is opened that has limits.
+    wantedLimits();
     const { threads, device } = called.opts<{ threads?: number; device?: string }>();
     if (threads === undefined) return;
     const [name = ""] = wantedDevice(device).split(":");
     if (name !== WASM && name !== AUTO) userError(FOR_WASM, "usage");
+    checkThreads(threads, "--threads");
     called.setOptionValue("device", `${name}:${threads}`);
   });
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { userError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { untilAborted } from "../gpu/wait.ts";
+import { checkThreads } from "../platform/node/threads.ts";
 import { openGpu, openHardware } from "../platform/node.ts";
 
 /** An open adapter, or the threads that WebAssembly is to compute on. */
@@ -14,6 +15,7 @@ export async function openDevice(device: string | undefined, signal: AbortSignal
   const threads = count === undefined ? availableParallelism() : Number(count);
   if (!Number.isSafeInteger(threads) || threads < 1)
     userError(`${wantedDevice(device)}: wanted a whole number of threads, 1 or more, such as wasm:2`, "usage");
+  checkThreads(threads, wantedDevice(device));
   if (name === WASM) return { threads };
   if (name !== AUTO) return { gpu: abortable(await openGpu({ adapter: device }), signal) };
   const gpu = await openHardware();

@@ -2,6 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import { cpuDevice, gpuDevice, wasmDevice } from "../library/device.ts";
 import type { Environment } from "../library/environment.ts";
 import { expandPaths, openSources } from "../platform/node/data-files.ts";
+import { wantedLimits } from "../platform/node/limits.ts";
 import { nodeFolder } from "../platform/node/storage.ts";
 import { nodeThreads, openGpu } from "../platform/node.ts";
 import { machineBudget } from "./budget.ts";
@@ -12,6 +13,7 @@ import { writerOf } from "./writer.ts";
 /** What the library needs of Node. */
 export const NODE: Environment = {
   async openDevice(name) {
+    wantedLimits();
     const wanted = wantedDevice(name === "auto" ? undefined : name);
     if (wanted === "cpu") return cpuDevice();
     if (wanted === "cpu-float64") return cpuDevice("float64");

@@ -9,6 +9,7 @@ import {
 } from "../gpu/device.ts";
 import { defaultSystemAdapter, embeddedAdapter, type FoundAdapter, systemAdapters } from "./node/adapters.ts";
 import { embeddedDriverExists, noEmbeddedDriver } from "./node/embedded.ts";
+import { wantedLimits } from "./node/limits.ts";
 import { politeWait } from "./node/poll.ts";
 import { probed } from "./node/probe.ts";
 import { withQuietStderr } from "./node/quiet.ts";
@@ -138,14 +139,6 @@ function otherExecutor(wanted: string): string | undefined {
 
 /** What other tools call a GPU. */
 const OTHER_NAMES = /^(cuda|mps|xpu|rocm|hip|gpu|metal|vulkan|webgpu)(:\d+)?$/i;
-
-function wantedLimits(): GpuLimits | undefined {
-  const wanted = process.env.GPT2_LIMITS || "adapter";
-  if (wanted === "adapter") return undefined;
-  return wanted === "default"
-    ? {}
-    : userError(`GPT2_LIMITS is ${wanted}; wanted default, or adapter for all that it has`, "usage");
-}
 
 function wantedAdapter(option: string | undefined): string {
   return option || process.env.GPT2_ADAPTER || "auto";
