@@ -176,9 +176,10 @@ describe(`${MANY} of them`, () => {
   test.each([...text.keys()])("prompts, in %s", async (name) => {
     const promptFile = join(folder, name);
     writeFileSync(promptFile, text.get(name)!);
-    const prompts = await readPrompts({ promptFile }, (line) => expect.fail(line));
+    const { texts: prompts, where } = await readPrompts({ promptFile }, (line) => expect.fail(line));
     expect(prompts).toHaveLength(MANY);
     expect([prompts[0], prompts.at(-1)]).toEqual(["p0", `p${MANY - 1}`]);
+    expect(where(MANY - 1)).toBe(`${promptFile}, line ${MANY}`);
   });
 
   test("prompts are encoded, laid out and planned", () => {

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { UserError } from "../core/errors.ts";
+import { UserError, userError } from "../core/errors.ts";
 import { OptionError } from "../generate/option-error.ts";
 import { ELSEWHERE } from "../generate/option-table.ts";
 import type { GenerateOptions } from "../generate/options.ts";
@@ -120,7 +120,12 @@ export function optionsOfFlags(
 /** GPT-2's tokens differ at the start of a text and after a space: a banned word is banned as both. */
 function idsOfWord(word: string, tokenizer: Tokenizer): number[][] {
   const forms = tokenizer.kind === "gpt2" ? [word, ` ${word}`] : [word];
-  return forms.map((form) => [...tokenizer.encode(form)]);
+  try {
+    return forms.map((form) => [...tokenizer.encode(form)]);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return userError(`--bad-words: ${error.message}`);
+  }
 }
 
 /** A mistake in options as the command line spells them. */
@@ -131,7 +136,7 @@ export function speltAsFlags(error: unknown): unknown {
 }
 
 /** `--top-p` of `topP`. */
-function flagOf(option: string): string {
+export function flagOf(option: string): string {
   if (option === "badWordsIds") return "--bad-words";
   return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -2,6 +2,7 @@ import pc from "picocolors";
 import type { Generated, Generator } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { showableLength } from "../generate/text-stream.ts";
+import { speltAsFlags } from "./generate-flags.ts";
 import { terminal } from "./terminal.ts";
 
 /** Writes one continuation to standard output as it comes, a word at a time, after its prompt. */
@@ -77,8 +78,9 @@ export async function interact(
     writing = new AbortController();
     try {
       reportCut([await run(line, turn++, writing.signal)]);
-    } catch (error) {
+    } catch (reason) {
       if (!writing.signal.aborted) {
+        const error = speltAsFlags(reason);
         // a prompt that does not fit ends its turn, not the session
         if (!(error instanceof Error) || error.name !== "UserError") throw error;
         terminal.error(error.message);

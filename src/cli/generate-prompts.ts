@@ -1,5 +1,4 @@
 import { addAbortSignal } from "node:stream";
-import { text } from "node:stream/consumers";
 import { userError } from "../core/errors.ts";
 import { readRecords } from "../data/read.ts";
 import { type DataFormat, formatOf } from "../data/source.ts";
@@ -12,6 +11,15 @@ export interface PromptFlags {
   readonly promptColumn?: string;
 }
 
+export interface Prompts {
+  readonly texts: readonly string[];
+  /** For messages: what gave text `index`, such as "--prompt" or "prompts.txt, line 3". */
+  where(index: number): string;
+}
+
+/** Where each is asked for. */
+export const NO_PROMPTS: Prompts = { texts: [], where: () => "--interactive" };
+
 /**
  * The texts to continue: each --prompt, each row of --prompt-file, all of standard input where one of them is "-". `notice`
  * hears what a person should know of the file, a line each; `signal` leaves off.
@@ -20,14 +28,21 @@ export async function readPrompts(
   flags: PromptFlags,
   notice: (line: string) => void,
   signal?: AbortSignal,
-): Promise<string[]> {
+): Promise<Prompts> {
   const { prompt = [], promptFile } = flags;
   if (promptFile === "-" && prompt.includes("-")) userError("standard input (-) was given twice", "usage");
-  const fromFile = promptFile === undefined ? [] : await readPromptFile(promptFile, flags, notice, signal);
+  const fromFile = promptFile === undefined ? undefined : await readPromptFile(promptFile, flags, notice, signal);
   const piped = prompt.includes("-") ? (await readStandardInput(signal)).replace(/\r?\n$/, "") : "";
   const typed = prompt.map((text) => (text === "-" ? piped : text));
-  const all = [...typed, ...fromFile];
-  return all.length === 0 ? [""] : all;
+  const texts = [...typed, ...(fromFile?.texts ?? [])];
+  const nameOf = (i: number): string => (prompt.length > 1 ? `text ${i + 1} of --prompt` : "--prompt");
+  return {
+    texts: texts.length === 0 ? [""] : texts,
+    where(i) {
+      if (i >= typed.length && fromFile) return fromFile.where(i - typed.length);
+      return prompt[i] === "-" ? "standard input" : nameOf(i);
+    },
+  };
 }
 
 /** Rows without a prompt that are named; of more, how many they are. */
@@ -42,7 +57,7 @@ async function readPromptFile(
   { promptFormat, promptColumn }: PromptFlags,
   notice: (line: string) => void,
   signal: AbortSignal | undefined,
-): Promise<string[]> {
+): Promise<Prompts> {
   const format = formatOf(path, promptFormat);
   if (format === "bin") return userError(`${path}: holds ids; wanted prompts as text, JSON lines, CSV or Parquet`);
   const source = await openSource(path, signal);
@@ -54,10 +69,12 @@ async function readPromptFile(
       if (line !== undefined) notice(line);
     }
     const prompts: string[] = [];
+    const places: (() => string)[] = [];
     const empty: string[] = [];
     for await (const { texts, where } of readRecords({ source, format }, columns, { endText: null, keepEmpty: true })) {
       for (const [i, text] of texts.entries()) {
         prompts.push(text);
+        places.push(() => where(i));
         if (text === "") empty.push(where(i).replace(`${source.name}, `, ""));
       }
     }
@@ -74,15 +91,26 @@ async function readPromptFile(
         `${source.name}: ${empty.length} of ${prompts.length} prompts are empty: ${named}; each starts a new text`,
       );
     }
-    return prompts;
+    return { texts: prompts, where: (i) => places[i]!() };
   } finally {
     await source.close();
   }
 }
 
+/** More than any context holds; what has no end would fill the memory. */
+const MOST_PROMPT_BYTES = 2 ** 26;
+
 async function readStandardInput(signal: AbortSignal | undefined): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
   try {
-    return await text(signal ? addAbortSignal(signal, process.stdin) : process.stdin);
+    for await (const piece of signal ? addAbortSignal(signal, process.stdin) : process.stdin) {
+      bytes += piece.length;
+      if (bytes > MOST_PROMPT_BYTES)
+        userError(`standard input: is longer than ${MOST_PROMPT_BYTES} bytes; wanted one prompt`);
+      pieces.push(Buffer.from(piece));
+    }
+    return new TextDecoder().decode(Buffer.concat(pieces));
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

@@ -16,13 +16,14 @@ import { requireHalfWeights } from "../runtime/checks.ts";
 import { type Elsewhere, modelOr } from "./flags.ts";
 import {
   addGenerationOptions,
+  flagOf,
   type GenerationFlags,
   generationElsewhere,
   optionsOfFlags,
   speltAsFlags,
 } from "./generate-flags.ts";
 import { interact, printJson, printStream, reportCut } from "./generate-print.ts";
-import { type PromptFlags, readPrompts } from "./generate-prompts.ts";
+import { NO_PROMPTS, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
 import { DEVICE_HELP, precisionOption, withRuntime } from "./runtime.ts";
@@ -78,12 +79,12 @@ async function generate(flags: GenerateFlags, interrupt: Interrupt): Promise<voi
   terminal.begin({ quiet: flags.quiet === true });
   if (flags.interactive && (flags.prompt || flags.promptFile || flags.json))
     userError("--interactive asks for prompts: leave out --prompt, --prompt-file and --json", "usage");
+  for (const name of ["numReturnSequences", "numBeams"] as const)
+    if (flags.interactive && (flags[name] ?? 1) > 1)
+      userError(`--interactive writes one text as it comes: leave out ${flagOf(name)}`, "usage");
   for (const name of ["promptFormat", "promptColumn"] as const)
     if (flags[name] !== undefined && flags.promptFile === undefined)
-      userError(
-        `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --prompt-file: give both`,
-        "usage",
-      );
+      userError(`${flagOf(name)} is for --prompt-file: give both`, "usage");
   if (flags.logProbabilities && !flags.json) userError("--log-probabilities is for --json: give both", "usage");
   if (flags.topLogProbabilities && !flags.json) userError("--top-log-probabilities is for --json: give both", "usage");
   interrupt.watch();
@@ -102,8 +103,10 @@ async function generateWith(model: OpenModel, flags: GenerateFlags, signal: Abor
   const options = optionsOfFlags(flags, tokenizer, model.endIds);
   const { most, numBeams, numReturnSequences } = generationOptions(options, config); // mistakes come before the wait
   const encode = (text: string): number[] => encodePrompt(text, model, tokenizer, flags.window === true, most.length);
-  const prompts = flags.interactive ? [] : await readPrompts(flags, (line) => terminal.say(line), signal);
-  const encoded = encodePrompts(prompts, encode);
+  const { texts: prompts, where } = flags.interactive
+    ? NO_PROMPTS
+    : await readPrompts(flags, (line) => terminal.say(line), signal);
+  const encoded = encodePrompts(prompts, encode, where);
   const layout = layoutParameters(config, { precision: flags.precision });
   const use = async (opened: OpenRuntime): Promise<void> => {
     requireHalfWeights(flags.precision, opened);

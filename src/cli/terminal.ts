@@ -394,12 +394,15 @@ export function createTerminal(): Terminal {
     questions(prompt) {
       output("stderr"); // whose errors are heard from here on
       const { isTTY = false } = process.stdin;
-      return createInterface({
+      const lines = createInterface({
         input: process.stdin,
         output: process.stderr,
         terminal: isTTY,
         prompt: isTTY ? prompt : "",
       });
+      // Node pauses it after Ctrl-Z, for whoever goes on to say so; nothing else would keep the process alive.
+      lines.on("SIGCONT", () => lines.resume());
+      return lines;
     },
     onGone(listener) {
       gone = listener;

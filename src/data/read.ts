@@ -1,4 +1,4 @@
-import { userError } from "../core/errors.ts";
+import { UserError, userError } from "../core/errors.ts";
 import { END_OF_TEXT, requireEndId, type Tokenizer } from "../text/tokenizer.ts";
 import type { Columns } from "./columns.ts";
 import { type EncodedRecords, encodeBatch, safePieces } from "./encode.ts";
@@ -72,9 +72,11 @@ export async function* encodeAsStream(
   for (const file of files) {
     if (file.format === "txt") {
       let begins = true;
+      let at = 0;
       const { source } = file;
       for await (const piece of safePieces(await textOf(source), tokenizer, source.name)) {
-        const ids = tokenizer.encode(piece);
+        const ids = await encodePiece(piece, at, source, tokenizer);
+        at += piece.length;
         const { endId } = tokenizer;
         if (begins && texts++ > 0 && endId !== undefined && last !== endId && ids[0] !== endId)
           yield { ids: Int32Array.of(endId), text: false };
@@ -96,6 +98,41 @@ export async function* encodeAsStream(
         last = begun.at(-1) ?? last;
       }
     }
+  }
+}
+
+/** UTF-16 units of the longest line in which a place is looked for. */
+const LONGEST_PLACED = 1 << 24;
+
+/** The ids of a piece of a text file, `at` UTF-16 units from its beginning. Throws `UserError` with the line that cannot be encoded. */
+async function encodePiece(piece: string, at: number, source: ByteSource, tokenizer: Tokenizer): Promise<Int32Array> {
+  try {
+    return tokenizer.encode(piece);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    // Counting lines while reading would cost all the others: the file is read again.
+    let [number, line, from] = [1, "", 0];
+    for await (const text of await textOf(source)) {
+      const lines = (line + text).split(/(?<=\n|\r(?!\n|$))/);
+      line = lines.pop() ?? "";
+      for (const whole of lines) {
+        if (from + whole.length > at) rejectLine(whole, `${source.name}, line ${number}`, tokenizer);
+        from += whole.length;
+        number++;
+      }
+      if (from + line.length < at + piece.length && line.length < LONGEST_PLACED) continue;
+      rejectLine(line, `${source.name}, line ${number}`, tokenizer);
+      break;
+    }
+    return userError(`${source.name}: ${error.message}`);
+  }
+}
+
+function rejectLine(line: string, where: string, tokenizer: Tokenizer): void {
+  try {
+    tokenizer.encode(line);
+  } catch (error) {
+    userError(`${where}: ${(error as Error).message}`);
   }
 }
 

@@ -5,16 +5,21 @@ import { startedWith, startOf } from "../text/ids.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { OptionError, optionError } from "./option-error.ts";
 
-/** Encodes prompts, naming the one that cannot be where there are several. */
-export function encodePrompts(prompts: readonly string[], encode: (text: string) => number[]): number[][] {
+/** Encodes prompts, naming the one that cannot be; `where` says what gave it, by default its number where there are several. */
+export function encodePrompts(
+  prompts: readonly string[],
+  encode: (text: string) => number[],
+  where: (index: number) => string | undefined = (i) => (prompts.length > 1 ? `prompt ${i + 1}` : undefined),
+): number[][] {
   return prompts.map((prompt, i) => {
     try {
       return encode(prompt);
     } catch (error) {
-      if (!(error instanceof UserError) || prompts.length === 1) throw error;
-      if (!(error instanceof OptionError)) return userError(`prompt ${i + 1}: ${error.message}`);
+      const named = where(i);
+      if (!(error instanceof UserError) || named === undefined) throw error;
+      if (!(error instanceof OptionError)) return userError(`${named}: ${error.message}`);
       const { told } = error;
-      return optionError((spell) => `prompt ${i + 1}: ${told(spell)}`, error.kind);
+      return optionError((spell) => `${named}: ${told(spell)}`, error.kind);
     }
   });
 }

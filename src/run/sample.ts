@@ -1,8 +1,9 @@
+import { UserError, userError } from "../core/errors.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { isWellFormedAddress } from "../text/address.ts";
 import { startedWith, startOf } from "../text/ids.ts";
 import type { TrainPlan } from "./plan.ts";
-import type { TrainSettings } from "./settings/table.ts";
+import { flagName, type TrainSettings } from "./settings/table.ts";
 
 /** Records that are looked at to find out of what kind they are. */
 const RECORDS_LOOKED_AT = 200;
@@ -39,7 +40,15 @@ export function sampleRequest({ config, tokenizer, settings, data }: TrainPlan, 
   const texts = Array.from({ length: count }, (_, i) => given[i % given.length]!);
   // Records start after a start token, long texts anywhere.
   const start = data.train.kind === "records" ? startOf(tokenizer) : [];
-  const prompts = texts.map((text) => (text === "" ? startOf(tokenizer) : startedWith(start, tokenizer.encode(text))));
+  const encode = (text: string): Int32Array => {
+    try {
+      return tokenizer.encode(text);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return userError(`${flagName("samplePrompts")}: ${error.message}`);
+    }
+  };
+  const prompts = texts.map((text) => (text === "" ? startOf(tokenizer) : startedWith(start, encode(text))));
   const sampling = temperature === 0 ? { temperature } : { temperature, topK };
   const options = { ...sampling, seed, maxNewTokens: sampleLength, eosTokenId: config.eosTokenId, tokenizer };
   return { texts, prompts, options };

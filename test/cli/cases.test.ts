@@ -151,7 +151,7 @@ describe("texts that begin with the end token", () => {
 
 async function promptsOf(path: string, flags: PromptFlags = {}) {
   const said: string[] = [];
-  const prompts = await readPrompts({ promptFile: path, ...flags }, (line) => said.push(line));
+  const { texts: prompts } = await readPrompts({ promptFile: path, ...flags }, (line) => said.push(line));
   return { prompts, said: said.map((line) => line.replaceAll(CASES, "").replaceAll(`${folder}/`, "")) };
 }
 
@@ -225,5 +225,6 @@ describe("prompts", () => {
     const fail = (text: string): number[] => (text === "b" ? userError("no such character") : [1]);
     expect(() => encodePrompts(["a", "b"], fail)).toThrow("prompt 2: no such character");
     expect(() => encodePrompts(["b"], fail)).toThrow(/^no such character$/);
+    expect(() => encodePrompts(["b"], fail, () => "--prompt")).toThrow(/^--prompt: no such character$/);
   });
 });

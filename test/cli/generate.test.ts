@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeModelDirectory } from "../../src/io/huggingface.ts";
 import { gpt2Config } from "../../src/model/config.ts";
@@ -9,6 +10,7 @@ import { initialParameters, layoutParameters, unpackParameters } from "../../src
 import { charTokenizer } from "../../src/text/char.ts";
 import { GPT2 } from "../support/build.ts";
 import { gpt2 as run } from "../support/commands.ts";
+import { openScreen } from "../support/screen.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gpt2-generate-"));
 const model = join(folder, "model");
@@ -112,11 +114,54 @@ describe("gpt2 generate", () => {
   });
 
   test("--interactive continues each line, and a bad one does not end it", async () => {
-    const { code, stdout, stderr } = await gpt2(["generate", "--interactive", "--max-new-tokens", "4"], "ab\nax\nc\n");
+    const input = `ab\nax\n${"abc".repeat(8)}\nc\n`;
+    const { code, stdout, stderr } = await gpt2(["generate", "--interactive", "--max-new-tokens", "4"], input);
     expect(code).toBe(0);
     expect(stdout.split("\n").filter((line) => line.startsWith("ab"))).toHaveLength(1);
     expect(stdout).toMatch(/\nc/);
     expect(stderr).toMatch(/gpt2: .*"x"/);
+    expect(stderr).toMatch(/gpt2: .* shorten it, or give --window, /);
+  });
+
+  test.skipIf(process.platform === "win32")("--interactive goes on asking after Ctrl-Z and fg", async () => {
+    const args = ["generate", "--interactive", "--max-new-tokens", "2", "--model", model, "--device", "cpu"];
+    const screen = openScreen([GPT2, ...args], { columns: 80, rows: 10 });
+    await screen.until(/^>/);
+    await screen.stopAndGoOn();
+    screen.type("ab\r");
+    await screen.until(/^ab[abc ]|cut off/);
+    screen.type("\u0004");
+    expect(await screen.ended).toBe(0);
+  });
+
+  test.skipIf(process.platform === "win32")("a pipe that nobody writes to is left off by a signal", async () => {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const commands = [
+      ["generate", "--model", model, "--config", pipe],
+      ["eval", "--model", model, "--choices", pipe],
+      ["train", "--config", pipe],
+    ];
+    const ends = commands.map(async (args) => {
+      const child = spawn(process.execPath, [GPT2, ...args, "--device", "cpu"]);
+      let said = "";
+      child.stderr.on("data", (text) => (said += text));
+      const ended = new Promise((resolve) => child.on("exit", (code, signal) => resolve([code, signal, said])));
+      // Signals are heard from before it waits on.
+      await sleep(3000);
+      child.kill("SIGINT");
+      return ended;
+    });
+    // What waits in the system for the pipe to be opened is ended by the signal's usual meaning.
+    for (const end of await Promise.all(ends)) expect(end).toEqual([null, "SIGINT", "gpt2: stopped by SIGINT\n"]);
+  });
+
+  test("GPT2_LIMITS is looked at on any device", async () => {
+    for (const args of [["devices"], ["generate", "--model", model, "--device", "cpu"]])
+      expect(await run(args, { env: { GPT2_LIMITS: "bogus" } })).toMatchObject({
+        code: 2,
+        stderr: "gpt2: GPT2_LIMITS is bogus; wanted default, or adapter for all that it has\n",
+      });
   });
 
   test.each([

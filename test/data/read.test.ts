@@ -239,6 +239,19 @@ test("as a stream, an end token stands between two texts; a text file is one tex
   expect(pieces.filter(({ text }) => text)).toHaveLength(4);
 });
 
+test("a character that one long text has too many is known by its line and column, wherever the pieces end", async () => {
+  const chars = charTokenizerOf(["\n", "\r", "a", "b"]);
+  for (const end of ["\n", "\r\n", "\r"]) {
+    const text = `${["a", "", "ab"].join(end)}${end}abx${end}x`;
+    for (const piece of [1, 2, 3, 5, 100]) {
+      const files = [{ source: sourceOf(text, piece), format: "txt" as const }];
+      await expect(collected(encodeAsStream(files, {}, chars))).rejects.toThrow(
+        /, line 4: char tokenizer: character "x" \(U\+0078\) at line 1, column 3 /,
+      );
+    }
+  }
+});
+
 test("bytes of any kind, as text or tables, are read or refused in one line", async () => {
   const piece = fc.oneof(
     fc.constantFrom('{"text": "', '"}', '"', ",", "\n", "\r", "\t", "text", "[", "null", "1e999", "\\ud800", "\0", "é"),

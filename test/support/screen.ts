@@ -23,6 +23,8 @@ export interface Screen {
   type(keys: string): void;
   /** While the command is stopped: what it prints for a window that is not there any more belongs nowhere. */
   resize(columns: number, rows: number): Promise<void>;
+  /** Ctrl-Z, and what a shell's fg does. */
+  stopAndGoOn(): Promise<void>;
   /** As if the window was closed. */
   hangUp(): void;
   /** The exit code, once all that was printed is on the screen. */
@@ -101,6 +103,12 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
       emulator.resize(width, height);
       child.resize(width, height);
       process.kill(child.pid, "SIGCONT");
+    },
+    async stopAndGoOn() {
+      child.write("\u001a");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      process.kill(child.pid, "SIGCONT");
+      await new Promise((resolve) => setTimeout(resolve, 100));
     },
     hangUp() {
       // The system sends the signal, as to everyone; the package would add one of its own.
