@@ -120,6 +120,9 @@ const DEFAULT_MODE: TerminalMode = {
   ...{ silent: false, who: undefined },
 };
 
+/** Bytes; what has no line ends would fill the memory. */
+const LONGEST_ANSWER = 2 ** 24;
+
 /** Columns that a text takes. Most texts are plain, of which a list may hold 100,000. */
 export function widthOf(text: string): number {
   return /^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text);
@@ -402,6 +405,13 @@ export function createTerminal(): Terminal {
       });
       // Node pauses it after Ctrl-Z, for whoever goes on to say so; nothing else would keep the process alive.
       lines.on("SIGCONT", () => lines.resume());
+      let length = 0;
+      process.stdin.on("data", (piece) => {
+        const end = piece.lastIndexOf("\n");
+        length = end < 0 ? length + piece.length : piece.length - end;
+        if (length > LONGEST_ANSWER)
+          process.stdin.destroy(new UserError(`standard input: a line is longer than ${LONGEST_ANSWER} bytes`));
+      });
       return lines;
     },
     onGone(listener) {

@@ -19,9 +19,14 @@ export function requireAdapter(source: string): string {
   return adapterFolder(source) ?? userError(`${source}: ${what}; wanted a PEFT directory, or a run that trained LoRA`);
 }
 
+/** Far more than any has. */
+const MAX_CONFIG_BYTES = 2 ** 20;
+
 /** The model that a PEFT directory says it corrects, as `--model` takes it. */
 export function baseOf(folder: string): string {
   const file = join(folder, ADAPTER_CONFIG);
+  const { size } = statSync(file);
+  if (size > MAX_CONFIG_BYTES) userError(`${file}: ${size} bytes; wanted at most ${MAX_CONFIG_BYTES}`);
   const { base } = parseAdapterConfig(readText(file));
   if (!base)
     return userError(`${folder}: does not say which model it corrects; give that as --model, and this as --adapter`);

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -121,6 +121,23 @@ describe("gpt2 generate", () => {
     expect(stdout).toMatch(/\nc/);
     expect(stderr).toMatch(/gpt2: .*"x"/);
     expect(stderr).toMatch(/gpt2: .* shorten it, or give --window, /);
+  });
+
+  test("standard input without an end is refused, as a prompt and as a line", async () => {
+    const child = spawnSync(
+      process.execPath,
+      [GPT2, "generate", "--interactive", "--model", model, "--device", "cpu"],
+      {
+        input: "a".repeat(2 ** 24 + 1),
+        encoding: "utf8",
+      },
+    );
+    expect(child).toMatchObject({ status: 1, stderr: "gpt2: standard input: a line is longer than 16777216 bytes\n" });
+    const whole = await gpt2(["generate", "--prompt", "-"], "a".repeat(2 ** 26 + 1));
+    expect(whole).toMatchObject({
+      code: 1,
+      stderr: "gpt2: standard input: is longer than 67108864 bytes; wanted one prompt\n",
+    });
   });
 
   test.skipIf(process.platform === "win32")("--interactive goes on asking after Ctrl-Z and fg", async () => {
