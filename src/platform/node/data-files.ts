@@ -1,9 +1,10 @@
 /** Files of training data: which are meant, and reading them from first to last or at any place. */
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdtemp, open, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { devNull, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { isatty } from "node:tty";
 import { userError } from "../../core/errors.ts";
 import { MOST_POINTER_BYTES, rejectPointer } from "../../core/lfs.ts";
 import type { DataSource } from "../../data/source.ts";
@@ -53,12 +54,24 @@ export async function openSource(path: string, signal?: AbortSignal): Promise<Da
     const info = await stat(path);
     if (info.isDirectory()) userError(`${path}: is a directory; name its files, for example '${join(path, "*.txt")}'`);
     if (info.isFile()) return await openAt(path, path, async () => {});
-    if (info.isCharacterDevice()) userError(`${path}: is a device, which may have no end; give a file, a pipe or -`);
+    if (info.isCharacterDevice() && !(await isEmptyOrTyped(path, info.rdev)))
+      userError(`${path}: is a device, which may have no end; give a file, a pipe or -`);
     // A pipe that nobody has opened to write is waited for, and left by the signal.
     return await copied(createReadStream(path), path, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") userError(`${path}: does not exist`);
     return systemError(path, error);
+  }
+}
+
+/** Of devices, those that have an end: the null device, by any name, and a terminal. */
+async function isEmptyOrTyped(path: string, device: number): Promise<boolean> {
+  if ((await stat(devNull)).rdev === device) return true;
+  const handle = await open(path, "r");
+  try {
+    return isatty(handle.fd);
+  } finally {
+    await handle.close();
   }
 }
 
