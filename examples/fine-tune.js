@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { finetune, loadModel } from "webgpu-gpt2";
 
-const [source = "gpt2", file = "emails.txt", steps = 200] = process.argv.slice(2);
+const beside = new URL("emails.txt", import.meta.url);
+const [source = "gpt2", file = beside, steps = 200] = process.argv.slice(2);
 const texts = readFileSync(file, "utf8").trimEnd().split("\n");
 const model = await loadModel(source);
 const settings = { maxSteps: Number(steps), perDeviceTrainBatchSize: 8, learningRate: 1e-4 };

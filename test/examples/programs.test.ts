@@ -1,6 +1,6 @@
 /** The programs of examples/, as someone runs them who has installed the package. */
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,9 +11,11 @@ import { installPackage } from "../support/package.ts";
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 let folder = "";
 
-async function run(...args: string[]): Promise<string> {
+const run = (...args: string[]): Promise<string> => runIn(folder, ...args);
+
+async function runIn(cwd: string, ...args: string[]): Promise<string> {
   const env = { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", GPT2_ADAPTER: "wasm" };
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: folder, env });
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd, env });
   expect(stderr).toBe("");
   return stdout;
 }
@@ -45,6 +47,11 @@ test("fine-tune.js learns a list, writes more of it, and saves a model that load
       'import("webgpu-gpt2").then(async (g) => console.log((await g.loadModel("fine-tuned")).config.width))',
     ),
   ).toBe("32\n");
+});
+
+test("fine-tune.js has texts of its own, wherever it is called", async () => {
+  mkdirSync(join(folder, "elsewhere"));
+  expect(await runIn(join(folder, "elsewhere"), "../fine-tune.js", "../tiny")).toMatch(/^200 \d\.\d+$/m);
 });
 
 test("lora.js corrects a model, saves the corrections and the whole", async () => {
