@@ -1,3 +1,5 @@
+import { nearest } from "../core/nearest.ts";
+import { shown } from "../core/shown.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { optionError, type Spell } from "./option-error.ts";
@@ -81,6 +83,7 @@ export function generationOptions(
   ) as GenerateOptions;
   checkNames(options);
   checkNumbers(options);
+  checkOthers(options);
   const numBeams = options.numBeams ?? 1;
   const doSample = samplingOf(options, numBeams);
   checkBeams(options, numBeams);
@@ -142,7 +145,8 @@ function checkNames(options: object): void {
   for (const name of Object.keys(options)) {
     if (OPTION_NAMES.includes(name)) continue;
     const plain = name.replace(/[_-](.)/g, (_, letter: string) => letter.toUpperCase());
-    const near = OPTION_NAMES.find((known) => known.toLowerCase() === plain.toLowerCase());
+    const near =
+      OPTION_NAMES.find((known) => known.toLowerCase() === plain.toLowerCase()) ?? nearest(plain, OPTION_NAMES);
     optionError((spell) => {
       const remedy =
         ELSEWHERE[plain]?.(spell) ?? (near ? `did you mean ${near}?` : `there are ${OPTION_NAMES.join(", ")}`);
@@ -157,8 +161,31 @@ function checkNumbers(options: GenerateOptions): void {
     if (value === undefined) continue;
     const fits = typeof value === "number" && value <= most && (open ? value > least : value >= least);
     if (!fits || (whole && !Number.isInteger(value)))
-      wrong(name, value, `wanted a ${whole ? "whole " : ""}number ${open ? "more than" : "from"} ${least} to ${most}`);
+      wrong(
+        name,
+        shown(value),
+        `wanted a ${whole ? "whole " : ""}number ${open ? "more than" : "from"} ${least} to ${most}`,
+      );
   }
+}
+
+const isListOf = (is: (value: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);
+const isFlag = (value: unknown): boolean => typeof value === "boolean";
+const isNumber = (value: unknown): boolean => typeof value === "number";
+
+/** What an option may be that is no number. */
+const KINDS: readonly [wanted: string, accepts: (value: unknown) => boolean, ...names: (keyof GenerateOptions)[]][] = [
+  ["true or false", isFlag, "doSample", "logProbabilities"],
+  ['true, false or "never"', (value) => isFlag(value) || value === "never", "earlyStopping"],
+  ["a list of texts", isListOf((text) => typeof text === "string"), "stopStrings"],
+  ["a list of words, each its ids", isListOf(isListOf(isNumber)), "badWordsIds"],
+  ["an id, several, or null", (value) => value === null || isNumber(value) || isListOf(isNumber)(value), "eosTokenId"],
+];
+
+function checkOthers(options: GenerateOptions): void {
+  for (const [wanted, accepts, ...names] of KINDS)
+    for (const name of names)
+      if (options[name] !== undefined && !accepts(options[name])) wrong(name, shown(options[name]), `wanted ${wanted}`);
 }
 
 /** Any sampling option turns sampling on; what says otherwise at the same time is refused. */
