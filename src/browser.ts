@@ -21,9 +21,9 @@ export function loadModel(source: ModelSource, options?: LoadOptions): Promise<M
 
 /** A model that has learnt nothing yet, for `finetune` to train from scratch. */
 export function createModel(
-  config?: NewModelConfig,
-  tokenizer?: Tokenizer | "gpt2" | "byte",
-  options?: Pick<LoadOptions, "device">,
+  config: NewModelConfig,
+  tokenizer: Tokenizer | "gpt2" | "byte",
+  options?: Pick<LoadOptions, "device" | "precision">,
 ): Promise<Model> {
   return create(BROWSER, config, tokenizer, options);
 }

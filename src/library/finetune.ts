@@ -9,7 +9,6 @@ import { METRICS_FILE, MODEL_FOLDER, RUN_FILE } from "../run/files.ts";
 import type { OpenModel } from "../run/model.ts";
 import { planTraining } from "../run/plan.ts";
 import { isRun } from "../run/resume.ts";
-import { idleSettings } from "../run/settings/idle.ts";
 import { allAreSettings, parseSettings, settingsFromJson } from "../run/settings/json.ts";
 import { resolveSettings } from "../run/settings/resolve.ts";
 import { fileName, SETTING_KEYS, type TrainSettings } from "../run/settings/table.ts";
@@ -18,6 +17,20 @@ import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
 import { openFiles, readText } from "../storage/read.ts";
 import type { RunListener, RunSummary } from "../train/events.ts";
+import {
+  ANYTHING,
+  BLOB,
+  NAMED_SETTINGS,
+  requireArgument,
+  requireList,
+  requireOptions,
+  SIGNAL,
+  STORAGE,
+  TEXT,
+  TRAINING_TEXTS,
+  WATCHER,
+} from "./arguments.ts";
+import { hearingOf } from "./hearing.ts";
 import { type Model, partsOf } from "./model.ts";
 
 /** What to learn: records, one long text, files of a page, or files by their paths where there are paths. */
@@ -60,9 +73,19 @@ export async function finetune(
   model: Model,
   data: TrainingTexts | FinetuneData,
   settings: FinetuneSettings = {},
-  { signal, onEvent, storage }: FinetuneOptions = {},
+  options: FinetuneOptions = {},
 ): Promise<FinetuneResult> {
   const parts = partsOf(model);
+  requireData(data);
+  requireArgument("finetune", "settings", settings, NAMED_SETTINGS);
+  requireOptions("finetune", "options", options, { signal: SIGNAL, onEvent: WATCHER, storage: STORAGE });
+  const { signal, storage } = options;
+  const { listener, end } = hearingOf(options.onEvent ?? {}, (event) =>
+    parts.refuse(
+      event &&
+        `finetune waits for onEvent.${event}, and the model's next turn is after finetune: call it then, or do not await it there`,
+    ),
+  );
   const { environment } = parts;
   const folder = typeof storage === "string" ? environment.folder(storage) : (storage ?? memoryFolder("the run"));
   return parts.exclusively(async () => {
@@ -72,7 +95,8 @@ export async function finetune(
     const { resolved, said, base } = await settingsOf(model, settings, goesOn ? folder : undefined);
     const { train, evaluate } = isPair(data) ? data : { train: data, evaluate: undefined };
     const stream = resolved.stream || typeof train === "string";
-    const warned = (line: string): void => onEvent?.warned?.(line);
+    const warned = (line: string): void => listener.warned?.(line);
+    const { idleSettings } = await import("../run/settings/idle.ts");
     for (const line of idleSettings({ ...resolved, ...(evaluate === undefined ? {} : { evalData: [] }) }, said))
       warned(line);
     const plan = await planTraining(
@@ -101,11 +125,12 @@ export async function finetune(
         home: goesOn ? { goesOn: folder, begin: async () => folder } : { begin: async () => folder },
         openRuntime: (wanted) => device.createRuntime(wanted),
         signal,
-        listeners: onEvent ? [onEvent] : [],
+        listeners: options.onEvent ? [listener] : [],
         mayBeFinished: true,
         budget: environment.budget,
         writer: environment.writer,
       });
+      await end();
       if (result.reason === "already-finished" || result.model !== undefined)
         await parts.become((base) => openTrained(base, folder, warned));
       if (result.reason === "already-finished")
@@ -115,7 +140,17 @@ export async function finetune(
     } finally {
       await plan.data.close();
     }
-  });
+  }, signal);
+}
+
+function requireData(data: unknown): void {
+  const pair = typeof data === "object" && data !== null && "train" in data;
+  if (pair) requireOptions("finetune: data", "data", data, { train: ANYTHING, evaluate: ANYTHING });
+  for (const [name, value] of Object.entries(pair ? data : { data })) {
+    if (name === "evaluate" && value === undefined) continue;
+    if (Array.isArray(value)) requireList(`finetune: ${name}`, "text", value, value[0] instanceof Blob ? BLOB : TEXT);
+    else requireArgument("finetune", name, value, TRAINING_TEXTS);
+  }
 }
 
 function isPair(data: TrainingTexts | FinetuneData): data is FinetuneData {

@@ -1,16 +1,28 @@
 import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
+import { shown } from "../core/shown.ts";
 import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
 import type { FileSource } from "../io/checkpoint.ts";
 import { blobFile, bytesFile } from "../io/file-source.ts";
 import { isModelFile } from "../io/model-files.ts";
 import { gpt2Config } from "../model/config.ts";
 import type { OpenModel } from "../run/model.ts";
-import { DEFAULTS } from "../run/settings/table.ts";
+import { DEFAULTS, SETTINGS } from "../run/settings/table.ts";
 import type { Folder } from "../storage/folder.ts";
 import { openFiles } from "../storage/read.ts";
 import { byteTokenizer } from "../text/byte.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import {
+  ADAPTER,
+  DEVICE,
+  FUNCTION,
+  PRECISION,
+  requireArgument,
+  requireOptions,
+  SIGNAL,
+  SOURCE,
+  TOKENIZER,
+} from "./arguments.ts";
 import { gpuDevice } from "./device.ts";
 import type { Device, DeviceChoice, Environment, Notice } from "./environment.ts";
 import { createModelOf, type Model } from "./model.ts";
@@ -37,12 +49,18 @@ export interface LoadOptions {
   readonly onNotice?: Notice | undefined;
 }
 
+const NEW_OPTIONS = { device: DEVICE, precision: PRECISION };
+const LOAD_OPTIONS = { ...NEW_OPTIONS, adapter: ADAPTER, signal: SIGNAL, onNotice: FUNCTION };
+
 /** Loads a model; `close` it at the end. Its device is opened when something is computed first. */
 export async function loadModel(
   environment: Environment,
   source: ModelSource,
-  { device, precision, adapter, signal, onNotice = () => {} }: LoadOptions = {},
+  options: LoadOptions = {},
 ): Promise<Model> {
+  requireArgument("loadModel", "source", source, SOURCE);
+  requireOptions("loadModel", "options", options, LOAD_OPTIONS);
+  const { device, precision, adapter, signal, onNotice = () => {} } = options;
   const { openModelFiles, withCorrections } = await import("../run/open-model.ts");
   let open: OpenModel;
   if (typeof source === "string" || source instanceof URL) {
@@ -80,13 +98,40 @@ export interface NewModelConfig {
   readonly seed?: number;
 }
 
+/** What a new model may be told, by the settings of the same names. */
+const NEW_CONFIG = (({ nEmbd, nLayer, nHead, nPositions, bias, activationFunction, seed }) => ({
+  nEmbd,
+  nLayer,
+  nHead,
+  nPositions,
+  bias,
+  activationFunction,
+  seed,
+}))(SETTINGS);
+
+const NOT_OF_CONFIG = {
+  vocabSize: "it is the tokenizer's",
+  dropout: "it is a setting of finetune",
+  model: "loadModel loads one",
+  tokenizer: "it is the second argument",
+};
+
 /** A model that has learnt nothing yet; `finetune` trains it from scratch. `tokenizer`: "gpt2", "byte", or one of one's own, such as `charTokenizer(texts)`. */
 export async function createModel(
   environment: Environment,
-  given: NewModelConfig = {},
-  tokenizer: Tokenizer | "gpt2" | "byte" = "byte",
-  { device, precision }: Pick<LoadOptions, "device" | "precision"> = {},
+  given: NewModelConfig,
+  tokenizer: Tokenizer | "gpt2" | "byte",
+  options: Pick<LoadOptions, "device" | "precision"> = {},
 ): Promise<Model> {
+  if (typeof given === "string")
+    userError(
+      `createModel: config is ${shown(given)}; wanted an object such as { nLayer: 4 }; loadModel loads one that has learnt`,
+      "usage",
+    );
+  requireOptions("createModel", "config", given, NEW_CONFIG, NOT_OF_CONFIG);
+  requireArgument("createModel", "tokenizer", tokenizer, TOKENIZER);
+  requireOptions("createModel", "options", options, NEW_OPTIONS);
+  const { device, precision } = options;
   const { nEmbd, nLayer, nHead, nPositions, bias, activationFunction, seed } = { ...DEFAULTS, ...given };
   const known = typeof tokenizer === "object" ? tokenizer : await tokenizerNamed(tokenizer);
   const config = gpt2Config({
@@ -101,8 +146,10 @@ export async function createModel(
     bosTokenId: known.startIds.at(-1) ?? null,
     eosTokenId: known.endId ?? null,
   });
-  const options = { environment, openDevice: opener(environment, device), precision };
-  return createModelOf({ config, tokenizer: known, seed }, options);
+  return createModelOf(
+    { config, tokenizer: known, seed },
+    { environment, openDevice: opener(environment, device), precision },
+  );
 }
 
 function opener(environment: Environment, device: DeviceChoice = "auto"): (signal?: AbortSignal) => Promise<Device> {

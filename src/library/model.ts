@@ -1,8 +1,9 @@
 import type { FloatDType } from "../core/dtype.ts";
-import { userError } from "../core/errors.ts";
+import { ClosedError, userError } from "../core/errors.ts";
+import { shown } from "../core/shown.ts";
 import type { LayerAttention } from "../generate/attention.ts";
 import type { Generated, Generator, SequenceToken } from "../generate/generate.ts";
-import type { GenerateOptions } from "../generate/options.ts";
+import { type GenerateOptions, generationOptions } from "../generate/options.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -19,6 +20,23 @@ import { memoryFolder } from "../storage/memory.ts";
 import { openFiles } from "../storage/read.ts";
 import { startedWith, startOf } from "../text/ids.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import {
+  COUNT,
+  FLAG,
+  LAYERS,
+  NAME,
+  PLACE,
+  PROMPT,
+  requireArgument,
+  requireList,
+  requireObject,
+  requireOptions,
+  requireTexts,
+  SIGNAL,
+  TEXT,
+  TOKEN,
+} from "./arguments.ts";
+import { createCalls, givingWay, type Turn } from "./calls.ts";
 import type { Device, Environment } from "./environment.ts";
 
 /** What goes on: new texts, and the seed they are drawn with. */
@@ -53,7 +71,10 @@ export interface SimilarToken extends NearToken {
   readonly text: string;
 }
 
-/** A model with its tokenizer. One call at a time computes; others wait. */
+/**
+ * A model with its tokenizer. One call at a time computes; others wait, until their `signal` is aborted. A stream for which
+ * another call waits is computed to its end at once, and its pieces are kept for whoever reads them.
+ */
 export interface Model {
   readonly config: Gpt2Config;
   readonly tokenizer: Tokenizer;
@@ -83,7 +104,7 @@ export interface Model {
   save(to: string | Folder | Map<string, Uint8Array>, name?: string): Promise<void>;
   /** The same files in one zip. */
   toZip(): Promise<Blob>;
-  /** Gives back the device, unless it was handed in. */
+  /** Ends a stream that is open, waits for the calls before it, and gives back the device, unless it was handed in. */
   close(): Promise<void>;
 }
 
@@ -100,8 +121,10 @@ export interface ModelParts {
   /** Undefined where it was never trained. */
   readonly source: OpenModel | undefined;
   device(signal?: AbortSignal): Promise<Device>;
-  /** Has what runs end, and gives back what the model has on its device; `act` then has the device for itself. */
-  exclusively<T>(act: () => Promise<T>): Promise<T>;
+  /** Waits for its turn, and gives back what the model has on its device; `act` then has the device for itself. */
+  exclusively<T>(act: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Has new calls rejected with a message, until it is called with none: their turn would never come. */
+  refuse(message: string | undefined): void;
   /** Takes what `open` gives in place of its own weights, of which that may be a correction. */
   become(open: (before: OpenModel | undefined) => Promise<OpenModel>): Promise<void>;
 }
@@ -110,7 +133,9 @@ const PARTS = new WeakMap<Model, ModelParts>();
 
 /** Throws a `UserError` for what is no model of this library. */
 export function partsOf(model: Model): ModelParts {
-  return PARTS.get(model) ?? userError("wanted a model that loadModel or createModel gave", "usage");
+  const parts = PARTS.get(model);
+  if (parts) return parts;
+  return userError(`finetune: wanted a model that loadModel or createModel gave, got ${shown(model)}`, "usage");
 }
 
 interface Loaded {
@@ -134,26 +159,26 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
   let device: Promise<Device> | undefined;
   let loaded: Loaded | undefined;
   let closed = false;
-  // Each call begins when the one before it has ended.
-  let last: Promise<void> = Promise.resolve();
+  let closing: Promise<void> | undefined;
+  let refusal: string | undefined;
+  /** Ends the stream whose turn it is. */
+  let endStream: ((reason: Error) => void) | undefined;
+  const takeTurn = createCalls();
 
   const config = (): Gpt2Config => source?.config ?? fresh!.config;
 
-  /** Waits for the turn of a call; gives what ends it. */
-  async function turn(): Promise<() => void> {
-    const before = last;
-    let end = (): void => {};
-    last = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    await before;
-    if (!closed) return end;
-    end();
+  async function turn(signal: AbortSignal | undefined): Promise<Turn> {
+    // A listener that calls the model has by then given the promise that is waited for.
+    await undefined;
+    if (refusal !== undefined) userError(refusal, "usage");
+    const mine = await takeTurn(signal);
+    if (!closed) return mine;
+    mine.end();
     return userError("the model was closed; load it again", "usage");
   }
 
-  async function inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const end = await turn();
+  async function inTurn<T>(act: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { end } = await turn(signal);
     try {
       return await act();
     } finally {
@@ -208,19 +233,35 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     return { eosTokenId: source?.endIds ?? config().eosTokenId, ...options, tokenizer };
   }
 
+  /** Before the call waits for its turn. */
+  function requireTextOptions(call: string, options: TextOptions): void {
+    requireObject(call, "options", options);
+    const { signal, window } = options;
+    requireOptions(call, "options", { signal, window }, { signal: SIGNAL, window: FLAG });
+    generationOptions(generateOptions(options), config());
+  }
+
   async function generateIds(prompts: readonly (string | readonly number[])[], options: TextOptions = {}) {
+    requireList("generateIds", "prompt", prompts, PROMPT);
+    requireTextOptions("generateIds", options);
+    return generateChecked(prompts, options);
+  }
+
+  async function generateChecked(prompts: readonly (string | readonly number[])[], options: TextOptions) {
     const ids = prompts.every((prompt) => typeof prompt === "string")
       ? encodePrompts(prompts, (prompt) => idsOf(prompt, options))
       : prompts.map((prompt) => idsOf(prompt, options));
     return inTurn(async () => {
       const { generator } = await loadedModel(options.signal);
       return generator.generate(ids, generateOptions(options), options.signal);
-    });
+    }, options.signal);
   }
 
   async function generate(texts: string | readonly string[], options: TextOptions = {}): Promise<string | string[]> {
+    requireTexts("generate", texts);
+    requireTextOptions("generate", options);
     const prompts = typeof texts === "string" ? [texts] : texts;
-    const results = await generateIds(prompts, options);
+    const results = await generateChecked(prompts, options);
     const each = results.length / Math.max(1, prompts.length);
     const wholes = results.map(({ text = "" }, i) => prompts[Math.floor(i / each)] + text);
     return typeof texts === "string" && wholes.length === 1 ? wholes[0]! : wholes;
@@ -230,23 +271,38 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     texts: readonly string[],
     options: TextOptions = {},
   ): AsyncGenerator<SequenceToken, Generated[]> {
+    requireList("streamAll", "text", texts, TEXT);
+    requireTextOptions("streamAll", options);
     const ids = encodePrompts(texts, (text) => idsOf(text, options));
-    const end = await turn();
+    const mine = await turn(options.signal);
+    const stop = new AbortController();
+    const stopped = (): void => stop.abort(options.signal?.reason);
+    const endThis = (reason: Error): void => stop.abort(reason);
+    const end = (): void => {
+      if (endStream === endThis) endStream = undefined;
+      mine.end();
+    };
+    options.signal?.addEventListener("abort", stopped);
+    endStream = endThis;
     let tokens: ReturnType<Generator["streamAll"]> | undefined;
     try {
       const { generator } = await loadedModel(options.signal);
-      tokens = generator.streamAll(ids, generateOptions(options), options.signal);
-      return yield* tokens;
+      tokens = generator.streamAll(ids, generateOptions(options), stop.signal);
+      return yield* givingWay(tokens, { ...mine, end }, stop.signal);
     } finally {
       // Where the loop was left, it still runs.
       await tokens?.return([]);
+      options.signal?.removeEventListener("abort", stopped);
       end();
     }
   }
 
   async function* stream(text: string, options: TextOptions = {}): AsyncGenerator<string, Generated> {
+    requireArgument("stream", "text", text, TEXT);
+    requireObject("stream", "options", options);
     if ((options.numReturnSequences ?? 1) > 1)
       userError("numReturnSequences: one sequence is streamed; use streamAll, or generate, for more", "usage");
+    requireTextOptions("stream", options);
     const tokens = streamAll([text], options);
     try {
       let shown = "";
@@ -263,6 +319,9 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
   }
 
   async function loss(texts: string | readonly string[]): Promise<Loss> {
+    requireTexts("loss", texts);
+    if (texts.length === 0 && typeof texts !== "string")
+      userError("loss: wanted some texts, got an empty list", "usage");
     const { contextLength } = config();
     const end = tokenizer.endId === undefined ? [] : [tokenizer.endId];
     const records = (typeof texts === "string" ? [texts] : texts).map((text, i) => {
@@ -296,8 +355,11 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
 
   async function attention(
     text: string,
-    { layers, signal }: { readonly layers?: readonly number[]; readonly signal?: AbortSignal } = {},
+    options: { readonly layers?: readonly number[]; readonly signal?: AbortSignal } = {},
   ): Promise<TextAttention> {
+    requireArgument("attention", "text", text, TEXT);
+    requireOptions("attention", "options", options, { layers: LAYERS, signal: SIGNAL });
+    const { layers, signal } = options;
     const startToken = source?.startToken ?? tokenizer.endId !== undefined;
     const ids = startedWith(startToken || text === "" ? startOf(tokenizer) : [], tokenizer.encode(text));
     return inTurn(async () => {
@@ -305,10 +367,12 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
       const { readAttention } = await import("../generate/attention.ts");
       const read = await readAttention(runtime, config(), layout, ids, layers);
       return { ids, tokens: ids.map((id) => tokenizer.decode([id])), layers: read };
-    });
+    }, signal);
   }
 
   async function nearest(token: number | string, count = 10): Promise<SimilarToken[]> {
+    requireArgument("nearestTokens", "token", token, TOKEN);
+    requireArgument("nearestTokens", "count", count, COUNT);
     const ids = typeof token === "number" ? [token] : tokenizer.encode(token);
     const [id] = ids;
     if (id === undefined || ids.length > 1)
@@ -346,6 +410,8 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
   }
 
   async function save(to: string | Folder | Map<string, Uint8Array>, name = MODEL_FOLDER): Promise<void> {
+    requireArgument("save", "to", to, PLACE);
+    requireArgument("save", "name", name, NAME);
     if (to instanceof Map) {
       const { files, close } = await savedFiles();
       for (const [name, file] of files) {
@@ -383,14 +449,19 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
         await close();
       }
     },
-    async close() {
-      if (closed) return;
-      await inTurn(async () => {
+    close() {
+      endStream?.(new ClosedError("the model was closed before its stream had ended"));
+      closing ??= inTurn(async () => {
         closed = true;
         unload();
         (await device?.catch(() => undefined))?.close();
         await source?.close();
       });
+      // One that was refused may come again.
+      closing.catch(() => {
+        if (!closed) closing = undefined;
+      });
+      return closing;
     },
   };
   PARTS.set(model, {
@@ -399,11 +470,14 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
       return source;
     },
     device: openedDevice,
-    exclusively: (act) =>
+    exclusively: (act, signal) =>
       inTurn(() => {
         unload();
         return act();
-      }),
+      }, signal),
+    refuse(message) {
+      refusal = message;
+    },
     async become(open) {
       const before = source;
       const trained = await open(before);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { UserError } from "../../src/core/errors.ts";
 import { blobFile, bytesFile } from "../../src/io/file-source.ts";
 import type { Model } from "../../src/library/model.ts";
 import { createModel, finetune, loadModel } from "../../src/node.ts";
@@ -100,6 +101,45 @@ describe("a model", () => {
     expect(both[0]).toBe(streamed);
   });
 
+  test("is used while a stream of it is open: the rest of the stream is computed first, and kept", async () => {
+    const options = { maxNewTokens: 6, temperature: 0.9, seed: 3 };
+    const wanted = await trained.generate(["ab", "c"], options);
+    let streamed = "ab";
+    for await (const piece of trained.stream("ab", options)) {
+      streamed += piece;
+      expect(await trained.generate("ab", options)).toBe(wanted[0]);
+    }
+    expect(streamed).toBe(wanted[0]);
+    const read = async (text: string): Promise<string> => {
+      let whole = text;
+      for await (const piece of trained.stream(text, { ...options, seed: 5 })) whole += piece;
+      return whole;
+    };
+    expect(await Promise.all(["ab", "ab"].map(read))).toEqual([await read("ab"), await read("ab")]);
+    // One that is never read again.
+    await trained.stream("ab", options).next();
+    expect(await trained.generate("ab", options)).toBe(wanted[0]);
+    const stop = new AbortController();
+    const stopped = trained.stream("ab", { ...options, signal: stop.signal });
+    await stopped.next();
+    await trained.loss("ab");
+    stop.abort(new Error("enough"));
+    await expect(stopped.next()).rejects.toThrow("enough");
+  });
+
+  test("is closed while a stream of it is open, which ends", async () => {
+    const left = await fresh();
+    for await (const _ of left.stream("ab")) {
+      await left.close();
+      break;
+    }
+    const read = await fresh();
+    const stream = read.stream("ab");
+    await stream.next();
+    await Promise.all([read.close(), read.close()]);
+    await expect(stream.next()).rejects.toThrow("the model was closed before its stream had ended");
+  });
+
   test("streams several texts at once, shows where its tokens look, and which of them are alike", async () => {
     const options = { maxNewTokens: 6, temperature: 0.9, seed: 3, numReturnSequences: 2, topLogProbabilities: 3 };
     const texts = ["", "", "", ""];
@@ -157,11 +197,115 @@ describe("a model", () => {
     const gone = await fresh();
     await gone.close();
     await expect(gone.generate("a")).rejects.toThrow("the model was closed; load it again");
-    await expect(finetune({} as Model, NAMES)).rejects.toThrow("wanted a model that loadModel or createModel gave");
+    await expect(finetune({} as Model, NAMES)).rejects.toThrow(
+      "wanted a model that loadModel or createModel gave, got",
+    );
+  });
+});
+
+/** What a program in JavaScript may do. */
+type Loose = Record<"generate" | "generateIds" | "loss" | "attention" | "nearestTokens" | "save", Call> &
+  Record<"stream" | "streamAll", (...args: unknown[]) => AsyncGenerator>;
+type Call = (...args: unknown[]) => Promise<unknown>;
+
+describe("what is not as it must be is an error of one line at once", () => {
+  const [create, load, tune] = [createModel, loadModel, finetune] as unknown as Call[];
+  const any = (): Loose => trained as unknown as Loose;
+  const cases: readonly [call: () => Promise<unknown>, message: string][] = [
+    [() => create!({ nLayers: 1 }, "byte"), "createModel: nLayers is no option; did you mean nLayer?"],
+    [() => create!({ vocabSize: 5 }, "byte"), "createModel: vocabSize is no option; it is the tokenizer's"],
+    [() => create!({ nEmbd: "8" }, "byte"), 'createModel: nEmbd is the text "8"; wanted a whole number'],
+    [() => create!({}, "bpe"), 'createModel: tokenizer is the text "bpe"; wanted charTokenizer(texts)'],
+    [() => create!({}), "createModel: tokenizer is undefined; wanted"],
+    [() => create!(null, "byte"), "createModel: config is null; wanted an object"],
+    [() => create!("gpt2", "byte"), 'createModel: config is the text "gpt2"; wanted an object'],
+    [() => create!({}, "byte", { devise: "cpu" }), "createModel: devise is no option; did you mean device?"],
+    [() => load!(), "loadModel: source is undefined; wanted a path"],
+    [() => load!(""), 'loadModel: source is the text ""; wanted a path'],
+    [() => load!("x", { devise: "wasm" }), "loadModel: devise is no option; did you mean device?"],
+    [() => load!("x", { precision: "f8" }), 'loadModel: precision is the text "f8"; wanted "f32" or "f16"'],
+    [() => load!("x", { adapter: "y" }), 'loadModel: adapter is the text "y"; wanted files'],
+    [() => any().generate(), "generate: texts is undefined; wanted a text, or a list of texts"],
+    [() => any().generate([1]), "generate: text 1 is 1; wanted a text"],
+    [() => any().generate("a", null), "generate: options is null; wanted an object"],
+    [() => any().generate("a", { signal: 5 }), "generate: signal is 5; wanted an AbortSignal"],
+    [() => any().generate("a", { maxNewTokens: "4" }), 'maxNewTokens is the text "4": wanted a whole number'],
+    [
+      () => any().generate("a", { maxNewToken: 4 }),
+      "maxNewToken is no option of generation; did you mean maxNewTokens?",
+    ],
+    [() => any().generate("a", { stopStrings: "x" }), 'stopStrings is the text "x": wanted a list of texts'],
+    [() => any().generateIds("a"), 'generateIds: wanted a list of prompts, got the text "a"'],
+    [() => any().generateIds([[0.5]]), "generateIds: prompt 1 is a list; wanted a text, or its ids"],
+    [() => any().stream("a", null).next(), "stream: options is null; wanted an object"],
+    [() => any().stream(["a", "b"]).next(), "stream: text is a list; wanted a text"],
+    [() => any().streamAll("a").next(), 'streamAll: wanted a list of texts, got the text "a"'],
+    [() => any().loss([5]), "loss: text 1 is 5; wanted a text"],
+    [() => any().loss([]), "loss: wanted some texts, got an empty list"],
+    [() => any().attention("a", { layer: 0 }), "attention: layer is no option; did you mean layers?"],
+    [() => any().nearestTokens("a", 0), "nearestTokens: count is 0; wanted a whole number, 1 or more"],
+    [() => any().save(5), "save: to is 5; wanted the path of a new folder"],
+    [() => any().save(""), 'save: to is the text ""; wanted the path of a new folder'],
+    [() => tune!(trained, 5), "finetune: data is 5; wanted a list of texts"],
+    [() => tune!(trained, ["a", 5]), "finetune: data: text 2 is 5; wanted a text"],
+    [() => tune!(trained, { train: ["a"], evaluat: ["a"] }), "finetune: data: evaluat is no option; did you mean eval"],
+    [() => tune!(trained, NAMES, null), "finetune: settings is null; wanted an object of settings"],
+    [() => tune!(trained, NAMES, {}, { onevent: {} }), "finetune: onevent is no option; did you mean onEvent?"],
+    [
+      () => tune!(trained, NAMES, {}, { onEvent: { log() {} } }),
+      "finetune: onEvent: log is no option; there are started",
+    ],
+    [() => tune!(trained, NAMES, {}, { onEvent: { logged: 5 } }), "finetune: onEvent: logged is 5; wanted a function"],
+    [() => tune!(fresh(), NAMES), "loadModel or createModel gave, got a promise, which was not awaited"],
+  ];
+  test.each(cases.map(([call, message]) => [message, call] as const))("%s", async (message, call) => {
+    const error = await call().catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(UserError);
+    expect((error as UserError).message).toContain(message);
   });
 });
 
 describe("fine-tuning", () => {
+  test("has other calls wait, unless their signal is aborted; none of them is waited for by a listener", async () => {
+    const model = await fresh();
+    const stop = new AbortController();
+    const { signal } = stop;
+    const calls: Promise<unknown>[] = [];
+    let running = true;
+    const began = (): void => {
+      calls.push(model.generate("a", { signal }), model.stream("a", { signal }).next());
+      calls.push(finetune(model, NAMES, QUICK, { signal }), model.attention("a", { signal }));
+      calls.push(model.generate("b", { maxNewTokens: 1 }));
+    };
+    await finetune(model, NAMES, QUICK, {
+      onEvent: {
+        stepped: ({ step }) => step === 1 && began(),
+        async logged({ step }) {
+          if (step !== 4) return;
+          stop.abort(new Error("enough"));
+          const rejected = await Promise.allSettled(calls.slice(0, 4));
+          expect(rejected.map((call) => call.status === "rejected" && call.reason.message)).toEqual(
+            new Array(4).fill("enough"),
+          );
+          expect(running).toBe(true);
+          await expect(model.generate("a")).rejects.toThrow("finetune waits for onEvent.logged");
+          await expect(model.close()).rejects.toThrow("finetune waits for onEvent.logged");
+        },
+      },
+    });
+    running = false;
+    expect(await calls[4]).toMatch(/^b/);
+  });
+
+  test.each(["logged", "stepped", "warned"])("rejects with what a listener's %s rejects with", async (event) => {
+    const model = await fresh();
+    const onEvent = { [event]: async () => Promise.reject(new Error("mine")) };
+    // Idle there, which is warned of.
+    const settings = { ...QUICK, evalSteps: 2 };
+    await expect(finetune(model, NAMES, settings, { onEvent })).rejects.toThrow("mine");
+    expect(await model.generate("a", { maxNewTokens: 1 })).toMatch(/^a/);
+  });
+
   test("of a model that was loaded has transformers' defaults, and keeps what the model brings", async () => {
     const map = new Map<string, Uint8Array>();
     await trained.save(map);
