@@ -138,6 +138,8 @@ export async function finetune(
       const { reason, summary, samples } = result;
       return { reason, summary, samples };
     } finally {
+      // Of a run that was stopped a listener may still be at work, and nobody waits for it.
+      parts.refuse(undefined);
       await plan.data.close();
     }
   }, signal);
