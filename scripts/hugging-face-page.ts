@@ -1,7 +1,8 @@
 /** Writes the lists of docs/coming-from-hugging-face.md out of the tables that errors speak from: `npx tsx scripts/hugging-face-page.ts`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ELSEWHERE, OPTION_NAMES } from "../src/generate/option-table.ts";
+import { ELSEWHERE } from "../src/generate/option-elsewhere.ts";
+import { OPTION_NAMES } from "../src/generate/option-table.ts";
 import { settingElsewhere } from "../src/run/settings/elsewhere.ts";
 import { fileName, SETTING_KEYS } from "../src/run/settings/table.ts";
 

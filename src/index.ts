@@ -70,12 +70,8 @@ export {
   type SequenceToken,
   type Token,
 } from "./generate/generate.ts";
-export {
-  type GenerateOptions,
-  type Generation,
-  type GenerationTokenizer,
-  generationOptions,
-} from "./generate/options.ts";
+export { generationOptions } from "./generate/option-elsewhere.ts";
+export type { GenerateOptions, Generation, GenerationTokenizer } from "./generate/options.ts";
 export { type NextTokenRules, nextTokenDistribution } from "./generate/processors.ts";
 /** How likely a model finds texts that exist. */
 export { createScorer, type Scorer } from "./generate/score.ts";

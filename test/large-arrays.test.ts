@@ -14,7 +14,7 @@ import { largest, smallest } from "../src/core/extremes.ts";
 import { encodeRecords, linesOf } from "../src/data/records.ts";
 import { sequencesOf } from "../src/data/sequence.ts";
 import { decodePlansOf } from "../src/generate/decode-plans.ts";
-import { generationOptions } from "../src/generate/options.ts";
+import { generationOptions } from "../src/generate/option-elsewhere.ts";
 import { encodePrompts } from "../src/generate/prompts.ts";
 import { decodeRows } from "../src/generate/rows.ts";
 import { createScorer } from "../src/generate/score.ts";

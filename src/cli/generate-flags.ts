@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UserError, userError } from "../core/errors.ts";
+import { ELSEWHERE } from "../generate/option-elsewhere.ts";
 import { OptionError } from "../generate/option-error.ts";
-import { ELSEWHERE } from "../generate/option-table.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { numberBetween, wholeNumber } from "./numbers.ts";

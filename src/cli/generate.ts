@@ -5,7 +5,7 @@ import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { DATA_FORMATS } from "../data/source.ts";
 import { createGenerator } from "../generate/generate.ts";
-import { generationOptions } from "../generate/options.ts";
+import { generationOptions } from "../generate/option-elsewhere.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { decodeTape, prefillTape } from "../model/decode.ts";

@@ -4,7 +4,7 @@ import type { ParameterLayout } from "../model/parameters.ts";
 import type { Forecast, ForecastPlan } from "../runtime/need.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { decodePlansOf, decodeTapes, rowsThatFit } from "./decode-plans.ts";
-import { type GenerateOptions, generationOptions } from "./options.ts";
+import { type GenerateOptions, readOptions } from "./options.ts";
 import { decodeRows } from "./rows.ts";
 
 /**
@@ -20,7 +20,7 @@ export function forecastGenerator(
   given: GenerateOptions,
   known: Map<string, ForecastPlan>,
 ): void {
-  const options = generationOptions(given, config);
+  const options = readOptions(given, config);
   const rows = decodeRows(prompts, options, config);
   const all = rows.flatMap((row) => Array.from({ length: options.numReturnSequences }, () => row));
   for (let at = 0; at < all.length; ) {

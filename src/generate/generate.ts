@@ -6,8 +6,9 @@ import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Hypothesis } from "./beams.ts";
 import { createDecoder, type DecodeRow, type RowState, type TokenLogProbability } from "./decoder.ts";
+import { generationOptions } from "./option-elsewhere.ts";
 import { optionError } from "./option-error.ts";
-import { type GenerateOptions, type Generation, generationOptions } from "./options.ts";
+import type { GenerateOptions, Generation } from "./options.ts";
 import { decodeRows } from "./rows.ts";
 import { createTextStream, type TextStream } from "./text-stream.ts";
 

@@ -3,7 +3,7 @@ import { shown } from "../core/shown.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { optionError, type Spell } from "./option-error.ts";
-import { ELSEWHERE, LEAST_TEMPERATURE, NUMBERS, OPTION_NAMES } from "./option-table.ts";
+import { LEAST_TEMPERATURE, NUMBERS, OPTION_NAMES } from "./option-table.ts";
 import type { NextTokenRules } from "./processors.ts";
 
 /** Options of generation by Hugging Face's names in camelCase, with its defaults; contradictions are errors. */
@@ -70,18 +70,22 @@ export type GenerationTokenizer = Pick<Tokenizer, "bytes"> & Partial<Pick<Tokeni
 const SAMPLING_OPTIONS = ["temperature", "topK", "topP", "minP"] as const;
 const BEAM_OPTIONS = ["lengthPenalty", "earlyStopping"] as const;
 
+/** What to do instead of options that there are not, by their names. */
+export type Remedies = Readonly<Record<string, (spell: Spell) => string>>;
+
 /**
  * Checks options against one another and fills in the defaults. Throws `UserError` with the remedy for each
  * contradiction, unknown name and impossible value.
  */
-export function generationOptions(
+export function readOptions(
   given: GenerateOptions,
   config: Pick<Gpt2Config, "vocabSize" | "eosTokenId">,
+  instead: Remedies = {},
 ): Generation {
   const options = Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   ) as GenerateOptions;
-  checkNames(options);
+  checkNames(options, instead);
   checkNumbers(options);
   checkOthers(options);
   const numBeams = options.numBeams ?? 1;
@@ -141,15 +145,20 @@ function wrong(name: string, got: unknown, remedy: string | ((spell: Spell) => s
   );
 }
 
-function checkNames(options: object): void {
-  for (const name of Object.keys(options)) {
-    if (OPTION_NAMES.includes(name)) continue;
+/** The first of the names that no option has. */
+export function unknownOption(options: object): string | undefined {
+  return Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+}
+
+function checkNames(options: object, instead: Remedies): void {
+  const name = unknownOption(options);
+  if (name !== undefined) {
     const plain = name.replace(/[_-](.)/g, (_, letter: string) => letter.toUpperCase());
     const near =
       OPTION_NAMES.find((known) => known.toLowerCase() === plain.toLowerCase()) ?? nearest(plain, OPTION_NAMES);
     optionError((spell) => {
       const remedy =
-        ELSEWHERE[plain]?.(spell) ?? (near ? `did you mean ${near}?` : `there are ${OPTION_NAMES.join(", ")}`);
+        instead[plain]?.(spell) ?? (near ? `did you mean ${near}?` : `there are ${OPTION_NAMES.join(", ")}`);
       return `${name} is no option of generation; ${remedy}`;
     });
   }

@@ -3,7 +3,7 @@ import { ClosedError, userError } from "../core/errors.ts";
 import { shown } from "../core/shown.ts";
 import type { LayerAttention } from "../generate/attention.ts";
 import type { Generated, Generator, SequenceToken } from "../generate/generate.ts";
-import { type GenerateOptions, generationOptions } from "../generate/options.ts";
+import { type GenerateOptions, readOptions, unknownOption } from "../generate/options.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -233,17 +233,24 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     return { eosTokenId: source?.endIds ?? config().eosTokenId, ...options, tokenizer };
   }
 
-  /** Before the call waits for its turn. */
-  function requireTextOptions(call: string, options: TextOptions): void {
+  /** Before the call waits for its turn. What there is instead of other names loads when it is wanted, and then only is waited for. */
+  function requireTextOptions(call: string, options: TextOptions): Promise<void> | undefined {
     requireObject(call, "options", options);
     const { signal, window } = options;
     requireOptions(call, "options", { signal, window }, { signal: SIGNAL, window: FLAG });
-    generationOptions(generateOptions(options), config());
+    const given = generateOptions(options);
+    if (unknownOption(given) !== undefined)
+      return import("../generate/option-elsewhere.ts").then(
+        ({ generationOptions }) => void generationOptions(given, config()),
+      );
+    readOptions(given, config());
+    return undefined;
   }
 
   async function generateIds(prompts: readonly (string | readonly number[])[], options: TextOptions = {}) {
     requireList("generateIds", "prompt", prompts, PROMPT);
-    requireTextOptions("generateIds", options);
+    const refused = requireTextOptions("generateIds", options);
+    if (refused) await refused;
     return generateChecked(prompts, options);
   }
 
@@ -259,7 +266,8 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
 
   async function generate(texts: string | readonly string[], options: TextOptions = {}): Promise<string | string[]> {
     requireTexts("generate", texts);
-    requireTextOptions("generate", options);
+    const refused = requireTextOptions("generate", options);
+    if (refused) await refused;
     const prompts = typeof texts === "string" ? [texts] : texts;
     const results = await generateChecked(prompts, options);
     const each = results.length / Math.max(1, prompts.length);
@@ -272,7 +280,8 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     options: TextOptions = {},
   ): AsyncGenerator<SequenceToken, Generated[]> {
     requireList("streamAll", "text", texts, TEXT);
-    requireTextOptions("streamAll", options);
+    const refused = requireTextOptions("streamAll", options);
+    if (refused) await refused;
     const ids = encodePrompts(texts, (text) => idsOf(text, options));
     const mine = await turn(options.signal);
     const stop = new AbortController();
@@ -302,7 +311,8 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     requireObject("stream", "options", options);
     if ((options.numReturnSequences ?? 1) > 1)
       userError("numReturnSequences: one sequence is streamed; use streamAll, or generate, for more", "usage");
-    requireTextOptions("stream", options);
+    const refused = requireTextOptions("stream", options);
+    if (refused) await refused;
     const tokens = streamAll([text], options);
     try {
       let shown = "";

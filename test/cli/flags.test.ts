@@ -7,7 +7,7 @@ import { speltAsFlags } from "../../src/cli/generate-flags.ts";
 import { createInterrupt } from "../../src/cli/interrupt.ts";
 import { TRAIN_ELSEWHERE, trainCommand } from "../../src/cli/train.ts";
 import { userError } from "../../src/core/errors.ts";
-import { generationOptions } from "../../src/generate/options.ts";
+import { generationOptions } from "../../src/generate/option-elsewhere.ts";
 import fields from "./settings/transformers-fields.json" with { type: "json" };
 
 const ELSEWHERE = { train: TRAIN_ELSEWHERE, generate: GENERATE_ELSEWHERE, eval: EVAL_ELSEWHERE };

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { textSource } from "../../src/data/memory-source.ts";
 import { openData } from "../../src/data/open.ts";
-import { generationOptions } from "../../src/generate/options.ts";
+import { generationOptions } from "../../src/generate/option-elsewhere.ts";
 import { dataOptionsOf, tokenizerOf } from "../../src/run/data.ts";
 import { fileName, SETTING_KEYS } from "../../src/run/settings/table.ts";
 import { checkFit } from "../../src/train/fit.ts";
