@@ -217,7 +217,9 @@ describe(`${MANY} of them`, () => {
 
   test("samples are shown, and told to TensorBoard", () => {
     const samples = lines.map((prompt) => ({ prompt, text: "", ended: true }));
-    expect(formatSamples(samples, { has: undefined, addresses: false })).toMatch(new RegExp(`\\n${MANY} samples: `));
+    expect(formatSamples(samples, { has: undefined, addresses: false })).toMatch(
+      new RegExp(`\\n${MANY.toLocaleString("en-US")} samples: `),
+    );
     const record = summaryRecord(
       0,
       1,

@@ -177,7 +177,7 @@ const WRONG: readonly (readonly [code: number, line: string, says: RegExp])[] = 
   [1, "train --config names.txt", /names\.txt/],
   [1, "train --config /dev/zero", /\/dev\/zero: /],
   [1, "train --data /dev/zero", /\/dev\/zero: /],
-  [1, "train --data /dev/null", /\/dev\/null: (has no characters|does not exist)/],
+  [1, "train --data /dev/null", /\/dev\/null: (is empty; wanted text|does not exist)/],
   [2, "train --data - --eval-data -", /standard input \(-\) was given twice/],
   [1, `train --data names.txt ${SIZES} --sample-prompts xyz`, /--sample-prompts: .*character "x"/],
   [1, "train --resume nowhere", /nowhere: is no directory/],

@@ -123,7 +123,7 @@ export function idleSettings(settings: TrainSettings, said: Partial<TrainSetting
     if (given.length === 0 || !idle(settings)) continue;
     const each = given.map((key) => `${flagName(key)} ${why}`);
     if (refused) userError(`train: ${each.join("; ")}`, "usage");
-    lines.push(...each);
+    for (const line of each) lines.push(line);
   }
   return lines;
 }
