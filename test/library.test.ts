@@ -9,7 +9,7 @@ import { transform } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CommandResult, runCommands } from "./support/commands.ts";
 import { testAdapters } from "./support/gpu.ts";
-import { installPackage } from "./support/package.ts";
+import { addPackage, installPackage } from "./support/package.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -130,6 +130,7 @@ test.concurrent.each(COMPILERS)(
 describe.each(testAdapters)("on %s", (adapter) => {
   const results: CommandResult[] = [];
   beforeAll(async () => {
+    if (adapter === "embedded") addPackage(folder, "@sparticuz/chromium");
     for (const made of ["names", "run", "model"]) rmSync(join(folder, made), { recursive: true, force: true });
     const commands = programs.map((_, i) => ({ line: "", program: join(folder, `program-${i}.js`) }));
     await runCommands(commands, folder, adapter, (result) => results.push(result));

@@ -171,9 +171,9 @@ const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
   torch_dtype: "it is --precision here: f32 or f16",
   compile: "leave it out: all is compiled once, as a plan",
   device_map: "it is --device here",
-  cpu: "give --device system or embedded, or cpu, the slow reference",
-  use_cpu: "give --device system or embedded, or cpu, the slow reference",
-  no_cuda: "give --device system or embedded, or cpu, the slow reference",
+  cpu: "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself",
+  use_cpu: "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself",
+  no_cuda: "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself",
   gpu: "leave it out: a GPU is used where there is one",
 };
 

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { installPackage } from "../support/package.ts";
+import { addPackage, installPackage } from "../support/package.ts";
 
+const GPT2 = join("node_modules", "webgpu-gpt2", "dist/bundle/gpt2.js");
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 let folder = "";
 
@@ -68,13 +69,20 @@ test("training-loop.js learns sums", async () => {
   expect(losses[3]).toBeLessThan(0.5 * losses[0]!);
 });
 
+test("a driver that only tests need is not installed with the package, and a command that wants it says how", async () => {
+  await expect(run(GPT2, "generate", "--model", "tiny", "--device", "embedded")).rejects.toMatchObject({
+    code: 5,
+    stderr: "gpt2: the embedded driver is not installed: npm install @sparticuz/chromium; or use --device wasm\n",
+  });
+});
+
 test("an op of one's own that takes over the kernels of ours is checked by the installed command", async () => {
   // The command finds kernels by what the library has: two copies of it would know nothing of each other's.
   writeFileSync(
     join(folder, "mine.js"),
     `import { OPS } from "webgpu-gpt2";\nexport const mine = { ...OPS.find((op) => op.name === "scale"), name: "mine" };\n`,
   );
-  const gpt2 = join("node_modules", "webgpu-gpt2", "dist/bundle/gpt2.js");
+  addPackage(folder, "@sparticuz/chromium");
   for (const own of ["mine.js", "relu-squared.js"])
-    expect(await run(gpt2, "gradcheck", own, "--device", "embedded")).toMatch(/ passed$/m);
+    expect(await run(GPT2, "gradcheck", own, "--device", "embedded")).toMatch(/ passed$/m);
 });

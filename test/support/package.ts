@@ -30,10 +30,14 @@ export async function installPackage(folder: string): Promise<string> {
   const installed = join(folder, "node_modules", name);
   mkdirSync(installed, { recursive: true });
   await execute("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
-  for (const dependency of [...Object.keys({ ...dependencies, ...optionalDependencies }), "@types/node"]) {
-    const place = join(folder, "node_modules", dependency);
-    mkdirSync(dirname(place), { recursive: true });
-    symlinkSync(join(root, "node_modules", dependency), place);
-  }
+  for (const dependency of [...Object.keys({ ...dependencies, ...optionalDependencies }), "@types/node"])
+    addPackage(folder, dependency);
   return tarball;
+}
+
+/** Another one of the checkout's, beside it. */
+export function addPackage(folder: string, dependency: string): void {
+  const place = join(folder, "node_modules", dependency);
+  mkdirSync(dirname(place), { recursive: true });
+  symlinkSync(join(root, "node_modules", dependency), place);
 }

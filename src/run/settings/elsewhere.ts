@@ -45,7 +45,7 @@ const quiet = leaveOut("a bar is drawn on terminals only");
 const optimiser: Remedy = (_, value) =>
   value === "" || value.includes("adamw") ? "leave it out: AdamW is the optimiser" : "AdamW is the only optimiser here";
 const never = absent("a run is never overwritten; choose another --output-dir, or go on with --resume");
-const device = say("say it with --device: hardware, system, embedded, or cpu, the slow reference");
+const device = say("say it with --device: hardware, or wasm, the CPU on all its cores; without it, a GPU goes first");
 const outputDirectory = say("it is --output-dir, on the command line");
 const tokens: Remedy = (o) =>
   `a new model's tokenizer is ${o("tokenizer")} char, gpt2 or byte; that of ${o("model")} comes with it`;
