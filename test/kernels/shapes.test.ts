@@ -27,6 +27,11 @@ describe.each(testDrivers)("random shapes on %s, with guard zones and memory ful
     await fc.assert(property, { numRuns: RUNS, seed: 1 });
   });
 
+  test("a bias of one column, whose gradient is a sum that cancels", async () => {
+    const inputs = { a: f32([37, 67]), b: f32([37, 1]), bias: f32([1]) };
+    await checkRandomCase(adapter, "geluMatmul", { inputs, attrs: { transposeA: true, activation: "gelu" } }, 35_813);
+  });
+
   // Columns of a and rows of b, 4 elements a load: the last of K must not be followed by what lies behind.
   test.each([5, 6, 7])("a transposed product of %d rows", async (K) => {
     const attrs = { transposeA: true, variant: "registers" };

@@ -310,12 +310,27 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
 /** Relative L2 distance allowed; sums here have at most 129 terms. */
 const BOUND = 1e-5;
 
-/** Runs a case and its backward pass, compares with the CPU in float64, and looks after the guard zones. Gives the error. */
+/** How often what float32 itself loses where a sum cancels: kernels add in another order, and draw exp from other series. */
+const TIMES_FLOAT32 = 10;
+
+/**
+ * Runs a case and its backward pass, compares with the CPU in float64, and looks after the guard zones. Gives the error, of which what the
+ * CPU in float32 is off by itself does not count: a gradient that is one sum may cancel to nothing.
+ */
 export async function checkRandomCase(adapter: TestDriver, name: string, check: OpCase, seed: number): Promise<number> {
   const op = opNamed(name);
+  const reference = createCpuRuntime({ precision: "float64" });
+  const within = async ({ error, tensor }: Comparison): Promise<number> => {
+    if (error <= BOUND + adversaryAllowance) return error;
+    const { error: lost } = await compareOp(createCpuRuntime({ precision: "float32" }), reference, op, check, seed);
+    const left = error - TIMES_FLOAT32 * lost;
+    if (!(left <= BOUND + adversaryAllowance))
+      throw new Error(`${tensor} is ${error} away, allowed are ${BOUND}; the CPU in float32 is ${lost} away`);
+    return Math.max(0, left);
+  };
   if (adapter === "wasm") {
     const runtime = await wasmRuntime();
-    const compared = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check, seed);
+    const compared = await compareOp(runtime, reference, op, check, seed);
     runtime.close();
     return within(compared);
   }
@@ -323,13 +338,8 @@ export async function checkRandomCase(adapter: TestDriver, name: string, check: 
   const emulates = name === ON_MATRICES;
   const gpu = guardGpu(emulates ? withMatrices(opened, opened.info.subgroupMinSize) : opened);
   const runtime = createGpuRuntime(gpu, emulates ? { subgroupMatrices: EMULATED } : {});
-  const compared = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check, seed);
+  const compared = await compareOp(runtime, reference, op, check, seed);
   runtime.close();
   await gpu.checkGuards();
   return within(compared);
-}
-
-function within({ error, tensor }: Comparison): number {
-  if (!(error <= BOUND + adversaryAllowance)) throw new Error(`${tensor} is ${error} away, allowed are ${BOUND}`);
-  return error;
 }
