@@ -1,6 +1,5 @@
 // The worker of page.html: trains there, so that the page stays awake. The page and this file speak in messages.
-import { charTokenizer, createModel, finetune } from "webgpu-gpt2";
-
+// The library comes by import(): where a bundler has other files import from a worker's first one, Safari runs that once more for them.
 const stop = new AbortController();
 
 globalThis.onmessage = ({ data }) => {
@@ -9,6 +8,7 @@ globalThis.onmessage = ({ data }) => {
 };
 
 async function train({ texts, steps }) {
+  const { charTokenizer, createModel, finetune } = await import("webgpu-gpt2");
   const model = await createModel({ nLayer: 2, nEmbd: 64, nHead: 4, nPositions: 64 }, charTokenizer(texts.join("")));
   const onEvent = {
     opened: (device) => postMessage({ line: `computes on ${device}` }),

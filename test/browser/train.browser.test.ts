@@ -7,6 +7,7 @@ import { bundle, hasChromium, runInChromium } from "../support/chromium.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
 import { wasmRuntime } from "../support/wasm.ts";
 import { hasFirefox, runInFirefox } from "../tools/firefox.ts";
+import { hasWebKit, runInWebKit } from "../tools/webkit.ts";
 import { STEPS, type TinyRun, trainTiny } from "./tiny.ts";
 
 test.runIf(hasChromium)("a browser trains with the same code, to the same weights as Node", async () => {
@@ -39,6 +40,7 @@ test.runIf(hasChromium)("a browser trains with the same code, to the same weight
 describe.each([
   { browser: "Chromium", present: hasChromium, run: runInChromium },
   { browser: "Firefox", present: hasFirefox, run: runInFirefox },
+  { browser: "WebKit", present: hasWebKit, run: runInWebKit },
 ])("$browser", ({ present, run: runIn }) => {
   test.runIf(present).each([false, true])(
     "trains in WebAssembly to the bits of Node, cross-origin isolated: %s",

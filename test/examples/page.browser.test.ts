@@ -3,14 +3,15 @@ import { copyFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createServer } from "vite";
+import { build, createServer, preview } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launch } from "../support/chromium.ts";
 import { installPackage } from "../support/package.ts";
+import { By, hasWebKit, until, withWebKit } from "../tools/webkit.ts";
 
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 
-describe.runIf(hasChromium)("page.html", () => {
+describe("page.html", () => {
   let folder = "";
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "examples-page-"));
@@ -19,7 +20,7 @@ describe.runIf(hasChromium)("page.html", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  test("trains in a worker, draws, samples, and gives the model away", async () => {
+  test.runIf(hasChromium)("trains in a worker, draws, samples, and gives the model away", async () => {
     // What its first lines say to do, on a port that is free and with caches of its own.
     const server = await createServer({ root: folder, configFile: false, logLevel: "error", server: { port: 0 } });
     await server.listen();
@@ -41,6 +42,33 @@ describe.runIf(hasChromium)("page.html", () => {
       expect(problems).toEqual([]);
     } finally {
       await browser.close();
+      await server.close();
+    }
+  });
+
+  test.runIf(hasWebKit)("built for a file host, it does in WebKit, too", async () => {
+    const input = join(folder, "page.html");
+    await build({
+      ...{ root: folder, configFile: false, logLevel: "error" },
+      build: { target: "es2022", rolldownOptions: { input } },
+      worker: { format: "es" },
+    });
+    const server = await preview({ root: folder, configFile: false, logLevel: "error", preview: { port: 0 } });
+    try {
+      await withWebKit(async (browser) => {
+        await browser.get(`${server.resolvedUrls!.local[0]}page.html`);
+        await browser.executeScript("document.querySelector('#steps').value = '10'");
+        await browser.findElement(By.css("#train")).click();
+        await browser.wait(until.elementLocated(By.css("#save:not([hidden])")), 100_000);
+        expect(await browser.getTitle()).toMatch(/^step 10, loss \d\.\d{3}$/);
+        expect(await browser.findElement(By.css("#log")).getText()).toMatch(/^computes on WebAssembly/);
+        await browser.executeScript("document.querySelector('#steps').value = '100000'");
+        await browser.findElement(By.css("#train")).click();
+        await browser.wait(until.titleMatches(/^step [2-9]/), 100_000);
+        await browser.findElement(By.css("#stop")).click();
+        await browser.wait(until.elementLocated(By.css("#stop:disabled")), 20_000);
+      });
+    } finally {
       await server.close();
     }
   });

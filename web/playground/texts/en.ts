@@ -34,7 +34,7 @@ export const EN = {
     "A current Chrome, Edge, Safari or Firefox on a machine with a GPU uses it, where graphics acceleration is switched on in the browser's settings and the page is on https.",
   moreThreads: "Served with the headers COOP same-origin and COEP require-corp, it would use all cores.",
   notKept: (why: string) =>
-    `This browser keeps no files for the page (${why}): a run lives until the tab is closed. Download what you want to keep.`,
+    `This browser keeps no files for the page${why && ` (${why})`}: a run lives until the tab is closed. Download what you want to keep.`,
 
   data: "Data",
   example: "E-mail example",

@@ -414,7 +414,7 @@ export const ES: Texts = {
     "Un Chrome, Edge, Safari o Firefox actual la usa en una máquina con GPU, si la aceleración gráfica está activada en los ajustes del navegador y la página está en https.",
   moreThreads: "Servida con las cabeceras COOP same-origin y COEP require-corp usaría todos los núcleos.",
   notKept: (why) =>
-    `Este navegador no guarda archivos para la página (${why}): un entrenamiento dura hasta que se cierra la pestaña. Descarga lo que quieras conservar.`,
+    `Este navegador no guarda archivos para la página${why && ` (${why})`}: un entrenamiento dura hasta que se cierra la pestaña. Descarga lo que quieras conservar.`,
 
   data: "Datos",
   example: "Ejemplo de correos",

@@ -181,9 +181,11 @@ async function bestOf(newest: FoundCheckpoint, all: readonly FoundCheckpoint[]):
 }
 
 async function openRoot(): Promise<{ folder: Folder; storage: StorageInfo }> {
+  const { storage, locks } = navigator as Partial<Navigator>;
+  if (!storage?.getDirectory || !locks) return { folder: memoryFolder("memory"), storage: { kind: "memory" } };
   try {
-    const folder = opfsFolder(await navigator.storage.getDirectory()).folder(ROOT);
-    await navigator.locks.request(ALIVE, { ifAvailable: true }, async (lock) => {
+    const folder = opfsFolder(await storage.getDirectory()).folder(ROOT);
+    await locks.request(ALIVE, { ifAvailable: true }, async (lock) => {
       if (lock) await folder.tidy();
     });
     // Another worker may be the first of its own, and tidy up: what is made meanwhile would be removed.
@@ -192,7 +194,7 @@ async function openRoot(): Promise<{ folder: Folder; storage: StorageInfo }> {
         granted();
         return new Promise(() => {});
       };
-      navigator.locks.request(ALIVE, { mode: "shared" }, forever).catch(refused);
+      locks.request(ALIVE, { mode: "shared" }, forever).catch(refused);
     });
     // Some browsers have such files and do not let them be written.
     await folder.replace(".writable", "");
