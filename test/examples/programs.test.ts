@@ -76,6 +76,16 @@ test("a driver that only tests need is not installed with the package, and a com
   });
 });
 
+test("without WebGPU, which npm may leave out, it computes in WebAssembly, and says how to get it", async () => {
+  rmSync(join(folder, "node_modules/webgpu"));
+  const generate = (device: string) => run(GPT2, ..."generate --model tiny --json --device".split(" "), device);
+  expect(await generate("auto")).toBe(await generate("wasm"));
+  const remedy = "WebGPU is not installed: npm install webgpu; --device wasm works without it";
+  await expect(generate("system")).rejects.toMatchObject({ code: 5, stderr: `gpt2: ${remedy}\n` });
+  expect(await run(GPT2, "devices")).toContain(remedy);
+  addPackage(folder, "webgpu");
+});
+
 test("an op of one's own that takes over the kernels of ours is checked by the installed command", async () => {
   // The command finds kernels by what the library has: two copies of it would know nothing of each other's.
   writeFileSync(

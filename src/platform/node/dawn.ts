@@ -26,10 +26,15 @@ export function dawnOptions(origin: "system" | "embedded"): readonly string[] {
   return [`enable-dawn-features=${ENABLED}`, `disable-dawn-features=${disabled}`];
 }
 
-/** Where the package `webgpu` keeps the binding of this platform, which uses the system's drivers. */
+const PACKAGE = "webgpu";
+
+/** Where the package keeps the binding of this platform, which uses the system's drivers. Who computes in WebAssembly may leave it out. */
 export function stockDawnPath(): string {
+  const description = `${PACKAGE}/package.json`;
+  if (!isInstalled(description))
+    userError(`WebGPU is not installed: npm install ${PACKAGE}; --device wasm works without it`, "device");
   const platform = process.platform === "darwin" ? "darwin-universal" : `${process.platform}-${process.arch}`;
-  return join(dirname(require.resolve("webgpu/package.json")), "dist", platform, "dawn.node");
+  return join(dirname(require.resolve(description)), "dist", platform, "dawn.node");
 }
 
 /** The folder of an installed package and its version, whatever its `exports` hide. */
