@@ -3,7 +3,7 @@
 const stop = new AbortController();
 
 globalThis.onmessage = ({ data }) => {
-  if (data.stop) stop.abort();
+  if (data.stop) stop.abort(new Error("as asked"));
   else train(data).catch((error) => postMessage({ line: `stopped: ${error.message}`, done: true }));
 };
 

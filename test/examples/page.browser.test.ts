@@ -26,9 +26,12 @@ describe("page.html", () => {
     await server.listen();
     const browser = await launch();
     try {
-      const page = await browser.newPage();
+      const page = await browser.newPage({ viewport: { width: 360, height: 740 }, isMobile: true });
       const problems: string[] = [];
       page.on("pageerror", (error) => problems.push(error.message));
+      page.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+      });
       await page.goto(`${server.resolvedUrls!.local[0]}page.html`);
       await page.fill("#steps", "10");
       await page.click("#train");
@@ -39,6 +42,12 @@ describe("page.html", () => {
       expect(lines[0]).toMatch(/^computes on /);
       const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
       expect(download.suggestedFilename()).toBe("model.zip");
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+      await page.fill("#steps", "100000");
+      await page.click("#train");
+      await page.click("#stop");
+      await page.waitForSelector("#train:enabled");
+      expect(await page.textContent("#log")).toMatch(/^computes on |^stopped: as asked$/m);
       expect(problems).toEqual([]);
     } finally {
       await browser.close();
