@@ -230,7 +230,7 @@ function partsOf(options: DataOptions, tokens: OpenTokens, held: OpenTokens | un
     return { train: streamPart(tokens, 0, end), evaluation: streamPart(tokens, end, meta.ids) };
   }
   if (meta.records < 2)
-    userError("--eval-split holds records out, and there is one record only; give more, or leave it out");
+    userError("--eval-split holds records out, and there is one record only; give more, or set it to 0");
   const { train, evaluation } = splitRecords(meta.records, evalSplit, seed);
   const all = openRecords(tokens, options);
   const uncut = openRecords(tokens, { contextLength: Number.MAX_SAFE_INTEGER, maskPrompt: true });

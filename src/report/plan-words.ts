@@ -98,10 +98,15 @@ export function describeParts({ parameters, trained, lora, groups }: PlanFacts):
   return `${what}${rates.length > 0 ? `; of the learning rate: ${rates.join(", ")}` : ""}`;
 }
 
+/** Digits behind the point for a number of epochs: a long list is seen a hundredth of once, which is not 0.0. */
+export function epochDigits(epochs: number): number {
+  return epochs >= 0.05 ? 1 : Math.min(8, Math.ceil(-Math.log10(epochs)));
+}
+
 export function describePlan(facts: PlanFacts): string {
   const { maxSteps, rows, batches, packed, epochs, tokensSeen } = facts;
   return (
     `${counted(maxSteps, "step")} of ${counted(rows, packed ? "packed row" : unitOf(facts))}` +
-    `${batches > 1 ? ` in ${batches} batches` : ""}: ${epochs.toFixed(1)} epochs, about ${grouped(tokensSeen)} tokens`
+    `${batches > 1 ? ` in ${batches} batches` : ""}: ${epochs.toFixed(epochDigits(epochs))} epochs, about ${grouped(tokensSeen)} tokens`
   );
 }

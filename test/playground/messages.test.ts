@@ -10,7 +10,9 @@ import { dataOptionsOf, tokenizerOf } from "../../src/run/data.ts";
 import { fileName, SETTING_KEYS } from "../../src/run/settings/table.ts";
 import { checkFit } from "../../src/train/fit.ts";
 import { fromFragment, saidBy } from "../../web/playground/settings.ts";
+import { EN } from "../../web/playground/texts/en.ts";
 import { ES, HELPS, MESSAGES } from "../../web/playground/texts/es.ts";
+import { withoutFlags } from "../../web/playground/texts/messages.ts";
 import { modelFilesOf } from "../../web/playground/worker/base.ts";
 import { settingsOf } from "../../web/playground/worker/check.ts";
 
@@ -121,4 +123,21 @@ test("notices of a run are told in Spanish, and what nobody translated is left a
   expect(told("TypeError: x is undefined")).toBeUndefined();
   // What a person has typed is never taken for a message's own words.
   expect(told(`<img src=x>: is there twice; choose the files of one model`)).toMatch(/^<img src=x>: está dos veces/);
+});
+
+test("a page names settings as its fields do, and leaves other words alone", () => {
+  expect(withoutFlags("train: --n-embd is 64, no multiple of --n-head 3; change one of them")).toBe(
+    "train: n_embd is 64, no multiple of n_head 3; change one of them",
+  );
+  const others = "--n-embeddings, --seeds, -- and iconv -f LATIN1 --verbose";
+  expect(withoutFlags(others)).toBe(others);
+});
+
+test("a part of an epoch is not none", () => {
+  const facts = { maxSteps: 400, rows: 32, batches: 1, tokensSeen: 253_155, packed: false, data: { kind: "records" } };
+  const plan = (epochs: number) => ({ ...facts, epochs }) as unknown as Parameters<typeof EN.describePlan>[0];
+  expect(EN.describePlan(plan(0.00445))).toBe("400 steps of 32 records: 0.004 epochs, about 253,155 tokens");
+  expect(ES.describePlan(plan(0.00445))).toContain(": 0,004 épocas,");
+  expect(EN.describePlan(plan(0.06))).toContain(": 0.1 epochs,");
+  expect(EN.describePlan(plan(6.97))).toContain(": 7.0 epochs,");
 });

@@ -26,6 +26,7 @@ import type {
 import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment } from "./settings.ts";
 import { type Elsewhere, openTabs } from "./tabs.ts";
 import { EN, type Texts } from "./texts/en.ts";
+import { withoutFlags } from "./texts/messages.ts";
 
 /** English comes with the page, others when they are wanted. */
 export const LANGUAGES = [
@@ -107,6 +108,8 @@ export interface App {
   useExample(): void;
   useText(text: string): void;
   useFiles(files: readonly File[]): void;
+  /** Files that were dropped: data, or a model. */
+  useDropped(files: readonly File[]): void;
   useModel(files: readonly File[]): void;
   fromScratch(): void;
   /** Keeps the model that was opened, to sample it. */
@@ -125,6 +128,8 @@ export interface App {
   compare(id: string, on: boolean): Promise<void>;
   download(id: string): Promise<void>;
   remove(id: string): Promise<void>;
+  /** Its deletion has not been said twice. */
+  spare(id: string): void;
   setForm(change: Partial<SampleForm>): void;
   sample(count?: number): Promise<void>;
   hush(): void;
@@ -141,6 +146,8 @@ const WATCH_MS = 2000;
 const MOST_NOTICES = 50;
 /** A text that is pasted has no name; its records are lines. */
 const PASTED = "pasted.txt";
+/** Of a file that is no data. */
+const MODEL_NAME = /\.(zip|safetensors)$/i;
 
 const FIRST: State = {
   texts: EN,
@@ -202,13 +209,14 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
 
   /** What the library says, in the page's language where that is known. */
   function told({ message }: Error): string {
-    return t().messages.translate(message) ?? `${message} ${t().inEnglish}`.trim();
+    return withoutFlags(t().messages.translate(message) ?? `${message} ${t().inEnglish}`.trim());
   }
 
   function alert(message: string): void {
     if (!state.alerts.includes(message)) set({ alerts: [...state.alerts, message] });
   }
 
+  /** A device that cannot be had is told of, and what is best is computed on. */
   async function greet(): Promise<void> {
     const lock = `webgpu-gpt2 playground: worker ${crypto.randomUUID()}`;
     (client as Client | undefined)?.close();
@@ -221,6 +229,9 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       set({ greeting: await client.call("greet", { device: state.choice.device, lock }) });
       await refresh();
     });
+    if (state.greeting || state.choice.device === "auto") return;
+    set({ choice: { ...state.choice, device: "auto" } });
+    await greet();
   }
 
   async function restart(): Promise<void> {
@@ -352,6 +363,9 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         const { reason } = await tabs.training(begin());
         const kept = reason === "interrupted" && keeping;
         set({ outcome: kept ? "kept" : reason });
+      } catch (error) {
+        if (error instanceof CallFailed && error.kind === "stopped") set({ outcome: "withdrawn" });
+        throw error;
       } finally {
         const { active } = state;
         if (active?.id !== undefined) tabs.tell({ ...active, id: active.id, over: true });
@@ -393,6 +407,11 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         files.map((file) => ({ name: file.name, blob: file })),
         files.map(({ name }) => name).join(", "),
       );
+    },
+    useDropped(files) {
+      if (state.active) return;
+      if (files.some(({ name }) => MODEL_NAME.test(name))) app.useModel(files);
+      else app.useFiles(files);
     },
     useModel(files) {
       const [first] = files;
@@ -488,6 +507,9 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       });
       await attempt(refresh);
     },
+    spare(id) {
+      if (state.removing === id) set({ removing: undefined });
+    },
     setForm: (change) => set({ form: { ...state.form, ...change } }),
     async sample(count) {
       const { shown, form } = state;
@@ -511,23 +533,24 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     dismiss: (message) => set({ alerts: state.alerts.filter((one) => one !== message) }),
   };
 
-  /** The settings of the page's address, unless they cannot be. */
+  /** Where the settings of the page's address cannot be, all stay as they were. */
+  function refuse(error: Error, before: Choice): void {
+    set({ choice: before });
+    alert(t().linkProblem(told(error)));
+  }
+
   async function begin(): Promise<void> {
     await attempt(() => speak(localeAtStart()));
-    const refuse = (error: Error): void => {
-      set({ choice: FIRST_CHOICE });
-      alert(t().linkProblem(told(error)));
-    };
     try {
       state = { ...state, choice: fromFragment(location.hash) };
     } catch (error) {
-      refuse(error as Error);
+      refuse(error as Error, FIRST_CHOICE);
     }
     await greet();
     try {
       await client.call("check", { said: saidBy(state.choice) });
     } catch (error) {
-      refuse(error as Error);
+      refuse(error as Error, FIRST_CHOICE);
     }
     await attempt(async () => {
       const text = await example;
@@ -537,6 +560,21 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     });
   }
 
+  /** Another address was typed, or a link to this page followed. */
+  async function follow(): Promise<void> {
+    const before = state.choice;
+    try {
+      const choice = fromFragment(location.hash);
+      await client.call("check", { said: saidBy(choice) });
+      if (!state.active) set({ choice });
+    } catch (error) {
+      refuse(error as Error, before);
+    }
+    if (state.choice.device !== before.device) app.setDevice(state.choice.device);
+    else look();
+  }
+
+  addEventListener("hashchange", () => void attempt(follow));
   void begin();
   return app;
 }

@@ -37,7 +37,9 @@ const app = openApp(draw);
 addEventListener("dragover", (event) => {
   if (!event.dataTransfer?.types.includes("Files")) return;
   event.preventDefault();
-  if (!app.state.dropping) app.setDropping(true);
+  // What a run is trained on is chosen before it.
+  if (app.state.active) event.dataTransfer.dropEffect = "none";
+  else if (!app.state.dropping) app.setDropping(true);
 });
 addEventListener("dragleave", (event) => {
   if (event.relatedTarget === null) app.setDropping(false);
@@ -45,7 +47,7 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   app.setDropping(false);
-  app.useFiles([...(event.dataTransfer?.files ?? [])]);
+  app.useDropped([...(event.dataTransfer?.files ?? [])]);
 });
 
 // What serves the page while it is worked on has no such file.

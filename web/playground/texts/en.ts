@@ -48,7 +48,7 @@ export const EN = {
   scratch: "A new model, trained from scratch",
   tunes: (title: string) => `Trains on from ${title}`,
   modelHint:
-    "Or train on from one: a Hugging Face GPT-2 directory, a zip of it such as this page makes, or one safetensors file; all of it, or corrections (lora_rank, under More settings).",
+    "Or train on from one: a Hugging Face GPT-2 directory, a zip of it such as this page makes, or one safetensors file, chosen here or dropped on the page; all of it, or corrections (lora_rank, under More settings).",
   modelFiles: "Files of a model, or a zip",
   modelFolder: "Or its folder",
   toScratch: "From scratch again",
@@ -132,10 +132,12 @@ export const EN = {
     wellFormed: "well-formed",
     malformed: "malformed",
   },
+  /** Of a sample. */
+  nothing: "(nothing)",
   counts: ({ all, ended, fresh, wellFormed }: { all: number; ended: number; fresh?: number; wellFormed?: number }) =>
     `${counted(all, "sample")}: ${[
       ...(wellFormed === undefined ? [] : [`${n(wellFormed)} well-formed`]),
-      `${n(ended)} ended by themselves`,
+      `${n(ended)} ended by ${ended === 1 ? "itself" : "themselves"}`,
       ...(fresh === undefined ? [] : [`${n(fresh)} not in the data`]),
     ].join(", ")}`,
   outcome: {
@@ -152,7 +154,9 @@ export const EN = {
   crashedMemory: "The page's worker ended, and with it the run, since this browser keeps no files for the page.",
   crashedIdle: "The page's worker ended, and was started again.",
   interrupted: (title: string, step: number, all: number) =>
-    `${title} was not finished: step ${n(step)} of ${n(all)} is saved.`,
+    step === 0
+      ? `${title} was not finished: nothing was saved yet, and it begins again.`
+      : `${title} was not finished: step ${n(step)} of ${n(all)} is saved.`,
   elsewhere: (title: string, step: number, all: number) =>
     `${title} trains in another tab: step ${n(step)} of ${n(all)}.`,
 
@@ -281,7 +285,7 @@ export const EN = {
     copyYourself: "This browser does not let the page copy; here it is:",
   },
   dismiss: "Dismiss",
-  footer: "The model of a run is a zip that gpt2 generate and transformers open.",
+  footer: "Download gives a run's model as a zip: unpacked, gpt2 generate and transformers open it.",
 };
 
 export type Texts = typeof EN;

@@ -1,4 +1,5 @@
 /** Lo que dice la página, en español. */
+import { epochDigits } from "../../../src/report/plan-words.ts";
 import { decimal, type Texts } from "./en.ts";
 import { createTranslator, type MessagePair } from "./messages.ts";
 
@@ -126,7 +127,7 @@ export const MESSAGES: readonly MessagePair[] = [
     "el texto tiene {1} tokens, y una ventana {2}; da más texto, o baja n_positions",
   ],
   [
-    "--eval-split holds records out, and there is one record only; give more, or leave it out",
+    "--eval-split holds records out, and there is one record only; give more, or set it to 0",
     "eval_split aparta registros, y solo hay uno; da más, o pon eval_split a 0",
   ],
   [
@@ -428,7 +429,7 @@ export const ES: Texts = {
   scratch: "Un modelo nuevo, desde cero",
   tunes: (title) => `Continúa desde ${title}`,
   modelHint:
-    "O continúa desde otro: un directorio GPT-2 de Hugging Face, un zip suyo como los que hace esta página, o un archivo safetensors; entero, o con correcciones (lora_rank, en Más ajustes).",
+    "O continúa desde otro: un directorio GPT-2 de Hugging Face, un zip suyo como los que hace esta página, o un archivo safetensors, elegido aquí o soltado en la página; entero, o con correcciones (lora_rank, en Más ajustes).",
   modelFiles: "Archivos de un modelo, o un zip",
   modelFolder: "O su carpeta",
   toScratch: "Otra vez desde cero",
@@ -512,7 +513,7 @@ export const ES: Texts = {
     const rows = p.packed ? "filas empaquetadas" : `${row}s`;
     return (
       `${counted(p.maxSteps, "paso")} de ${counted(p.rows, row, rows)}${p.batches > 1 ? ` en ${p.batches} lotes` : ""}: ` +
-      `${real(p.epochs, 1)} épocas, unos ${n(p.tokensSeen)} tokens`
+      `${real(p.epochs, epochDigits(p.epochs))} épocas, unos ${n(p.tokensSeen)} tokens`
     );
   },
   describeEvaluation: (p) =>
@@ -563,11 +564,12 @@ export const ES: Texts = {
     wellFormed: "bien formada",
     malformed: "mal formada",
   },
+  nothing: "(nada)",
   counts: ({ all, ended, fresh, wellFormed }) =>
     `${counted(all, "muestra")}: ${[
-      ...(wellFormed === undefined ? [] : [`${n(wellFormed)} bien formadas`]),
-      `${n(ended)} acabaron por sí mismas`,
-      ...(fresh === undefined ? [] : [`${n(fresh)} no están en los datos`]),
+      ...(wellFormed === undefined ? [] : [counted(wellFormed, "bien formada", "bien formadas")]),
+      counted(ended, "acabó por sí misma", "acabaron por sí mismas"),
+      ...(fresh === undefined ? [] : [counted(fresh, "no está en los datos", "no están en los datos")]),
     ].join(", ")}`,
   outcome: {
     finished: "El entrenamiento ha terminado y su modelo está guardado.",
@@ -583,7 +585,10 @@ export const ES: Texts = {
   crashedMemory:
     "El trabajador de la página acabó, y con él el entrenamiento, pues este navegador no guarda archivos para la página.",
   crashedIdle: "El trabajador de la página acabó y se ha vuelto a arrancar.",
-  interrupted: (title, step, all) => `${title} no había terminado: el paso ${n(step)} de ${n(all)} está guardado.`,
+  interrupted: (title, step, all) =>
+    step === 0
+      ? `${title} no había terminado: aún no se guardó nada, y empieza de nuevo.`
+      : `${title} no había terminado: el paso ${n(step)} de ${n(all)} está guardado.`,
   elsewhere: (title, step, all) => `${title} se entrena en otra pestaña: paso ${n(step)} de ${n(all)}.`,
 
   sampleTitle: "Muestras",
@@ -709,5 +714,5 @@ export const ES: Texts = {
     copyYourself: "Este navegador no deja que la página copie; aquí está:",
   },
   dismiss: "Cerrar",
-  footer: "El modelo de un entrenamiento es un zip que abren gpt2 generate y transformers.",
+  footer: "Descargar da el modelo de un entrenamiento como zip: descomprimido, lo abren gpt2 generate y transformers.",
 };

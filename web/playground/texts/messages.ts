@@ -2,6 +2,7 @@
  * What the library says, in the page's language: it speaks English, and a dictionary knows its messages by their templates. A test
  * provokes them, so that no template is left that nothing says.
  */
+import { fileName, flagName, SETTING_KEYS } from "../../../src/run/settings/table.ts";
 
 /**
  * A message with `{}` where something of its own stands, and its translation, with `{1}`, `{2}` for them in their order; `{1!}` where
@@ -12,6 +13,13 @@ export type MessagePair = readonly [template: string, translation: string];
 export interface Translator {
   /** Undefined for what nobody has translated. */
   translate(message: string): string | undefined;
+}
+
+const FLAGS: ReadonlyMap<string, string> = new Map(SETTING_KEYS.map((key) => [flagName(key), fileName(key)]));
+
+/** A page's settings have no flags: `--n-embd` is `n_embd` there, by which it is found. */
+export function withoutFlags(message: string): string {
+  return message.replace(/--[a-z0-9-]*[a-z0-9]/g, (flag) => FLAGS.get(flag) ?? flag);
 }
 
 /** What stands before a colon or a comma of its own: a file and perhaps a place in it, "settings", "train". */

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { byteSize, duration } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
 import { messageView } from "./message.ts";
+import { watched } from "./watched.ts";
 
 const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain";
 
@@ -36,7 +37,7 @@ export function dataView(app: App): TemplateResult {
           class="primary"
           id="train"
           ?disabled=${busy || measured === "measuring" || inputs.length === 0 || refusal !== undefined || !greeting}
-          @click=${app.train}
+          @click=${watched(app.train)}
         >
           ${t.train}
         </button>

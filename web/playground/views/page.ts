@@ -25,12 +25,12 @@ export function page(app: App): TemplateResult {
       <p class="lead">${t.lead}</p>
       ${deviceView(app)}
     </header>
-    ${alertsView(app)}
     <main class="columns">
       <div class="column">${dataView(app)} ${settingsView(app)}</div>
       <div class="column">${runView(app)} ${sampleView(app)} ${insideView(app)} ${storedView(app)}</div>
     </main>
     <footer><p>${t.footer}</p></footer>
+    ${alertsView(app)}
     ${dropping ? html`<div class="drop">${t.drop}</div>` : nothing}
   `;
 }
@@ -76,6 +76,7 @@ function storageView(
   return storage.kind === "memory" ? html`<p class="warning">${t.notKept(storage.why ?? "")}</p>` : nothing;
 }
 
+/** Behind all else, so that nothing moves; at the lower edge of the screen, so that they are seen from anywhere. */
 function alertsView(app: App): TemplateResult {
   const { alerts, texts: t } = app.state;
   return html`<div class="alerts" role="alert">

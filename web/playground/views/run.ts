@@ -6,6 +6,7 @@ import { type Chart, CURVES, type Curve, type CurveName, createChart, FORMAT } f
 import { messageView } from "./message.ts";
 import { samplesView } from "./samples.ts";
 import { differencesView, nameWithTime } from "./stored.ts";
+import { watched } from "./watched.ts";
 
 const charts = new Map<CurveName, Chart>();
 const redraw = (): void => {
@@ -30,7 +31,7 @@ export function runView(app: App): TemplateResult {
           ? html`
               <p>${t.interrupted(stored.title, stored.step, stored.maxSteps)}</p>
               <p class="row">
-                <button type="button" class="primary" id="go-on" @click=${() => app.resume(stored.id)}>${t.goOn}</button>
+                <button type="button" class="primary" id="go-on" @click=${watched(() => app.resume(stored.id))}>${t.goOn}</button>
               </p>
             `
           : nothing

@@ -36,7 +36,7 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
     <section aria-labelledby="sample-title">
       <h2 id="sample-title">${t.sampleTitle}</h2>
       ${ready ? nothing : html`<p class="hint">${t.sampleNothing}</p>`}
-      <form @submit=${submitted(app)}>
+      <form novalidate @submit=${submitted(app)}>
         <label class="field wide">
           <span>${t.prompt}</span>
           <input
@@ -60,7 +60,7 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
                 max=${max}
                 step=${step}
                 .value=${typed(String(form[name]))}
-                @change=${changed(app, name, min, max)}
+                @change=${changed(app, name, min, max, step)}
               />
             </label>`,
           )}
@@ -97,11 +97,13 @@ function submitted(app: App) {
   };
 }
 
-function changed(app: App, name: NumberField, min: number, max: number) {
+/** What can be is taken: the nearest number of such a kind, and for what is no number the one that was there. */
+function changed(app: App, name: NumberField, min: number, max: number, step: number) {
   return ({ target }: Event): void => {
     const field = target as HTMLInputElement;
-    const wanted = Number(field.value);
-    const value = Number.isFinite(wanted) ? Math.min(max, Math.max(min, wanted)) : min;
+    const typed = field.value === "" ? app.state.form[name] : Number(field.value);
+    const wanted = step === 1 ? Math.round(typed) : typed;
+    const value = Math.min(max, Math.max(min, wanted));
     field.value = String(value);
     app.setForm({ [name]: value });
   };

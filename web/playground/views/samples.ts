@@ -15,7 +15,7 @@ export function samplesView(samples: readonly (Judged | Sampled)[], t: Texts): T
           ${
             "tokens" in more
               ? tokensView(prompt, more.tokens, t)
-              : html`<span class="sample"><b>${prompt}</b>${text}</span>`
+              : html`<span class="sample"><b>${prompt}</b>${text}${prompt + text === "" ? html`<span class="hint">${t.nothing}</span>` : nothing}</span>`
           }
           <span class="marks">
             ${wellFormed === undefined ? nothing : mark(wellFormed, wellFormed ? t.marks.wellFormed : t.marks.malformed)}

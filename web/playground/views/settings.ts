@@ -1,6 +1,6 @@
-import { html, nothing, type TemplateResult } from "lit-html";
+import { html, noChange, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
-import { BROUGHT, DEFAULTS, fileName, SETTINGS, type SettingKey } from "../../../src/run/settings/table.ts";
+import { BROUGHT, DEFAULTS, fileName, flagName, SETTINGS, type SettingKey } from "../../../src/run/settings/table.ts";
 import type { App } from "../app.ts";
 import type { DeviceWish } from "../protocol.ts";
 import { SIZE_NAMES, saidBy } from "../settings.ts";
@@ -22,7 +22,7 @@ const NOT_HERE: readonly SettingKey[] = ["data", "evalData", "model", "fastReduc
 const MORE = (Object.keys(SETTINGS) as SettingKey[]).filter((key) => !DIALLED.includes(key) && !NOT_HERE.includes(key));
 
 export function settingsView(app: App): TemplateResult {
-  const { texts: t, choice, active, base } = app.state;
+  const { texts: t, choice, active, base, refusal } = app.state;
   const tuning = base !== undefined;
   const said = saidBy(choice, tuning);
   // What a model brings is not set, and without one there is nothing to correct.
@@ -49,7 +49,7 @@ export function settingsView(app: App): TemplateResult {
       <div class="fields">
         ${DIALLED.filter(fits).map((key) => field(app, key, t.fields[fileName(key)] ?? breakable(fileName(key)), said[fileName(key)]))}
       </div>
-      <details>
+      <details ?open=${MORE.some((key) => isNamed(key, refusal)) ? true : noChange}>
         <summary>${t.more}</summary>
         <p class="hint">${t.moreHint}</p>
         <label class="field">
@@ -71,6 +71,13 @@ export function settingsView(app: App): TemplateResult {
   `;
 }
 
+/** Whether a setting is what such a refusal speaks of. Some names are words of every day. */
+function isNamed(key: SettingKey, refusal = ""): boolean {
+  const name = fileName(key);
+  const said = name.includes("_") ? name : `${name}(?= is )`;
+  return new RegExp(`${flagName(key)}(?![\\w-])|\\b${said}\\b`).test(refusal);
+}
+
 /** A long name may be broken where its words are. */
 function breakable(name: string): string {
   return name.replaceAll("_", "_\u200b");
@@ -89,17 +96,24 @@ const CHOICES: Partial<Record<SettingKey, readonly string[]>> = Object.fromEntri
 
 /** One setting, drawn as what it takes. */
 function field(app: App, key: SettingKey, label: string, said: unknown): TemplateResult {
-  const { active } = app.state;
+  const { active, refusal } = app.state;
   const [name, setting] = [fileName(key), SETTINGS[key]];
   const value = said ?? DEFAULTS[key];
   const busy = active !== undefined;
   const set = (given: unknown): void => app.setSetting(name, given);
   const hint = app.state.texts.help(name, setting.help);
+  const wrong = isNamed(key, refusal) ? "true" : nothing;
   const of = CHOICES[key];
   if (of)
     return html`<label class="field" title=${hint}>
       <span>${label}</span>
-      <select ?disabled=${busy} .value=${live(String(value ?? ""))} @change=${(event: Event) => set(typedIn(event) || undefined)}>
+      <select
+        aria-description=${hint}
+        aria-invalid=${wrong}
+        ?disabled=${busy}
+        .value=${live(String(value ?? ""))}
+        @change=${(event: Event) => set(typedIn(event) || undefined)}
+      >
         ${value === undefined ? html`<option value=""></option>` : nothing}
         ${of.map((one) => html`<option value=${one} ?selected=${one === value}>${one}</option>`)}
       </select>
@@ -108,6 +122,8 @@ function field(app: App, key: SettingKey, label: string, said: unknown): Templat
     return html`<label class="field check" title=${hint}>
       <input
         type="checkbox"
+        aria-description=${hint}
+        aria-invalid=${wrong}
         .checked=${live(value === true)}
         ?disabled=${busy}
         @change=${({ target }: Event) => set((target as HTMLInputElement).checked)}
@@ -121,6 +137,8 @@ function field(app: App, key: SettingKey, label: string, said: unknown): Templat
     <span>${label}</span>
     <input
       type="text"
+      aria-description=${hint}
+      aria-invalid=${wrong}
       inputmode=${numeric ? "decimal" : "text"}
       autocomplete="off"
       spellcheck="false"

@@ -4,6 +4,7 @@ import { byteSize } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
 import type { StoredRun } from "../protocol.ts";
 import type { Texts } from "../texts/en.ts";
+import { watched } from "./watched.ts";
 
 export function storedView(app: App): TemplateResult {
   const { texts: t, runs, greeting } = app.state;
@@ -30,20 +31,46 @@ function storedRun(app: App, run: StoredRun): TemplateResult {
   const ended = shown?.id === id && outcome !== undefined;
   const where = status === "running" && !ended ? `, ${here ? t.here : t.there}` : "";
   const day = created === "" ? "" : new Date(created).toLocaleString(t.locale);
-  const button = (label: string, enabled: boolean, act: () => void, name = label): TemplateResult =>
-    html`<button type="button" ?disabled=${!enabled} aria-label=${t.named(name, title)} @click=${act}>${label}</button>`;
+  const said = [
+    t.statuses[status] + where,
+    ...(status === "opened" ? [] : [t.progress(step, maxSteps)]),
+    byteSize(bytes),
+    day,
+  ];
+  const button = (label: string, enabled: boolean, act: () => void, leave?: () => void): TemplateResult =>
+    html`<button
+      type="button"
+      ?disabled=${!enabled}
+      aria-label=${t.named(label, title)}
+      @click=${act}
+      @blur=${leave}
+      @keydown=${({ key }: KeyboardEvent) => key === "Escape" && leave?.()}
+    >
+      ${label}
+    </button>`;
   return html`<li data-run=${id} data-status=${status} aria-current=${shown?.id === id ? "true" : nothing}>
     <p>
       <strong class="foreign">${title}</strong>
-      <span class="hint">
-        ${t.statuses[status]}${where} · ${t.progress(step, maxSteps)} · ${byteSize(bytes)} · ${day}
-      </span>
+      <span class="hint">${said.filter((part) => part !== "").join(" · ")}</span>
     </p>
     <p class="row">
       ${button(t.show, shown?.id !== id, () => void app.show(id))}
-      ${status === "paused" ? button(t.goOn, !active, () => void app.resume(id)) : nothing}
+      ${
+        status === "paused"
+          ? button(
+              t.goOn,
+              !active,
+              watched(() => app.resume(id)),
+            )
+          : nothing
+      }
       ${button(t.download, model, () => void app.download(id))}
-      ${button(removing === id ? t.removeSure : t.remove, status !== "running", () => void app.remove(id))}
+      ${button(
+        removing === id ? t.removeSure : t.remove,
+        status !== "running",
+        () => void app.remove(id),
+        () => app.spare(id),
+      )}
       ${
         shown && shown.id !== id
           ? html`<label class="check">

@@ -22,10 +22,17 @@ interface Workshop {
   readonly sampler: Sampler;
 }
 
+/** A run that trains here. */
+interface Sitting {
+  readonly stop: AbortController;
+  keep: boolean;
+}
+
 let workshop: Promise<Workshop> | undefined;
 /** Nothing is trained on it: it says what would be taken. */
 let oracle: Promise<OpenRuntime> | undefined;
-let training: { readonly stop: AbortController; keep: boolean } | undefined;
+/** From the moment that it was asked for, so that it can be stopped from then on. */
+let training: Sitting | undefined;
 let looking: AbortController | undefined;
 let sampling: AbortController | undefined;
 let checking: AbortController | undefined;
@@ -78,22 +85,22 @@ const HANDLERS: Handlers = {
     return planned(wish, (plan, _, signal) => measureSteps(plan, devices, signal));
   },
 
-  async train({ title, inputs, said, base: chosen }) {
-    requireIdle();
-    const { home } = await opened();
-    const { settings } = settingsOf(said, chosen?.title);
-    if (inputs.length === 0) userError("no data: choose a file, paste a text, or take the example");
-    const base = chosen && { ...chosen, files: await modelFilesOf(chosen.files) };
-    const id = await home.create({ title, inputs, said, maxSteps: settings.maxSteps ?? 0, base });
-    try {
-      return await trainStored(id);
-    } finally {
-      // What never began is no run.
-      if (!(await isRun(home.run(id)))) await home.remove(id);
-    }
-  },
+  train: ({ title, inputs, said, base: chosen }) =>
+    sit(async (sitting) => {
+      const { home } = await opened();
+      const { settings } = settingsOf(said, chosen?.title);
+      if (inputs.length === 0) userError("no data: choose a file, paste a text, or take the example");
+      const base = chosen && { ...chosen, files: await modelFilesOf(chosen.files) };
+      const id = await home.create({ title, inputs, said, maxSteps: settings.maxSteps ?? 0, base });
+      try {
+        return await trainStored(id, sitting);
+      } finally {
+        // What never began is no run.
+        if (!(await isRun(home.run(id)))) await home.remove(id);
+      }
+    }),
 
-  resume: ({ id }) => trainStored(id),
+  resume: ({ id }) => sit((sitting) => trainStored(id, sitting)),
 
   async stop({ keep }) {
     if (!training) return;
@@ -206,19 +213,26 @@ function requireIdle(): void {
   if (training) userError("a run trains here already; stop it first", "usage");
 }
 
-async function trainStored(id: string): Promise<Outcome> {
+/** One run at a time, and no check beside it. */
+async function sit<T>(work: (sitting: Sitting) => Promise<T>): Promise<T> {
   requireIdle();
   checking?.abort(new StoppedError("a run begins"));
-  const mine = { stop: new AbortController(), keep: false };
-  training = mine;
+  const sitting: Sitting = { stop: new AbortController(), keep: false };
+  training = sitting;
   try {
-    const { home, devices } = await opened();
-    const outcome = await train(id, { home, devices, signal: mine.stop.signal, tell });
-    if (mine.keep && outcome.reason === "interrupted") await home.change(id, { kept: true });
-    return outcome;
+    return await work(sitting);
   } finally {
     training = undefined;
   }
+}
+
+async function trainStored(id: string, sitting: Sitting): Promise<Outcome> {
+  const { home, devices } = await opened();
+  const { signal } = sitting.stop;
+  signal.throwIfAborted();
+  const outcome = await train(id, { home, devices, signal, tell });
+  if (sitting.keep && outcome.reason === "interrupted") await home.change(id, { kept: true });
+  return outcome;
 }
 
 function failureOf(error: unknown): Failure {

@@ -7,13 +7,14 @@ import { userError } from "../../../src/core/errors.ts";
 import type { DataSource } from "../../../src/data/source.ts";
 import { checkJson, count, time } from "../../../src/io/check-json.ts";
 import { opfsFolder } from "../../../src/platform/browser.ts";
+import { parseLines } from "../../../src/report/lines.ts";
 import { type FoundCheckpoint, findCheckpoints } from "../../../src/run/checkpoints.ts";
-import { LOCK_FILE, MODEL_FOLDER } from "../../../src/run/files.ts";
+import { LOCK_FILE, METRICS_FILE, MODEL_FOLDER } from "../../../src/run/files.ts";
 import type { OpenModel } from "../../../src/run/model.ts";
 import { STATE_FILE } from "../../../src/run/state.ts";
 import type { Folder, StoredFile } from "../../../src/storage/folder.ts";
 import { memoryFolder } from "../../../src/storage/memory.ts";
-import { bytesIn, exists, readJson } from "../../../src/storage/read.ts";
+import { bytesIn, exists, readJson, readText } from "../../../src/storage/read.ts";
 import type { Base, Input, SaidSettings, StorageInfo, StoredRun, StoredStatus } from "../protocol.ts";
 import { openBase } from "./base.ts";
 
@@ -78,12 +79,14 @@ export async function openHome(): Promise<Home> {
     const running = await run.isLocked(LOCK_FILE);
     try {
       const { title, created, said, maxSteps, kept, inputs } = await about(id);
-      const step = (await findCheckpoints(run)).at(0)?.step ?? 0;
+      const saved = (await findCheckpoints(run)).at(0)?.step ?? 0;
       const finished = await exists(run, MODEL_FOLDER);
+      // Where there was no space its last checkpoints are not there, and its model is.
+      const step = finished && saved < maxSteps ? ((await lastStep(run)) ?? saved) : saved;
       const opened = inputs.length === 0;
       const ended: StoredStatus = opened ? "opened" : kept ? "kept" : finished ? "finished" : "paused";
       const status = running ? "running" : ended;
-      return { id, title, created, status, step, maxSteps, bytes, model: opened || finished || step > 0, said };
+      return { id, title, created, status, step, maxSteps, bytes, model: opened || finished || saved > 0, said };
     } catch (error) {
       const title = `${id}: ${(error as Error).message}`;
       return { id, title, created: "", status: "broken", step: 0, maxSteps: 0, bytes, model: false, said: {} };
@@ -172,6 +175,16 @@ export async function openHome(): Promise<Home> {
       return (await bestOf(newest, checkpoints)).folder;
     },
   };
+}
+
+/** Of the last line of a run's log; undefined where there is none that can be read. */
+async function lastStep(run: Folder): Promise<number | undefined> {
+  try {
+    const text = await readText(run, METRICS_FILE);
+    return parseLines(`${text.trimEnd().split("\n").at(-1)!}\n`, METRICS_FILE).lines.at(-1)?.step;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The best checkpoint where evaluations have told which it is, else the newest. */

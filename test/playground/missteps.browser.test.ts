@@ -1,0 +1,227 @@
+/** The playground where something is typed, dropped or pressed that cannot be, and where its parts are looked for by keys or on a phone. */
+import { readFileSync } from "node:fs";
+import type { Page } from "playwright-core";
+import { expect } from "vitest";
+import { begin, choose, eventually, outcome, paste, press, QUICK, ready, statusOf, step } from "./person.ts";
+import { describePlayground } from "./visits.ts";
+
+const MODEL = new URL("fixtures/page-model.zip", import.meta.url);
+
+/** A run of two steps, finished. */
+async function finished(page: Page): Promise<void> {
+  await paste(page);
+  await page.click("#train");
+  await outcome(page);
+}
+
+/** Drops a file anywhere. */
+function drop(page: Page, name: string, bytes: Uint8Array): Promise<void> {
+  return page.evaluate(
+    ([name, base64]) => {
+      const dataTransfer = new DataTransfer();
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      dataTransfer.items.add(new File([bytes], name));
+      for (const type of ["dragover", "drop"]) dispatchEvent(new DragEvent(type, { dataTransfer, cancelable: true }));
+    },
+    [name, Buffer.from(bytes).toString("base64")] as const,
+  );
+}
+
+const topOf = async (page: Page, selector: string): Promise<number> => (await page.locator(selector).boundingBox())!.y;
+
+describePlayground("a misstep on the playground", (visit) => {
+  visit("what went wrong is seen wherever one is, and nothing moves for it", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2`);
+    await finished(page);
+    await page.fill("#prompt", "?");
+    await page.locator("#generate").scrollIntoViewIfNeeded();
+    const before = await topOf(page, "#generate");
+    await page.click("#generate");
+    await page.waitForSelector(".alert");
+    await page.waitForSelector("#generate:enabled");
+    expect(await topOf(page, "#generate")).toBeCloseTo(before, 0);
+    const { y, height } = (await page.locator(".alert").boundingBox())!;
+    expect(y + height).toBeLessThanOrEqual(900.5);
+    expect(y).toBeGreaterThan(450);
+  });
+
+  visit("a refusal names settings as the page does, shows where they are, and nothing moves", async ({ open }) => {
+    const page = await open(QUICK);
+    await ready(page);
+    await page.waitForSelector(".facts");
+    const before = await topOf(page, ".dial");
+    await choose(page, "people.csv", "email,name\na@b.cl,a\n");
+    await page.waitForSelector(".problem");
+    expect(await page.textContent(".problem")).toMatch(/say which: text_column\s*$/);
+    const wrong = page.locator(".field [aria-invalid=true]");
+    expect(await wrong.count()).toBe(1);
+    expect(await wrong.isVisible()).toBe(true);
+    expect(await wrong.getAttribute("aria-description")).not.toBe("");
+    // As far as fonts differ.
+    expect(Math.abs((await topOf(page, ".dial")) - before)).toBeLessThan(40);
+    await wrong.fill("email");
+    await wrong.press("Tab");
+    await eventually(() => page.locator(".problem").textContent(), /eval_split holds records out.*or set it to 0/);
+    await page.locator("[aria-invalid=true]").fill("0");
+    await page.locator("[aria-invalid=true]").press("Tab");
+    await ready(page);
+    expect(await page.locator("[aria-invalid]").count()).toBe(0);
+  });
+
+  visit("numbers for sampling are taken as near as they can be, and only samples are copied", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2`);
+    await finished(page);
+    for (const [name, typed, taken] of [
+      ["temperature", "0.85", "0.85"],
+      ["topK", "2.5", "3"],
+      ["topP", "", "1"],
+      ["seed", "1.4", "1"],
+      ["minP", "-3", "0"],
+      ["count", "3", "3"],
+    ]) {
+      await page.fill(`#sample-${name}`, typed!);
+      await page.keyboard.press("Tab");
+      expect(await page.inputValue(`#sample-${name}`), name).toBe(taken);
+    }
+    await page.click("#generate");
+    await page.waitForSelector("#results li:nth-child(3)");
+    const [copied, samples] = await page.evaluate(() => {
+      getSelection()!.selectAllChildren(document.querySelector("#results ul")!);
+      return [
+        getSelection()!.toString(),
+        [...document.querySelectorAll("#results .sample")].map((sample) => sample.textContent),
+      ] as const;
+    });
+    expect(copied.split("\n").filter(Boolean)).toEqual(samples.filter(Boolean));
+    expect(await page.locator(".alert").count()).toBe(0);
+  });
+
+  visit("an address that is typed over is followed, and one that cannot be changes nothing", async ({ open }) => {
+    const page = await open(QUICK);
+    await ready(page);
+    const go = (fragment: string) =>
+      page.evaluate((hash) => {
+        location.hash = hash;
+      }, fragment);
+    const hash = () => page.evaluate(() => location.hash);
+    await go("size=medium&max_steps=7");
+    await eventually(() => page.textContent(".dial strong"), "medium");
+    await eventually(() => page.textContent(".facts"), /7 steps of/);
+    await go("size=tiny&n_layer=none");
+    await page.waitForSelector(".alert");
+    expect(await page.textContent(".alert")).toContain("n_layer is");
+    expect(await page.textContent(".dial strong")).toBe("medium");
+    await eventually(hash, "#size=medium&max_steps=7");
+  });
+
+  visit(
+    "a device that is not there is told of, and what is best is computed on",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&device=webgpu&max_steps=2`);
+      await page.waitForSelector(".alert");
+      await ready(page);
+      expect(await page.textContent("header")).toContain("in WebAssembly");
+      expect(await page.evaluate(() => location.hash)).not.toContain("device=");
+      await finished(page);
+    },
+    { before: "if (self.WorkerNavigator) delete WorkerNavigator.prototype.gpu" },
+  );
+
+  visit("a zip that is dropped is a model, and nothing is dropped on a run", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=100000`);
+    await paste(page);
+    await drop(page, "page-model.zip", readFileSync(MODEL));
+    await page.waitForSelector("#keep-model");
+    await page.locator("form + details button").first().click();
+    await ready(page);
+    await begin(page);
+    await drop(page, "other.txt", Buffer.from("a\nb\n"));
+    await step(page, 3);
+    expect(await page.textContent(".chosen")).toContain("pasted text");
+    await page.click("#keep");
+    await outcome(page);
+  });
+
+  for (const [button, milliseconds] of [
+    ["#pause", 0],
+    ["#pause", 40],
+    ["#keep", 0],
+    ["#keep", 80],
+  ] as const)
+    visit(`${button} stops a run ${milliseconds} ms after it was asked for`, async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=100000000&eval_steps=100000000&save_steps=100000000`);
+      await paste(page);
+      await page.evaluate(
+        ([button, milliseconds]) => {
+          document.querySelector<HTMLElement>("#train")!.click();
+          const began = performance.now();
+          requestAnimationFrame(function look() {
+            const found = document.querySelector<HTMLElement>(button);
+            if (found && performance.now() - began >= milliseconds) found.click();
+            else requestAnimationFrame(look);
+          });
+        },
+        [button, milliseconds] as const,
+      );
+      expect(await outcome(page)).toMatch(/was stopped before its first step|is paused, and saved|its best model kept/);
+    });
+
+  visit("a deletion that is not meant is taken back", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2`);
+    await finished(page);
+    for (const leave of ["Escape", "Tab"]) {
+      await press(page, "Delete");
+      await page.waitForSelector("text=Really delete");
+      await page.keyboard.press(leave);
+      await eventually(() => page.locator("text=Really delete").count(), 0);
+    }
+    await press(page, "Delete");
+    await press(page, "Really delete");
+    await eventually(() => page.locator(".stored li").count(), 0);
+  });
+
+  visit(
+    "a run that begins is shown on a narrow screen, and its buttons are the next for the keyboard",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=100000`);
+      await paste(page);
+      await page.focus("#train");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("#pause");
+      await page.keyboard.press("Tab");
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe("pause");
+      const { y, height } = (await page.locator("#pause").boundingBox())!;
+      expect(y).toBeGreaterThanOrEqual(0);
+      expect(y + height).toBeLessThanOrEqual(740);
+      await page.keyboard.press("Enter");
+      await outcome(page);
+      await eventually(() => statusOf(page), "paused");
+      await page.focus("#go-on");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("#pause");
+      await page.keyboard.press("Tab");
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe("pause");
+      await page.click("#keep");
+      await outcome(page);
+    },
+    { viewport: { width: 360, height: 740 } },
+  );
+
+  visit(
+    "attention is seen where the reader's own colours are forced",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=2`);
+      await finished(page);
+      await page.click("#open-inside");
+      await page.click("#tab-attention");
+      await page.fill("#sentence", "ax0by1");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(".heat");
+      const colours = await page.evaluate(() =>
+        [...document.querySelectorAll(".heat td[data-to]")].map((cell) => getComputedStyle(cell).backgroundColor),
+      );
+      expect(new Set(colours).size).toBeGreaterThan(3);
+    },
+    { forcedColors: "active" },
+  );
+});
