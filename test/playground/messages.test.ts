@@ -89,6 +89,7 @@ test.each<[string, () => unknown, RegExp]>([
     /^a\.jsonl, línea 2: es una lista JSON; escribe un objeto por línea/,
   ],
   ["columns", data("a.jsonl", '{"b": 1}\n'), /^a\.jsonl, línea 1: se esperaba una columna "text", o "prompt"/],
+  ["no text", data("a.txt", ""), /^a\.txt: está vacío; se esperaba texto$/],
   ["nothing", data("a.txt", "\n\n"), /^a\.txt: no tiene registros: los 2 están vacíos$/],
   ["no zip", model("m.zip"), /^m\.zip: no es un zip que se pueda leer/],
   ["no weights", model("m.txt"), /^m\.txt: no hay pesos entre ellos; se esperaba model\.safetensors/],
@@ -140,4 +141,11 @@ test("a part of an epoch is not none", () => {
   expect(ES.describePlan(plan(0.00445))).toContain(": 0,004 épocas,");
   expect(EN.describePlan(plan(0.06))).toContain(": 0.1 epochs,");
   expect(EN.describePlan(plan(6.97))).toContain(": 7.0 epochs,");
+});
+
+test("numbers are written as the language writes them", () => {
+  const english = ["2.0296", "33,932", "5,891", "1,234,567", "4.4 MiB", "2.78e-4", "12.5K", "0"];
+  expect(english.map(EN.figure)).toEqual(english);
+  const spanish = ["2,0296", "33.932", "5891", "1.234.567", "4,4 MiB", "2,78e-4", "12,5K", "0"];
+  expect(english.map(ES.figure)).toEqual(spanish);
 });

@@ -193,6 +193,8 @@ describePlayground("a misstep on the playground", (visit) => {
       const { y, height } = (await page.locator("#pause").boundingBox())!;
       expect(y).toBeGreaterThanOrEqual(0);
       expect(y + height).toBeLessThanOrEqual(740);
+      // What was stopped before is not stored.
+      await step(page, 1);
       await page.keyboard.press("Enter");
       await outcome(page);
       await eventually(() => statusOf(page), "paused");

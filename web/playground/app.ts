@@ -399,7 +399,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     },
     useExample: () => void attempt(async () => chooseExample(await example)),
     useText(text) {
-      if (text.trim() !== "") choose([{ name: PASTED, blob: new Blob([text]) }], t().pasted);
+      choose([{ name: PASTED, blob: new Blob([text]) }], t().pasted);
     },
     useFiles(files) {
       if (files.length === 0) return;

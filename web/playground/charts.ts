@@ -12,6 +12,12 @@ export const CURVES = [
 ] as const satisfies readonly LogColumn[];
 export type CurveName = (typeof CURVES)[number];
 
+/** Three digits, whole above a thousand. */
+export function threeDigits(value: number): string {
+  const size = Math.abs(value);
+  return size >= 999.5 && size < 1e6 ? grouped(value) : value.toPrecision(3).replace("e+", "e");
+}
+
 /** A run that is drawn. */
 export interface Curve {
   readonly name: string;
@@ -26,11 +32,12 @@ const HEIGHTS: Readonly<Record<CurveName, number>> = {
 };
 const RUN_COLOURS = 6;
 
+/** In English; see `figure` in the texts. */
 export const FORMAT: Readonly<Record<CurveName | "eval_loss" | "remaining", (value: number) => string>> = {
   loss: (value) => value.toFixed(4),
   eval_loss: (value) => value.toFixed(4),
   learning_rate: (value) => value.toExponential(2),
-  grad_norm: (value) => value.toPrecision(3),
+  grad_norm: threeDigits,
   tokens_per_second: rate,
   remaining: duration,
 };
@@ -91,11 +98,14 @@ function create(figure: HTMLElement, name: CurveName, lines: readonly Line[], te
     padding: [8, 16, null, null],
     scales: { x: { time: false } },
     axes: [
-      { ...axis, values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? grouped(value) : "")) },
-      { ...axis, size: 58, values: (_, splits) => splits.map((value) => axisNumber(name, value)) },
+      {
+        ...axis,
+        values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? texts.figure(grouped(value)) : "")),
+      },
+      { ...axis, size: 58, values: (_, splits) => splits.map((value) => texts.figure(axisNumber(name, value))) },
     ],
     series: [
-      { label: texts.curve.step, value: (_, at) => (at == null ? "\u2013" : grouped(at)) },
+      { label: texts.curve.step, value: (_, at) => (at == null ? "\u2013" : texts.figure(grouped(at))) },
       ...lines.map(
         ({ label, stroke, evaluation }): uPlot.Series => ({
           label,
@@ -103,7 +113,7 @@ function create(figure: HTMLElement, name: CurveName, lines: readonly Line[], te
           width: evaluation ? 2 : 1.5,
           ...(evaluation ? { dash: [6, 4] } : {}),
           points: { show: evaluation, size: 5 },
-          value: (_, value) => (value == null ? "\u2013" : FORMAT[name](value)),
+          value: (_, value) => (value == null ? "\u2013" : texts.figure(FORMAT[name](value))),
         }),
       ),
     ],

@@ -69,7 +69,7 @@ function verifyView({ checks, seconds }: VerifyReport, t: Texts): TemplateResult
       (check) => html`<tr>
         <th scope="row">${check.name}</th>
         <td>${verdict(passed(check), t)}</td>
-        <td>${check.error.toExponential(2)}</td>
+        <td>${t.figure(check.error.toExponential(2))}</td>
         <td>${check.bound.toExponential(0)}</td>
       </tr>`,
     );
@@ -132,7 +132,7 @@ function gradcheckView(ops: readonly OpReport[], seconds: number | undefined, ha
               <td>${verdict(passed, t)} ${passed ? nothing : html`<code>${where} ${device.tensor}</code>`}</td>
               <td>${cases}</td>
               <td>${differences === undefined ? "\u2013" : t.percent(differences)}</td>
-              <td>${device.error.toExponential(1)}</td>
+              <td>${t.figure(device.error.toExponential(1))}</td>
             </tr>`,
           )}
         </tbody>

@@ -1,5 +1,6 @@
 /** What each op of a training step takes on this device. */
 import { html, nothing, type TemplateResult } from "lit-html";
+import { threeDigits } from "../charts.ts";
 import type { StepReport } from "../protocol.ts";
 import type { Texts } from "../texts/en.ts";
 import type { Panel } from "./inside.ts";
@@ -29,7 +30,7 @@ function reportView(step: StepReport, t: Texts): TemplateResult {
   const { timed, runs, ops, nodes, opsMs, leastMicroseconds } = step;
   const i = t.inside;
   const share = (ms: number): number => (opsMs > 0 ? ms / opsMs : 0);
-  const rate = (amount: number, ms: number): string => (ms > 0 ? (amount / ms / 1e6).toPrecision(3) : "\u2013");
+  const rate = (amount: number, ms: number): string => (ms > 0 ? t.figure(threeDigits(amount / ms / 1e6)) : "\u2013");
   const parts = [...new Set(nodes.map(({ section }) => section))];
   return html`
     <p id="step-says">

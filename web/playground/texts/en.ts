@@ -178,6 +178,8 @@ export const EN = {
   sampling: "Sampling ...",
   results: "Results",
   sampled: (count: number) => `${counted(count, "sample")}, done`,
+  /** A number as English writes it, in this language. */
+  figure: (english: string): string => english,
   decimal: (value: number, digits: number) => decimal("en", value, digits),
   percent: (share: number) => `${decimal("en", 100 * share, share < 0.1 ? 2 : 1)} %`,
   endOfText: "end of text",
@@ -209,6 +211,7 @@ export const EN = {
   compare: "Compare",
   differing: "Settings that differ",
   setting: "Setting",
+  alike: "None: the settings of these runs are the same.",
   download: "Download",
   remove: "Delete",
   removeSure: "Really delete",

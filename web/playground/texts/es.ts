@@ -609,6 +609,9 @@ export const ES: Texts = {
   sampling: "Generando ...",
   results: "Resultados",
   sampled: (count) => `${counted(count, "muestra")}, hecho`,
+  // Con cuatro cifras no se agrupa.
+  figure: (english) =>
+    english.replace(/(?<![\d,])(\d),(\d{3})(?![\d,])/g, "$1$2").replace(/[.,]/g, (mark) => (mark === "." ? "," : ".")),
   decimal: real,
   percent: (share) => `${real(100 * share, share < 0.1 ? 2 : 1)} %`,
   endOfText: "fin del texto",
@@ -641,6 +644,7 @@ export const ES: Texts = {
   compare: "Comparar",
   differing: "Ajustes que difieren",
   setting: "Ajuste",
+  alike: "Ninguno: los ajustes de estos entrenamientos son los mismos.",
   download: "Descargar",
   remove: "Borrar",
   removeSure: "Borrar de verdad",

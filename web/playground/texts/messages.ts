@@ -29,37 +29,47 @@ export function createTranslator(pairs: readonly MessagePair[], prefixes: readon
   const known = pairs.map(compile);
   const places = prefixes.map(compile);
 
-  function by(list: readonly Compiled[], message: string): string | undefined {
-    for (const { pattern, translation } of list) {
+  function by(list: readonly Compiled[], message: string): Told | undefined {
+    for (const { pattern, translation, words } of list) {
       const found = pattern.exec(message);
       if (!found) continue;
-      return translation.replace(/\{(\d)(!?)\}/g, (_, n: string, message: string) => {
+      const text = translation.replace(/\{(\d)(!?)\}/g, (_, n: string, message: string) => {
         const part = found[Number(n)] ?? "";
-        return message ? (translate(part) ?? part) : part;
+        return message ? (tell(part)?.text ?? part) : part;
       });
+      return { text, words };
     }
     return undefined;
   }
 
-  function translate(message: string): string | undefined {
+  function tell(message: string): Told | undefined {
     const [, prefix = "", rest] = PREFIX.exec(message) ?? [];
     const place = by(places, prefix);
     // A place that is known as one belongs to no message.
     const whole = place === undefined ? by(known, message) : undefined;
-    if (whole !== undefined) return whole;
-    const told = rest === undefined ? undefined : translate(rest);
-    return told === undefined ? undefined : `${place ?? prefix}: ${told}`;
+    const part = rest === undefined ? undefined : tell(rest);
+    // Of two that fit the one that knows more of it: "a.txt: is empty" is no thing called "a.txt:" that is something.
+    if (whole && (!part || whole.words >= part.words)) return whole;
+    return part && { text: `${place?.text ?? prefix}: ${part.text}`, words: part.words };
   }
 
-  return { translate };
+  return { translate: (message) => tell(message)?.text };
+}
+
+interface Told {
+  readonly text: string;
+  /** Characters of the template that stood in the message. */
+  readonly words: number;
 }
 
 interface Compiled {
   readonly pattern: RegExp;
   readonly translation: string;
+  readonly words: number;
 }
 
 function compile([template, translation]: MessagePair): Compiled {
   const parts = template.split("{}").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return { pattern: new RegExp(`^${parts.join("([\\s\\S]+?)")}$`), translation };
+  const words = template.replaceAll("{}", "").length;
+  return { pattern: new RegExp(`^${parts.join("([\\s\\S]+?)")}$`), translation, words };
 }

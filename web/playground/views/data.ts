@@ -106,7 +106,7 @@ function prospectView({ state: { texts: t, prospect, measured } }: App): Templat
       <dt>${t.prospect.plan}</dt>
       <dd>${t.describePlan(p)}</dd>
       <dt>${t.prospect.memory}</dt>
-      <dd>${t.describeMemory(byteSize(p.deviceBytes))}</dd>
+      <dd>${t.describeMemory(t.figure(byteSize(p.deviceBytes)))}</dd>
       ${
         typeof measured === "object"
           ? html`<dt>${t.prospect.time}</dt>

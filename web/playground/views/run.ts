@@ -77,10 +77,10 @@ function spoken({ state: { texts: t, active } }: App): string {
 
 function tilesView({ state: { texts: t, active } }: App, shown: Shown, mine: boolean): TemplateResult {
   const { log, evaluation } = shown.log;
-  const of = (name: CurveName): string => (log ? FORMAT[name](log[name]) : "\u2013");
+  const of = (name: CurveName): string => (log ? t.figure(FORMAT[name](log[name])) : "\u2013");
   const values: Readonly<Record<keyof typeof t.tiles, string>> = {
-    loss: mine && active?.loss !== undefined ? FORMAT.loss(active.loss) : of("loss"),
-    eval_loss: evaluation ? FORMAT.eval_loss(evaluation.eval_loss) : "\u2013",
+    loss: mine && active?.loss !== undefined ? t.figure(FORMAT.loss(active.loss)) : of("loss"),
+    eval_loss: evaluation ? t.figure(FORMAT.eval_loss(evaluation.eval_loss)) : "\u2013",
     learning_rate: of("learning_rate"),
     grad_norm: of("grad_norm"),
     tokens_per_second: of("tokens_per_second"),
@@ -100,7 +100,7 @@ function chartsView(app: App, shown: Shown): TemplateResult {
     ${CURVES.map((name) => {
       const last = shown.log.log;
       const said = last
-        ? t.curveSays(t.curves[name], FORMAT[name](last[name]), last.step)
+        ? t.curveSays(t.curves[name], t.figure(FORMAT[name](last[name])), last.step)
         : t.curveEmpty(t.curves[name]);
       return html`<figure>
         <figcaption>${t.curves[name]}</figcaption>

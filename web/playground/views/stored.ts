@@ -34,7 +34,7 @@ function storedRun(app: App, run: StoredRun): TemplateResult {
   const said = [
     t.statuses[status] + where,
     ...(status === "opened" ? [] : [t.progress(step, maxSteps)]),
-    byteSize(bytes),
+    t.figure(byteSize(bytes)),
     day,
   ];
   const button = (label: string, enabled: boolean, act: () => void, leave?: () => void): TemplateResult =>
@@ -102,6 +102,9 @@ export function differencesView(app: App): TemplateResult | typeof nothing {
   const rows = names
     .map((name) => [name, ...all.map(({ said }) => text(said[name]))])
     .filter(([, ...values]) => new Set(values).size > 1);
+  if (rows.length === 0)
+    return html`<h3>${t.differing}</h3>
+      <p class="hint">${t.alike}</p>`;
   return html`<table class="differing">
     <caption>${t.differing}</caption>
     <thead>
