@@ -79,17 +79,30 @@ export function forecastTrainer(
  * is, and what would fit: by prediction, before anything is allocated.
  */
 export function checkFit(request: FitRequest): Pick<MemoryNeed, "bytes"> {
-  const { budget, wanted } = request;
-  const need = request.need(wanted);
-  if (!budget || need.bytes <= budget.bytes) return need;
-  const refusal = `training needs ${byteSize(need.bytes)} of memory, ${byteSize(budget.bytes)} is what ${budget.because}`;
-  const found = fitting(request, budget.bytes).map((choice) => describe(request, choice));
+  const { budget, wanted, device } = request;
+  const need = needOf(request, wanted);
+  if (need && (!budget || need.bytes <= budget.bytes)) return need;
+  const refusal =
+    need && budget
+      ? `training needs ${byteSize(need.bytes)} of memory, ${byteSize(budget.bytes)} is what ${budget.because}`
+      : `training needs more memory than there is (${device})`;
+  const found = fitting(request, budget?.bytes ?? Number.POSITIVE_INFINITY).map((choice) => describe(request, choice));
   if (found.length > 0) userError(`${refusal}; what fits: ${found.join(", or ")}`, "memory");
   const least = { batchSize: 1, accumulationSteps: 1, recompute: true };
   return userError(
     `${refusal}, and ${describe(request, least)} would not fit; use a smaller model or shorter records`,
     "memory",
   );
+}
+
+/** Undefined: more than the device can ever have, such as what 32-bit addresses reach. */
+function needOf(request: FitRequest, fit: Fit): Pick<MemoryNeed, "bytes"> | undefined {
+  try {
+    return request.need(fit);
+  } catch (error) {
+    if (error instanceof OutOfMemory) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -119,7 +132,10 @@ export async function prepareWithin<T>(
  */
 export function fitting(request: FitRequest, bytes: number): Fit[] {
   const { wanted } = request;
-  const fits = (fit: Fit): boolean => request.need(fit).bytes <= bytes;
+  const fits = (fit: Fit): boolean => {
+    const need = needOf(request, fit);
+    return need !== undefined && need.bytes <= bytes;
+  };
   const found = smaller(wanted, fits);
   if (!wanted.samples) return found;
   const silent = { ...wanted, samples: false };
@@ -171,5 +187,6 @@ function describe(request: FitRequest, fit: Fit): string {
     ...(fit.recompute ? ["--recompute"] : []),
     ...(request.wanted.samples && !fit.samples ? ["--samples 0"] : []),
   ];
-  return `${flags.join(" ")} (${byteSize(request.need(fit).bytes)})`;
+  const need = needOf(request, fit);
+  return `${flags.join(" ")}${need ? ` (${byteSize(need.bytes)})` : ""}`;
 }

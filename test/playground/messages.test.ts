@@ -8,6 +8,7 @@ import { openData } from "../../src/data/open.ts";
 import { generationOptions } from "../../src/generate/option-elsewhere.ts";
 import { dataOptionsOf, tokenizerOf } from "../../src/run/data.ts";
 import { fileName, SETTING_KEYS } from "../../src/run/settings/table.ts";
+import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
 import { checkFit } from "../../src/train/fit.ts";
 import { fromFragment, saidBy } from "../../web/playground/settings.ts";
 import { EN } from "../../web/playground/texts/en.ts";
@@ -108,6 +109,19 @@ test.each<[string, () => unknown, RegExp]>([
         budget: { bytes: 2 ** 32, because: "WebAssembly can have" },
       }),
     /^entrenar necesita 8\.00 GiB de memoria, y 4\.00 GiB es lo que puede tener WebAssembly; ni .* cabría/,
+  ],
+  [
+    "what no device has",
+    () =>
+      checkFit({
+        wanted: { batchSize: 2, accumulationSteps: 1, recompute: true },
+        need({ batchSize }) {
+          if (batchSize > 1) throw new OutOfMemory("no room");
+          return { bytes: 2 ** 20 };
+        },
+        device: "WebAssembly",
+      }),
+    /^entrenar necesita más memoria de la que hay \(WebAssembly\); lo que cabe: --batch-size 1 .*MiB\)$/,
   ],
 ])("%s is told in Spanish", async (_, act, wanted) => {
   const message = await messageOf(act);

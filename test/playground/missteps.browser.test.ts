@@ -127,6 +127,42 @@ describePlayground("a misstep on the playground", (visit) => {
     { before: "if (self.WorkerNavigator) delete WorkerNavigator.prototype.gpu" },
   );
 
+  visit(
+    "a worker that does not come, or a part of the page, is told of in one line",
+    async ({ context, open, problems }) => {
+      await context.route("**/worker-*.js", (route) => route.fulfill({ status: 404 }));
+      const page = await open(QUICK);
+      await page.waitForSelector("header .problem");
+      expect(await page.textContent("header")).toMatch(/worker did not start.*Reload the page/);
+      expect(await page.locator(".alert").count()).toBe(0);
+      await page.close();
+      await context.unrouteAll();
+      await context.route(/\/(es|inside)-[^/]*\.js/, (route) => route.fulfill({ status: 404 }));
+      const other = await open(QUICK);
+      await ready(other);
+      await other.selectOption(".language select", "es");
+      await other.click("#open-inside");
+      await other.waitForSelector(".alert");
+      await eventually(() => other.inputValue(".language select"), "en");
+      expect(await other.locator(".alert span").allTextContents()).toEqual([
+        "A part of the page could not be loaded. Is there a network? Reload the page.",
+      ]);
+      // The browser's own.
+      await eventually(async () => String(problems.filter((problem) => /404/.test(problem)).length), /[1-9]/);
+      problems.splice(0, problems.length, ...problems.filter((problem) => !/404/.test(problem)));
+    },
+  );
+
+  visit("what does not fit is refused with what would, by the names of the page", async ({ open }) => {
+    const page = await open(`${QUICK}&n_embd=256&n_layer=4&n_positions=256&per_device_train_batch_size=4096`);
+    await choose(page, "long.txt", Array.from({ length: 9000 }, (_, i) => `${i}${"ab".repeat(120)}`).join("\n"));
+    await page.waitForSelector(".problem");
+    expect(await page.textContent(".problem")).toMatch(
+      /training needs more memory than there is \(.*\); what fits: per_device_train_batch_size \d+ gradient_accumulation_steps \d+/,
+    );
+    expect(await page.locator(".field [aria-invalid]").count()).toBeGreaterThan(0);
+  });
+
   visit("a zip that is dropped is a model, and nothing is dropped on a run", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=100000`);
     await paste(page);

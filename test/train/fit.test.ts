@@ -5,6 +5,7 @@ import { sequencesOf } from "../../src/data/sequence.ts";
 import { gpt2Config } from "../../src/model/config.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
 import { type Fit, type FitRequest, fitting, prepareWithin, trainerTapes } from "../../src/train/fit.ts";
 import { stepForm } from "../../src/train/form.ts";
 import { recordRows } from "../../src/train/rows.ts";
@@ -76,6 +77,24 @@ describe("a run that does not fit", () => {
   test("says so where nothing would fit", async () => {
     const { request: asked } = request(wanted, 2 ** 20);
     expect(await refusal(prepareWithin(asked, async () => {}))).toMatch(/--batch-size 1 --recompute .*would not fit/);
+  });
+
+  test("is told what fits, too, where a device can never have so much", async () => {
+    const below = (most: number): FitRequest => ({
+      wanted,
+      need({ batchSize }) {
+        if (batchSize > most) throw new OutOfMemory("a 32-bit memory has no room for more; use a smaller batch");
+        return { bytes: 2 ** 20 * batchSize };
+      },
+      device: "WebAssembly",
+    });
+    const told = (most: number) => refusal(prepareWithin(below(most), async () => {}));
+    expect(await told(4)).toBe(
+      "training needs more memory than there is (WebAssembly); what fits: --batch-size 4 --gradient-accumulation-steps 3 (4.0 MiB)",
+    );
+    expect(await told(0)).toMatch(
+      /^training needs more memory than there is \(WebAssembly\), and --batch-size 1 --recompute would not fit; use a smaller/,
+    );
   });
 
   test("is offered without samples first, and so smaller only where nothing else fits", () => {

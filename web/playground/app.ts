@@ -62,6 +62,8 @@ export type SampleForm = Omit<SampleWish, "id">;
 export interface State {
   readonly texts: Texts;
   readonly greeting?: Greeting | undefined;
+  /** The worker did not start. */
+  readonly dead?: boolean;
   readonly choice: Choice;
   readonly inputs: readonly Input[];
   readonly title: string;
@@ -140,6 +142,11 @@ export interface App {
   redraw(): void;
 }
 
+/** A part of the page did not come. */
+class NotLoaded extends Error {
+  override name = "NotLoaded";
+}
+
 const LOOK_MS = 250;
 /** Between two looks whether a run still trains in another tab. */
 const WATCH_MS = 2000;
@@ -191,10 +198,19 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
 
   async function speak(locale: string): Promise<void> {
     const language = LANGUAGES.find((one) => one.locale === locale) ?? LANGUAGES[0];
-    set({ texts: await language.load() });
+    set({ texts: await part(language.load) });
   }
 
   const t = (): Texts => state.texts;
+
+  /** A part of the page that is loaded when it is wanted; browsers say in words of their own that it did not come. */
+  async function part<T>(load: () => Promise<T>): Promise<T> {
+    try {
+      return await load();
+    } catch {
+      throw new NotLoaded();
+    }
+  }
 
   /** What goes wrong is a line on the page, and not the end of it. */
   async function attempt(work: () => Promise<void>): Promise<void> {
@@ -203,7 +219,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     } catch (error) {
       // A worker that ended is told of once, by itself.
       if (error instanceof WorkerEnded || (error instanceof CallFailed && error.kind === "stopped")) return;
-      alert(told(error as Error));
+      alert(error instanceof NotLoaded ? t().notLoaded : told(error as Error));
     }
   }
 
@@ -226,7 +242,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       if (client === mine) void restart();
     });
     await attempt(async () => {
-      set({ greeting: await client.call("greet", { device: state.choice.device, lock }) });
+      set({ greeting: await client.call("greet", { device: state.choice.device, lock }), dead: false });
       await refresh();
     });
     if (state.greeting || state.choice.device === "auto") return;
@@ -238,9 +254,11 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     const { active, greeting } = state;
     const kept = greeting?.storage.kind === "opfs";
     set({ active: undefined, sampling: false, coming: undefined });
+    // One that never answered is not started again: it would end again.
+    if (!greeting) return set({ dead: true });
     alert(active ? (kept ? t().crashed : t().crashedMemory) : t().crashedIdle);
     if (!kept) set({ shown: undefined, compared: new Map() });
-    if (greeting) await greet();
+    await greet();
     look();
   }
 
@@ -502,7 +520,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         set({
           removing: undefined,
           compared: without(state.compared, id),
-          ...(state.shown?.id === id ? { shown: undefined, results: undefined } : {}),
+          ...(state.shown?.id === id ? { shown: undefined, results: undefined, outcome: undefined } : {}),
         });
       });
       await attempt(refresh);
@@ -525,7 +543,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     hush: () => void attempt(() => client.call("hush", null)),
     openInside: () =>
       attempt(async () => {
-        const { createInside } = await import("./inside/inside.ts");
+        const { createInside } = await part(() => import("./inside/inside.ts"));
         if (!state.inside) set({ inside: createInside(app) });
       }),
     call: (name, wish) => client.call(name, wish),

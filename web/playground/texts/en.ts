@@ -27,6 +27,9 @@ export const EN = {
   skip: "Skip to the run",
 
   starting: "Starting ...",
+  notStarted:
+    "The page's worker did not start: a file of the page is missing, or the browser is too old for it. Reload the page.",
+  notLoaded: "A part of the page could not be loaded. Is there a network? Reload the page.",
   onGpu: (name: string) => `Computing on ${name}, by WebGPU.`,
   onCpu: (threads: number) =>
     `Computing on the CPU, in WebAssembly on ${counted(threads, "thread")}: this page found no GPU to use.`,

@@ -201,6 +201,14 @@ export const MESSAGES: readonly MessagePair[] = [
     "entrenar necesita {1} de memoria, y {2} es lo que {3!}; ni {4} cabría: usa un modelo más pequeño o registros más cortos",
   ],
   [
+    "training needs more memory than there is ({}); what fits: {}",
+    "entrenar necesita más memoria de la que hay ({1}); lo que cabe: {2}",
+  ],
+  [
+    "training needs more memory than there is ({}), and {} would not fit; use a smaller model or shorter records",
+    "entrenar necesita más memoria de la que hay ({1}); ni {2} cabría: usa un modelo más pequeño o registros más cortos",
+  ],
+  [
     "training needs {} of memory, more than {} has; {}",
     "entrenar necesita {1} de memoria, más de la que tiene {2}; {3!}",
   ],
@@ -407,6 +415,9 @@ export const ES: Texts = {
   lead: "Pega una lista o suelta un archivo, pulsa Entrenar y mira cómo un pequeño modelo de lenguaje la aprende. Todo ocurre en este navegador: no se envía nada a ninguna parte.",
   skip: "Ir al entrenamiento",
 
+  notStarted:
+    "El trabajador de la página no arrancó: falta un archivo de la página, o el navegador es demasiado antiguo para ella. Recarga la página.",
+  notLoaded: "Una parte de la página no se pudo cargar. ¿Hay red? Recarga la página.",
   starting: "Arrancando ...",
   onGpu: (name) => `Se calcula en ${name}, por WebGPU.`,
   onCpu: (threads) =>

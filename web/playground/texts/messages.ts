@@ -15,7 +15,10 @@ export interface Translator {
   translate(message: string): string | undefined;
 }
 
-const FLAGS: ReadonlyMap<string, string> = new Map(SETTING_KEYS.map((key) => [flagName(key), fileName(key)]));
+const FLAGS: ReadonlyMap<string, string> = new Map([
+  ...SETTING_KEYS.map((key) => [flagName(key), fileName(key)] as const),
+  ["--batch-size", fileName("perDeviceTrainBatchSize")],
+]);
 
 /** A page's settings have no flags: `--n-embd` is `n_embd` there, by which it is found. */
 export function withoutFlags(message: string): string {

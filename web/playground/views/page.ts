@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from "lit-html";
+import { live } from "lit-html/directives/live.js";
 import { type App, LANGUAGES } from "../app.ts";
 import { dataView } from "./data.ts";
 import { messageView } from "./message.ts";
@@ -15,7 +16,7 @@ export function page(app: App): TemplateResult {
       <h1>${t.title}</h1>
       <label class="language">
         ${t.language}
-        <select @change=${(event: Event) => app.setLanguage((event.target as HTMLSelectElement).value)}>
+        <select .value=${live(t.locale)} @change=${(event: Event) => app.setLanguage((event.target as HTMLSelectElement).value)}>
           ${LANGUAGES.map(
             ({ locale, name }) =>
               html`<option value=${locale} lang=${locale} ?selected=${locale === t.locale}>${name}</option>`,
@@ -56,7 +57,8 @@ function insideView({ state: { texts: t, inside }, openInside }: App): TemplateR
   `;
 }
 
-function deviceView({ state: { texts: t, greeting } }: App): TemplateResult {
+function deviceView({ state: { texts: t, greeting, dead } }: App): TemplateResult {
+  if (dead) return html`<p class="problem" role="alert">${t.notStarted}</p>`;
   if (!greeting) return html`<p class="hint">${t.starting}</p>`;
   const { device, storage } = greeting;
   if (device.kind === "webgpu") return html`<p class="hint">${t.onGpu(device.name)} ${storageView(t, storage)}</p>`;
