@@ -10,6 +10,7 @@ import { dataOptionsOf, tokenizerOf } from "../../src/run/data.ts";
 import { fileName, SETTING_KEYS } from "../../src/run/settings/table.ts";
 import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
 import { checkFit } from "../../src/train/fit.ts";
+import { FORMAT, threeDigits } from "../../web/playground/charts.ts";
 import { fromFragment, saidBy } from "../../web/playground/settings.ts";
 import { EN } from "../../web/playground/texts/en.ts";
 import { ES, HELPS, MESSAGES } from "../../web/playground/texts/es.ts";
@@ -135,6 +136,10 @@ test("notices of a run are told in Spanish, and what nobody translated is left a
   expect(told("run-3/run: another tab or worker is at work there; wait for it, or choose another")).toBe(
     "run-3/run: otra pestaña trabaja ahí; espera a que acabe, o elige otro",
   );
+  const full = "no space left: the browser gives this site no more; delete what it keeps, or free some of the disk";
+  expect(told(`checkpoint-20 was not saved: run-3/run: ${full}; earlier checkpoints are as they were`)).toMatch(
+    /^checkpoint-20 no se guardó: run-3\/run: no queda espacio: .* en el disco; los anteriores siguen como estaban$/,
+  );
   expect(told("TypeError: x is undefined")).toBeUndefined();
   // What a person has typed is never taken for a message's own words.
   expect(told(`<img src=x>: is there twice; choose the files of one model`)).toMatch(/^<img src=x>: está dos veces/);
@@ -162,4 +167,6 @@ test("numbers are written as the language writes them", () => {
   expect(english.map(EN.figure)).toEqual(english);
   const spanish = ["2,0296", "33.932", "5891", "1.234.567", "4,4 MiB", "2,78e-4", "12,5K", "0"];
   expect(english.map(ES.figure)).toEqual(spanish);
+  expect([0, 27.1, 5e-3].map(FORMAT.learning_rate)).toEqual(["0", "2.71e1", "5.00e-3"]);
+  expect([0.0123, 1.5, 999.6, 12_345, 1e8].map(threeDigits)).toEqual(["0.0123", "1.50", "1,000", "12,345", "1.00e8"]);
 });

@@ -36,7 +36,7 @@ const RUN_COLOURS = 6;
 export const FORMAT: Readonly<Record<CurveName | "eval_loss" | "remaining", (value: number) => string>> = {
   loss: (value) => value.toFixed(4),
   eval_loss: (value) => value.toFixed(4),
-  learning_rate: (value) => value.toExponential(2),
+  learning_rate: (value) => (value === 0 ? "0" : value.toExponential(2).replace("e+", "e")),
   grad_norm: threeDigits,
   tokens_per_second: rate,
   remaining: duration,

@@ -555,7 +555,8 @@ async function refusing<T>(path: string, act: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
     const known: Record<string, string> = {
-      QuotaExceededError: "no space left: the browser gives this site no more",
+      QuotaExceededError:
+        "no space left: the browser gives this site no more; delete what it keeps, or free some of the disk",
       NotFoundError: "was removed while it was used",
       NoModificationAllowedError: "another tab or worker has it open",
       NotReadableError: "cannot be read; has it been replaced?",

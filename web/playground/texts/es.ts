@@ -209,6 +209,14 @@ export const MESSAGES: readonly MessagePair[] = [
     "entrenar necesita más memoria de la que hay ({1}); ni {2} cabría: usa un modelo más pequeño o registros más cortos",
   ],
   [
+    "no space left: the browser gives this site no more; delete what it keeps, or free some of the disk",
+    "no queda espacio: el navegador no da más a este sitio; borra algo de lo que guarda, o libera sitio en el disco",
+  ],
+  [
+    "checkpoint-{} was not saved: {}; earlier checkpoints are as they were",
+    "checkpoint-{1} no se guardó: {2!}; los anteriores siguen como estaban",
+  ],
+  [
     "training needs {} of memory, more than {} has; {}",
     "entrenar necesita {1} de memoria, más de la que tiene {2}; {3!}",
   ],
