@@ -55,6 +55,8 @@ describePlayground("a misstep on the playground", (visit) => {
     expect(await page.textContent(".problem")).toMatch(/say which: text_column\s*$/);
     const wrong = page.locator(".field [aria-invalid=true]");
     expect(await wrong.count()).toBe(1);
+    // As it would be typed elsewhere.
+    expect(await page.locator(".field", { has: wrong }).textContent()).toMatch(/^\s*text_column\s*$/);
     expect(await wrong.isVisible()).toBe(true);
     expect(await wrong.getAttribute("aria-description")).not.toBe("");
     // As far as fonts differ.

@@ -79,8 +79,9 @@ function isNamed(key: SettingKey, refusal = ""): boolean {
 }
 
 /** A long name may be broken where its words are. */
-function breakable(name: string): string {
-  return name.replaceAll("_", "_\u200b");
+function breakable(name: string): TemplateResult {
+  // Not by a character, which would be copied with it.
+  return html`${name.split("_").map((word, i) => (i === 0 ? word : html`_<wbr />${word}`))}`;
 }
 
 function typedIn({ target }: Event): string {
@@ -95,7 +96,7 @@ const CHOICES: Partial<Record<SettingKey, readonly string[]>> = Object.fromEntri
 );
 
 /** One setting, drawn as what it takes. */
-function field(app: App, key: SettingKey, label: string, said: unknown): TemplateResult {
+function field(app: App, key: SettingKey, label: string | TemplateResult, said: unknown): TemplateResult {
   const { active, refusal } = app.state;
   const [name, setting] = [fileName(key), SETTINGS[key]];
   const value = said ?? DEFAULTS[key];
