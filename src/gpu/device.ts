@@ -124,12 +124,8 @@ export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAda
   const info = infoOf(adapter.info);
   const device = await options.wait(() => adapter.requestDevice({ requiredLimits, requiredFeatures }));
 
-  const errors: string[] = [];
+  const errors = errorsOf(device);
   let closed = false;
-  device.addEventListener("uncapturederror", (event) => {
-    event.preventDefault(); // or the platform prints it as well
-    errors.push(event.error.message);
-  });
   const { lost } = device;
   let loss: Error | undefined;
   const waiting = new Set<(reason: Error) => void>();
@@ -187,6 +183,16 @@ export async function openGpuFromAdapter(adapter: GPUAdapter, options: OpenedAda
       device.destroy();
     },
   };
+}
+
+/** The messages of a device, as they come. What Dawn's binding calls it never lets go of, so that it must hold nothing of the device. */
+function errorsOf(device: GPUDevice): string[] {
+  const errors: string[] = [];
+  device.addEventListener("uncapturederror", (event) => {
+    event.preventDefault(); // or the platform prints it as well
+    errors.push(event.error.message);
+  });
+  return errors;
 }
 
 /**

@@ -1,4 +1,7 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
+import { openGpu } from "../../src/platform/node.ts";
 import { openBareGpu, testAdapters } from "../support/gpu.ts";
 
 const STORAGE = 0x80;
@@ -53,6 +56,24 @@ describe.each(testAdapters)("a device on the %s adapter", (name) => {
     }
     expect(full.limits.maxComputeWorkgroupStorageSize).toBeGreaterThan(16384);
     expect(full.limits.minStorageBufferOffsetAlignment).toBe(256);
+  });
+
+  test("one that was closed is given to the collector", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    async function closed(): Promise<WeakRef<GPUDevice>> {
+      const gpu = await openGpu({ adapter: name, probe: false });
+      gpu.close();
+      await gpu.lost;
+      return new WeakRef(gpu.device);
+    }
+    const device = await closed();
+    await expect
+      .poll(() => {
+        collect();
+        return device.deref() === undefined;
+      })
+      .toBe(true);
   });
 
   test("a limit beyond the adapter's is refused", async () => {
