@@ -6,11 +6,12 @@ import { nameOf } from "../run/train-run.ts";
 
 /** What the library needs of a browser. */
 export const BROWSER: Environment = {
+  async checkDevice(name) {
+    if (!DEVICES.includes(name)) userError(`device ${name}: wanted auto, webgpu, wasm or cpu, or an open GPU`, "usage");
+  },
   async openDevice(name) {
     if (name === "cpu") return cpuDevice();
     if (name === "wasm") return wasmDevice(browserThreads());
-    if (name !== "auto" && name !== "webgpu")
-      return userError(`device ${name}: wanted auto, webgpu, wasm or cpu, or an open GPU`, "usage");
     const gpu = await openGpu().catch((error: unknown) => {
       if (name === "webgpu") throw error;
       return undefined;
@@ -36,3 +37,5 @@ export const BROWSER: Environment = {
   budget: () => undefined,
   writer: (folder) => ({ name: nameOf(folder), host: globalThis.location?.hostname || "browser", process: 0 }),
 };
+
+const DEVICES: readonly string[] = ["auto", "webgpu", "wasm", "cpu"];

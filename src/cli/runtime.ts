@@ -1,10 +1,11 @@
+import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
 import { userError } from "../core/errors.ts";
+import { checkThreads } from "../core/threads.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { AUTO, FOR_WASM, openDevice, WASM, wantedDevice } from "../node/device.ts";
 import { wantedLimits } from "../platform/node/limits.ts";
-import { checkThreads } from "../platform/node/threads.ts";
 import { nodeThreads } from "../platform/node.ts";
 import type { OpenRuntime } from "../run/session.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
@@ -82,7 +83,7 @@ export function addThreads(command: Command): void {
     if (threads === undefined) return;
     const [name = ""] = wantedDevice(device).split(":");
     if (name !== WASM && name !== AUTO) userError(FOR_WASM, "usage");
-    checkThreads(threads, "--threads");
+    checkThreads(threads, availableParallelism(), "--threads");
     called.setOptionValue("device", `${name}:${threads}`);
   });
 }

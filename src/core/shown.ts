@@ -8,5 +8,6 @@ export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (Array.isArray(value)) return value.length > 0 ? "a list" : "an empty list";
   if (value instanceof Promise) return "a promise, which was not awaited";
+  if (typeof value === "bigint") return `the bigint ${value}`;
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }

@@ -1,3 +1,6 @@
+import { userError } from "./errors.ts";
+import { shown } from "./shown.ts";
+
 /** What gives the WebAssembly executor its threads: Node's workers or a page's. */
 export interface ThreadHost {
   /** How many compute, the caller's included; 1: the caller's alone, in memory that nobody shares. */
@@ -40,3 +43,22 @@ export const ONE_THREAD: ThreadHost = {
   },
   pause: () => new Promise((resolve) => setTimeout(resolve)),
 };
+
+/** Threads of a core beyond which they only wait for one another; a few are always allowed, whatever the machine. */
+const MOST_OF_A_CORE = 4;
+const ALWAYS_ALLOWED = 32;
+
+/**
+ * Throws a `UserError` for what is no number of threads, and where so many would take longer to start, to agree and to end than to
+ * compute. `name`: what asked for them.
+ */
+export function checkThreads(threads: number, cores: number, name: string): void {
+  const most = Math.max(ALWAYS_ALLOWED, MOST_OF_A_CORE * cores);
+  if (!Number.isSafeInteger(threads) || threads < 1)
+    userError(`${name}: ${shown(threads)} threads; wanted a whole number, 1 or more`, "usage");
+  if (threads > most)
+    userError(
+      `${name}: ${threads} threads; wanted at most ${most} where there are ${cores} cores: one for each is best`,
+      "usage",
+    );
+}

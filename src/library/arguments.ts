@@ -46,7 +46,7 @@ export const SOURCE = wants(
   (value) => isName(value) || value instanceof URL || isFiles(value),
 );
 export const ADAPTER = wants(FILES, isFiles);
-export const DEVICE = wants("the name of a device, or an open GPU", (value) => isText(value) || has("close")(value));
+export const DEVICE = wants("the name of a device, or an open GPU", (value) => isName(value) || has("close")(value));
 export const TOKENIZER = wants(
   'charTokenizer(texts), another tokenizer, "byte" or "gpt2"',
   (value) => value === "byte" || value === "gpt2" || has("encode")(value),

@@ -1,3 +1,5 @@
+import { unlessAborted } from "../core/abort.ts";
+
 /** The turn of a call, until it ends it. */
 export interface Turn {
   /** Resolves once another call waits. */
@@ -60,17 +62,4 @@ function event(): [happened: Promise<void>, happen: () => void] {
     happen = resolve;
   });
   return [happened, happen];
-}
-
-async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  let stop = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
-  });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

@@ -29,6 +29,8 @@ export type DeviceChoice = Gpu | string;
 
 /** What Node and a browser have in ways of their own. */
 export interface Environment {
+  /** Throws a `UserError` for a name that no device has; what it stands for may still be missing when it is opened. */
+  checkDevice(name: string): Promise<void>;
   openDevice(name: string, signal: AbortSignal | undefined): Promise<Device>;
   /** The model that a text or URL names. */
   openModel(source: string, options: { readonly signal: AbortSignal | undefined; notice: Notice }): Promise<OpenModel>;

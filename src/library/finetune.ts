@@ -9,9 +9,9 @@ import { METRICS_FILE, MODEL_FOLDER, RUN_FILE } from "../run/files.ts";
 import type { OpenModel } from "../run/model.ts";
 import { planTraining } from "../run/plan.ts";
 import { isRun } from "../run/resume.ts";
-import { allAreSettings, parseSettings, settingsFromJson } from "../run/settings/json.ts";
+import { allAreSettings, PROGRAM_NAMES, parseSettings, settingsFromJson } from "../run/settings/json.ts";
 import { resolveSettings } from "../run/settings/resolve.ts";
-import { fileName, SETTING_KEYS, type TrainSettings } from "../run/settings/table.ts";
+import type { TrainSettings } from "../run/settings/table.ts";
 import { type RunResult, trainRun } from "../run/train-run.ts";
 import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
@@ -88,7 +88,7 @@ export async function finetune(
   );
   const { environment } = parts;
   const folder = typeof storage === "string" ? environment.folder(storage) : (storage ?? memoryFolder("the run"));
-  return parts.exclusively(async () => {
+  const finetuned = await parts.exclusively<FinetuneResult>(async () => {
     const goesOn = await isRun(folder);
     if (!goesOn && (await folder.list()).length > 0)
       userError(`${folder.path}: holds other things; wanted a new folder, or that of a run to go on with`, "usage");
@@ -130,7 +130,6 @@ export async function finetune(
         budget: environment.budget,
         writer: environment.writer,
       });
-      await end();
       if (result.reason === "already-finished" || result.model !== undefined)
         await parts.become((base) => openTrained(base, folder, warned));
       if (result.reason === "already-finished")
@@ -143,6 +142,9 @@ export async function finetune(
       await plan.data.close();
     }
   }, signal);
+  // The turn is over by then: a listener that nobody waited for may wait for a call of the model.
+  await end();
+  return finetuned;
 }
 
 function requireData(data: unknown): void {
@@ -159,16 +161,13 @@ function isPair(data: TrainingTexts | FinetuneData): data is FinetuneData {
   return typeof data === "object" && "train" in data;
 }
 
-/** What a file of settings may say, out of what a program says in either spelling. */
+/** What a file of settings may say, as a program says it. */
 async function settingsFrom(given: FinetuneSettings): Promise<Partial<TrainSettings>> {
-  const named = Object.entries(given).filter(([, value]) => value !== undefined);
-  const known = new Set<string>(SETTING_KEYS);
-  const json = Object.fromEntries(
-    named.map(([name, value]) => [known.has(name) ? fileName(name as keyof TrainSettings) : name, value]),
-  );
-  if (allAreSettings(json)) return settingsFromJson(json, "finetune");
-  const { fieldElsewhere } = await import("../run/settings/elsewhere.ts");
-  return settingsFromJson(json, "finetune", fieldElsewhere);
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const elsewhere = allAreSettings(said, PROGRAM_NAMES)
+    ? undefined
+    : (await import("../run/settings/elsewhere.ts")).fieldElsewhere;
+  return settingsFromJson(said, "finetune", elsewhere, PROGRAM_NAMES);
 }
 
 /**
@@ -210,6 +209,8 @@ async function sourcesOf(
 ): Promise<DataSource[]> {
   if (typeof texts === "string") return [textSource("the text", texts, "txt")];
   if (texts instanceof Blob) return [blobSource(texts)];
+  if (typeof texts === "object" && "files" in texts && texts.files.length === 0)
+    return userError("finetune: wanted some files, got an empty list", "usage");
   if ("files" in texts) return openFiles(typeof texts.files === "string" ? [texts.files] : texts.files, signal);
   const [first] = texts;
   if (first === undefined) return userError("finetune: wanted some texts, got an empty list", "usage");

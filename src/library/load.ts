@@ -61,6 +61,7 @@ export async function loadModel(
   requireArgument("loadModel", "source", source, SOURCE);
   requireOptions("loadModel", "options", options, LOAD_OPTIONS);
   const { device, precision, adapter, signal, onNotice = () => {} } = options;
+  await checkDevice(environment, device);
   const { openModelFiles, withCorrections } = await import("../run/open-model.ts");
   let open: OpenModel;
   if (typeof source === "string" || source instanceof URL) {
@@ -85,17 +86,17 @@ export async function loadModel(
 
 export interface NewModelConfig {
   /** Width. Default 128. */
-  readonly nEmbd?: number;
+  readonly nEmbd?: number | undefined;
   /** Blocks. Default 4. */
-  readonly nLayer?: number;
+  readonly nLayer?: number | undefined;
   /** Attention heads. Default 4. */
-  readonly nHead?: number;
+  readonly nHead?: number | undefined;
   /** Longest record in tokens. Default 128. */
-  readonly nPositions?: number;
-  readonly bias?: boolean;
-  readonly activationFunction?: "gelu_new" | "gelu";
+  readonly nPositions?: number | undefined;
+  readonly bias?: boolean | undefined;
+  readonly activationFunction?: "gelu_new" | "gelu" | undefined;
   /** Of the weights. Default 42. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /** What a new model may be told, by the settings of the same names. */
@@ -132,7 +133,16 @@ export async function createModel(
   requireArgument("createModel", "tokenizer", tokenizer, TOKENIZER);
   requireOptions("createModel", "options", options, NEW_OPTIONS);
   const { device, precision } = options;
-  const { nEmbd, nLayer, nHead, nPositions, bias, activationFunction, seed } = { ...DEFAULTS, ...given };
+  await checkDevice(environment, device);
+  const {
+    nEmbd = DEFAULTS.nEmbd,
+    nLayer = DEFAULTS.nLayer,
+    nHead = DEFAULTS.nHead,
+    nPositions = DEFAULTS.nPositions,
+    bias = DEFAULTS.bias,
+    activationFunction = DEFAULTS.activationFunction,
+    seed = DEFAULTS.seed,
+  } = given;
   const known = typeof tokenizer === "object" ? tokenizer : await tokenizerNamed(tokenizer);
   const config = gpt2Config({
     vocabSize: known.vocabSize,
@@ -150,6 +160,11 @@ export async function createModel(
     { config, tokenizer: known, seed },
     { environment, openDevice: opener(environment, device), precision },
   );
+}
+
+/** Before anything is loaded: a name that no device has is a mistake, and its device is opened much later. */
+async function checkDevice(environment: Environment, device: DeviceChoice = "auto"): Promise<void> {
+  if (typeof device === "string") await environment.checkDevice(device);
 }
 
 function opener(environment: Environment, device: DeviceChoice = "auto"): (signal?: AbortSignal) => Promise<Device> {

@@ -238,6 +238,8 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     requireObject(call, "options", options);
     const { signal, window } = options;
     requireOptions(call, "options", { signal, window }, { signal: SIGNAL, window: FLAG });
+    if ("tokenizer" in options && options.tokenizer !== undefined)
+      userError(`${call}: tokenizer is no option; it is the model's`, "usage");
     const given = generateOptions(options);
     if (unknownOption(given) !== undefined)
       return import("../generate/option-elsewhere.ts").then(
@@ -249,12 +251,12 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
 
   async function generateIds(prompts: readonly (string | readonly number[])[], options: TextOptions = {}) {
     requireList("generateIds", "prompt", prompts, PROMPT);
-    const refused = requireTextOptions("generateIds", options);
-    if (refused) await refused;
-    return generateChecked(prompts, options);
+    return generateFor("generateIds", prompts, options);
   }
 
-  async function generateChecked(prompts: readonly (string | readonly number[])[], options: TextOptions) {
+  async function generateFor(call: string, prompts: readonly (string | readonly number[])[], options: TextOptions) {
+    const refused = requireTextOptions(call, options);
+    if (refused) await refused;
     const ids = prompts.every((prompt) => typeof prompt === "string")
       ? encodePrompts(prompts, (prompt) => idsOf(prompt, options))
       : prompts.map((prompt) => idsOf(prompt, options));
@@ -266,10 +268,8 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
 
   async function generate(texts: string | readonly string[], options: TextOptions = {}): Promise<string | string[]> {
     requireTexts("generate", texts);
-    const refused = requireTextOptions("generate", options);
-    if (refused) await refused;
     const prompts = typeof texts === "string" ? [texts] : texts;
-    const results = await generateChecked(prompts, options);
+    const results = await generateFor("generate", prompts, options);
     const each = results.length / Math.max(1, prompts.length);
     const wholes = results.map(({ text = "" }, i) => prompts[Math.floor(i / each)] + text);
     return typeof texts === "string" && wholes.length === 1 ? wholes[0]! : wholes;
@@ -280,7 +280,15 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     options: TextOptions = {},
   ): AsyncGenerator<SequenceToken, Generated[]> {
     requireList("streamAll", "text", texts, TEXT);
-    const refused = requireTextOptions("streamAll", options);
+    return yield* streamFor("streamAll", texts, options);
+  }
+
+  async function* streamFor(
+    call: string,
+    texts: readonly string[],
+    options: TextOptions,
+  ): AsyncGenerator<SequenceToken, Generated[]> {
+    const refused = requireTextOptions(call, options);
     if (refused) await refused;
     const ids = encodePrompts(texts, (text) => idsOf(text, options));
     const mine = await turn(options.signal);
@@ -311,9 +319,7 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     requireObject("stream", "options", options);
     if ((options.numReturnSequences ?? 1) > 1)
       userError("numReturnSequences: one sequence is streamed; use streamAll, or generate, for more", "usage");
-    const refused = requireTextOptions("stream", options);
-    if (refused) await refused;
-    const tokens = streamAll([text], options);
+    const tokens = streamFor("stream", [text], options);
     try {
       let shown = "";
       for (;;) {

@@ -6,15 +6,16 @@ import { wantedLimits } from "../platform/node/limits.ts";
 import { nodeFolder } from "../platform/node/storage.ts";
 import { nodeThreads, openGpu } from "../platform/node.ts";
 import { machineBudget } from "./budget.ts";
-import { AUTO, openDevice, wantedDevice } from "./device.ts";
+import { AUTO, checkDevice, openDevice, wantedDevice } from "./device.ts";
 import { openModel } from "./models.ts";
 import { writerOf } from "./writer.ts";
 
 /** What the library needs of Node. */
 export const NODE: Environment = {
+  checkDevice: (name) => checkDevice(saidOf(name)),
   async openDevice(name) {
     wantedLimits();
-    const wanted = wantedDevice(name === "auto" ? undefined : name);
+    const wanted = wantedDevice(saidOf(name));
     if (wanted === "cpu") return cpuDevice();
     if (wanted === "cpu-float64") return cpuDevice("float64");
     const opened = await openDevice(wanted, undefined);
@@ -29,3 +30,8 @@ export const NODE: Environment = {
   budget: (runtime) => machineBudget(runtime),
   writer: writerOf,
 };
+
+/** By "auto", $GPT2_ADAPTER says which. */
+function saidOf(name: string): string | undefined {
+  return name === AUTO ? undefined : name;
+}

@@ -1,3 +1,4 @@
+import { unlessAborted } from "../core/abort.ts";
 import { userError } from "../core/errors.ts";
 import { LEAST_SCALE } from "../kernels/loss-scaler.ts";
 import type { EvaluationEntry, LogEntry, NoticeEntry, RunSummary } from "../train/events.ts";
@@ -194,20 +195,11 @@ async function evaluation(
 
 /** What a promise gives; undefined as soon as `signal` is aborted, whatever then becomes of the promise. */
 export async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  let stop: () => void = () => {};
-  const stopped = new Promise<undefined>((resolve) => {
-    stop = () => resolve(undefined);
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop);
-  });
   try {
-    return await Promise.race([work, stopped]);
+    return await unlessAborted(work, signal);
   } catch (error) {
     if (signal.aborted && error === signal.reason) return undefined;
     throw error;
-  } finally {
-    signal.removeEventListener("abort", stop);
-    work.catch(() => {});
   }
 }
 

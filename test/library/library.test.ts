@@ -55,6 +55,15 @@ describe("a model", () => {
     expect(after.perplexity).toBeCloseTo(Math.exp(after.loss), 10);
   });
 
+  test("that is new has the defaults for what is undefined", async () => {
+    const said = await createModel({ nEmbd: undefined, nLayer: undefined, bias: undefined, seed: undefined }, "byte");
+    const silent = await createModel({}, "byte");
+    open.push(said, silent);
+    expect(said.config).toEqual(silent.config);
+    const texts = ["hello"];
+    expect(await said.loss(texts)).toEqual(await silent.loss(texts));
+  });
+
   test("continues a text, several, each several times, and ids; equal seeds give equal texts", async () => {
     const options = { maxNewTokens: 6, temperature: 0.9, seed: 3 };
     const one = await trained.generate("ab", options);
@@ -220,6 +229,12 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => create!(null, "byte"), "createModel: config is null; wanted an object"],
     [() => create!("gpt2", "byte"), 'createModel: config is the text "gpt2"; wanted an object'],
     [() => create!({}, "byte", { devise: "cpu" }), "createModel: devise is no option; did you mean device?"],
+    [() => create!({}, "byte", { device: "wams" }), 'no adapter is "wams"; this machine has'],
+    [() => create!({ nEmbd: 5n }, "byte"), "createModel: nEmbd is the bigint 5; wanted a whole number"],
+    [() => load!("nowhere", { device: "wams" }), 'no adapter is "wams"; this machine has'],
+    [() => load!("nowhere", { device: "wasm:0" }), "wasm:0: wanted a whole number of threads"],
+    [() => load!("nowhere", { device: "cuda:0" }), 'no adapter is called "cuda:0"; any GPU is "hardware"'],
+    [() => load!("nowhere", { device: "" }), 'loadModel: device is the text ""; wanted the name of a device'],
     [() => load!(), "loadModel: source is undefined; wanted a path"],
     [() => load!(""), 'loadModel: source is the text ""; wanted a path'],
     [() => load!("x", { devise: "wasm" }), "loadModel: devise is no option; did you mean device?"],
@@ -228,6 +243,8 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => any().generate(), "generate: texts is undefined; wanted a text, or a list of texts"],
     [() => any().generate([1]), "generate: text 1 is 1; wanted a text"],
     [() => any().generate("a", null), "generate: options is null; wanted an object"],
+    [() => any().generate("a", { tokenizer: "gpt2" }), "generate: tokenizer is no option; it is the model's"],
+    [() => any().stream("a", { window: 1 }).next(), "stream: window is 1; wanted true or false"],
     [() => any().generate("a", { signal: 5 }), "generate: signal is 5; wanted an AbortSignal"],
     [() => any().generate("a", { maxNewTokens: "4" }), 'maxNewTokens is the text "4": wanted a whole number'],
     [
@@ -250,6 +267,12 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => tune!(trained, ["a", 5]), "finetune: data: text 2 is 5; wanted a text"],
     [() => tune!(trained, { train: ["a"], evaluat: ["a"] }), "finetune: data: evaluat is no option; did you mean eval"],
     [() => tune!(trained, NAMES, null), "finetune: settings is null; wanted an object of settings"],
+    [() => tune!(trained, NAMES, { maxSteps: Number.NaN }), "finetune: maxSteps is NaN; wanted a whole number"],
+    [() => tune!(trained, NAMES, { maxSteps: 5n }), "finetune: maxSteps is the bigint 5; wanted a whole number"],
+    [() => tune!(trained, NAMES, { maxSteps: () => 5 }), "finetune: maxSteps is a function; wanted a whole number"],
+    [() => tune!(trained, NAMES, { maxSteps: 5, max_steps: 6 }), "maxSteps and max_steps are the same; leave out one"],
+    [() => tune!(trained, NAMES, { maxStep: 5 }), "finetune: maxStep is not a setting; did you mean maxSteps?"],
+    [() => tune!(trained, { files: [] }), "finetune: wanted some files, got an empty list"],
     [() => tune!(trained, NAMES, {}, { onevent: {} }), "finetune: onevent is no option; did you mean onEvent?"],
     [
       () => tune!(trained, NAMES, {}, { onEvent: { log() {} } }),
@@ -295,6 +318,39 @@ describe("fine-tuning", () => {
     });
     running = false;
     expect(await calls[4]).toMatch(/^b/);
+  });
+
+  test("computes what a listener that nobody waits for calls, and waits for, once the run is over", async () => {
+    const model = await fresh();
+    const heard: string[] = [];
+    await finetune(model, NAMES, QUICK, {
+      onEvent: { stepped: async ({ step }) => void (step === 1 && heard.push(await model.generate("a"))) },
+    });
+    expect(heard).toEqual([await model.generate("a")]);
+    await model.close();
+  });
+
+  test("that was stopped leaves the model free for calls, whatever a listener still does", async () => {
+    const model = await fresh();
+    const stop = new AbortController();
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let over = false;
+    const sampled = async (): Promise<void> => {
+      await expect(model.generate("a")).rejects.toThrow("finetune waits for onEvent.sampled");
+      stop.abort();
+      await held;
+      over = true;
+    };
+    const settings = { ...QUICK, evalSplit: 0.2, evalSteps: 4 };
+    const { reason } = await finetune(model, NAMES, settings, { signal: stop.signal, onEvent: { sampled } });
+    expect(reason).toBe("interrupted");
+    expect(await model.generate("a", { maxNewTokens: 1 })).toMatch(/^a/);
+    expect(over).toBe(false);
+    release();
+    await model.close();
   });
 
   test.each(["logged", "stepped", "warned"])("rejects with what a listener's %s rejects with", async (event) => {

@@ -11,6 +11,7 @@ import { wasmKernelOf } from "../../src/kernels/wasm/index.ts";
 import { WASM_MODULE } from "../../src/kernels/wasm.gen.ts";
 import { decodeTape, prefillTape } from "../../src/model/decode.ts";
 import { layoutParameters } from "../../src/model/parameters.ts";
+import { browserThreads } from "../../src/platform/browser/threads.ts";
 import { nodeThreads } from "../../src/platform/node/threads.ts";
 import { runOp } from "../../src/runtime/compare.ts";
 import { createHeap, HEAP_START } from "../../src/runtime/wasm/heap.ts";
@@ -251,6 +252,16 @@ describe("order", () => {
     expect(longest).toBeLessThan(1000);
     runtime.close();
   });
+});
+
+test.each([
+  ["nodeThreads", nodeThreads],
+  ["browserThreads", browserThreads],
+])("%s takes numbers of threads that there can be", (name, threads) => {
+  for (const wrong of [0, -1, 1.5, Number.NaN, "2" as never, null as never])
+    expect(() => threads(wrong)).toThrow(new RegExp(`^${name}: .* threads; wanted a whole number, 1 or more$`));
+  expect(() => threads(1e6)).toThrow(new RegExp(`^${name}: 1000000 threads; wanted at most \\d+ where there `));
+  expect(threads().threads).toBeGreaterThan(0);
 });
 
 test("threads keep no process alive, whether the device is closed or not, and Node has nothing to say of their number", () => {

@@ -1,12 +1,13 @@
-import { ONE_THREAD, THREAD_SCRIPT, type ThreadHost } from "../../core/threads.ts";
+import { checkThreads, ONE_THREAD, THREAD_SCRIPT, type ThreadHost } from "../../core/threads.ts";
 
 const SCRIPT = `onmessage = ({ data: { module, memory, number } }) => {\n${THREAD_SCRIPT}\n};`;
 
 /**
- * Workers of a page or of a worker; `threads`: all that compute, by default one for each core. Memory may be shared only where
- * the page is cross-origin isolated (headers COOP same-origin and COEP require-corp): elsewhere there is one thread.
+ * Workers of a page or of a worker; `threads`: all that compute, by default one for each core, 32 or four for each at most. Memory may
+ * be shared only where the page is cross-origin isolated (headers COOP same-origin and COEP require-corp): elsewhere there is one thread.
  */
-export function browserThreads(threads: number = globalThis.navigator?.hardwareConcurrency ?? 1): ThreadHost {
+export function browserThreads(threads: number = cores()): ThreadHost {
+  checkThreads(threads, cores(), "browserThreads");
   // A page may not block, and setTimeout waits longer and longer; a worker may block.
   const pause = (): Promise<void> =>
     new Promise((resolve) => {
@@ -37,4 +38,8 @@ export function browserThreads(threads: number = globalThis.navigator?.hardwareC
         }
       : {}),
   };
+}
+
+function cores(): number {
+  return globalThis.navigator?.hardwareConcurrency ?? 1;
 }

@@ -1,46 +1,57 @@
 import { userError } from "../../core/errors.ts";
 import { nearest } from "../../core/nearest.ts";
+import { shown } from "../../core/shown.ts";
 import { BROUGHT, EITHER, fileName, SETTING_KEYS, SETTINGS, type SettingKey, type TrainSettings } from "./table.ts";
 
-const BY_NAME = new Map<string, SettingKey>(
+/** Settings by the names that are understood. */
+export type SettingNames = ReadonlyMap<string, SettingKey>;
+
+/** In a file: snake case. */
+const FILE_NAMES: SettingNames = new Map(
   SETTING_KEYS.flatMap((key) => [fileName(key), ...SETTINGS[key].aliases].map((name) => [name, key] as const)),
 );
+/** In a program: `learningRate` or `learning_rate`. */
+export const PROGRAM_NAMES: SettingNames = new Map([...SETTING_KEYS.map((key) => [key, key] as const), ...FILE_NAMES]);
 
 /** What another tool's setting of a name and value is here, a remedy; `fieldElsewhere` knows those of Hugging Face. */
 export type FieldElsewhere = (name: string, value: unknown) => string | undefined;
 
 /** Whether an object has only names that are settings, so that nobody need know those of other tools. */
-export function allAreSettings(json: object): boolean {
-  return Object.keys(json).every((name) => BY_NAME.has(name));
+export function allAreSettings(json: object, names: SettingNames): boolean {
+  return Object.keys(json).every((name) => names.has(name));
 }
 
 /**
- * The settings that a JSON object gives, by their names in snake case; null stands for what is not said. `where` opens
- * messages. Throws `UserError` naming the field: one that is unknown, or what it got and what was wanted.
+ * The settings that a JSON object gives, by their names in snake case, or by `names`; null stands for what is not said.
+ * `where` opens messages. Throws `UserError` naming the field: one that is unknown, or what it got and what was wanted.
  */
 export function settingsFromJson(
   json: unknown,
   where: string,
   elsewhere: FieldElsewhere = () => undefined,
+  names: SettingNames = FILE_NAMES,
 ): Partial<TrainSettings> {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     userError(`${where}: wanted a JSON object of settings, such as {"learning_rate": 5e-5}`);
   const settings: Partial<Record<SettingKey, unknown>> = {};
+  const said = new Map<SettingKey, string>();
   const unknown: string[] = [];
   for (const [name, value] of Object.entries(json)) {
-    const key = BY_NAME.get(name);
+    const key = names.get(name);
     if (key === undefined) {
       const remedy = elsewhere(name, value);
       if (remedy === undefined || !isSilent(value))
-        unknown.push(`${name} is not a setting; ${remedy ?? remedyFor(name)}`);
+        unknown.push(`${name} is not a setting; ${remedy ?? remedyFor(name, names)}`);
       continue;
     }
     if (value === null) continue;
     // A single file or prompt needs no list.
     const given = SETTINGS[key].wanted === "a list of texts" && typeof value === "string" ? [value] : value;
     if (!SETTINGS[key].accepts(given))
-      userError(`${where}: ${name} is ${JSON.stringify(value)}; wanted ${SETTINGS[key].wanted}`);
-    if (Object.hasOwn(settings, key)) userError(`${where}: ${name} and ${fileName(key)} are the same; leave out one`);
+      userError(`${where}: ${name} is ${written(value)}; wanted ${SETTINGS[key].wanted}`);
+    const other = said.get(key);
+    if (other !== undefined) userError(`${where}: ${other} and ${name} are the same; leave out one`);
+    said.set(key, name);
     settings[key] = given;
   }
   if (unknown.length > 0) userError(`${where}: ${unknown.join("; ")}`);
@@ -81,7 +92,13 @@ function isSilent(value: unknown): boolean {
   return off === null || off === false || off === "" || off === "no" || off === "none";
 }
 
-function remedyFor(name: string): string {
-  const near = nearest(name, [...BY_NAME.keys()]);
+/** As JSON has it; a program may give what JSON has not. */
+function written(value: unknown): string {
+  const isJson = typeof value === "string" || (typeof value === "object" && value !== null);
+  return isJson ? JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? `${inner}n` : inner)) : shown(value);
+}
+
+function remedyFor(name: string, names: SettingNames): string {
+  const near = nearest(name, [...names.keys()]);
   return near ? `did you mean ${near}?` : "`gpt2 train --help` lists them";
 }
