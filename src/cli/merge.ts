@@ -51,7 +51,9 @@ async function merge({ model: named, adapter, outputDir }: MergeFlags, interrupt
     await model.load(runtime, layout);
     // A whole directory is renamed to it.
     if (empty) rmdirSync(outputDir);
-    await saveModel(runtime, layout, model, nodeFolder(dirname(resolve(outputDir))), basename(resolve(outputDir)));
+    await saveModel(runtime, layout, model, nodeFolder(dirname(resolve(outputDir))), basename(resolve(outputDir)), {
+      anyNumber: true,
+    });
   } finally {
     await model.close();
   }

@@ -10,12 +10,13 @@ import type { Gpt2Config } from "../model/config.ts";
 import { gpt2Classifier, gpt2TrunkWith } from "../model/gpt2.ts";
 import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
 import type { Program, Runtime } from "../runtime/runtime.ts";
+import { notFinite } from "./decoder.ts";
 
 /** How likely a model finds texts that exist. */
 export interface Scorer {
   /**
    * For each sequence of n ids (2 or more, at most the context length + 1), the log-probability of each but the first,
-   * n - 1 natural logarithms, given those before it.
+   * n - 1 natural logarithms, given those before it. Throws `UserError` where they are not finite: the weights are not, either.
    */
   score(sequences: readonly ArrayLike<number>[]): Promise<Float64Array[]>;
   dispose(): void;
@@ -57,6 +58,8 @@ export function createScorer(runtime: Runtime, config: Gpt2Config, layout: Param
         positions: tokens.map((_, i) => i % places),
         lengths: Uint32Array.from(sequences, (ids) => ids.length - 1),
       });
+      // Those of padding are 0.
+      if (!losses!.every(Number.isFinite)) throw notFinite(layout.precision ?? "f32");
       return sequences.map((ids, row) => {
         const start = row * places;
         return Float64Array.from(losses!.subarray(start, start + ids.length - 1), (loss) => -loss);

@@ -414,7 +414,9 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
       const runtime = whole?.runtime ?? (await import("../runtime/cpu.ts")).createCpuRuntime();
       if (!whole) await bring(runtime, layout);
       const startToken = source?.startToken ?? tokenizer.endId !== undefined;
-      await saveModel(runtime, layout, { ...source, config: config(), tokenizer, startToken }, folder, name);
+      await saveModel(runtime, layout, { ...source, config: config(), tokenizer, startToken }, folder, name, {
+        anyNumber: true,
+      });
       if (!whole) runtime.close();
     });
   }

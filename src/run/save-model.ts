@@ -1,4 +1,5 @@
 /** Models as folders: the weights that a runtime has, and of a run the last ones or the best. */
+import { NotFiniteError } from "../core/errors.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";
@@ -12,7 +13,8 @@ import type { Session } from "./session.ts";
 
 /**
  * Saves the weights in a runtime's arena as the folder `name` of `folder`, which Hugging Face loads, some megabytes at a time, or
- * corrections to them as one that PEFT opens: there whole or not at all. Throws `UserError` where there is something already.
+ * corrections to them as one that PEFT opens: there whole or not at all. Throws `UserError` where there is something already, and
+ * `NotFiniteError` where a number is not finite, unless `anyNumber` takes what a model had from elsewhere.
  */
 export async function saveModel(
   runtime: Runtime,
@@ -20,8 +22,9 @@ export async function saveModel(
   model: AdapterDescription,
   folder: Folder,
   name: string,
+  options: { readonly anyNumber?: boolean } = {},
 ): Promise<void> {
-  const files = resultFiles(runtime, layout, model, { anyNumber: true });
+  const files = resultFiles(runtime, layout, model, options);
   await folder.commit(name, async (write) => {
     for (const file of files) await write(file.name, file.write);
   });
@@ -36,7 +39,9 @@ export async function saveResult({ runtime }: Session, plan: TrainPlan, folder: 
     // Rather the old one than none.
     if (before !== undefined && !(await exists(folder, MODEL_FOLDER)))
       await folder.move(before, MODEL_FOLDER).catch(() => undefined);
-    throw error;
+    if (!(error instanceof NotFiniteError)) throw error;
+    const { path } = folder.folder(MODEL_FOLDER);
+    throw new NotFiniteError(`${path} was not saved: ${error.message}; train again at a lower learning rate`);
   }
   if (before !== undefined) await folder.remove(before);
   return folder.folder(MODEL_FOLDER).path;

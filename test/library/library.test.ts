@@ -330,6 +330,20 @@ describe("fine-tuning", () => {
     await model.close();
   });
 
+  test("that diverged leaves the model as it was, and one that is not finite has no loss", async () => {
+    const model = await fresh();
+    const before = await model.loss("a");
+    const settings = { ...QUICK, maxSteps: 3, samples: 0 };
+    const run = finetune(model, NAMES, { ...settings, learningRate: 1e300 });
+    await expect(run).rejects.toThrow(
+      /the run\/model was not saved: h\.0\..* holds -?Infinity; .*lower learning rate$/,
+    );
+    await expect(run).rejects.toMatchObject({ kind: "diverged" });
+    expect(await model.loss("a")).toEqual(before);
+    await finetune(model, NAMES, { ...settings, learningRate: 1e30 });
+    await expect(model.loss("a")).rejects.toThrow("the model's logits are not finite");
+  });
+
   test("that was stopped leaves the model free for calls, whatever a listener still does", async () => {
     const model = await fresh();
     const stop = new AbortController();
