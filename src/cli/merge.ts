@@ -51,9 +51,7 @@ async function merge({ model: named, adapter, outputDir }: MergeFlags, interrupt
     await model.load(runtime, layout);
     // A whole directory is renamed to it.
     if (empty) rmdirSync(outputDir);
-    await saveModel(runtime, layout, model, nodeFolder(dirname(resolve(outputDir))), basename(resolve(outputDir)), {
-      anyNumber: true,
-    });
+    await saveModel(runtime, layout, model, nodeFolder(dirname(resolve(outputDir))), basename(resolve(outputDir)));
   } finally {
     await model.close();
   }

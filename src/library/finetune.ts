@@ -8,7 +8,7 @@ import { dataOptionsOf } from "../run/data.ts";
 import { METRICS_FILE, MODEL_FOLDER, RUN_FILE } from "../run/files.ts";
 import type { OpenModel } from "../run/model.ts";
 import { planTraining } from "../run/plan.ts";
-import { isRun } from "../run/resume.ts";
+import { alphabetOfRun, charactersOf, isRun } from "../run/resume.ts";
 import { allAreSettings, PROGRAM_NAMES, parseSettings, settingsFromJson } from "../run/settings/json.ts";
 import { resolveSettings } from "../run/settings/resolve.ts";
 import type { TrainSettings } from "../run/settings/table.ts";
@@ -16,6 +16,7 @@ import { type RunResult, trainRun } from "../run/train-run.ts";
 import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
 import { openFiles, readText } from "../storage/read.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import type { RunListener, RunSummary } from "../train/events.ts";
 import {
   ANYTHING,
@@ -179,7 +180,8 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
   for (const name of ["data", "evalData", "model", "tokenizer"] as const)
     if (said[name] !== undefined) userError(`finetune: ${name} is no setting here: it is an argument`, "usage");
   const { data: _, evalData: __, ...before } = run ? parseSettings(await readText(run, RUN_FILE), RUN_FILE) : {};
-  const base = run && before.model === undefined ? undefined : partsOf(model).source;
+  const anew = run && before.model === undefined ? run : undefined;
+  const base = anew ? undefined : partsOf(model).source;
   const { config, tokenizer } = model;
   const sizes = {
     tokenizer: tokenizer.kind,
@@ -190,6 +192,7 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
     bias: config.bias,
     activationFunction: config.activation,
   };
+  if (anew) await requireModelOfRun(anew, before, sizes, tokenizer);
   const what = base ? { model: base.path } : sizes;
   if (!base)
     for (const [name, value] of Object.entries(sizes)) {
@@ -198,6 +201,24 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
         userError(`finetune: the model has ${name} ${value}; leave out ${name}`, "usage");
     }
   return { resolved: resolveSettings({ file: { ...before, ...what }, typed: said }), said, base };
+}
+
+/** A run that began from scratch goes on with a model of its sizes, whose ids mean what its do: it becomes the model that is there. */
+async function requireModelOfRun(
+  run: Folder,
+  before: Partial<TrainSettings>,
+  sizes: Readonly<Partial<TrainSettings>>,
+  tokenizer: Tokenizer,
+): Promise<void> {
+  const remedy = "give the one that it began with, or another storage";
+  for (const [name, value] of Object.entries(sizes)) {
+    const has = before[name as keyof TrainSettings];
+    if (has !== undefined && has !== value)
+      userError(`${run.path}: is the run of a model with ${name} ${has}, this one has ${value}; ${remedy}`, "usage");
+  }
+  const learnt = await alphabetOfRun(run, { tokenizer: before.tokenizer ?? tokenizer.kind, model: before.model });
+  if (learnt && charactersOf(learnt).join("") !== charactersOf(tokenizer).join(""))
+    userError(`${run.path}: is the run of a model with other characters; ${remedy}`, "usage");
 }
 
 /** Sources of data out of whatever holds it. */

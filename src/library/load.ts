@@ -29,7 +29,7 @@ import { createModelOf, type Model } from "./model.ts";
 
 /**
  * Where a model is: a name (a path, a model of the hub, a URL: as far as the environment has those), files by their names, files
- * that a person chose, or a folder of a storage.
+ * that a person chose, or a folder of a storage, of a model or of a run.
  */
 export type ModelSource = string | URL | ReadonlyMap<string, Uint8Array | Blob> | readonly File[] | Folder;
 
@@ -67,7 +67,7 @@ export async function loadModel(
   if (typeof source === "string" || source instanceof URL) {
     open = await environment.openModel(String(source), { signal, notice: onNotice });
   } else {
-    const { files, path, close } = await filesOf(source);
+    const { files, path, close } = await filesOf(source, onNotice);
     if (files.has(ADAPTER_CONFIG) && !files.has("config.json"))
       userError(`${path}: holds corrections (LoRA); load the model that they are of, with these as adapter`);
     const weights = [...files.keys()].filter((name) => name.endsWith(".safetensors"));
@@ -75,7 +75,7 @@ export async function loadModel(
     open = await openModelFiles({ files, path, base: { name: path }, close }, alone, onNotice);
   }
   if (adapter !== undefined) {
-    const { files, path, close } = await filesOf(adapter).catch(async (error: unknown) => {
+    const { files, path, close } = await filesOf(adapter, onNotice).catch(async (error: unknown) => {
       await open.close();
       throw error;
     });
@@ -173,7 +173,7 @@ function opener(environment: Environment, device: DeviceChoice = "auto"): (signa
 }
 
 /** The files of a model, open. */
-async function filesOf(source: Exclude<ModelSource, string | URL>) {
+async function filesOf(source: Exclude<ModelSource, string | URL>, notice: Notice) {
   if (source instanceof Map || Array.isArray(source)) {
     const named =
       source instanceof Map ? [...source] : (source as readonly File[]).map((file) => [file.name, file] as const);
@@ -186,7 +186,8 @@ async function filesOf(source: Exclude<ModelSource, string | URL>) {
     const path = [...files.keys()].slice(0, 3).join(", ") || "no files";
     return { files, path, close: async () => {} };
   }
-  const folder = source as Folder;
+  const { modelFolderOf } = await import("../run/model-folder.ts");
+  const folder = await modelFolderOf(source as Folder, notice, "finetune, with this folder as its storage");
   const { files, close } = await openFiles(folder, (name) => isModelFile(name) || name.startsWith("adapter_"));
   return { files: files as ReadonlyMap<string, FileSource>, path: folder.path, close };
 }

@@ -17,7 +17,7 @@ import { requireHalfWeights } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Folder } from "../storage/folder.ts";
 import { memoryFolder } from "../storage/memory.ts";
-import { openFiles } from "../storage/read.ts";
+import { exists, openFiles } from "../storage/read.ts";
 import { startedWith, startOf } from "../text/ids.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import {
@@ -408,15 +408,15 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
 
   function saveInto(folder: Folder, name: string): Promise<void> {
     return inTurn(async () => {
+      if (await exists(folder, name))
+        userError(`${folder.folder(name).path}: exists already; save it under another name`, "usage");
       const layout = layoutParameters(config());
       // What was rounded for computing is not what is saved.
       const whole = precision === "f32" ? loaded : undefined;
       const runtime = whole?.runtime ?? (await import("../runtime/cpu.ts")).createCpuRuntime();
       if (!whole) await bring(runtime, layout);
       const startToken = source?.startToken ?? tokenizer.endId !== undefined;
-      await saveModel(runtime, layout, { ...source, config: config(), tokenizer, startToken }, folder, name, {
-        anyNumber: true,
-      });
+      await saveModel(runtime, layout, { ...source, config: config(), tokenizer, startToken }, folder, name);
       if (!whole) runtime.close();
     });
   }

@@ -102,8 +102,14 @@ async function findModel(
   return { folder: await downloadModel({ name, revision }, options), base };
 }
 
+const URL_LIKE = /^[a-z][a-z\d+.-]*:\/\//i;
+
 /** `gpt2` is `openai-community/gpt2`, at its branch main unless `@` says otherwise. */
 function hubName(source: string): { name: string; revision: string } {
+  if (URL_LIKE.test(source))
+    userError(
+      `${source}: a URL is for a page; download the files of its folder and give their path, or name a model of the hub`,
+    );
   const [name = "", revision = "main", ...rest] = source.split("@");
   if (Object.hasOwn(GPT2_PRESETS, name) && rest.length === 0) return { name: `openai-community/${name}`, revision };
   const plain = /^[\w.-]+\/[\w.-]+$/.test(name) && !/(^|\/)\.|\.\.|--/.test(name);

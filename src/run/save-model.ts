@@ -14,7 +14,7 @@ import type { Session } from "./session.ts";
 /**
  * Saves the weights in a runtime's arena as the folder `name` of `folder`, which Hugging Face loads, some megabytes at a time, or
  * corrections to them as one that PEFT opens: there whole or not at all. Throws `UserError` where there is something already, and
- * `NotFiniteError` where a number is not finite, unless `anyNumber` takes what a model had from elsewhere.
+ * with `finite` `NotFiniteError` where a number is not; a model that is from elsewhere is kept as it is.
  */
 export async function saveModel(
   runtime: Runtime,
@@ -22,9 +22,9 @@ export async function saveModel(
   model: AdapterDescription,
   folder: Folder,
   name: string,
-  options: { readonly anyNumber?: boolean } = {},
+  options: { readonly finite?: boolean } = {},
 ): Promise<void> {
-  const files = resultFiles(runtime, layout, model, options);
+  const files = resultFiles(runtime, layout, model, { anyNumber: !options.finite });
   await folder.commit(name, async (write) => {
     for (const file of files) await write(file.name, file.write);
   });
@@ -34,7 +34,7 @@ export async function saveModel(
 export async function saveResult({ runtime }: Session, plan: TrainPlan, folder: Folder): Promise<string> {
   const before = (await exists(folder, MODEL_FOLDER)) ? await setAside(folder, MODEL_FOLDER) : undefined;
   try {
-    await saveModel(runtime, plan.layout, modelOf(plan), folder, MODEL_FOLDER);
+    await saveModel(runtime, plan.layout, modelOf(plan), folder, MODEL_FOLDER, { finite: true });
   } catch (error) {
     // Rather the old one than none.
     if (before !== undefined && !(await exists(folder, MODEL_FOLDER)))

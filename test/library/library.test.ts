@@ -189,7 +189,7 @@ describe("a model", () => {
       expect(await again.loss(NAMES)).toEqual(wanted);
       await again.close();
     }
-    await expect(trained.save(path)).rejects.toThrow("exists already");
+    await expect(trained.save(path)).rejects.toThrow("exists already; save it under another name");
   });
 
   test("says what is wrong, in one line", async () => {
@@ -235,6 +235,7 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => load!("nowhere", { device: "wasm:0" }), "wasm:0: wanted a whole number of threads"],
     [() => load!("nowhere", { device: "cuda:0" }), 'no adapter is called "cuda:0"; any GPU is "hardware"'],
     [() => load!("nowhere", { device: "" }), 'loadModel: device is the text ""; wanted the name of a device'],
+    [() => load!("http://127.0.0.1:9/gpt2"), "http://127.0.0.1:9/gpt2: a URL is for a page; download the files"],
     [() => load!(), "loadModel: source is undefined; wanted a path"],
     [() => load!(""), 'loadModel: source is the text ""; wanted a path'],
     [() => load!("x", { devise: "wasm" }), "loadModel: devise is no option; did you mean device?"],
@@ -435,6 +436,40 @@ describe("fine-tuning", () => {
     const done = await fresh();
     expect((await finetune(done, NAMES, settings, { storage: halves })).summary.step).toBe(12);
     expect((await done.loss(NAMES)).loss).toBeCloseTo((await trained.loss(NAMES)).loss, 6);
+  });
+
+  test("in a storage is loaded from it, as it is kept, and goes on with a model of its own kind alone", async () => {
+    const [model, storage, stop] = [await fresh(), memoryFolder("the runs").folder("one"), new AbortController()];
+    const loaded = async (lines: string[] = []) => {
+      const again = await loadModel(storage, { device: "cpu", onNotice: (line) => lines.push(line) });
+      open.push(again);
+      return again;
+    };
+    const stepped = ({ step }: { step: number }) => step === 5 && stop.abort();
+    await storage.replace("run.json", "{}");
+    await expect(loaded()).rejects.toThrow("the runs/one: this run has saved neither a model nor a checkpoint; go on");
+    await storage.remove("run.json");
+    await finetune(model, NAMES, QUICK, { storage, signal: stop.signal, onEvent: { stepped } });
+    const lines: string[] = [];
+    expect((await loaded(lines)).config).toEqual(model.config);
+    expect(lines).toEqual([
+      expect.stringMatching(/^the runs\/one: has no model yet; .* newest checkpoint, of step \d+$/),
+    ]);
+    const others = [
+      [{ ...SIZES, nLayer: 2 }, NAMES.join(""), "model with nLayer 1, this one has 2; give the one that it began with"],
+      [SIZES, NAMES.join("").replaceAll("a", "q"), "model with other characters; give the one that it began with"],
+    ] as const;
+    for (const finished of [false, true]) {
+      if (finished) await finetune(model, NAMES, QUICK, { storage });
+      for (const [sizes, characters, message] of others) {
+        const other = await createModel(sizes, charTokenizer(characters), { device: "cpu" });
+        await expect(finetune(other, ["b"], QUICK, { storage })).rejects.toThrow(
+          `the runs/one: is the run of a ${message}`,
+        );
+        await other.close();
+      }
+    }
+    expect(await (await loaded()).loss("a")).toEqual(await model.loss("a"));
   });
 
   test("one long text is trained on in windows; files by their paths; bad settings are named", async () => {
