@@ -13,6 +13,7 @@ import {
   read,
   rowsAndColumns,
   runOp,
+  type Value,
   write,
 } from "../src/index.ts";
 import { openTestGpu, testAdapters } from "./support/gpu.ts";
@@ -81,6 +82,38 @@ test("a gradient of one's own that is wrong does not pass, and the report says w
 
 test("an op without cases cannot pass by having none", async () => {
   await expect(checkOp(createCpuRuntime(), { ...reluSquared, cases: [] })).rejects.toThrow("reluSquared: has no cases");
+});
+
+const { apply: _, ...spec } = reluSquared as AnyOp & { apply: unknown };
+test.each<[wrong: object, message: string]>([
+  [
+    { cpu: undefined },
+    "checkOp: cpu of reluSquared is undefined; wanted the reference, a function that fills the outputs",
+  ],
+  [{ inputs: [] }, "checkOp: inputs of reluSquared is an empty list; wanted a list of names"],
+  [{ vjb: () => ({}) }, "checkOp: vjb of reluSquared is no field of a spec; did you mean vjp?"],
+  [{ vjp: () => ({}) }, "reluSquared: vjp gives no gradient of any input; leave it out"],
+  [{ vjp: () => undefined }, "reluSquared: vjp gives no gradient of any input; leave it out"],
+  [
+    { vjp: (_i: unknown, _o: unknown, { y }: { y: Value }) => ({ z: y }) },
+    "vjp gives a gradient of z, which is no input",
+  ],
+  [
+    {
+      vjp: (_i: unknown, _o: unknown, { y }: { y: Value }) => ({
+        x: y.recorder.record(rowMaximum as AnyOp, { x: y }, {}).y,
+      }),
+    },
+    "reluSquared: vjp gives x a gradient of [3], wanted [3, 5]",
+  ],
+  [
+    { shapes: () => ({ y: f32([3, Number.NaN]) }) },
+    "reluSquared: output y has the shape [3, NaN]; wanted a type such as",
+  ],
+  [{ shapes: () => ({ y: { dtype: "f32" } }) }, "reluSquared: output y has the shape undefined; wanted a type such as"],
+  [{ shapes: () => undefined }, "reluSquared: shapes() gives no type for output y"],
+])("a mistake in an op of one's own is named: %o", async (wrong, message) => {
+  await expect(checkOp(createCpuRuntime(), defineOp({ ...spec, ...wrong } as never) as never)).rejects.toThrow(message);
 });
 
 test.each(testAdapters)("%s runs WGSL of one's own, alone and with libraries of ours", async (adapter) => {

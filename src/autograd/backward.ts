@@ -1,4 +1,4 @@
-import { sizeOf } from "../core/shape.ts";
+import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { add } from "../kernels/add.ts";
 import type { Value, VjpContext } from "../kernels/op.ts";
 import type { Activation } from "../kernels/product.ts";
@@ -98,9 +98,17 @@ function differentiate(
     },
   };
   const result = node.op.vjp(lazily(node.inputs, standFor), lazily(node.outputs, standFor), grads, node.attrs, context);
-  for (const [name, gradient] of Object.entries(result)) {
+  const { name: op, inputs, optional } = node.op;
+  for (const [name, gradient] of Object.entries(result ?? {})) {
+    if (!inputs.includes(name) && !optional?.includes(name))
+      throw new Error(`${op}: vjp gives a gradient of ${name}, which is no input`);
     const value = before.get(name) ?? node.inputs[name];
-    if (value && gradient && dependent.has(value)) contribute(value, gradient);
+    if (!value || !gradient || !dependent.has(value)) continue;
+    if (!sameShape(gradient.shape, value.shape))
+      throw new Error(
+        `${op}: vjp gives ${name} a gradient of ${formatShape(gradient.shape)}, wanted ${formatShape(value.shape)}`,
+      );
+    contribute(value, gradient);
   }
 }
 

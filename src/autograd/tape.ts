@@ -88,6 +88,7 @@ export function createTape(): Tape {
 
   function newNamed(kind: "input" | "state", name: string, type: TensorType): Value {
     if (named.has(name)) throw new Error(`tape: the name "${name}" is taken`);
+    checkType(`tape: ${kind} "${name}"`, type);
     const value = newValue(type, { kind, name });
     named.set(name, value);
     return value;
@@ -149,8 +150,9 @@ export function createTape(): Tape {
       const made: Record<string, Value> = {};
       const node: Node = { op, attrs, inputs, outputs: made };
       for (const name of op.outputs) {
-        const type = types[name];
+        const type = types?.[name];
         if (!type) throw new Error(`${op.name}: shapes() gives no type for output ${name}`);
+        checkType(`${op.name}: output ${name}`, type);
         made[name] = newValue(type, { kind: "node", node, output: name });
       }
       for (const name of op.outputs) {
@@ -249,4 +251,13 @@ function print(tape: Tape): string {
   });
   for (const [name, value] of tape.outputs) lines.push(`output ${name} = ${refer(tape, value)}`);
   return lines.join("\n");
+}
+
+/** Nobody else looks at sizes: a kernel is planned by them. */
+function checkType(where: string, type: TensorType | undefined): void {
+  const { shape }: Partial<TensorType> = type ?? {};
+  if (Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0)) return;
+  throw new Error(
+    `${where} has the shape ${Array.isArray(shape) ? formatShape(shape) : shape}; wanted a type such as f32([2, 3])`,
+  );
 }

@@ -1,7 +1,7 @@
 import { userError } from "../core/errors.ts";
 import { cpuDevice, gpuDevice, wasmDevice } from "../library/device.ts";
-import type { Environment } from "../library/environment.ts";
-import { browserThreads, openGpu } from "../platform/browser.ts";
+import type { Device, Environment } from "../library/environment.ts";
+import { openGpu } from "../platform/browser.ts";
 import { nameOf } from "../run/train-run.ts";
 
 /** What the library needs of a browser. */
@@ -11,14 +11,14 @@ export const BROWSER: Environment = {
   },
   async openDevice(name) {
     if (name === "cpu") return cpuDevice();
-    if (name === "wasm") return wasmDevice(browserThreads());
+    if (name === "wasm") return threadsDevice();
     const gpu = await openGpu().catch((error: unknown) => {
       if (name === "webgpu") throw error;
       return undefined;
     });
     if (gpu && (gpu.kind === "hardware" || name === "webgpu")) return gpuDevice(gpu, true, () => openGpu());
     gpu?.close();
-    return wasmDevice(browserThreads());
+    return threadsDevice();
   },
   async openModel(source, { signal, notice }) {
     const { fetchModelFiles } = await import("./fetch.ts");
@@ -37,5 +37,10 @@ export const BROWSER: Environment = {
   budget: () => undefined,
   writer: (folder) => ({ name: nameOf(folder), host: globalThis.location?.hostname || "browser", process: 0 }),
 };
+
+async function threadsDevice(): Promise<Device> {
+  const { browserThreads } = await import("../platform/browser/threads.ts");
+  return wasmDevice(browserThreads());
+}
 
 const DEVICES: readonly string[] = ["auto", "webgpu", "wasm", "cpu"];

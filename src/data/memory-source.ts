@@ -1,6 +1,7 @@
 /** Sources out of what a program has at hand: a text, a list of records, a file that was dropped on a page. */
 import { userError } from "../core/errors.ts";
 import { MOST_POINTER_BYTES, rejectPointer } from "../core/lfs.ts";
+import { shown } from "../core/shown.ts";
 import type { DataFormat, DataSource } from "./source.ts";
 
 /** Bytes of a piece. */
@@ -18,6 +19,7 @@ export function textSource(name: string, contents: string | Uint8Array, format?:
 export function recordsSource(name: string, records: readonly string[]): DataSource {
   const parts: Uint8Array[] = [];
   let lines = "";
+  if (!Array.isArray(records)) userError(`${name}: got ${shown(records)}; wanted a list of texts`, "usage");
   for (const [i, text] of records.entries()) {
     if (typeof text !== "string") userError(`${name}, record ${i + 1}: is ${typeof text}, wanted a text`);
     lines += `${JSON.stringify({ text })}\n`;

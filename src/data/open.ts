@@ -6,6 +6,7 @@
  * a pass over the text: `async (alphabet) => kind === "char" ? charTokenizerOf(await alphabet()) : byteTokenizer()`.
  */
 import { userError } from "../core/errors.ts";
+import { shown } from "../core/shown.ts";
 import { byteTokenizer } from "../text/byte.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Columns, checkColumns } from "./columns.ts";
@@ -91,13 +92,18 @@ export async function openData(
   tokenizer: Tokenizer | TokenizerOf,
   listener: DataListener = {},
 ): Promise<OpenData> {
+  for (const given of [options.sources, options.evalSources ?? []])
+    if (!Array.isArray(given)) userError(`openData: sources are ${shown(given)}; wanted a list`, "usage");
   const sources = [...options.sources, ...(options.evalSources ?? [])];
   const opened: OpenTokens[] = [];
   const close = async (): Promise<void> => {
     for (const tokens of opened.splice(0)) tokens.close();
     for (const source of sources.splice(0)) await source.close();
   };
+  const { contextLength } = options;
   try {
+    if (!Number.isSafeInteger(contextLength) || contextLength < 1)
+      userError(`openData: contextLength is ${shown(contextLength)}; wanted a whole number, 1 or more`, "usage");
     checkDataOptions(options, options.sources, options.evalSources);
     const train = await openSet(options.sources, options, listener);
     const held = options.evalSources ? await openSet(options.evalSources, options, listener) : undefined;
@@ -157,6 +163,7 @@ export function checkDataOptions(
 ): void {
   const { evalSplit } = options;
   if (train.length === 0) userError("no data: wanted --data FILE", "usage");
+  if (held?.length === 0) userError("no data to evaluate on: give some, or leave it out", "usage");
   if (held && evalSplit > 0) userError("--eval-data and --eval-split were both given: leave one of them out", "usage");
   if (!(evalSplit >= 0 && evalSplit < 1))
     userError(`--eval-split is ${evalSplit}: wanted a share from 0 to 1`, "usage");

@@ -176,7 +176,7 @@ export function defineOp<
   const op: Op<I, Q, O, A> = {
     ...spec,
     apply(inputs, attrs) {
-      const first = Object.values<Value | undefined>(inputs).find((value) => value !== undefined);
+      const first = Object.values<Value | undefined>(inputs ?? {}).find((value) => value !== undefined);
       if (!first) throw new Error(`${spec.name}: needs at least one input`);
       const recorded = first.recorder.record(op as unknown as AnyOp, inputs, { ...spec.attrs, ...attrs });
       return recorded as Named<O, Value>;

@@ -48,7 +48,7 @@ export const SOURCE = wants(
 export const ADAPTER = wants(FILES, isFiles);
 export const DEVICE = wants("the name of a device, or an open GPU", (value) => isName(value) || has("close")(value));
 export const TOKENIZER = wants(
-  'charTokenizer(texts), another tokenizer, "byte" or "gpt2"',
+  'charTokenizer(text), another tokenizer, "byte" or "gpt2"',
   (value) => value === "byte" || value === "gpt2" || has("encode")(value),
 );
 export const PRECISION = wants('"f32" or "f16"', (value) => value === "f32" || value === "f16");

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { vocabularyDigest } from "../data/digest.ts";
 import { blobSource, recordsSource, textSource } from "../data/memory-source.ts";
 import { openData } from "../data/open.ts";
 import type { DataSource } from "../data/source.ts";
@@ -8,7 +9,7 @@ import { dataOptionsOf } from "../run/data.ts";
 import { METRICS_FILE, MODEL_FOLDER, RUN_FILE } from "../run/files.ts";
 import type { OpenModel } from "../run/model.ts";
 import { planTraining } from "../run/plan.ts";
-import { alphabetOfRun, charactersOf, isRun } from "../run/resume.ts";
+import { isRun, recordedRun } from "../run/resume.ts";
 import { allAreSettings, PROGRAM_NAMES, parseSettings, settingsFromJson } from "../run/settings/json.ts";
 import { resolveSettings } from "../run/settings/resolve.ts";
 import type { TrainSettings } from "../run/settings/table.ts";
@@ -180,8 +181,7 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
   for (const name of ["data", "evalData", "model", "tokenizer"] as const)
     if (said[name] !== undefined) userError(`finetune: ${name} is no setting here: it is an argument`, "usage");
   const { data: _, evalData: __, ...before } = run ? parseSettings(await readText(run, RUN_FILE), RUN_FILE) : {};
-  const anew = run && before.model === undefined ? run : undefined;
-  const base = anew ? undefined : partsOf(model).source;
+  const base = run && before.model === undefined ? undefined : partsOf(model).source;
   const { config, tokenizer } = model;
   const sizes = {
     tokenizer: tokenizer.kind,
@@ -192,7 +192,7 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
     bias: config.bias,
     activationFunction: config.activation,
   };
-  if (anew) await requireModelOfRun(anew, before, sizes, tokenizer);
+  if (run) await requireModelOf(run, before, sizes, tokenizer);
   const what = base ? { model: base.path } : sizes;
   if (!base)
     for (const [name, value] of Object.entries(sizes)) {
@@ -203,22 +203,24 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
   return { resolved: resolveSettings({ file: { ...before, ...what }, typed: said }), said, base };
 }
 
-/** A run that began from scratch goes on with a model of its sizes, whose ids mean what its do: it becomes the model that is there. */
-async function requireModelOfRun(
+/** A run goes on with a model whose ids mean what its do, and one from scratch with its sizes, too: it becomes the model that is there. */
+async function requireModelOf(
   run: Folder,
   before: Partial<TrainSettings>,
   sizes: Readonly<Partial<TrainSettings>>,
   tokenizer: Tokenizer,
 ): Promise<void> {
   const remedy = "give the one that it began with, or another storage";
-  for (const [name, value] of Object.entries(sizes)) {
+  for (const [name, value] of before.model === undefined ? Object.entries(sizes) : []) {
     const has = before[name as keyof TrainSettings];
     if (has !== undefined && has !== value)
-      userError(`${run.path}: is the run of a model with ${name} ${has}, this one has ${value}; ${remedy}`, "usage");
+      userError(`${run.path}: is of a model with ${name} ${has}, this one has ${value}; ${remedy}`, "usage");
   }
-  const learnt = await alphabetOfRun(run, { tokenizer: before.tokenizer ?? tokenizer.kind, model: before.model });
-  if (learnt && charactersOf(learnt).join("") !== charactersOf(tokenizer).join(""))
-    userError(`${run.path}: is the run of a model with other characters; ${remedy}`, "usage");
+  const { data } = await recordedRun(run);
+  const { digest } = (data ?? {}) as { readonly digest?: unknown };
+  // Its last part is that of the vocabulary.
+  if (typeof digest === "string" && digest.split("-").at(-1) !== vocabularyDigest(tokenizer))
+    userError(`${run.path}: is of a model with another vocabulary; ${remedy}`, "usage");
 }
 
 /** Sources of data out of whatever holds it. */

@@ -117,7 +117,7 @@ const NOT_OF_CONFIG = {
   tokenizer: "it is the second argument",
 };
 
-/** A model that has learnt nothing yet; `finetune` trains it from scratch. `tokenizer`: "gpt2", "byte", or one of one's own, such as `charTokenizer(texts)`. */
+/** A model that has learnt nothing yet; `finetune` trains it from scratch. `tokenizer`: "gpt2", "byte", or one of one's own, such as `charTokenizer(text)`. */
 export async function createModel(
   environment: Environment,
   given: NewModelConfig,

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { shown } from "../core/shown.ts";
 import { type AddedToken, addedTokens, specialToken } from "./added-tokens.ts";
 import { createTokenizer, type TokenizerParts } from "./create.ts";
 import { END_OF_TEXT, type Tokenizer } from "./tokenizer.ts";
@@ -17,6 +18,8 @@ export interface CharTokenizerOptions {
  * Throws `UserError` when the text is empty, or holds half a surrogate pair, which no file can.
  */
 export function charTokenizer(text: string, options: CharTokenizerOptions = {}): Tokenizer {
+  if (typeof text !== "string")
+    userError(`char tokenizer: got ${shown(text)}; wanted one text, such as texts.join("")`, "usage");
   if (/\p{Surrogate}/u.test(text)) userError("char tokenizer: the text holds half a surrogate pair; is it UTF-8?");
   const characters = new Set<string>();
   const plain = (run: string) => {

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { shown } from "../core/shown.ts";
 import type { AddedTokens } from "./added-tokens.ts";
 import { decodeUtf8, type IdBuffer, idBuffer } from "./ids.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -33,11 +34,16 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     specialIds: new Set(added.tokens.filter(({ special }) => special).map(({ id }) => id)),
     separator: endText !== undefined && added.separates(endText) ? endText : undefined,
     encode(text) {
+      if (typeof text !== "string") userError(`${name}: got ${shown(text)}; wanted a text`, "usage");
       const out = idBuffer();
       added.split(text, (run, start) => encodeRun(run, out, start, text), out.push);
       return out.finish();
     },
-    decode: (ids) => decodeUtf8(Array.from(ids, bytes)),
+    decode(ids) {
+      if (typeof ids !== "object" || ids === null)
+        userError(`${name}: got ${shown(ids)}; wanted a list of ids`, "usage");
+      return decodeUtf8(Array.from(ids, bytes));
+    },
     bytes,
     divides: added.divides,
     files,

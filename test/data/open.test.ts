@@ -163,6 +163,18 @@ describe("what is wrong is said with the source's name", () => {
   });
 });
 
+test.each<[wrong: object, message: string]>([
+  [{ sources: "names" }, "openData: sources are the text"],
+  [{ evalSources: 5 }, "openData: sources are 5; wanted a list"],
+  [{ evalSources: [] }, "no data to evaluate on: give some, or leave it out"],
+  [{ contextLength: undefined }, "openData: contextLength is undefined; wanted a whole number"],
+  [{ contextLength: 1.5 }, "openData: contextLength is 1.5; wanted a whole number"],
+])("options of a wrong kind are named: %o", async (wrong, message) => {
+  const sources = [recordsSource("names", ["Ada"])];
+  await expect(openData({ ...plain, sources, ...wrong } as DataOptions, byteTokenizer())).rejects.toThrow(message);
+  expect(() => recordsSource("names", "Ada" as never)).toThrow('names: got the text "Ada"; wanted a list of texts');
+});
+
 describe("sources", () => {
   const watched = (source: DataSource, closed: string[]): DataSource => ({
     ...source,
@@ -178,6 +190,8 @@ describe("sources", () => {
     await data.close();
     expect(closed).toEqual([]);
     await expect(openData({ ...plain, sources, evalSources, evalSplit: 0.5 }, byte)).rejects.toThrow(/leave one of/);
+    expect(closed.splice(0)).toEqual(["a.txt", "b.txt"]);
+    await expect(openData({ ...plain, sources, evalSources, contextLength: 0 }, byte)).rejects.toThrow(/contextLength/);
     expect(closed.splice(0)).toEqual(["a.txt", "b.txt"]);
     const odd = watched(textSource("c.bin", Uint8Array.of(1)), closed);
     await expect(openData({ ...plain, sources, evalSources: [odd] }, byte)).rejects.toThrow(/c.bin: has 1 bytes/);

@@ -224,7 +224,7 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => create!({ nLayers: 1 }, "byte"), "createModel: nLayers is no option; did you mean nLayer?"],
     [() => create!({ vocabSize: 5 }, "byte"), "createModel: vocabSize is no option; it is the tokenizer's"],
     [() => create!({ nEmbd: "8" }, "byte"), 'createModel: nEmbd is the text "8"; wanted a whole number'],
-    [() => create!({}, "bpe"), 'createModel: tokenizer is the text "bpe"; wanted charTokenizer(texts)'],
+    [() => create!({}, "bpe"), 'createModel: tokenizer is the text "bpe"; wanted charTokenizer(text)'],
     [() => create!({}), "createModel: tokenizer is undefined; wanted"],
     [() => create!(null, "byte"), "createModel: config is null; wanted an object"],
     [() => create!("gpt2", "byte"), 'createModel: config is the text "gpt2"; wanted an object'],
@@ -457,15 +457,13 @@ describe("fine-tuning", () => {
     ]);
     const others = [
       [{ ...SIZES, nLayer: 2 }, NAMES.join(""), "model with nLayer 1, this one has 2; give the one that it began with"],
-      [SIZES, NAMES.join("").replaceAll("a", "q"), "model with other characters; give the one that it began with"],
+      [SIZES, NAMES.join("").replaceAll("a", "q"), "model with another vocabulary; give the one that it began with"],
     ] as const;
     for (const finished of [false, true]) {
       if (finished) await finetune(model, NAMES, QUICK, { storage });
       for (const [sizes, characters, message] of others) {
         const other = await createModel(sizes, charTokenizer(characters), { device: "cpu" });
-        await expect(finetune(other, ["b"], QUICK, { storage })).rejects.toThrow(
-          `the runs/one: is the run of a ${message}`,
-        );
+        await expect(finetune(other, ["b"], QUICK, { storage })).rejects.toThrow(`the runs/one: is of a ${message}`);
         await other.close();
       }
     }

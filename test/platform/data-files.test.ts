@@ -20,6 +20,12 @@ test("a pattern below a folder whose name looks like one finds its files, by the
   await expect(expandPaths([join(folder, "z*.txt")])).rejects.toThrow(/z\*\.txt: no file has such a name/);
 });
 
+test("one path is no list of them", async () => {
+  await expect(expandPaths("x*.txt" as never)).rejects.toThrow(
+    'expandPaths: paths are the text "x*.txt"; wanted a list',
+  );
+});
+
 test("a file: URL is the file that it names", async () => {
   const path = join(folder, "y.txt");
   expect(await expandPaths([pathToFileURL(path).href])).toEqual([path]);

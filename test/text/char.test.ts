@@ -51,6 +51,15 @@ test("text that no file can hold, and no text, are refused", () => {
   expect(() => charTokenizer(END_OF_TEXT)).toThrow(/empty/);
 });
 
+test("what is no text, and what are no ids, are named", () => {
+  const wrong = [undefined, 5, ["ab", "c"]] as unknown as readonly [string, string, string];
+  for (const given of wrong) {
+    expect(() => charTokenizer(given)).toThrow(/^char tokenizer: got .*; wanted one text, such as texts\.join\(""\)$/);
+    expect(() => charTokenizer("ab").encode(given)).toThrow(/^char tokenizer: got .*; wanted a text$/);
+  }
+  expect(() => charTokenizer("ab").decode(1 as never)).toThrow(/^char tokenizer: got 1; wanted a list of ids$/);
+});
+
 test("an id outside the vocabulary is refused", () => {
   expect(() => charTokenizer("ab").decode([3])).toThrow(/id 3; wanted 0 to 2/);
 });

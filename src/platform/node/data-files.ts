@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { isatty } from "node:tty";
 import { userError } from "../../core/errors.ts";
 import { MOST_POINTER_BYTES, rejectPointer } from "../../core/lfs.ts";
+import { shown } from "../../core/shown.ts";
 import type { DataSource } from "../../data/source.ts";
 import { openRandom } from "./cache-files.ts";
 import { isDirectory } from "./directories.ts";
@@ -22,6 +23,7 @@ export const STDIN = "-";
 /** The files that are meant: patterns such as data/*.jsonl are expanded, in the order of names, where there is no file called so. */
 export async function expandPaths(paths: readonly string[]): Promise<string[]> {
   const all: string[] = [];
+  if (!Array.isArray(paths)) userError(`expandPaths: paths are ${shown(paths)}; wanted a list of texts`, "usage");
   for (const path of paths.map((path) => typedPath(path))) {
     const pattern = path !== STDIN && mayBePattern(path) && !(await stat(path).catch(() => undefined));
     if (!pattern) {
@@ -144,6 +146,7 @@ async function openAt(path: string, name: string, closed: () => Promise<void>): 
 /** Opens several, all or none. */
 export async function openSources(paths: readonly string[], signal?: AbortSignal): Promise<DataSource[]> {
   const opened: DataSource[] = [];
+  if (!Array.isArray(paths)) userError(`openSources: paths are ${shown(paths)}; wanted a list of texts`, "usage");
   try {
     for (const path of paths) opened.push(await openSource(path, signal));
     return opened;
