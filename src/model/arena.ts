@@ -169,7 +169,12 @@ export function writeStates(
   data: Float32Array | Float64Array,
   offset = 0,
 ): void {
-  for (const { part, offset: at, length, from } of stretchesOf(states, offset, data.length))
+  const stretches = stretchesOf(states, offset, data.length);
+  if (stretches.reduce((sum, { length }) => sum + length, 0) !== data.length)
+    throw new Error(
+      `${states[0]!.name}: ${data.length} numbers from ${offset} on do not fit; are they of this layout?`,
+    );
+  for (const { part, offset: at, length, from } of stretches)
     store.writeState(states[part]!.name, data.subarray(from, from + length), at);
 }
 

@@ -1,6 +1,7 @@
 import { byteLength, bytesPerElement, type NumericArray, WORD_BYTES } from "../core/dtype.ts";
-import { ClosedError, DeviceLostError } from "../core/errors.ts";
+import { ClosedError, DeviceLostError, userError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
+import { shown } from "../core/shown.ts";
 import { byteSize } from "../core/units.ts";
 import { type BufferPool, createBuffers } from "../gpu/buffers.ts";
 import { type Fault, type Gpu, matrixName } from "../gpu/device.ts";
@@ -43,6 +44,8 @@ export function createGpuRuntime(
   overrides: Partial<Traits> = {},
   { notice = () => {}, losses = 0 }: GpuRuntimeOptions = {},
 ): Runtime {
+  if (typeof opened?.wait !== "function")
+    userError(`createGpuRuntime: got ${shown(opened)}; wanted an open GPU: await openGpu()`, "usage");
   let closed = false;
   const gpu = untilClosed(opened, () => closed);
   let traits: Traits = { ...traitsOf(gpu), ...overrides };

@@ -1,5 +1,7 @@
 import { allocate, byteLength, type NumericArray } from "../core/dtype.ts";
+import { userError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
+import { shown } from "../core/shown.ts";
 import type { TensorType } from "../kernels/op.ts";
 import { DEFAULT_TRAITS, type Traits } from "../kernels/traits.ts";
 import { checkTypes } from "./checks.ts";
@@ -38,6 +40,8 @@ export interface WasmRuntimeOptions {
  * `cpu` loops elsewhere. As on a GPU, runs and what is done to states happen in the order of the calls. The device outlives it.
  */
 export function createWasmRuntime(device: WasmDevice, { signal }: WasmRuntimeOptions = {}): Runtime {
+  if (!device?.heap)
+    userError(`createWasmRuntime: got ${shown(device)}; wanted open WebAssembly: await openWasm()`, "usage");
   const { host, heap } = device;
   const slots = createSlotPool<Slot>(slotsOf(heap.other));
   const states = createStates<State>((type) => {

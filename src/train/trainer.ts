@@ -118,6 +118,18 @@ export interface ProfiledTape {
 
 type Known = Omit<StepResult, "loss" | "gradNorm" | "applied" | "settled" | "groups" | "lossScale">;
 
+/** One that is missing would make all weights NaN. */
+const NUMBERS = [
+  "beta1",
+  "beta2",
+  "epsilon",
+  "weightDecay",
+  "maxGradNorm",
+  "learningRate",
+  "warmupSteps",
+  "maxSteps",
+] as const;
+
 /** Trains the parameters that `runtime` holds in its arena on the rows of `source`. */
 export function createTrainer(
   runtime: Runtime,
@@ -128,6 +140,8 @@ export function createTrainer(
 ): Trainer {
   const { batchSize, accumulation = 1, startStep = 0, maxSteps, team } = options;
   const ranks = team?.size ?? 1;
+  for (const name of NUMBERS)
+    if (!Number.isFinite(options[name])) throw new Error(`trainer: ${name} is ${options[name]}, wanted a number`);
   if (source.rowsPerStep !== batchSize * accumulation)
     throw new Error(`trainer: the source gives ${source.rowsPerStep} rows a step, wanted ${batchSize * accumulation}`);
   if (accumulation > MOST_MICRO_BATCHES)

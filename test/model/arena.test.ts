@@ -81,4 +81,8 @@ test("what is written over the ends of parts is read over them", async () => {
   expect(await readArena(store, layout, ARENA.parameters)).toEqual(numbers);
   expect(await readArena(store, layout, ARENA.parameters, 700, 9000)).toEqual(numbers.slice(700, 9700));
   expect(await readArena(store, layout, ARENA.parameters, 9000)).toEqual(numbers.slice(9000));
+  for (const offset of [1, -1, Number.NaN])
+    expect(() => writeArena(store, layout, ARENA.parameters, numbers, offset)).toThrow(
+      `${layout.size} numbers from ${offset} on do not fit; are they of this layout?`,
+    );
 });

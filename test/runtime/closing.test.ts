@@ -270,3 +270,13 @@ test("ids may be typed arrays, and a scorer looks at them", async () => {
   await expect(scorer.score([[1]])).rejects.toThrow("sequence 0 has 1 ids; wanted 2 to 41");
   expect(await scorer.score([])).toEqual([]);
 });
+
+test("a device that was not awaited is named", () => {
+  const promise = Promise.resolve() as never;
+  expect(() => createGpuRuntime(promise)).toThrow(
+    "createGpuRuntime: got a promise, which was not awaited; wanted an open",
+  );
+  expect(() => createWasmRuntime(promise)).toThrow(
+    "createWasmRuntime: got a promise, which was not awaited; wanted open",
+  );
+});

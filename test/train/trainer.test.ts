@@ -92,6 +92,14 @@ test("another seed gives another run", async () => {
   expect(second.steps[0]!.loss).not.toBe(first.steps[0]!.loss);
 });
 
+test("a number that is missing is named, before it makes weights of NaN", async () => {
+  const runtime = createCpuRuntime();
+  for (const name of ["beta1", "learningRate", "maxSteps"] as const)
+    await expect(trainOn(runtime, 0, { [name]: undefined })).rejects.toThrow(
+      `trainer: ${name} is undefined, wanted a num`,
+    );
+});
+
 test("a step whose numbers are not finite leaves weights and moments as they were", async () => {
   const runtime = createCpuRuntime();
   const { weights } = await trainOn(runtime, 0, { maxSteps: 1, learningRate: 1e38, warmupSteps: 0, weightDecay: 1e30 });
