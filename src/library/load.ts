@@ -68,8 +68,10 @@ export async function loadModel(
     open = await environment.openModel(String(source), { signal, notice: onNotice });
   } else {
     const { files, path, close } = await filesOf(source, onNotice);
-    if (files.has(ADAPTER_CONFIG) && !files.has("config.json"))
+    if (files.has(ADAPTER_CONFIG) && !files.has("config.json")) {
+      await close();
       userError(`${path}: holds corrections (LoRA); load the model that they are of, with these as adapter`);
+    }
     const weights = [...files.keys()].filter((name) => name.endsWith(".safetensors"));
     const alone = files.size === 1 && weights.length === 1 ? { weights: weights[0]! } : {};
     open = await openModelFiles({ files, path, base: { name: path }, close }, alone, onNotice);
@@ -81,7 +83,12 @@ export async function loadModel(
     });
     open = await withCorrections(open, files, path).finally(close);
   }
-  return createModelOf(open, { environment, openDevice: opener(environment, device), precision });
+  try {
+    return createModelOf(open, { environment, openDevice: opener(environment, device), precision });
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
 }
 
 export interface NewModelConfig {

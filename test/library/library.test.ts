@@ -8,6 +8,7 @@ import { UserError } from "../../src/core/errors.ts";
 import { blobFile, bytesFile } from "../../src/io/file-source.ts";
 import type { Model } from "../../src/library/model.ts";
 import { createModel, finetune, loadModel } from "../../src/node.ts";
+import type { Folder } from "../../src/storage/folder.ts";
 import { memoryFolder } from "../../src/storage/memory.ts";
 import { readText } from "../../src/storage/read.ts";
 import { charTokenizer } from "../../src/text/char.ts";
@@ -190,6 +191,40 @@ describe("a model", () => {
       await again.close();
     }
     await expect(trained.save(path)).rejects.toThrow("exists already; save it under another name");
+  });
+
+  test("that is not loaded leaves no file open", async () => {
+    const kept = memoryFolder("kept");
+    await trained.save(kept, "model");
+    await kept.commit("corrections", async (write) => {
+      for (const name of ["adapter_config.json", "adapter_model.safetensors"]) await write(name, async () => {});
+    });
+    let held = 0;
+    const watched = (at: Folder, without: readonly string[]): Folder => ({
+      ...at,
+      folder: (name) => watched(at.folder(name), without),
+      list: async () => (await at.list()).filter(({ name }) => !without.includes(name)),
+      async open(name) {
+        const file = await at.open(name);
+        held++;
+        const close = async (): Promise<void> => {
+          held--;
+          await file.close();
+        };
+        return { ...file, close };
+      },
+    });
+    const model = kept.folder("model");
+    const cases: readonly [Parameters<typeof loadModel>, string][] = [
+      [[watched(kept.folder("corrections"), [])], "kept/corrections: holds corrections"],
+      [[watched(model, ["tokenizer.json"])], "kept/model: has no tokenizer.json"],
+      [[watched(model, ["model.safetensors"])], "wanted model.safetensors"],
+      [[watched(model, []), { adapter: watched(kept.folder("corrections"), []) }], "adapter_config.json"],
+    ];
+    for (const [given, message] of cases) {
+      await expect(loadModel(...given)).rejects.toThrow(message);
+      expect(held, message).toBe(0);
+    }
   });
 
   test("says what is wrong, in one line", async () => {
