@@ -43,6 +43,17 @@ describe("a holder that lost its lock", () => {
   });
 });
 
+test("one of a thread of this process that was terminated is taken over after five minutes without a sign", async () => {
+  await lock();
+  await expect(lock()).rejects.toThrow(`process ${process.pid} is at work there; wait for it, or choose another`);
+  const past = Date.now() / 1000 - 301;
+  utimesSync(join(folder, "lock"), past, past);
+  const { check, release } = await lock();
+  expect(lines).toEqual(["took over the lock of a thread of this process, which is gone"]);
+  await check();
+  await release();
+});
+
 test("what serves to make a lock, or to take one over, is not tidied away as a save's leftovers are", async () => {
   const working = ["lock.new-0a1b", "lock.claim-0a1b", "lock.old-0a1b"];
   for (const name of [...working, "checkpoint-1.partial-7-0a1b", "model.trash-7-0a1b"])

@@ -47,7 +47,8 @@ const RETRY_MS = 20;
 
 /**
  * Locks by a file at `path`, which names the process. That of a process that is gone is taken over, and `notice` hears of it;
- * of one on another machine, after five minutes without a sign of life. Throws `UserError` where the lock is held.
+ * of one on another machine, or of this one itself, of which a thread may be gone, after five minutes without a sign of life.
+ * Throws `UserError` where the lock is held.
  */
 export async function acquireLock(path: string, notice: (message: string) => void): Promise<Lock> {
   const { pid, started, machine } = identity(process.pid);
@@ -66,7 +67,7 @@ export async function acquireLock(path: string, notice: (message: string) => voi
         userError(`${path}: process ${holder.pid}${since} is at work there; wait for it, or choose another directory`);
       }
       if (!holder && silent < UNWRITTEN_MS) await sleep(RETRY_MS);
-      else if (await takeAway(path, text)) notice(`took over the lock of process ${holder?.pid ?? "?"}, which is gone`);
+      else if (await takeAway(path, text)) notice(`took over the lock of ${nameOf(holder, own)}, which is gone`);
     }
   } catch (error) {
     systemError(path, error);
@@ -177,6 +178,11 @@ async function takeAway(path: string, text: string): Promise<boolean> {
   }
 }
 
+function nameOf(holder: Holder | undefined, own: Holder): string {
+  const ours = holder?.machine === own.machine && holder.pid === own.pid && holder.started === own.started;
+  return ours ? "a thread of this process" : `process ${holder?.pid ?? "?"}`;
+}
+
 function isAlive(holder: Holder, silent: number): boolean {
   const now = identity(holder.pid);
   if (holder.machine !== now.machine) return silent < SILENCE_MS;
@@ -187,7 +193,9 @@ function isAlive(holder: Holder, silent: number): boolean {
   }
   if (now.ended) return false;
   // Numbers are used again; the time of start tells two processes apart.
-  return holder.started === null ? silent < SILENCE_MS : holder.started === now.started;
+  if (holder.started !== null && holder.started !== now.started) return false;
+  // A thread of this process may have been terminated.
+  return silent < SILENCE_MS || (holder.started !== null && holder.pid !== process.pid);
 }
 
 function identity(pid: number): Omit<Holder, "nonce"> & { readonly ended: boolean } {
