@@ -82,12 +82,15 @@ export async function finetune(
   requireArgument("finetune", "settings", settings, NAMED_SETTINGS);
   requireOptions("finetune", "options", options, { signal: SIGNAL, onEvent: WATCHER, storage: STORAGE });
   const { signal, storage } = options;
-  const { listener, end } = hearingOf(options.onEvent ?? {}, (event) =>
+  let over = false;
+  const { listener, end } = hearingOf(options.onEvent ?? {}, (event) => {
+    // What a listener does after its run was stopped is nobody's to wait for, and another run may have begun.
+    if (over) return;
     parts.refuse(
       event &&
         `finetune waits for onEvent.${event}, and the model's next turn is after finetune: call it then, or do not await it there`,
-    ),
-  );
+    );
+  });
   const { environment } = parts;
   const folder = typeof storage === "string" ? environment.folder(storage) : (storage ?? memoryFolder("the run"));
   const finetuned = await parts.exclusively<FinetuneResult>(async () => {
@@ -140,6 +143,7 @@ export async function finetune(
       return { reason, summary, samples };
     } finally {
       // Of a run that was stopped a listener may still be at work, and nobody waits for it.
+      over = true;
       parts.refuse(undefined);
       await plan.data.close();
     }

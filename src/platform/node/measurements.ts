@@ -12,6 +12,9 @@ export interface KeptMeasurements {
   readonly problem?: string;
 }
 
+/** As `NodeJS.ProcessEnv`, which who has no types of Node does not know. */
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** What names an adapter and its driver; `version` names what was measured with. */
 export function measurementKey({ driver, kind, info }: Pick<Gpu, "driver" | "kind" | "info">, version: string): string {
   const { vendor, architecture, device, description } = info;
@@ -19,7 +22,7 @@ export function measurementKey({ driver, kind, info }: Pick<Gpu, "driver" | "kin
 }
 
 /** What was kept under `key`; nothing where nothing was. */
-export async function readMeasurements(key: string, env: NodeJS.ProcessEnv = process.env): Promise<KeptMeasurements> {
+export async function readMeasurements(key: string, env: Environment = process.env): Promise<KeptMeasurements> {
   for (const root of cacheFolders(env)) {
     const path = join(root.path, fileName(key));
     try {
@@ -36,11 +39,7 @@ export async function readMeasurements(key: string, env: NodeJS.ProcessEnv = pro
 }
 
 /** Keeps `data` (JSON) under `key` and gives the file's path; rejects where no cache folder can be written. */
-export async function keepMeasurements(
-  key: string,
-  data: unknown,
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<string> {
+export async function keepMeasurements(key: string, data: unknown, env: Environment = process.env): Promise<string> {
   const problems: string[] = [];
   for (const root of cacheFolders(env)) {
     const path = join(root.path, fileName(key));
