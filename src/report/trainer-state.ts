@@ -50,8 +50,8 @@ export interface TrainerPlace {
   readonly epoch: number;
   /** Real tokens trained on since the run's first step. */
   readonly tokens: number;
-  /** The directory of the checkpoint with the lowest loss of the evaluation data; left out: as in the state before. */
-  readonly bestModelCheckpoint?: string | undefined;
+  /** The directory of the checkpoint with the lowest loss of the evaluation data; null: none is kept; left out: as in the state before. */
+  readonly bestModelCheckpoint?: string | null | undefined;
 }
 
 /** What transformers' `TrainingArguments` have for steps that nobody chose. */
@@ -130,7 +130,7 @@ export function createTrainerStateRecorder(
   let history: LogHistoryEntry[] = [];
   let first = 0;
   let latest = { epoch: 0, tokens: 0 };
-  let best: string | undefined;
+  let best: string | null | undefined;
   return {
     started({ resumedFrom }) {
       first = resumedFrom;
@@ -143,7 +143,7 @@ export function createTrainerStateRecorder(
     evaluated: (entry) => void history.push(evaluationOf(entry)),
     ended: (summary) => void history.push(summaryOf(plan, summary, summary.step - first, latest)),
     state(place) {
-      best = place.bestModelCheckpoint ?? best;
+      if (place.bestModelCheckpoint !== undefined) best = place.bestModelCheckpoint;
       return trainerState(plan, { ...place, bestModelCheckpoint: best }, [...history]);
     },
   };

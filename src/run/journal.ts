@@ -63,9 +63,9 @@ export const createJournal: CreateJournal = (folder, writer, plan, warn, restore
  */
 export const leanJournal: CreateJournal = (folder, writer, plan, warn) => {
   const told = new Set<string>();
-  let bestModelCheckpoint: string | undefined;
+  let bestModelCheckpoint: string | null | undefined;
   async function trainerState(place: TrainerPlace): Promise<TrainerState> {
-    bestModelCheckpoint = place.bestModelCheckpoint ?? bestModelCheckpoint;
+    if (place.bestModelCheckpoint !== undefined) bestModelCheckpoint = place.bestModelCheckpoint;
     let lines: readonly RunLine[] = [];
     try {
       lines = await linesIn(folder);

@@ -2,7 +2,7 @@ import { unlessAborted } from "../core/abort.ts";
 import { userError } from "../core/errors.ts";
 import { LEAST_SCALE } from "../kernels/loss-scaler.ts";
 import type { EvaluationEntry, LogEntry, NoticeEntry, RunSummary } from "../train/events.ts";
-import { type BestKeeper, createBestKeeper, createSpikeDetector } from "../train/health.ts";
+import { type BestEvaluation, type BestKeeper, createBestKeeper, createSpikeDetector } from "../train/health.ts";
 import type { StepResult } from "../train/trainer.ts";
 import type { TrainPlan } from "./plan.ts";
 import type { Session } from "./session.ts";
@@ -121,7 +121,7 @@ export async function runLoop(
     if (stopped() !== undefined && !saved) await save();
     since += performance.now() - began;
     if (!stale) return stopped();
-    const message = `no evaluation in ${patience} was better than ${best.best?.loss.toFixed(4)} at step ${best.best?.step}`;
+    const message = stalled(settings, best.best);
     await actions.noticed({ step, kind: "early-stop", message });
     return "early-stop";
   }
@@ -238,6 +238,16 @@ function overflow({ step, lossScale = LEAST_SCALE }: StepResult): string {
 
 function notFinite({ step, loss, gradNorm }: StepResult): string {
   return `step ${step} left out: loss ${loss}, grad_norm ${gradNorm}; the weights are as before`;
+}
+
+function stalled(
+  { earlyStoppingPatience: patience, earlyStoppingThreshold: threshold }: TrainSettings,
+  best: BestEvaluation | undefined,
+): string {
+  const lowest = best ? `${best.loss.toFixed(4)} at step ${best.step}` : "infinity";
+  return threshold > 0
+    ? `no evaluation in ${patience} was lower than the best one before it by more than ${threshold}; the best is ${lowest}`
+    : `no evaluation in ${patience} was better than ${lowest}`;
 }
 
 function spiked({ step, loss }: StepResult, { mean, deviations }: { mean: number; deviations: number }): string {

@@ -90,7 +90,9 @@ export async function createRecorder(
     async save(state) {
       const { step, epoch, tokens } = state;
       const bestStep = state.best?.step;
-      const bestModelCheckpoint = bestStep === undefined ? undefined : folder.folder(checkpointName(bestStep)).path;
+      // That of a step between two saves was never written, and others go as they get old.
+      const bestIsKept = bestStep !== undefined && (settings.loadBestModelAtEnd || bestStep === step);
+      const bestModelCheckpoint = bestIsKept ? folder.folder(checkpointName(bestStep)).path : null;
       const trainerState = await journal.trainerState({ step, epoch, tokens, bestModelCheckpoint });
       try {
         const path = await saveCheckpoint(

@@ -19,7 +19,7 @@ export interface RunState {
   /** The step's evaluation was given up: who goes on makes it first, as a run that was never stopped has made it. */
   readonly evaluationDue: boolean;
   readonly best: BestEvaluation | undefined;
-  /** Evaluations since the best one. */
+  /** Evaluations in a row that were not better by as much as counts. */
   readonly waited: number;
   /** What is known of losses, so that a spike is one; undefined in checkpoints of versions that did not keep it. */
   readonly spikes: SpikeMemory | undefined;

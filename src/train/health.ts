@@ -54,9 +54,9 @@ export function createSpikeDetector(
 /** Whether evaluations still get better. */
 export interface BestKeeper {
   readonly best: BestEvaluation | undefined;
-  /** Evaluations since the best one. */
+  /** Evaluations in a row that were not better than the best one before them by as much as counts. */
   readonly waited: number;
-  /** Takes an evaluation in; true where it is the best so far. */
+  /** Takes an evaluation in; true where it is the lowest so far. */
   add(step: number, loss: number): boolean;
 }
 
@@ -65,7 +65,10 @@ export interface BestEvaluation {
   readonly loss: number;
 }
 
-/** `threshold`: by how much a loss must be lower to count as better. `restored`: what a checkpoint brought along. */
+/**
+ * The best evaluation is the lowest. `threshold`: by how much one must be lower than the best before it for waiting to begin anew, as in
+ * transformers' EarlyStoppingCallback. `restored`: what a checkpoint brought along.
+ */
 export function createBestKeeper(
   threshold: number,
   restored: { readonly best?: BestEvaluation | undefined; readonly waited: number } = { waited: 0 },
@@ -79,10 +82,10 @@ export function createBestKeeper(
       return waited;
     },
     add(step, loss) {
-      const better = Number.isFinite(loss) && (best === undefined || loss < best.loss - threshold);
-      waited = better ? 0 : waited + 1;
-      if (better) best = { step, loss };
-      return better;
+      const by = Number.isFinite(loss) ? (best?.loss ?? Number.POSITIVE_INFINITY) - loss : Number.NEGATIVE_INFINITY;
+      waited = by > threshold ? 0 : waited + 1;
+      if (by > 0) best = { step, loss };
+      return by > 0;
     },
   };
 }

@@ -97,6 +97,20 @@ test("the best evaluation is the lowest; one that is not finite is null and neve
   expect(state.log_history[1]).toMatchObject({ step: 40, eval_loss: null });
 });
 
+test("a best checkpoint that is not kept is not named, also where an earlier one was", () => {
+  const recorder = createTrainerStateRecorder(PLAN);
+  recorder.started?.(description());
+  const place = { step: 20, epoch: 2, tokens: 1 };
+  const named = (bestModelCheckpoint?: string | null) =>
+    recorder.state({ ...place, bestModelCheckpoint }).best_model_checkpoint;
+  expect([named("a/checkpoint-20"), named(), named(null), named()]).toEqual([
+    "a/checkpoint-20",
+    "a/checkpoint-20",
+    null,
+    null,
+  ]);
+});
+
 test.each([
   [null, "trainer_state.json: is no state of a trainer: it: "],
   [{}, "log_history: "],

@@ -45,8 +45,8 @@ const RULES: readonly Rule[] = [
   },
   {
     keys: ["earlyStoppingThreshold"],
-    idle: (settings) => !unevaluated(settings) && settings.earlyStoppingPatience === 0 && !settings.loadBestModelAtEnd,
-    why: "does nothing without --early-stopping-patience or --load-best-model-at-end",
+    idle: (settings) => !unevaluated(settings) && settings.earlyStoppingPatience === 0,
+    why: "does nothing without --early-stopping-patience",
   },
   {
     keys: ["warmupSteps", "warmupRatio"],

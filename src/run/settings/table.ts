@@ -214,7 +214,12 @@ export const SETTINGS = {
     default: 0,
     help: "evaluations without a better loss after which to stop, 0: never",
   }),
-  earlyStoppingThreshold: number({ group: EVALUATION, least: 0, default: 0, help: "by how much better counts" }),
+  earlyStoppingThreshold: number({
+    group: EVALUATION,
+    least: 0,
+    default: 0,
+    help: "by how much lower begins the wait anew",
+  }),
   samples: whole({
     group: EVALUATION,
     least: 0,

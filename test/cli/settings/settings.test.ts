@@ -231,7 +231,10 @@ describe("settings that do nothing", () => {
       "--max-eval-samples does nothing without --eval-split or --eval-data",
     ]);
     expect(lines({ evalSplit: 0.1, earlyStoppingThreshold: 1 })).toEqual([
-      "--early-stopping-threshold does nothing without --early-stopping-patience or --load-best-model-at-end",
+      "--early-stopping-threshold does nothing without --early-stopping-patience",
+    ]);
+    expect(lines({ evalSplit: 0.1, loadBestModelAtEnd: true, earlyStoppingThreshold: 1 })).toEqual([
+      "--early-stopping-threshold does nothing without --early-stopping-patience",
     ]);
     expect(lines({ data: ["a.bin"], packing: true })).toEqual([
       "--packing does nothing with files of ids, which are one stream",
@@ -246,7 +249,7 @@ describe("settings that do nothing", () => {
     [{ evalSteps: DEFAULTS.evalSteps, warmupSteps: 0, lrSchedulerType: "constant", minLr: 0, loraAlpha: 8 }, undefined],
     [{ evalSplit: 0.1, loadBestModelAtEnd: true, earlyStoppingPatience: 3, evalSteps: 5 }, undefined],
     [{ lrSchedulerType: "constant_with_warmup", warmupRatio: 0.1 }, undefined],
-    [{ evalSplit: 0.1, loadBestModelAtEnd: true, earlyStoppingThreshold: 1 }, undefined],
+    [{ evalSplit: 0.1, earlyStoppingPatience: 1, earlyStoppingThreshold: 1 }, undefined],
     [{ textColumn: "body", data: ["a.jsonl", "-"] }, undefined],
     [{ lrSchedulerType: "linear" }, "nanogpt-char"],
     [{}, "emails"],

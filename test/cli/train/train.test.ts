@@ -108,6 +108,10 @@ test("the best model is kept and is the result; a run without progress stops ear
     readFileSync(join(run, name, "model.safetensors")),
   );
   expect(model!.equals(checkpoint!)).toBe(true);
+  expect(JSON.parse(readFileSync(join(run, "trainer_state.json"), "utf8"))).toMatchObject({
+    best_global_step: best.step,
+    best_model_checkpoint: join(run, `checkpoint-${best.step}`),
+  });
 }, 120_000);
 
 test("--dry-run tells steps, memory and time, and writes nothing", async () => {
