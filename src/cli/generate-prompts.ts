@@ -60,7 +60,7 @@ async function readPromptFile(
 ): Promise<Prompts> {
   const format = formatOf(path, promptFormat);
   if (format === "bin") return userError(`${path}: holds ids; wanted prompts as text, JSON lines, CSV or Parquet`);
-  const source = await openSource(path, signal);
+  const source = await openSource(path, signal, notice);
   try {
     const columns = { promptColumn, promptsOnly: true };
     if (format === "csv" || format === "tsv") {

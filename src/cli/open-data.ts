@@ -30,7 +30,7 @@ export async function openDataFiles(
     const paths = await expandPaths(patterns);
     // Formats come first: a file that cannot be one of ours need not be opened.
     for (const path of paths) formatOf(path, options.format);
-    return openSources(paths, listener.signal);
+    return openSources(paths, listener.signal, listener.notice);
   };
   const sources = await open(files);
   let evalSources: DataSource[] | undefined;

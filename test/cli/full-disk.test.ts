@@ -1,8 +1,9 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { openSource } from "../../src/platform/node/data-files.ts";
 import { nodeFolder } from "../../src/platform/node/storage.ts";
 import { openNewestGood, saveCheckpoint } from "../../src/run/checkpoints.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
@@ -22,6 +23,7 @@ function mountDisk(options: string): string | undefined {
 }
 
 const disk = mountDisk("size=96k");
+const small = mountDisk("size=1m");
 
 test.skipIf(disk === undefined)(
   "a disk that runs full refuses in one line, and takes the next save once there is room",
@@ -61,6 +63,29 @@ test.skipIf(disk === undefined)(
     } finally {
       execFileSync("umount", [run]);
       rmSync(run, { recursive: true });
+    }
+  },
+);
+
+test.skipIf(small === undefined)(
+  "a pipe without an end leaves half of the disk free, and nothing of it there",
+  async () => {
+    const pipe = join(small!, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const endless = spawn("sh", ["-c", `exec yes hello > ${pipe}`], { stdio: "ignore" });
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = small;
+    try {
+      await expect(openSource(pipe)).rejects.toThrow(
+        /pipe: [56]\d\d KiB were read and it goes on, [45]\d\d KiB are free in /,
+      );
+      expect(readdirSync(small!)).toEqual(["pipe"]);
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+      endless.kill();
+      execFileSync("umount", [small!]);
+      rmSync(small!, { recursive: true });
     }
   },
 );

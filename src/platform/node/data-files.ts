@@ -1,9 +1,8 @@
 /** Files of training data: which are meant, and reading them from first to last or at any place. */
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { devNull, tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { isatty } from "node:tty";
 import { userError } from "../../core/errors.ts";
 import { MOST_POINTER_BYTES, rejectPointer } from "../../core/lfs.ts";
@@ -13,6 +12,7 @@ import { openRandom } from "./cache-files.ts";
 import { isDirectory } from "./directories.ts";
 import { systemError } from "./folder.ts";
 import { mayBePattern, splitPattern, typedPath } from "./paths.ts";
+import { copyStream } from "./stream-copy.ts";
 
 /** Bytes read at once: small, since what is made of a piece waits as garbage for the collector. */
 const PIECE = 1 << 16;
@@ -47,19 +47,23 @@ export function requireOneStdin(paths: readonly string[]): void {
 
 /**
  * Opens a file of data; standard input and pipes are copied to a temporary file first, since they are read more than once.
- * `signal` ends the copying, of which nothing stays.
+ * `signal` ends the copying, of which nothing stays; `notice` hears how much was read of a long one.
  */
-export async function openSource(path: string, signal?: AbortSignal): Promise<DataSource> {
+export async function openSource(
+  path: string,
+  signal?: AbortSignal,
+  notice?: (line: string) => void,
+): Promise<DataSource> {
   try {
     signal?.throwIfAborted();
-    if (path === STDIN) return await copied(process.stdin, "standard input", signal);
+    if (path === STDIN) return await copied(process.stdin, "standard input", signal, notice);
     const info = await stat(path);
     if (info.isDirectory()) userError(`${path}: is a directory; name its files, for example '${join(path, "*.txt")}'`);
     if (info.isFile()) return await openAt(path, path, async () => {});
     if (info.isCharacterDevice() && !(await isEmptyOrTyped(path, info.rdev)))
       userError(`${path}: is a device, which may have no end; give a file, a pipe or -`);
     // A pipe that nobody has opened to write is waited for, and left by the signal.
-    return await copied(createReadStream(path), path, signal);
+    return await copied(createReadStream(path), path, signal, notice);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") userError(`${path}: does not exist`);
     return systemError(path, error);
@@ -77,12 +81,20 @@ async function isEmptyOrTyped(path: string, device: number): Promise<boolean> {
   }
 }
 
-async function copied(from: NodeJS.ReadableStream, name: string, signal: AbortSignal | undefined): Promise<DataSource> {
-  const folder = await mkdtemp(join(tmpdir(), "gpt2-data-"));
+async function copied(
+  from: NodeJS.ReadableStream,
+  name: string,
+  signal: AbortSignal | undefined,
+  notice: ((line: string) => void) | undefined,
+): Promise<DataSource> {
+  const place = tmpdir();
+  const folder = await mkdtemp(join(place, "gpt2-data-")).catch((error: unknown) =>
+    systemError(`${place}, where ${name} would be copied`, error),
+  );
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const path = join(folder, "data");
-    await pipeline(from, createWriteStream(path), { ...(signal ? { signal } : {}) });
+    await copyStream(from, { name, path, folder: place, signal, notice });
     return await openAt(path, name, remove);
   } catch (error) {
     await remove();
@@ -143,12 +155,16 @@ async function openAt(path: string, name: string, closed: () => Promise<void>): 
   };
 }
 
-/** Opens several, all or none. */
-export async function openSources(paths: readonly string[], signal?: AbortSignal): Promise<DataSource[]> {
+/** Opens several, all or none; as `openSource`. */
+export async function openSources(
+  paths: readonly string[],
+  signal?: AbortSignal,
+  notice?: (line: string) => void,
+): Promise<DataSource[]> {
   const opened: DataSource[] = [];
   if (!Array.isArray(paths)) userError(`openSources: paths are ${shown(paths)}; wanted a list of texts`, "usage");
   try {
-    for (const path of paths) opened.push(await openSource(path, signal));
+    for (const path of paths) opened.push(await openSource(path, signal, notice));
     return opened;
   } catch (error) {
     await Promise.allSettled(opened.map((source) => source.close()));
