@@ -1,6 +1,6 @@
 import pc from "picocolors";
 import { OURS, type Row } from "../bench/row.ts";
-import { byteSize, rate } from "./numbers.ts";
+import { byteSize, counted, rate } from "./numbers.ts";
 import { terminal } from "./terminal.ts";
 
 const WORK_WIDTH = 46;
@@ -33,8 +33,8 @@ const EXTRAS: readonly (readonly [name: string, say: (value: number) => string])
   ["awaited_ms", (value) => `${significant(value)} ms awaited one by one`],
   ["host_ms", (value) => `${significant(value)} ms of the host`],
   ["first_step_ms", (value) => `${significant(value)} ms the first step, compiling included`],
-  ["dispatches", (value) => `${value} dispatches`],
-  ["submits", (value) => `${value} submit`],
+  ["dispatches", (value) => counted(value, "dispatch", "dispatches")],
+  ["submits", (value) => counted(value, "submit")],
   ["gpu_bytes", (value) => `${byteSize(value)} on the device`],
 ];
 

@@ -58,7 +58,15 @@ export function benchCommand(interrupt: Interrupt): Command {
       part("kernels", "Every op at GPT-2's shapes: checked against the reference, then timed.")
         .option("--only <text>", "works with this in their name: matmul, nanogpt")
         .action((flags: KernelFlags) =>
-          withRows(flags, { gpu: kernels, wasm: wasmKernels, peers: "product" }, interrupt),
+          withRows(
+            flags,
+            {
+              gpu: (gpu) => requireNamed(kernels(gpu, flags), flags),
+              wasm: (all, one) => requireNamed(wasmKernels(all, one, flags), flags),
+              peers: "product",
+            },
+            interrupt,
+          ),
         ),
     )
     .addCommand(
@@ -173,6 +181,17 @@ async function* kernels(gpu: Gpu, flags: KernelFlags): AsyncGenerator<Row, void>
     const sizes = options.quick ? [256] : [512, 1024];
     yield* await benchMatmulPeers(gpu, peak, await openPeers(gpu), sizes, effortOf(options.quick));
   }
+}
+
+/** The rows; throws after the last one where none is of a work that `--only` names. */
+async function* requireNamed(rows: AsyncGenerator<Row, void>, { only }: KernelFlags): AsyncGenerator<Row, void> {
+  let found = only === undefined;
+  for await (const row of rows) {
+    found ||= row.work.includes(only!);
+    yield row;
+  }
+  if (!found)
+    userError(`--only ${only}: no work has that in its name; \`gpt2 bench kernels --quick\` names them`, "usage");
 }
 
 function wasmKernels(all: WasmDevice, one: WasmDevice, flags: KernelFlags): AsyncGenerator<Row, void> {
@@ -350,7 +369,7 @@ async function printRows(
   signal: AbortSignal,
 ): Promise<void> {
   const rows: Row[] = [];
-  if (!flags.json) terminal.result(on.device);
+  let device: string | undefined;
   for await (const row of measured) {
     // Work that was left is no work that failed.
     signal.throwIfAborted();
@@ -358,7 +377,12 @@ async function printRows(
     // At every row: a run that is cut short keeps what it has measured.
     if (flags.out !== undefined) writeOutput(flags.out, reportOf(rows, on));
     if (flags.json) terminal.json(row, { replacer: fiveDigits });
-    else printRow(row);
+    else {
+      // One part measures on a thread and on all of them, and their rows have the same names.
+      if (row.system === OURS && row.device !== device) terminal.result(row.device);
+      if (row.system === OURS) device = row.device;
+      printRow(row);
+    }
   }
   const ours = rows.filter(({ system, failed }) => system === OURS && failed !== undefined);
   if (ours.length > 0) throw new UserError(`bench: ${ours.length} works failed, ${ours[0]?.work} first`);

@@ -13,7 +13,7 @@ import { addDataOptions, DATA_FLAGS, type DataFlags, openScoredData } from "./ev
 import { type Elsewhere, modelOr } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
-import { grouped, rate, wholeNumber } from "./numbers.ts";
+import { counted, decimals, rate, wholeNumber } from "./numbers.ts";
 import { createEvalProgress, type EvalProgress } from "./progress.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { quietOption, terminal } from "./terminal.ts";
@@ -204,11 +204,11 @@ function printText(scores: TextScores, seconds: number, json: boolean): void {
     return;
   }
   terminal.result(`loss           ${scores.loss.toFixed(4)} nats a token`);
-  terminal.result(`perplexity     ${scores.perplexity.toFixed(3)}`);
+  terminal.result(`perplexity     ${decimals(scores.perplexity, 3)}`);
   terminal.result(`bits per byte  ${scores.bitsPerByte.toFixed(4)}`);
   const pace = rate(scores.tokens / seconds);
   terminal.result(
-    `${grouped(scores.tokens)} tokens, ${grouped(scores.bytes)} bytes in ${seconds.toFixed(1)} s, ${pace} tokens/s`,
+    `${counted(scores.tokens, "token")}, ${counted(scores.bytes, "byte")} in ${seconds.toFixed(1)} s, ${pace} tokens/s`,
   );
 }
 
@@ -223,5 +223,5 @@ function printChoices(scores: ChoiceScores, seconds: number, json: boolean): voi
     `accuracy       ${percent(scores.accuracyNorm)} +- ${error.toFixed(2)}, by mean log-likelihood of a token`,
   );
   terminal.result(`               ${percent(scores.accuracy)}, by the sum`);
-  terminal.result(`${grouped(scores.questions)} questions in ${seconds.toFixed(1)} s`);
+  terminal.result(`${counted(scores.questions, "question")} in ${seconds.toFixed(1)} s`);
 }

@@ -74,9 +74,10 @@ export function readWords(typed: readonly string[], program: Command, elsewhere:
     }
   }
   const own = command.parent === program ? elsewhere[command.name()] : undefined;
-  rejectUnknown(command, unknown, own);
+  // A command that is none has no flags either.
   if (command.commands.length > 0) rejectCommand(command, loose);
-  else rejectLoose(command, loose, own);
+  rejectUnknown(command, unknown, own);
+  if (command.commands.length === 0) rejectLoose(command, loose, own);
   return words;
 }
 

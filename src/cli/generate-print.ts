@@ -52,7 +52,8 @@ export function reportCut(samples: readonly Generated[]): void {
   const context = cut.filter(({ stopped }) => stopped === "context").length;
   const by =
     context === 0 ? "the length asked for" : context === cut.length ? "the model's context" : "length or context";
-  terminal.say(pc.dim(`${cut.length} of ${samples.length} were cut off, by ${by}`));
+  const which = samples.length === 1 ? "" : `${cut.length} of ${samples.length} were `;
+  terminal.say(pc.dim(`${which}cut off, by ${by}`));
 }
 
 /**
@@ -66,6 +67,8 @@ export async function interact(
   const lines = terminal.questions("> ");
   let writing: AbortController | undefined;
   lines.on("SIGINT", () => (writing ? writing.abort() : lines.close()));
+  // What a shell writes next begins a line of its own.
+  if (lines.terminal) lines.once("close", () => terminal.say(""));
   if (lines.terminal) terminal.say(pc.dim("a prompt a line; Ctrl-C stops a text, Ctrl-D leaves"));
   const end = (): void => {
     writing?.abort();

@@ -110,9 +110,17 @@ async function readStandardInput(signal: AbortSignal | undefined): Promise<strin
         userError(`standard input: is longer than ${MOST_PROMPT_BYTES} bytes; wanted one prompt`);
       pieces.push(Buffer.from(piece));
     }
-    return new TextDecoder().decode(Buffer.concat(pieces));
+    return textOf(Buffer.concat(pieces));
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
+  }
+}
+
+function textOf(bytes: Buffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return userError("standard input: is not UTF-8 text; convert it first, for example with iconv -t UTF-8");
   }
 }

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 
-export { byteSize, duration, grouped, rate } from "../core/units.ts";
+export { byteSize, counted, decimals, duration, grouped, rate } from "../core/units.ts";
 
 /** Option parsers: each takes what was typed and gives a checked number. */
 

@@ -1,5 +1,6 @@
 /** Processes that `mpirun` or `srun` has started to train one model together. */
 import { Option } from "commander";
+import { createDigest } from "../data/digest.ts";
 import { launchedAs, openMpi } from "../platform/node/mpi.ts";
 import { ALONE_TEAM } from "../train/alone.ts";
 import { type Collective, RankLostError } from "../train/collective.ts";
@@ -21,6 +22,16 @@ export function collectiveTimeoutOption(): Option {
 export function beginRank(): void {
   const launched = launchedAs();
   if (launched) terminal.begin({ silent: launched.rank > 0, who: `rank ${launched.rank} of ${launched.size}` });
+}
+
+/** Says so where a rank was started with other words than the first one, whose settings are those of all. */
+export async function tellOtherWords(team: Team, words: readonly string[]): Promise<void> {
+  if (team.size === 1) return;
+  const digest = createDigest();
+  digest.add(new TextEncoder().encode(JSON.stringify(words)));
+  const said = await team.meet([Number.parseInt(digest.finish().slice(0, 8), 16)]);
+  const odd = said.findIndex(([, other]) => other !== said[0]![1]);
+  if (odd > 0) terminal.warn(`rank ${odd} was given other words than rank 0, whose settings are those of all ranks`);
 }
 
 /** What still goes on by then of a rank whose run has failed is not waited for. */

@@ -12,7 +12,7 @@ import type { Interrupt } from "./interrupt.ts";
 import { lossChart } from "./loss-chart.ts";
 import { memoryBudget, memoryOption } from "./memory.ts";
 import { numberBetween } from "./numbers.ts";
-import { beginRank, collectiveTimeoutOption, withRanks } from "./ranks.ts";
+import { beginRank, collectiveTimeoutOption, tellOtherWords, withRanks } from "./ranks.ts";
 import { homeOf, readRunDirectory } from "./run-home.ts";
 import { DEVICE_HELP, openRuntime, type RuntimeOptions } from "./runtime.ts";
 import { addSettings } from "./settings/options.ts";
@@ -69,6 +69,7 @@ export function trainCommand(interrupt: Interrupt): Command {
       const { signal } = interrupt;
       // The first rank reads what there is to read of a run, and says where to begin.
       const { settings, options } = await team.lead(() => settingsOfCommandLine(files, flags, team.size, signal));
+      await tellOtherWords(team, process.argv.slice(2));
       if (flags.dryRun) await dryRun(settings, options, interrupt);
       else await runTraining(settings, options, { team, interrupt });
     }),

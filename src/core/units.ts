@@ -10,6 +10,11 @@ export function grouped(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
 
+/** With so many decimals: "15.73"; of what is too large for them to matter, three digits: "1.21e+69". */
+export function decimals(value: number, digits: number): string {
+  return Math.abs(value) < 1e7 ? value.toFixed(digits) : value.toExponential(2);
+}
+
 /** How many a second, of which a slow machine's keep a digit more: "0.42", "1.4", "2,480". */
 export function rate(value: number): string {
   return value >= 10 ? grouped(value) : String(Number(value.toPrecision(2)));

@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { userError } from "../core/errors.ts";
 import { untilAborted } from "../gpu/wait.ts";
 import { writeWholeFile } from "../platform/node/durable.ts";
@@ -108,6 +108,8 @@ export function writeOutput(path: string, contents: string): void {
     else if (found.isFile()) writeWholeFile(realpathSync(path), contents);
     else writeFileSync(path, contents);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      userError(`${path}: there is no directory ${dirname(path)}; make it first`);
     systemError(path, error);
   }
 }

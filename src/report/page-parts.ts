@@ -1,5 +1,5 @@
 /** The parts of a report that are text: tiles, samples, notices, tables. */
-import { byteSize, duration, grouped, rate } from "../core/units.ts";
+import { byteSize, duration, decimals as fixed, grouped, rate } from "../core/units.ts";
 import { type Difference, flatten, type RunFacts } from "./facts.ts";
 import type { RunHistory } from "./history.ts";
 import { type Html, html } from "./html.ts";
@@ -9,7 +9,7 @@ const NONE = "\u2013";
 /** A number with so many decimals, or a dash. */
 export function decimals(value: number | undefined, digits: number): string {
   if (value === undefined) return NONE;
-  return Number.isFinite(value) ? value.toFixed(digits) : "not finite";
+  return Number.isFinite(value) ? fixed(value, digits) : "not finite";
 }
 
 function whole(value: number | undefined): string {

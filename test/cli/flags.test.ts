@@ -131,6 +131,7 @@ describe("names that other tools have", () => {
     ["generate hello", 'hello: give a text with --prompt "hello"'],
     ["generate src", "src: give a model with --model src"],
     ["trian x.txt", "trian: there is no such command, did you mean train?"],
+    ["trian --data x.txt", "trian: there is no such command, did you mean train?"],
     ["eval src/names.txt", "src/names.txt: give a text with --data src/names.txt"],
   ])("%s", (line, said) => {
     const got = read(...line.split(" "));

@@ -26,7 +26,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const gpt2 = (args: readonly string[], input = "") => run([...args, "--model", model, "--device", "cpu"], { input });
+const gpt2 = (args: readonly string[], input: string | Buffer = "") =>
+  run([...args, "--model", model, "--device", "cpu"], { input });
 
 const json = (stdout: string) =>
   stdout
@@ -43,7 +44,7 @@ describe("gpt2 generate", () => {
     const [{ prompt, text, stopped }] = json(whole.stdout);
     expect(prompt).toBe("ab");
     expect(plain).toMatchObject({ code: 0, stdout: `${text}\n` });
-    expect(plain.stderr).toMatch(stopped === "end" ? /^$/ : /^1 of 1 were cut off, by the model's context\n$/);
+    expect(plain.stderr).toMatch(stopped === "end" ? /^$/ : /^cut off, by the model's context\n$/);
   });
 
   test("weights in f16 give log-probabilities that are nearly those of f32", async () => {
@@ -137,6 +138,14 @@ describe("gpt2 generate", () => {
     expect(whole).toMatchObject({
       code: 1,
       stderr: "gpt2: standard input: is longer than 67108864 bytes; wanted one prompt\n",
+    });
+  });
+
+  test("a prompt on standard input that is not UTF-8 is refused, as in a file", async () => {
+    const { code, stderr } = await gpt2(["generate", "--prompt", "-"], Buffer.from("a\xff", "latin1"));
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: "gpt2: standard input: is not UTF-8 text; convert it first, for example with iconv -t UTF-8\n",
     });
   });
 

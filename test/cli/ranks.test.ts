@@ -1,5 +1,5 @@
 /** `gpt2 train` as people start it on several devices: under the MPIs of this machine. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -94,6 +94,27 @@ describe.skipIf(testMpis.length === 0)("with the bits of one process", () => {
     expect(await sums.ended, sums.output()).toMatchObject({ code: 0 });
     expect(sums.output()).toMatch(/reduce anyhow 0.1M/);
   });
+
+  test.each(testMpis)(
+    "under $name settings are those of rank 0; a rank that was given others is named",
+    async (mpi) => {
+      const directory = join(parent, `words-${mpi.rank}`);
+      const rank = (rate: string): string =>
+        `train ${common} --output-dir ${directory} --learning-rate ${rate} --quiet`;
+      const job = startJob(
+        mpi,
+        1,
+        main,
+        `${rank("0.01")} : -n 1 ${process.execPath} ${main} ${rank("0.02")}`.split(" "),
+      );
+      expect(await job.ended, job.output()).toMatchObject({ code: 0 });
+      expect(job.output()).toMatch(
+        /^rank 1 was given other words than rank 0, whose settings are those of all ranks$/m,
+      );
+      const run = JSON.parse(readFileSync(join(directory, "run.json"), "utf8"));
+      expect(run.settings).toMatchObject({ learning_rate: 0.01 });
+    },
+  );
 
   test.each(testMpis)("under $name a rank without its device ends all, and is named in one line", async (mpi) => {
     const job = startJob(

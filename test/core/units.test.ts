@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { byteSize, rate } from "../../src/core/units.ts";
+import { byteSize, decimals, rate } from "../../src/core/units.ts";
 
 test.each([
   [0, "0"],
@@ -20,4 +20,13 @@ test.each([
   [3 * 2 ** 30, "3.00 GiB"],
 ])("%d bytes are %s", (bytes, text) => {
   expect(byteSize(bytes)).toBe(text);
+});
+
+test("decimals matter less the larger a number is", () => {
+  expect([15.7312, 9_999_999, 1.2136739e69, Number.POSITIVE_INFINITY].map((value) => decimals(value, 2))).toEqual([
+    "15.73",
+    "9999999.00",
+    "1.21e+69",
+    "Infinity",
+  ]);
 });

@@ -12,7 +12,7 @@ export interface Command {
   /** Another program, which is run in its place. */
   readonly program?: string;
   /** What standard input holds. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** On a device that no other command has, which ends with it. */
@@ -111,7 +111,11 @@ let shared: Runner | undefined;
  */
 export async function gpt2(
   args: readonly string[],
-  options: { readonly input?: string; readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly input?: string | Uint8Array;
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<Pick<CommandResult, "code" | "stdout" | "stderr">> {
   if (!shared?.child.connected) {
     shared = new Runner({ ...process.env, ...ENVIRONMENT }, [stockDawnPath()]);

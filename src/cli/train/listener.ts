@@ -6,7 +6,7 @@ import { areAddresses } from "../../run/sample.ts";
 import type { NoticeEntry, RunListener, RunPhase } from "../../train/events.ts";
 import type { Team } from "../../train/team.ts";
 import type { Interrupt } from "../interrupt.ts";
-import { duration } from "../numbers.ts";
+import { decimals, duration } from "../numbers.ts";
 import { createPace } from "../progress.ts";
 import { formatPassages, formatSamples } from "../samples.ts";
 import { type Bar, printable, terminal } from "../terminal.ts";
@@ -70,7 +70,7 @@ export function createTerminalListener(
       terminal.say([
         `step ${entry.step}`,
         `eval_loss ${entry.eval_loss.toFixed(4)}`,
-        { text: `perplexity ${entry.eval_perplexity.toFixed(2)}`, rank: 2 },
+        { text: `perplexity ${decimals(entry.eval_perplexity, 2)}`, rank: 2 },
         ...(entry.best ? [{ text: pc.green("best so far"), rank: 1 }] : []),
       ]);
     },

@@ -110,7 +110,8 @@ function forRanks(
   const recorded = resume !== undefined && (going || said.gradientAccumulationSteps === undefined);
   const before = recorded ? readSettings(join(resume, RUN_FILE)).gradientAccumulationSteps : undefined;
   const gradientAccumulationSteps = recorded ? (before ?? each) : each * ranks;
-  if (gradientAccumulationSteps % ranks !== 0)
+  // More ranks than batches are refused, once the plan is known.
+  if (gradientAccumulationSteps % ranks !== 0 && gradientAccumulationSteps > ranks)
     terminal.warn(
       `${gradientAccumulationSteps} batches a step do not divide among ${ranks} ranks: some wait while others compute the last ones`,
     );

@@ -1,5 +1,6 @@
 /** A stream that is copied to the disk, since it is read more than once: it may have no end, and the disk has one. */
 import { createWriteStream } from "node:fs";
+import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { UserError, userError } from "../../core/errors.ts";
 import { byteSize } from "../../core/units.ts";
@@ -34,27 +35,29 @@ export async function copyStream(
   from: NodeJS.ReadableStream,
   { name, path, folder, signal, notice, free = () => freeOnDisk(folder) }: StreamCopy,
 ): Promise<void> {
-  let copied = 0;
-  async function* counted(pieces: AsyncIterable<string | Buffer>): AsyncGenerator<string | Buffer> {
-    let [look, tell] = [0, TOLD_FROM];
-    for await (const piece of pieces) {
-      copied += piece.length;
-      if (copied >= look) {
-        const left = await free();
-        if (left !== undefined && copied > left)
-          userError(
-            `${name}: ${byteSize(copied)} were read and it goes on, ${byteSize(left)} are free in ${folder}, where it is copied; ` +
-              `has it an end? If so, ${REMEDY}`,
-          );
-        look = copied + Math.min(LOOK_EVERY, (left ?? LOOK_EVERY) / 8);
-      }
-      if (copied >= tell) {
-        notice?.(`${name}: ${byteSize(copied)} were read, and it goes on; it is copied to ${folder} until it ends`);
-        while (tell <= copied) tell *= 2;
-      }
-      yield piece;
+  let [copied, look, tell] = [0, 0, TOLD_FROM];
+  async function count(bytes: number): Promise<void> {
+    copied += bytes;
+    if (copied >= look) {
+      const left = await free();
+      if (left !== undefined && copied > left)
+        userError(
+          `${name}: ${byteSize(copied)} were read and it goes on, ${byteSize(left)} are free in ${folder}, where it is copied; ` +
+            `has it an end? If so, ${REMEDY}`,
+        );
+      look = copied + Math.min(LOOK_EVERY, (left ?? LOOK_EVERY) / 8);
+    }
+    if (copied >= tell) {
+      notice?.(`${name}: ${byteSize(copied)} were read, and it goes on; it is copied to ${folder} until it ends`);
+      while (tell <= copied) tell *= 2;
     }
   }
+  // No generator: it would wait for a pipe that nobody has opened to write, whatever the signal says.
+  const counted = new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      count(piece.length).then(() => done(null, piece), done);
+    },
+  });
   const file = createWriteStream(path);
   // So that who removes the file removes it for good.
   const closed = new Promise<void>((resolve) => void file.once("close", resolve));

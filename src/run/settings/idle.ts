@@ -8,7 +8,7 @@ interface Rule {
   readonly keys: readonly SettingKey[];
   readonly idle: (settings: TrainSettings) => boolean;
   /** Follows the flag's name. */
-  readonly why: string;
+  readonly why: string | ((settings: TrainSettings) => string);
   /** The run would be another one than was asked for, and so is refused; else a line is enough. */
   readonly refused?: boolean;
 }
@@ -106,6 +106,13 @@ const RULES: readonly Rule[] = [
     why: "does nothing with --samples 0",
   },
   {
+    keys: ["samplePrompts"],
+    idle: ({ samples, samplePrompts = [] }) => samples > 0 && samplePrompts.length > samples,
+    why: ({ samples, samplePrompts = [] }) =>
+      `has ${samplePrompts.length} texts, of which --samples ${samples} leaves out the last ${samplePrompts.length - samples}; ` +
+      `--samples ${samplePrompts.length} continues all`,
+  },
+  {
     keys: ["topK"],
     idle: ({ temperature }) => temperature === 0,
     why: "does nothing with --temperature 0, which is greedy",
@@ -121,7 +128,8 @@ export function idleSettings(settings: TrainSettings, said: Partial<TrainSetting
   for (const { keys, idle, why, refused } of RULES) {
     const given = keys.filter((key) => said[key] !== undefined && said[key] !== (DEFAULTS[key] ?? 0));
     if (given.length === 0 || !idle(settings)) continue;
-    const each = given.map((key) => `${flagName(key)} ${why}`);
+    const because = typeof why === "string" ? why : why(settings);
+    const each = given.map((key) => `${flagName(key)} ${because}`);
     if (refused) userError(`train: ${each.join("; ")}`, "usage");
     for (const line of each) lines.push(line);
   }

@@ -241,6 +241,10 @@ describe("settings that do nothing", () => {
     ]);
     expect(lines({ saveSteps: 0, saveTotalLimit: 3 })).toEqual(["--save-total-limit does nothing with --save-steps 0"]);
     expect(lines({ samples: 0, sampleLength: 5 })).toEqual(["--sample-length does nothing with --samples 0"]);
+    expect(lines({ samples: 2, samplePrompts: ["a", "b", "c"] })).toEqual([
+      "--sample-prompts has 3 texts, of which --samples 2 leaves out the last 1; --samples 3 continues all",
+    ]);
+    expect(lines({ samples: 3, samplePrompts: ["a", "b", "c"] })).toEqual([]);
     expect(lines({ temperature: 0, topK: 5 })).toEqual(["--top-k does nothing with --temperature 0, which is greedy"]);
   });
 
