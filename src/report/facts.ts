@@ -62,17 +62,42 @@ export function factsOf(history: RunHistory): RunFacts {
   };
 }
 
+/** Before what a model's configuration has. */
+const MODEL = "model.";
+
 /** A setting, by its path, that is not the same in all runs; a value for each run, undefined where it has none. */
 export interface Difference {
   readonly setting: string;
   readonly values: readonly (string | undefined)[];
 }
 
-/** What the runs' settings and models do not share. */
+/** What of a new model's configuration is said by a setting, under another name. */
+const SAID_BY: Readonly<Record<string, string>> = {
+  width: "n_embd",
+  innerWidth: "n_embd",
+  layers: "n_layer",
+  heads: "n_head",
+  contextLength: "n_positions",
+  activation: "activation_function",
+  bias: "bias",
+  "dropout.embedding": "dropout",
+  "dropout.attention": "dropout",
+  "dropout.residual": "dropout",
+};
+
+/** What the runs' settings and models do not share; of models, what no setting says in all of them. */
 export function differencesOf(histories: readonly RunHistory[]): Difference[] {
-  const all = histories.map(({ description }) => flatten({ ...description?.settings, model: description?.config }));
+  const all = histories.map(
+    ({ description: { settings = {}, config = {} } = {} }) =>
+      new Map([...flatten(settings), ...flatten({ ...config }, MODEL)]),
+  );
+  const isSaid = (name: string): boolean => {
+    const setting = name.startsWith(MODEL) ? SAID_BY[name.slice(MODEL.length)] : undefined;
+    return setting !== undefined && all.every((settings) => settings.has(setting));
+  };
   const names = [...new Set(all.flatMap((settings) => [...settings.keys()]))];
   return names
+    .filter((name) => !isSaid(name))
     .map((setting) => ({ setting, values: all.map((settings) => settings.get(setting)) }))
     .filter(({ values }) => values.some((value) => value !== values[0]));
 }

@@ -126,6 +126,19 @@ test("settings that differ are found however deep they lie; noise in the last bi
   expect(differencesOf([a, historyOf("no run.json", [], undefined)])).toHaveLength(5);
 });
 
+test("a model that was fine-tuned is a difference; a model's sizes are one once, under the setting that says them", () => {
+  const of = (name: string, settings: Record<string, unknown>, width: number) =>
+    historyOf(name, [], description({ settings, config: { ...description().config, width, innerWidth: 4 * width } }));
+  const [small, large] = [of("small", { n_embd: 16 }, 16), of("large", { n_embd: 32 }, 32)];
+  expect(differencesOf([small, large])).toEqual([{ setting: "n_embd", values: ["16", "32"] }]);
+  const [tuned, other] = [of("tuned", { model: "gpt2" }, 768), of("other", { model: "gpt2-medium" }, 1024)];
+  expect(differencesOf([tuned, other])).toEqual([
+    { setting: "model", values: ["gpt2", "gpt2-medium"] },
+    { setting: "model.width", values: ["768", "1024"] },
+    { setting: "model.innerWidth", values: ["3072", "4096"] },
+  ]);
+});
+
 describe("curves", () => {
   test("have a place for every entry, by steps, tokens and seconds; what is not finite is a gap", () => {
     const history = run((listener) => {
