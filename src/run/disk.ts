@@ -20,8 +20,8 @@ export interface DiskNeed {
 /** Of an entry of trainer_state.json's log, and of the other small files of a checkpoint. */
 const [LOG_ENTRY_BYTES, SMALL_FILES_BYTES] = [400, 16_384];
 
-/** `existing`: checkpoints that the run has. One more than are kept exists while it is written. */
-export function diskNeed(plan: TrainPlan, existing: number): DiskNeed {
+/** `existing`: checkpoints that the run has. One more than are kept exists while it is written. `trained`: only the model is left to save. */
+export function diskNeed(plan: TrainPlan, existing: number, trained = false): DiskNeed {
   const { settings, layout, options, evaluation } = plan;
   const { saveSteps, evalSteps, loggingSteps, loadBestModelAtEnd, saveTotalLimit } = settings;
   const { maxSteps } = options;
@@ -30,6 +30,7 @@ export function diskNeed(plan: TrainPlan, existing: number): DiskNeed {
   const entries = maxSteps / loggingSteps + (evaluation ? maxSteps / evalSteps : 0);
   const moments = optimizerFile(UNREAD, layout, maxSteps, options.precision).size;
   const checkpointBytes = Math.ceil(modelBytes + moments + LOG_ENTRY_BYTES * entries + SMALL_FILES_BYTES);
+  if (trained) return { bytes: modelBytes, checkpoints: 0, checkpointBytes, modelBytes };
   const bestOnes = evaluation && loadBestModelAtEnd ? Math.ceil(maxSteps / evalSteps) : 0;
   // At least the one that is saved when the run is interrupted.
   const saves = Math.max(1, (saveSteps > 0 ? Math.ceil(maxSteps / saveSteps) : 0) + bestOnes);
@@ -46,6 +47,8 @@ export interface RunDisk {
   readonly path: string;
   /** Checkpoints that are there. */
   readonly checkpoints: number;
+  /** The step of the newest of them. */
+  readonly newest?: number | undefined;
   /** Bytes; undefined where nobody tells. */
   readonly free: number | undefined;
 }
@@ -58,8 +61,10 @@ export async function diskOf({
   readonly goesOn?: Folder | undefined;
   readonly place?: Pick<Folder, "path" | "free">;
 }): Promise<RunDisk> {
-  if (goesOn)
-    return { path: goesOn.path, checkpoints: (await findCheckpoints(goesOn)).length, free: await goesOn.free() };
+  if (goesOn) {
+    const found = await findCheckpoints(goesOn);
+    return { path: goesOn.path, checkpoints: found.length, newest: found[0]?.step, free: await goesOn.free() };
+  }
   return { path: place?.path ?? "the run's folder", checkpoints: 0, free: await place?.free() };
 }
 
@@ -67,9 +72,11 @@ export async function diskOf({
  * Throws a `UserError` where the disk has no room for what the run will save: better before the first step than at the first
  * checkpoint. Gives a line about it otherwise.
  */
-export function checkDisk(plan: TrainPlan, { path, checkpoints: existing, free }: RunDisk): string {
-  const { bytes, checkpoints, checkpointBytes, modelBytes } = diskNeed(plan, existing);
-  const what = `${checkpoints} ${checkpoints === 1 ? "checkpoint" : "checkpoints"} of ${byteSize(checkpointBytes)}, and a model of ${byteSize(modelBytes)}`;
+export function checkDisk(plan: TrainPlan, { path, checkpoints: existing, newest = 0, free }: RunDisk): string {
+  const trained = newest >= plan.options.maxSteps;
+  const { bytes, checkpoints, checkpointBytes, modelBytes } = diskNeed(plan, existing, trained);
+  const saves = checkpoints > 0 ? `${counted(checkpoints, "checkpoint")} of ${byteSize(checkpointBytes)}, and ` : "";
+  const what = `${saves}a model of ${byteSize(modelBytes)}`;
   if (free !== undefined && free < bytes) {
     // Where they look the same, all digits say what is missing.
     const exact = byteSize(bytes) === byteSize(free);

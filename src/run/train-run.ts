@@ -1,5 +1,5 @@
 /** A training run from its plan to its model: in a folder, on a device, told to whoever listens; on one rank, or on several. */
-import { DeviceLostError } from "../core/errors.ts";
+import { DeviceLostError, UserError } from "../core/errors.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { requireHalves } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -9,7 +9,7 @@ import { listeners, type RunListener, type RunSummary, type SampleEntry } from "
 import { checkFit, type MemoryBudget } from "../train/fit.ts";
 import { withRecovery } from "../train/recovery.ts";
 import type { Team } from "../train/team.ts";
-import { newestStep } from "./checkpoints.ts";
+import { checkpointName, newestStep } from "./checkpoints.ts";
 import { describeDataChange } from "./data-change.ts";
 import { checkDisk, diskOf } from "./disk.ts";
 import { LOCK_FILE } from "./files.ts";
@@ -316,12 +316,21 @@ export async function trainSession(
       return { reason, folder, summary, saved, model: undefined, samples: undefined };
     if (settings.loadBestModelAtEnd) await loadBest(session, plan, folder, bestStep ?? step, told);
     await lock?.check();
-    const model = await saveResult(session, plan, folder);
+    const model = await saveResult(session, plan, folder).catch((error: unknown) => notSaved(error, step, saved));
     await told.modelSaved({ step, path: model });
     const samples = await lastSamples(session, plan, stop, told);
     if (samples) await told.completed({ step, samples });
     return { reason, folder, summary, saved, model, samples };
   });
+}
+
+/** What became of steps whose model could not be saved. `saved`: the step of the newest checkpoint. */
+function notSaved(error: unknown, step: number, saved: number | undefined): never {
+  if (!(error instanceof UserError)) throw error;
+  const has = saved === step ? "has all of it" : `is the newest, of ${step} steps`;
+  const kept =
+    saved === undefined ? "there is no checkpoint" : `${checkpointName(saved)} ${has}; mend that, and resume the run`;
+  throw new UserError(`the model was not saved: ${error.message}; ${kept}`, { kind: error.kind, cause: error });
 }
 
 /** The same on a rank that is not the first: it computes, and waits while the first one keeps what has come out. */

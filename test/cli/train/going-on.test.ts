@@ -237,6 +237,12 @@ describe("the disk", () => {
     expect(diskNeed(plan, 2).bytes).toBe(Math.max(need.checkpointBytes, need.modelBytes));
     const none = { ...plan, settings: { ...plan.settings, saveSteps: 0 } };
     expect(diskNeed(none, 0)).toMatchObject({ checkpoints: 1, bytes: need.checkpointBytes });
+    // Of a run whose steps are all in a checkpoint only the model is left to save.
+    const trained = { path: at("big"), checkpoints: 2, newest: plan.options.maxSteps };
+    expect(checkDisk(plan, { ...trained, free: need.modelBytes })).toMatch(/ at most: a model of [^;]*; .* are free$/);
+    expect(() => checkDisk(plan, { ...trained, free: 1000 })).toThrow(
+      /takes up to \d+ KiB \(a model of \d+ KiB\), 1000 /,
+    );
     const disk = (free: number | undefined) => checkDisk(plan, { path: at("big"), checkpoints: 0, free });
     expect(() => disk(need.bytes - 1)).toThrow(
       /big: what the run saves takes up to .* \(3 checkpoints of .*, and a model of .*\), .* are free on its disk; make room, lower --save-total-limit, or/,
