@@ -83,6 +83,9 @@ export function addThreads(command: Command): void {
     if (threads === undefined) return;
     const [name = ""] = wantedDevice(device).split(":");
     if (name !== WASM && name !== AUTO) userError(FOR_WASM, "usage");
+    const [, said] = device?.split(":") ?? [];
+    if (said !== undefined && Number(said) !== threads)
+      userError(`--threads ${threads} and --device ${device} say the same in two ways; leave out one`, "usage");
     checkThreads(threads, availableParallelism(), "--threads");
     called.setOptionValue("device", `${name}:${threads}`);
   });

@@ -42,11 +42,15 @@ export function formatSamples(samples: SampleEntry["samples"], { has, addresses,
   const count = (test: (sample: (typeof judged)[number]) => boolean): number => judged.filter(test).length;
   const counts = [
     ...(addresses ? [`${count(({ wellFormed }) => wellFormed)} well-formed`] : []),
-    `${count(({ ended }) => ended)} ended by themselves`,
+    endedOf(count(({ ended }) => ended)),
     ...(has ? [`${count(({ novel }) => novel === true)} not in the data`] : []),
   ];
   const total = `${counted(judged.length, "sample")}: ${counts.join(", ")}`;
   return [...lines, folded(total, columns ?? Number.POSITIVE_INFINITY)].join("\n");
+}
+
+function endedOf(count: number): string {
+  return `${count} ended by ${count === 1 ? "itself" : "themselves"}`;
 }
 
 /** Samples of a model of one long text, which never end: each as it is, under a line. */

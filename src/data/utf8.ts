@@ -46,7 +46,7 @@ async function decode(source: ByteSource, bytes: Uint8Array, at: number): Promis
     if (isWide(bytes)) userError(`${source.name}: ${UTF16}`);
     const line = await lineOf(source, at + nul);
     return userError(
-      `${source.name}, line ${line}: byte ${at + nul} is NUL; is it a binary file? wanted UTF-8 text, or say its --data-format`,
+      `${source.name}, line ${line}: byte ${at + nul} is NUL; is it a binary file? wanted UTF-8 text, or say its format: --data-format, --prompt-format`,
     );
   }
   try {

@@ -194,6 +194,11 @@ const WRONG: readonly (readonly [code: number, line: string, says: RegExp])[] = 
   [1, "generate --model base --bad-words xyz", /^gpt2: --bad-words: .*character "x"/],
   [1, "generate --model base --config /dev/zero", /\/dev\/zero: /],
   [2, "generate --model base --device wasm --threads 5000", /^gpt2: --threads: 5000 threads; wanted at most \d+/],
+  [
+    2,
+    "generate --model base --device wasm:1 --threads 2",
+    /^gpt2: --threads 2 and --device wasm:1 say the same in two/,
+  ],
   [2, "generate --model base --device wasm:5000", /^gpt2: wasm:5000: 5000 threads; wanted at most \d+/],
   [2, "generate --model base --temperature -1", /-1/],
   [2, "generate --model base --length-penalty 2", /--length-penalty.*--num-beams/],

@@ -255,6 +255,6 @@ describe.skipIf(!there)("gpt2 train on such a model", () => {
   test("samples have only tokens that there are", async () => {
     const { stdout } = (await all!).get("padded-vocab")!;
     expect(stdout).toMatch(/eval_loss/);
-    expect(stdout).toMatch(/2 samples: \d ended by themselves/);
+    expect(stdout).toMatch(/2 samples: \d ended by (itself|themselves)/);
   });
 });

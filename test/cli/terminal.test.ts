@@ -23,7 +23,7 @@ describe("text from anywhere", () => {
     const samples = [{ prompt: "", text: HOSTILE, ended: true }];
     const shown = formatSamples(samples, { has: undefined, addresses: false });
     expect(shown).toContain(`  ${SPELT}  ended by itself`);
-    expect(shown).toContain("\n1 sample: ");
+    expect(shown).toContain("\n1 sample: 1 ended by itself");
   });
 });
 
