@@ -52,8 +52,8 @@ export const MESSAGES: readonly MessagePair[] = [
     "el byte {1} ({2}) no es UTF-8; convierte el archivo, por ejemplo: {3}",
   ],
   [
-    "byte {} is NUL; is it a binary file? wanted UTF-8 text, or say its --data-format",
-    "el byte {1} es NUL; ¿es un archivo binario? Se esperaba texto UTF-8, o di su --data-format",
+    "byte {} is NUL; is it a binary file? wanted UTF-8 text, or say its format: --data-format, --prompt-format",
+    "el byte {1} es NUL; ¿es un archivo binario? Se esperaba texto UTF-8, o di su formato: --data-format, --prompt-format",
   ],
   ["is UTF-16; convert it: {}", "está en UTF-16; conviértelo: {1}"],
   [
