@@ -68,6 +68,7 @@ export interface Tape extends Recorder {
   toString(): string;
 }
 
+/** An empty tape: `input` and `state` give it values, ops record themselves on it, `output` names what a program gives back. */
 export function createTape(): Tape {
   const nodes: Node[] = [];
   const values: Value[] = [];

@@ -8,6 +8,7 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+/** Whether two shapes have the same sizes. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dimension, i) => dimension === b[i]);
 }

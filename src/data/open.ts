@@ -23,6 +23,7 @@ import type { TokenCache } from "./token-cache.ts";
 import type { LengthCounts } from "./token-meta.ts";
 import { longestOf, openRecords, openStream } from "./token-read.ts";
 
+/** What to read, as what, and what is held out. */
 export interface DataOptions {
   /** What to train on; closed when it is read, or on an error. */
   readonly sources: readonly DataSource[];
@@ -74,6 +75,7 @@ export interface SourceReport extends DataReport {
 /** Makes a tokenizer; `alphabet` reads the data for its characters. */
 export type TokenizerOf = (alphabet: (options?: AlphabetOptions) => Promise<readonly string[]>) => Promise<Tokenizer>;
 
+/** Data that is tokenised, and what is known of it. */
 export interface OpenData {
   readonly tokenizer: Tokenizer;
   readonly train: TrainingData;

@@ -12,6 +12,7 @@ export interface TextStream {
   end(): void;
 }
 
+/** Text out of ids as they come, in whole characters, up to the first of `stopStrings`. */
 export function createTextStream(tokenizer: Pick<Tokenizer, "bytes">, stopStrings: readonly string[] = []): TextStream {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   let text = "";

@@ -19,6 +19,7 @@ export const addOp = defineOp({
   cases: [{ inputs: { a: f32([3, 5]), b: f32([3, 5]) } }, { inputs: { a: f32([2, 130]), b: f32([2, 130]) } }],
 });
 
+/** a + b, of one shape. */
 export function add(a: Value, b: Value): Value {
   return addOp.apply({ a, b }).y;
 }

@@ -141,6 +141,7 @@ export const attentionBackwardOp = defineOp({
   ],
 });
 
+/** Causal self-attention over rows q | k | v, [B T, C]; each sequence has as many real rows as `lengths` says. */
 export function attention(
   qkv: Value,
   lengths: Value,

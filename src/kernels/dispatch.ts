@@ -100,10 +100,12 @@ export interface Scratch {
   readonly length: number;
 }
 
+/** Binds an input, or a part of it, for reading. */
 export function read(tensor: string, span?: Span): Binding {
   return span ? { tensor, access: "read", span } : { tensor, access: "read" };
 }
 
+/** Binds an output, or a part of it, for writing. */
 export function write(tensor: string, span?: Span): Binding {
   return span ? { tensor, access: "write", span } : { tensor, access: "write" };
 }

@@ -99,6 +99,7 @@ export function sortedOrder(ids: ArrayLike<number>): Uint32Array<ArrayBuffer> {
   return new Uint32Array(ids.length).map((_, n) => n).sort((a, b) => ids[a]! - ids[b]! || a - b);
 }
 
+/** Rows of a table by their ids, [N, C]. */
 export function embedding(
   ids: Value,
   table: Value,

@@ -55,6 +55,7 @@ export const geluBackwardOp = defineOp({
   ],
 });
 
+/** GELU of each element: its tanh approximation, as GPT-2 has it, unless `approximate` is "none". */
 export function gelu(x: Value, attrs: Partial<GeluAttrs> = {}): Value {
   return geluOp.apply({ x }, attrs).y;
 }

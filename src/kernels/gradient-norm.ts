@@ -68,6 +68,7 @@ export const gradientNormOp = defineOp({
   ],
 });
 
+/** The L2 norm of gradients, what clipping multiplies them by, and whether all are finite, at `NORM`, `CLIP_SCALE` and `HEALTHY` of [4]. */
 export function gradientNorm(
   gradients: Value,
   loss: Value,

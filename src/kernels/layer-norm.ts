@@ -165,6 +165,7 @@ export const layerNormParametersOp = defineOp({
   ],
 });
 
+/** Each row less its mean, over its deviation, times `gain`, plus `bias`. */
 export function layerNorm(x: Value, gain: Value, bias?: Value, attrs: Partial<LayerNormAttrs> = {}): Value {
   return layerNormOp.apply({ x, gain, bias }, attrs).y;
 }

@@ -42,6 +42,7 @@ export const scaledFillOp = defineOp({
   cases: [{ inputs: { dy: f32([1]), step: EXAMPLE_STEP }, attrs: { shape: [5, 3] } }],
 });
 
+/** The sum of x times the scale of losses that `step` has, [1]. */
 export function scaledSum(x: Value, step: Value): Value {
   return scaledSumOp.apply({ x, step }).y;
 }

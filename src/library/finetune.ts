@@ -43,6 +43,7 @@ export type TrainingTexts =
   | readonly Blob[]
   | { readonly files: string | readonly string[] };
 
+/** What to learn, and what to evaluate on. */
 export interface FinetuneData {
   readonly train: TrainingTexts;
   /** To evaluate on; or `evalSplit` in the settings. */
@@ -54,6 +55,7 @@ export type FinetuneSettings = Partial<Omit<TrainSettings, "data" | "evalData" |
   readonly [name: string]: unknown;
 };
 
+/** What a fine-tuning is stopped by, who hears of it, and where it is kept. */
 export interface FinetuneOptions {
   /** Stops it after its step, which is saved; who calls again with the same storage goes on. */
   readonly signal?: AbortSignal | undefined;

@@ -33,6 +33,7 @@ import { createModelOf, type Model } from "./model.ts";
  */
 export type ModelSource = string | URL | ReadonlyMap<string, Uint8Array | Blob> | readonly File[] | Folder;
 
+/** Where a model computes, in what precision, with which corrections. */
 export interface LoadOptions {
   /** An open GPU, which stays open, or a name: "auto" (a GPU, else WebAssembly), "wasm", "cpu". Default "auto". */
   readonly device?: DeviceChoice | undefined;
@@ -91,6 +92,7 @@ export async function loadModel(
   }
 }
 
+/** The sizes of a new model, by their Hugging Face names. */
 export interface NewModelConfig {
   /** Width. Default 128. */
   readonly nEmbd?: number | undefined;

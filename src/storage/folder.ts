@@ -43,6 +43,7 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** Where runs and models are kept, whatever keeps them: a disk, memory, a browser's private files. */
 export interface Folder {
   /** Where it is, as a person would say it: messages name it so. */
   readonly path: string;
