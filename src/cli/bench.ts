@@ -30,7 +30,7 @@ import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts
 import { cpuPeers, openPeers, releasePeers, requirePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { byteSize, numberBetween } from "./numbers.ts";
+import { byteSize, counted, numberBetween } from "./numbers.ts";
 import { collectiveTimeoutOption, withRanks } from "./ranks.ts";
 import { precisionOption, withRuntime } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
@@ -385,7 +385,7 @@ async function printRows(
     }
   }
   const ours = rows.filter(({ system, failed }) => system === OURS && failed !== undefined);
-  if (ours.length > 0) throw new UserError(`bench: ${ours.length} works failed, ${ours[0]?.work} first`);
+  if (ours.length > 0) throw new UserError(`bench: ${counted(ours.length, "work")} failed, ${ours[0]?.work} first`);
 }
 
 /** Rows with all that one must know to measure the same again. */

@@ -88,7 +88,7 @@ async function readPromptFile(
       const more = empty.length > MOST_NAMED ? `, and ${empty.length - MOST_NAMED} more` : "";
       const named = empty.slice(0, MOST_NAMED).join(", ") + more;
       notice(
-        `${source.name}: ${empty.length} of ${prompts.length} prompts are empty: ${named}; each starts a new text`,
+        `${source.name}: ${empty.length} of ${prompts.length} prompts ${empty.length === 1 ? "is empty" : "are empty"}: ${named}; each starts a new text`,
       );
     }
     return { texts: prompts, where: (i) => places[i]!() };

@@ -1,6 +1,7 @@
 /** Bytes as KiB, MiB or GiB, for people. */
 export function byteSize(bytes: number): string {
-  if (bytes < 2 ** 20) return bytes < 2 ** 10 ? `${bytes} bytes` : `${Math.round(bytes / 2 ** 10)} KiB`;
+  if (bytes < 2 ** 20)
+    return bytes < 2 ** 10 ? `${bytes} ${bytes === 1 ? "byte" : "bytes"}` : `${Math.round(bytes / 2 ** 10)} KiB`;
   const mib = bytes / 1024 ** 2;
   return mib < 1024 ? `${mib.toFixed(mib < 10 ? 1 : 0)} MiB` : `${(mib / 1024).toFixed(2)} GiB`;
 }

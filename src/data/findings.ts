@@ -125,7 +125,9 @@ export function describeFindings(found: Findings, endText: string, number: (coun
   ];
   return [
     ...(blank > 0 ? [`${number(blank)} of white space left out`] : []),
-    ...(separators > 0 ? [`records between ${number(separators)} lines of ${endText}`] : []),
+    ...(separators > 0
+      ? [`records between ${number(separators)} ${separators === 1 ? "line" : "lines"} of ${endText}`]
+      : []),
     ...(own.length > 0 ? [`${endText} in the data (${own.join(", ")} a record) taken for the record's own`] : []),
     ...(inside > 0 ? [`${number(inside)} with ${endText} inside`] : []),
   ];
@@ -138,17 +140,17 @@ export function hintsOf(found: Findings, records: number, tokenizer: Tokenizer, 
   const hints: string[] = [];
   if (startOfText > 0 && isSpelledOut(START_OF_TEXT, tokenizer))
     hints.push(
-      `${startOfText} records begin with ${START_OF_TEXT}, which is no token here and is learnt letter by letter; ` +
+      `${startOfText} ${startOfText === 1 ? "record begins" : "records begin"} with ${START_OF_TEXT}, which is no token here and is learnt letter by letter; ` +
         `leave it out: every record starts after ${endText} by itself`,
     );
   if (otherEnd > 0 && isSpelledOut(END_OF_TEXT, tokenizer))
     hints.push(
-      `${otherEnd} records hold ${END_OF_TEXT}, which is no token here and is learnt letter by letter; ` +
+      `${otherEnd} ${otherEnd === 1 ? "record holds" : "records hold"} ${END_OF_TEXT}, which is no token here and is learnt letter by letter; ` +
         `leave it out: every record ends in ${endText} by itself`,
     );
   if (lines && separators === 0 && ownEnd > 0 && ownEnd < records)
     hints.push(
-      `${ownEnd} of ${records} lines end in ${endText}, and each line is a record; ` +
+      `${ownEnd} of ${records} lines ${ownEnd === 1 ? "ends" : "end"} in ${endText}, and each line is a record; ` +
         `where records have several lines, put ${endText} on a line of its own between them`,
     );
   return hints;

@@ -11,7 +11,7 @@ export function openIdFiles(sources: readonly DataSource[], listener: DataListen
     if (size === 0) userError(`${name}: is empty; wanted ids of 16 bits`);
     if (size % 2 !== 0)
       userError(
-        `${name}: has ${size} bytes, an odd number; wanted ids of 16 bits, as nanoGPT writes them; is it whole?`,
+        `${name}: has ${size} ${size === 1 ? "byte" : "bytes"}, an odd number; wanted ids of 16 bits, as nanoGPT writes them; is it whole?`,
       );
   }
   return {

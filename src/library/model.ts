@@ -342,7 +342,8 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     const end = tokenizer.endId === undefined ? [] : [tokenizer.endId];
     const records = (typeof texts === "string" ? [texts] : texts).map((text, i) => {
       const ids = [...tokenizer.startIds, ...tokenizer.encode(text), ...end];
-      if (ids.length < 2) userError(`text ${i + 1}: has ${ids.length} tokens; a loss takes 2`);
+      if (ids.length < 2)
+        userError(`text ${i + 1}: has ${ids.length === 1 ? "1 token" : `${ids.length} tokens`}; a loss takes 2`);
       if (ids.length > contextLength + 1)
         userError(
           `text ${i + 1}: has ${ids.length} tokens, the model's context holds ${contextLength}; give parts of it`,

@@ -147,7 +147,8 @@ async function verifyFiles(folder: Folder, { files }: Manifest): Promise<void> {
   for (const [name, wanted] of Object.entries(files)) {
     const file = folder.folder(name).path;
     const got = await digestIn(folder, name);
-    if (got.size !== wanted.size) userError(`${file}: has ${got.size} bytes, was saved with ${wanted.size}`);
+    if (got.size !== wanted.size)
+      userError(`${file}: has ${got.size} ${got.size === 1 ? "byte" : "bytes"}, was saved with ${wanted.size}`);
     if (got.sha256 !== wanted.sha256) userError(`${file}: is damaged, its SHA-256 is not the one it was saved with`);
   }
 }

@@ -257,8 +257,11 @@ function spiked({ step, loss }: StepResult, { mean, deviations }: { mean: number
 /** Ends a run whose steps are not finite any more, with what is needed to see it again. */
 export function divergedError(result: StepResult, settings: TrainSettings, dump: string): never {
   const { step, loss, gradNorm, learningRate } = result;
+  const most = settings.maxSkippedSteps;
+  const many =
+    most === 1 ? `step ${step} was not finite` : `${most} steps in a row were not finite, the last one ${step}`;
   return userError(
-    `${settings.maxSkippedSteps} steps in a row were not finite, the last one ${step} (loss ${loss}, grad_norm ${gradNorm}, ` +
+    `${many} (loss ${loss}, grad_norm ${gradNorm}, ` +
       `learning_rate ${learningRate}, seed ${settings.seed}); its texts are in ${dump}; try a lower --learning-rate`,
     "diverged",
   );

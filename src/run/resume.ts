@@ -72,7 +72,7 @@ export async function whyFinished(
     return mayBe ? why : userError(`${why}; raise --early-stopping-patience, or train anew`);
   }
   if (Math.max(end?.reason === "finished" ? end.step : 0, checkpoint) < maxSteps) return undefined;
-  const why = `${run.path}: all ${maxSteps} steps are done`;
+  const why = `${run.path}: ${maxSteps === 1 ? "its one step is done" : `all ${maxSteps} steps are done`}`;
   return mayBe ? why : userError(`${why}; ask for more with --max-steps, or train anew`);
 }
 

@@ -202,7 +202,7 @@ describe("prompts", () => {
     const path = fileOf("prompts.txt", `a\n\n \n${END}\nb\n\n\n`);
     expect(await promptsOf(path)).toEqual({
       prompts: ["a", "", " ", END, "b"],
-      said: ["prompts.txt: 1 of 5 prompts are empty: line 2; each starts a new text"],
+      said: ["prompts.txt: 1 of 5 prompts is empty: line 2; each starts a new text"],
     });
     const csv = fileOf("prompts.csv", 'prompt,n\n"",1\na,2\n');
     expect((await promptsOf(csv)).prompts).toEqual(["", "a"]);

@@ -103,7 +103,7 @@ describe("end tokens that are in the data", () => {
     expect(texts).toEqual(["ab", "cd", `ef${END}`]);
     expect(findings).toEqual({ ...NO_FINDINGS, ownStart: 1, ownEnd: 2, otherEnd: 1 });
     expect(hintsOf(findings, 3, own, false)).toEqual([
-      "1 records hold <|endoftext|>, which is no token here and is learnt letter by letter; leave it out: every record ends in </s> by itself",
+      "1 record holds <|endoftext|>, which is no token here and is learnt letter by letter; leave it out: every record ends in </s> by itself",
     ]);
     // A text is encoded in one call with others, also where the end token is not GPT-2's.
     const calls: string[] = [];

@@ -194,7 +194,7 @@ describe("sources", () => {
     await expect(openData({ ...plain, sources, evalSources, contextLength: 0 }, byte)).rejects.toThrow(/contextLength/);
     expect(closed.splice(0)).toEqual(["a.txt", "b.txt"]);
     const odd = watched(textSource("c.bin", Uint8Array.of(1)), closed);
-    await expect(openData({ ...plain, sources, evalSources: [odd] }, byte)).rejects.toThrow(/c.bin: has 1 bytes/);
+    await expect(openData({ ...plain, sources, evalSources: [odd] }, byte)).rejects.toThrow(/c.bin: has 1 byte,/);
     expect(closed).toEqual(["a.txt", "c.bin"]);
   });
 

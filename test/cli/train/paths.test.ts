@@ -58,7 +58,7 @@ test("the command that began a run goes on with it without a word; what a file o
   const typed = "--n-embd 8 --n-positions 8 --batch-size 2 --samples 0 --max-steps 1".split(" ");
   const train = (...more: string[]) => gpt2("started", "train", ...shared, ...typed, ...more);
   expect(await train()).toMatchObject({ code: 0, stderr: "" });
-  expect(await train()).toEqual({ code: 0, stdout: "again: all 1 steps are done\n", stderr: "" });
+  expect(await train()).toEqual({ code: 0, stdout: "again: its one step is done\n", stderr: "" });
   writeFileSync(file, JSON.stringify({ ...settings, data: ["x2.txt"], learning_rate: 7 }));
   const other = await train();
   expect(other.stderr).toBe(
