@@ -78,7 +78,7 @@ describePlayground("a run of the playground", (visit) => {
 
   visit(
     "is seen by a second tab, which cannot touch it, and goes on with it when the first is closed",
-    async ({ open }) => {
+    async ({ context, open }) => {
       const settings = `${QUICK}&max_steps=100000&eval_steps=100000&save_steps=50&logging_steps=1000`;
       const first = await open(settings);
       await paste(first);
@@ -104,12 +104,15 @@ describePlayground("a run of the playground", (visit) => {
       await step(second, 51);
       await second.click("#pause");
       expect(await outcome(second)).toContain("paused");
+      await context.addInitScript(() => {
+        Object.defineProperty(BroadcastChannel.prototype, "onmessage", { set() {} });
+      });
       const third = await open(settings);
       await third.waitForSelector("#go-on");
       await press(second, "Delete");
       await press(second, "Really delete");
       await eventually(() => second.locator(".stored li").count(), 0);
-      // A tab that still lists it is told.
+      // A tab that has not heard of it, and still lists it, is told.
       await third.click("#go-on");
       await third.waitForSelector(".alert");
       expect(await third.textContent(".alert")).toMatch(/does not exist/);

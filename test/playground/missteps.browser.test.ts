@@ -218,6 +218,19 @@ describePlayground("a misstep on the playground", (visit) => {
     await eventually(() => page.locator(".stored li").count(), 0);
   });
 
+  visit("a run that is deleted in one tab is gone in the others", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2`);
+    await finished(page);
+    const other = await open();
+    await press(other, "Show");
+    await other.waitForSelector("#generate:enabled");
+    await press(page, "Delete");
+    await press(page, "Really delete");
+    await eventually(() => other.locator(".stored li").count(), 0);
+    await eventually(() => other.locator("#generate").count(), 0);
+    expect(await other.locator(".alert").count()).toBe(0);
+  });
+
   visit(
     "a run that begins is shown on a narrow screen, and its buttons are the next for the keyboard",
     async ({ open }) => {

@@ -262,11 +262,22 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     look();
   }
 
+  /** Nothing is shown of a run that is no more. */
+  function forget(id: string): void {
+    set({
+      compared: without(state.compared, id),
+      ...(state.shown?.id === id ? { shown: undefined, results: undefined, outcome: undefined } : {}),
+    });
+  }
+
   async function refresh(): Promise<void> {
     const runs = await client.call("list", null);
     const running = new Set(runs.flatMap(({ id, status }) => (status === "running" ? [id] : [])));
     // A tab that was closed has said nothing of it.
     const elsewhere = new Map([...state.elsewhere].filter(([id]) => running.has(id)));
+    // Another tab may have deleted what is looked at here.
+    const lost = state.runs.filter(({ id }) => id !== state.active?.id && !runs.some((run) => run.id === id));
+    for (const { id } of lost) forget(id);
     set({ runs, elsewhere });
     if (state.active?.id !== undefined) running.delete(state.active.id);
     clearTimeout(watchTimer);
@@ -334,7 +345,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     if (run.over) elsewhere.delete(run.id);
     else elsewhere.set(run.id, run);
     set({ elsewhere });
-    if (known === run.over) void attempt(refresh);
+    if (run.over || !known) void attempt(refresh);
   }
 
   /** What the run would be, a moment after the last change. */
@@ -517,11 +528,9 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       if (state.removing !== id) return set({ removing: id });
       await attempt(async () => {
         await client.call("remove", { id });
-        set({
-          removing: undefined,
-          compared: without(state.compared, id),
-          ...(state.shown?.id === id ? { shown: undefined, results: undefined, outcome: undefined } : {}),
-        });
+        set({ removing: undefined });
+        forget(id);
+        tabs.tell({ id, title: id, step: 0, maxSteps: 0, over: true });
       });
       await attempt(refresh);
     },

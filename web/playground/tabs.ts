@@ -10,7 +10,7 @@ export interface Elsewhere {
   readonly title: string;
   readonly step: number;
   readonly maxSteps: number;
-  /** It no longer trains there. */
+  /** It no longer trains there, or is no more. */
   readonly over: boolean;
 }
 
