@@ -1,4 +1,3 @@
-import { forecastGenerator } from "../generate/forecast.ts";
 import type { ForecastPlan } from "../runtime/need.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { savingBytes } from "../train/checkpoint.ts";
@@ -22,11 +21,12 @@ export interface RunFitRequest extends FitRequest {
 }
 
 /** Asks for the memory of a run. `budget`: what it may take, if anybody says. `resumed`: its weights are read piece by piece. */
-export function fitRequest(
+export async function fitRequest(
   device: Device,
   plan: TrainPlan,
   options: { readonly budget: MemoryBudget | undefined; readonly resumed: boolean },
-): RunFitRequest {
+): Promise<RunFitRequest> {
+  const forecastOf = await generatorForecast(plan);
   const { accumulation: accumulationSteps = 1, batchSize, recompute = false } = plan.options;
   // Fresh weights are made at one go, and lie in the host's memory as long as they are on their way.
   const besides = options.resumed || plan.model ? 0 : 4 * plan.layout.size;
@@ -35,7 +35,7 @@ export function fitRequest(
     wanted: { batchSize, accumulationSteps, recompute, samples: plan.settings.samples > 0 },
     need(fit) {
       const key = JSON.stringify(fit);
-      const need = known.get(key) ?? runNeed(device, plan, fit, besides);
+      const need = known.get(key) ?? runNeed(device, plan, fit, forecastOf, besides);
       known.set(key, need);
       return need;
     },
@@ -44,19 +44,32 @@ export function fitRequest(
   };
 }
 
+type ForecastOfGenerator = typeof import("../generate/forecast.ts").forecastGenerator;
+
+/** How to foretell what samples take: what generates is loaded for a run that makes some, and for no other. */
+export async function generatorForecast({ settings }: TrainPlan): Promise<ForecastOfGenerator | undefined> {
+  return settings.samples > 0 ? (await import("../generate/forecast.ts")).forecastGenerator : undefined;
+}
+
 /**
  * The most that a run holds: on its device the plans of training, those of evaluation and of samples in between, which are
  * made when they are first wanted and then stay, and a piece of a checkpoint; or, at the end, the last samples, for which
- * training and evaluation make room. `besides`: what the host takes at the start.
+ * training and evaluation make room. `forecastOf`: `generatorForecast` of the plan. `besides`: what the host takes at the start.
  */
-export function runNeed(device: Device, plan: TrainPlan, fit: Fit, besides = 0): RunNeed {
+export function runNeed(
+  device: Device,
+  plan: TrainPlan,
+  fit: Fit,
+  forecastOf: ForecastOfGenerator | undefined,
+  besides = 0,
+): RunNeed {
   const { config, layout, settings, options, source, evaluation } = plan;
   const forecast = device.forecast();
   const generators = new Map<string, ForecastPlan>();
   const sample = (count: number): void => {
-    if (!fit.samples || count === 0) return;
+    if (!forecastOf || !fit.samples || count === 0) return;
     const request = sampleRequest(plan, count);
-    forecastGenerator(forecast, device, config, layout, request.prompts, request.options, generators);
+    forecastOf(forecast, device, config, layout, request.prompts, request.options, generators);
   };
   const { logits, fused } = stepForm(device);
   const held = forecastTrainer(forecast, config, layout, source, { ...options, logits, fused }, fit);

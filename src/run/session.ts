@@ -65,7 +65,7 @@ export async function openSession(
 ): Promise<Session> {
   const { config, layout, source, options, settings } = plan;
   const trainer = createTrainer(runtime, config, layout, source, { ...options, startStep, pauseAfter, team });
-  const request = fitRequest(runtime, plan, { budget, resumed: checkpoint !== undefined });
+  const request = await fitRequest(runtime, plan, { budget, resumed: checkpoint !== undefined });
   const stats = await team.together(() => {
     requireHalves(options.precision, runtime);
     return prepareWithin(request, () => trainer.prepare());

@@ -257,7 +257,7 @@ function agreeing<A extends readonly unknown[], T>(team: Team, work: (...args: A
 async function tuned(opened: OpenRuntime, plan: TrainPlan, { budget }: RunOptions): Promise<OpenRuntime> {
   try {
     requireHalves(plan.options.precision, opened);
-    checkFit(fitRequest(opened, plan, { budget: budget?.(opened), resumed: false }));
+    checkFit(await fitRequest(opened, plan, { budget: budget?.(opened), resumed: false }));
     return await opened.tuned(tapesOf(plan, opened));
   } catch (error) {
     opened.close();

@@ -9,7 +9,7 @@ import { openPlan } from "../../../src/cli/train/plan.ts";
 import { runTraining } from "../../../src/cli/train.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { nodeThreads } from "../../../src/platform/node/threads.ts";
-import { runNeed } from "../../../src/run/need.ts";
+import { generatorForecast, runNeed } from "../../../src/run/need.ts";
 import type { TrainPlan } from "../../../src/run/plan.ts";
 import { type OpenRuntime, openSession } from "../../../src/run/session.ts";
 import { resolveSettings } from "../../../src/run/settings/resolve.ts";
@@ -149,17 +149,18 @@ test("evaluation, samples and all lengths are part of it; what the host takes at
   const runtime = createGpuRuntime(fakeGpu());
   const plan = await planOf();
   const fit = { batchSize: 4, accumulationSteps: 1, recompute: false, samples: true };
-  const need = runNeed(runtime, plan, fit);
-  const silent = runNeed(runtime, plan, { ...fit, samples: false });
-  const blind = runNeed(runtime, { ...plan, evaluation: undefined }, { ...fit, samples: false });
+  const forecastOf = await generatorForecast(plan);
+  const need = runNeed(runtime, plan, fit, forecastOf);
+  const silent = runNeed(runtime, plan, { ...fit, samples: false }, forecastOf);
+  const blind = runNeed(runtime, { ...plan, evaluation: undefined }, { ...fit, samples: false }, forecastOf);
   expect(silent.deviceBytes).toBeGreaterThan(blind.deviceBytes);
   // Two layers of keys and values, three sequences of 64 places between steps.
   expect(need.deviceBytes).toBeGreaterThan(silent.deviceBytes + 2 * 2 * 3 * 64 * 64 * 4);
-  expect(runNeed(runtime, plan, fit, 1000)).toEqual(need);
-  const large = runNeed(runtime, plan, fit, need.bytes);
+  expect(runNeed(runtime, plan, fit, forecastOf, 1000)).toEqual(need);
+  const large = runNeed(runtime, plan, fit, forecastOf, need.bytes);
   expect(large.deviceBytes).toBe(need.deviceBytes);
   expect(large.bytes).toBeGreaterThan(need.bytes);
-  expect(runNeed(createCpuRuntime(), plan, fit).bytes).toBeGreaterThan(need.bytes);
+  expect(runNeed(createCpuRuntime(), plan, fit, forecastOf).bytes).toBeGreaterThan(need.bytes);
   await plan.data.close();
 });
 

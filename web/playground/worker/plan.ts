@@ -45,13 +45,13 @@ export function planOf({ sources, settings, model, tokenizer: own, notice, signa
 }
 
 /** Throws a `UserError` on a run that would not fit, with what would. */
-export function prospectOf(
+export async function prospectOf(
   plan: TrainPlan,
   runtime: Pick<Runtime, "forecast" | "traits" | "name">,
   budget: Devices["budget"],
   notices: readonly string[],
-): Prospect {
-  const request = fitRequest(runtime, plan, { budget: budget(), resumed: false });
+): Promise<Prospect> {
+  const request = await fitRequest(runtime, plan, { budget: budget(), resumed: false });
   checkFit(request);
   return { ...factsOf(plan), deviceBytes: request.need(request.wanted).deviceBytes, notices };
 }
