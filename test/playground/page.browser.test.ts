@@ -117,8 +117,8 @@ describePlayground("the playground", (visit) => {
   );
 
   visit(
-    "without private files it trains in memory, and says so; stopped and kept, it has a model",
-    async ({ open }) => {
+    "without private files it trains in memory, and says so; stopped and kept, it has a model, without which nobody leaves unasked",
+    async ({ open, problems }) => {
       const page = await open(`${QUICK}&max_steps=100000&eval_steps=20&save_steps=100000`);
       await page.waitForSelector("header .warning");
       expect(await page.textContent("header .warning")).toContain("until the tab is closed");
@@ -131,7 +131,12 @@ describePlayground("the playground", (visit) => {
       await page.click("#keep");
       expect(await outcome(page)).toContain("its best model kept");
       await eventually(() => statusOf(page), "kept");
+      // Dialogs are problems, which the visitor dismisses: the page stays.
+      await page.close({ runBeforeUnload: true });
+      await eventually(async () => problems.splice(0).length, 1);
       expect(Object.keys(await download(page))).toContain("model.safetensors");
+      await page.close({ runBeforeUnload: true });
+      await eventually(async () => page.isClosed(), true);
     },
     { before: "if (self.StorageManager) delete StorageManager.prototype.getDirectory" },
   );

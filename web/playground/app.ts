@@ -106,6 +106,8 @@ export interface Inside {
 
 export interface App {
   readonly state: State;
+  /** What would be gone with the tab: a run that goes on, or a model that nobody has taken, where nothing is kept. */
+  readonly unsaved: boolean;
   setLanguage(locale: string): void;
   useExample(): void;
   useText(text: string): void;
@@ -186,6 +188,8 @@ const FIRST: State = {
 export function openApp(draw: (app: App, lazily: boolean) => void): App {
   let state: State = FIRST;
   let client!: Client;
+  /** Runs whose models were downloaded. */
+  const taken = new Set<string>();
   let lookTimer: ReturnType<typeof setTimeout> | undefined;
   let watchTimer: ReturnType<typeof setTimeout> | undefined;
   const example = import("./example.ts").then(({ EXAMPLE }) => EXAMPLE);
@@ -420,6 +424,11 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     get state() {
       return state;
     },
+    get unsaved() {
+      const { greeting, active, runs } = state;
+      const only = (run: StoredRun): boolean => run.model && run.status !== "opened" && !taken.has(run.id);
+      return greeting?.storage.kind === "memory" && (active !== undefined || runs.some(only));
+    },
     setLanguage(locale) {
       try {
         localStorage.setItem("language", locale);
@@ -523,6 +532,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       attempt(async () => {
         const title = state.runs.find((one) => one.id === id)?.title ?? id;
         offer(await client.call("zip", { id }), `${title.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 60)}.zip`);
+        taken.add(id);
       }),
     async remove(id) {
       if (state.removing !== id) return set({ removing: id });

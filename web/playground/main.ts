@@ -50,5 +50,9 @@ addEventListener("drop", (event) => {
   app.useDropped([...(event.dataTransfer?.files ?? [])]);
 });
 
+addEventListener("beforeunload", (event) => {
+  if (app.unsaved) event.preventDefault();
+});
+
 // What serves the page while it is worked on has no such file.
 if (import.meta.env.PROD) void navigator.serviceWorker?.register("./sw.js").catch(() => {});
