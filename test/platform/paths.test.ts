@@ -45,6 +45,8 @@ describe("a run is named after its data", () => {
     ["names-{train,extra}.txt", "names"],
     ["part[0-9]?.txt", "part"],
     ["-", "stdin"],
+    ["/dev/fd/63", "pipe"],
+    ["/proc/self/fd/12", "pipe"],
     [undefined, "run"],
     ["Stra\u00dfe.txt", "Stra\u00dfe"],
     [".txt", "run"],

@@ -105,6 +105,8 @@ export function runName(
 ): string {
   if (data === undefined) return "run";
   if (data === "-") return "stdin";
+  // What a shell has for `<(program)`: a number that says nothing.
+  if (platform !== "win32" && /^\/(dev|proc\/self)\/fd\/\d+$/.test(data)) return "pipe";
   const { basename, dirname } = pathsOf(platform);
   const pattern = mayBePattern(data) && !isFile(data);
   const plain = (name: string): string =>
