@@ -50,9 +50,24 @@ export interface FinetuneData {
   readonly evaluate?: TrainingTexts;
 }
 
-/** Settings by their Hugging Face names, as `gpt2 train --help` lists them: `learningRate` or `learning_rate`. */
-export type FinetuneSettings = Partial<Omit<TrainSettings, "data" | "evalData" | "model" | "tokenizer">> & {
-  readonly [name: string]: unknown;
+type Settable = Omit<TrainSettings, "data" | "evalData" | "model" | "tokenizer">;
+
+/** "learning_rate" of "learningRate". */
+type SnakeCase<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${SnakeCase<Rest>}`
+  : Name;
+
+/**
+ * Settings by their Hugging Face names, as `gpt2 train --help` lists them: `learningRate` or `learning_rate`, and the other names that
+ * they have there.
+ */
+export type FinetuneSettings = { readonly [Name in keyof Settable]?: Settable[Name] | undefined } & {
+  readonly [Name in keyof Settable as SnakeCase<Name>]?: Settable[Name] | undefined;
+} & {
+  readonly block_size?: number | undefined;
+  readonly batch_size?: number | undefined;
+  readonly gradient_checkpointing?: boolean | undefined;
+  readonly lora_r?: number | undefined;
 };
 
 /** What a fine-tuning is stopped by, who hears of it, and where it is kept. */

@@ -1,5 +1,5 @@
 /** A training run from its plan to its model: in a folder, on a device, told to whoever listens; on one rank, or on several. */
-import { DeviceLostError, UserError } from "../core/errors.ts";
+import { DeviceLostError, NotFiniteError, UserError } from "../core/errors.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { requireHalves } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -324,9 +324,9 @@ export async function trainSession(
   });
 }
 
-/** What became of steps whose model could not be saved. `saved`: the step of the newest checkpoint. */
+/** What became of steps whose model could not be saved; one that is not finite no disk mends. `saved`: the step of the newest checkpoint. */
 function notSaved(error: unknown, step: number, saved: number | undefined): never {
-  if (!(error instanceof UserError)) throw error;
+  if (!(error instanceof UserError) || error instanceof NotFiniteError) throw error;
   const has = saved === step ? "has all of it" : `is the newest, of ${step} steps`;
   const kept =
     saved === undefined ? "there is no checkpoint" : `${checkpointName(saved)} ${has}; mend that, and resume the run`;

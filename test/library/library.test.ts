@@ -7,7 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../src/core/errors.ts";
 import { blobFile, bytesFile } from "../../src/io/file-source.ts";
 import type { Model } from "../../src/library/model.ts";
-import { createModel, finetune, loadModel } from "../../src/node.ts";
+import { createModel, type FinetuneSettings, finetune, loadModel } from "../../src/node.ts";
+import { PROGRAM_NAMES } from "../../src/run/settings/json.ts";
+import { SETTINGS } from "../../src/run/settings/table.ts";
 import type { Folder } from "../../src/storage/folder.ts";
 import { memoryFolder } from "../../src/storage/memory.ts";
 import { readText } from "../../src/storage/read.ts";
@@ -505,6 +507,16 @@ describe("fine-tuning", () => {
     expect(await (await loaded()).loss("a")).toEqual(await model.loss("a"));
   });
 
+  test("the types of settings have both spellings and all other names, and no more", () => {
+    const spelt: FinetuneSettings = { weightDecay: 0.1, adam_beta1: 0.8, early_stopping_patience: 2 };
+    const others: FinetuneSettings = { block_size: 8, batch_size: 2, gradient_checkpointing: true, lora_r: 4 };
+    expect(Object.keys(others)).toEqual(
+      expect.arrayContaining(Object.values(SETTINGS).flatMap(({ aliases }) => aliases)),
+    );
+    for (const name of [...Object.keys(spelt), ...Object.keys(others)])
+      expect(PROGRAM_NAMES.has(name), name).toBe(true);
+  });
+
   test("one long text is trained on in windows; files by their paths; bad settings are named", async () => {
     const model = await fresh();
     await finetune(model, NAMES.join("").repeat(3), { ...QUICK, maxSteps: 3 });
@@ -512,10 +524,13 @@ describe("fine-tuning", () => {
     writeFileSync(path, `${NAMES.join("\n")}\n`);
     await finetune(model, { files: path }, { ...QUICK, maxSteps: 3 });
     await finetune(model, new Blob([`${NAMES.join("\n")}\n`]), { ...QUICK, maxSteps: 3, dataFormat: "txt" });
+    // @ts-expect-error no setting
     await expect(finetune(model, NAMES, { learningRat: 1 })).rejects.toThrow(/^finetune: learningRat is not a setting/);
+    // @ts-expect-error no setting
     await expect(finetune(model, NAMES, { fp16: true })).rejects.toThrow("precision");
     await expect(finetune(model, NAMES, { learningRate: -1 })).rejects.toThrow("wanted a number, 0 or more");
     await expect(finetune(model, [])).rejects.toThrow("got an empty list");
+    // @ts-expect-error no setting
     await expect(finetune(model, NAMES, { model: "gpt2" })).rejects.toThrow("model is no setting here");
     const storage = memoryFolder("full");
     await storage.replace("notes.txt", "mine");
