@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { sampleError } from "../../src/bench/check.ts";
 import { spread } from "../../src/bench/data.ts";
 import { benchGenerate } from "../../src/bench/generate.ts";
-import { effortOf, measurePeak, measureRow } from "../../src/bench/kernels.ts";
+import { benchKernels, effortOf, measurePeak, measureRow } from "../../src/bench/kernels.ts";
 import type { OpWork } from "../../src/bench/op-work.ts";
 import { withRatios } from "../../src/bench/peers.ts";
 import type { Row } from "../../src/bench/row.ts";
@@ -32,6 +32,14 @@ describe.each(testAdapters.slice(0, 1))("on %s", (adapter) => {
     expect(peak.gflopsPerS).toBeGreaterThan(0.1);
     expect(peak.gbPerS).toBeGreaterThan(0.01);
     expect(rows.map(({ failed }) => failed)).toEqual([undefined, undefined]);
+  });
+
+  test("of what is named a quick look at a slow machine measures the smallest", async () => {
+    const slow = { gflopsPerS: 0.5, halfGflopsPerS: 0.5, gbPerS: 0.1 };
+    const rows: Row[] = [];
+    for await (const row of benchKernels(await openTestGpu(adapter), slow, { quick: true, only: "gelu 768" }))
+      rows.push(row);
+    expect(rows).toEqual([expect.objectContaining({ work: "gelu 768 512, nanogpt", median_ms: expect.any(Number) })]);
   });
 
   test("every op of a small model is right and gets finite rates", async () => {

@@ -56,7 +56,8 @@ describePlayground("a misstep on the playground", (visit) => {
     const wrong = page.locator(".field [aria-invalid=true]");
     expect(await wrong.count()).toBe(1);
     // As it would be typed elsewhere.
-    expect(await page.locator(".field", { has: wrong }).textContent()).toMatch(/^\s*text_column\s*$/);
+    const field = page.locator(".field", { has: page.locator("[aria-invalid=true]") });
+    expect(await field.textContent()).toMatch(/^\s*text_column\s*$/);
     expect(await wrong.isVisible()).toBe(true);
     expect(await wrong.getAttribute("aria-description")).not.toBe("");
     // As far as fonts differ.

@@ -107,16 +107,16 @@ export const MESSAGES: readonly MessagePair[] = [
     "{1} caracteres sin espacios; parte el texto en líneas, o usa tokenizer byte",
   ],
   [
-    "{} records begin with {}, which is no token here and is learnt letter by letter; leave it out: every record starts after {} by itself",
-    "{1} registros empiezan con {2}, que aquí no es un token y se aprende letra a letra; quítalo: cada registro empieza por sí solo tras {3}",
+    "{} {} with {}, which is no token here and is learnt letter by letter; leave it out: every record starts after {} by itself",
+    "registros que empiezan con {3}: {1}; aquí no es un token y se aprende letra a letra; quítalo: cada registro empieza por sí solo tras {4}",
   ],
   [
-    "{} records hold {}, which is no token here and is learnt letter by letter; leave it out: every record ends in {} by itself",
-    "{1} registros contienen {2}, que aquí no es un token y se aprende letra a letra; quítalo: cada registro acaba por sí solo en {3}",
+    "{} {} {}, which is no token here and is learnt letter by letter; leave it out: every record ends in {} by itself",
+    "registros que contienen {3}: {1}; aquí no es un token y se aprende letra a letra; quítalo: cada registro acaba por sí solo en {4}",
   ],
   [
-    "{} of {} lines end in {}, and each line is a record; where records have several lines, put {} on a line of its own between them",
-    "{1} de {2} líneas acaban en {3}, y cada línea es un registro; si los registros tienen varias líneas, pon {4} en una línea propia entre ellos",
+    "{} of {} lines {} in {}, and each line is a record; where records have several lines, put {} on a line of its own between them",
+    "líneas que acaban en {4}: {1} de {2}, y cada línea es un registro; si los registros tienen varias líneas, pon {5} en una línea propia entre ellos",
   ],
   [
     "{} has {} tokens, a window of {} places takes {}; lower --n-positions, or give more text",
