@@ -111,8 +111,12 @@ export const MESSAGES: readonly MessagePair[] = [
     "registros que empiezan con {3}: {1}; aquí no es un token y se aprende letra a letra; quítalo: cada registro empieza por sí solo tras {4}",
   ],
   [
-    "{} {} {}, which is no token here and is learnt letter by letter; leave it out: every record ends in {} by itself",
-    "registros que contienen {3}: {1}; aquí no es un token y se aprende letra a letra; quítalo: cada registro acaba por sí solo en {4}",
+    "{} records hold {}, which is no token here and is learnt letter by letter; leave it out: every record ends in {} by itself",
+    "{1} registros contienen {2}, que aquí no es un token y se aprende letra a letra; quítalo: cada registro acaba por sí solo en {3}",
+  ],
+  [
+    "{} record holds {}, which is no token here and is learnt letter by letter; leave it out: every record ends in {} by itself",
+    "{1} registro contiene {2}, que aquí no es un token y se aprende letra a letra; quítalo: cada registro acaba por sí solo en {3}",
   ],
   [
     "{} of {} lines {} in {}, and each line is a record; where records have several lines, put {} on a line of its own between them",
