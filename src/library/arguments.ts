@@ -25,14 +25,15 @@ const isIds = (value: unknown): boolean =>
 const has = (method: string) => (value: unknown) => isObject(value) && typeof value[method] === "function";
 const isBlob = (value: unknown): boolean => value instanceof Blob;
 const isFiles = (value: unknown): boolean =>
-  value instanceof Map
+  isBlob(value) ||
+  (value instanceof Map
     ? [...value].every(([name, file]) => isName(name) && (file instanceof Uint8Array || isBlob(file)))
     : Array.isArray(value)
       ? value.every((file) => isBlob(file) && isName(file.name))
-      : has("list")(value);
+      : has("list")(value));
 
 const FILES =
-  "files by their names (a Map of Uint8Array or Blob), files that were chosen (File[]), or a folder of a storage";
+  "files by their names (a Map of Uint8Array or Blob), files that were chosen (File[]), a zip of them (a Blob), or a folder of a storage";
 
 export const ANYTHING = wants("anything", () => true);
 export const TEXT = wants("a text", isText);

@@ -5,6 +5,7 @@ import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
 import type { FileSource } from "../io/checkpoint.ts";
 import { blobFile, bytesFile } from "../io/file-source.ts";
 import { isModelFile } from "../io/model-files.ts";
+import { bareName, isZip, unzipped } from "../io/unzip.ts";
 import { gpt2Config } from "../model/config.ts";
 import type { OpenModel } from "../run/model.ts";
 import { DEFAULTS, SETTINGS } from "../run/settings/table.ts";
@@ -29,9 +30,9 @@ import { createModelOf, type Model } from "./model.ts";
 
 /**
  * Where a model is: a name (a path, a model of the hub, a URL: as far as the environment has those), files by their names, files
- * that a person chose, or a folder of a storage, of a model or of a run.
+ * that a person chose, a zip of them, as `toZip` makes it, or a folder of a storage, of a model or of a run.
  */
-export type ModelSource = string | URL | ReadonlyMap<string, Uint8Array | Blob> | readonly File[] | Folder;
+export type ModelSource = string | URL | ReadonlyMap<string, Uint8Array | Blob> | readonly File[] | Blob | Folder;
 
 /** Where a model computes, in what precision, with which corrections. */
 export interface LoadOptions {
@@ -181,23 +182,44 @@ function opener(environment: Environment, device: DeviceChoice = "auto"): (signa
     typeof device === "string" ? environment.openDevice(device, signal) : gpuDevice(device, false);
 }
 
+/** What a zip may hold of a model, or of corrections to one. */
+const isWanted = (name: string): boolean => isModelFile(name) || name.startsWith("adapter_");
+
+/** Files as they were given, those of a zip in its place. */
+async function* unpacked(
+  source: ReadonlyMap<string, Uint8Array | Blob> | readonly File[] | Blob,
+): AsyncGenerator<readonly [name: string, file: FileSource]> {
+  async function* fromZip(zip: FileSource, path: string): AsyncGenerator<readonly [string, FileSource]> {
+    for (const [name, bytes] of await unzipped(zip, path, isWanted)) yield [name, bytesFile(bytes, name)];
+  }
+  if (source instanceof Blob) {
+    const name = source instanceof File ? source.name : "the zip";
+    return yield* fromZip(blobFile(source, name), name);
+  }
+  const named: Iterable<readonly [string, Uint8Array | Blob]> =
+    source instanceof Map ? source : (source as readonly File[]).map((file) => [file.name, file] as const);
+  for (const [path, contents] of named) {
+    const name = bareName(path);
+    const file = contents instanceof Uint8Array ? bytesFile(contents, name) : blobFile(contents, name);
+    if (isZip(name)) yield* fromZip(file, name);
+    else yield [name, file];
+  }
+}
+
 /** The files of a model, open. */
 async function filesOf(source: Exclude<ModelSource, string | URL>, notice: Notice) {
-  if (source instanceof Map || Array.isArray(source)) {
-    const named =
-      source instanceof Map ? [...source] : (source as readonly File[]).map((file) => [file.name, file] as const);
+  if (source instanceof Map || Array.isArray(source) || source instanceof Blob) {
     const files = new Map<string, FileSource>();
-    for (const [path, contents] of named) {
-      const name = path.split("/").at(-1)!;
+    for await (const [name, file] of unpacked(source)) {
       if (files.has(name)) userError(`${name}: is there twice; give the files of one model`);
-      files.set(name, contents instanceof Uint8Array ? bytesFile(contents, name) : blobFile(contents, name));
+      files.set(name, file);
     }
     const path = [...files.keys()].slice(0, 3).join(", ") || "no files";
     return { files, path, close: async () => {} };
   }
   const { modelFolderOf } = await import("../run/model-folder.ts");
   const folder = await modelFolderOf(source as Folder, notice, "finetune, with this folder as its storage");
-  const { files, close } = await openFiles(folder, (name) => isModelFile(name) || name.startsWith("adapter_"));
+  const { files, close } = await openFiles(folder, isWanted);
   return { files: files as ReadonlyMap<string, FileSource>, path: folder.path, close };
 }
 

@@ -462,7 +462,7 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     async toZip() {
       const { files, close } = await savedFiles();
       try {
-        const { zipOf } = await import("./zip.ts");
+        const { zipOf } = await import("../io/zip.ts");
         return await zipOf(files);
       } finally {
         await close();

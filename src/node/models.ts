@@ -1,10 +1,13 @@
-/** What the name of a model stands for: a directory, a run of `gpt2 train`, a .safetensors file, or a model of the Hugging Face hub. */
+/** What the name of a model stands for: a directory or a zip of one, a run of `gpt2 train`, a .safetensors file, or a model of the Hugging Face hub. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UserError, userError } from "../core/errors.ts";
 import { isAdapterFile } from "../io/adapter.ts";
-import type { BaseModel } from "../io/adapter-config.ts";
+import { ADAPTER_CONFIG, type BaseModel } from "../io/adapter-config.ts";
+import type { FileSource } from "../io/checkpoint.ts";
+import { bytesFile } from "../io/file-source.ts";
 import { isModelFile } from "../io/model-files.ts";
+import { isZip, unzipped } from "../io/unzip.ts";
 import { INDEX, PICKLE_ADVICE, parseIndex, weightFileNames } from "../io/weight-files.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
 import { openFolder } from "../platform/node/folder.ts";
@@ -69,14 +72,41 @@ async function openBase(folder: string, options: OpenModelOptions): Promise<Open
 
 async function openPlain(source: string, options: OpenModelOptions): Promise<OpenModel> {
   const config = options.config === undefined ? undefined : await readTextUntil(options.config, options.signal);
+  const notice = (line: string): void => options.notice(`${source}: ${line}`);
+  if (isZip(source) && isFile(source)) {
+    const model = {
+      files: await filesInZip(source),
+      path: source,
+      base: { name: resolve(source) },
+      close: async () => {},
+    };
+    return openModelFiles(model, { config }, notice);
+  }
   const { folder, weights, base } = await findModel(source, options);
   const { files, close } = await openFolder(folder, isModelFile);
   const path = weights === undefined ? folder : join(folder, weights);
   return openModelFiles(
     { files, path, base, close },
     { ...(weights === undefined ? {} : { weights }), config },
-    (line) => options.notice(`${source}: ${line}`),
+    notice,
   );
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** The files of a model that lie in a zip, in memory. */
+async function filesInZip(path: string): Promise<ReadonlyMap<string, FileSource>> {
+  const { files, close } = await openFolder(dirname(path), (name) => name === basename(path));
+  try {
+    const inside = await unzipped(files.get(basename(path))!, path, (name) => isModelFile(name) || isAdapterFile(name));
+    if (inside.has(ADAPTER_CONFIG) && !inside.has("config.json"))
+      userError(`${path}: holds corrections (LoRA); unpack it, and give the directory`);
+    return new Map([...inside].map(([name, bytes]) => [name, bytesFile(bytes, name)]));
+  } finally {
+    await close();
+  }
 }
 
 async function findModel(
@@ -95,7 +125,7 @@ async function findModel(
     const folder = dirname(source);
     if (source.endsWith(".safetensors")) return { folder, weights: basename(source), base: { name: resolve(folder) } };
     const advice = /\.(bin|pth?|ckpt)$/.test(source) ? `. ${PICKLE_ADVICE}` : "";
-    return userError(`${source}: wanted a directory or a .safetensors file${advice}`);
+    return userError(`${source}: wanted a directory, a zip of one, or a .safetensors file${advice}`);
   }
   const { name, revision } = hubName(source);
   const base = { name, revision: revision === "main" ? undefined : revision };

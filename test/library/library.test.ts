@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { unzipSync } from "fflate";
+import { strToU8, unzipSync, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../src/core/errors.ts";
 import { blobFile, bytesFile } from "../../src/io/file-source.ts";
@@ -179,7 +179,8 @@ describe("a model", () => {
     await trained.save(path);
     const storage = memoryFolder();
     await trained.save(storage, "mine");
-    const zip = unzipSync(new Uint8Array(await (await trained.toZip()).arrayBuffer()));
+    const packed = await trained.toZip();
+    const zip = unzipSync(new Uint8Array(await packed.arrayBuffer()));
     expect([...map.keys()].sort()).toEqual(readdirSync(path).sort());
     for (const [name, bytes] of map) {
       expect(readFileSync(join(path, name)).equals(bytes), name).toBe(true);
@@ -187,12 +188,35 @@ describe("a model", () => {
     }
     const wanted = await trained.loss(NAMES);
     const files = [...map].map(([name, bytes]) => new File([Uint8Array.from(bytes)], name));
-    for (const source of [path, map, files, storage.folder("mine")]) {
+    const zipped = join(folder, "model.zip");
+    writeFileSync(zipped, new Uint8Array(await packed.arrayBuffer()));
+    const chosen = [new File([packed], "taken.zip")];
+    for (const source of [
+      path,
+      map,
+      files,
+      storage.folder("mine"),
+      packed,
+      chosen,
+      new Map([["a.zip", packed]]),
+      zipped,
+    ]) {
       const again = await loadModel(source, { device: "cpu" });
       expect(await again.loss(NAMES)).toEqual(wanted);
       await again.close();
     }
     await expect(trained.save(path)).rejects.toThrow("exists already; save it under another name");
+    const half = packed.slice(0, packed.size / 2);
+    await expect(loadModel(half, { device: "cpu" })).rejects.toThrow(/^the zip: is no zip that can be read \(/);
+    writeFileSync(zipped, new Uint8Array(await half.arrayBuffer()));
+    await expect(loadModel(zipped, { device: "cpu" })).rejects.toThrow(`${zipped}: is no zip that can be read`);
+    const zipOf = (files: Record<string, Uint8Array>): Blob => new Blob([Uint8Array.from(zipSync(files))]);
+    const twice = zipOf({ "a/config.json": new Uint8Array(2), "b/config.json": new Uint8Array(2) });
+    const two = loadModel(twice, { device: "cpu" });
+    await expect(two).rejects.toThrow("the zip: config.json is there twice; give the files of one model");
+    const other = zipOf({ "adapter_config.json": strToU8("{}") });
+    await expect(loadModel(other, { device: "cpu" })).rejects.toThrow("holds corrections (LoRA)");
+    await expect(loadModel(zipOf({}), { device: "cpu" })).rejects.toThrow("no files: ");
   });
 
   test("that is not loaded leaves no file open", async () => {

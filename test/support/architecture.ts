@@ -62,10 +62,9 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   storage: ["@noble/hashes"],
   text: ["gpt-tokenizer"],
-  io: ["valibot"],
+  io: ["fflate", "valibot"],
   report: ["valibot"],
   run: ["valibot"],
-  library: ["fflate"],
   data: ["papaparse", "hyparquet", "hyparquet-compressors"],
 };
 

@@ -291,7 +291,7 @@ export const EN = {
     copyYourself: "This browser does not let the page copy; here it is:",
   },
   dismiss: "Dismiss",
-  footer: "Download gives a run's model as a zip: unpacked, gpt2 generate and transformers open it.",
+  footer: "Download gives a run's model as a zip: gpt2 generate opens it, and transformers once it is unpacked.",
 };
 
 export type Texts = typeof EN;

@@ -281,10 +281,10 @@ export const MESSAGES: readonly MessagePair[] = [
   ["is there twice; choose the files of one model", "está dos veces; elige los archivos de un solo modelo"],
   ["is no zip that can be read ({})", "no es un zip que se pueda leer ({1})"],
   [
-    "unpacks to more than {}; unpack it, and choose its files",
+    "unpacks to more than {}; unpack it, and give what is in it",
     "descomprimido ocupa más de {1}; descomprímelo, y elige sus archivos",
   ],
-  ["has {}; unpack it, and choose its files", "tiene {1}; descomprímelo, y elige sus archivos"],
+  ["has {}; unpack it, and give what is in it", "tiene {1}; descomprímelo, y elige sus archivos"],
   [
     "holds corrections (LoRA); open the model that gpt2 merge makes of them",
     "contiene correcciones (LoRA); abre el modelo que gpt2 merge hace de ellas",
@@ -741,5 +741,5 @@ export const ES: Texts = {
     copyYourself: "Este navegador no deja que la página copie; aquí está:",
   },
   dismiss: "Cerrar",
-  footer: "Descargar da el modelo de un entrenamiento como zip: descomprimido, lo abren gpt2 generate y transformers.",
+  footer: "Descargar da el modelo de un entrenamiento como zip: lo abre gpt2 generate, y, descomprimido, transformers.",
 };

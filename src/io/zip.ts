@@ -1,6 +1,6 @@
 import { Zip, ZipPassThrough } from "fflate";
 import { userError } from "../core/errors.ts";
-import type { FileSource } from "../io/checkpoint.ts";
+import type { FileSource } from "./checkpoint.ts";
 
 /** Bytes of a piece. */
 const PIECE = 2 ** 22;
