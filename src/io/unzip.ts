@@ -39,7 +39,7 @@ export async function unzipped(
     });
     for (const [path, data] of Object.entries(all)) {
       const file = bareName(path);
-      if (files.has(file)) userError(`${name}: ${file} is there twice; give the files of one model`);
+      if (files.has(file)) userError(`${name}, ${file}: is there twice; give the files of one model`);
       files.set(file, new Uint8Array(data));
     }
     return files;

@@ -213,7 +213,7 @@ describe("a model", () => {
     const zipOf = (files: Record<string, Uint8Array>): Blob => new Blob([Uint8Array.from(zipSync(files))]);
     const twice = zipOf({ "a/config.json": new Uint8Array(2), "b/config.json": new Uint8Array(2) });
     const two = loadModel(twice, { device: "cpu" });
-    await expect(two).rejects.toThrow("the zip: config.json is there twice; give the files of one model");
+    await expect(two).rejects.toThrow("the zip, config.json: is there twice; give the files of one model");
     const other = zipOf({ "adapter_config.json": strToU8("{}") });
     await expect(loadModel(other, { device: "cpu" })).rejects.toThrow("holds corrections (LoRA)");
     await expect(loadModel(zipOf({}), { device: "cpu" })).rejects.toThrow("no files: ");

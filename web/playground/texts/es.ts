@@ -278,6 +278,7 @@ export const MESSAGES: readonly MessagePair[] = [
     "no weights among them; wanted model.safetensors, with config.json and the tokenizer",
     "no hay pesos entre ellos; se esperaba model.safetensors, con config.json y el tokenizador",
   ],
+  ["is there twice; give the files of one model", "está dos veces; da los archivos de un solo modelo"],
   ["is there twice; choose the files of one model", "está dos veces; elige los archivos de un solo modelo"],
   ["is no zip that can be read ({})", "no es un zip que se pueda leer ({1})"],
   [
