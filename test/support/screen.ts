@@ -98,8 +98,13 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
     type: (keys) => child.write(keys),
     async resize(width, height) {
       process.kill(child.pid, "SIGSTOP");
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      await shown;
+      // What it had printed by then belongs to the old width. Where the machine is busy, a timer may come before what waits to be read.
+      for (let before = -1; before !== printed.length; ) {
+        before = printed.length;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        await new Promise((resolve) => setImmediate(resolve));
+        await shown;
+      }
       emulator.resize(width, height);
       child.resize(width, height);
       process.kill(child.pid, "SIGCONT");
