@@ -41,7 +41,14 @@ async function startDriver(home: string): Promise<{ driver: ChildProcess; port: 
     const port = 20_000 + Math.floor(Math.random() * 10_000);
     const env = {
       ...process.env,
-      ...{ HOME: home, XDG_CACHE_HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home, XDG_RUNTIME_DIR: home },
+      ...{
+        HOME: home,
+        XDG_CACHE_HOME: home,
+        XDG_DATA_HOME: home,
+        XDG_CONFIG_HOME: home,
+        XDG_RUNTIME_DIR: home,
+        TMPDIR: home,
+      },
       // Its numbers want a language, and Safari has memory that threads share by itself.
       ...{ LC_ALL: "en_US.UTF-8", JSC_useSharedArrayBuffer: "1", WEBKIT_DISABLE_COMPOSITING_MODE: "1" },
     };
