@@ -40,7 +40,8 @@ export async function unzipped(
     for (const [path, data] of Object.entries(all)) {
       const file = bareName(path);
       if (files.has(file)) userError(`${name}, ${file}: is there twice; give the files of one model`);
-      files.set(file, new Uint8Array(data));
+      // In memory of its own, which nobody shares.
+      files.set(file, data as Uint8Array<ArrayBuffer>);
     }
     return files;
   } catch (error) {
