@@ -73,6 +73,7 @@ export function settingsView(app: App): TemplateResult {
 
 /** Whether a setting is what such a refusal speaks of. Some names are words of every day. */
 function isNamed(key: SettingKey, refusal = ""): boolean {
+  if (refusal === "") return false;
   const name = fileName(key);
   const said = name.includes("_") ? name : `${name}(?= is )`;
   return new RegExp(`${flagName(key)}(?![\\w-])|\\b${said}\\b`).test(refusal);
