@@ -141,6 +141,8 @@ export function flagOf(option: string): string {
   return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
+const ON_CPU = "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself";
+
 /** Flags of other tools that are about more than the options of generation. */
 const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
   bad_words_ids: "it is --bad-words here, as texts",
@@ -171,9 +173,9 @@ const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
   torch_dtype: "it is --precision here: f32 or f16",
   compile: "leave it out: all is compiled once, as a plan",
   device_map: "it is --device here",
-  cpu: "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself",
-  use_cpu: "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself",
-  no_cuda: "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself",
+  cpu: ON_CPU,
+  use_cpu: ON_CPU,
+  no_cuda: ON_CPU,
   gpu: "leave it out: a GPU is used where there is one",
 };
 
