@@ -7,6 +7,7 @@ import { type MatmulVariant, matmulVariants } from "../../src/kernels/gpu/matmul
 import { traitsOf } from "../../src/runtime/gpu.ts";
 import { layOut, type PlacedDispatch } from "../../src/runtime/layout.ts";
 import { specOf } from "../../src/runtime/plan.ts";
+import { saidByIntel } from "./intel.ts";
 import { type Loop, loopsOf, type Mix, mainLoop, mixOfKernel } from "./machine-code.ts";
 import { type Count, countOf, type Workload } from "./workloads.ts";
 
@@ -27,8 +28,8 @@ export interface Kernel {
   readonly spilled: number;
   readonly scratchBytes: number;
   readonly ldsBytes: number;
-  /** Subgroups that a SIMD holds at one time. */
-  readonly waves: number;
+  /** Subgroups that a SIMD holds at one time; absent where that is no matter of the kernel. */
+  readonly waves?: number;
   readonly codeBytes: number;
   /** The compiler's estimates, in cycles: until a subgroup is done, and of the busiest unit, with loops run 8 times. */
   readonly latency: number;
@@ -48,7 +49,7 @@ export interface Report extends Count {
   readonly kernels: readonly Kernel[];
 }
 
-interface Machine {
+export interface Machine {
   readonly statistics: Readonly<Record<string, number>>;
   readonly subgroupSize: number;
   readonly texts: Readonly<Record<string, string>>;
@@ -80,7 +81,7 @@ export function createCompiler(gpu: Gpu, records: string): Compiler {
     machines.set(key, machine);
     code.set(
       `${machines.size.toString().padStart(3, "0")} ${spec.name.replaceAll("/", "-")}`,
-      machine.texts.Assembly ?? "",
+      machine.texts.Assembly ?? machine.texts["GEN Assembly"] ?? "",
     );
     return machine;
   }
@@ -102,13 +103,8 @@ export function createCompiler(gpu: Gpu, records: string): Compiler {
   };
 }
 
-function kernelOf({ statistics, subgroupSize, texts }: Machine, uses: readonly PlacedDispatch[]): Kernel {
+function kernelOf(machine: Machine, uses: readonly PlacedDispatch[]): Kernel {
   const { dispatch } = uses[0]!;
-  const statistic = (...names: string[]): number => names.reduce((sum, name) => sum + (statistics[name] ?? 0), 0);
-  const assembly = texts.Assembly ?? "";
-  const loops = loopsOf(assembly);
-  const main = mainLoop(loops);
-  const slab = slabOf(dispatch, loops, main);
   return {
     op: [...new Set(uses.map(({ node }) => node.op.name))].join(", "),
     shaders: shadersOf(dispatch),
@@ -117,7 +113,19 @@ function kernelOf({ statistics, subgroupSize, texts }: Machine, uses: readonly P
     constants: dispatch.constants ?? {},
     dispatches: uses.length,
     groups: uses.reduce((sum, use) => sum + use.dispatch.grid.reduce((product, n) => product * n, 1), 0),
-    subgroup: subgroupSize,
+    subgroup: machine.subgroupSize,
+    ...(machine.texts["GEN Assembly"] === undefined ? saidByAmd(machine, dispatch) : saidByIntel(machine)),
+  };
+}
+
+/** What RADV says of a kernel. */
+function saidByAmd({ statistics, texts }: Machine, dispatch: Dispatch) {
+  const statistic = (...names: string[]): number => names.reduce((sum, name) => sum + (statistics[name] ?? 0), 0);
+  const assembly = texts.Assembly ?? "";
+  const loops = loopsOf(assembly);
+  const main = mainLoop(loops);
+  const slab = slabOf(dispatch, loops, main);
+  return {
     registers: statistic("VGPRs"),
     spilled: statistic("Spilled VGPRs", "Spilled SGPRs"),
     scratchBytes: statistic("Scratch size"),

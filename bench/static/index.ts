@@ -1,17 +1,20 @@
 /**
  * What the compilers of real GPUs make of the kernels of a training step and of decoding, on a machine without such a GPU: Mesa's RADV
- * compiles for AMD's. `npx tsx bench/static/index.ts [--families navi31,navi21,vega20] [--workloads "step f32,token"]
+ * compiles for AMD's, and ANV for Intel's where there is what intel.ts says. `npx tsx bench/static/index.ts [--families navi31,navi21,vega20] [--workloads "step f32,token"]
  * [--only matmul] [--asm folder] [--out folder] [--json]`. Needs Linux, Mesa's Vulkan drivers, gcc and Vulkan's headers.
  *
- * Families, as RADV names them: polaris10, vega20, renoir, navi21 (RDNA 2), navi31 (RDNA 3: matrix units), gfx1150, gfx1201 (RDNA 4).
+ * Families, as Mesa names them: polaris10, vega20, renoir, navi21 (RDNA 2), navi31 (RDNA 3: matrix units), gfx1150, gfx1201 (RDNA 4); skl, icl,
+ * tgl (Xe-LP), adl, dg2, mtl, lnl (Xe2), bmg.
  */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openGpu } from "../../src/platform/node.ts";
 import { createCompiler, type Report } from "./compile.ts";
-import { missingForAmd, pretendAmd } from "./layer.ts";
+import { INTEL_FAMILIES, intelEnvironment, missingForIntel } from "./intel.ts";
+import { missingForAmd, pretendAmd, recordPipelines } from "./layer.ts";
 import { printReport } from "./print.ts";
 import { WORKLOADS } from "./workloads.ts";
 
@@ -45,9 +48,28 @@ interface FamilyReport {
   readonly workloads: readonly Report[];
 }
 
+const families = options.families.split(",").map((name) => name.trim());
+// A library that answers for a kernel's driver is there before a process is: each of Intel's GPUs has one of its own.
+const [family = ""] = families;
+if (families.length === 1 && INTEL_FAMILIES.includes(family) && process.env.INTEL_STUB_GPU_PLATFORM !== family) {
+  const missing = missingForIntel();
+  if (missing) {
+    console.error(`bench/static wants ${missing}`);
+    process.exit(2);
+  }
+  const env = { ...process.env, ...intelEnvironment(family) };
+  process.exit(
+    spawnSync(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { env, stdio: "inherit" }).status ?? 1,
+  );
+}
+if (families.length > 1 && families.some((name) => INTEL_FAMILIES.includes(name))) {
+  console.error("bench/static: one of Intel's families at a time");
+  process.exit(2);
+}
+
 const folder = mkdtempSync(join(tmpdir(), "static-"));
 try {
-  for (const family of options.families.split(",")) await reportFamily(family.trim());
+  for (const family of families) await reportFamily(family);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -56,7 +78,8 @@ process.exit(0);
 
 async function reportFamily(family: string): Promise<void> {
   const records = join(folder, family);
-  pretendAmd(family, records);
+  if (INTEL_FAMILIES.includes(family)) recordPipelines(records);
+  else pretendAmd(family, records);
   // It answers nothing that it is asked to compute.
   const gpu = await openGpu({ adapter: "hardware", probe: false });
   const compiler = createCompiler(gpu, records);

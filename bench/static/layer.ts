@@ -25,12 +25,16 @@ export function missingForAmd(): string | undefined {
 
 /** A GPU by RADV's name for it, and the file that `layer.c` writes. Sets up this process: the device opened next is that GPU. */
 export function pretendAmd(family: string, records: string): void {
+  Object.assign(process.env, { VK_DRIVER_FILES: DRIVER, RADV_FORCE_FAMILY: family });
+  recordPipelines(records);
+}
+
+/** Sets up this process: what the driver's compiler makes of each pipeline from now on is written there. */
+export function recordPipelines(records: string): void {
   const layers = buildLayer();
   Object.assign(process.env, {
-    VK_DRIVER_FILES: DRIVER,
     VK_LAYER_PATH: layers,
     VK_INSTANCE_LAYERS: LAYER_NAME,
-    RADV_FORCE_FAMILY: family,
     MESA_SHADER_CACHE_DISABLE: "true",
     PIPELINE_RECORDS: records,
     XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR || tmpdir(),

@@ -94,6 +94,11 @@ export function compiles(variant: string, { without }: Traits): boolean {
   return !without?.includes(variant);
 }
 
+/** What a kernel that holds much in registers asks for, whose workgroups have so many invocations in their first dimension. */
+export function roomy(invocations: number, { roomySubgroup }: Traits): Pick<Dispatch, "subgroupSize"> {
+  return roomySubgroup && invocations % roomySubgroup === 0 ? { subgroupSize: roomySubgroup } : {};
+}
+
 /** A tensor that lives only within one op, between its dispatches. */
 export interface Scratch {
   readonly dtype: DType;

@@ -33,14 +33,24 @@ export interface Traits {
   readonly subgroupMaxSize: number;
   /** The sizes and types in which subgroups multiply matrices as one operation; none where they do not. */
   readonly subgroupMatrices: readonly SubgroupMatrix[];
-  /** Its invocations have so few registers (GCN: 64 for each of four subgroups) that kernels should hold less. */
-  readonly fewRegisters?: boolean;
+  /** Sums that an invocation can hold in registers beside what it adds up: a product's block of 8 x 8, 8 x 4 or 4 x 4. Left out: 64. */
+  readonly sumsHeld?: 16 | 32 | 64;
+  /**
+   * Where registers are a subgroup's, whatever its size (Intel): the fewest invocations that a kernel can ask for, each of which has most of them
+   * then. Undefined where registers are an invocation's own, or a kernel cannot ask.
+   */
+  readonly roomySubgroup?: number | undefined;
   /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads, and arrays of an invocation are memory. */
   readonly software: boolean;
   /** Variants that did not compile here, as dispatches name them: they are no choice. */
   readonly without?: readonly string[] | undefined;
   /** What was measured on this adapter; where it says nothing, the defaults hold. */
   readonly tuning?: Tuning | undefined;
+}
+
+/** Whether kernels should hold less than they would where registers are many. */
+export function fewRegisters({ sumsHeld = 64 }: Traits): boolean {
+  return sumsHeld < 64;
 }
 
 /** result[M, N] += left[M, K] . right[K, N] as one operation, by the names of Dawn's GPUSubgroupMatrixConfig. */

@@ -9,7 +9,7 @@ export interface MatmulChoice {
 export const ATTENTION_CHOICES = [
   ...(["rows", "quads", "panels", "products"] as const),
   ...(["matrices", "matrices-wide", "matrices-copied", "matrices-direct"] as const),
-  ...(["tiles64", "tiles64-wide", "tiles32", "tiles32-wide"] as const),
+  ...(["tiles64", "tiles64-wide", "tiles64-widest", "tiles32", "tiles32-wide"] as const),
 ] as const;
 
 /** See the attributes of attention. */

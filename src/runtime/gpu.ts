@@ -15,6 +15,7 @@ import { predictMemory } from "./need.ts";
 import { OutOfMemory } from "./out-of-memory.ts";
 import { createPace } from "./pace.ts";
 import { compilePlan, VariantRefused } from "./plan.ts";
+import { registersOf } from "./registers.ts";
 import type { Runtime } from "./runtime.ts";
 import { createSlotPool } from "./slots.ts";
 import { createStates } from "./states.ts";
@@ -253,6 +254,7 @@ export function traitsOf(gpu: Gpu): Traits {
   const wrong = new Set(faults.flatMap((fault) => (fault.trait === "subgroupMatrix" ? [fault.matrix] : [])));
   const has = (feature: string): boolean => gpu.features.has(feature);
   const subgroups = has("subgroups");
+  const control = subgroups && has("subgroup-size-control");
   return {
     maxBindingBytes: limit("maxStorageBufferBindingSize"),
     maxBufferBytes: limit("maxBufferSize"),
@@ -265,13 +267,13 @@ export function traitsOf(gpu: Gpu): Traits {
     packedHalves: true,
     subgroups,
     quads: !faulty("quads"),
-    subgroupSizeControl: subgroups && has("subgroup-size-control"),
+    subgroupSizeControl: control,
     subgroupMinSize: subgroups ? Math.min(gpu.info.subgroupMinSize, ...sizes) : 0,
     subgroupMaxSize: subgroups ? gpu.info.subgroupMaxSize : 0,
     subgroupMatrices: has("chromium-experimental-subgroup-matrix")
       ? gpu.info.subgroupMatrixConfigs.filter((config) => !wrong.has(matrixName(config)))
       : [],
-    fewRegisters: /^gcn/.test(gpu.info.architecture),
+    ...registersOf(gpu.info, control),
     software: gpu.kind !== "hardware" || faulty("registers"),
   };
 }

@@ -344,12 +344,12 @@ describe("the choice where nothing was tuned", () => {
   });
 
   test("a GPU with few registers takes tiles of which an invocation holds half as much, and matrix units before them", () => {
-    const few = { ...DEFAULT_TRAITS, fewRegisters: true, maxInvocations: 1024, maxWorkgroupBytes: 65536 };
+    const few = { ...DEFAULT_TRAITS, sumsHeld: 32 as const, maxInvocations: 1024, maxWorkgroupBytes: 65536 };
     expect(choice(few, 4096, 3072, 768).name).toBe("lines128");
     expect(choice({ ...few, maxInvocations: 256 }, 4096, 3072, 768).name).toBe("lines64");
-    expect(choice({ ...few, fewRegisters: false }, 4096, 3072, 768).name).toMatch(/^staged128/);
+    expect(choice({ ...few, sumsHeld: 64 }, 4096, 3072, 768).name).toMatch(/^staged128/);
     expect(mayWin(variantNamed("lines64"), few)).toBe(true);
-    expect(mayWin(variantNamed("lines64"), { ...few, fewRegisters: false })).toBe(false);
+    expect(mayWin(variantNamed("lines64"), { ...few, sumsHeld: 64 })).toBe(false);
   });
 
   test("a software driver takes few rows at a time where there are few", () => {

@@ -1,7 +1,7 @@
 import { type AttentionAttrs, attentionBackwardOp, attentionOp, sizesOf } from "../attention.ts";
 import type { AttentionSizes } from "../attention-sizes.ts";
 import { compiles, type Dispatch, ofVariant, type Scratch } from "../dispatch.ts";
-import type { Traits } from "../traits.ts";
+import { fewRegisters, type Traits } from "../traits.ts";
 import { type AttentionChoice, attentionClass } from "../tuning.ts";
 import {
   isMatrices,
@@ -59,7 +59,7 @@ function isPanels(form: Form): form is PanelForm {
 function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): Form {
   const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
   const quads = quadsOf(sizes, traits);
-  const form = chosen ?? (traits.software ? "products" : quads.worth ? "quads" : "rows");
+  const form = chosen ?? defaultForm(sizes, traits);
   const can = (name: AttentionChoice): boolean => compiles(variantName(name), traits);
   if (isMatrices(form) && matricesFor(sizes, traits).includes(form) && can(form)) return form;
   const name = TILE_CHOICES.find((choice) => choice === form);
@@ -71,6 +71,17 @@ function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Trai
   const products = form === "products" && can("products") && !sizes.packed;
   return (products && attentionProducts(sizes, traits)) || PANEL_KERNELS;
 }
+
+/** Where registers are few, rows of one invocation do not fit them; tiles do, if each makes blocks of 4 x 4. */
+function defaultForm(sizes: AttentionSizes, traits: Traits): AttentionChoice {
+  const { can, worth } = quadsOf(sizes, traits);
+  if (traits.software) return "products";
+  if (fewRegisters(traits) && (traits.roomySubgroup || !can))
+    return FEW_REGISTERS_TILES.find((name) => tileForm(name, sizes, traits)) ?? (worth ? "quads" : "rows");
+  return worth ? "quads" : "rows";
+}
+
+const FEW_REGISTERS_TILES = ["tiles64-widest", "tiles32-wide"] as const;
 
 function forwardOf(form: Form, sizes: AttentionSizes, traits: Traits): Dispatch[] {
   if (typeof form === "number") return rowsForward(sizes, form, traits);

@@ -5,6 +5,7 @@ import {
   grid1d,
   gridOf,
   read,
+  roomy,
   type Scratch,
   type Span,
   spansOf,
@@ -15,7 +16,7 @@ import {
 import { type LayerNormAttrs, layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "../layer-norm.ts";
 import { layerNormAllBackwardOp } from "../layer-norm-all.ts";
 import type { TensorType } from "../op.ts";
-import type { Traits } from "../traits.ts";
+import { fewRegisters, type Traits } from "../traits.ts";
 import { columnGroups, sumsColumnsAtOnce } from "./column-sum.ts";
 import { gpuKernel } from "./kernel.ts";
 
@@ -115,7 +116,8 @@ export const layerNormAllBackwardGpu = gpuKernel(layerNormAllBackwardOp, {
         shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "gpu/layer_norm_all"],
         entry: "rows",
         types: { DY: storedType(dy.dtype, pack), RESIDUAL: storedType((residual ?? dy).dtype, pack) },
-        sizes: { AHEAD: traits.fewRegisters ? 2 : 4 },
+        sizes: { AHEAD: fewRegisters(traits) ? 2 : 4 },
+        ...roomy(GROUP, traits),
         uniforms: {
           ...{ ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },
           ...{ BLOCKS: blocks, PARTS: parts, FIRST_PART: firstPart },
@@ -136,7 +138,8 @@ export const layerNormAllBackwardGpu = gpuKernel(layerNormAllBackwardOp, {
   },
 });
 
-/** Rows that a workgroup of shaders/gpu/layer_norm_all.wgsl holds at a time, and what it sums down their columns. */
+/** Invocations of a workgroup of shaders/gpu/layer_norm_all.wgsl, rows that it holds at a time, and what it sums down their columns. */
+const GROUP = 256;
 const BLOCK = 16;
 const SUMS = 3;
 /** Workgroups that keep a GPU busy: more would only be more to add up. */

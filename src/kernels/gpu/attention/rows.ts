@@ -5,6 +5,7 @@ import {
   type Dispatch,
   gridOf,
   read,
+  roomy,
   type ShaderName,
   type Span,
   storedType,
@@ -12,7 +13,7 @@ import {
   write,
 } from "../../dispatch.ts";
 import { cut, type Range } from "../../product.ts";
-import type { Traits } from "../../traits.ts";
+import { fewRegisters, type Traits } from "../../traits.ts";
 
 /** The binding that says which keys a row sees, and the shader that reads it. */
 export function bounds({ packed }: AttentionSizes): { readonly bind: Binding; readonly shader: ShaderName } {
@@ -48,10 +49,10 @@ export type Lanes = 1 | 4 | 8 | 16;
  */
 export function quadsOf(
   { D }: Pick<AttentionSizes, "D">,
-  { subgroups, quads, fewRegisters, subgroupMinSize }: Traits,
+  traits: Traits,
 ): { can: boolean; worth: boolean; lanes: Lanes } {
-  const can = subgroups && quads && D % 16 === 0;
-  const most = fewRegisters ? subgroupMinSize : 4;
+  const can = traits.subgroups && traits.quads && D % 16 === 0;
+  const most = fewRegisters(traits) ? traits.subgroupMinSize : 4;
   const lanes = D > 64 && D % 64 === 0 && most >= 16 ? 16 : D % 32 === 0 && most >= 8 ? 8 : 4;
   return { can, worth: can && D >= 32, lanes };
 }
@@ -92,8 +93,8 @@ const LANE_SHADERS = {
  * Rows, or keys, that invocations hold at a time: each load then serves so many. Quads hold as many as take 64 registers a tensor
  * forward and 32 backward, where there are twice the tensors; one where registers are few.
  */
-function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes, { fewRegisters }: Traits): number {
-  if (lanes === 1 || fewRegisters) return 1;
+function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes, traits: Traits): number {
+  if (lanes === 1 || fewRegisters(traits)) return 1;
   const most = D <= 64 ? 4 : 2;
   return entry === "forward" ? most : most / 2;
 }
@@ -126,7 +127,7 @@ function kernel(
   const pack = D % 4 === 0 ? 4 : 1;
   const held = heldRows(entry, sizes, lanes, traits);
   // keys that queries go through at a time
-  const others = traits.fewRegisters ? 2 : 4;
+  const others = fewRegisters(traits) ? 2 : 4;
   // eight keys of a workgroup at least, for which dropout is drawn at once
   const workgroup = lanes === 16 ? 128 : 64;
   const rowsOfGroup = (workgroup / lanes) * held;
@@ -139,6 +140,7 @@ function kernel(
     ],
     entry,
     ...(lanes > 1 ? { enable: ["subgroups"] as const } : {}),
+    ...roomy(workgroup, traits),
     types: { X: storedType(dtype, pack) },
     uniforms: {
       ...{ B: stretch.length, B0: stretch.start, T, H, SCALE: scale },

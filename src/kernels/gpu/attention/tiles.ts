@@ -1,5 +1,5 @@
 import { type AttentionSizes, keptScale } from "../../attention-sizes.ts";
-import { type Dispatch, gridOf, read, storedType, storeShader, write } from "../../dispatch.ts";
+import { type Dispatch, gridOf, read, roomy, storedType, storeShader, write } from "../../dispatch.ts";
 import type { Range } from "../../product.ts";
 import type { Traits } from "../../traits.ts";
 import { bounds, rowsOf, stepOf, stretchesOf } from "./rows.ts";
@@ -21,6 +21,8 @@ type Entry = "forward" | "queries" | "keys";
 export const TILE_FORMS = {
   tiles64: { other: 64, invocations: { forward: 64, queries: 128, keys: 128 } },
   "tiles64-wide": { other: 64, invocations: { forward: 128, queries: 256, keys: 256 } },
+  // for few registers: a block of 4 x 4 an invocation
+  "tiles64-widest": { other: 64, invocations: { forward: 256, queries: 256, keys: 256 } },
   tiles32: { other: 32, invocations: { forward: 64, queries: 64, keys: 64 } },
   "tiles32-wide": { other: 32, invocations: { forward: 128, queries: 128, keys: 128 } },
 } as const satisfies Readonly<Record<string, TileForm>>;
@@ -133,6 +135,7 @@ function kernel(
       ...{ D, OWN: tile.own, OTHER: tile.other, PAGE: tile.page, OWN_PAGES: tile.ownPages },
       ...{ ACROSS: tile.across, WORKGROUP: tile.invocations },
     },
+    ...roomy(tile.invocations, traits),
     grid: gridOf(stretch.length * H * Math.ceil(T / tile.own), traits),
   };
 }

@@ -1,7 +1,7 @@
 import { type FloatDType, WORD_BYTES } from "../../../core/dtype.ts";
-import { compiles, type Extension, type ShaderName } from "../../dispatch.ts";
+import { compiles, type Extension, roomy, type ShaderName } from "../../dispatch.ts";
 import { LONGEST_WHOLE, type Product, rowLengths, typesOf } from "../../product.ts";
-import type { Traits } from "../../traits.ts";
+import { fewRegisters, type Traits } from "../../traits.ts";
 import { DEPTH, type MatrixUnits, matrixForm, USUAL_LANES } from "./matrices.ts";
 import { bestSplits, cyclesOf, mostSplits } from "./pace.ts";
 
@@ -43,7 +43,7 @@ export interface MatmulVariant {
   /** One row of y has a form of its own, that holds no others. */
   readonly rowsAlone?: true;
   /** For invocations that have few registers: elsewhere others are faster. */
-  readonly fewRegisters?: true;
+  readonly forFew?: true;
   /** It multiplies matrices of a size and type that the adapter decides: `fitVariant` fills in all that depends on those. */
   readonly matrices?: MatrixUnits;
   /** How fast it is where all of a GPU is busy, of the fastest that uses no matrix units; 1 where it is absent. */
@@ -128,7 +128,7 @@ function linesForm(name: string, pace: number, form: LinesForm): MatmulVariant {
     shader: "matmul/gpu/staged_lines",
     types: { Component: "f32" },
     workgroupBytes: ((tile[0] + tile[1]) * DEPTH + 2 * 4 * LINES_GAP) * WORD_BYTES,
-    fewRegisters: true,
+    forFew: true,
   };
 }
 
@@ -389,7 +389,8 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
   if (!compiles(variantName(variant), traits)) return undefined;
   const form = variant.matrices ? matrixForm(variant.matrices, product, traits) : rowsForm(variant, product);
   if (!form) return undefined;
-  const filled = { ...variant, ...form };
+  const blocks = variant.reads !== "elements" && !variant.matrices;
+  const filled = { ...variant, ...(blocks ? roomy(variant.invocations, traits) : {}), ...form };
   const fits =
     filled.invocations <= traits.maxInvocations &&
     filled.workgroupBytes <= traits.maxWorkgroupBytes &&
@@ -432,9 +433,9 @@ const BUSY_ON_UNITS = 65536;
 const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
 
 /** Whether a variant may be the fastest on this adapter. */
-export function mayWin({ wing, ...variant }: MatmulVariant, { software, fewRegisters }: Traits): boolean {
-  if (variant.fewRegisters && !fewRegisters) return false;
-  return wing === "both" || wing === (software ? "software" : "gpu");
+export function mayWin({ wing, forFew }: MatmulVariant, traits: Traits): boolean {
+  if (forFew && !fewRegisters(traits)) return false;
+  return wing === "both" || wing === (traits.software ? "software" : "gpu");
 }
 
 /** What is used where nothing was tuned. */
@@ -480,16 +481,22 @@ export function batchVariant(traits: Traits): MatmulVariant | undefined {
   return names.map((name) => fitVariant(variantNamed(name), product, traits)).find((variant) => variant);
 }
 
+/** By the sums of an invocation. */
+const TILES_BY_SUMS = {
+  64: ["staged128", "staged128x64", "staged64", "staged32"],
+  32: ["lines128", "lines64", "staged32"],
+  16: ["staged32"],
+} as const;
+
 /** Matrix units first, where the adapter has them for these types: they multiply many times faster than all else. Large tiles first. */
-function hardwareNames({ M, N }: Product, { subgroupMaxSize, fewRegisters }: Traits): string[] {
+function hardwareNames({ M, N }: Product, { subgroupMaxSize, sumsHeld = 64 }: Traits): string[] {
   if (M <= FEW_ROWS)
     return N > FEW_COLUMNS
       ? ["halves", "vectors", "registers-wide"]
       : ["halves-narrow", "halves", "vectors-narrow", "registers-wide"];
   // AMD's subgroups, which may have 64 lanes, load matrices that do not lie along k element by element; others turn them in hardware.
   const units = ["matrix4x2", "matrix2x2"].map((name) => (subgroupMaxSize > USUAL_LANES ? `${name}-turned` : name));
-  if (fewRegisters) return [...units, "lines128", "lines64", "staged32"];
-  return [...units, "staged128", "staged128x64", "staged64", "staged32"];
+  return [...units, ...TILES_BY_SUMS[sumsHeld]];
 }
 
 /** Of all workgroups, K whole. */

@@ -1,0 +1,36 @@
+/** What is known of a GPU's registers by who made it: WebGPU does not say how many there are, and a kernel that holds more works in memory. */
+import type { Traits } from "../kernels/traits.ts";
+
+interface Adapter {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+}
+
+/**
+ * By Dawn's names. NVIDIA: 255 an invocation; AMD's RDNA and CDNA 256, GCN 64 for each of four subgroups; Apple 128 (Asahi's compiler);
+ * Intel 128 of 32 bytes, of Xe2 64, for all of a subgroup; Mali 64. Of others, and where a browser does not tell, nothing is known.
+ */
+const SUMS: readonly { readonly vendor: string; readonly architecture?: RegExp; readonly sums: Traits["sumsHeld"] }[] =
+  [
+    { vendor: "nvidia", sums: 64 },
+    { vendor: "amd", architecture: /^[rc]dna/, sums: 64 },
+    { vendor: "samsung", architecture: /^rdna/, sums: 64 },
+    { vendor: "arm", sums: 16 },
+    { vendor: "broadcom", sums: 16 },
+  ];
+const UNKNOWN_SUMS = 32;
+
+export function registersOf(
+  { vendor, architecture, subgroupMinSize, subgroupMaxSize }: Adapter,
+  control: boolean,
+): Pick<Traits, "sumsHeld" | "roomySubgroup"> {
+  // A driver that chooses by itself takes larger subgroups, whose invocations have half as many.
+  if (vendor === "intel")
+    return control && subgroupMinSize < subgroupMaxSize
+      ? { sumsHeld: 32, roomySubgroup: subgroupMinSize }
+      : { sumsHeld: 16 };
+  const known = SUMS.find((one) => one.vendor === vendor && (one.architecture?.test(architecture) ?? true));
+  return { sumsHeld: known?.sums ?? UNKNOWN_SUMS };
+}
