@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { launchedAs } from "../src/platform/node/launched.ts";
 import { nodeThreads, openGpu } from "../src/platform/node.ts";
 import { createCpuRuntime } from "../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../src/runtime/gpu.ts";
@@ -60,7 +61,7 @@ if (first === "rank") {
   const [device, ...names] = words;
   // As it is built: threads of Node 20 do not compile TypeScript, and one watches while MPI begins.
   const built = new URL("../dist/platform/node/mpi.js", import.meta.url).href;
-  const { launchedAs, openMpi }: typeof import("../src/platform/node/mpi.ts") = await import(built);
+  const { openMpi }: typeof import("../src/platform/node/mpi.ts") = await import(built);
   const collective = openMpi(launchedAs()!, { timeout: 120_000 });
   for (const name of names) {
     const own = await digest(device as Device, name, collective);

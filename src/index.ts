@@ -241,6 +241,7 @@ export {
 } from "./report/trainer-state.ts";
 export type { Writer } from "./run/journal.ts";
 export { type CreateJournal, createJournal, type Journal, leanJournal } from "./run/journal.ts";
+export type { KeeperOptions, RunHome } from "./run/keeper.ts";
 export type { OpenModel } from "./run/model.ts";
 export type { ModelFiles } from "./run/open-model.ts";
 export { openModelFiles } from "./run/open-model.ts";
@@ -254,7 +255,7 @@ export { type FieldElsewhere, parseSettings, settingsFromJson, settingsToJson } 
 export type { SettingLayers } from "./run/settings/resolve.ts";
 export { resolveSettings } from "./run/settings/resolve.ts";
 export type { SettingKey, TrainSettings } from "./run/settings/table.ts";
-export { type RunHome, type RunOptions, type RunResult, trainRun } from "./run/train-run.ts";
+export { type RunOptions, type RunResult, trainRun } from "./run/train-run.ts";
 /** Runs one op on a runtime, and how far two runtimes are apart on it. */
 export { type Comparison, compareOp, compareTensors, needsHalves, runOp } from "./runtime/compare.ts";
 export type { CpuRuntimeOptions } from "./runtime/cpu.ts";

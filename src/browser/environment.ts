@@ -2,7 +2,7 @@ import { userError } from "../core/errors.ts";
 import { cpuDevice, gpuDevice, wasmDevice } from "../library/device.ts";
 import type { Device, Environment } from "../library/environment.ts";
 import { openGpu } from "../platform/browser.ts";
-import { nameOf } from "../run/train-run.ts";
+import { nameOf } from "../run/keeper.ts";
 
 /** What the library needs of a browser. */
 export const BROWSER: Environment = {

@@ -11,7 +11,7 @@ interface Loaded {
   /** What it says of words that are none of its own. */
   readonly elsewhere?: Elsewhere;
   /** Says what its output is for by the words alone, so that what is wrong with them is told there, too. */
-  begin?(words: readonly string[]): void;
+  begin?(words: readonly string[]): Promise<void>;
 }
 
 interface Entry {
@@ -98,7 +98,7 @@ async function program(words: readonly string[], interrupt: Interrupt): Promise<
     const { command } = loaded;
     if (command.options.some(({ long }) => long === "--device")) (await import("./runtime.ts")).addThreads(command);
     if (loaded.elsewhere) elsewhere[name] = loaded.elsewhere;
-    if (words[0] === name) loaded.begin?.(words);
+    if (words[0] === name) await loaded.begin?.(words);
     gpt2.addCommand(withSettingsOf(gpt2, command.summary(summary)));
   }
   return { gpt2: gpt2.exitOverride(), elsewhere };

@@ -1,22 +1,12 @@
 /** Processes that `mpirun` or `srun` has started to train one model together. */
-import { Option } from "commander";
 import { createDigest } from "../data/digest.ts";
-import { launchedAs, openMpi } from "../platform/node/mpi.ts";
+import { launchedAs } from "../platform/node/launched.ts";
+import { openMpi } from "../platform/node/mpi.ts";
 import { ALONE_TEAM } from "../train/alone.ts";
 import { type Collective, RankLostError } from "../train/collective.ts";
 import { createTeam, type Team } from "../train/team.ts";
-import { numberBetween } from "./numbers.ts";
+import { COLLECTIVE_TIMEOUT } from "./collective-timeout.ts";
 import { terminal } from "./terminal.ts";
-
-/** Seconds. */
-const COLLECTIVE_TIMEOUT = 10;
-
-export function collectiveTimeoutOption(): Option {
-  return new Option(
-    "--collective-timeout <s>",
-    `of several ranks: seconds within which all end where one is not heard of any more; default ${COLLECTIVE_TIMEOUT}`,
-  ).argParser(numberBetween(1, Number.POSITIVE_INFINITY));
-}
 
 /** Says which of several processes this one is, of which the first alone speaks. */
 export function beginRank(): void {
@@ -26,7 +16,6 @@ export function beginRank(): void {
 
 /** Says so where a rank was started with other words than the first one, whose settings are those of all. */
 export async function tellOtherWords(team: Team, words: readonly string[]): Promise<void> {
-  if (team.size === 1) return;
   const digest = createDigest();
   digest.add(new TextEncoder().encode(JSON.stringify(words)));
   const said = await team.meet([Number.parseInt(digest.finish().slice(0, 8), 16)]);

@@ -1,18 +1,21 @@
 import { Command, Option } from "commander";
 import { writerOf } from "../node/writer.ts";
+import { launchedAs } from "../platform/node/launched.ts";
+import type { TrainPlan } from "../run/plan.ts";
 import { settingElsewhere } from "../run/settings/elsewhere.ts";
 import { PRESET_NAMES } from "../run/settings/presets.ts";
-import { flagName, type TrainSettings } from "../run/settings/table.ts";
+import { flagName } from "../run/settings/table.ts";
 import { followRun, type RunResult, trainRun } from "../run/train-run.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { ALONE_TEAM } from "../train/alone.ts";
 import type { Team } from "../train/team.ts";
+import { collectiveTimeoutOption } from "./collective-timeout.ts";
 import { STOPPED_CODE } from "./exit-codes.ts";
 import { type Elsewhere, isOn } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { lossChart } from "./loss-chart.ts";
 import { memoryBudget, memoryOption } from "./memory.ts";
 import { numberBetween } from "./numbers.ts";
-import { beginRank, collectiveTimeoutOption, tellOtherWords, withRanks } from "./ranks.ts";
 import { homeOf, readRunDirectory } from "./run-home.ts";
 import { DEVICE_HELP, openRuntime, type RuntimeOptions } from "./runtime.ts";
 import { addSettings } from "./settings/options.ts";
@@ -20,17 +23,17 @@ import { quietOption, terminal } from "./terminal.ts";
 import { dryRun } from "./train/dry-run.ts";
 import { jsonListener } from "./train/json.ts";
 import { createTerminalListener } from "./train/listener.ts";
-import { openPlan } from "./train/plan.ts";
+import { openTyped } from "./train/plan.ts";
 import { describeStop, shellWord } from "./train/print.ts";
-import { settingsOfCommandLine, type TrainFlags, type TrainOptions } from "./train/settings.ts";
+import type { TrainFlags, TrainOptions } from "./train/settings.ts";
 import { tuneOption } from "./tune.ts";
 
 /** What is said of words that are none of this command's. */
 export const TRAIN_ELSEWHERE: Elsewhere = { flag: (name, value) => settingElsewhere(name, value, flagName) };
 
 /** What standard output is for where a mistake in the words ends the command before it begins. */
-export function beginTrain(words: readonly string[]): void {
-  beginRank();
+export async function beginTrain(words: readonly string[]): Promise<void> {
+  if (launchedAs()) (await import("./ranks.ts")).beginRank();
   terminal.begin({ events: isOn(words, "--json") });
 }
 
@@ -62,38 +65,42 @@ export function trainCommand(interrupt: Interrupt): Command {
     .option("--json", "print one JSON object an event on standard output, and words on standard error")
     .addOption(quietOption());
   return addSettings(command).action((files: string[], flags: TrainFlags) =>
-    withRanks(flags.collectiveTimeout, async (team) => {
+    inRanks(flags.collectiveTimeout, async (team) => {
       const { json = false, quiet = false } = flags;
       terminal.begin({ words: "stdout", events: json, quiet, lost: "ignore" });
       interrupt.watch();
-      const { signal } = interrupt;
-      // The first rank reads what there is to read of a run, and says where to begin.
-      const { settings, options } = await team.lead(() => settingsOfCommandLine(files, flags, team.size, signal));
-      await tellOtherWords(team, process.argv.slice(2));
-      if (flags.dryRun) await dryRun(settings, options, interrupt);
-      else await runTraining(settings, options, { team, interrupt });
+      const { plan, options, close } = await openTyped(files, flags, { team, signal: interrupt.signal });
+      try {
+        if (flags.dryRun) await dryRun(plan, options, interrupt);
+        else await runTraining(plan, options, { team, interrupt });
+      } finally {
+        await close();
+      }
     }),
   );
 }
 
+/** Does the work by itself, or as one of the ranks that were started with this process. */
+async function inRanks(timeout: number | undefined, work: (team: Team) => Promise<void>): Promise<void> {
+  if (!launchedAs()) return work(ALONE_TEAM);
+  return (await import("./ranks.ts")).withRanks(timeout, work);
+}
+
 /**
- * Trains as the settings say, in a new run's directory or in that of a run that is gone on with. A signal before the first step
+ * Trains as planned, in a new run's directory or in that of a run that is gone on with. A signal before the first step
  * rejects with `Interrupted`; one that comes later ends the run in order.
  */
 export async function runTraining(
-  settings: TrainSettings,
+  plan: TrainPlan,
   options: TrainOptions,
   { team, interrupt }: { readonly team: Team; readonly interrupt: Interrupt },
 ): Promise<void> {
-  interrupt.watch();
-  const { signal } = interrupt;
-  const { plan, close } = await openPlan(settings, { resume: options.resume, signal, team });
   const words = createTerminalListener(plan, { team, interrupt });
   try {
     const common = {
       team,
       openRuntime: (wanted: RuntimeOptions) => openRuntime(options.device, wanted),
-      signal,
+      signal: interrupt.signal,
       deadline: options.deadline,
       mayBeFinished: options.mayBeFinished ?? false,
       tune: options.tune,
@@ -112,7 +119,6 @@ export async function runTraining(
     else if (reason === "interrupted") process.exitCode = STOPPED_CODE;
   } finally {
     words.stop();
-    await close();
   }
 }
 

@@ -42,12 +42,14 @@ export interface RecorderOptions {
   readonly lost: string | undefined;
   /** As `RunOptions` has it. */
   readonly journal?: CreateJournal | undefined;
+  /** Throws where the run is no longer this process's. */
+  check(): Promise<void>;
 }
 
 export async function createRecorder(
   session: Session,
   plan: TrainPlan,
-  { folder, from, writer, listener, lost, journal: open = createJournal }: RecorderOptions,
+  { folder, from, writer, listener, lost, journal: open = createJournal, check }: RecorderOptions,
 ): Promise<Recorder> {
   const { settings, options, config, layout, source } = plan;
   const { maxSteps } = options;
@@ -131,7 +133,7 @@ export async function createRecorder(
     },
   };
   return {
-    actions,
+    actions: whileHeld(check, actions),
     async ended(summary) {
       const { step, reason } = summary;
       if (reason === "interrupted") await told.noticed({ step, kind: reason, message: `stopped after step ${step}` });
@@ -150,6 +152,25 @@ export async function createRecorder(
       await told.ended({ step: last, train_loss: Number.NaN, train_runtime, reason });
     },
     failed: () => divergedError(divergence!.result, settings, divergence!.dump),
+  };
+}
+
+/** What a loop writes, each only while the run is held: a machine that slept may find that another goes on with it. */
+function whileHeld(check: () => Promise<void>, actions: LoopActions): LoopActions {
+  const held =
+    <A extends readonly unknown[]>(act: (...args: A) => void | Promise<void>) =>
+    async (...args: A): Promise<void> => {
+      await check();
+      await act(...args);
+    };
+  return {
+    stepped: actions.stepped,
+    logged: held(actions.logged),
+    evaluated: held(actions.evaluated),
+    noticed: held(actions.noticed),
+    save: held(actions.save),
+    sample: held(actions.sample),
+    diverged: held(actions.diverged),
   };
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launchedAs } from "../../src/platform/node/mpi.ts";
+import { launchedAs } from "../../src/platform/node/launched.ts";
 import { contentsOf, gpt2, TINY_FLAGS, writeRecords } from "../support/killed-run.ts";
 import { startJob, testMpis } from "../support/mpi.ts";
 import { buildAbi, hasCompiler, throughAbi } from "../support/mpi-abi.ts";

@@ -3,7 +3,6 @@ import type { TrainPlan } from "../../run/plan.ts";
 import { describe } from "../../run/record.ts";
 import { whyFinished } from "../../run/resume.ts";
 import { openSession } from "../../run/session.ts";
-import type { TrainSettings } from "../../run/settings/table.ts";
 import { ALONE_TEAM } from "../../train/alone.ts";
 import type { Interrupt } from "../interrupt.ts";
 import { memoryBudget } from "../memory.ts";
@@ -11,7 +10,6 @@ import { homeOf } from "../run-home.ts";
 import { withRuntime } from "../runtime.ts";
 import { terminal } from "../terminal.ts";
 import { planEvent } from "./json.ts";
-import { openPlan } from "./plan.ts";
 import { describeEstimate, describeMemory, describePlan } from "./print.ts";
 import type { TrainOptions } from "./settings.ts";
 
@@ -19,18 +17,7 @@ import type { TrainOptions } from "./settings.ts";
 const STEPS_MEASURED = 5;
 
 /** Prints what a run would be, with the time that a few of its steps took. Nothing is written. */
-export async function dryRun(settings: TrainSettings, options: TrainOptions, interrupt: Interrupt): Promise<void> {
-  interrupt.watch();
-  const { resume } = options;
-  const { plan, close } = await openPlan(settings, { resume, dry: true, signal: interrupt.signal, team: ALONE_TEAM });
-  try {
-    await measure(plan, options, interrupt);
-  } finally {
-    await close();
-  }
-}
-
-async function measure(plan: TrainPlan, options: TrainOptions, interrupt: Interrupt): Promise<void> {
+export async function dryRun(plan: TrainPlan, options: TrainOptions, interrupt: Interrupt): Promise<void> {
   const { signal } = interrupt;
   const home = homeOf(options, plan.settings.data?.[0], interrupt);
   const finished = home.goesOn && (await whyFinished(home.goesOn, plan, true));

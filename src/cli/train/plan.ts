@@ -17,6 +17,7 @@ import { openDataFiles } from "../open-data.ts";
 import { createDataProgress } from "../progress.ts";
 import { withAbsolutePaths } from "../settings/paths.ts";
 import { terminal } from "../terminal.ts";
+import { settingsOfCommandLine, type TrainFlags, type TrainOptions } from "./settings.ts";
 
 /** What a plan is made for. */
 export interface PlanFor {
@@ -34,6 +35,23 @@ export interface OpenPlan {
   readonly plan: TrainPlan;
   /** Closes model and data. */
   close(): Promise<void>;
+}
+
+/** A run as it was typed: its plan, and how and where it is made. */
+export interface TypedRun extends OpenPlan {
+  readonly options: TrainOptions;
+}
+
+/** Plans what a command line asks for; `close` what it gives. The first rank reads what there is to read of a run, and says where to begin. */
+export async function openTyped(
+  files: readonly string[],
+  flags: TrainFlags,
+  { team, signal }: { readonly team: Team; readonly signal: AbortSignal },
+): Promise<TypedRun> {
+  const { settings, options } = await team.lead(() => settingsOfCommandLine(files, flags, team.size, signal));
+  if (team.size > 1) await (await import("../ranks.ts")).tellOtherWords(team, process.argv.slice(2));
+  const { resume } = options;
+  return { options, ...(await openPlan(settings, { resume, dry: flags.dryRun === true, signal, team })) };
 }
 
 /** Opens model and data of a run, and plans it; `close` what it gives. `given`: on all ranks the same. */

@@ -6,18 +6,18 @@ import { createInterrupt, type Interrupt, Interrupted } from "../../../src/cli/i
 import { readRunDirectory } from "../../../src/cli/run-home.ts";
 import { openPlan } from "../../../src/cli/train/plan.ts";
 import type { TrainOptions } from "../../../src/cli/train/settings.ts";
-import { runTraining } from "../../../src/cli/train.ts";
 import { DeviceLostError } from "../../../src/core/errors.ts";
 import { grouped } from "../../../src/core/units.ts";
 import { factsOf } from "../../../src/report/facts.ts";
 import { checkDisk, diskNeed } from "../../../src/run/disk.ts";
+import type { Keeper } from "../../../src/run/keeper.ts";
 import { openSession } from "../../../src/run/session.ts";
 import { parseSettings } from "../../../src/run/settings/json.ts";
 import { resolveSettings } from "../../../src/run/settings/resolve.ts";
 import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
 import { ALONE_TEAM } from "../../../src/train/alone.ts";
-import { trainInto } from "../../support/session.ts";
+import { trainBy, trainInto } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
 let folder = "";
@@ -58,7 +58,7 @@ function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
 const device = { device: "cpu", memory: undefined, tune: false };
 /** Gives the signals back afterwards, which the process that a command has to itself need not do. */
 const training = (settings: TrainSettings, options: TrainOptions, interrupt: Interrupt) =>
-  runTraining(settings, options, { team: ALONE_TEAM, interrupt }).finally(interrupt.dispose);
+  trainBy(settings, options, interrupt).finally(interrupt.dispose);
 const begin = (name: string, more?: Partial<TrainSettings>, interrupt = createInterrupt(), deadline?: number) =>
   training(settingsOf(more), { ...device, outputDir: at(name), resume: undefined, deadline }, interrupt);
 const goOn = (name: string, typed: Partial<TrainSettings> = {}, mayBeFinished = false) => {
@@ -193,38 +193,33 @@ test("a device that was lost, and an end by an error, are in the run's files; a 
     team: ALONE_TEAM,
   });
   const directory = mkdtempSync(join(folder, "lost-"));
-  let broken: ((error: unknown) => Promise<void>) | undefined;
+  let keeper: Keeper | undefined;
   heard = (line) => /^step 3\//.test(line) && cpu.close();
   await expect(
     trainInto(directory, session, plan, {
       lost: "the device was lost (unknown); going on from the start (1 of 3)",
-      begun: (recorder) => {
-        broken = recorder.broken;
+      kept: (made) => {
+        keeper = made;
       },
     }),
   ).rejects.toThrow("the runtime was closed");
   const name = directory.slice(folder.length + 1);
   expect(linesOf(name)[1]).toMatchObject({ kind: "notice", notice: "device-lost", step: 0 });
+  const lock = join(directory, "lock");
+  const held = readFileSync(lock);
+  rmSync(lock);
   expect(factsOf((await readRunDirectory(directory)).history)).toMatchObject({ status: "killed", step: 3 });
-  const { machine, started } = await lockOfThisProcess();
-  writeFileSync(join(directory, "lock"), JSON.stringify({ pid: process.pid, started, machine, nonce: "0" }));
+  writeFileSync(lock, held);
   expect(factsOf((await readRunDirectory(directory)).history).status).toBe("running");
-  await broken!(new DeviceLostError("the device was lost (destroyed): again"));
+  await keeper!.broken(new DeviceLostError("the device was lost (destroyed): again"));
   expect(linesOf(name).slice(-2)).toMatchObject([
     { kind: "notice", notice: "device-lost", step: 3 },
     { kind: "end", reason: "failed", step: 3 },
   ]);
   expect(factsOf((await readRunDirectory(directory)).history).status).toBe("failed");
+  await keeper!.release();
+  expect(existsSync(lock)).toBe(false);
   await close();
-
-  async function lockOfThisProcess(): Promise<{ machine: string; started: string }> {
-    const { acquireLock } = await import("../../../src/platform/node/lock.ts");
-    const lock = await acquireLock(join(folder, "own"), () => {});
-    const told = JSON.parse(readFileSync(join(folder, "own"), "utf8"));
-    lock.releaseNow();
-    expect(existsSync(join(folder, "own"))).toBe(false);
-    return told;
-  }
 });
 
 describe("the disk", () => {

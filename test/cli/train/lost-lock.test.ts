@@ -3,13 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { createInterrupt } from "../../../src/cli/interrupt.ts";
-import { runTraining } from "../../../src/cli/train.ts";
 import { nodeFolder } from "../../../src/platform/node/storage.ts";
 import { parseLines } from "../../../src/report/lines.ts";
 import { alphabetOfRun } from "../../../src/run/resume.ts";
 import { resolveSettings } from "../../../src/run/settings/resolve.ts";
 import { charTokenizer } from "../../../src/text/char.ts";
-import { ALONE_TEAM } from "../../../src/train/alone.ts";
+import { trainBy } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gpt2-lost-lock-"));
@@ -26,8 +25,7 @@ async function train(options: { outputDir?: string; resume?: string }, more: obj
   try {
     const { outputDir, resume } = options;
     const rest = { device: "cpu", memory: undefined, tune: false };
-    const alone = { team: ALONE_TEAM, interrupt: createInterrupt() };
-    await runTraining(resolveSettings({ typed }), { outputDir, resume, ...rest }, alone);
+    await trainBy(resolveSettings({ typed }), { outputDir, resume, ...rest }, createInterrupt());
   } finally {
     restore();
   }

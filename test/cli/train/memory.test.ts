@@ -6,7 +6,6 @@ import { createInterrupt } from "../../../src/cli/interrupt.ts";
 import { runtimeOn } from "../../../src/cli/runtime.ts";
 import { terminal } from "../../../src/cli/terminal.ts";
 import { openPlan } from "../../../src/cli/train/plan.ts";
-import { runTraining } from "../../../src/cli/train.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { nodeThreads } from "../../../src/platform/node/threads.ts";
 import { generatorForecast, runNeed } from "../../../src/run/need.ts";
@@ -21,7 +20,7 @@ import { ALONE_TEAM } from "../../../src/train/alone.ts";
 import { shareGpu, withDevice } from "../../support/device.ts";
 import { fakeGpu } from "../../support/fake-gpu.ts";
 import { openTestGpu, testAdapters } from "../../support/gpu.ts";
-import { trainInto } from "../../support/session.ts";
+import { trainBy, trainInto } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
 let folder = "";
@@ -77,9 +76,9 @@ describe.each(testAdapters)("%s", (adapter) => {
     const said = vi.spyOn(terminal, "say").mockImplementation(() => {});
     const outputDir = join(folder, "refused");
     const options = { device: adapter, outputDir, resume: undefined, memory: 1e-5, tune: true };
-    await expect(
-      runTraining(settingsOf(), options, { team: ALONE_TEAM, interrupt: createInterrupt() }),
-    ).rejects.toThrow(/^training needs .* is what --memory allows/);
+    await expect(trainBy(settingsOf(), options, createInterrupt())).rejects.toThrow(
+      /^training needs .* is what --memory allows/,
+    );
     expect(said).not.toHaveBeenCalled();
     expect(existsSync(outputDir)).toBe(false);
     said.mockRestore();
