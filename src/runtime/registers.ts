@@ -15,6 +15,8 @@ interface Adapter {
 const SUMS: readonly { readonly vendor: string; readonly architecture?: RegExp; readonly sums: Traits["sumsHeld"] }[] =
   [
     { vendor: "nvidia", sums: 64 },
+  // as wgpu has it in Deno: the number of the maker on PCI
+  { vendor: "4318", sums: 64 },
     { vendor: "amd", architecture: /^[rc]dna/, sums: 64 },
     { vendor: "samsung", architecture: /^rdna/, sums: 64 },
     { vendor: "arm", sums: 16 },

@@ -13,6 +13,7 @@ import { checkOp } from "../support/check.ts";
 // Architectures as Dawn names them; a browser that does not tell has empty strings.
 test.each([
   ["nvidia", "hopper", 32, 32, { sumsHeld: 64 }],
+  ["4318", "", 0, 0, { sumsHeld: 64 }],
   ["amd", "rdna-3", 32, 64, { sumsHeld: 64 }],
   ["amd", "gcn-5", 64, 64, { sumsHeld: 32 }],
   ["apple", "metal-3", 32, 32, { sumsHeld: 32 }],
