@@ -259,7 +259,9 @@ const SOFTWARE = /\b(llvmpipe|lavapipe|softpipe|swiftshader|warp|basic render|so
 /** Whether an adapter is a CPU. Browsers tell little of adapters, and not all tell this by `isFallbackAdapter`. */
 export function isSoftware(info: GPUAdapterInfo): boolean {
   const { vendor, architecture, device, description } = info;
-  return info.isFallbackAdapter || [vendor, architecture, device, description].some((text) => SOFTWARE.test(text));
+  // All of Mesa's drivers that have no maker's number are "software" to Dawn, that of Apple's GPUs on Linux, too.
+  const told = vendor === "mesa" && device ? [device, description] : [vendor, architecture, device, description];
+  return info.isFallbackAdapter || told.some((text) => SOFTWARE.test(text));
 }
 
 function pick(limits: GpuLimits, names: readonly string[]): Record<string, number> {

@@ -35,6 +35,8 @@ export interface Traits {
   readonly subgroupMatrices: readonly SubgroupMatrix[];
   /** Sums that an invocation can hold in registers beside what it adds up: a product's block of 8 x 8, 8 x 4 or 4 x 4. Left out: 64. */
   readonly sumsHeld?: 16 | 32 | 64;
+  /** Other kernels, too, should hold less than they would where registers are many. */
+  readonly fewRegisters?: boolean;
   /**
    * Where registers are a subgroup's, whatever its size (Intel): the fewest invocations that a kernel can ask for, each of which has most of them
    * then. Undefined where registers are an invocation's own, or a kernel cannot ask.
@@ -46,11 +48,6 @@ export interface Traits {
   readonly without?: readonly string[] | undefined;
   /** What was measured on this adapter; where it says nothing, the defaults hold. */
   readonly tuning?: Tuning | undefined;
-}
-
-/** Whether kernels should hold less than they would where registers are many. */
-export function fewRegisters({ sumsHeld = 64 }: Traits): boolean {
-  return sumsHeld < 64;
 }
 
 /** result[M, N] += left[M, K] . right[K, N] as one operation, by the names of Dawn's GPUSubgroupMatrixConfig. */

@@ -8,31 +8,40 @@ interface Adapter {
   readonly subgroupMaxSize: number;
 }
 
+interface Maker {
+  readonly vendor: string;
+  readonly architecture?: RegExp;
+  readonly sums: Traits["sumsHeld"];
+  /** Left out: as many as sums want. */
+  readonly few?: true;
+}
+
 /**
- * By Dawn's names. NVIDIA: 255 an invocation; AMD's RDNA and CDNA 256, GCN 64 for each of four subgroups; Apple 128 (Asahi's compiler);
- * Intel 128 of 32 bytes, of Xe2 64, for all of a subgroup; Mali 64. Of others, and where a browser does not tell, nothing is known.
+ * By Dawn's names. NVIDIA: 255 an invocation; AMD's RDNA and CDNA 256, GCN 64 for each of four subgroups; Apple 128, which 64 sums just fit;
+ * Intel 128 of 32 bytes, of Xe2 64, for all of a subgroup; Mali and VideoCore 64. Of others, and where a browser does not tell, nothing is known.
  */
-const SUMS: readonly { readonly vendor: string; readonly architecture?: RegExp; readonly sums: Traits["sumsHeld"] }[] =
-  [
-    { vendor: "nvidia", sums: 64 },
+const MAKERS: readonly Maker[] = [
+  { vendor: "nvidia", sums: 64 },
   // as wgpu has it in Deno: the number of the maker on PCI
   { vendor: "4318", sums: 64 },
-    { vendor: "amd", architecture: /^[rc]dna/, sums: 64 },
-    { vendor: "samsung", architecture: /^rdna/, sums: 64 },
-    { vendor: "arm", sums: 16 },
-    { vendor: "broadcom", sums: 16 },
-  ];
-const UNKNOWN_SUMS = 32;
+  { vendor: "amd", architecture: /^[rc]dna/, sums: 64 },
+  { vendor: "samsung", architecture: /^rdna/, sums: 64 },
+  { vendor: "apple", sums: 64, few: true },
+  { vendor: "arm", sums: 16 },
+  { vendor: "broadcom", sums: 16 },
+];
+const UNKNOWN = 32;
 
 export function registersOf(
   { vendor, architecture, subgroupMinSize, subgroupMaxSize }: Adapter,
   control: boolean,
-): Pick<Traits, "sumsHeld" | "roomySubgroup"> {
+): Pick<Traits, "sumsHeld" | "fewRegisters" | "roomySubgroup"> {
   // A driver that chooses by itself takes larger subgroups, whose invocations have half as many.
   if (vendor === "intel")
     return control && subgroupMinSize < subgroupMaxSize
-      ? { sumsHeld: 32, roomySubgroup: subgroupMinSize }
-      : { sumsHeld: 16 };
-  const known = SUMS.find((one) => one.vendor === vendor && (one.architecture?.test(architecture) ?? true));
-  return { sumsHeld: known?.sums ?? UNKNOWN_SUMS };
+      ? { sumsHeld: 32, fewRegisters: true, roomySubgroup: subgroupMinSize }
+      : { sumsHeld: 16, fewRegisters: true };
+  const known = MAKERS.find((one) => one.vendor === vendor && (one.architecture?.test(architecture) ?? true));
+  const sumsHeld = known?.sums ?? UNKNOWN;
+  return { sumsHeld, fewRegisters: known?.few ?? sumsHeld < 64 };
 }

@@ -146,7 +146,7 @@ describe("without a score in memory, where registers are few", () => {
     packedCase([5, 1, 13, 2], 2, 128, 2),
     packedCase([20, 1, 30], 1, 128, 1, { dropout: 0.2 }),
   ];
-  const few = { sumsHeld: 32 as const, maxGroupsPerDimension: 6 };
+  const few = { fewRegisters: true, maxGroupsPerDimension: 6 };
   const all = withVariant([...cases, ...someOf(large, (_, at) => at === 1), halves], "quads");
   checkOp({ ...attentionOp, cases: [] }, { gpuCases: all, traits: few });
 

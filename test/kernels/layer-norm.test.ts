@@ -39,7 +39,10 @@ describe("all gradients at once, as on a GPU", () => {
   ];
   checkOp(layerNormAllBackwardOp, { gpuCases });
   describe("where registers are few", () => {
-    checkOp({ ...layerNormAllBackwardOp, cases: [] }, { gpuCases: gpuCases.slice(0, 2), traits: { sumsHeld: 32 } });
+    checkOp(
+      { ...layerNormAllBackwardOp, cases: [] },
+      { gpuCases: gpuCases.slice(0, 2), traits: { fewRegisters: true } },
+    );
   });
   // Rows in spans, grids that are folded; and parts of several blocks, since more parts would not fit a binding.
   describe("with low limits", () => {

@@ -52,6 +52,7 @@ test("adapters that are a CPU are known by what they call themselves", () => {
   for (const [vendor, architecture, device, description] of [
     ["google", "swiftshader", "", ""],
     ["mesa", "software", "", ""],
+    ["mesa", "software", "llvmpipe-llvm-15-0-6-256-bits-", "llvmpipe: Mesa 25.0.7 (LLVM 15.0.6)"],
     ["microsoft", "warp", "", ""],
     ["", "", "Microsoft Basic Render Driver", ""],
     ["65541", "", "0", "llvmpipe (LLVM 15.0.6, 256 bits)"],
@@ -64,6 +65,8 @@ test("adapters that are a CPU are known by what they call themselves", () => {
     ["amd", "rdna-3", "", "radv"],
     ["microsoft", "", "Microsoft Direct3D12 (NVIDIA)", "Dozen"],
     ["apple", "metal-3", "", "Apple M4"],
+    // Dawn on Linux: Mesa's driver for Apple's GPUs has no number of a maker.
+    ["mesa", "software", "apple-m1-g13g-a0-", "Honeykrisp: Mesa 25.0.7"],
   ] as const)
     expect(known({ vendor, architecture, device, description }), description || device).toBe(false);
 });

@@ -12,29 +12,29 @@ import { checkOp } from "../support/check.ts";
 
 // Architectures as Dawn names them; a browser that does not tell has empty strings.
 test.each([
-  ["nvidia", "hopper", 32, 32, { sumsHeld: 64 }],
-  ["4318", "", 0, 0, { sumsHeld: 64 }],
-  ["amd", "rdna-3", 32, 64, { sumsHeld: 64 }],
-  ["amd", "gcn-5", 64, 64, { sumsHeld: 32 }],
-  ["apple", "metal-3", 32, 32, { sumsHeld: 32 }],
-  ["arm", "valhall", 16, 16, { sumsHeld: 16 }],
-  ["qualcomm", "adreno-7xx", 64, 128, { sumsHeld: 32 }],
-  ["intel", "gen-12lp", 8, 32, { sumsHeld: 32, roomySubgroup: 8 }],
-  ["intel", "xe-2hpg", 16, 32, { sumsHeld: 32, roomySubgroup: 16 }],
-  ["", "", 0, 0, { sumsHeld: 32 }],
+  ["nvidia", "hopper", 32, 32, { sumsHeld: 64, fewRegisters: false }],
+  ["4318", "", 0, 0, { sumsHeld: 64, fewRegisters: false }],
+  ["amd", "rdna-3", 32, 64, { sumsHeld: 64, fewRegisters: false }],
+  ["amd", "gcn-5", 64, 64, { sumsHeld: 32, fewRegisters: true }],
+  ["apple", "metal-3", 32, 32, { sumsHeld: 64, fewRegisters: true }],
+  ["arm", "valhall", 16, 16, { sumsHeld: 16, fewRegisters: true }],
+  ["qualcomm", "adreno-7xx", 64, 128, { sumsHeld: 32, fewRegisters: true }],
+  ["intel", "gen-12lp", 8, 32, { sumsHeld: 32, fewRegisters: true, roomySubgroup: 8 }],
+  ["intel", "xe-2hpg", 16, 32, { sumsHeld: 32, fewRegisters: true, roomySubgroup: 16 }],
+  ["", "", 0, 0, { sumsHeld: 32, fewRegisters: true }],
 ] as const)("%s %s", (vendor, architecture, subgroupMinSize, subgroupMaxSize, wanted) => {
   expect(registersOf({ vendor, architecture, subgroupMinSize, subgroupMaxSize }, true)).toEqual(wanted);
 });
 
 test("where Intel's driver chooses the size of subgroups, an invocation may have half as many registers", () => {
   const adapter = { vendor: "intel", architecture: "gen-9", subgroupMinSize: 8, subgroupMaxSize: 32 };
-  expect(registersOf(adapter, false)).toEqual({ sumsHeld: 16 });
+  expect(registersOf(adapter, false)).toEqual({ sumsHeld: 16, fewRegisters: true });
 });
 
 const INTEL: Traits = {
   ...DEFAULT_TRAITS,
   ...{ subgroups: true, subgroupSizeControl: true, subgroupMinSize: 8, subgroupMaxSize: 32 },
-  ...{ sumsHeld: 32, roomySubgroup: 8, maxInvocations: 1024, maxWorkgroupBytes: 65536 },
+  ...{ sumsHeld: 32, fewRegisters: true, roomySubgroup: 8, maxInvocations: 1024, maxWorkgroupBytes: 65536 },
 };
 const attention = {
   qkv: f32([128, 192]),
@@ -89,15 +89,19 @@ test("without subgroups, where registers are few, attention goes by tiles, if wo
     const all = { ...DEFAULT_TRAITS, ...traits };
     return gpuKernelOf(attentionOp).gpu(attention, { y: f32([128, 64]), logSumExp: f32([128]) }, attrs, all)[0]!.entry;
   };
-  expect(entry({ sumsHeld: 32, maxWorkgroupBytes: 49152 })).toBe("tile_forward");
-  expect(entry({ sumsHeld: 32, maxWorkgroupBytes: 32768 })).toBe("tile_forward");
-  expect(entry({ sumsHeld: 32 })).toBe("forward");
-  expect(entry({ sumsHeld: 64, maxWorkgroupBytes: 49152 })).toBe("forward");
+  expect(entry({ fewRegisters: true, maxWorkgroupBytes: 49152 })).toBe("tile_forward");
+  expect(entry({ fewRegisters: true, maxWorkgroupBytes: 32768 })).toBe("tile_forward");
+  expect(entry({ fewRegisters: true })).toBe("forward");
+  expect(entry({ fewRegisters: false, maxWorkgroupBytes: 49152 })).toBe("forward");
 });
 
 // The drivers of the tests have one size, and still are asked for it.
 describe("asked for on a driver", () => {
-  const traits = (gpu: Gpu): Partial<Traits> => ({ sumsHeld: 32, roomySubgroup: gpu.info.subgroupMinSize });
+  const traits = (gpu: Gpu): Partial<Traits> => ({
+    sumsHeld: 32,
+    fewRegisters: true,
+    roomySubgroup: gpu.info.subgroupMinSize,
+  });
   const cases = [{ inputs: { a: f32([70, 36]), b: f32([36, 68]) } }];
   checkOp({ ...matmulOp, cases: [] }, { gpuCases: cases, traits });
   const qkv = f32([40, 96]);

@@ -1,7 +1,7 @@
 import { type AttentionAttrs, attentionBackwardOp, attentionOp, sizesOf } from "../attention.ts";
 import type { AttentionSizes } from "../attention-sizes.ts";
 import { compiles, type Dispatch, ofVariant, type Scratch } from "../dispatch.ts";
-import { fewRegisters, type Traits } from "../traits.ts";
+import type { Traits } from "../traits.ts";
 import { type AttentionChoice, attentionClass } from "../tuning.ts";
 import {
   isMatrices,
@@ -76,7 +76,7 @@ function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Trai
 function defaultForm(sizes: AttentionSizes, traits: Traits): AttentionChoice {
   const { can, worth } = quadsOf(sizes, traits);
   if (traits.software) return "products";
-  if (fewRegisters(traits) && (traits.roomySubgroup || !can))
+  if (traits.fewRegisters && (traits.roomySubgroup || !can))
     return FEW_REGISTERS_TILES.find((name) => tileForm(name, sizes, traits)) ?? (worth ? "quads" : "rows");
   return worth ? "quads" : "rows";
 }

@@ -16,7 +16,7 @@ import {
 import { type LayerNormAttrs, layerNormBackwardOp, layerNormOp, layerNormParametersOp } from "../layer-norm.ts";
 import { layerNormAllBackwardOp } from "../layer-norm-all.ts";
 import type { TensorType } from "../op.ts";
-import { fewRegisters, type Traits } from "../traits.ts";
+import type { Traits } from "../traits.ts";
 import { columnGroups, sumsColumnsAtOnce } from "./column-sum.ts";
 import { gpuKernel } from "./kernel.ts";
 
@@ -116,7 +116,7 @@ export const layerNormAllBackwardGpu = gpuKernel(layerNormAllBackwardOp, {
         shader: ["lib/grid", `lib/pack${pack}`, "lib/sum", "gpu/layer_norm_all"],
         entry: "rows",
         types: { DY: storedType(dy.dtype, pack), RESIDUAL: storedType((residual ?? dy).dtype, pack) },
-        sizes: { AHEAD: fewRegisters(traits) ? 2 : 4 },
+        sizes: { AHEAD: traits.fewRegisters ? 2 : 4 },
         ...roomy(GROUP, traits),
         uniforms: {
           ...{ ROWS: rows, FIRST: first, C: columns, HAS_RESIDUAL: residual ? 1 : 0 },

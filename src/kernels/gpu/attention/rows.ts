@@ -13,7 +13,7 @@ import {
   write,
 } from "../../dispatch.ts";
 import { cut, type Range } from "../../product.ts";
-import { fewRegisters, type Traits } from "../../traits.ts";
+import type { Traits } from "../../traits.ts";
 
 /** The binding that says which keys a row sees, and the shader that reads it. */
 export function bounds({ packed }: AttentionSizes): { readonly bind: Binding; readonly shader: ShaderName } {
@@ -52,7 +52,7 @@ export function quadsOf(
   traits: Traits,
 ): { can: boolean; worth: boolean; lanes: Lanes } {
   const can = traits.subgroups && traits.quads && D % 16 === 0;
-  const most = fewRegisters(traits) ? traits.subgroupMinSize : 4;
+  const most = traits.fewRegisters ? traits.subgroupMinSize : 4;
   const lanes = D > 64 && D % 64 === 0 && most >= 16 ? 16 : D % 32 === 0 && most >= 8 ? 8 : 4;
   return { can, worth: can && D >= 32, lanes };
 }
@@ -94,7 +94,7 @@ const LANE_SHADERS = {
  * forward and 32 backward, where there are twice the tensors; one where registers are few.
  */
 function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes, traits: Traits): number {
-  if (lanes === 1 || fewRegisters(traits)) return 1;
+  if (lanes === 1 || traits.fewRegisters) return 1;
   const most = D <= 64 ? 4 : 2;
   return entry === "forward" ? most : most / 2;
 }
@@ -127,7 +127,7 @@ function kernel(
   const pack = D % 4 === 0 ? 4 : 1;
   const held = heldRows(entry, sizes, lanes, traits);
   // keys that queries go through at a time
-  const others = fewRegisters(traits) ? 2 : 4;
+  const others = traits.fewRegisters ? 2 : 4;
   // eight keys of a workgroup at least, for which dropout is drawn at once
   const workgroup = lanes === 16 ? 128 : 64;
   const rowsOfGroup = (workgroup / lanes) * held;

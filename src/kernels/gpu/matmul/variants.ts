@@ -1,7 +1,7 @@
 import { type FloatDType, WORD_BYTES } from "../../../core/dtype.ts";
 import { compiles, type Extension, roomy, type ShaderName } from "../../dispatch.ts";
 import { LONGEST_WHOLE, type Product, rowLengths, typesOf } from "../../product.ts";
-import { fewRegisters, type Traits } from "../../traits.ts";
+import type { Traits } from "../../traits.ts";
 import { DEPTH, type MatrixUnits, matrixForm, USUAL_LANES } from "./matrices.ts";
 import { bestSplits, cyclesOf, mostSplits } from "./pace.ts";
 
@@ -434,7 +434,7 @@ const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
 
 /** Whether a variant may be the fastest on this adapter. */
 export function mayWin({ wing, forFew }: MatmulVariant, traits: Traits): boolean {
-  if (forFew && !fewRegisters(traits)) return false;
+  if (forFew && (traits.sumsHeld ?? 64) === 64) return false;
   return wing === "both" || wing === (traits.software ? "software" : "gpu");
 }
 
