@@ -81,6 +81,14 @@ describe("the tarball", () => {
     expect(wrong).toEqual([]);
   });
 
+  test.each(["", "test/tools/", "bench/peers/"])("needs no install script: %spackage.json denies each", (place) => {
+    const json = (name: string) => JSON.parse(readFileSync(root + place + name, "utf8"));
+    const packages = Object.entries<{ hasInstallScript?: boolean }>(json("package-lock.json").packages);
+    const scripts = packages.filter(([, { hasInstallScript }]) => hasInstallScript);
+    const names = scripts.map(([path]) => path.replace(/^.*node_modules\//, ""));
+    expect(json("package.json").allowScripts).toEqual(Object.fromEntries(names.map((name) => [name, false])));
+  });
+
   test("names no file that it has not: no link of its pages, no source map, no type", () => {
     const installed = join(folder, "node_modules/webgpu-gpt2");
     const files = readdirSync(installed, { recursive: true }).map(String);
