@@ -2,7 +2,7 @@ import pc from "picocolors";
 import type { Generated, Generator } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { showableLength } from "../generate/text-stream.ts";
-import { speltAsFlags } from "./generate-flags.ts";
+import { flagOf, speltAsFlags } from "./generate-flags.ts";
 import { terminal } from "./terminal.ts";
 
 /** Writes one continuation to standard output as it comes, a word at a time, after its prompt. */
@@ -45,8 +45,17 @@ export function printJson(prompt: string, { text, ...rest }: Generated): void {
   terminal.json({ prompt, text: prompt + (text ?? ""), ...rest });
 }
 
+/** What may leave no token that can come next. */
+const RULES = ["badWordsIds", "noRepeatNgramSize", "minNewTokens", "minLength", "repetitionPenalty"] as const;
+
 /** Tells on standard error how many did not end by themselves; nobody should take a cut text for a whole one. */
-export function reportCut(samples: readonly Generated[]): void {
+export function reportCut(samples: readonly Generated[], options: GenerateOptions): void {
+  const barred = samples.filter(({ stopped }) => stopped === "rules").length;
+  if (barred > 0) {
+    const which = samples.length === 1 ? "" : `${barred} of ${samples.length} `;
+    const rules = RULES.filter((name) => options[name] !== undefined).map(flagOf);
+    terminal.warn(`${which}ended where no token is allowed: loosen ${rules.join(", or ")}`);
+  }
   const cut = samples.filter(({ stopped }) => stopped === "length" || stopped === "context");
   if (cut.length === 0) return;
   const context = cut.filter(({ stopped }) => stopped === "context").length;
@@ -61,7 +70,7 @@ export function reportCut(samples: readonly Generated[]): void {
  * written, and leaves where none is. Each text has the next seed. Rejects with the reason of `ended` once it is aborted.
  */
 export async function interact(
-  run: (text: string, turn: number, signal: AbortSignal) => Promise<Generated>,
+  run: (text: string, turn: number, signal: AbortSignal) => Promise<void>,
   ended: AbortSignal,
 ): Promise<void> {
   const lines = terminal.questions("> ");
@@ -80,7 +89,7 @@ export async function interact(
   for await (const line of lines) {
     writing = new AbortController();
     try {
-      reportCut([await run(line, turn++, writing.signal)]);
+      await run(line, turn++, writing.signal);
     } catch (reason) {
       if (!writing.signal.aborted) {
         const error = speltAsFlags(reason);

@@ -120,14 +120,14 @@ async function generateWith(model: OpenModel, flags: GenerateFlags, signal: Abor
     await model.load(runtime, layout);
     const generator = createGenerator(runtime, config, layout);
     if (flags.interactive) {
-      await interact((text, turn, stopped) => {
+      await interact(async (text, turn, stopped) => {
         const seed = (options.seed ?? 0) + turn;
-        return printStream(generator, text, encode(text), { ...options, seed }, stopped);
+        reportCut([await printStream(generator, text, encode(text), { ...options, seed }, stopped)], options);
       }, signal);
       return;
     }
     if (prompts.length === 1 && numBeams === 1 && numReturnSequences === 1 && !flags.json) {
-      reportCut([await printStream(generator, prompts[0]!, encoded[0]!, options, signal)]);
+      reportCut([await printStream(generator, prompts[0]!, encoded[0]!, options, signal)], options);
       return;
     }
     const samples = await generator.generate(encoded, options, signal);
@@ -136,7 +136,7 @@ async function generateWith(model: OpenModel, flags: GenerateFlags, signal: Abor
       if (flags.json) printJson(prompt, sample);
       else terminal.text(`${prompt}${sample.text}\n`);
     });
-    if (!flags.json) reportCut(samples);
+    if (!flags.json) reportCut(samples, options);
   };
   await withRuntime(flags.device, use, { signal });
 }

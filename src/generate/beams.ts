@@ -10,6 +10,8 @@ export interface Hypothesis {
   /** Log-probability / (number of new tokens)^lengthPenalty. */
   readonly score: number;
   readonly ended: boolean;
+  /** The rules left no token that may come next. */
+  readonly stuck: boolean;
 }
 
 /** A sequence that is still open: its log-probability, and where in the batch it lies. */
@@ -33,6 +35,8 @@ interface Search {
   readonly firstRow: number;
   beams: Beam[];
   readonly found: Hypothesis[];
+  /** Those that the rules let nothing follow: they count where too few were found. */
+  readonly stuck: Hypothesis[];
   done: boolean;
 }
 
@@ -42,7 +46,7 @@ const WORST = -1e9;
 /**
  * Beam search as transformers does it: each prompt keeps the `numBeams` best open sequences and the `numBeams` best ended
  * ones. The caches of beams are never copied: a table says in which row each position of a beam's past lies.
- * Gives the hypotheses of each prompt, best first.
+ * Gives `numBeams` hypotheses of each prompt, best first, and behind them those that the rules ended.
  */
 export async function beamSearch(
   decoder: Decoder,
@@ -67,6 +71,7 @@ export async function beamSearch(
       firstRow: p * width,
       beams,
       found: [],
+      stuck: [],
       done: false,
     };
   });
@@ -75,7 +80,8 @@ export async function beamSearch(
     signal?.throwIfAborted();
     if (!Array.prototype.every.call(logits, Number.isFinite)) throw notFinite(decoder.precision);
     for (const search of searches) if (!search.done) advance(search, logits, config.vocabSize, options);
-    if (searches.every(({ done }) => done)) return searches.map(({ found }) => found);
+    if (searches.every(({ done }) => done))
+      return searches.map(({ found, stuck }) => [...found, ...stuck.sort((a, b) => b.score - a.score)].slice(0, width));
     logits = await next(session, searches);
   }
 }
@@ -85,11 +91,22 @@ function advance(search: Search, logits: ArrayLike<number>, vocabulary: number, 
   const { numBeams, endIds, lengthPenalty, earlyStopping } = options;
   const { found, prompt, most } = search;
   const rules = { ...options, minLength: search.least };
+  const scoreOf = (logProbability: number, tokens: number): number =>
+    logProbability / Math.max(1, tokens) ** lengthPenalty;
   const candidates = search.beams.flatMap((beam) => {
     const start = beam.row * vocabulary;
     const scores = logSoftmax(Array.prototype.slice.call(logits, start, start + vocabulary));
     applyScoreRules(scores, beam.ids, rules);
-    return Array.from(scores, (score, id): Candidate => ({ beam, id, logProbability: beam.logProbability + score }));
+    const all = Array.from(
+      scores,
+      (score, id): Candidate => ({ beam, id, logProbability: beam.logProbability + score }),
+    );
+    const allowed = all.filter(({ logProbability }) => logProbability > Number.NEGATIVE_INFINITY);
+    if (allowed.length === 0 && beam.logProbability > Number.NEGATIVE_INFINITY) {
+      const score = scoreOf(beam.logProbability, beam.ids.length - prompt.length);
+      search.stuck.push({ ids: beam.ids, score, ended: false, stuck: true });
+    }
+    return allowed;
   });
   candidates.sort((a, b) => b.logProbability - a.logProbability);
   const kept = candidates.slice(0, Math.max(2, 1 + endIds.length) * numBeams);
@@ -101,8 +118,9 @@ function advance(search: Search, logits: ArrayLike<number>, vocabulary: number, 
   for (const candidate of full ? [] : kept.slice(0, numBeams).filter(ends)) {
     found.push({
       ids: [...candidate.beam.ids, candidate.id],
-      score: candidate.logProbability / (length - prompt.length) ** lengthPenalty,
+      score: scoreOf(candidate.logProbability, length - prompt.length),
       ended: endIds.includes(candidate.id),
+      stuck: false,
     });
   }
   found.sort((a, b) => b.score - a.score).splice(numBeams);
@@ -116,6 +134,10 @@ function advance(search: Search, logits: ArrayLike<number>, vocabulary: number, 
     logProbability,
     row: beam.row,
   }));
+  // Every row computes something: one without a beam goes along with the best, from which nothing more comes.
+  const [first] = search.beams;
+  while (first && search.beams.length < numBeams)
+    search.beams.push({ ...first, logProbability: Number.NEGATIVE_INFINITY });
 }
 
 /** Whether an open beam may yet be better than the worst that was found; with "never", however long it gets. */

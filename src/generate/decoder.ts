@@ -8,7 +8,6 @@ import { type DecodeShape, decodeState } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import { disposeAll, type Program, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { type DecodeRow, decodePlansOf, decodeTapes, type Prompt, rowsThatFit } from "./decode-plans.ts";
-import { optionError } from "./option-error.ts";
 
 export type { DecodeRow } from "./decode-plans.ts";
 
@@ -102,8 +101,10 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
         // The device works on these while the host waits for the ones before.
         for (let i = 0; i < burst && queued < needed; i++, queued++) await step.run({});
         const states = await pending;
-        for (const { finished, ids } of states) checkFinished(finished, ids.length, precision);
-        yield states;
+        // What came before is given first, to whoever reads along.
+        const broken = states.some(({ finished }) => finished === FINISHED.notFinite);
+        yield broken ? states.map(asUnfinished) : states;
+        if (broken) throw notFinite(precision);
         if (states.every(({ finished }) => finished !== FINISHED.no)) return;
         pending = look(rows, shape);
         const took = performance.now() - began;
@@ -221,14 +222,8 @@ async function readRows(runtime: Runtime, rows: readonly DecodeRow[], shape: Dec
   });
 }
 
-function checkFinished(finished: number, length: number, precision: FloatDType): void {
-  if (finished === FINISHED.allBanned) {
-    optionError(
-      (o) =>
-        `after ${length} tokens no token is allowed; loosen ${o("badWordsIds")}, ${o("noRepeatNgramSize")} or ${o("minNewTokens")}`,
-    );
-  }
-  if (finished === FINISHED.notFinite) throw notFinite(precision);
+function asUnfinished(row: RowState): RowState {
+  return row.finished === FINISHED.notFinite ? { ...row, finished: FINISHED.no } : row;
 }
 
 /** What is said where no token has a probability. */

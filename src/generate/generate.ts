@@ -16,8 +16,11 @@ import { createTextStream, type TextStream } from "./text-stream.ts";
 export interface Generated {
   /** New tokens, without the end token; with stop strings, up to the token that completes one. */
   readonly ids: readonly number[];
-  /** "end": the model ended it; "stop": a stop string; "length": as many tokens as allowed; "context": no place left. */
-  readonly stopped: "end" | "stop" | "length" | "context";
+  /**
+   * "end": the model ended it; "stop": a stop string; "length": as many tokens as allowed; "context": no place left; "rules": bad words, repeated
+   * n-grams and the like left no token that may come next.
+   */
+  readonly stopped: "end" | "stop" | "length" | "context" | "rules";
   /** The end token that it met. */
   readonly endId?: number;
   /** Where a tokenizer was given: the text of `ids`, without a stop string and what follows it. */
@@ -224,6 +227,7 @@ const REASONS: Readonly<Record<number, Generated["stopped"]>> = {
   [FINISHED.end]: "end",
   [FINISHED.length]: "length",
   [FINISHED.context]: "context",
+  [FINISHED.allBanned]: "rules",
 };
 
 /** The result of a row, once it is finished or a stop string was met. `seen`: ids whose text was looked at. */
@@ -249,12 +253,12 @@ function resultOf(
   };
 }
 
-function ofHypothesis({ ids, score, ended }: Hypothesis, { prompt, most }: DecodeRow, options: Generation) {
+function ofHypothesis({ ids, score, ended, stuck }: Hypothesis, { prompt, most }: DecodeRow, options: Generation) {
   const output = ids.slice(prompt.length, ended ? -1 : undefined);
   const text = options.tokenizer && createTextStream(options.tokenizer);
   for (const id of output) text?.push(id);
   text?.end();
-  const stopped = ended ? "end" : ids.length >= most ? "length" : "context";
+  const stopped = ended ? "end" : stuck ? "rules" : ids.length >= most ? "length" : "context";
   return {
     ids: output,
     stopped,

@@ -47,6 +47,39 @@ describe("gpt2 generate", () => {
     expect(plain.stderr).toMatch(stopped === "end" ? /^$/ : /^cut off, by the model's context\n$/);
   });
 
+  test("what the rules leave nothing to follow is written all the same, and told", async () => {
+    const tokens = charTokenizer("abc \n");
+    const rules = [
+      "generate",
+      "--bad-words",
+      "a",
+      "b",
+      "c",
+      "\n",
+      "--no-repeat-ngram-size",
+      "3",
+      "--eos-token-id",
+      "0",
+    ];
+    const least = [...rules, "--eos-token-id", `${tokens.endId}`, "--min-new-tokens", "9"];
+    const [one, two, whole, beams, asked] = await Promise.all([
+      gpt2([...least, "--prompt", "ab"]),
+      gpt2([...least, "--prompt", "ab", "b", "--quiet"]),
+      gpt2([...least, "--prompt", "ab", "--json"]),
+      gpt2([...least, "--prompt", "ab", "--num-beams", "3"]),
+      gpt2([...least, "--interactive"], "ab\nb\n"),
+    ]);
+    const why = "ended where no token is allowed: loosen --bad-words, or --no-repeat-ngram-size, or --min-new-tokens\n";
+    expect(one).toEqual({ code: 0, stdout: "ab   \n", stderr: why });
+    expect(two).toEqual({ code: 0, stdout: "ab   \nb   \n", stderr: `2 of 2 ${why}` });
+    expect(json(whole.stdout)).toEqual([
+      { prompt: "ab", text: "ab   ", ids: [...tokens.encode("   ")], stopped: "rules" },
+    ]);
+    expect(beams).toEqual({ code: 0, stdout: "ab   \n", stderr: why });
+    expect(asked).toMatchObject({ code: 0, stdout: "ab   \nb   \n" });
+    expect(asked.stderr.match(/no token is allowed/g)).toHaveLength(2);
+  });
+
   test("weights in f16 give log-probabilities that are nearly those of f32", async () => {
     const args = ["generate", "--prompt", "ab", "--json", "--log-probabilities", "--temperature", "0"];
     const [whole, half] = await Promise.all([gpt2(args), gpt2([...args, "--precision", "f16"])]);

@@ -5,6 +5,7 @@ import { logSoftmax } from "../../src/core/processors.ts";
 import { createDecoder } from "../../src/generate/decoder.ts";
 import { createGenerator, type Generated, type Generator } from "../../src/generate/generate.ts";
 import { packStep } from "../../src/kernels/step.ts";
+import { ARENA, writeArena } from "../../src/model/arena.ts";
 import { declareInputs, gpt2Logits, gpt2Trunk } from "../../src/model/gpt2.ts";
 import { declareParameters } from "../../src/model/parameters.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -291,10 +292,69 @@ test("beams of unequal prompts are what each prompt gives alone", async () => {
   });
 });
 
-test("every token banned is an error that says what to loosen", async () => {
-  await withGenerator("CPU", async (generator) => {
-    const badWordsIds = Array.from({ length: V }, (_, id) => [id]);
-    const options = { badWordsIds, eosTokenId: null };
-    await expect(generator.generate([[1]], options)).rejects.toThrow(/no token is allowed; loosen badWordsIds/);
+describe.each(everywhere)("%s: where the rules leave no token", (adapter) => {
+  const ids = Array.from({ length: V }, (_, id) => id);
+  /** Nothing may follow 3. */
+  const badWordsIds = ids.map((id) => [3, id]);
+
+  test("a sequence ends with what it has, and others go on", async () => {
+    await withGenerator(adapter, async (generator) => {
+      const options = { badWordsIds, eosTokenId: null, doSample: true, topK: 0, seed: 2, maxNewTokens: 12 };
+      const prompts = [[3], ...ids.map((id) => [(id * 5) % 3, id])];
+      const all = await generator.generate(prompts, { ...options, logProbabilities: true, topLogProbabilities: 2 });
+      expect(all[0]).toMatchObject({ ids: [], stopped: "rules", logProbabilities: [], topLogProbabilities: [] });
+      expect(new Set(all.map(({ stopped }) => stopped))).toEqual(new Set(["rules", "length"]));
+      for (const [i, { ids, stopped, logProbabilities, topLogProbabilities }] of all.entries()) {
+        const whole = [...prompts[i]!, ...ids];
+        expect(whole.indexOf(3)).toBe(
+          stopped === "rules" ? whole.length - 1 : ids.length === 12 ? whole.indexOf(3) : -1,
+        );
+        expect(logProbabilities).toHaveLength(ids.length);
+        expect(topLogProbabilities).toHaveLength(ids.length);
+      }
+      const long = all.findIndex(({ ids, stopped }) => stopped === "rules" && ids.length > 1);
+      const tokens = generator.streamAll(prompts, options);
+      const streamed: number[] = [];
+      for (;;) {
+        const next = await tokens.next();
+        if (!next.done && next.value.sequence === long) streamed.push(next.value.id);
+        if (next.done) break;
+      }
+      expect(streamed).toEqual(all[long]!.ids);
+    });
   });
+
+  test("beams never have what is forbidden, and give what there is", async () => {
+    await withGenerator(adapter, async (generator) => {
+      const only5 = { badWordsIds: ids.filter((id) => id !== 5).map((id) => [id]), noRepeatNgramSize: 2 };
+      const options = { ...only5, eosTokenId: null, numBeams: 4, maxNewTokens: 8 };
+      const found = await generator.generate([[1], [3, 4]], { ...options, numReturnSequences: 3 });
+      expect(found).toHaveLength(6);
+      for (const one of found) expect(one).toMatchObject({ ids: [5, 5], stopped: "rules" });
+      // One that may end counts before those that may not go on.
+      const ends = { badWordsIds, eosTokenId: 0, numBeams: 3, numReturnSequences: 3, maxNewTokens: 8 };
+      const [stuck] = await generator.generate([[3]], ends);
+      expect(stuck).toMatchObject({ ids: [], stopped: "rules" });
+      const others = await generator.generate([[1], [2], [4]], ends);
+      for (const { ids } of others) expect(ids.slice(0, -1)).not.toContain(3);
+    });
+  });
+});
+
+test("tokens that came before logits that are not finite are given, and a text that had stopped by then is whole", async () => {
+  const runtime = await smallRuntime("CPU");
+  const at = smallLayout.entries.find(({ name }) => name === "wpe.weight")!.offset + 9 * smallConfig.width;
+  writeArena(runtime, smallLayout, ARENA.parameters, Float32Array.of(Number.POSITIVE_INFINITY), at);
+  const generator = createGenerator(runtime, smallConfig, smallLayout);
+  const came: number[] = [];
+  const read = async (): Promise<void> => {
+    for await (const { id } of generator.stream([1, 2], { eosTokenId: null })) came.push(id);
+  };
+  await expect(read()).rejects.toThrow(/not finite/);
+  expect(came).toHaveLength(8);
+  const bytes = { bytes: (id: number) => Uint8Array.of(97 + id) };
+  const stopStrings = [String.fromCharCode(97 + came[6]!)];
+  const [text] = await generator.generate([[1, 2]], { eosTokenId: null, tokenizer: bytes, stopStrings });
+  expect(text).toMatchObject({ stopped: "stop", ids: came.slice(0, 1 + came.indexOf(came[6]!)) });
+  runtime.close();
 });
