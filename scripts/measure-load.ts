@@ -43,6 +43,7 @@ function nothing(): Runtime & { written(): number } {
       written += data.length;
     },
     clearState() {},
+    dropState() {},
     readState: async (_name, _offset, length = 0) => new Float32Array(length),
     close() {},
     written: () => written,

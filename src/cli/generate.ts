@@ -4,7 +4,7 @@ import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { DATA_FORMATS } from "../data/source.ts";
-import { createGenerator } from "../generate/generate.ts";
+import { createGenerator, type Generated } from "../generate/generate.ts";
 import { generationOptions } from "../generate/option-elsewhere.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -130,12 +130,13 @@ async function generateWith(model: OpenModel, flags: GenerateFlags, signal: Abor
       reportCut([await printStream(generator, prompts[0]!, encoded[0]!, options, signal)], options);
       return;
     }
-    const samples = await generator.generate(encoded, options, signal);
-    samples.forEach((sample, i) => {
-      const prompt = prompts[Math.floor(i / numReturnSequences)]!;
+    const samples: Generated[] = [];
+    for await (const sample of generator.results(encoded, options, signal)) {
+      const prompt = prompts[Math.floor(samples.length / numReturnSequences)]!;
       if (flags.json) printJson(prompt, sample);
       else terminal.text(`${prompt}${sample.text}\n`);
-    });
+      samples.push(sample);
+    }
     if (!flags.json) reportCut(samples, options);
   };
   await withRuntime(flags.device, use, { signal });

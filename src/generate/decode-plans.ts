@@ -30,15 +30,19 @@ export interface DecodePlans {
 
 const LEAST_PLACES = 32;
 
-/** `settings`: words of the sampling settings; undefined where logits are wanted. `top`: likeliest tokens to keep of each place. */
+/**
+ * `settings`: words of the sampling settings; undefined where logits are wanted. `top`: likeliest tokens to keep of each place. `owner`:
+ * of the states.
+ */
 export function decodePlansOf(
   rows: readonly DecodeRow[],
   settings: number | undefined,
   { contextLength }: Gpt2Config,
   top = 0,
+  owner = 0,
 ): DecodePlans {
   const places = placesFor(rows, contextLength);
-  const shape: DecodeShape = { rows: rows.length, places, settings: settings ?? 0, top };
+  const shape: DecodeShape = { rows: rows.length, places, settings: settings ?? 0, top, owner };
   const prompts = distinctPrompts(rows);
   const longest = largest(prompts.map(({ ids }) => ids.length));
   const prompt = { prompts: prompts.length, length: Math.min(shape.places, roomFor(longest, contextLength)) };
@@ -58,22 +62,40 @@ export function decodeTapes(
   ];
 }
 
-/** Rows that fit one batch, of the first of `rows`. */
+/** Of a batch on a CPU, which has nothing from a larger one but the memory that it takes. */
+const SOFTWARE_BYTES = 2 ** 30;
+
+/**
+ * Rows that fit one batch, of the first of `rows`; on a CPU also in what a batch should take. `top`: likeliest tokens that are kept; `unit`:
+ * rows that belong together, the beams of a prompt.
+ */
 export function rowsThatFit(
   rows: readonly DecodeRow[],
   config: Gpt2Config,
   { traits, name }: Pick<Runtime, "traits" | "name">,
+  top = 0,
+  unit = 1,
 ): number {
+  const { layers, width, innerWidth, vocabSize } = config;
   const places = placesFor(rows, config.contextLength);
   const most = Math.floor(traits.maxBindingBytes / 4);
-  const widest = Math.max(3 * config.width, config.innerWidth);
-  const limit = Math.min(Math.floor(most / (places * widest)), Math.floor(most / config.vocabSize));
+  const widest = Math.max(3 * width, innerWidth, top);
+  const limit = Math.min(Math.floor(most / (places * widest)), Math.floor(most / vocabSize));
   if (limit < 1)
     optionError(
       (o) => `generate: ${places} places do not fit the ${name}'s bindings; lower ${o("maxNewTokens")} or the prompt`,
       "device",
     );
-  return limit;
+  if (limit < unit)
+    optionError(
+      (o) =>
+        `${o("numBeams")} is ${unit}: ${places} places of so many do not fit the ${name}'s bindings; ${limit} would fit`,
+      "device",
+    );
+  if (!traits.software) return limit;
+  // Keys and values of all layers; a prompt's activations in one; logits and scores.
+  const rowBytes = 4 * (places * (2 * layers * width + 4 * width + innerWidth + 2 * top) + 2 * vocabSize);
+  return Math.min(limit, Math.max(unit, Math.floor(SOFTWARE_BYTES / rowBytes)));
 }
 
 function placesFor(rows: readonly DecodeRow[], contextLength: number): number {

@@ -4,8 +4,9 @@ import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, type SampleSettings } from "../kernels/sample-settings.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { type DecodeShape, decodeState } from "../model/decode.ts";
+import { type DecodeShape, decodeState, decodeStatesOf } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
+import { OutOfMemory } from "../runtime/out-of-memory.ts";
 import { disposeAll, type Program, type Runtime, type Tensors } from "../runtime/runtime.ts";
 import { type DecodeRow, decodePlansOf, decodeTapes, type Prompt, rowsThatFit } from "./decode-plans.ts";
 
@@ -51,8 +52,11 @@ export interface SampleRules extends Partial<SampleSettings> {
 export interface Decoder {
   /** Of weights, keys and values. */
   readonly precision: FloatDType;
-  /** Rows that fit one batch, of the first of `rows`. */
-  fit(rows: readonly DecodeRow[]): number;
+  /**
+   * Makes ready for as many of the first of `rows` as fit the device in one batch, in whole `unit`s, and gives how many. `rules`: of sampling;
+   * undefined where logits are wanted. Throws `OutOfMemory` where not one unit fits.
+   */
+  fit(rows: readonly DecodeRow[], rules: SampleRules | undefined, unit?: number): Promise<number>;
   /** Samples every row to its end, a few tokens at a time without waiting for the host; gives all rows' states. */
   sample(rows: readonly DecodeRow[], rules: SampleRules, signal?: AbortSignal): AsyncGenerator<RowState[]>;
   logits(rows: readonly DecodeRow[]): Promise<LogitsSession>;
@@ -63,27 +67,86 @@ export interface Decoder {
 const MOST_QUEUED = 32;
 const [FAST_MS, SLOW_MS] = [40, 160];
 
-export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: ParameterLayout): Decoder {
-  const plans = new Map<string, Promise<Program>>();
-  const { precision = "f32" } = layout;
+/** Bytes of caches for batches of other sizes than the newest that are kept in case they come again. */
+const KEPT_BYTES = 256 * 2 ** 20;
 
-  function compile(key: string, tape: () => Tape): Promise<Program> {
+/** Decoders that there were on a runtime: each has states of its own, which it may drop. */
+const DECODERS = new WeakMap<Runtime, number>();
+
+/** A plan, and the bytes of its states but the weights. */
+interface KeptPlan {
+  readonly program: Promise<Program>;
+  readonly states: ReadonlyMap<string, number>;
+}
+
+export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: ParameterLayout): Decoder {
+  /** Those used last are last. */
+  const plans = new Map<string, KeptPlan>();
+  const { precision = "f32" } = layout;
+  const owner = DECODERS.get(runtime) ?? 0;
+  DECODERS.set(runtime, owner + 1);
+
+  function compile(key: string, tapeOf: () => Tape): Promise<Program> {
     const known = plans.get(key);
-    if (known) return known;
-    const plan = runtime.compile(tape());
+    const plan = known ?? planOf(tapeOf());
+    plans.delete(key);
     plans.set(key, plan);
-    return plan;
+    return plan.program;
   }
 
-  /** Compiles both plans and computes the prompts; gives the plan of a step and the logits, if they are asked for. */
+  function planOf(tape: Tape): KeptPlan {
+    return { program: runtime.compile(tape), states: decodeStatesOf(tape) };
+  }
+
+  /** Frees plans, and the states that no other has. */
+  async function drop(keys: readonly string[]): Promise<void> {
+    const dropped = keys.flatMap((key) => plans.get(key) ?? []);
+    for (const key of keys) plans.delete(key);
+    await disposeAll(dropped.map(({ program }) => program));
+    const used = new Set([...plans.values()].flatMap(({ states }) => [...states.keys()]));
+    for (const { states } of dropped) for (const name of states.keys()) if (!used.has(name)) runtime.dropState(name);
+  }
+
+  /** Frees plans but those of `keys`, the longest unused first, until no more than `most` bytes of states are theirs alone. */
+  async function makeRoom(keys: readonly string[], most: number): Promise<void> {
+    const seen = new Set(keys.flatMap((key) => [...(plans.get(key)?.states.keys() ?? [])]));
+    const others = [...plans.keys()].filter((key) => !keys.includes(key)).reverse();
+    let kept = 0;
+    const far = others.findIndex((key) => {
+      for (const [name, bytes] of plans.get(key)!.states) if (!seen.has(name)) kept += bytes;
+      for (const name of plans.get(key)!.states.keys()) seen.add(name);
+      return kept > most;
+    });
+    if (far >= 0) await drop(others.slice(far));
+  }
+
+  /** The plans of rows: of their prompts, and of a token of each. Where there is no memory for both, neither is left. */
+  async function plansFor(rows: readonly DecodeRow[], settings: number | undefined, top: number) {
+    const made = decodePlansOf(rows, settings, config, top, owner);
+    const tapes = decodeTapes(made, config, layout);
+    const keys = tapes.map(([key]) => key);
+    await makeRoom(keys, KEPT_BYTES);
+    for (let others = true; ; others = false) {
+      try {
+        const [prefill, step] = (await Promise.all(tapes.map(([key, tape]) => compile(key, tape)))) as [
+          Program,
+          Program,
+        ];
+        return { ...made, prefill, step };
+      } catch (error) {
+        await drop(keys);
+        if (!(error instanceof OutOfMemory) || !others) throw error;
+        await drop([...plans.keys()]);
+      }
+    }
+  }
+
+  /** Makes the plans and computes the prompts; gives the plan of a step and the logits, if they are asked for. */
   async function start(rows: readonly DecodeRow[], settings: Uint32Array<ArrayBuffer> | undefined, top = 0) {
-    const plans = decodePlansOf(rows, settings?.length, config, top);
-    const { shape, prompts } = plans;
-    const compiled = decodeTapes(plans, config, layout).map(([key, tape]) => compile(key, tape));
-    const [prefill, step] = (await Promise.all(compiled)) as [Program, Program];
+    const { shape, prompts, prompt, prefill, step } = await plansFor(rows, settings?.length, top);
     const table = tableOf(rows, prompts, shape.places);
     if (settings) writeSampling(runtime, rows, shape, table, settings);
-    const { logits } = await prefill.run(promptInputs(rows, prompts, plans.prompt.length));
+    const { logits } = await prefill.run(promptInputs(rows, prompts, prompt.length));
     return { shape, step, table, logits };
   }
 
@@ -126,7 +189,20 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
 
   return {
     precision,
-    fit: (rows) => rowsThatFit(rows, config, runtime),
+    async fit(rows, rules, unit = 1) {
+      const [settings, top] = [rules && packSettings(rules).length, rules?.topLogProbabilities ?? 0];
+      const most = Math.min(rows.length, rowsThatFit(rows, config, runtime, top, unit));
+      let units = Math.max(1, Math.floor(most / unit));
+      for (;;) {
+        try {
+          await plansFor(rows.slice(0, unit * units), settings, top);
+          return unit * units;
+        } catch (error) {
+          if (!(error instanceof OutOfMemory) || units === 1) throw error;
+          units = Math.floor(units / 2);
+        }
+      }
+    },
     sample,
     async logits(rows) {
       const { shape, step, table, logits } = await start(rows, undefined);
@@ -138,8 +214,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
       };
     },
     dispose() {
-      void disposeAll(plans.values());
-      plans.clear();
+      void drop([...plans.keys()]);
     },
   };
 }

@@ -24,7 +24,7 @@ export function forecastGenerator(
   const rows = decodeRows(prompts, options, config);
   const all = rows.flatMap((row) => Array.from({ length: options.numReturnSequences }, () => row));
   for (let at = 0; at < all.length; ) {
-    const group = all.slice(at, at + rowsThatFit(all.slice(at), config, runtime));
+    const group = all.slice(at, at + rowsThatFit(all.slice(at), config, runtime, options.topLogProbabilities));
     const settings = packSettings({ ...options, firstRow: at }).length;
     for (const [key, tape] of decodeTapes(
       decodePlansOf(group, settings, config, options.topLogProbabilities),

@@ -3,6 +3,7 @@ import { FINISHED } from "../kernels/sample-settings.ts";
 import { requireWeights } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
+import { OutOfMemory } from "../runtime/out-of-memory.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Hypothesis } from "./beams.ts";
 import { createDecoder, type DecodeRow, type RowState, type TokenLogProbability } from "./decoder.ts";
@@ -60,6 +61,12 @@ export interface Generator {
     options?: GenerateOptions,
     signal?: AbortSignal,
   ): Promise<Generated[]>;
+  /** The same in their order, each as soon as it and those before it have ended. Leaving the loop ends the rest. */
+  results(
+    prompts: readonly ArrayLike<number>[],
+    options?: GenerateOptions,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Generated, void>;
   /**
    * Continues one prompt, giving each token as it comes, and the whole at the end. Not for beams. Once it has ended, by itself, by
    * leaving the loop or by `signal`, nothing of it is on the device any more.
@@ -99,42 +106,94 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     }
   }
 
+  async function* results(
+    prompts: readonly ArrayLike<number>[],
+    given: GenerateOptions = {},
+    signal?: AbortSignal,
+  ): AsyncGenerator<Generated, void> {
+    const options = generationOptions(given, config);
+    const rows = decodeRows(idsOf(prompts), options, config);
+    requireWeights(runtime, layout, "generate");
+    begin();
+    try {
+      if (options.numBeams > 1) yield* searched(rows, options, signal);
+      else yield* sampled(rows, options, signal);
+    } finally {
+      busy = false;
+    }
+  }
+
+  async function* sampled(each: readonly DecodeRow[], options: Generation, signal?: AbortSignal) {
+    const rows = each.flatMap((row) => new Array<DecodeRow>(options.numReturnSequences).fill(row));
+    for (let at = 0; at < rows.length; ) {
+      const group = await fitting(rows.slice(at), options);
+      let [given, last] = [0, [] as (Generated | undefined)[]];
+      for await (const progress of sampleAll(group, at, options, signal)) {
+        last = progress.results;
+        for (; last[given]; given++) yield last[given]!;
+      }
+      at += group.length;
+    }
+  }
+
+  async function* searched(rows: readonly DecodeRow[], options: Generation, signal?: AbortSignal) {
+    const { numBeams, numReturnSequences } = options;
+    const { beamSearch } = await import("./beams.ts");
+    for (let at = 0; at < rows.length; ) {
+      const all = rows.slice(at).flatMap((row) => new Array<DecodeRow>(numBeams).fill(row));
+      const group = rows.slice(at, at + (await fitting(all, options)).length / numBeams);
+      const found = await beamSearch(decoder, group, options, config, signal);
+      for (const [i, hypotheses] of found.entries())
+        for (const hypothesis of hypotheses.slice(0, numReturnSequences))
+          yield ofHypothesis(hypothesis, group[i]!, options);
+      at += group.length;
+    }
+  }
+
+  /** The first of the rows that fit the device in one batch; beams of a prompt are not parted. */
+  async function fitting(rows: readonly DecodeRow[], options: Generation): Promise<readonly DecodeRow[]> {
+    const { numBeams } = options;
+    const rules = numBeams > 1 ? undefined : options;
+    try {
+      return rows.slice(0, await decoder.fit(rows, rules, numBeams));
+    } catch (error) {
+      if (!(error instanceof OutOfMemory)) throw error;
+      const row = rows[0]!;
+      const fits = (count: number, most: number): Promise<boolean> =>
+        decoder.fit(new Array<DecodeRow>(count).fill({ ...row, most }), rules, count).then(
+          () => true,
+          () => false,
+        );
+      if (numBeams > 1) {
+        const fewer = await firstOfHalves(numBeams, 1, (count) => fits(count, row.most));
+        optionError(
+          (o) =>
+            `${o("numBeams")} is ${numBeams}: more than the memory has room for (${runtime.name}); ` +
+            (fewer ? `${fewer} would fit` : `lower it, or ${o("maxNewTokens")}`),
+          "memory",
+        );
+      }
+      const length = Math.min(row.most, config.contextLength);
+      const shorter = await firstOfHalves(length - row.prompt.length, 1, (tokens) =>
+        fits(1, row.prompt.length + tokens),
+      );
+      return optionError(
+        (o) =>
+          `generate: there is no memory for a sequence of ${length} tokens (${runtime.name}); ` +
+          (shorter ? `${o("maxNewTokens")} ${shorter} would fit` : "use a shorter prompt or a smaller model"),
+        "memory",
+      );
+    }
+  }
+
   async function generate(
     prompts: readonly ArrayLike<number>[],
     given: GenerateOptions = {},
     signal?: AbortSignal,
   ): Promise<Generated[]> {
-    const options = generationOptions(given, config);
-    const rows = decodeRows(idsOf(prompts), options, config);
-    requireWeights(runtime, layout, "generate");
-    const perPrompt = options.numBeams > 1 ? options.numBeams : options.numReturnSequences;
-    const all = rows.flatMap((row) => new Array<DecodeRow>(perPrompt).fill(row));
-    const results: Generated[] = [];
-    begin();
-    try {
-      if (options.numBeams > 1) {
-        for (let at = 0; at < rows.length; ) {
-          const group = rows.slice(at, at + Math.max(1, Math.floor(decoder.fit(rows.slice(at)) / perPrompt)));
-          const { beamSearch } = await import("./beams.ts");
-          const found = await beamSearch(decoder, group, options, config, signal);
-          for (const [i, hypotheses] of found.entries())
-            for (const hypothesis of hypotheses.slice(0, options.numReturnSequences))
-              results.push(ofHypothesis(hypothesis, group[i]!, options));
-          at += group.length;
-        }
-        return results;
-      }
-      for (let at = 0; at < all.length; ) {
-        const group = all.slice(at, at + decoder.fit(all.slice(at)));
-        let last: (Generated | undefined)[] = [];
-        for await (const progress of sampleAll(group, at, options, signal)) last = progress.results;
-        for (const result of last) results.push(result!);
-        at += group.length;
-      }
-      return results;
-    } finally {
-      busy = false;
-    }
+    const all: Generated[] = [];
+    for await (const result of results(prompts, given, signal)) all.push(result);
+    return all;
   }
 
   async function* streamAll(
@@ -152,7 +211,7 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     begin();
     try {
       for (let at = 0; at < rows.length; ) {
-        const group = rows.slice(at, at + decoder.fit(rows.slice(at)));
+        const group = await fitting(rows.slice(at), options);
         const texts = group.map(() => options.tokenizer && createTextStream(options.tokenizer, options.stopStrings));
         const sent = group.map(({ prompt }) => prompt.length);
         let last: (Generated | undefined)[] = [];
@@ -201,7 +260,18 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     }
   }
 
-  return { generate, stream, streamAll, dispose: () => decoder.dispose() };
+  return { generate, results, stream, streamAll, dispose: () => decoder.dispose() };
+}
+
+/** The first of a half, a quarter and so on of `most`, down to `least`, that passes. */
+async function firstOfHalves(
+  most: number,
+  least: number,
+  passes: (value: number) => Promise<boolean>,
+): Promise<number | undefined> {
+  for (let value = Math.floor(most / 2); value >= least; value = Math.floor(value / 2))
+    if (await passes(value)) return value;
+  return undefined;
 }
 
 /** Prompts as lists of ids; a text, or a list that is not one of lists, is the usual mistake. */

@@ -1,4 +1,6 @@
 import { createTape, type Tape } from "../autograd/tape.ts";
+import { byteLength } from "../core/dtype.ts";
+import { sizeOf } from "../core/shape.ts";
 import { attention } from "../kernels/attention.ts";
 import { cacheAppend, cachedAttention, cacheTypes, type LayerCache } from "../kernels/cached-attention.ts";
 import { embedding } from "../kernels/embedding.ts";
@@ -18,6 +20,8 @@ export interface DecodeShape {
   readonly settings: number;
   /** Likeliest tokens that are kept of each place; none where absent. */
   readonly top?: number | undefined;
+  /** Whose states these are, where several decode on one runtime. */
+  readonly owner?: number | undefined;
 }
 
 /** P prompts of up to S tokens each, each computed once, for one row of the cache or more. P <= B, S <= T. */
@@ -41,7 +45,25 @@ export type DecodeState =
 
 export function decodeState(name: DecodeState, shape: DecodeShape): string {
   const size = name === "settings" ? `${shape.settings}` : `${shape.rows} x ${shape.places}`;
-  return `decode ${name} ${size}${name.startsWith("top") ? ` x ${shape.top}` : ""}`;
+  return `${DECODING}${name} ${size}${name.startsWith("top") ? ` x ${shape.top}` : ""}${ownerOf(shape)}`;
+}
+
+/** What the names of all states of decoding begin with. */
+const DECODING = "decode ";
+
+function ownerOf({ owner }: DecodeShape): string {
+  return owner ? ` of ${owner}` : "";
+}
+
+/** The states of decoding that a tape has, and their bytes. */
+export function decodeStatesOf(tape: Tape): Map<string, number> {
+  const states = new Map<string, number>();
+  for (const value of tape.values) {
+    const origin = tape.origin(value);
+    if (origin.kind === "state" && origin.name.startsWith(DECODING))
+      states.set(origin.name, byteLength(value.dtype, sizeOf(value.shape)));
+  }
+  return states;
 }
 
 /**
@@ -133,7 +155,7 @@ function declareCache(
   const { keys, values } = cacheTypes(shape.rows, shape.places, config.heads, config.width / config.heads, precision);
   const state = (what: string, type: TensorType): Value => {
     const size = `${shape.rows} x ${shape.places}`;
-    return tape.state(`decode ${what} ${size}${type.dtype === "f16" ? " in f16" : ""}`, type);
+    return tape.state(`${DECODING}${what} ${size}${type.dtype === "f16" ? " in f16" : ""}${ownerOf(shape)}`, type);
   };
   return Array.from({ length: config.layers }, (_, layer) => ({
     keys: state(`keys ${layer}`, keys),

@@ -64,6 +64,7 @@ export function createCpuRuntime(options: CpuRuntimeOptions = {}): Runtime {
       states.wrote(name);
     },
     isWritten: states.isWritten,
+    dropState: states.drop,
     clearState(name) {
       queue.requireOpen();
       const state = states.get(name);

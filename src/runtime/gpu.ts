@@ -133,6 +133,11 @@ export function createGpuRuntime(
       states.wrote(name);
     },
     isWritten: states.isWritten,
+    dropState(name) {
+      if (!states.has(name)) return;
+      buffers.destroy(states.get(name).buffer);
+      states.drop(name);
+    },
     clearState(name) {
       gpu.checkErrors();
       const encoder = gpu.device.createCommandEncoder({ label: `clear state ${name}` });

@@ -74,6 +74,8 @@ export interface Runtime {
   writeState(name: string, data: ArrayLike<number>, offset?: number): void;
   /** Whether anything was ever written to a state: one that only tapes have is zeros until they run. */
   isWritten(name: string): boolean;
+  /** Frees a state, if there is one of this name; programs that have it must have been disposed of. */
+  dropState(name: string): void;
   /** Sets all of a state to zero. */
   clearState(name: string): void;
   /**

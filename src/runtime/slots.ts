@@ -6,7 +6,7 @@ export interface SlotSource<B extends { readonly size: number }> {
 
 /** Memory for activations that all programs of a runtime share: they run one after another, so none sees another's. */
 export interface SlotPool<B extends { readonly size: number }> {
-  /** A buffer of at least each size, no two the same; `release` gives them back. */
+  /** A buffer of at least each size, no two the same; `release` gives them back. Where one cannot be made, none is taken. */
   take(sizes: readonly number[]): TakenSlots<B>;
 }
 
@@ -36,11 +36,25 @@ export function createSlotPool<B extends { readonly size: number }>(source: Slot
       const known = new Set(users.keys());
       // Large ones first, so that they are not left with buffers that small ones took.
       const order = sizes.map((_, i) => i).sort((a, b) => sizes[b]! - sizes[a]!);
-      for (const i of order) {
-        const buffer = choose(sizes[i]!, taken);
-        taken.add(buffer);
-        users.set(buffer, (users.get(buffer) ?? 0) + 1);
-        chosen[i] = buffer;
+      const giveBack = (): void => {
+        for (const buffer of taken) {
+          const left = users.get(buffer)! - 1;
+          users.set(buffer, left);
+          if (left > 0) continue;
+          users.delete(buffer);
+          source.destroy(buffer);
+        }
+      };
+      try {
+        for (const i of order) {
+          const buffer = choose(sizes[i]!, taken);
+          taken.add(buffer);
+          users.set(buffer, (users.get(buffer) ?? 0) + 1);
+          chosen[i] = buffer;
+        }
+      } catch (reason) {
+        giveBack();
+        throw reason;
       }
       let held = true;
       return {
@@ -49,13 +63,7 @@ export function createSlotPool<B extends { readonly size: number }>(source: Slot
         release() {
           if (!held) return;
           held = false;
-          for (const buffer of chosen) {
-            const left = users.get(buffer)! - 1;
-            users.set(buffer, left);
-            if (left > 0) continue;
-            users.delete(buffer);
-            source.destroy(buffer);
-          }
+          giveBack();
         },
       };
     },

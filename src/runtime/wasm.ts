@@ -50,10 +50,23 @@ export function createWasmRuntime(device: WasmDevice, { signal }: WasmRuntimeOpt
     device.bytes().fill(0, block.address, block.address + block.bytes);
     return { block, type };
   });
+  /** Of states that were dropped while something ran that may have used them. */
+  const loose = new Set<Block>();
+  function dropState(name: string): void {
+    if (!states.has(name)) return;
+    const { block } = states.get(name);
+    states.drop(name);
+    loose.add(block);
+    queue.soon(() => {
+      if (loose.delete(block)) heap.state.give(block);
+    });
+  }
   const memory = {
     heap: heap.other,
     slots,
+    hasState: states.has,
     ensureState: (name: string, type: TensorType) => states.ensure(name, type).block.address,
+    dropState,
   };
 
   // Kept from run to run: many short ones, one after another, leave the event loop no turn either.
@@ -111,6 +124,7 @@ export function createWasmRuntime(device: WasmDevice, { signal }: WasmRuntimeOpt
       states.wrote(name);
     },
     isWritten: states.isWritten,
+    dropState,
     clearState(name) {
       requireOpen();
       states.get(name);
@@ -130,7 +144,8 @@ export function createWasmRuntime(device: WasmDevice, { signal }: WasmRuntimeOpt
     close() {
       queue.close(() => {
         for (const release of held) release();
-        for (const { block } of states.storages()) heap.state.give(block);
+        for (const block of [...loose, ...states.storages().map((state) => state.block)]) heap.state.give(block);
+        loose.clear();
         states.forgetAll();
       });
     },

@@ -6,9 +6,12 @@ import { createDecoder } from "../../src/generate/decoder.ts";
 import { createGenerator, type Generated, type Generator } from "../../src/generate/generate.ts";
 import { packStep } from "../../src/kernels/step.ts";
 import { ARENA, writeArena } from "../../src/model/arena.ts";
+import { decodeStatesOf } from "../../src/model/decode.ts";
 import { declareInputs, gpt2Logits, gpt2Trunk } from "../../src/model/gpt2.ts";
-import { declareParameters } from "../../src/model/parameters.ts";
-import type { Runtime } from "../../src/runtime/runtime.ts";
+import { declareParameters, layoutParameters } from "../../src/model/parameters.ts";
+import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
+import type { Program, Runtime } from "../../src/runtime/runtime.ts";
 import { byteTokenizer } from "../../src/text/byte.ts";
 import { testDrivers } from "../support/drivers.ts";
 import { testAdapters } from "../support/gpu.ts";
@@ -123,9 +126,8 @@ test.each(testAdapters)(
     const wanted = await withGenerator(adapter, (generator) => generator.generate(prompts, options));
     const runtime = await smallRuntime(adapter, { maxBindingBytes: 65536 });
     const generator = createGenerator(runtime, smallConfig, smallLayout);
-    expect(createDecoder(runtime, smallConfig, smallLayout).fit([{ prompt: [1], least: 0, most: 30 }])).toBeLessThan(
-      10,
-    );
+    const rows = new Array(20).fill({ prompt: [1], least: 0, most: 30 });
+    expect(await createDecoder(runtime, smallConfig, smallLayout).fit(rows, options)).toBeLessThan(10);
     expect(await generator.generate(prompts, options)).toEqual(wanted);
     const beams = { numBeams: 4, maxNewTokens: 20 };
     const [first] = await generator.generate([[1, 2, 3]], beams);
@@ -357,4 +359,93 @@ test("tokens that came before logits that are not finite are given, and a text t
   const [text] = await generator.generate([[1, 2]], { eosTokenId: null, tokenizer: bytes, stopStrings });
   expect(text).toMatchObject({ stopped: "stop", ids: came.slice(0, 1 + came.indexOf(came[6]!)) });
   runtime.close();
+});
+
+describe("memory", () => {
+  /** A runtime whose programs may have no more bytes of caches than so many, and what they hold. */
+  async function tightRuntime(most: number) {
+    const runtime = await smallRuntime("CPU");
+    const held = new Map<string, number>();
+    let highest = 0;
+    const bytes = (): number => [...held.values()].reduce((sum, one) => sum + one, 0);
+    const tight: Runtime = {
+      ...runtime,
+      async compile(tape) {
+        const made = [...decodeStatesOf(tape)].filter(([name]) => !held.has(name));
+        for (const [name, size] of made) held.set(name, size);
+        if (bytes() > most) {
+          for (const [name] of made) held.delete(name);
+          throw new OutOfMemory("no memory; use a smaller batch");
+        }
+        highest = Math.max(highest, bytes());
+        return runtime.compile(tape);
+      },
+      dropState(name) {
+        held.delete(name);
+        runtime.dropState(name);
+      },
+    };
+    return { runtime: tight, bytes, highest: () => highest };
+  }
+
+  test("batches that the device has no memory for are made smaller, to the same texts", async () => {
+    const options = { ...sampling, numReturnSequences: 30, maxNewTokens: 20 };
+    const beams = { numBeams: 3, numReturnSequences: 2, maxNewTokens: 20 };
+    const prompts = [[1, 2, 3], [4], [2, 2]];
+    const wanted = await withGenerator("CPU", async (generator) => [
+      await generator.generate(prompts, options),
+      await generator.generate(prompts, beams),
+    ]);
+    const { runtime, highest } = await tightRuntime(70_000);
+    const generator = createGenerator(runtime, smallConfig, smallLayout);
+    expect([await generator.generate(prompts, options), await generator.generate(prompts, beams)]).toEqual(wanted);
+    expect(highest()).toBeGreaterThan(35_000);
+    const tokens = generator.streamAll(prompts, options);
+    const streamed: number[][] = wanted[0]!.map(() => []);
+    for await (const { sequence, id } of tokens) streamed[sequence]!.push(id);
+    expect(streamed).toEqual(wanted[0]!.map(({ ids }) => ids));
+
+    await expect(generator.generate([[1]], { numBeams: 64, maxNewTokens: 20 })).rejects.toMatchObject({
+      kind: "memory",
+      message: "numBeams is 64: more than the memory has room for (CPU float32); 8 would fit",
+    });
+    const none = createGenerator((await tightRuntime(11_000)).runtime, smallConfig, smallLayout);
+    await expect(none.generate([[1, 2]], { maxNewTokens: 38 })).rejects.toMatchObject({
+      kind: "memory",
+      message: "generate: there is no memory for a sequence of 40 tokens (CPU float32); maxNewTokens 19 would fit",
+    });
+    const nothing = createGenerator((await tightRuntime(100)).runtime, smallConfig, smallLayout);
+    await expect(nothing.generate([[1, 2]])).rejects.toThrow("use a shorter prompt or a smaller model");
+  });
+
+  test("caches of other sizes are kept up to a bound, and dropped with their plans", async () => {
+    const config = { ...smallConfig, contextLength: 1024, width: 256, layers: 2 };
+    const held = new Map<string, number>();
+    let live = 0;
+    const stub: Runtime = {
+      ...createCpuRuntime(),
+      async compile(tape) {
+        live++;
+        for (const [name, size] of decodeStatesOf(tape)) held.set(name, size);
+        return { run: async () => ({}), dispose: () => void live-- } as unknown as Program;
+      },
+      dropState: (name) => void held.delete(name),
+    };
+    const decoder = createDecoder(stub, config, layoutParameters(config));
+    const total = (): number => [...held.values()].reduce((sum, one) => sum + one, 0);
+    const sizes: number[] = [];
+    for (let count = 1; count <= 40; count++) {
+      await decoder.fit(new Array(count).fill({ prompt: [1], least: 0, most: 1024 }), undefined);
+      sizes.push(total());
+    }
+    const own = 4 * 2 * 2 * 256 * 1024;
+    for (const [i, size] of sizes.entries()) {
+      expect(size).toBeGreaterThanOrEqual((i + 1) * own);
+      expect(size).toBeLessThanOrEqual((i + 1) * own + 2 ** 28);
+    }
+    expect(sizes[3]).toBe((1 + 2 + 3 + 4) * own); // small ones stay
+    decoder.dispose();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect([total(), live]).toEqual([0, 0]);
+  });
 });

@@ -21,8 +21,10 @@ export function slotsOf(heap: Heap): SlotSource<Slot> {
 export interface WasmMemory {
   readonly heap: Heap;
   readonly slots: SlotPool<Slot>;
+  hasState(name: string): boolean;
   /** Where a state lies, made where there is none yet. */
   ensureState(name: string, type: TensorType, bytes: number): number;
+  dropState(name: string): void;
 }
 
 /** The memory of one plan. */
@@ -33,9 +35,10 @@ export interface TakenMemory {
   release(): void;
 }
 
-/** Takes what a layout wants; where there is no room, nothing but states is left of it. */
+/** Takes what a layout wants; where there is no room, nothing is left of it. */
 export function takeMemory({ places, slots }: WasmLayout, memory: WasmMemory): TakenMemory {
   const own: Block[] = [];
+  const made: string[] = [];
   const addresses = new Map<WasmPlace, number>();
   const taken = memory.slots.take(slots);
   const release = (): void => {
@@ -45,8 +48,11 @@ export function takeMemory({ places, slots }: WasmLayout, memory: WasmMemory): T
   try {
     for (const place of places) {
       if (place.kind === "slot") addresses.set(place, taken.buffers[place.number]!.block.address);
-      else if (place.kind === "state") addresses.set(place, memory.ensureState(place.name, place.type, place.bytes));
-      else {
+      else if (place.kind === "state") {
+        const known = memory.hasState(place.name);
+        addresses.set(place, memory.ensureState(place.name, place.type, place.bytes));
+        if (!known) made.push(place.name);
+      } else {
         const block = memory.heap.take(place.bytes);
         own.push(block);
         addresses.set(place, block.address);
@@ -54,6 +60,7 @@ export function takeMemory({ places, slots }: WasmLayout, memory: WasmMemory): T
     }
   } catch (reason) {
     release();
+    for (const name of made) memory.dropState(name);
     throw reason;
   }
   return {

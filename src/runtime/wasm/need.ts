@@ -7,7 +7,7 @@ import { createSlotPool } from "../slots.ts";
 import { createStates } from "../states.ts";
 import { createHeap } from "./heap.ts";
 import { layOutWasm } from "./layout.ts";
-import { slotsOf, takeMemory } from "./memory.ts";
+import { slotsOf, takeMemory, type WasmMemory } from "./memory.ts";
 
 /** Plays the moves of a WebAssembly runtime's heap: what it gives is where the memory will end. */
 export function createWasmForecast(traits: Traits, threads: number): Forecast {
@@ -21,10 +21,22 @@ export function createWasmForecast(traits: Traits, threads: number): Forecast {
   };
   const states = createStates((type) => {
     const bytes = byteLength(type.dtype, sizeOf(type.shape));
+    const block = heap.take(bytes);
     stateBytes += bytes;
-    return heap.take(bytes).address;
+    return block;
   });
-  const memory = { heap, slots, ensureState: states.ensure };
+  const memory: WasmMemory = {
+    heap,
+    slots,
+    hasState: states.has,
+    ensureState: (name, type) => states.ensure(name, type).address,
+    dropState(name) {
+      const block = states.get(name);
+      stateBytes -= block.bytes;
+      heap.give(block);
+      states.drop(name);
+    },
+  };
   return {
     compile(tape: Tape, { runsInFlight = 1 } = {}) {
       const layout = layOutWasm(tape, traits, threads);
