@@ -1,6 +1,5 @@
 import { expect, test, vi } from "vitest";
 import { gradcheckCommand } from "../src/cli/gradcheck.ts";
-import { createInterrupt } from "../src/cli/interrupt.ts";
 import {
   type AnyOp,
   checkOp,
@@ -17,6 +16,7 @@ import {
   write,
 } from "../src/index.ts";
 import { openTestGpu, testAdapters } from "./support/gpu.ts";
+import { testInterrupt } from "./support/interrupt.ts";
 
 const { reluSquared, reluSquaredBackward } = (await import(`../examples/${"relu-squared"}.js`)) as Record<
   "reluSquared" | "reluSquaredBackward",
@@ -155,7 +155,7 @@ test("uniforms of one's own may be u32, i32 and f32, and nothing else", async ()
 test("gpt2 gradcheck takes a module of one's own", async () => {
   const printed: string[] = [];
   const print = vi.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text)) > 0);
-  const interrupt = createInterrupt();
+  const interrupt = testInterrupt();
   try {
     await gradcheckCommand(interrupt).parseAsync(["examples/relu-squared.js", "--device", "cpu", "--json"], {
       from: "user",
@@ -166,7 +166,6 @@ test("gpt2 gradcheck takes a module of one's own", async () => {
       ["reluSquaredBackward", true],
     ]);
   } finally {
-    interrupt.dispose();
     print.mockRestore();
   }
 });

@@ -4,10 +4,10 @@ import { EVAL_ELSEWHERE, evalCommand } from "../../src/cli/eval.ts";
 import { readWords } from "../../src/cli/flags.ts";
 import { GENERATE_ELSEWHERE, generateCommand } from "../../src/cli/generate.ts";
 import { speltAsFlags } from "../../src/cli/generate-flags.ts";
-import { createInterrupt } from "../../src/cli/interrupt.ts";
 import { TRAIN_ELSEWHERE, trainCommand } from "../../src/cli/train.ts";
 import { userError } from "../../src/core/errors.ts";
 import { generationOptions } from "../../src/generate/option-elsewhere.ts";
+import { testInterrupt } from "../support/interrupt.ts";
 import fields from "./settings/transformers-fields.json" with { type: "json" };
 
 const ELSEWHERE = { train: TRAIN_ELSEWHERE, generate: GENERATE_ELSEWHERE, eval: EVAL_ELSEWHERE };
@@ -17,7 +17,7 @@ function read(...typed: string[]): string[] | string {
   let said = "";
   const quiet = { writeErr: (text: string) => (said += text) };
   const gpt2 = new Command("gpt2").exitOverride().configureOutput(quiet);
-  const interrupt = createInterrupt();
+  const interrupt = testInterrupt();
   for (const command of [trainCommand(interrupt), generateCommand(interrupt), evalCommand(interrupt)])
     gpt2.addCommand(command.copyInheritedSettings(gpt2).exitOverride());
   try {

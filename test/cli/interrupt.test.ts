@@ -1,6 +1,10 @@
 import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { createInterrupt, Interrupted } from "../../src/cli/interrupt.ts";
+import { Interrupted } from "../../src/cli/interrupt.ts";
+import { testInterrupt } from "../support/interrupt.ts";
 
 const program = `
   import { createInterrupt } from ${JSON.stringify(new URL("../../src/cli/interrupt.ts", import.meta.url).href)};
@@ -53,14 +57,22 @@ test("what npm and timeout(1) pass on of a signal that has come already is no se
 });
 
 test("who learns otherwise that the terminal is gone asks for the same", () => {
-  const interrupt = createInterrupt();
+  const interrupt = testInterrupt();
   const told: string[] = [];
   interrupt.watch((by) => void told.push(by));
   expect(interrupt.exitCode).toBe(0);
   interrupt.request("SIGHUP");
   interrupt.request("SIGINT");
-  interrupt.dispose();
   expect(told).toEqual(["SIGHUP"]);
   expect(interrupt).toMatchObject({ requested: true, exitCode: 129 });
   expect(interrupt.signal.reason).toBeInstanceOf(Interrupted);
+});
+
+test("no test leaves one that watches: the tests' process ends by a signal, of which it would speak", () => {
+  const root = fileURLToPath(new URL("../", import.meta.url));
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
+    (name) => name.endsWith(".ts") && !name.includes("node_modules"),
+  );
+  const made = files.filter((name) => readFileSync(join(root, name), "utf8").includes("= createInterrupt()"));
+  expect(made.sort()).toEqual(["cli/interrupt.test.ts", "support/interrupt.ts"]);
 });

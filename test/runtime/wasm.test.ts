@@ -14,7 +14,11 @@ import { layoutParameters } from "../../src/model/parameters.ts";
 import { browserThreads } from "../../src/platform/browser/threads.ts";
 import { nodeThreads } from "../../src/platform/node/threads.ts";
 import { runOp } from "../../src/runtime/compare.ts";
-import { createHeap, HEAP_START } from "../../src/runtime/wasm/heap.ts";
+import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
+import { createSlotPool } from "../../src/runtime/slots.ts";
+import { type Block, createHeap, HEAP_START } from "../../src/runtime/wasm/heap.ts";
+import type { WasmLayout } from "../../src/runtime/wasm/layout.ts";
+import { slotsOf, takeMemory, type WasmMemory } from "../../src/runtime/wasm/memory.ts";
 import { createWasmRuntime, openWasm } from "../../src/runtime/wasm.ts";
 import { trainingTape } from "../../src/train/step.ts";
 import { type TinyRun, trainTiny } from "../browser/tiny.ts";
@@ -136,6 +140,31 @@ describe("memory", () => {
     expect(wasm.memory.buffer.byteLength).toBeLessThan(2 ** 20 + 2 ** 32);
     runtime.close();
     wasm.close();
+  });
+
+  test("what there is no room for leaves nothing behind, of states either", () => {
+    const heap = createHeap();
+    const memory: WasmMemory = {
+      heap,
+      slots: createSlotPool(slotsOf(heap)),
+      ...{ hasState: () => false, dropState: () => heap.give(state!) },
+      ensureState: (_, __, bytes) => {
+        state = heap.take(bytes);
+        return state.address;
+      },
+    };
+    let state: Block | undefined;
+    const [KB, GB] = [2 ** 10, 2 ** 30];
+    const take = (stateBytes: number, slots: number[]) => {
+      const place = { kind: "state", name: "s", type: f32([stateBytes / 4]), bytes: stateBytes } as const;
+      return takeMemory({ places: [place], slots } as unknown as WasmLayout, memory);
+    };
+    expect(() => take(2 * GB, [GB, 2 * GB])).toThrow(OutOfMemory);
+    expect(() => take(2 * GB, [GB, 0.5 * GB])).not.toThrow();
+    const rest = heap.take(0.5 * GB - 2 * KB);
+    expect(() => take(0.25 * GB, [KB])).toThrow(OutOfMemory);
+    heap.give(rest);
+    expect(() => take(0.5 * GB - 4 * KB, [KB])).not.toThrow();
   });
 
   test("free stretches that touch become one, and the first that is large enough is taken", () => {

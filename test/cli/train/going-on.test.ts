@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { createInterrupt, type Interrupt, Interrupted } from "../../../src/cli/interrupt.ts";
+import { type Interrupt, Interrupted } from "../../../src/cli/interrupt.ts";
 import { readRunDirectory } from "../../../src/cli/run-home.ts";
 import { openPlan } from "../../../src/cli/train/plan.ts";
 import type { TrainOptions } from "../../../src/cli/train/settings.ts";
@@ -17,6 +17,7 @@ import { resolveSettings } from "../../../src/run/settings/resolve.ts";
 import type { TrainSettings } from "../../../src/run/settings/table.ts";
 import { createCpuRuntime } from "../../../src/runtime/cpu.ts";
 import { ALONE_TEAM } from "../../../src/train/alone.ts";
+import { testInterrupt } from "../../support/interrupt.ts";
 import { trainBy, trainInto } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
@@ -56,16 +57,15 @@ function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
 }
 
 const device = { device: "cpu", memory: undefined, tune: false };
-/** Gives the signals back afterwards, which the process that a command has to itself need not do. */
 const training = (settings: TrainSettings, options: TrainOptions, interrupt: Interrupt) =>
-  trainBy(settings, options, interrupt).finally(interrupt.dispose);
-const begin = (name: string, more?: Partial<TrainSettings>, interrupt = createInterrupt(), deadline?: number) =>
+  trainBy(settings, options, interrupt);
+const begin = (name: string, more?: Partial<TrainSettings>, interrupt = testInterrupt(), deadline?: number) =>
   training(settingsOf(more), { ...device, outputDir: at(name), resume: undefined, deadline }, interrupt);
 const goOn = (name: string, typed: Partial<TrainSettings> = {}, mayBeFinished = false) => {
   const file = parseSettings(readFileSync(join(at(name), "run.json"), "utf8"), "run.json");
   const settings = resolveSettings({ file, typed });
   const options = { ...device, outputDir: undefined, resume: at(name), mayBeFinished };
-  return training(settings, options, createInterrupt());
+  return training(settings, options, testInterrupt());
 };
 const model = (name: string): Buffer => readFileSync(join(at(name), "model", "model.safetensors"));
 const linesOf = (name: string): { kind: string; step: number; [field: string]: unknown }[] =>
@@ -80,7 +80,7 @@ const told = (name: string, ...kinds: string[]) =>
 
 /** An interrupt that comes when a line is printed. */
 function interruptAt(pattern: RegExp) {
-  const interrupt = createInterrupt();
+  const interrupt = testInterrupt();
   heard = (line) => pattern.test(line) && interrupt.request("SIGTERM");
   return interrupt;
 }
@@ -128,7 +128,7 @@ describe("a run that is interrupted", () => {
 
 test("--max-hours saves and ends in order, with exit code 0 and its reason; a step is made in any case", async () => {
   await begin("whole-hours");
-  await begin("hours", {}, createInterrupt(), performance.now());
+  await begin("hours", {}, testInterrupt(), performance.now());
   expect(process.exitCode).toBe(undefined);
   const { step } = linesOf("hours").at(-1)!;
   expect(linesOf("hours").at(-1)).toMatchObject({ kind: "end", reason: "time-limit" });

@@ -2,12 +2,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { createInterrupt } from "../../../src/cli/interrupt.ts";
 import { nodeFolder } from "../../../src/platform/node/storage.ts";
 import { parseLines } from "../../../src/report/lines.ts";
 import { alphabetOfRun } from "../../../src/run/resume.ts";
 import { resolveSettings } from "../../../src/run/settings/resolve.ts";
 import { charTokenizer } from "../../../src/text/char.ts";
+import { testInterrupt } from "../../support/interrupt.ts";
 import { trainBy } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
@@ -25,7 +25,7 @@ async function train(options: { outputDir?: string; resume?: string }, more: obj
   try {
     const { outputDir, resume } = options;
     const rest = { device: "cpu", memory: undefined, tune: false };
-    await trainBy(resolveSettings({ typed }), { outputDir, resume, ...rest }, createInterrupt());
+    await trainBy(resolveSettings({ typed }), { outputDir, resume, ...rest }, testInterrupt());
   } finally {
     restore();
   }

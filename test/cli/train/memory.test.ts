@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { createInterrupt } from "../../../src/cli/interrupt.ts";
 import { runtimeOn } from "../../../src/cli/runtime.ts";
 import { terminal } from "../../../src/cli/terminal.ts";
 import { openPlan } from "../../../src/cli/train/plan.ts";
@@ -20,6 +19,7 @@ import { ALONE_TEAM } from "../../../src/train/alone.ts";
 import { shareGpu, withDevice } from "../../support/device.ts";
 import { fakeGpu } from "../../support/fake-gpu.ts";
 import { openTestGpu, testAdapters } from "../../support/gpu.ts";
+import { testInterrupt } from "../../support/interrupt.ts";
 import { trainBy, trainInto } from "../../support/session.ts";
 import { hearTerminal } from "../../support/terminal.ts";
 
@@ -76,7 +76,7 @@ describe.each(testAdapters)("%s", (adapter) => {
     const said = vi.spyOn(terminal, "say").mockImplementation(() => {});
     const outputDir = join(folder, "refused");
     const options = { device: adapter, outputDir, resume: undefined, memory: 1e-5, tune: true };
-    await expect(trainBy(settingsOf(), options, createInterrupt())).rejects.toThrow(
+    await expect(trainBy(settingsOf(), options, testInterrupt())).rejects.toThrow(
       /^training needs .* is what --memory allows/,
     );
     expect(said).not.toHaveBeenCalled();
