@@ -181,7 +181,16 @@ export {
   type TrainingTexts,
 } from "./library/finetune.ts";
 export type { LoadOptions, ModelSource, NewModelConfig } from "./library/load.ts";
-export type { Loss, Model, SimilarToken, TextAttention, TextOptions } from "./library/model.ts";
+export type {
+  AttentionOptions,
+  CallOptions,
+  Loss,
+  Model,
+  SaveOptions,
+  SimilarToken,
+  TextAttention,
+  TextOptions,
+} from "./library/model.ts";
 export type { ArenaPart, ArenaState, StateStore } from "./model/arena.ts";
 /** Where parameters, gradients and moments lie: one arena each, in several states where it is large. */
 export { ARENA, type Arena, type ArenaLayout, readArena, statesOf, writeArena } from "./model/arena.ts";

@@ -1,3 +1,4 @@
+import { unlessAborted } from "../core/abort.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { ClosedError, userError } from "../core/errors.ts";
 import { shown } from "../core/shown.ts";
@@ -47,6 +48,23 @@ export interface TextOptions extends Omit<GenerateOptions, "tokenizer"> {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What ends a call. */
+export interface CallOptions {
+  /** Once it is aborted, the call rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Which layers to look at; all where nothing is said. */
+export interface AttentionOptions extends CallOptions {
+  readonly layers?: readonly number[] | undefined;
+}
+
+/** What a saved model is called. */
+export interface SaveOptions extends CallOptions {
+  /** Of the folder that it is, in a storage; default "model". Given as a text, it is this. */
+  readonly name?: string | undefined;
+}
+
 /** How likely a model finds texts. */
 export interface Loss {
   /** Mean cross-entropy of all tokens but the first of each text, in nats. */
@@ -91,19 +109,19 @@ export interface Model {
    * it is, its id, the text of the sequence so far, and log-probabilities where they are asked for.
    */
   streamAll(texts: readonly string[], options?: TextOptions): AsyncGenerator<SequenceToken, Generated[]>;
-  /** Of texts as records: after the start token where the model has one, up to the end token. */
-  loss(texts: string | readonly string[]): Promise<Loss>;
+  /** Of texts as records: after the start token where the model has one, up to the end token. `signal` ends it between some texts and the next. */
+  loss(texts: string | readonly string[], options?: CallOptions): Promise<Loss>;
   /** The attention over a text, of the layers that are asked for (from 0), else of all. */
-  attention(
-    text: string,
-    options?: { readonly layers?: readonly number[]; readonly signal?: AbortSignal },
-  ): Promise<TextAttention>;
+  attention(text: string, options?: AttentionOptions): Promise<TextAttention>;
   /** The tokens whose rows of the embedding have the smallest angle to one's (an id, or the text of one token), 10 where nothing is said, the nearest first. */
-  nearestTokens(token: number | string, count?: number): Promise<SimilarToken[]>;
-  /** Saves it as Hugging Face has models: in a new folder (a path, or `name` of a storage), or into a map of files. */
-  save(to: string | Folder | Map<string, Uint8Array>, name?: string): Promise<void>;
+  nearestTokens(token: number | string, count?: number, options?: CallOptions): Promise<SimilarToken[]>;
+  /**
+   * Saves it as Hugging Face has models: in a new folder (a path, or `name` of a storage), or into a map of files. All of it is there, or
+   * nothing where `signal` ended it before.
+   */
+  save(to: string | Folder | Map<string, Uint8Array>, options?: string | SaveOptions): Promise<void>;
   /** The same files in one zip. */
-  toZip(): Promise<Blob>;
+  toZip(options?: CallOptions): Promise<Blob>;
   /** Ends a stream that is open, waits for the calls before it, and gives back the device, unless it was handed in. */
   close(): Promise<void>;
 }
@@ -197,11 +215,12 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
 
   async function loadedModel(signal?: AbortSignal): Promise<Loaded> {
     if (loaded) return loaded;
-    const runtime = await (await openedDevice(signal)).createRuntime();
+    const opening = openedDevice(signal);
+    const runtime = await (await (signal ? unlessAborted(opening, signal) : opening)).createRuntime();
     try {
       requireHalfWeights(precision, runtime);
       const layout = layoutParameters(config(), { precision });
-      await bring(runtime, layout);
+      await bring(runtime, layout, signal);
       const { createGenerator } = await import("../generate/generate.ts");
       loaded = { runtime, layout, generator: createGenerator(runtime, config(), layout) };
       return loaded;
@@ -211,8 +230,8 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     }
   }
 
-  async function bring(runtime: Runtime, layout: ParameterLayout): Promise<void> {
-    if (source) return source.load(runtime, layout);
+  async function bring(runtime: Runtime, layout: ParameterLayout, signal: AbortSignal | undefined): Promise<void> {
+    if (source) return source.load(runtime, layout, signal);
     for (const { offset, data } of initialPieces(config(), layout, fresh!.seed))
       writeArena(runtime, layout, ARENA.parameters, data, offset);
   }
@@ -334,8 +353,10 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     }
   }
 
-  async function loss(texts: string | readonly string[]): Promise<Loss> {
+  async function loss(texts: string | readonly string[], options: CallOptions = {}): Promise<Loss> {
     requireTexts("loss", texts);
+    requireOptions("loss", "options", options, { signal: SIGNAL });
+    const { signal } = options;
     if (texts.length === 0 && typeof texts !== "string")
       userError("loss: wanted some texts, got an empty list", "usage");
     const { contextLength } = config();
@@ -351,29 +372,28 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
       return ids;
     });
     return inTurn(async () => {
-      const { runtime, layout } = await loadedModel();
+      const { runtime, layout } = await loadedModel(signal);
       const { createScorer } = await import("../generate/score.ts");
       const scorer = createScorer(runtime, config(), layout);
       try {
         let [sum, tokens] = [0, 0];
         for (let at = 0; at < records.length; at += SCORED_AT_ONCE) {
+          signal?.throwIfAborted();
           for (const scores of await scorer.score(records.slice(at, at + SCORED_AT_ONCE))) {
             for (const score of scores) sum -= score;
             tokens += scores.length;
           }
         }
+        signal?.throwIfAborted();
         const mean = sum / tokens;
         return { loss: mean, perplexity: Math.exp(mean), tokens };
       } finally {
         scorer.dispose();
       }
-    });
+    }, signal);
   }
 
-  async function attention(
-    text: string,
-    options: { readonly layers?: readonly number[]; readonly signal?: AbortSignal } = {},
-  ): Promise<TextAttention> {
+  async function attention(text: string, options: AttentionOptions = {}): Promise<TextAttention> {
     requireArgument("attention", "text", text, TEXT);
     requireOptions("attention", "options", options, { layers: LAYERS, signal: SIGNAL });
     const { layers, signal } = options;
@@ -387,9 +407,11 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     }, signal);
   }
 
-  async function nearest(token: number | string, count = 10): Promise<SimilarToken[]> {
+  async function nearest(token: number | string, count = 10, options: CallOptions = {}): Promise<SimilarToken[]> {
     requireArgument("nearestTokens", "token", token, TOKEN);
     requireArgument("nearestTokens", "count", count, COUNT);
+    requireOptions("nearestTokens", "options", options, { signal: SIGNAL });
+    const { signal } = options;
     const ids = typeof token === "number" ? [token] : tokenizer.encode(token);
     const [id] = ids;
     if (id === undefined || ids.length > 1)
@@ -397,17 +419,17 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
         `${JSON.stringify(token)} is ${ids.length} tokens (${Array.from(ids, (one) => JSON.stringify(tokenizer.decode([one]))).join(", ")}); wanted one, or an id`,
       );
     return inTurn(async () => {
-      const { runtime, layout } = await loadedModel();
+      const { runtime, layout } = await loadedModel(signal);
       const { nearestTokens } = await import("../model/nearest-tokens.ts");
       const missing = new Set(tokenizer.missingIds);
       const wanted = count + missing.size + Math.max(0, config().vocabSize - tokenizer.vocabSize);
       const near = await nearestTokens(runtime, config(), layout, id, wanted);
       const real = near.filter((one) => one.id < tokenizer.vocabSize && !missing.has(one.id));
       return real.slice(0, count).map((one) => ({ ...one, text: tokenizer.decode([one.id]) }));
-    });
+    }, signal);
   }
 
-  function saveInto(folder: Folder, name: string): Promise<void> {
+  function saveInto(folder: Folder, name: string, signal: AbortSignal | undefined): Promise<void> {
     return inTurn(async () => {
       if (await exists(folder, name))
         userError(`${folder.folder(name).path}: exists already; save it under another name`, "usage");
@@ -415,33 +437,57 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
       // What was rounded for computing is not what is saved.
       const whole = precision === "f32" ? loaded : undefined;
       const runtime = whole?.runtime ?? (await import("../runtime/cpu.ts")).createCpuRuntime();
-      if (!whole) await bring(runtime, layout);
-      const startToken = source?.startToken ?? tokenizer.endId !== undefined;
-      await saveModel(runtime, layout, { ...source, config: config(), tokenizer, startToken }, folder, name);
-      if (!whole) runtime.close();
-    });
+      try {
+        if (!whole) await bring(runtime, layout, signal);
+        const startToken = source?.startToken ?? tokenizer.endId !== undefined;
+        const saved = { ...source, config: config(), tokenizer, startToken };
+        await saveModel(runtime, layout, saved, folder, name, { signal });
+      } finally {
+        if (!whole) runtime.close();
+      }
+    }, signal);
   }
 
-  async function savedFiles() {
+  async function savedFiles(signal: AbortSignal | undefined) {
     const folder = memoryFolder();
-    await saveInto(folder, "model");
+    await saveInto(folder, "model", signal);
     return openFiles(folder.folder("model"), () => true);
   }
 
-  async function save(to: string | Folder | Map<string, Uint8Array>, name = MODEL_FOLDER): Promise<void> {
+  async function save(to: string | Folder | Map<string, Uint8Array>, given: string | SaveOptions = {}): Promise<void> {
     requireArgument("save", "to", to, PLACE);
+    if (typeof given !== "string") requireOptions("save", "options", given, { name: NAME, signal: SIGNAL });
+    const { name = MODEL_FOLDER, signal }: SaveOptions = typeof given === "string" ? { name: given } : given;
     requireArgument("save", "name", name, NAME);
-    if (to instanceof Map) {
-      const { files, close } = await savedFiles();
-      for (const [name, file] of files) {
-        const bytes = new Uint8Array(file.size);
-        await file.read(0, bytes);
-        to.set(name, bytes);
-      }
-      return close();
+    if (!(to instanceof Map)) {
+      const place = typeof to === "string" ? environment.place(to) : { folder: to, name };
+      return saveInto(place.folder, place.name, signal);
     }
-    const place = typeof to === "string" ? environment.place(to) : { folder: to, name };
-    await saveInto(place.folder, place.name);
+    const { files, close } = await savedFiles(signal);
+    try {
+      const read: [string, Uint8Array][] = [];
+      for (const [file, stored] of files) {
+        signal?.throwIfAborted();
+        const bytes = new Uint8Array(stored.size);
+        await stored.read(0, bytes);
+        read.push([file, bytes]);
+      }
+      for (const [file, bytes] of read) to.set(file, bytes);
+    } finally {
+      await close();
+    }
+  }
+
+  async function toZip(options: CallOptions = {}): Promise<Blob> {
+    requireOptions("toZip", "options", options, { signal: SIGNAL });
+    const { signal } = options;
+    const { files, close } = await savedFiles(signal);
+    try {
+      const { zipOf } = await import("../io/zip.ts");
+      return await zipOf(files, signal);
+    } finally {
+      await close();
+    }
   }
 
   const model: Model = {
@@ -459,15 +505,7 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
     attention,
     nearestTokens: nearest,
     save,
-    async toZip() {
-      const { files, close } = await savedFiles();
-      try {
-        const { zipOf } = await import("../io/zip.ts");
-        return await zipOf(files);
-      } finally {
-        await close();
-      }
-    },
+    toZip,
     close() {
       endStream?.(new ClosedError("the model was closed before its stream had ended"));
       closing ??= inTurn(async () => {

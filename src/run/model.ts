@@ -11,8 +11,8 @@ export interface OpenModel extends Checkpoint {
   readonly path: string;
   /** How corrections to it name it; undefined where it has some already. */
   readonly base: BaseModel | undefined;
-  /** Brings the weights into a runtime's arena of parameters, some megabytes at a time. */
-  load(runtime: Runtime, layout: ParameterLayout): Promise<void>;
+  /** Brings the weights into a runtime's arena of parameters, some megabytes at a time, until `signal` is aborted. */
+  load(runtime: Runtime, layout: ParameterLayout, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 

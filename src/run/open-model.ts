@@ -44,7 +44,7 @@ export async function openModelFiles(
       endIds: endIdsOf(checkpoint.config, checkpoint.generationConfig, tokenizer),
       path,
       base,
-      load: (runtime, layout) => loadWeights(checkpoint, runtime, layout),
+      load: (runtime, layout, signal) => loadWeights(checkpoint, runtime, layout, { signal }),
       close,
     };
   } catch (error) {
@@ -74,7 +74,7 @@ export async function withCorrections(
       ...(tokenizer ? { startToken, ...trainedWith(model, generationConfig, tokenizer) } : {}),
       path,
       base: undefined,
-      load: (runtime, layout) => loadWeights(model, runtime, layout, merge),
+      load: (runtime, layout, signal) => loadWeights(model, runtime, layout, { change: merge, signal }),
     };
   } catch (error) {
     await model.close();
@@ -116,16 +116,20 @@ function trainedWith(model: OpenModel, own: GenerationConfig | undefined, tokeni
 /** Elements written between two waits: what a device has been sent and has not yet taken is memory, too. */
 const WRITTEN_UNWAITED = 2 ** 24;
 
-/** Brings the weights of files into a runtime's arena. `change`: what is done to each piece before it goes to the device. */
+/**
+ * Brings the weights of files into a runtime's arena. `change`: what is done to each piece before it goes to the device; between two pieces
+ * `signal` ends it.
+ */
 export async function loadWeights(
   checkpoint: Checkpoint,
   runtime: Runtime,
   layout: ParameterLayout,
-  change?: ParameterSink,
+  { change, signal }: { readonly change?: ParameterSink; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const offsets = new Map(layout.entries.map(({ name, offset }) => [name, offset]));
   let written = 0;
   await streamParameters(checkpoint, async (name, at, piece) => {
+    signal?.throwIfAborted();
     await change?.(name, at, piece);
     writeArena(runtime, layout, ARENA.parameters, piece, offsets.get(name)! + at);
     written += piece.length;

@@ -14,7 +14,7 @@ import type { Session } from "./session.ts";
 /**
  * Saves the weights in a runtime's arena as the folder `name` of `folder`, which Hugging Face loads, some megabytes at a time, or
  * corrections to them as one that PEFT opens: there whole or not at all. Throws `UserError` where there is something already, and
- * with `finite` `NotFiniteError` where a number is not; a model that is from elsewhere is kept as it is.
+ * with `finite` `NotFiniteError` where a number is not; a model that is from elsewhere is kept as it is. `signal` ends it, and leaves nothing.
  */
 export async function saveModel(
   runtime: Runtime,
@@ -22,11 +22,18 @@ export async function saveModel(
   model: AdapterDescription,
   folder: Folder,
   name: string,
-  options: { readonly finite?: boolean } = {},
+  { finite, signal }: { readonly finite?: boolean; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  const files = resultFiles(runtime, layout, model, { anyNumber: !options.finite });
+  const files = resultFiles(runtime, layout, model, { anyNumber: !finite });
   await folder.commit(name, async (write) => {
-    for (const file of files) await write(file.name, file.write);
+    for (const file of files)
+      await write(file.name, (put) =>
+        file.write((bytes) => {
+          signal?.throwIfAborted();
+          return put(bytes);
+        }),
+      );
+    signal?.throwIfAborted();
   });
 }
 

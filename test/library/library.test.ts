@@ -274,7 +274,7 @@ describe("a model", () => {
 });
 
 /** What a program in JavaScript may do. */
-type Loose = Record<"generate" | "generateIds" | "loss" | "attention" | "nearestTokens" | "save", Call> &
+type Loose = Record<"generate" | "generateIds" | "loss" | "attention" | "nearestTokens" | "save" | "toZip", Call> &
   Record<"stream" | "streamAll", (...args: unknown[]) => AsyncGenerator>;
 type Call = (...args: unknown[]) => Promise<unknown>;
 
@@ -308,6 +308,8 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => any().generate("a", { tokenizer: "gpt2" }), "generate: tokenizer is no option; it is the model's"],
     [() => any().stream("a", { window: 1 }).next(), "stream: window is 1; wanted true or false"],
     [() => any().generate("a", { signal: 5 }), "generate: signal is 5; wanted an AbortSignal"],
+    [() => any().loss("a", { signal: 5 }), "loss: signal is 5; wanted an AbortSignal"],
+    [() => any().toZip({ stop: 5 }), "toZip: stop is no option; there are signal"],
     [() => any().generate("a", { maxNewTokens: "4" }), 'maxNewTokens is the text "4": wanted a whole number'],
     [
       () => any().generate("a", { maxNewToken: 4 }),
@@ -351,6 +353,61 @@ describe("what is not as it must be is an error of one line at once", () => {
 });
 
 describe("fine-tuning", () => {
+  test("is stopped wherever a call looks at its signal, leaves nothing half, and goes on as before", async () => {
+    const files = new Map<string, Uint8Array>();
+    await trained.save(files);
+    /** Aborted as the call looks at it for the nth time. */
+    const abortedAt = (n: number, reason: unknown) => {
+      const stop = new AbortController();
+      let looks = 0;
+      stop.signal.throwIfAborted = () => {
+        if (++looks === n) stop.abort(reason);
+        AbortSignal.prototype.throwIfAborted.call(stop.signal);
+      };
+      return stop.signal;
+    };
+    const place = join(folder, "stopped");
+    const storage = memoryFolder();
+    const into = new Map<string, Uint8Array>();
+    const calls: [call: (signal: AbortSignal) => Promise<unknown>, left: () => Promise<unknown> | unknown][] = [
+      [(signal) => half.loss(NAMES, { signal }), () => 0],
+      [(signal) => half.nearestTokens(1, 2, { signal }), () => 0],
+      [
+        (signal) => half.save(place, { signal }),
+        () => readdirSync(folder).filter((name) => name.includes("stopped")).length,
+      ],
+      [(signal) => half.save(storage, { name: "it", signal }), async () => (await storage.list()).length],
+      [(signal) => half.save(into, { signal }), () => into.size],
+      [(signal) => half.toZip({ signal }), () => 0],
+    ];
+    let half: Model;
+    for (const [call, left] of calls) {
+      // In f16 all are read from the files first.
+      half = await loadModel(files, { device: "cpu", precision: "f16" });
+      const reason = new Error("enough");
+      let stopped = 0;
+      for (let n = 1; ; n++) {
+        const ended = await call(abortedAt(n, reason)).then(
+          () => "done",
+          (error: unknown) => error,
+        );
+        if (ended === "done") break;
+        expect(ended).toBe(reason);
+        expect(await left()).toBe(0);
+        stopped++;
+      }
+      expect(stopped).toBeGreaterThan(2);
+      expect(await half.generate("ab")).toBe(await trained.generate("ab"));
+      await half.close();
+    }
+    expect(await readText(storage.folder("it"), "config.json")).toContain("gpt2");
+    expect([...into.keys()].sort()).toEqual(readdirSync(place).sort());
+    await expect(trained.save(storage, { name: "it" })).rejects.toThrow("exists already");
+    await expect(trained.save(storage, { nme: "it" } as object)).rejects.toThrow(
+      "save: nme is no option; did you mean name?",
+    );
+  });
+
   test("has other calls wait, unless their signal is aborted; none of them is waited for by a listener", async () => {
     const model = await fresh();
     const stop = new AbortController();

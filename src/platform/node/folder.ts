@@ -69,7 +69,8 @@ export async function exists(path: string): Promise<boolean> {
 /** A system error as one clear line; anything else as it is. */
 export function systemError(path: string, error: unknown): never {
   if (error instanceof UserError) throw error;
-  const { code } = error as NodeJS.ErrnoException;
+  // What was aborted rejects with whatever reason it was given.
+  const code = (error as NodeJS.ErrnoException | null | undefined)?.code;
   const known: Record<string, string> = {
     ENOENT: "does not exist",
     EISDIR: "is a directory, wanted a file",
