@@ -7,7 +7,8 @@ export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
 
 /** What corrections were trained on, as PEFT's `base_model_name_or_path` and `revision` say it. */
 export interface BaseModel {
-  readonly name: string;
+  /** Undefined where it has none by which another program would find it, such as files in memory. */
+  readonly name?: string | undefined;
   readonly revision?: string | undefined;
 }
 

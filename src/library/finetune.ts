@@ -33,6 +33,7 @@ import {
   WATCHER,
 } from "./arguments.ts";
 import { hearingOf } from "./hearing.ts";
+import { baseIn } from "./load.ts";
 import { type Model, partsOf } from "./model.ts";
 
 /** What to learn: records, one long text, files of a page, or files by their paths where there are paths. */
@@ -278,7 +279,7 @@ async function openTrained(
   const folder = run.folder(MODEL_FOLDER);
   const { files, close } = await openFiles(folder, () => true);
   if (!files.has(ADAPTER_CONFIG))
-    return openModelFiles({ files, path: folder.path, base: { name: folder.path }, close }, {}, notice);
+    return openModelFiles({ files, path: folder.path, base: baseIn(folder), close }, {}, notice);
   try {
     return await withCorrections(base!, files, folder.path);
   } finally {

@@ -1,7 +1,7 @@
 import type { FloatDType } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { shown } from "../core/shown.ts";
-import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
+import { ADAPTER_CONFIG, type BaseModel } from "../io/adapter-config.ts";
 import type { FileSource } from "../io/checkpoint.ts";
 import { blobFile, bytesFile } from "../io/file-source.ts";
 import { isModelFile } from "../io/model-files.ts";
@@ -69,14 +69,14 @@ export async function loadModel(
   if (typeof source === "string" || source instanceof URL) {
     open = await environment.openModel(String(source), { signal, notice: onNotice });
   } else {
-    const { files, path, close } = await filesOf(source, onNotice);
+    const { files, path, base, close } = await filesOf(source, onNotice);
     if (files.has(ADAPTER_CONFIG) && !files.has("config.json")) {
       await close();
       userError(`${path}: holds corrections (LoRA); load the model that they are of, with these as adapter`);
     }
     const weights = [...files.keys()].filter((name) => name.endsWith(".safetensors"));
     const alone = files.size === 1 && weights.length === 1 ? { weights: weights[0]! } : {};
-    open = await openModelFiles({ files, path, base: { name: path }, close }, alone, onNotice);
+    open = await openModelFiles({ files, path, base, close }, alone, onNotice);
   }
   if (adapter !== undefined) {
     const { files, path, close } = await filesOf(adapter, onNotice).catch(async (error: unknown) => {
@@ -182,6 +182,11 @@ function opener(environment: Environment, device: DeviceChoice = "auto"): (signa
     typeof device === "string" ? environment.openDevice(device, signal) : gpuDevice(device, false);
 }
 
+/** How corrections to the model of a folder name it. */
+export function baseIn({ path, onDisk }: Folder): BaseModel {
+  return onDisk ? { name: path } : {};
+}
+
 /** What a zip may hold of a model, or of corrections to one. */
 const isWanted = (name: string): boolean => isModelFile(name) || name.startsWith("adapter_");
 
@@ -215,12 +220,12 @@ async function filesOf(source: Exclude<ModelSource, string | URL>, notice: Notic
       files.set(name, file);
     }
     const path = [...files.keys()].slice(0, 3).join(", ") || "no files";
-    return { files, path, close: async () => {} };
+    return { files, path, base: {}, close: async () => {} };
   }
   const { modelFolderOf } = await import("../run/model-folder.ts");
   const folder = await modelFolderOf(source as Folder, notice, "finetune, with this folder as its storage");
   const { files, close } = await openFiles(folder, isWanted);
-  return { files: files as ReadonlyMap<string, FileSource>, path: folder.path, close };
+  return { files: files as ReadonlyMap<string, FileSource>, path: folder.path, base: baseIn(folder), close };
 }
 
 async function tokenizerNamed(name: "gpt2" | "byte"): Promise<Tokenizer> {

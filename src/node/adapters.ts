@@ -27,10 +27,10 @@ export function baseOf(folder: string): string {
   const file = join(folder, ADAPTER_CONFIG);
   const { size } = statSync(file);
   if (size > MAX_CONFIG_BYTES) userError(`${file}: ${size} bytes; wanted at most ${MAX_CONFIG_BYTES}`);
-  const { base } = parseAdapterConfig(readText(file));
-  if (!base)
+  const { name, revision } = parseAdapterConfig(readText(file)).base ?? {};
+  if (name === undefined)
     return userError(`${folder}: does not say which model it corrects; give that as --model, and this as --adapter`);
-  const beside = join(folder, base.name);
-  if (!existsSync(base.name) && existsSync(beside)) return beside;
-  return base.revision === undefined ? base.name : `${base.name}@${base.revision}`;
+  const beside = join(folder, name);
+  if (!existsSync(name) && existsSync(beside)) return beside;
+  return revision === undefined ? name : `${name}@${revision}`;
 }

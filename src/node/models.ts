@@ -8,7 +8,7 @@ import type { FileSource } from "../io/checkpoint.ts";
 import { bytesFile } from "../io/file-source.ts";
 import { isModelFile } from "../io/model-files.ts";
 import { isZip, unzipped } from "../io/unzip.ts";
-import { INDEX, PICKLE_ADVICE, parseIndex, weightFileNames } from "../io/weight-files.ts";
+import { INDEX, PICKLE_ADVICE, parseIndex, WEIGHTS, weightFileNames } from "../io/weight-files.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
 import { openFolder } from "../platform/node/folder.ts";
 import { typedPath } from "../platform/node/paths.ts";
@@ -123,7 +123,9 @@ async function findModel(
   }
   if (info) {
     const folder = dirname(source);
-    if (source.endsWith(".safetensors")) return { folder, weights: basename(source), base: { name: resolve(folder) } };
+    // The file itself, unless its folder is as good a name.
+    const name = basename(source) === WEIGHTS ? folder : source;
+    if (source.endsWith(".safetensors")) return { folder, weights: basename(source), base: { name: resolve(name) } };
     const advice = /\.(bin|pth?|ckpt)$/.test(source) ? `. ${PICKLE_ADVICE}` : "";
     return userError(`${source}: wanted a directory, a zip of one, or a .safetensors file${advice}`);
   }

@@ -1,6 +1,7 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { zipSync } from "fflate";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { gpt2 as run } from "../support/commands.ts";
 
@@ -85,6 +86,21 @@ test("LoRA is trained, resumed with the same bits, opened by its name, and merge
     stderr: expect.stringContaining("has corrections already; make it one model first"),
   });
 }, 180_000);
+
+test("corrections of a zip, and of a file of weights by a name of its own, are opened by what they name", async () => {
+  const files = readdirSync(at("base/model")).map((name) => [name, readFileSync(at(`base/model/${name}`))] as const);
+  writeFileSync(at("base.zip"), zipSync(Object.fromEntries(files)));
+  mkdirSync(at("named"));
+  for (const [name, bytes] of files) writeFileSync(at(`named/${name.replace("model.saf", "mine.saf")}`), bytes);
+  const training = (name: string, model: string) =>
+    train(name, ...lora(), "--model", at(model), "--max-steps", "4", "--warmup-steps", "0");
+  const [zipped, named] = [await training("of-zip", "base.zip"), await training("of-file", "named/mine.safetensors")];
+  expect(zipped.stdout).toMatch(/^--lora-rank makes corrections that name a zip /m);
+  expect([zipped.stderr, named.stderr]).toEqual(["", ""]);
+  const loss = await perplexity(at("of-zip"));
+  expect(loss).toBeLessThan(await perplexity(at("base")));
+  expect(await perplexity(at("of-file"))).toBe(loss);
+}, 60_000);
 
 test("frozen parameters stay, factors are told and logged, smoothing and packing are taken", async () => {
   const parts = ["--freeze", "wte,wpe", "*.ln_1", "--lr-scale", "h.0.mlp=0.5", "--label-smoothing-factor", "0.1"];

@@ -8,6 +8,7 @@ import { UserError } from "../../src/core/errors.ts";
 import { blobFile, bytesFile } from "../../src/io/file-source.ts";
 import type { Model } from "../../src/library/model.ts";
 import { createModel, type FinetuneSettings, finetune, loadModel } from "../../src/node.ts";
+import { nodeFolder } from "../../src/platform/node/storage.ts";
 import { PROGRAM_NAMES } from "../../src/run/settings/json.ts";
 import { SETTINGS } from "../../src/run/settings/table.ts";
 import type { Folder } from "../../src/storage/folder.ts";
@@ -521,6 +522,16 @@ describe("fine-tuning", () => {
     await finetune(model, NAMES, { ...QUICK, loraRank: 2, learningRate: 0.05 }, { storage });
     const after = await model.loss(NAMES);
     expect(after.loss).toBeLessThan(before.loss);
+    // Of a model in memory nobody else finds the name; of one on the disk they do.
+    const baseOf = async (run: Folder) =>
+      JSON.parse(await readText(run.folder("model"), "adapter_config.json")).base_model_name_or_path;
+    expect(await baseOf(storage)).toBe(null);
+    const disk = nodeFolder(folder);
+    await trained.save(disk, "lora-base");
+    const placed = await loadModel(disk.folder("lora-base"), { device: "cpu" });
+    open.push(placed);
+    await finetune(placed, NAMES, { ...QUICK, loraRank: 2 }, { storage: disk.folder("lora-run") });
+    expect(await baseOf(disk.folder("lora-run"))).toBe(join(folder, "lora-base"));
     // Corrections by themselves, beside the model that they are of.
     const again = await loadModel(map, { device: "cpu", adapter: storage.folder("model") });
     expect((await again.loss(NAMES)).loss).toBeCloseTo(after.loss, 6);

@@ -53,6 +53,7 @@ function handleOf(path: string, options: NodeFolderOptions, appenders: Map<strin
 
   return {
     path,
+    onDisk: true,
     folder: (name) => handleOf(fresh(name), options, appenders),
     async list() {
       const found = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {

@@ -1,9 +1,10 @@
 import { userError } from "../../core/errors.ts";
 import { formatOf } from "../../data/source.ts";
+import { isZip } from "../../io/unzip.ts";
 import type { ScheduleName } from "../../train/schedule.ts";
 import { DEFAULTS, flagName, type SettingKey, type TrainSettings } from "./table.ts";
 
-/** Settings that do nothing beside certain others. */
+/** Settings that do nothing beside certain others, or not what one may expect. */
 interface Rule {
   readonly keys: readonly SettingKey[];
   readonly idle: (settings: TrainSettings) => boolean;
@@ -71,6 +72,11 @@ const RULES: readonly Rule[] = [
     idle: ({ loraRank }) => loraRank === undefined,
     why: "is for LoRA; give --lora-rank as well, such as 8",
     refused: true,
+  },
+  {
+    keys: ["loraRank"],
+    idle: ({ model }) => model !== undefined && isZip(model),
+    why: "makes corrections that name a zip as what they are of, which PEFT does not open: where Python is to have them, unpack it, and give its folder as --model",
   },
   {
     keys: ["maskPrompt"],

@@ -244,6 +244,11 @@ describe("settings that do nothing", () => {
     expect(lines({ samples: 2, samplePrompts: ["a", "b", "c"] })).toEqual([
       "--sample-prompts has 3 texts, of which --samples 2 leaves out the last 1; --samples 3 continues all",
     ]);
+    expect(lines({ loraRank: 4, model: "runs/my.zip" })).toEqual([
+      "--lora-rank makes corrections that name a zip as what they are of, which PEFT does not open: " +
+        "where Python is to have them, unpack it, and give its folder as --model",
+    ]);
+    expect(lines({ loraRank: 4, model: "runs/zip" })).toEqual([]);
     expect(lines({ samples: 3, samplePrompts: ["a", "b", "c"] })).toEqual([]);
     expect(lines({ temperature: 0, topK: 5 })).toEqual(["--top-k does nothing with --temperature 0, which is greedy"]);
   });
