@@ -92,7 +92,7 @@ test.each([
   ["the executor in WebAssembly", /runtime\/wasm\/plan\.js$/],
   ["what generates", /generate\/(generate|decoder)\.js$/],
   ["byte pair encoding", /text\/gpt2\.js$/],
-  ["GPT-2's vocabulary", /gpt-tokenizer\/.*bpeRanks/],
+  ["GPT-2's vocabulary", /text\/gpt2-tokens\.gen\.js$/],
   ["Parquet", /hyparquet\//],
   ["tables", /papaparse/],
   ["text", /data\/(lines|utf8)\.js$/],

@@ -20,12 +20,15 @@ const CACHED_PIECES = 1 << 16;
 const UTF8 = new TextEncoder();
 
 /**
- * GPT-2's tokenizer: 50,257 ids, of which 50,256 is `<|endoftext|>`. The half-megabyte of ranks comes from
- * `gpt-tokenizer` and is loaded when this is called; the merges are recovered from them.
+ * GPT-2's tokenizer: 50,257 ids, of which 50,256 is `<|endoftext|>`. The half-megabyte of tokens is loaded when this is called; the merges
+ * are recovered from them.
  */
 export async function gpt2Tokenizer(): Promise<Tokenizer> {
-  const { default: ranks } = await import("gpt-tokenizer/bpeRanks/r50k_base");
-  const tokens = ranks.map((token) => (typeof token === "string" ? UTF8.encode(token) : Uint8Array.from(token)));
+  const { GPT2_TEXTS, GPT2_BYTES } = await import("./gpt2-tokens.gen.ts");
+  const others = GPT2_BYTES.split(" ").values();
+  const tokens = GPT2_TEXTS.split("\n").map((text) =>
+    text === "" ? bytesOf(others.next().value!) : UTF8.encode(text),
+  );
   const bpe = recoverMerges(tokens);
   const end = specialToken(END_OF_TEXT, tokens.length);
   return bpeTokenizer(bpe, {
@@ -34,6 +37,10 @@ export async function gpt2Tokenizer(): Promise<Tokenizer> {
     endId: end.id,
     files: (contextLength) => gpt2Files(bpe, end, contextLength),
   });
+}
+
+function bytesOf(hexadecimal: string): Uint8Array {
+  return Uint8Array.from(hexadecimal.match(/../g)!, (byte) => Number.parseInt(byte, 16));
 }
 
 /**

@@ -61,7 +61,6 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Which packages may be imported where; in the folders that are not listed, none. They must work in a browser. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   storage: ["@noble/hashes"],
-  text: ["gpt-tokenizer"],
   io: ["fflate", "valibot"],
   report: ["valibot"],
   run: ["valibot"],
