@@ -46,7 +46,7 @@ export function printJson(prompt: string, { text, ...rest }: Generated): void {
 }
 
 /** What may leave no token that can come next. */
-const RULES = ["badWordsIds", "noRepeatNgramSize", "minNewTokens", "minLength", "repetitionPenalty"] as const;
+const RULES = ["badWordsIds", "noRepeatNgramSize", "minNewTokens", "minLength"] as const;
 
 /** Tells on standard error how many did not end by themselves; nobody should take a cut text for a whole one. */
 export function reportCut(samples: readonly Generated[], options: GenerateOptions): void {

@@ -1,3 +1,4 @@
+import type { NumericArray } from "../core/dtype.ts";
 import { applyScoreRules, logSoftmax } from "../core/processors.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeRow, type Decoder, type LogitsSession, notFinite } from "./decoder.ts";
@@ -78,7 +79,7 @@ export async function beamSearch(
   let logits = session.first;
   for (;;) {
     signal?.throwIfAborted();
-    if (!Array.prototype.every.call(logits, Number.isFinite)) throw notFinite(decoder.precision);
+    if (!logits.every(Number.isFinite)) throw notFinite(decoder.precision);
     for (const search of searches) if (!search.done) advance(search, logits, config.vocabSize, options);
     if (searches.every(({ done }) => done))
       return searches.map(({ found, stuck }) => [...found, ...stuck.sort((a, b) => b.score - a.score)].slice(0, width));
@@ -86,30 +87,56 @@ export async function beamSearch(
   }
 }
 
+/**
+ * The most probable of many candidates, `count` of them; of equal ones those that were offered first. Of hundreds of beams with a
+ * vocabulary each nearly all are passed over by one comparison.
+ */
+function createBest(count: number) {
+  let kept: Candidate[] = [];
+  /** What a candidate must be better than, once there are enough. */
+  let least = Number.NEGATIVE_INFINITY;
+  const cut = (): void => {
+    kept.sort((a, b) => b.logProbability - a.logProbability);
+    kept = kept.slice(0, count);
+    if (kept.length === count) least = kept.at(-1)!.logProbability;
+  };
+  return {
+    offer(beam: Beam, id: number, logProbability: number): void {
+      if (logProbability <= least) return;
+      kept.push({ beam, id, logProbability });
+      if (kept.length >= 4 * count) cut();
+    },
+    sorted(): readonly Candidate[] {
+      cut();
+      return kept;
+    },
+  };
+}
+
 /** One step of a search: extends each beam by every token, keeps the best. */
-function advance(search: Search, logits: ArrayLike<number>, vocabulary: number, options: Generation): void {
+function advance(search: Search, logits: NumericArray, vocabulary: number, options: Generation): void {
   const { numBeams, endIds, lengthPenalty, earlyStopping } = options;
   const { found, prompt, most } = search;
   const rules = { ...options, minLength: search.least };
   const scoreOf = (logProbability: number, tokens: number): number =>
     logProbability / Math.max(1, tokens) ** lengthPenalty;
-  const candidates = search.beams.flatMap((beam) => {
+  const best = createBest(Math.max(2, 1 + endIds.length) * numBeams);
+  for (const beam of search.beams) {
     const start = beam.row * vocabulary;
-    const scores = logSoftmax(Array.prototype.slice.call(logits, start, start + vocabulary));
+    const scores = logSoftmax(logits.subarray(start, start + vocabulary));
     applyScoreRules(scores, beam.ids, rules);
-    const all = Array.from(
-      scores,
-      (score, id): Candidate => ({ beam, id, logProbability: beam.logProbability + score }),
-    );
-    const allowed = all.filter(({ logProbability }) => logProbability > Number.NEGATIVE_INFINITY);
-    if (allowed.length === 0 && beam.logProbability > Number.NEGATIVE_INFINITY) {
-      const score = scoreOf(beam.logProbability, beam.ids.length - prompt.length);
-      search.stuck.push({ ids: beam.ids, score, ended: false, stuck: true });
+    let allowed = false;
+    for (let id = 0; id < vocabulary; id++) {
+      const logProbability = beam.logProbability + scores[id]!;
+      if (logProbability === Number.NEGATIVE_INFINITY) continue;
+      allowed = true;
+      best.offer(beam, id, logProbability);
     }
-    return allowed;
-  });
-  candidates.sort((a, b) => b.logProbability - a.logProbability);
-  const kept = candidates.slice(0, Math.max(2, 1 + endIds.length) * numBeams);
+    if (allowed || beam.logProbability === Number.NEGATIVE_INFINITY) continue;
+    const score = scoreOf(beam.logProbability, beam.ids.length - prompt.length);
+    search.stuck.push({ ids: beam.ids, score, ended: false, stuck: true });
+  }
+  const kept = best.sorted();
   const length = search.beams[0]!.ids.length + 1;
   const ends = ({ id }: Candidate): boolean => endIds.includes(id) || length >= most;
 
@@ -124,20 +151,20 @@ function advance(search: Search, logits: ArrayLike<number>, vocabulary: number, 
     });
   }
   found.sort((a, b) => b.score - a.score).splice(numBeams);
-  const best = open[0]?.logProbability ?? WORST;
+  const first = open[0]?.logProbability ?? WORST;
   search.done =
     open.length === 0 ||
     (found.length === numBeams && earlyStopping === true) ||
-    !mayImprove(found, best, length - prompt.length, most - prompt.length, options);
+    !mayImprove(found, first, length - prompt.length, most - prompt.length, options);
   search.beams = open.map(({ beam, id, logProbability }) => ({
     ids: [...beam.ids, id],
     logProbability,
     row: beam.row,
   }));
   // Every row computes something: one without a beam goes along with the best, from which nothing more comes.
-  const [first] = search.beams;
-  while (first && search.beams.length < numBeams)
-    search.beams.push({ ...first, logProbability: Number.NEGATIVE_INFINITY });
+  const [leader] = search.beams;
+  while (leader && search.beams.length < numBeams)
+    search.beams.push({ ...leader, logProbability: Number.NEGATIVE_INFINITY });
 }
 
 /** Whether an open beam may yet be better than the worst that was found; with "never", however long it gets. */
@@ -155,7 +182,7 @@ function mayImprove(
 }
 
 /** Computes the newest token of every beam; a beam takes the row of its place, and the past of its parent. */
-async function next(session: LogitsSession, searches: readonly Search[]): Promise<ArrayLike<number>> {
+async function next(session: LogitsSession, searches: readonly Search[]): Promise<NumericArray> {
   const { table, places } = session;
   const before = table.slice();
   const tokens = new Uint32Array(table.length / places);

@@ -1,5 +1,5 @@
 import type { Tape } from "../autograd/tape.ts";
-import type { FloatDType } from "../core/dtype.ts";
+import type { FloatDType, NumericArray } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, type SampleSettings } from "../kernels/sample-settings.ts";
@@ -33,12 +33,12 @@ export interface RowState {
 /** Logits [B, V] of the rows, step by step, for a search that chooses on the CPU. */
 export interface LogitsSession {
   /** After the prompts. */
-  readonly first: ArrayLike<number>;
+  readonly first: NumericArray;
   /**
    * After one more token of each row, at `positions`; position t of row b's past was computed in row table[b, t] of the
    * cache, where row b's own token is put by this call.
    */
-  next(tokens: Uint32Array<ArrayBuffer>, positions: Uint32Array<ArrayBuffer>): Promise<ArrayLike<number>>;
+  next(tokens: Uint32Array<ArrayBuffer>, positions: Uint32Array<ArrayBuffer>): Promise<NumericArray>;
   readonly table: Uint32Array<ArrayBuffer>;
   readonly places: number;
 }

@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,6 +34,17 @@ const json = (stdout: string) =>
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
+
+/** Whether a process has begun to watch signals: of SIGHUP Node itself does not hear. Where the system does not tell, after its 3 seconds. */
+function hearsSignals(pid: number): boolean {
+  try {
+    const [, caught = "0"] = /^SigCgt:\s*(\w+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+    return (Number.parseInt(caught.at(-1)!, 16) & 1) === 1;
+  } catch {
+    execFileSync("sleep", ["3"]);
+    return true;
+  }
+}
 
 describe("gpt2 generate", () => {
   test("one sequence is streamed, and is the one that --json gives", async () => {
@@ -207,7 +218,8 @@ describe("gpt2 generate", () => {
       child.stderr.on("data", (text) => (said += text));
       const ended = new Promise((resolve) => child.on("exit", (code, signal) => resolve([code, signal, said])));
       // Signals are heard from before it waits on.
-      await sleep(3000);
+      for (let at = 0; at < 600 && !hearsSignals(child.pid!); at++) await sleep(100);
+      await sleep(1000);
       child.kill("SIGINT");
       return ended;
     });

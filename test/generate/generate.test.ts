@@ -2,8 +2,10 @@ import { describe, expect, test } from "vitest";
 import { relativeL2 } from "../../src/autograd/gradcheck.ts";
 import { createTape } from "../../src/autograd/tape.ts";
 import { logSoftmax } from "../../src/core/processors.ts";
-import { createDecoder } from "../../src/generate/decoder.ts";
+import { beamSearch } from "../../src/generate/beams.ts";
+import { createDecoder, type DecodeRow, type Decoder } from "../../src/generate/decoder.ts";
 import { createGenerator, type Generated, type Generator } from "../../src/generate/generate.ts";
+import { generationOptions } from "../../src/generate/option-elsewhere.ts";
 import { packStep } from "../../src/kernels/step.ts";
 import { ARENA, writeArena } from "../../src/model/arena.ts";
 import { decodeStatesOf } from "../../src/model/decode.ts";
@@ -292,6 +294,58 @@ test("beams of unequal prompts are what each prompt gives alone", async () => {
     expect(together.map(({ ids }) => ids)).toEqual(alone.map(({ ids }) => ids));
     expect(together[0]!.score).toBeGreaterThanOrEqual(together[1]!.score!);
   });
+});
+
+test("beams are the best of all candidates, of equal ones the first, however many there are", async () => {
+  const [vocabSize, contextLength, width, steps] = [700, 8, 24, 3];
+  /** Few distinct logits, so that many candidates are equally probable. */
+  const logitsOf = (ids: readonly number[]): Float32Array =>
+    Float32Array.from({ length: vocabSize }, (_, id) => ((id * 37 + ids.reduce((a, b) => a * 31 + b, 7)) % 11) / 4);
+  const rowsOf = (all: readonly (readonly number[])[]): Float32Array =>
+    Float32Array.from(all.flatMap((ids) => [...logitsOf(ids)]));
+  let past: number[][] = [];
+  const decoder = {
+    precision: "f32",
+    async logits(rows: readonly DecodeRow[]) {
+      past = rows.map(({ prompt }) => [...prompt]);
+      const table = new Uint32Array(rows.length * contextLength);
+      const cache = new Map<string, number>();
+      return {
+        first: rowsOf(past),
+        table,
+        places: contextLength,
+        async next(tokens: Uint32Array, positions: Uint32Array) {
+          tokens.forEach((token, row) => void cache.set(`${row} ${positions[row]}`, token));
+          past = past.map((_, row) => [
+            1,
+            ...Array.from(
+              { length: positions[row]! },
+              (_, i) => cache.get(`${table[row * contextLength + i + 1]} ${i + 1}`)!,
+            ),
+          ]);
+          return rowsOf(past);
+        },
+      };
+    },
+  } as unknown as Decoder;
+  const options = generationOptions(
+    { numBeams: width, maxNewTokens: steps, eosTokenId: null },
+    { ...smallConfig, vocabSize },
+  );
+  const prompt = [1];
+  const [found] = await beamSearch(decoder, [{ prompt, least: 0, most: 1 + steps }], options, {
+    vocabSize,
+    contextLength,
+  });
+
+  let wanted = [{ ids: prompt, score: 0 }];
+  for (let step = 0; step < steps; step++) {
+    const all = wanted.flatMap(({ ids, score }) =>
+      Array.from(logSoftmax(logitsOf(ids)), (more, id) => ({ ids: [...ids, id], score: score + more })),
+    );
+    wanted = all.sort((a, b) => b.score - a.score).slice(0, width);
+  }
+  expect(found!.map(({ ids }) => ids)).toEqual(wanted.map(({ ids }) => ids));
 });
 
 describe.each(everywhere)("%s: where the rules leave no token", (adapter) => {
