@@ -155,8 +155,9 @@ function rejectLoose(command: Command, loose: readonly string[], { word: remedy 
   const most = command.registeredArguments.some(({ variadic }) => variadic)
     ? Number.POSITIVE_INFINITY
     : command.registeredArguments.length;
-  if (first === undefined || loose.length <= most || !remedy) return;
-  command.error(`error: ${first}: ${remedy(first)}`, { ...USAGE, code: "commander.excessArguments" });
+  if (first === undefined || loose.length <= most) return;
+  const said = remedy?.(first) ?? `is no option of ${pathOf(command)}; \`${pathOf(command)} --help\` lists them`;
+  command.error(`error: ${first}: ${said}`, { ...USAGE, code: "commander.excessArguments" });
 }
 
 function rejectCommand(command: Command, words: readonly string[]): void {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Command } from "commander";
@@ -55,6 +56,7 @@ async function findOps(name: string): Promise<AnyOp[]> {
 
 /** What a module exports that `defineOp` made. */
 async function opsIn(file: string): Promise<AnyOp[]> {
+  if (!existsSync(file)) userError(`${file}: does not exist; wanted a module that exports ops, or names of ours`);
   const module: Record<string, unknown> = await import(pathToFileURL(resolve(file)).href).catch((error: Error) =>
     userError(`${file}: cannot be loaded as a module: ${error.message.split("\n")[0]}`),
   );

@@ -56,7 +56,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   verify: {
     summary: "compare this machine's results with known ones",
-    load: async (interrupt) => ({ command: (await import("./verify.ts")).verifyCommand(interrupt) }),
+    async load(interrupt) {
+      const { verifyCommand, VERIFY_ELSEWHERE } = await import("./verify.ts");
+      return { command: verifyCommand(interrupt), elsewhere: VERIFY_ELSEWHERE };
+    },
   },
   gradcheck: {
     summary: "check every op's gradients, and this device against the CPU",

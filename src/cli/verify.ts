@@ -14,10 +14,14 @@ import { type Check, passed, worstOfEachKind } from "../verify/fixture.ts";
 import { readGenerationFixture, verifyGeneration } from "../verify/generation.ts";
 import { parseHashedFixture, verifyHashed } from "../verify/hashed.ts";
 import { verify } from "../verify/verify.ts";
+import type { Elsewhere } from "./flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { byteSize } from "./numbers.ts";
 import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { printable, terminal } from "./terminal.ts";
+
+/** What is said of words that are none of this command's. */
+export const VERIFY_ELSEWHERE: Elsewhere = { word: (word) => `give a directory with --fixture ${word}` };
 
 export function verifyCommand(interrupt: Interrupt): Command {
   return new Command("verify")

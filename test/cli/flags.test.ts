@@ -1,16 +1,23 @@
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
+import { devicesCommand } from "../../src/cli/devices.ts";
 import { EVAL_ELSEWHERE, evalCommand } from "../../src/cli/eval.ts";
 import { readWords } from "../../src/cli/flags.ts";
 import { GENERATE_ELSEWHERE, generateCommand } from "../../src/cli/generate.ts";
 import { speltAsFlags } from "../../src/cli/generate-flags.ts";
 import { TRAIN_ELSEWHERE, trainCommand } from "../../src/cli/train.ts";
+import { VERIFY_ELSEWHERE, verifyCommand } from "../../src/cli/verify.ts";
 import { userError } from "../../src/core/errors.ts";
 import { generationOptions } from "../../src/generate/option-elsewhere.ts";
 import { testInterrupt } from "../support/interrupt.ts";
 import fields from "./settings/transformers-fields.json" with { type: "json" };
 
-const ELSEWHERE = { train: TRAIN_ELSEWHERE, generate: GENERATE_ELSEWHERE, eval: EVAL_ELSEWHERE };
+const ELSEWHERE = {
+  train: TRAIN_ELSEWHERE,
+  generate: GENERATE_ELSEWHERE,
+  eval: EVAL_ELSEWHERE,
+  verify: VERIFY_ELSEWHERE,
+};
 
 /** What commander is given, or the one line that is said instead. */
 function read(...typed: string[]): string[] | string {
@@ -18,7 +25,10 @@ function read(...typed: string[]): string[] | string {
   const quiet = { writeErr: (text: string) => (said += text) };
   const gpt2 = new Command("gpt2").exitOverride().configureOutput(quiet);
   const interrupt = testInterrupt();
-  for (const command of [trainCommand(interrupt), generateCommand(interrupt), evalCommand(interrupt)])
+  for (const command of [
+    ...[trainCommand(interrupt), generateCommand(interrupt), evalCommand(interrupt)],
+    ...[verifyCommand(interrupt), devicesCommand()],
+  ])
     gpt2.addCommand(command.copyInheritedSettings(gpt2).exitOverride());
   try {
     return readWords(typed, gpt2, ELSEWHERE);
@@ -132,6 +142,8 @@ describe("names that other tools have", () => {
     ["generate src", "src: give a model with --model src"],
     ["trian x.txt", "trian: there is no such command, did you mean train?"],
     ["trian --data x.txt", "trian: there is no such command, did you mean train?"],
+    ["verify parity", "parity: give a directory with --fixture parity"],
+    ["devices wasm", "wasm: is no option of gpt2 devices; `gpt2 devices --help` lists them"],
     ["eval src/names.txt", "src/names.txt: give a text with --data src/names.txt"],
   ])("%s", (line, said) => {
     const got = read(...line.split(" "));
