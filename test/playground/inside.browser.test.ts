@@ -50,7 +50,7 @@ describePlayground("a model in the page", (visit) => {
       const whole = await first.locator(".sample").textContent();
       const pieces = await first.locator(".sample .token").allTextContents();
       expect(whole).toBe(`ma${pieces.join("")}`);
-      const tip = page.locator("#rivals");
+      const tip = page.locator("#tip");
       await first.locator(".token").nth(1).hover();
       expect(await tip.isVisible()).toBe(true);
       expect(await tip.locator("li").count()).toBe(5);
@@ -65,7 +65,7 @@ describePlayground("a model in the page", (visit) => {
       expect(await tip.isVisible()).toBe(true);
       const focused = page.locator(":focus");
       expect(await focused.getAttribute("aria-label")).toMatch(/^.+, [\d.]+ %$/);
-      expect(await focused.getAttribute("aria-describedby")).toBe("rivals");
+      expect(await focused.getAttribute("aria-describedby")).toBe("tip");
       await page.keyboard.press("Escape");
       expect(await tip.isVisible()).toBe(false);
     },

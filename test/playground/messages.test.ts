@@ -129,6 +129,38 @@ test.each<[string, () => unknown, RegExp]>([
   expect(ES.messages.translate(message), message).toMatch(wanted);
 });
 
+test.each([
+  ["evaluated on nothing", "eval_split=0&early_stopping_patience=2"],
+  ["what evaluates, on nothing", "eval_split=0&eval_on_start=true"],
+  ["patience", "early_stopping_threshold=0.1"],
+  ["a warm-up", "lr_scheduler_type=constant&warmup_steps=5"],
+  ["a floor", "min_lr=0.001"],
+  ["decay", "decay_steps=5"],
+  ["prompts of a stream", "stream=true&mask_prompt=true"],
+  ["prompts of a column", "text_column=a&mask_prompt=true", "a.csv"],
+  ["columns", "text_column=a"],
+  ["checkpoints", "save_steps=0&save_total_limit=5&load_best_model_at_end=false"],
+  ["samples", "samples=0&top_k=3"],
+  ["many prompts", "samples=1&sample_prompts=a&sample_prompts=b"],
+  ["greedy samples", "temperature=0&top_k=3"],
+  ["corrections", "lora_alpha=4"],
+  ["many machines", "fast_reduce=true"],
+])("a setting that does nothing is told in Spanish: %s", async (_, fragment, name = "a.txt") => {
+  const choice = fromFragment(`#${fragment}`);
+  let told: readonly string[];
+  try {
+    const tuning = fragment.startsWith("lora");
+    told = settingsOf(saidBy(choice, tuning), { data: [name], base: tuning ? "m" : undefined }).notices;
+  } catch (error) {
+    told = [(error as Error).message];
+  }
+  expect(told).not.toEqual([]);
+  for (const message of told) {
+    const spanish = ES.messages.translate(message) ?? message;
+    expect(withoutFlags(spanish)).not.toMatch(/\b(does|is for|wants|leave|has|with)\b/);
+  }
+});
+
 test("notices of a run are told in Spanish, and what nobody translated is left as it is", () => {
   const told = (message: string) => ES.messages.translate(message);
   expect(told("stopped after step 4")).toBe("parado tras el paso 4");

@@ -23,7 +23,7 @@ import type {
   StoredRun,
   Wish,
 } from "./protocol.ts";
-import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment } from "./settings.ts";
+import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment, waiting } from "./settings.ts";
 import { type Elsewhere, openTabs } from "./tabs.ts";
 import { EN, type Texts } from "./texts/en.ts";
 import { withoutFlags } from "./texts/messages.ts";
@@ -53,11 +53,12 @@ export interface Active {
   readonly maxSteps: number;
   readonly loss?: number | undefined;
   readonly stopping: boolean;
-  /** Seconds, as they were at the first step of this sitting. */
+  /** Seconds, as they were at the first step since it trains here. */
   readonly since?: { readonly step: number; readonly at: number } | undefined;
 }
 
 export type SampleForm = Omit<SampleWish, "id">;
+export type NumberField = Exclude<keyof SampleForm, "prompt">;
 
 export interface State {
   readonly texts: Texts;
@@ -88,6 +89,8 @@ export interface State {
   /** What became of the last run. */
   readonly outcome?: keyof Texts["outcome"] | undefined;
   readonly form: SampleForm;
+  /** What stands in its fields and is no number. */
+  readonly unread: Readonly<Partial<Record<NumberField, string>>>;
   readonly sampling: boolean;
   readonly results?: readonly Sampled[] | undefined;
   /** The samples that are being written, as far as they are. */
@@ -135,6 +138,7 @@ export interface App {
   /** Its deletion has not been said twice. */
   spare(id: string): void;
   setForm(change: Partial<SampleForm>): void;
+  setUnread(name: NumberField, text: string): void;
   sample(count?: number): Promise<void>;
   hush(): void;
   dismiss(alert: string): void;
@@ -181,6 +185,7 @@ const FIRST: State = {
     seed: 0,
     maxNewTokens: 64,
   },
+  unread: {},
   sampling: false,
 };
 
@@ -547,7 +552,11 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     spare(id) {
       if (state.removing === id) set({ removing: undefined });
     },
-    setForm: (change) => set({ form: { ...state.form, ...change } }),
+    setForm(change) {
+      const unread = Object.fromEntries(Object.entries(state.unread).filter(([name]) => !(name in change)));
+      set({ form: { ...state.form, ...change }, unread });
+    },
+    setUnread: (name, text) => set({ unread: { ...state.unread, [name]: text } }),
     async sample(count) {
       const { shown, form } = state;
       if (!shown || state.sampling) return;
@@ -570,6 +579,12 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     dismiss: (message) => set({ alerts: state.alerts.filter((one) => one !== message) }),
   };
 
+  /** Also of a run that trains on from a model, where settings wait for one. */
+  async function check(choice: Choice): Promise<void> {
+    await client.call("check", { said: saidBy(choice), tuning: false });
+    if (waiting(choice, false).length > 0) await client.call("check", { said: saidBy(choice, true), tuning: true });
+  }
+
   /** Where the settings of the page's address cannot be, all stay as they were. */
   function refuse(error: Error, before: Choice): void {
     set({ choice: before });
@@ -585,7 +600,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     }
     await greet();
     try {
-      await client.call("check", { said: saidBy(state.choice) });
+      await check(state.choice);
     } catch (error) {
       refuse(error as Error, FIRST_CHOICE);
     }
@@ -602,8 +617,9 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     const before = state.choice;
     try {
       const choice = fromFragment(location.hash);
-      await client.call("check", { said: saidBy(choice) });
+      await check(choice);
       if (!state.active) set({ choice });
+      else alert(t().linkWhileTraining);
     } catch (error) {
       refuse(error as Error, before);
     }

@@ -192,8 +192,8 @@ export interface Outcome {
 export interface Calls {
   /** `lock`: held by the worker until it ends, so that the page learns of that. */
   greet(wish: { readonly device: DeviceWish; readonly lock: string }): Greeting;
-  /** Fails where such settings cannot be. */
-  check(wish: { readonly said: SaidSettings }): void;
+  /** Fails where such settings cannot be, of a new model or of one that is trained on from. */
+  check(wish: { readonly said: SaidSettings; readonly tuning: boolean }): void;
   /** Keeps a model as it is, to sample it. */
   open(wish: Base): { readonly id: string };
   prospect(wish: RunWish): Prospect;

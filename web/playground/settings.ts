@@ -1,4 +1,6 @@
 /** The dial and what is said beside it: a run's settings, as they lie in the fragment of the page's address. */
+import { BROUGHT, fileName, SETTING_KEYS, SETTINGS, type SettingKey } from "../../src/run/settings/table.ts";
+import { isGrouped, readNumber } from "./numbers.ts";
 import type { DeviceWish, SaidSettings } from "./protocol.ts";
 
 /** What the dial sets together, from tiny to large. */
@@ -37,8 +39,22 @@ export interface Choice {
 
 export const FIRST_CHOICE: Choice = { size: "small", device: "auto", own: {} };
 
-/** What a model that is opened brings along. */
-const BROUGHT = ["n_layer", "n_embd", "n_head", "n_positions", "tokenizer", "bias", "activation_function"];
+/** Whether a setting has a part in a run that trains on from a model, or in one that does not: corrections are to one, and it brings its sizes. */
+export function isOf(key: SettingKey, tuning: boolean): boolean {
+  return tuning ? !BROUGHT.includes(key) : !key.startsWith("lora");
+}
+
+/** What was said and waits for another kind of run. */
+export function waiting({ own }: Choice, tuning: boolean): string[] {
+  return SETTING_KEYS.filter((key) => !isOf(key, tuning) && fileName(key) in own).map(fileName);
+}
+
+/** Whether a number was written with separators of thousands, and so was left as the text that it is. */
+export function hasGrouped({ own }: Choice): boolean {
+  return Object.entries(own).some(
+    ([name, value]) => typeof value === "string" && isGrouped(value) && /number/.test(wantedOf(name) ?? ""),
+  );
+}
 
 /** All settings of a choice, as a file would have them; `tuning`: of a model that is opened. */
 export function saidBy({ size: chosen, own }: Choice, tuning = false): SaidSettings {
@@ -61,11 +77,9 @@ export function saidBy({ size: chosen, own }: Choice, tuning = false): SaidSetti
     for (const name of ["load_best_model_at_end", "eval_steps", "max_eval_samples"])
       if (!(name in own)) delete said[name];
   }
-  if (tuning) {
-    for (const name of BROUGHT) delete said[name];
-    // What is usual for a model that has been trained.
-    if (!("learning_rate" in own)) delete said.learning_rate;
-  } else for (const name of Object.keys(said)) if (name.startsWith("lora_")) delete said[name];
+  for (const key of SETTING_KEYS) if (!isOf(key, tuning)) delete said[fileName(key)];
+  // What is usual for a model that has been trained.
+  if (tuning && !("learning_rate" in own)) delete said.learning_rate;
   return said;
 }
 
@@ -73,26 +87,55 @@ export function saidBy({ size: chosen, own }: Choice, tuning = false): SaidSetti
 export function toFragment({ size: chosen, device, own }: Choice): string {
   const all = new URLSearchParams({ size: chosen });
   if (device !== "auto") all.set("device", device);
-  for (const [name, value] of Object.entries(own))
-    all.set(name, typeof value === "string" ? value : JSON.stringify(value));
+  for (const [name, value] of Object.entries(own)) {
+    const json = JSON.stringify(value);
+    // As it would be typed, unless that would be read as something else.
+    all.set(name, typeof value === "string" && readValue(name, value) === value ? value : json);
+  }
   return `#${all}`;
 }
 
-/** What a fragment says, whose settings nobody has checked yet. Throws where it has no such size or device. */
+/**
+ * What a fragment says, whose settings nobody has checked yet: of what is said twice the last counts, and a list may be said text by
+ * text. Throws where it has no such size or device.
+ */
 export function fromFragment(fragment: string): Choice {
-  const all = new URLSearchParams(fragment.replace(/^#/, ""));
-  const { size: chosen = FIRST_CHOICE.size, device = FIRST_CHOICE.device, ...rest } = Object.fromEntries(all);
-  const own = Object.fromEntries(Object.entries(rest).map(([name, text]) => [name, readValue(text)]));
-  if (!SIZE_NAMES.includes(chosen as Size))
-    throw new Error(`size is ${chosen}; wanted one of ${SIZE_NAMES.join(", ")}`);
-  if (!["auto", "webgpu", "wasm"].includes(device)) throw new Error(`device is ${device}; wanted auto, webgpu or wasm`);
-  return { size: chosen as Size, device: device as DeviceWish, own };
+  const said = new Map<string, unknown>();
+  for (const [typed, text] of new URLSearchParams(fragment.replace(/^#/, ""))) {
+    const name = OTHER_NAMES.get(typed) ?? typed;
+    const [before, value] = [said.get(name), readValue(name, text)];
+    const list = wantedOf(name) === "a list of texts" && before !== undefined;
+    said.set(name, list ? [before, value].flat() : value);
+  }
+  const { size = FIRST_CHOICE.size, device = FIRST_CHOICE.device, ...own } = Object.fromEntries(said);
+  if (!SIZE_NAMES.includes(size as Size)) throw new Error(`size is ${size}; wanted one of ${SIZE_NAMES.join(", ")}`);
+  if (!["auto", "webgpu", "wasm"].includes(device as DeviceWish))
+    throw new Error(`device is ${device}; wanted auto, webgpu or wasm`);
+  return { size: size as Size, device: device as DeviceWish, own };
 }
 
-function readValue(text: string): unknown {
+const WANTED: ReadonlyMap<string, string> = new Map(SETTING_KEYS.map((key) => [fileName(key), SETTINGS[key].wanted]));
+/** Undefined for what is no setting. */
+const wantedOf = (name: string): string | undefined => WANTED.get(name);
+/** The page's fields have one name each. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map(
+  SETTING_KEYS.flatMap((key) => SETTINGS[key].aliases.map((alias) => [alias, fileName(key)] as const)),
+);
+
+/** What is no value of such a setting stays a text, or the JSON that it is, which the table of settings refuses in its own words. */
+function readValue(name: string, text: string): unknown {
+  const wanted = wantedOf(name);
+  const json = parsed(text);
+  if (wanted === undefined) return json ?? text;
+  if (typeof json === "string" || Array.isArray(json)) return json;
+  if (/number/.test(wanted)) return readNumber(text, { mark: ".", whole: /whole/.test(wanted) }) ?? text;
+  return wanted === "true or false" && typeof json === "boolean" ? json : text;
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return text;
+    return undefined;
   }
 }

@@ -6,6 +6,8 @@ import {
   describeParts,
   describePlan,
 } from "../../../src/report/plan-words.ts";
+import type { NumberField } from "../app.ts";
+import type { DecimalMark } from "../numbers.ts";
 import type { Prospect, StoredStatus } from "../protocol.ts";
 import type { Size } from "../settings.ts";
 import type { Translator } from "./messages.ts";
@@ -73,11 +75,23 @@ export const EN = {
   moreHint: "By the names of gpt2 train and of transformers.",
   /** What a setting is for: the library says it in English. */
   help: (_name: string, english: string): string => english,
+  /** Between a number and its decimals. */
+  decimalMark: "." as DecimalMark,
+  plainNumbers: "Numbers are written without separators of thousands: 1000.",
+  noNumber: (name: string, text: string) =>
+    `${name}: ${text} cannot be read as one number. Write 1000 without a separator of thousands, and decimals as in 0.5.`,
+  wantModel: (names: readonly string[]) =>
+    `${names.join(", ")}: only of use with a model to train on from. Open one above; until then a new one is trained, without that.`,
+  brought: (names: readonly string[]) =>
+    `${names.join(", ")}: not used, since the model that was opened brings its own.`,
   reset: "Back to the dial",
   compute: "Compute on",
   devices: { auto: "what is best", webgpu: "WebGPU", wasm: "WebAssembly" },
   linkProblem: (problem: string) =>
     `Some settings in this page's address cannot be used, so none of them are: ${problem}`,
+
+  linkWhileTraining:
+    "The settings in this page's address were not taken: a run trains here. Follow the link again once it has ended.",
 
   looking: "Reading the data ...",
   prospect: {
@@ -175,6 +189,21 @@ export const EN = {
   count: "How many",
   seed: "Seed",
   length: "Most tokens",
+  /** What a number is for, and from where to where it goes. */
+  sampleHelp: {
+    temperature: (min, max) =>
+      `how freely tokens are drawn, ${min} to ${max}; 0 takes the likeliest each time, 1 draws as the model says`,
+    topK: (_, max) => `draw from so many of the likeliest tokens only, up to ${max}; 0: from all`,
+    topP: (min, max) =>
+      `draw from the likeliest tokens that have this share of the probability together, ${min} to ${max}; 1: from all`,
+    minP: (min, max) =>
+      `leave out tokens with less than this share of the likeliest one's probability, ${min} to ${max}; 0: none`,
+    repetitionPenalty: (min, max) =>
+      `above 1 makes tokens less likely that are there already, ${min} to ${max}; 1: as they are`,
+    count: (min, max) => `samples that Generate makes at once, ${min} to ${max}`,
+    seed: (min, max) => `the same number gives the same samples again, ${min} to ${max}`,
+    maxNewTokens: (min, max) => `where a sample is cut off that does not end by itself, ${min} to ${max}`,
+  } as Record<NumberField, (min: string, max: string) => string>,
   generate: "Generate",
   twenty: "20 at once",
   hush: "Stop",

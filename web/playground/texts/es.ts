@@ -16,6 +16,7 @@ const PREFIXES: readonly MessagePair[] = [
   ["train", "entrenamiento"],
   ["attention", "atención"],
   ["text {}", "texto {1}"],
+  ["factors of the learning rate, of what trains", "factores de la tasa de aprendizaje, de lo que se entrena"],
 ];
 
 /** Los mensajes de la biblioteca que se encuentran en esta página. */
@@ -141,6 +142,10 @@ export const MESSAGES: readonly MessagePair[] = [
   ["the text holds half a surrogate pair; is it UTF-8?", "el texto tiene medio par suplente; ¿es UTF-8?"],
   ["the text is empty; wanted at least one character", "el texto está vacío; se esperaba al menos un carácter"],
   ["{} is chosen on the page, not set", "{1} se elige en la página, no es un ajuste"],
+  [
+    "fast_reduce is for many machines, and a page is one; leave it out",
+    "fast_reduce es para varias máquinas, y una página es una; quítalo",
+  ],
   ["{} is not a setting; {}", "{1} no es un ajuste; {2!}"],
   ["it is {} here", "aquí es {1}"],
   ["did you mean {}?", "¿querías decir {1}?"],
@@ -180,6 +185,22 @@ export const MESSAGES: readonly MessagePair[] = [
   [
     "{} does nothing with --lr-scheduler-type constant; constant_with_warmup has a warm-up",
     "{1} no hace nada con lr_scheduler_type constant; constant_with_warmup tiene calentamiento",
+  ],
+  [
+    "{} is for --lr-scheduler-type {}; others have no floor",
+    "{1} es para lr_scheduler_type {2}; los demás no tienen suelo",
+  ],
+  ["{} is for --lr-scheduler-type warmup_stable_decay", "{1} es para lr_scheduler_type warmup_stable_decay"],
+  ["{} does nothing without --early-stopping-patience", "{1} no hace nada sin early_stopping_patience"],
+  ["{} does nothing with --stream, which has no prompts", "{1} no hace nada con stream, que no tiene pares"],
+  ["{} does nothing with --text-column, which has no prompts", "{1} no hace nada con text_column, que no tiene pares"],
+  [
+    "{} has {} texts, of which --samples {} leaves out the last {}; --samples {} continues all",
+    "{1} tiene {2} textos, y samples {3} omite los últimos {4}; samples {5} los continúa todos",
+  ],
+  [
+    "{} names no parameter; wanted names like {}, or a part of one up to a dot, or with *",
+    "{1} no nombra ningún parámetro; se esperaban nombres como {2}, o parte de uno hasta un punto, o con *",
   ],
   ["{} does nothing with --save-steps 0", "{1} no hace nada con save_steps 0"],
   ["{} does nothing with --samples 0", "{1} no hace nada con samples 0"],
@@ -474,11 +495,21 @@ export const ES: Texts = {
   more: "Más ajustes",
   moreHint: "Con los nombres de gpt2 train y de transformers.",
   help: (name, english) => HELPS[name] ?? english,
+  decimalMark: ",",
+  plainNumbers: "Los números se escriben sin separador de miles: 1000.",
+  noNumber: (name, text) =>
+    `${name}: ${text} no se puede leer como un solo número. Escribe 1000 sin separador de miles, y los decimales como en 0,5.`,
+  wantModel: (names) =>
+    `${names.join(", ")}: solo sirve con un modelo desde el que continuar. Abre uno arriba; hasta entonces se entrena uno nuevo, sin eso.`,
+  brought: (names) => `${names.join(", ")}: no se usa, pues el modelo que se abrió trae lo suyo.`,
   reset: "Volver al dial",
   compute: "Calcular en",
   devices: { auto: "lo mejor que haya", webgpu: "WebGPU", wasm: "WebAssembly" },
   linkProblem: (problem) =>
     `Algunos ajustes de la dirección de esta página no sirven, así que no se usa ninguno: ${problem}`,
+
+  linkWhileTraining:
+    "Los ajustes de la dirección de esta página no se han tomado: aquí se está entrenando. Sigue el enlace otra vez cuando acabe.",
 
   looking: "Leyendo los datos ...",
   prospect: {
@@ -627,6 +658,20 @@ export const ES: Texts = {
   count: "Cuántas",
   seed: "Semilla",
   length: "Tokens como máximo",
+  sampleHelp: {
+    temperature: (min, max) =>
+      `con cuánta libertad se eligen los tokens, de ${min} a ${max}; 0 toma siempre el más probable, 1 sortea como dice el modelo`,
+    topK: (_, max) => `sortear solo entre tantos de los tokens más probables, hasta ${max}; 0: entre todos`,
+    topP: (min, max) =>
+      `sortear solo entre los tokens más probables que juntos tienen esta parte de la probabilidad, de ${min} a ${max}; 1: entre todos`,
+    minP: (min, max) =>
+      `dejar fuera los tokens con menos de esta parte de la probabilidad del más probable, de ${min} a ${max}; 0: ninguno`,
+    repetitionPenalty: (min, max) =>
+      `más de 1 hace menos probables los tokens que ya están, de ${min} a ${max}; 1: como son`,
+    count: (min, max) => `muestras que Generar hace de una vez, de ${min} a ${max}`,
+    seed: (min, max) => `el mismo número vuelve a dar las mismas muestras, de ${min} a ${max}`,
+    maxNewTokens: (min, max) => `dónde se corta una muestra que no acaba por sí misma, de ${min} a ${max}`,
+  },
   generate: "Generar",
   twenty: "20 de una vez",
   hush: "Parar",

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { byteSize, duration } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
+import { hasGrouped, waiting } from "../settings.ts";
 import { messageView } from "./message.ts";
 import { watched } from "./watched.ts";
 
@@ -8,8 +9,9 @@ const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain
 
 /** What comes by itself is below the buttons: one that moves between press and release was not pressed. */
 export function dataView(app: App): TemplateResult {
-  const { texts: t, title, inputs, refusal, looking, prospect, greeting, measured } = app.state;
+  const { texts: t, title, choice, base, inputs, refusal, looking, prospect, greeting, measured } = app.state;
   const busy = app.state.active !== undefined;
+  const idle = waiting(choice, base !== undefined);
   return html`
     <section aria-labelledby="data-title">
       <h2 id="data-title">${t.data}</h2>
@@ -51,9 +53,14 @@ export function dataView(app: App): TemplateResult {
         </button>
       </p>
       <div class="prospect" aria-live="polite" aria-busy=${looking}>
-        ${refusal === undefined ? nothing : html`<p class="problem">${messageView(refusal, t)}</p>`}
+        ${
+          refusal === undefined
+            ? nothing
+            : html`<p class="problem">${messageView(refusal, t)}${hasGrouped(choice) ? ` ${t.plainNumbers}` : nothing}</p>`
+        }
         ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
         ${prospect ? prospectView(app) : nothing}
+        ${idle.length > 0 ? html`<p class="warning" id="waiting">${base ? t.brought(idle) : t.wantModel(idle)}</p>` : nothing}
       </div>
     </section>
   `;

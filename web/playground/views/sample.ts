@@ -1,27 +1,31 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
-import type { App, SampleForm } from "../app.ts";
+import type { App, NumberField } from "../app.ts";
+import { readNumber, writeNumber } from "../numbers.ts";
+import { helpMark, helpOf } from "./help.ts";
 import { samplesView } from "./samples.ts";
 import { tokensView } from "./tokens.ts";
 import { typed } from "./typed.ts";
 
-type NumberField = Exclude<keyof SampleForm, "prompt">;
-
-const FIELDS: readonly (readonly [name: NumberField, min: number, max: number, step: number])[] = [
-  ["temperature", 0, 10, 0.1],
-  ["topK", 0, 100_000, 1],
-  ["topP", 0.01, 1, 0.01],
-  ["minP", 0, 1, 0.01],
-  ["repetitionPenalty", 0.1, 10, 0.05],
-  ["count", 1, 100, 1],
-  ["seed", 0, 4_294_967_295, 1],
-  ["maxNewTokens", 1, 4096, 1],
-];
+/** `step`: of the arrow keys. */
+const FIELDS: Readonly<Record<NumberField, { readonly min: number; readonly max: number; readonly step: number }>> = {
+  temperature: { min: 0, max: 10, step: 0.1 },
+  topK: { min: 0, max: 100_000, step: 1 },
+  topP: { min: 0.01, max: 1, step: 0.01 },
+  minP: { min: 0, max: 1, step: 0.01 },
+  repetitionPenalty: { min: 0.1, max: 10, step: 0.05 },
+  count: { min: 1, max: 100, step: 1 },
+  seed: { min: 0, max: 4_294_967_295, step: 1 },
+  maxNewTokens: { min: 1, max: 4096, step: 1 },
+};
+const NAMES = Object.keys(FIELDS) as NumberField[];
 
 export function sampleView(app: App): TemplateResult | typeof nothing {
-  const { texts: t, shown, runs, sampling, form, coming, results } = app.state;
+  const { texts: t, shown, runs, sampling, form, unread, coming, results } = app.state;
   if (!shown) return nothing;
   const ready = runs.find(({ id }) => id === shown.id)?.model === true;
+  const wrong = NAMES.filter((name) => unread[name] !== undefined);
+  const able = ready && !sampling && wrong.length === 0;
   const labels: Readonly<Record<NumberField, string>> = {
     temperature: t.temperature,
     topK: t.topK,
@@ -50,24 +54,33 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
           />
         </label>
         <div class="fields">
-          ${FIELDS.map(
-            ([name, min, max, step]) => html`<label class="field">
-              <span>${labels[name]}</span>
+          ${NAMES.map((name) => {
+            const id = `sample-${name}`;
+            const { min, max } = FIELDS[name];
+            return html`<div class="field">
+              <span class="name"
+                ><label for=${id}>${labels[name]}</label> ${helpMark(id, t.sampleHelp[name](t.figure(String(min)), t.figure(String(max))))}</span
+              >
               <input
-                type="number"
-                id=${`sample-${name}`}
-                min=${min}
-                max=${max}
-                step=${step}
-                .value=${typed(String(form[name]))}
-                @change=${changed(app, name, min, max, step)}
+                type="text"
+                id=${id}
+                inputmode=${isWhole(name) ? "numeric" : "decimal"}
+                autocomplete="off"
+                aria-describedby=${helpOf(id)}
+                aria-invalid=${unread[name] === undefined ? nothing : "true"}
+                .value=${typed(unread[name] ?? writeNumber(form[name], t.decimalMark))}
+                @change=${changed(app, name)}
+                @keydown=${stepped(app, name)}
               />
-            </label>`,
-          )}
+            </div>`;
+          })}
+        </div>
+        <div aria-live="polite">
+          ${wrong.map((name) => html`<p class="problem">${t.noNumber(labels[name], unread[name]!)}</p>`)}
         </div>
         <p class="row">
-          <button type="submit" id="generate" ?disabled=${!ready || sampling}>${t.generate}</button>
-          <button type="button" id="twenty" ?disabled=${!ready || sampling} @click=${() => app.sample(20)}>
+          <button type="submit" id="generate" ?disabled=${!able}>${t.generate}</button>
+          <button type="button" id="twenty" ?disabled=${!able} @click=${() => app.sample(20)}>
             ${t.twenty}
           </button>
           ${sampling ? html`<button type="button" @click=${app.hush}>${t.hush}</button>` : nothing}
@@ -97,14 +110,37 @@ function submitted(app: App) {
   };
 }
 
-/** What can be is taken: the nearest number of such a kind, and for what is no number the one that was there. */
-function changed(app: App, name: NumberField, min: number, max: number, step: number) {
+const isWhole = (name: NumberField): boolean => FIELDS[name].step === 1;
+
+/** What can be is taken: the nearest number of such a kind, and for nothing the one that was there. What is no number stays, to be mended. */
+function changed(app: App, name: NumberField) {
   return ({ target }: Event): void => {
     const field = target as HTMLInputElement;
-    const typed = field.value === "" ? app.state.form[name] : Number(field.value);
-    const wanted = step === 1 ? Math.round(typed) : typed;
-    const value = Math.min(max, Math.max(min, wanted));
-    field.value = String(value);
-    app.setForm({ [name]: value });
+    const mark = app.state.texts.decimalMark;
+    const number =
+      field.value.trim() === "" ? app.state.form[name] : readNumber(field.value, { mark, whole: isWhole(name) });
+    if (number === undefined) app.setUnread(name, field.value.trim());
+    else take(app, name, field, number);
+  };
+}
+
+function take(app: App, name: NumberField, field: HTMLInputElement, number: number): void {
+  const { min, max } = FIELDS[name];
+  const value = Math.min(max, Math.max(min, isWhole(name) ? Math.round(number) : number));
+  field.value = writeNumber(value, app.state.texts.decimalMark);
+  app.setForm({ [name]: value });
+}
+
+/** The arrow keys make a number larger or smaller. */
+function stepped(app: App, name: NumberField) {
+  return (event: KeyboardEvent): void => {
+    const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    const field = event.target as HTMLInputElement;
+    const number = readNumber(field.value, { mark: app.state.texts.decimalMark, whole: isWhole(name) });
+    if (by === undefined || number === undefined) return;
+    event.preventDefault();
+    const { step } = FIELDS[name];
+    // Without what binary fractions leave over.
+    take(app, name, field, Number((number + by * step).toFixed(6)));
   };
 }

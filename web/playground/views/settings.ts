@@ -1,9 +1,12 @@
 import { html, noChange, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
-import { BROUGHT, DEFAULTS, fileName, flagName, SETTINGS, type SettingKey } from "../../../src/run/settings/table.ts";
+import { DEFAULTS, fileName, flagName, SETTINGS, type SettingKey } from "../../../src/run/settings/table.ts";
 import type { App } from "../app.ts";
+import { type DecimalMark, readNumber, writeNumber } from "../numbers.ts";
 import type { DeviceWish } from "../protocol.ts";
-import { SIZE_NAMES, saidBy } from "../settings.ts";
+import { isOf, SIZE_NAMES, saidBy } from "../settings.ts";
+import { withoutFlags } from "../texts/messages.ts";
+import { helpMark, helpOf } from "./help.ts";
 import { typed } from "./typed.ts";
 
 /** Those that the dial sets. */
@@ -25,8 +28,7 @@ export function settingsView(app: App): TemplateResult {
   const { texts: t, choice, active, base, refusal } = app.state;
   const tuning = base !== undefined;
   const said = saidBy(choice, tuning);
-  // What a model brings is not set, and without one there is nothing to correct.
-  const fits = (key: SettingKey): boolean => (tuning ? !BROUGHT.includes(key) : !key.startsWith("lora"));
+  const fits = (key: SettingKey): boolean => isOf(key, tuning);
   const busy = active !== undefined;
   const at = SIZE_NAMES.indexOf(choice.size);
   const changed = Object.keys(choice.own).length > 0;
@@ -54,7 +56,7 @@ export function settingsView(app: App): TemplateResult {
         <p class="hint">${t.moreHint}</p>
         <label class="field">
           <span>${t.compute}</span>
-          <select ?disabled=${busy} @change=${(event: Event) => app.setDevice(typedIn(event) as DeviceWish)}>
+          <select id="compute" ?disabled=${busy} @change=${(event: Event) => app.setDevice(typedIn(event) as DeviceWish)}>
             ${Object.entries(t.devices).map(
               ([name, label]) => html`<option value=${name} ?selected=${name === choice.device}>${label}</option>`,
             )}
@@ -98,19 +100,26 @@ const CHOICES: Partial<Record<SettingKey, readonly string[]>> = Object.fromEntri
 
 /** One setting, drawn as what it takes. */
 function field(app: App, key: SettingKey, label: string | TemplateResult, said: unknown): TemplateResult {
-  const { active, refusal } = app.state;
+  const { active, refusal, texts: t } = app.state;
   const [name, setting] = [fileName(key), SETTINGS[key]];
+  const id = `setting-${name}`;
   const value = said ?? DEFAULTS[key];
   const busy = active !== undefined;
   const set = (given: unknown): void => app.setSetting(name, given);
-  const hint = app.state.texts.help(name, setting.help);
   const wrong = isNamed(key, refusal) ? "true" : nothing;
+  const kind = kindOf(setting.wanted);
+  const wanted =
+    kind === "number" || kind === "whole" ? `; ${t.messages.translate(setting.wanted) ?? setting.wanted}` : "";
+  const named = html`<span class="name"
+    ><label for=${id}>${label}</label> ${helpMark(id, withoutFlags(t.help(name, setting.help)) + wanted)}</span
+  >`;
   const of = CHOICES[key];
   if (of)
-    return html`<label class="field" title=${hint}>
-      <span>${label}</span>
+    return html`<div class="field">
+      ${named}
       <select
-        aria-description=${hint}
+        id=${id}
+        aria-describedby=${helpOf(id)}
         aria-invalid=${wrong}
         ?disabled=${busy}
         .value=${live(String(value ?? ""))}
@@ -119,42 +128,55 @@ function field(app: App, key: SettingKey, label: string | TemplateResult, said: 
         ${value === undefined ? html`<option value=""></option>` : nothing}
         ${of.map((one) => html`<option value=${one} ?selected=${one === value}>${one}</option>`)}
       </select>
-    </label>`;
-  if (setting.wanted === "true or false")
-    return html`<label class="field check" title=${hint}>
+    </div>`;
+  if (kind === "flag")
+    return html`<div class="field check">
       <input
         type="checkbox"
-        aria-description=${hint}
+        id=${id}
+        aria-describedby=${helpOf(id)}
         aria-invalid=${wrong}
         .checked=${live(value === true)}
         ?disabled=${busy}
         @change=${({ target }: Event) => set((target as HTMLInputElement).checked)}
       />
-      <span>${label}</span>
-    </label>`;
-  const numeric = /number/.test(setting.wanted);
-  const list = setting.wanted === "a list of texts";
-  const shown = list && Array.isArray(value) ? value.join(", ") : (value ?? "");
-  return html`<label class="field" title=${hint}>
-    <span>${label}</span>
+      ${named}
+    </div>`;
+  return html`<div class="field">
+    ${named}
     <input
       type="text"
-      aria-description=${hint}
+      id=${id}
+      aria-describedby=${helpOf(id)}
       aria-invalid=${wrong}
-      inputmode=${numeric ? "decimal" : "text"}
+      inputmode=${kind === "whole" ? "numeric" : kind === "number" ? "decimal" : "text"}
       autocomplete="off"
       spellcheck="false"
-      .value=${typed(String(shown))}
+      .value=${typed(shown(value, t.decimalMark))}
       ?disabled=${busy}
-      @change=${(event: Event) => set(readTyped(typedIn(event), numeric, list))}
+      @change=${(event: Event) => set(readTyped(typedIn(event), kind, t.decimalMark))}
     />
-  </label>`;
+  </div>`;
+}
+
+type Kind = "whole" | "number" | "flag" | "list" | "text";
+
+function kindOf(wanted: string): Kind {
+  if (/number/.test(wanted)) return /whole/.test(wanted) ? "whole" : "number";
+  if (wanted === "true or false") return "flag";
+  return wanted === "a list of texts" ? "list" : "text";
+}
+
+function shown(value: unknown, mark: DecimalMark): string {
+  if (typeof value === "number") return writeNumber(value, mark);
+  return Array.isArray(value) ? value.join(", ") : String(value ?? "");
 }
 
 /** What is no number stays a text, which the table of settings refuses in its own words. */
-function readTyped(text: string, numeric: boolean, list: boolean): unknown {
+function readTyped(text: string, kind: Kind, mark: DecimalMark): unknown {
   const typed = text.trim();
   if (typed === "") return undefined;
-  if (list) return typed.split(",").map((part) => part.trim());
-  return numeric && Number.isFinite(Number(typed)) ? Number(typed) : typed;
+  if (kind === "list") return typed.split(",").map((part) => part.trim());
+  if (kind === "text") return typed;
+  return readNumber(typed, { mark, whole: kind === "whole" }) ?? typed;
 }

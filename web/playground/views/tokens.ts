@@ -1,12 +1,11 @@
 /** A sample token by token: each tells its probability and its rivals to whoever points at it, touches it or goes there by keys. */
-import { html, nothing, render, type TemplateResult } from "lit-html";
+import { html, nothing, type TemplateResult } from "lit-html";
 import type { Chance, ShownToken } from "../protocol.ts";
 import type { Texts } from "../texts/en.ts";
+import { leaveTip, showTip, tipIsAt } from "./tip.ts";
 
 /** What a token's element knows. */
 type TokenElement = HTMLElement & { readonly chance?: { readonly token: ShownToken; readonly texts: Texts } };
-
-const TIP = "rivals";
 
 /** `#results .sample` is the whole text, and nothing else. */
 export function tokensView(prompt: string, tokens: readonly ShownToken[], t: Texts): TemplateResult {
@@ -17,9 +16,9 @@ export function tokensView(prompt: string, tokens: readonly ShownToken[], t: Tex
     role="group"
     aria-label=${t.tokensOf(prompt)}
     @pointerover=${point}
-    @pointerleave=${leave}
+    @pointerleave=${leaveTip}
     @focusin=${point}
-    @focusout=${leave}
+    @focusout=${leaveTip}
     @click=${point}
     @keydown=${walk}
     ><span class="sample"><b>${prompt}</b>${words.map((token, i) => tokenView(token, i === 0, t))}</span
@@ -48,68 +47,14 @@ function tokenAt(event: Event): TokenElement | undefined {
   return (event.target as Element | null)?.closest<HTMLElement>(".token") ?? undefined;
 }
 
-/** Told beside the page, so that nothing on it moves. */
-function tip(): HTMLElement {
-  const known = document.getElementById(TIP);
-  if (known) return known;
-  const made = document.createElement("div");
-  made.id = TIP;
-  made.setAttribute("role", "tooltip");
-  made.hidden = true;
-  made.addEventListener("pointerleave", hide);
-  document.body.append(made);
-  addEventListener("scroll", place, { passive: true });
-  // Where a touch does not move the focus.
-  addEventListener("pointerdown", ({ target }) => {
-    if (!(target as Element).closest?.(`.token, #${TIP}`)) hide();
-  });
-  return made;
-}
-
-let shown: TokenElement | undefined;
-
 function point(event: Event): void {
   const element = tokenAt(event);
-  if (!element?.chance || element === shown) return;
-  hide();
-  shown = element;
-  const box = tip();
-  render(tipView(element.chance.token, element.chance.texts), box);
-  box.hidden = false;
-  element.setAttribute("aria-describedby", TIP);
-  place();
-}
-
-/** Below the token, or above it where there is no room. */
-function place(): void {
-  const box = document.getElementById(TIP);
-  if (!shown?.isConnected || !box) {
-    hide();
-    return;
-  }
-  const [at, own] = [shown.getBoundingClientRect(), box.getBoundingClientRect()];
-  const below = at.bottom + own.height + 8 < innerHeight;
-  box.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - own.width - 8))}px`;
-  box.style.top = `${below ? at.bottom + 2 : at.top - own.height - 2}px`;
-}
-
-function leave(event: Event): void {
-  const to = (event as PointerEvent | FocusEvent).relatedTarget as Element | null;
-  // Who goes to read it keeps it.
-  if (to?.closest?.(`#${TIP}`)) return;
-  hide();
-}
-
-function hide(): void {
-  shown?.removeAttribute("aria-describedby");
-  shown = undefined;
-  const box = document.getElementById(TIP);
-  if (box) box.hidden = true;
+  if (!element?.chance || tipIsAt(element)) return;
+  showTip(element, tipView(element.chance.token, element.chance.texts));
 }
 
 /** A sample is one stop of the Tab key; arrows go through its tokens. */
 function walk(event: KeyboardEvent): void {
-  if (event.key === "Escape") hide();
   const here = tokenAt(event);
   const group = here?.closest(".tokens");
   if (!here || !group) return;

@@ -22,8 +22,8 @@ interface Workshop {
   readonly sampler: Sampler;
 }
 
-/** A run that trains here. */
-interface Sitting {
+/** The run that trains here, and how it is to end. */
+interface RunHere {
   readonly stop: AbortController;
   keep: boolean;
 }
@@ -32,7 +32,7 @@ let workshop: Promise<Workshop> | undefined;
 /** Nothing is trained on it: it says what would be taken. */
 let oracle: Promise<OpenRuntime> | undefined;
 /** From the moment that it was asked for, so that it can be stopped from then on. */
-let training: Sitting | undefined;
+let training: RunHere | undefined;
 let looking: AbortController | undefined;
 let sampling: AbortController | undefined;
 let checking: AbortController | undefined;
@@ -53,8 +53,8 @@ const HANDLERS: Handlers = {
     return { device: devices.info, storage: home.storage };
   },
 
-  async check({ said }) {
-    settingsOf(said);
+  async check({ said, tuning }) {
+    settingsOf(said, tuning ? { base: "a model" } : {});
   },
 
   async open({ title, files }) {
@@ -86,21 +86,21 @@ const HANDLERS: Handlers = {
   },
 
   train: ({ title, inputs, said, base: chosen }) =>
-    sit(async (sitting) => {
+    beginRun(async (run) => {
       const { home } = await opened();
-      const { settings } = settingsOf(said, chosen?.title);
+      const { settings } = settingsOf(said, { data: inputs.map(({ name }) => name), base: chosen?.title });
       if (inputs.length === 0) userError("no data: choose a file, paste a text, or take the example");
       const base = chosen && { ...chosen, files: await modelFilesOf(chosen.files) };
       const id = await home.create({ title, inputs, said, maxSteps: settings.maxSteps ?? 0, base });
       try {
-        return await trainStored(id, sitting);
+        return await trainStored(id, run);
       } finally {
         // What never began is no run.
         if (!(await isRun(home.run(id)))) await home.remove(id);
       }
     }),
 
-  resume: ({ id }) => sit((sitting) => trainStored(id, sitting)),
+  resume: ({ id }) => beginRun((run) => trainStored(id, run)),
 
   async stop({ keep }) {
     if (!training) return;
@@ -184,7 +184,7 @@ async function planned<T>(
   looking?.abort(new StoppedError("another was asked for"));
   looking = new AbortController();
   const { signal } = looking;
-  const { settings, notices } = settingsOf(said, base?.title);
+  const { settings, notices } = settingsOf(said, { data: inputs.map(({ name }) => name), base: base?.title });
   const notice = (line: string): void => void notices.push(line);
   const model = base && (await openChosen({ ...base, files: await modelFilesOf(base.files) }, notice));
   const sources = inputs.map(({ name, blob }) => blobSource(blob, { name }));
@@ -214,24 +214,24 @@ function requireIdle(): void {
 }
 
 /** One run at a time, and no check beside it. */
-async function sit<T>(work: (sitting: Sitting) => Promise<T>): Promise<T> {
+async function beginRun<T>(work: (run: RunHere) => Promise<T>): Promise<T> {
   requireIdle();
   checking?.abort(new StoppedError("a run begins"));
-  const sitting: Sitting = { stop: new AbortController(), keep: false };
-  training = sitting;
+  const run: RunHere = { stop: new AbortController(), keep: false };
+  training = run;
   try {
-    return await work(sitting);
+    return await work(run);
   } finally {
     training = undefined;
   }
 }
 
-async function trainStored(id: string, sitting: Sitting): Promise<Outcome> {
+async function trainStored(id: string, run: RunHere): Promise<Outcome> {
   const { home, devices } = await opened();
-  const { signal } = sitting.stop;
+  const { signal } = run.stop;
   signal.throwIfAborted();
   const outcome = await train(id, { home, devices, signal, tell });
-  if (sitting.keep && outcome.reason === "interrupted") await home.change(id, { kept: true });
+  if (run.keep && outcome.reason === "interrupted") await home.change(id, { kept: true });
   return outcome;
 }
 

@@ -10,17 +10,28 @@ import type { SaidSettings } from "../protocol.ts";
 /** What a page knows by itself: its data and models are no settings. */
 const NOT_HERE = ["data", "eval_data", "model"];
 
-/** Throws a `UserError` that names what is wrong. `notices`: of what does nothing in such a run. `base`: of the model that is fine-tuned. */
-export function settingsOf(said: SaidSettings, base?: string): { settings: TrainSettings; notices: string[] } {
+/** Files of data, where they are known, and the model that is trained on from. */
+export interface Chosen {
+  readonly data?: readonly string[] | undefined;
+  readonly base?: string | undefined;
+}
+
+/** Throws a `UserError` that names what is wrong. `notices`: of what does nothing in such a run. */
+export function settingsOf(
+  said: SaidSettings,
+  { data, base }: Chosen = {},
+): { settings: TrainSettings; notices: string[] } {
   const foreign = NOT_HERE.find((name) => name in said);
   if (foreign) userError(`settings: ${foreign} is chosen on the page, not set`, "usage");
+  if ("fast_reduce" in said)
+    userError("settings: fast_reduce is for many machines, and a page is one; leave it out", "usage");
   const typed = {
     ...settingsFromJson(said, "settings", fieldElsewhere),
     ...(base === undefined ? {} : { model: base }),
   };
   const settings = resolveSettings({ typed });
   refuseAbsurd(settings);
-  return { settings, notices: idleSettings(settings, typed) };
+  return { settings, notices: idleSettings({ ...settings, data }, typed) };
 }
 
 /** What no browser holds: said before anything of that size is planned. */

@@ -102,7 +102,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
       return (samples) => [...samples];
     }
     const { said, base } = await home.about(id);
-    const { settings } = settingsOf(said, base?.title);
+    const { settings } = settingsOf(said, { base: base?.title });
     const signal = new AbortController().signal;
     const started = await home.base(id);
     const plan = await planOf({

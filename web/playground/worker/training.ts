@@ -29,7 +29,7 @@ export interface Training {
 export async function train(id: string, { home, devices, signal, tell }: Training): Promise<Outcome> {
   const run = home.run(id);
   const { said, base } = await home.about(id);
-  const { settings } = settingsOf(said, base?.title);
+  const { settings } = settingsOf(said, { base: base?.title });
   const goesOn = await isRun(run);
   const model = await home.base(id);
   const plan = await planOf({
