@@ -8,5 +8,12 @@ export const METRICS_FILE = "metrics.jsonl";
 export const REPORT_FILE = "report.html";
 export const TRAINER_STATE_FILE = "trainer_state.json";
 export const TENSORBOARD_FOLDER = "tensorboard";
+/** What a step that was not finite was about, where a run has ended for such steps. */
+export const notFiniteFile = (step: number): string => `not-finite-step-${step}.json`;
+/** The step of such a file; undefined for any other name. */
+export function notFiniteStep(name: string): number | undefined {
+  const [, step] = /^not-finite-step-(\d+)\.json$/.exec(name) ?? [];
+  return step === undefined ? undefined : Number(step);
+}
 /** The folder that holds what came out. */
 export const MODEL_FOLDER = "model";

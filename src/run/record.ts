@@ -10,7 +10,7 @@ import { jsonFile, optimizerFile, resultFiles } from "../train/checkpoint.ts";
 import { listeners, type RunDescription, type RunListener, type RunSummary } from "../train/events.ts";
 import type { StepResult } from "../train/trainer.ts";
 import { checkpointName, saveCheckpoint } from "./checkpoints.ts";
-import { TRAINER_STATE_FILE } from "./files.ts";
+import { notFiniteFile, TRAINER_STATE_FILE } from "./files.ts";
 import { type CreateJournal, createJournal, type Writer } from "./journal.ts";
 import { divergedError, type LoopActions } from "./loop.ts";
 import { modelOf, type TrainPlan } from "./plan.ts";
@@ -122,7 +122,7 @@ export async function createRecorder(
       if (!signal.aborted) await told.sampled({ step, samples });
     },
     async diverged(result) {
-      const name = `not-finite-step-${result.step}.json`;
+      const name = notFiniteFile(result.step);
       divergence = { result, dump: folder.folder(name).path };
       try {
         await folder.replace(name, `${JSON.stringify(reproduction(result, plan), null, 2)}\n`);

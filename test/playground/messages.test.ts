@@ -172,6 +172,19 @@ test("notices of a run are told in Spanish, and what nobody translated is left a
   expect(told(`checkpoint-20 was not saved: run-3/run: ${full}; earlier checkpoints are as they were`)).toMatch(
     /^checkpoint-20 no se guardó: run-3\/run: no queda espacio: .* en el disco; los anteriores siguen como estaban$/,
   );
+  const diverged = "(loss NaN, grad_norm NaN, learning_rate 1, seed 42); its texts are in";
+  const rate = "; try a lower --learning-rate";
+  const path = "browser storage/playground/2026-1/run/not-finite-step-4.json";
+  expect(told(`3 steps in a row were not finite, the last one 4 ${diverged} ${path}${rate}`)).toMatch(
+    /^3 pasos seguidos no fueron finitos, el último el 4 \(loss NaN.*\); de qué trataba se puede descargar.*baja$/,
+  );
+  expect(
+    told(`step 1 was not finite ${diverged} no file, since it could not be written (a/run: ${full})${rate}`),
+  ).toMatch(
+    /^el paso 1 no fue finito \(loss.*\); no se pudo guardar de qué trataba \(a\/run: no queda espacio: .*\); prueba/,
+  );
+  // In English, too, no path is named that nobody can open.
+  expect(EN.messages.translate(`step 1 was not finite ${diverged} ${path}${rate}`)).toMatch(/^[^/]*downloaded[^/]*$/);
   expect(told("TypeError: x is undefined")).toBeUndefined();
   // What a person has typed is never taken for a message's own words.
   expect(told(`<img src=x>: is there twice; choose the files of one model`)).toMatch(/^<img src=x>: está dos veces/);

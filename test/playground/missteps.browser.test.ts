@@ -152,6 +152,27 @@ describePlayground("a misstep on the playground", (visit) => {
     await eventually(() => page.locator(".facts").allTextContents().then(String), /LoRA of rank 2/);
   });
 
+  visit("a run that diverges says where, what helps, and gives away what the step was about", async ({ open }) => {
+    const wild = "learning_rate=1e30&warmup_steps=0&max_grad_norm=0&max_skipped_steps=2";
+    const page = await open(`${QUICK}&max_steps=60&${wild}`);
+    await paste(page);
+    await page.click("#train");
+    await page.waitForSelector(".alert");
+    const told = /2 steps in a row were not finite, the last one \d+ \(.*\); what it was about can be downloaded/;
+    expect(await page.textContent(".alert")).toMatch(told);
+    await eventually(() => statusOf(page), "diverged");
+    await page.reload();
+    expect(await page.textContent("#diverged")).toMatch(
+      /has diverged: .* no longer finite at step \d+.*lower learning rate/,
+    );
+    const [file] = await Promise.all([page.waitForEvent("download"), page.click("#not-finite")]);
+    const { step, rows, settings } = JSON.parse(readFileSync(await file.path(), "utf8"));
+    expect(file.suggestedFilename()).toBe(`not-finite-step-${step}.json`);
+    expect(rows).toHaveLength(8);
+    expect(settings.learning_rate).toBe(1e30);
+    expect(await page.locator(".alert").count()).toBe(0);
+  });
+
   visit("a link that comes while a run trains is not taken, and the page says so", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=100000`);
     await paste(page);

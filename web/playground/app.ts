@@ -1,6 +1,7 @@
 /** The page's state, and all that can be done with it. Views draw the one and call the other. */
 import type { TemplateResult } from "lit-html";
 import { duration } from "../../src/core/units.ts";
+import { notFiniteFile } from "../../src/run/files.ts";
 import type { RunPhase } from "../../src/train/events.ts";
 import { CallFailed, type Client, startWorker, WorkerEnded } from "./client.ts";
 import { logOf, type RunLog, withLine } from "./log.ts";
@@ -134,6 +135,8 @@ export interface App {
   show(id: string): Promise<void>;
   compare(id: string, on: boolean): Promise<void>;
   download(id: string): Promise<void>;
+  /** Gives away what is known of the step for which a run has diverged. */
+  downloadNotFinite(run: StoredRun): Promise<void>;
   remove(id: string): Promise<void>;
   /** Its deletion has not been said twice. */
   spare(id: string): void;
@@ -291,7 +294,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
     if (state.active?.id !== undefined) running.delete(state.active.id);
     clearTimeout(watchTimer);
     if (running.size > 0) watchTimer = setTimeout(() => void attempt(refresh), WATCH_MS);
-    const interrupted = runs.find(({ status }) => status === "paused");
+    const interrupted = runs.find(({ status }) => status === "paused" || status === "diverged");
     if (!state.shown && !state.active && interrupted) await app.show(interrupted.id);
   }
 
@@ -539,6 +542,8 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
         offer(await client.call("zip", { id }), `${title.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 60)}.zip`);
         taken.add(id);
       }),
+    downloadNotFinite: ({ id, notFinite: step = 0 }) =>
+      attempt(async () => offer(await client.call("notFinite", { id, step }), notFiniteFile(step))),
     async remove(id) {
       if (state.removing !== id) return set({ removing: id });
       await attempt(async () => {

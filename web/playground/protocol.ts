@@ -63,7 +63,7 @@ export interface Prospect extends PlanFacts {
 }
 
 /** How a run stands by what is stored of it. */
-export type StoredStatus = "running" | "paused" | "finished" | "kept" | "opened" | "broken";
+export type StoredStatus = "running" | "paused" | "diverged" | "finished" | "kept" | "opened" | "broken";
 
 export interface StoredRun {
   readonly id: string;
@@ -79,6 +79,8 @@ export interface StoredRun {
   /** Whether it has something to sample from. */
   readonly model: boolean;
   readonly said: SaidSettings;
+  /** The step that was not finite and ended it, of a run that has diverged. */
+  readonly notFinite?: number | undefined;
 }
 
 /** A text of the model, with what a person would ask of it. */
@@ -210,6 +212,8 @@ export interface Calls {
   lines(wish: { readonly id: string }): readonly RunLine[];
   remove(wish: { readonly id: string }): void;
   zip(wish: { readonly id: string }): Blob;
+  /** What is known of the step that was not finite, as JSON. */
+  notFinite(wish: { readonly id: string; readonly step: number }): Blob;
   /** Several at once; their tokens are told as they come, by "tokens" events. */
   sample(wish: SampleWish): readonly Sampled[];
   /** Ends the sampling that goes on. */

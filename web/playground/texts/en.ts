@@ -10,7 +10,7 @@ import type { NumberField } from "../app.ts";
 import type { DecimalMark } from "../numbers.ts";
 import type { Prospect, StoredStatus } from "../protocol.ts";
 import type { Size } from "../settings.ts";
-import type { Translator } from "./messages.ts";
+import { createTranslator, type Translator } from "./messages.ts";
 
 const number = new Intl.NumberFormat("en");
 const n = (value: number): string => number.format(Math.round(value));
@@ -20,6 +20,18 @@ const counted = (count: number, one: string, many = `${one}s`): string => `${n(c
 export function decimal(locale: string, value: number, digits: number): string {
   return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
+
+/** Where a message names what nobody can open: a page's private files. */
+const OWN = createTranslator([
+  [
+    "{} ({}); its texts are in no file, since it could not be written ({}); try a lower --learning-rate",
+    "{1} ({2}); what it was about could not be kept ({3}); try a lower learning_rate",
+  ],
+  [
+    "{} ({}); its texts are in {}; try a lower --learning-rate",
+    "{1} ({2}); what it was about can be downloaded where the run is shown; try a lower learning_rate",
+  ],
+]);
 
 export const EN = {
   locale: "en",
@@ -174,6 +186,9 @@ export const EN = {
     step === 0
       ? `${title} was not finished: nothing was saved yet, and it begins again.`
       : `${title} was not finished: step ${n(step)} of ${n(all)} is saved.`,
+  diverged: (title: string, step: number, saved: number) =>
+    `${title} has diverged: its numbers were no longer finite at step ${n(step)}${saved === 0 ? "" : `; step ${n(saved)} is saved`}. Going on does the same again: train anew, with a lower learning rate. What step ${n(step)} was about, its numbers, settings and texts, can be taken away as a file:`,
+  notFinite: (step: number) => `Download step ${n(step)}`,
   elsewhere: (title: string, step: number, all: number) =>
     `${title} trains in another tab: step ${n(step)} of ${n(all)}.`,
 
@@ -232,6 +247,7 @@ export const EN = {
   statuses: {
     running: "training",
     paused: "paused",
+    diverged: "diverged",
     finished: "finished",
     kept: "stopped, kept",
     opened: "opened model",
@@ -250,7 +266,7 @@ export const EN = {
   named: (action: string, title: string) => `${action}: ${title}`,
   failed: "That did not work",
   /** What the library says. */
-  messages: { translate: (message) => message } as Translator,
+  messages: { translate: (message) => OWN.translate(message) ?? message } as Translator,
   inEnglish: "",
 
   inside: {

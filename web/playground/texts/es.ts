@@ -275,9 +275,15 @@ export const MESSAGES: readonly MessagePair[] = [
     "paso {1}: la pérdida {2} está {3} desviaciones por encima de su media, {4}",
   ],
   [
-    "{} steps in a row were not finite, the last one {} ({}); its texts are in {}; try a lower --learning-rate",
-    "{1} pasos seguidos no fueron finitos, el último el {2} ({3}); sus textos están en {4}; prueba con learning_rate más baja",
+    "{} ({}); its texts are in no file, since it could not be written ({}); try a lower --learning-rate",
+    "{1!} ({2}); no se pudo guardar de qué trataba ({3!}); prueba con una learning_rate más baja",
   ],
+  [
+    "{} ({}); its texts are in {}; try a lower --learning-rate",
+    "{1!} ({2}); de qué trataba se puede descargar donde se muestra el entrenamiento; prueba con una learning_rate más baja",
+  ],
+  ["{} steps in a row were not finite, the last one {}", "{1} pasos seguidos no fueron finitos, el último el {2}"],
+  ["step {} was not finite", "el paso {1} no fue finito"],
   [
     "the data is not what the run began with ({}): it goes on, but not as one that never stopped",
     "los datos no son con los que empezó ({1}): continúa, pero no como si nunca se hubiera parado",
@@ -644,6 +650,9 @@ export const ES: Texts = {
     step === 0
       ? `${title} no había terminado: aún no se guardó nada, y empieza de nuevo.`
       : `${title} no había terminado: el paso ${n(step)} de ${n(all)} está guardado.`,
+  diverged: (title, step, saved) =>
+    `${title} ha divergido: sus números dejaron de ser finitos en el paso ${n(step)}${saved === 0 ? "" : `; el paso ${n(saved)} está guardado`}. Continuar haría lo mismo otra vez: entrena de nuevo, con una tasa de aprendizaje más baja. De qué trataba el paso ${n(step)}, sus números, ajustes y textos, se puede descargar en un archivo:`,
+  notFinite: (step) => `Descargar el paso ${n(step)}`,
   elsewhere: (title, step, all) => `${title} se entrena en otra pestaña: paso ${n(step)} de ${n(all)}.`,
 
   sampleTitle: "Muestras",
@@ -702,6 +711,7 @@ export const ES: Texts = {
   statuses: {
     running: "entrenando",
     paused: "en pausa",
+    diverged: "ha divergido",
     finished: "terminado",
     kept: "parado, conservado",
     opened: "modelo abierto",

@@ -3,6 +3,7 @@ import { guard } from "lit-html/directives/guard.js";
 import { ref } from "lit-html/directives/ref.js";
 import { type App, remainingOf, type Shown } from "../app.ts";
 import { type Chart, CURVES, type Curve, type CurveName, createChart, FORMAT } from "../charts.ts";
+import type { StoredRun } from "../protocol.ts";
 import { messageView } from "./message.ts";
 import { samplesView } from "./samples.ts";
 import { differencesView, nameWithTime } from "./stored.ts";
@@ -36,6 +37,7 @@ export function runView(app: App): TemplateResult {
             `
           : nothing
       }
+      ${!active && stored?.status === "diverged" ? divergedView(app, stored) : nothing}
       ${shown ? html`${tilesView(app, shown, mine)} ${chartsView(app, shown)}` : html`<p class="hint">${t.noRun}</p>`}
       ${differencesView(app)}
       ${noticesView(app, shown, mine ? notices : [])}
@@ -48,6 +50,19 @@ export function runView(app: App): TemplateResult {
             : nothing
       }
     </section>
+  `;
+}
+
+/** It would diverge again: what helps is another run. */
+function divergedView(app: App, run: StoredRun): TemplateResult {
+  const { texts: t } = app.state;
+  return html`
+    <p class="warning" id="diverged">${t.diverged(run.title, run.notFinite!, run.step)}</p>
+    <p class="row">
+      <button type="button" id="not-finite" @click=${() => app.downloadNotFinite(run)}>
+        ${t.notFinite(run.notFinite!)}
+      </button>
+    </p>
   `;
 }
 

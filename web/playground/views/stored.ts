@@ -56,7 +56,7 @@ function storedRun(app: App, run: StoredRun): TemplateResult {
     <p class="row">
       ${button(t.show, shown?.id !== id, () => void app.show(id))}
       ${
-        status === "paused"
+        status === "paused" || status === "diverged"
           ? button(
               t.goOn,
               !active,

@@ -3,10 +3,12 @@
 import { DeviceLostError, StoppedError, UserError, userError } from "../../../src/core/errors.ts";
 import { blobSource } from "../../../src/data/memory-source.ts";
 import { blobFile } from "../../../src/io/file-source.ts";
+import { notFiniteFile } from "../../../src/run/files.ts";
 import { type OpenModel, requireTokenizer } from "../../../src/run/model.ts";
 import type { TrainPlan } from "../../../src/run/plan.ts";
 import { isRun } from "../../../src/run/resume.ts";
 import type { OpenRuntime } from "../../../src/run/session.ts";
+import { readText } from "../../../src/storage/read.ts";
 import type { Answer, Base, CallName, Calls, Failure, Message, Outcome, Request, RunWish, Wish } from "../protocol.ts";
 import { modelFilesOf, openBase } from "./base.ts";
 import { settingsOf } from "./check.ts";
@@ -122,6 +124,11 @@ const HANDLERS: Handlers = {
 
   async zip({ id }) {
     return (await opened()).sampler.zip(id);
+  },
+
+  async notFinite({ id, step }) {
+    const text = await readText((await opened()).home.run(id), notFiniteFile(step));
+    return new Blob([text], { type: "application/json" });
   },
 
   async sample(wish) {

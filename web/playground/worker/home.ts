@@ -9,7 +9,7 @@ import { checkJson, count, time } from "../../../src/io/check-json.ts";
 import { opfsFolder } from "../../../src/platform/browser.ts";
 import { parseLines } from "../../../src/report/lines.ts";
 import { type FoundCheckpoint, findCheckpoints } from "../../../src/run/checkpoints.ts";
-import { LOCK_FILE, METRICS_FILE, MODEL_FOLDER } from "../../../src/run/files.ts";
+import { LOCK_FILE, METRICS_FILE, MODEL_FOLDER, notFiniteStep } from "../../../src/run/files.ts";
 import type { OpenModel } from "../../../src/run/model.ts";
 import { STATE_FILE } from "../../../src/run/state.ts";
 import type { Folder, StoredFile } from "../../../src/storage/folder.ts";
@@ -84,9 +84,15 @@ export async function openHome(): Promise<Home> {
       // Where there was no space its last checkpoints are not there, and its model is.
       const step = finished && saved < maxSteps ? ((await lastStep(run)) ?? saved) : saved;
       const opened = inputs.length === 0;
-      const ended: StoredStatus = opened ? "opened" : kept ? "kept" : finished ? "finished" : "paused";
+      // Of a run that went on from before it and came further, it is past.
+      const notFinite = (await run.list())
+        .flatMap(({ name }) => notFiniteStep(name) ?? [])
+        .find((step) => step > saved);
+      const open: StoredStatus = notFinite === undefined ? "paused" : "diverged";
+      const ended: StoredStatus = opened ? "opened" : kept ? "kept" : finished ? "finished" : open;
       const status = running ? "running" : ended;
-      return { id, title, created, status, step, maxSteps, bytes, model: opened || finished || saved > 0, said };
+      const model = opened || finished || saved > 0;
+      return { id, title, created, status, step, maxSteps, bytes, model, said, notFinite };
     } catch (error) {
       const title = `${id}: ${(error as Error).message}`;
       return { id, title, created: "", status: "broken", step: 0, maxSteps: 0, bytes, model: false, said: {} };
