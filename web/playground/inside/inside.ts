@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { VERSION } from "../../../src/core/version.ts";
 import type { OpReport } from "../../../src/verify/check-op.ts";
-import type { App, Inside } from "../app.ts";
+import type { App } from "../app.ts";
 import { CallFailed, WorkerEnded } from "../client.ts";
 import { offer } from "../offer.ts";
 import type {
@@ -14,6 +14,7 @@ import type {
   VerifyReport,
 } from "../protocol.ts";
 import { saidBy } from "../settings.ts";
+import type { Inside } from "../store.ts";
 import { messageView } from "../views/message.ts";
 import { ALL_HEADS, attentionView, weightsOf } from "./attention.ts";
 import { checksView } from "./checks.ts";

@@ -6,10 +6,10 @@ import {
   describeParts,
   describePlan,
 } from "../../../src/report/plan-words.ts";
-import type { NumberField } from "../app.ts";
 import type { DecimalMark } from "../numbers.ts";
 import type { Prospect, StoredStatus } from "../protocol.ts";
 import type { Size } from "../settings.ts";
+import type { NumberField } from "../store.ts";
 import { createTranslator, type Translator } from "./messages.ts";
 
 const number = new Intl.NumberFormat("en");

@@ -1,9 +1,11 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { guard } from "lit-html/directives/guard.js";
 import { ref } from "lit-html/directives/ref.js";
-import { type App, remainingOf, type Shown } from "../app.ts";
+import type { App } from "../app.ts";
 import { type Chart, CURVES, type Curve, type CurveName, createChart, FORMAT } from "../charts.ts";
 import type { StoredRun } from "../protocol.ts";
+import { remainingOf } from "../runs.ts";
+import type { Shown } from "../store.ts";
 import { messageView } from "./message.ts";
 import { samplesView } from "./samples.ts";
 import { differencesView, nameWithTime } from "./stored.ts";

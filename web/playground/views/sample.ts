@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
-import type { App, NumberField } from "../app.ts";
+import type { App } from "../app.ts";
 import { readNumber, writeNumber } from "../numbers.ts";
+import type { NumberField } from "../store.ts";
 import { helpMark, helpOf } from "./help.ts";
 import { samplesView } from "./samples.ts";
 import { tokensView } from "./tokens.ts";

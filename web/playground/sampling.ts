@@ -1,0 +1,52 @@
+/** Samples of the run that is looked at: what is asked for, and what has come. */
+import type { Happening, Sampled } from "./protocol.ts";
+import type { NumberField, SampleForm, State, Store } from "./store.ts";
+
+export interface Sampling {
+  setForm(change: Partial<SampleForm>): void;
+  setUnread(name: NumberField, text: string): void;
+  sample(count?: number): Promise<void>;
+  hush(): void;
+}
+
+export function openSampling(store: Store): { readonly actions: Sampling; hear(happening: Happening): void } {
+  const { set, attempt, call } = store;
+
+  function hear(happening: Happening): void {
+    if (happening.event !== "tokens") return;
+    const coming = [...(store.state.coming ?? [])];
+    for (const { sample, ...token } of happening.tokens) coming[sample] = [...(coming[sample] ?? []), token];
+    set({ coming });
+  }
+
+  const actions: Sampling = {
+    setForm(change) {
+      const unread = Object.fromEntries(Object.entries(store.state.unread).filter(([name]) => !(name in change)));
+      set({ form: { ...store.state.form, ...change }, unread });
+    },
+    setUnread: (name, text) => set({ unread: { ...store.state.unread, [name]: text } }),
+    async sample(count) {
+      const { shown, form } = store.state;
+      if (!shown || store.state.sampling) return;
+      const wanted = count ?? form.count;
+      set({ sampling: true, coming: Array.from({ length: wanted }, () => []), results: undefined });
+      await attempt(async () => {
+        const wish = { ...form, id: shown.id, count: wanted };
+        set({ results: await call("sample", wish) });
+      });
+      set({
+        sampling: false,
+        coming: undefined,
+        results: store.state.results ?? writtenSoFar(form.prompt, store.state.coming),
+      });
+    },
+    hush: () => void attempt(() => call("hush", null)),
+  };
+  return { actions, hear };
+}
+
+/** What there is of samples that were stopped. */
+function writtenSoFar(prompt: string, coming: State["coming"]): readonly Sampled[] | undefined {
+  if (!coming?.some((tokens) => tokens.length > 0)) return undefined;
+  return coming.map((tokens) => ({ prompt, text: tokens.map(({ text }) => text).join(""), ended: false, tokens }));
+}
