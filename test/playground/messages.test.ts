@@ -14,7 +14,7 @@ import { FORMAT, threeDigits } from "../../web/playground/charts.ts";
 import { fromFragment, saidBy } from "../../web/playground/settings.ts";
 import { EN } from "../../web/playground/texts/en.ts";
 import { ES, HELPS, MESSAGES } from "../../web/playground/texts/es.ts";
-import { withoutFlags } from "../../web/playground/texts/messages.ts";
+import { onPage } from "../../web/playground/texts/messages.ts";
 import { modelFilesOf } from "../../web/playground/worker/base.ts";
 import { settingsOf } from "../../web/playground/worker/check.ts";
 
@@ -157,7 +157,7 @@ test.each([
   expect(told).not.toEqual([]);
   for (const message of told) {
     const spanish = ES.messages.translate(message) ?? message;
-    expect(withoutFlags(spanish)).not.toMatch(/\b(does|is for|wants|leave|has|with)\b/);
+    expect(onPage(spanish)).not.toMatch(/\b(does|is for|wants|leave|has|with)\b/);
   }
 });
 
@@ -183,6 +183,9 @@ test("notices of a run are told in Spanish, and what nobody translated is left a
   ).toMatch(
     /^el paso 1 no fue finito \(loss.*\); no se pudo guardar de qué trataba \(a\/run: no queda espacio: .*\); prueba/,
   );
+  const nothing =
+    "train: --early-stopping-patience wants something to evaluate on: give --eval-split 0.1 or --eval-data FILES";
+  expect(EN.messages.translate(`${nothing}, or leave it out`)).not.toContain("eval-data");
   // In English, too, no path is named that nobody can open.
   expect(EN.messages.translate(`step 1 was not finite ${diverged} ${path}${rate}`)).toMatch(/^[^/]*downloaded[^/]*$/);
   expect(told("TypeError: x is undefined")).toBeUndefined();
@@ -191,11 +194,15 @@ test("notices of a run are told in Spanish, and what nobody translated is left a
 });
 
 test("a page names settings as its fields do, and leaves other words alone", () => {
-  expect(withoutFlags("train: --n-embd is 64, no multiple of --n-head 3; change one of them")).toBe(
+  expect(onPage("train: --n-embd is 64, no multiple of --n-head 3; change one of them")).toBe(
     "train: n_embd is 64, no multiple of n_head 3; change one of them",
   );
+  const files = "browser storage/playground/20261201044230-e302a5f0/run";
+  expect(onPage(`checkpoint-20 was not saved: ${files}/checkpoint-20: no space left`)).toBe(
+    "checkpoint-20 was not saved: run/checkpoint-20: no space left",
+  );
   const others = "--n-embeddings, --seeds, -- and iconv -f LATIN1 --verbose";
-  expect(withoutFlags(others)).toBe(others);
+  expect(onPage(others)).toBe(others);
 });
 
 test("a part of an epoch is not none", () => {

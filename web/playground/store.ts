@@ -21,7 +21,7 @@ import type {
 import { type Choice, FIRST_CHOICE } from "./settings.ts";
 import type { Elsewhere } from "./tabs.ts";
 import { EN, type Texts } from "./texts/en.ts";
-import { withoutFlags } from "./texts/messages.ts";
+import { onPage } from "./texts/messages.ts";
 
 /** A run that is looked at. */
 export interface Shown {
@@ -178,7 +178,7 @@ export function createStore(draw: (lazily: boolean) => void, call: Store["call"]
     },
     told({ message }) {
       const { messages, inEnglish } = state.texts;
-      return withoutFlags(messages.translate(message) ?? `${message} ${inEnglish}`.trim());
+      return onPage(messages.translate(message) ?? `${message} ${inEnglish}`.trim());
     },
     call,
   };

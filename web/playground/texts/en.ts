@@ -21,8 +21,13 @@ export function decimal(locale: string, value: number, digits: number): string {
   return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** Where a message names what nobody can open: a page's private files. */
+/** Where a message names what a page has not: files of its own, and data to evaluate on beside the data. */
 const OWN = createTranslator([
+  [
+    "{} wants something to evaluate on: give --eval-split 0.1 or --eval-data FILES, or leave it out",
+    "{1} wants something to evaluate on: give eval_split 0.1, or leave it out",
+  ],
+  ["{} does nothing without --eval-split or --eval-data", "{1} does nothing without eval_split"],
   [
     "{} ({}); its texts are in no file, since it could not be written ({}); try a lower --learning-rate",
     "{1} ({2}); what it was about could not be kept ({3}); try a lower learning_rate",
@@ -85,6 +90,8 @@ export const EN = {
   } as Record<string, string>,
   more: "More settings",
   moreHint: "By the names of gpt2 train and of transformers.",
+  /** Of a field for several texts. */
+  severalTexts: "several are separated by commas",
   /** What a setting is for: the library says it in English. */
   help: (_name: string, english: string): string => english,
   /** Between a number and its decimals. */

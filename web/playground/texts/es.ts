@@ -298,6 +298,10 @@ export const MESSAGES: readonly MessagePair[] = [
     "another tab or worker is at work there; wait for it, or choose another",
     "otra pestaña trabaja ahí; espera a que acabe, o elige otro",
   ],
+  [
+    "this run does not exist any more: it was deleted in another tab",
+    "este entrenamiento ya no existe: se borró en otra pestaña",
+  ],
   ["the model that this run began with is gone", "el modelo con que empezó ya no está"],
   ["{}; the model is saved, samples are left out", "{1!}; el modelo está guardado, y las muestras se omiten"],
   ["all {} steps are done", "los {1} pasos están hechos"],
@@ -500,6 +504,7 @@ export const ES: Texts = {
   },
   more: "Más ajustes",
   moreHint: "Con los nombres de gpt2 train y de transformers.",
+  severalTexts: "si son varios, separados por comas",
   help: (name, english) => HELPS[name] ?? english,
   decimalMark: ",",
   plainNumbers: "Los números se escriben sin separador de miles: 1000.",

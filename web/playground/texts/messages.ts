@@ -20,9 +20,12 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ["--batch-size", fileName("perDeviceTrainBatchSize")],
 ]);
 
-/** A page's settings have no flags: `--n-embd` is `n_embd` there, by which it is found. */
-export function withoutFlags(message: string): string {
-  return message.replace(/--[a-z0-9-]*[a-z0-9]/g, (flag) => FLAGS.get(flag) ?? flag);
+/** Where a run's files are, which nobody can go to; what follows is within the run. */
+const PRIVATE = /(?:browser storage\/playground|memory)\/\d{14}-[0-9a-f]{8}\//g;
+
+/** A page's settings have no flags: `--n-embd` is `n_embd` there, by which it is found; and its files are nowhere. */
+export function onPage(message: string): string {
+  return message.replace(PRIVATE, "").replace(/--[a-z0-9-]*[a-z0-9]/g, (flag) => FLAGS.get(flag) ?? flag);
 }
 
 /** What stands before a colon or a comma of its own: a file and perhaps a place in it, "settings", "train". */

@@ -56,7 +56,7 @@ export function dataView(app: App): TemplateResult {
         ${
           refusal === undefined
             ? nothing
-            : html`<p class="problem">${messageView(refusal, t)}${hasGrouped(choice) ? ` ${t.plainNumbers}` : nothing}</p>`
+            : html`<p class="problem">${messageView(refusal, t)}${hasGrouped(choice) ? html`. ${t.plainNumbers}` : nothing}</p>`
         }
         ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
         ${prospect ? prospectView(app) : nothing}

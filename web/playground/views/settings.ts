@@ -5,7 +5,7 @@ import type { App } from "../app.ts";
 import { type DecimalMark, readNumber, writeNumber } from "../numbers.ts";
 import type { DeviceWish } from "../protocol.ts";
 import { isOf, SIZE_NAMES, saidBy } from "../settings.ts";
-import { withoutFlags } from "../texts/messages.ts";
+import { onPage } from "../texts/messages.ts";
 import { helpMark, helpOf } from "./help.ts";
 import { typed } from "./typed.ts";
 
@@ -108,10 +108,10 @@ function field(app: App, key: SettingKey, label: string | TemplateResult, said: 
   const set = (given: unknown): void => app.setSetting(name, given);
   const wrong = isNamed(key, refusal) ? "true" : nothing;
   const kind = kindOf(setting.wanted);
-  const wanted =
-    kind === "number" || kind === "whole" ? `; ${t.messages.translate(setting.wanted) ?? setting.wanted}` : "";
+  const wanted = t.messages.translate(setting.wanted) ?? setting.wanted;
+  const more = kind === "list" ? `; ${t.severalTexts}` : kind === "number" || kind === "whole" ? `; ${wanted}` : "";
   const named = html`<span class="name"
-    ><label for=${id}>${label}</label> ${helpMark(id, withoutFlags(t.help(name, setting.help)) + wanted)}</span
+    ><label for=${id}>${label}</label> ${helpMark(id, onPage(t.help(name, setting.help)) + more)}</span
   >`;
   const of = CHOICES[key];
   if (of)

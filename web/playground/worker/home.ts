@@ -68,6 +68,7 @@ export async function openHome(): Promise<Home> {
   const { folder: root, storage } = await openRoot();
 
   async function about(id: string): Promise<About> {
+    if (!(await exists(root, id))) userError("this run does not exist any more: it was deleted in another tab");
     const parsed = checkJson(ABOUT_JSON, await readJson(root.folder(id), ABOUT));
     if (parsed.success) return parsed.data;
     const { path, message } = parsed.problem;
