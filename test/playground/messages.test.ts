@@ -9,6 +9,7 @@ import { generationOptions } from "../../src/generate/option-elsewhere.ts";
 import { dataOptionsOf, tokenizerOf } from "../../src/run/data.ts";
 import { fileName, SETTING_KEYS } from "../../src/run/settings/table.ts";
 import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
+import { charTokenizerOf } from "../../src/text/char.ts";
 import { checkFit } from "../../src/train/fit.ts";
 import { FORMAT, threeDigits } from "../../web/playground/charts.ts";
 import { fromFragment, saidBy } from "../../web/playground/settings.ts";
@@ -93,6 +94,22 @@ test.each<[string, () => unknown, RegExp]>([
   ["columns", data("a.jsonl", '{"b": 1}\n'), /^a\.jsonl, línea 1: se esperaba una columna "text", o "prompt"/],
   ["no text", data("a.txt", ""), /^a\.txt: está vacío; se esperaba texto$/],
   ["nothing", data("a.txt", "\n\n"), /^a\.txt: no tiene registros: los 2 están vacíos$/],
+  [
+    "an open quote",
+    data("a.csv", 'text\n"open'),
+    /^a\.csv, línea 2: aquí se abren unas comillas que no se cierran; ciérralas/,
+  ],
+  ["half an object", data("a.jsonl", '{"text": "a"}\n{"text"'), /^a\.jsonl, línea 2: no es JSON: .*un objeto entero/],
+  [
+    "a list for a text",
+    data("a.jsonl", '{"text": []}\n'),
+    /^a\.jsonl, línea 1: la columna "text" es una lista, se esp/,
+  ],
+  [
+    "a character that is none of the model's",
+    () => charTokenizerOf(["a"], { endToken: true }).encode("b"),
+    /^tokenizador char: el carácter "b" \(U\+0062\) en la línea 1, columna 1, no está entre los \d caracteres/,
+  ],
   ["no zip", model("m.zip"), /^m\.zip: no es un zip que se pueda leer/],
   ["no weights", model("m.txt"), /^m\.txt: no hay pesos entre ellos; se esperaba model\.safetensors/],
   [

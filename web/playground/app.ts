@@ -96,7 +96,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
       void attempt(() => speak(locale));
     },
     setDropping: (dropping) => set({ dropping }),
-    dismiss: (message) => set({ alerts: store.state.alerts.filter((one) => one !== message) }),
+    dismiss: store.dismiss,
     openInside: () =>
       attempt(async () => {
         const { createInside } = await part(() => import("./inside/inside.ts"));

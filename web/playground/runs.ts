@@ -144,7 +144,7 @@ export function openRuns(store: Store) {
         keeping = false;
         set({ active: undefined });
       }
-    });
+    }, "run");
     await attempt(refresh);
   }
 

@@ -33,7 +33,7 @@ export function openSampling(store: Store): { readonly actions: Sampling; hear(h
       await attempt(async () => {
         const wish = { ...form, id: shown.id, count: wanted };
         set({ results: await call("sample", wish) });
-      });
+      }, "samples");
       set({
         sampling: false,
         coming: undefined,

@@ -100,9 +100,10 @@ export interface Store {
   readonly state: State;
   /** `lazily`: nobody waits for it. */
   set(change: Partial<State>, lazily?: boolean): void;
-  /** What goes wrong is a line on the page, and not the end of it. */
-  attempt(work: () => Promise<void>): Promise<void>;
+  /** What goes wrong is a line on the page, and not the end of it. `kind`: what went wrong with the last attempt of it is past. */
+  attempt(work: () => Promise<void>, kind?: "run" | "samples"): Promise<void>;
   alert(message: string): void;
+  dismiss(alert: string): void;
   /** What the library says, in the page's language where that is known. */
   told(error: Error): string;
   call<K extends CallName>(name: K, wish: Wish<K>): Promise<Answer<K>>;
@@ -157,6 +158,7 @@ const FIRST: State = {
 /** `draw`: the state has changed. */
 export function createStore(draw: (lazily: boolean) => void, call: Store["call"]): Store {
   let state: State = FIRST;
+  const failed = new Map<string, string>();
   const store: Store = {
     get state() {
       return state;
@@ -165,17 +167,22 @@ export function createStore(draw: (lazily: boolean) => void, call: Store["call"]
       state = { ...state, ...change };
       draw(lazily);
     },
-    async attempt(work) {
+    async attempt(work, kind) {
+      const before = kind && failed.get(kind);
+      if (before !== undefined) store.dismiss(before);
       try {
         await work();
       } catch (error) {
-        if (!isUntold(error))
-          store.alert(error instanceof NotLoaded ? state.texts.notLoaded : store.told(error as Error));
+        if (isUntold(error)) return;
+        const message = error instanceof NotLoaded ? state.texts.notLoaded : store.told(error as Error);
+        if (kind) failed.set(kind, message);
+        store.alert(message);
       }
     },
     alert(message) {
       if (!state.alerts.includes(message)) store.set({ alerts: [...state.alerts, message] });
     },
+    dismiss: (alert) => store.set({ alerts: state.alerts.filter((one) => one !== alert) }),
     told({ message }) {
       const { messages, inEnglish } = state.texts;
       return onPage(messages.translate(message) ?? `${message} ${inEnglish}`.trim());

@@ -27,6 +27,10 @@ const OWN = createTranslator([
     "{} wants something to evaluate on: give --eval-split 0.1 or --eval-data FILES, or leave it out",
     "{1} wants something to evaluate on: give eval_split 0.1, or leave it out",
   ],
+  [
+    "byte {} is NUL; is it a binary file? wanted UTF-8 text, or say its format: --data-format, --prompt-format",
+    "byte {1} is NUL; is it a binary file? wanted UTF-8 text, or say its format: data_format",
+  ],
   ["{} does nothing without --eval-split or --eval-data", "{1} does nothing without eval_split"],
   [
     "{} ({}); its texts are in no file, since it could not be written ({}); try a lower --learning-rate",

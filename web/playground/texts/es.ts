@@ -16,6 +16,7 @@ const PREFIXES: readonly MessagePair[] = [
   ["train", "entrenamiento"],
   ["attention", "atención"],
   ["text {}", "texto {1}"],
+  ["char tokenizer", "tokenizador char"],
   ["factors of the learning rate, of what trains", "factores de la tasa de aprendizaje, de lo que se entrena"],
 ];
 
@@ -54,7 +55,7 @@ export const MESSAGES: readonly MessagePair[] = [
   ],
   [
     "byte {} is NUL; is it a binary file? wanted UTF-8 text, or say its format: --data-format, --prompt-format",
-    "el byte {1} es NUL; ¿es un archivo binario? Se esperaba texto UTF-8, o di su formato: --data-format, --prompt-format",
+    "el byte {1} es NUL; ¿es un archivo binario? Se esperaba texto UTF-8, o di su formato: data_format",
   ],
   ["is UTF-16; convert it: {}", "está en UTF-16; conviértelo: {1}"],
   [
@@ -71,8 +72,10 @@ export const MESSAGES: readonly MessagePair[] = [
   ],
   [
     "{}; close it, and write a quote inside a field twice",
-    "{1}; ciérralas, y escribe dos veces unas comillas dentro de un campo",
+    "{1!}; ciérralas, y escribe dos veces unas comillas dentro de un campo",
   ],
+  ["a quote opens here and is never closed", "aquí se abren unas comillas que no se cierran"],
+  ["a quoted field goes on after its end", "un campo entre comillas sigue tras su final"],
   [
     "has {} fields, the first row {}; quote fields that hold {} or line ends",
     "tiene {1} campos, la primera fila {2}; pon entre comillas los campos que contengan {3} o saltos de línea",
@@ -93,9 +96,23 @@ export const MESSAGES: readonly MessagePair[] = [
   ["no column {}; got {}; say which: --prompt-column", "no hay columna {1}; hay {2}; di cuál: prompt_column"],
   [
     "column {} is {}, wanted text; choose another with --text-column",
-    "la columna {1} es {2}, se esperaba texto; elige otra con text_column",
+    "la columna {1} es {2!}, se esperaba texto; elige otra con text_column",
   ],
+  ["a list", "una lista"],
+  ["an object", "un objeto"],
   ["is not valid JSON ({})", "no es JSON válido ({1})"],
+  [
+    "is not JSON: {}; wanted one whole object a line, such as {}",
+    "no es JSON: {1}; se esperaba un objeto entero por línea, como {2}",
+  ],
+  [
+    "is JSON over several lines; write each object on one: {}",
+    "es JSON en varias líneas; escribe cada objeto en una: {1}",
+  ],
+  [
+    "has single quotes, as Python prints a dict, which is no JSON; write it with json.dumps",
+    "tiene comillas simples, como las que escribe Python, y eso no es JSON; escríbelo con json.dumps",
+  ],
   ["is JSON, but no object; wanted one such as {}", "es JSON, pero no un objeto; se esperaba uno como {1}"],
   ["is a JSON array; write one object a line: {}", "es una lista JSON; escribe un objeto por línea: {1}"],
   ["cannot be read as Parquet: {}; is the file whole?", "no se puede leer como Parquet: {1}; ¿está el archivo entero?"],
@@ -137,8 +154,9 @@ export const MESSAGES: readonly MessagePair[] = [
   ],
   [
     "{} at line {}, column {} is not among the {} characters it was made of",
-    "{1} en la línea {2}, columna {3}, no está entre los {4} caracteres de que se hizo",
+    "{1!} en la línea {2}, columna {3}, no está entre los {4} caracteres de que se hizo",
   ],
+  ["character {} ({})", "el carácter {1} ({2})"],
   ["the text holds half a surrogate pair; is it UTF-8?", "el texto tiene medio par suplente; ¿es UTF-8?"],
   ["the text is empty; wanted at least one character", "el texto está vacío; se esperaba al menos un carácter"],
   ["{} is chosen on the page, not set", "{1} se elige en la página, no es un ajuste"],
@@ -330,6 +348,10 @@ export const MESSAGES: readonly MessagePair[] = [
     "la cabecera dice medir {1}; se esperaban como mucho {2} bytes. ¿Es un archivo safetensors?",
   ],
   ["{} bytes; wanted at least 8, the header's length", "{1} bytes; se esperaban al menos 8, lo que mide la cabecera"],
+  ['header does not begin with "{"', 'la cabecera no empieza por "{". ¿Es un archivo safetensors?'],
+  ["{} of {} tensors are missing, the first is {}", "faltan {1} de los {2} tensores, el primero {3}; ¿es de un GPT-2?"],
+  ["not valid JSON", "no es JSON válido"],
+  ["no model", "no hay model en él; se esperaba el de un GPT-2"],
   ["got {}; wanted config.json", "hay {1}; se esperaba config.json"],
   [
     "no tokenizer: got {}; wanted tokenizer.json, or vocab.json and merges.txt",
@@ -380,6 +402,7 @@ export const MESSAGES: readonly MessagePair[] = [
   ["{} is {}; wanted {}", "{1} es {2}; se esperaba {3!}"],
   ["a whole number, {} or more; {}", "un número entero, {1} o más; {2}"],
   ["a whole number, {} or more", "un número entero, {1} o más"],
+  ["a whole number from {} to {}", "un número entero de {1} a {2}"],
   ["a number from {} to {}", "un número de {1} a {2}"],
   ["a number, {} or more", "un número, {1} o más"],
   ["at most {} on a page", "{1} como mucho en una página"],

@@ -40,7 +40,7 @@ export function runView(app: App): TemplateResult {
           : nothing
       }
       ${!active && stored?.status === "diverged" ? divergedView(app, stored) : nothing}
-      ${shown ? html`${tilesView(app, shown, mine)} ${chartsView(app, shown)}` : html`<p class="hint">${t.noRun}</p>`}
+      ${shown ? html`${tilesView(app, shown, mine)} ${chartsView(app, shown)}` : active ? nothing : html`<p class="hint">${t.noRun}</p>`}
       ${differencesView(app)}
       ${noticesView(app, shown, mine ? notices : [])}
       ${
