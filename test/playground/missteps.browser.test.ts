@@ -216,6 +216,8 @@ describePlayground("a misstep on the playground", (visit) => {
         const { width, height } = (await mark.boundingBox())!;
         expect(Math.min(width, height)).toBeGreaterThanOrEqual(24);
         const top = await topOf(page, "#setting-weight_decay");
+        await page.locator(".field:has(#setting-adam_beta1) .why").tap();
+        expect(await tip.textContent()).toContain("decay of the mean of gradients");
         await mark.tap();
         expect(await tip.textContent()).toMatch(/^on matrices; a number, 0 or more$/);
         expect(await tip.isVisible()).toBe(true);
@@ -223,6 +225,9 @@ describePlayground("a misstep on the playground", (visit) => {
         const box = (await tip.boundingBox())!;
         expect(box.x).toBeGreaterThanOrEqual(0);
         expect(box.x + box.width).toBeLessThanOrEqual(viewport.width);
+        // Beside the mark, wherever it was before.
+        const { y } = (await mark.boundingBox())!;
+        expect(y - (box.y + box.height)).toBeCloseTo(2, 0);
         await mark.tap();
         expect(await tip.isVisible()).toBe(false);
         await mark.tap();

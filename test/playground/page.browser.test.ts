@@ -198,6 +198,40 @@ describePlayground("the playground", (visit) => {
     },
   );
 
+  visit(
+    "runs lie over each other, with the settings that differ, and a tab tells how far its run is",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=4`);
+      await paste(page);
+      await page.click("#train");
+      await outcome(page);
+      await page.fill("#setting-learning_rate", "0.0025");
+      await page.keyboard.press("Tab");
+      await page.fill("#setting-max_steps", "100000");
+      await page.keyboard.press("Tab");
+      await ready(page);
+      await begin(page);
+      await eventually(() => page.title(), /^\d+ % \u00b7 pasted text$/);
+      await page.locator(".stored input[type=checkbox]").last().check();
+      await page.waitForSelector(".differing");
+      await page.click("#keep");
+      await outcome(page);
+      await eventually(() => page.title(), "Train a GPT-2 on your own list");
+      await page.selectOption(".language select", "es");
+      await eventually(
+        () =>
+          page
+            .locator(".differing tbody tr")
+            .allTextContents()
+            .then((rows) => rows.join().replace(/\s+/g, " ")),
+        / learning_rate 0,00250,015 .* max_steps 1000004 /,
+      );
+      expect(await page.locator("#run .u-legend").first().textContent()).toMatch(
+        /texto pegado|pasted text, .*validaci/,
+      );
+    },
+  );
+
   visit("a field keeps what is half typed while the page is drawn again", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=2`);
     await paste(page);

@@ -27,8 +27,12 @@ function show(app: App): void {
   clearTimeout(later);
   later = undefined;
   framed = false;
-  document.documentElement.lang = app.state.texts.locale;
-  document.title = app.state.texts.title;
+  const { texts: t, active } = app.state;
+  document.documentElement.lang = t.locale;
+  // Who waits for it looks at another tab.
+  document.title = active
+    ? t.tab(Math.floor((100 * active.step) / Math.max(1, active.maxSteps)), active.title)
+    : t.title;
   render(page(app), root);
 }
 

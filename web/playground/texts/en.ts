@@ -148,6 +148,8 @@ export const EN = {
   noRun: "No run yet. Press Train: curves and samples appear here.",
   phases: { preparation: "preparing", training: "training", end: "saving the model" },
   stopping: "stopping after this step, and saving",
+  /** What a tab is called while a run trains in it. */
+  tab: (percent: number, title: string) => `${percent} % \u00b7 ${title}`,
   progress: (step: number, all: number) => `Step ${n(step)} of ${n(all)}`,
   tiles: {
     loss: "Loss",

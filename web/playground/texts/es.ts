@@ -1,5 +1,6 @@
 /** Lo que dice la página, en español. */
 import { epochDigits } from "../../../src/report/plan-words.ts";
+import { writeNumber } from "../numbers.ts";
 import { decimal, type Texts } from "./en.ts";
 import { createTranslator, type MessagePair } from "./messages.ts";
 
@@ -594,7 +595,9 @@ export const ES: Texts = {
     const what = lora
       ? `LoRA de rango ${lora.rank}, alfa ${lora.alpha}, en ${lora.targets.join(", ")}: ${share}`
       : share;
-    const rates = groups.filter(({ rateFactor }) => rateFactor !== 1).map((one) => `${one.name} a ${one.rateFactor}`);
+    const rates = groups
+      .filter(({ rateFactor }) => rateFactor !== 1)
+      .map((one) => `${one.name} a ${writeNumber(one.rateFactor, ",")}`);
     return `${what}${rates.length > 0 ? `; de la tasa de aprendizaje: ${rates.join(", ")}` : ""}`;
   },
   describePlan: (p) => {
@@ -624,6 +627,7 @@ export const ES: Texts = {
   noRun: "Aún no hay ninguno. Pulsa Entrenar: las curvas y las muestras aparecen aquí.",
   phases: { preparation: "preparando", training: "entrenando", end: "guardando el modelo" },
   stopping: "parando tras este paso, y guardando",
+  tab: (percent, title) => `${percent} % \u00b7 ${title}`,
   progress: (step, all) => `Paso ${n(step)} de ${n(all)}`,
   tiles: {
     loss: "Pérdida",

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 import { byteSize } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
+import { writeNumber } from "../numbers.ts";
 import type { StoredRun } from "../protocol.ts";
 import type { Texts } from "../texts/en.ts";
 import { watched } from "./watched.ts";
@@ -98,7 +99,8 @@ export function differencesView(app: App): TemplateResult | typeof nothing {
   if (!shown || compared.size === 0) return nothing;
   const all = [shown.id, ...compared.keys()].flatMap((id) => runs.find((run) => run.id === id) ?? []);
   const names = [...new Set(all.flatMap(({ said }) => Object.keys(said)))].sort();
-  const text = (value: unknown): string => (value === undefined ? "\u2013" : JSON.stringify(value));
+  const text = (value: unknown): string =>
+    typeof value === "number" ? writeNumber(value, t.decimalMark) : (JSON.stringify(value) ?? "\u2013");
   const rows = names
     .map((name) => [name, ...all.map(({ said }) => text(said[name]))])
     .filter(([, ...values]) => new Set(values).size > 1);

@@ -87,6 +87,8 @@ function place(): void {
     hideTip();
     return;
   }
+  // Near an edge, where it was last, it may be narrower.
+  box.style.left = "0";
   const [at, own] = [(beside ?? owner).getBoundingClientRect(), box.getBoundingClientRect()];
   const fits = { above: at.top - own.height > 8, below: at.bottom + own.height + 8 < innerHeight };
   const below = box.dataset.side === "above" ? !fits.above : fits.below;
