@@ -181,6 +181,10 @@ describePlayground("the playground", (visit) => {
           await page.setViewportSize({ width, height: 800 });
           await page.selectOption(".language select", language);
           await eventually(() => page.evaluate(() => document.documentElement.lang), language);
+          // With what a field is for told beside it.
+          await page.focus("#setting-weight_decay");
+          await page.keyboard.press("Tab");
+          expect(await page.isVisible("#tip")).toBe(true);
           expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
           if (language === "es") expect(await page.textContent("body")).not.toContain("lo dice en inglés");
           if (process.env.GPT2_SCREENS)

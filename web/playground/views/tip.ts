@@ -65,7 +65,8 @@ function tip(): HTMLElement {
   made.setAttribute("role", "tooltip");
   made.hidden = true;
   made.addEventListener("pointerleave", hideTip);
-  document.body.append(made);
+  // All that can be read is within a landmark.
+  (document.querySelector("main") ?? document.body).append(made);
   addEventListener("scroll", place, { passive: true, capture: true });
   addEventListener("resize", place);
   // Where a touch does not move the focus.
