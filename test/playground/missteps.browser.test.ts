@@ -135,11 +135,13 @@ describePlayground("a misstep on the playground", (visit) => {
       await page.keyboard.press("Shift+Tab");
       await page.keyboard.press("ArrowUp");
       expect(await page.inputValue("#sample-temperature")).toBe("1,35");
-      await type("#sample-maxNewTokens", "1.000");
+      await page.fill("#sample-maxNewTokens", "1.000");
+      await page.keyboard.press("Enter");
       const told = page.locator("#run ~ section .problem");
       expect(await told.textContent()).toMatch(/^Tokens como máximo: 1\.000 no se puede leer/);
       expect(await page.getAttribute("#sample-maxNewTokens", "aria-invalid")).toBe("true");
       expect(await page.isDisabled("#generate")).toBe(true);
+      expect(await page.locator("#results, #coming").count()).toBe(0);
       await type("#sample-maxNewTokens", "4");
       await page.click("#generate");
       await page.waitForSelector("#results li");

@@ -26,8 +26,9 @@ export function openSampling(store: Store): { readonly actions: Sampling; hear(h
     },
     setUnread: (name, text) => set({ unread: { ...store.state.unread, [name]: text } }),
     async sample(count) {
-      const { shown, form } = store.state;
-      if (!shown || store.state.sampling) return;
+      const { shown, form, unread, sampling } = store.state;
+      // Who presses Enter is before the button that can no longer be pressed.
+      if (!shown || sampling || Object.keys(unread).length > 0) return;
       const wanted = count ?? form.count;
       set({ sampling: true, coming: Array.from({ length: wanted }, () => []), results: undefined });
       await attempt(async () => {
