@@ -31,6 +31,8 @@ export function onPage(message: string): string {
 /** What stands before a colon or a comma of its own: a file and perhaps a place in it, "settings", "train". */
 const PREFIX = /^(.{1,200}?): (.*)$/s;
 
+const MOST_KNOWN = 1000;
+
 export function createTranslator(pairs: readonly MessagePair[], prefixes: readonly MessagePair[] = []): Translator {
   const known = pairs.map(compile);
   const places = prefixes.map(compile);
@@ -59,7 +61,15 @@ export function createTranslator(pairs: readonly MessagePair[], prefixes: readon
     return part && { text: `${place?.text ?? prefix}: ${part.text}`, words: part.words };
   }
 
-  return { translate: (message) => tell(message)?.text };
+  // The same ones are drawn again and again, beside a run that needs the CPU.
+  const before = new Map<string, string | undefined>();
+  return {
+    translate(message) {
+      if (before.size >= MOST_KNOWN) before.clear();
+      if (!before.has(message)) before.set(message, tell(message)?.text);
+      return before.get(message);
+    },
+  };
 }
 
 interface Told {
