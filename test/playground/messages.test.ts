@@ -75,6 +75,8 @@ const model = (name: string) => () => modelFilesOf([{ name, blob: new Blob(["PK"
 test.each<[string, () => unknown, RegExp]>([
   ["a setting that is none", settings("n_layer_=2"), /^ajustes: n_layer_ no es un ajuste; ¿querías decir n_layer\?$/],
   ["a fraction", settings("n_layer=2.5"), /^ajustes: n_layer es 2.5; se esperaba un número entero, 1 o más$/],
+  ["a device", settings("device=gpu"), /^device es gpu; se esperaba auto, webgpu o wasm$/],
+  ["another tool's name", settings("fp16=true"), /^ajustes: fp16 no es un ajuste; pon precision a f16$/],
   ["a size", settings("size=vast"), /^size es vast; se esperaba uno de tiny, small/],
   ["many layers", settings("n_layer=999"), /^n_layer es 999; se esperaba 256 como mucho en una página$/],
   ["heads", settings("n_embd=7&n_head=2"), /^entrenamiento: --n-embd es 7, que no es múltiplo de --n-head 2; cambia/],
