@@ -131,6 +131,7 @@ describe("numbers that were typed", () => {
     ["1.000", 1, undefined],
     ["12.345,6", undefined, undefined],
     ["1,000,000", undefined, undefined],
+    ["1,000e3", undefined, 1000],
     ["1 000", undefined, undefined],
     ["1'000", undefined, undefined],
     ["5e-5", 5e-5, 5e-5],

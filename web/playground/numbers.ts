@@ -23,9 +23,9 @@ export function readNumber(
   return Number.isFinite(value) ? value : undefined;
 }
 
-/** Whether thousands may be separated in it. */
+/** Whether thousands may be separated in it, or in what a power of ten follows. */
 export function isGrouped(text: string): boolean {
-  return THOUSANDS.test(text.trim());
+  return THOUSANDS.test(text.trim().replace(/e[+-]?\d+$/i, ""));
 }
 
 /** As `readNumber` reads it. */
