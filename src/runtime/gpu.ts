@@ -260,6 +260,7 @@ export function traitsOf(gpu: Gpu): Traits {
   const has = (feature: string): boolean => gpu.features.has(feature);
   const subgroups = has("subgroups");
   const control = subgroups && has("subgroup-size-control");
+  const software = gpu.kind !== "hardware" || faulty("registers");
   return {
     maxBindingBytes: limit("maxStorageBufferBindingSize"),
     maxBufferBytes: limit("maxBufferSize"),
@@ -278,7 +279,7 @@ export function traitsOf(gpu: Gpu): Traits {
     subgroupMatrices: has("chromium-experimental-subgroup-matrix")
       ? gpu.info.subgroupMatrixConfigs.filter((config) => !wrong.has(matrixName(config)))
       : [],
-    ...registersOf(gpu.info, control),
-    software: gpu.kind !== "hardware" || faulty("registers"),
+    ...(software ? {} : registersOf(gpu.info, control)),
+    software,
   };
 }
