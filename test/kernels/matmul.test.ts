@@ -350,6 +350,9 @@ describe("the choice where nothing was tuned", () => {
     expect(choice({ ...few, sumsHeld: 64 }, 4096, 3072, 768).name).toMatch(/^staged128/);
     expect(mayWin(variantNamed("lines64"), few)).toBe(true);
     expect(mayWin(variantNamed("lines64"), { ...few, sumsHeld: 64 })).toBe(false);
+    // Apple's, which hold 64 sums and little more: the tuner tries both.
+    expect(choice({ ...few, sumsHeld: 64, fewRegisters: true }, 4096, 3072, 768).name).toMatch(/^staged128/);
+    expect(mayWin(variantNamed("lines64"), { ...few, sumsHeld: 64, fewRegisters: true })).toBe(true);
   });
 
   test("a software driver takes few rows at a time where there are few", () => {

@@ -434,7 +434,8 @@ const FEW_INVOCATIONS = BUSY_INVOCATIONS / 2;
 
 /** Whether a variant may be the fastest on this adapter. */
 export function mayWin({ wing, forFew }: MatmulVariant, traits: Traits): boolean {
-  if (forFew && (traits.sumsHeld ?? 64) === 64) return false;
+  // Where 64 sums only just fit, fewer may be faster.
+  if (forFew && (traits.sumsHeld ?? 64) === 64 && !traits.fewRegisters) return false;
   return wing === "both" || wing === (traits.software ? "software" : "gpu");
 }
 
