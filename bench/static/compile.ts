@@ -31,7 +31,7 @@ export interface Kernel {
   /** Subgroups that a SIMD holds at one time; absent where that is no matter of the kernel. */
   readonly waves?: number;
   readonly codeBytes: number;
-  /** The compiler's estimates, in cycles: until a subgroup is done, and of the busiest unit, with loops run 8 times. */
+  /** The compiler's estimates, in cycles: until a subgroup is done, and of the busiest unit, with loops run 8 times (ANV: 10, and one estimate). */
   readonly latency: number;
   readonly throughput: number;
   /** Of the whole kernel, each instruction once. */

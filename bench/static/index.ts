@@ -1,7 +1,7 @@
 /**
  * What the compilers of real GPUs make of the kernels of a training step and of decoding, on a machine without such a GPU: Mesa's RADV
- * compiles for AMD's, and ANV for Intel's where there is what intel.ts says. `npx tsx bench/static/index.ts [--families navi31,navi21,vega20] [--workloads "step f32,token"]
- * [--only matmul] [--asm folder] [--out folder] [--json]`. Needs Linux, Mesa's Vulkan drivers, gcc and Vulkan's headers.
+ * compiles for AMD's, and ANV for Intel's, one family at a time, where there is what intel.ts says.
+ * `npx tsx bench/static/index.ts [--families navi31,navi21,vega20] [--workloads "step f32,token"] [--only matmul] [--asm folder] [--out folder] [--json]`. Needs Linux, Mesa's Vulkan drivers, gcc and Vulkan's headers.
  *
  * Families, as Mesa names them: polaris10, vega20, renoir, navi21 (RDNA 2), navi31 (RDNA 3: matrix units), gfx1150, gfx1201 (RDNA 4); skl, icl,
  * tgl (Xe-LP), adl, dg2, mtl, lnl (Xe2), bmg.

@@ -49,10 +49,10 @@ export type Lanes = 1 | 4 | 8 | 16;
  */
 export function quadsOf(
   { D }: Pick<AttentionSizes, "D">,
-  traits: Traits,
+  { subgroups, quads, fewRegisters, subgroupMinSize }: Traits,
 ): { can: boolean; worth: boolean; lanes: Lanes } {
-  const can = traits.subgroups && traits.quads && D % 16 === 0;
-  const most = traits.fewRegisters ? traits.subgroupMinSize : 4;
+  const can = subgroups && quads && D % 16 === 0;
+  const most = fewRegisters ? subgroupMinSize : 4;
   const lanes = D > 64 && D % 64 === 0 && most >= 16 ? 16 : D % 32 === 0 && most >= 8 ? 8 : 4;
   return { can, worth: can && D >= 32, lanes };
 }
@@ -93,8 +93,8 @@ const LANE_SHADERS = {
  * Rows, or keys, that invocations hold at a time: each load then serves so many. Quads hold as many as take 64 registers a tensor
  * forward and 32 backward, where there are twice the tensors; one where registers are few.
  */
-function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes, traits: Traits): number {
-  if (lanes === 1 || traits.fewRegisters) return 1;
+function heldRows(entry: Entry, { D }: AttentionSizes, lanes: Lanes, { fewRegisters }: Traits): number {
+  if (lanes === 1 || fewRegisters) return 1;
   const most = D <= 64 ? 4 : 2;
   return entry === "forward" ? most : most / 2;
 }
