@@ -162,7 +162,10 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
       const fits = (count: number, most: number): Promise<boolean> =>
         decoder.fit(new Array<DecodeRow>(count).fill({ ...row, most }), rules, count).then(
           () => true,
-          () => false,
+          (reason) => {
+            if (reason instanceof OutOfMemory) return false;
+            throw reason;
+          },
         );
       if (numBeams > 1) {
         const fewer = await firstOfHalves(numBeams, 1, (count) => fits(count, row.most));

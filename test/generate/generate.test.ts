@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { relativeL2 } from "../../src/autograd/gradcheck.ts";
 import { createTape } from "../../src/autograd/tape.ts";
+import { DeviceLostError } from "../../src/core/errors.ts";
 import { logSoftmax } from "../../src/core/processors.ts";
 import { beamSearch } from "../../src/generate/beams.ts";
 import { createDecoder, type DecodeRow, type Decoder } from "../../src/generate/decoder.ts";
@@ -470,6 +471,21 @@ describe("memory", () => {
     });
     const nothing = createGenerator((await tightRuntime(100)).runtime, smallConfig, smallLayout);
     await expect(nothing.generate([[1, 2]])).rejects.toThrow("use a shorter prompt or a smaller model");
+  });
+
+  test("a device that is lost while it is looked for what would fit is told of, and not a want of memory", async () => {
+    const { runtime } = await tightRuntime(100);
+    let refused = 0;
+    const lost: Runtime = {
+      ...runtime,
+      compile: (tape) =>
+        runtime.compile(tape).catch((error) => {
+          // Both plans, and both once more when all others are gone; then it looks for less.
+          throw ++refused <= 4 ? error : new DeviceLostError("the device was lost");
+        }),
+    };
+    const generator = createGenerator(lost, smallConfig, smallLayout);
+    await expect(generator.generate([[1, 2]], { maxNewTokens: 38 })).rejects.toBeInstanceOf(DeviceLostError);
   });
 
   test("caches of other sizes are kept up to a bound, and dropped with their plans", async () => {
