@@ -1,7 +1,7 @@
 // keys[r, h, :, s] = k, values[r, h, s, :] = v of row p S + s of qkv, whose columns are q | k | v; r = cache_rows[p].
 // qkv: [P S, 3 H D], a span of which that begins at row FIRST is bound; where the cache rounds, its k and v become what the cache has.
 // keys: [B, H, ENTRIES, T]; values: [B, H, T, ENTRIES]; an entry is one channel or two: lib/cache_stored.wgsl, lib/cache_words.wgsl.
-// One invocation copies one entry of each.
+// One invocation copies one entry of each. cache_append_bytes.wgsl is for caches whose channels have a step.
 
 struct Uniforms {
   N: u32,
@@ -23,7 +23,7 @@ struct Uniforms {
 fn entry_at(at: u32, count: u32) -> Entry {
   var second = 0.0;
   if (ENTRY == 2u && count == 2u) { second = qkv[at + 1u]; }
-  return kept(channels(qkv[at], second));
+  return kept(channels(vec4f(qkv[at], second, 0.0, 0.0)), 0u);
 }
 
 fn put_back(at: u32, count: u32, entry: Entry) {

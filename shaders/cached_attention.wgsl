@@ -1,6 +1,7 @@
 // y[b, h] = sum over t <= p of softmax(q . k_t / sqrt(D)) v_t, p = positions[b]; k_p and v_p join the cache first.
-// qkv: [B, 3 H D]; table: [B, T], the cache row of each position; keys: [B, H, ENTRIES, T]; values: [B, H, T, ENTRIES]; y: [B, H D].
-// An entry of the cache is one channel of a head or two: lib/cache_stored.wgsl, lib/cache_words.wgsl.
+// qkv: [B, 3 H D]; table: [B, T], the cache row of each position; keys: [B, H, SLOTS, T]; values: [B, H, T, SLOTS]; y: [B, H D].
+// An entry of the cache is one channel of a head, two or four: lib/cache_stored.wgsl, lib/cache_words.wgsl, lib/cache_bytes.wgsl. The last
+// slot is the step of the head's channels, where they have one.
 // A workgroup takes a head of a row. Positions come LANES at a time: an invocation scores one of them, then sums one
 // entry of the values over every PARTS-th of them, PARTS = LANES / ENTRIES. `sizes` of the dispatch gives LANES, D and ENTRIES.
 
@@ -12,6 +13,7 @@ struct Uniforms {
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
 const PARTS = LANES / ENTRIES;
+const SLOTS = ENTRIES + select(0u, 1u, STEPS);
 const SCALE = inverseSqrt(f32(D));
 
 @group(0) @binding(0) var<storage, read> qkv: array<f32>;
@@ -27,11 +29,23 @@ var<workgroup> cache_rows: array<u32, LANES>;
 var<workgroup> parts: array<Channels, LANES>;
 var<workgroup> last_position: u32;
 
-// An entry of qkv whose first channel is at `at`; past an odd D there is nothing.
+// An entry of qkv whose first channel is at `at`; past D there is nothing.
 fn channels_at(at: u32, entry: u32) -> Channels {
-  var second = 0.0;
-  if (ENTRY == 2u && ENTRY * entry + 1u < D) { second = qkv[at + 1u]; }
-  return channels(qkv[at], second);
+  var four = vec4f(qkv[at], 0.0, 0.0, 0.0);
+  for (var i = 1u; i < ENTRY; i++) {
+    if (ENTRY * entry + i < D) { four[i] = qkv[at + i]; }
+  }
+  return channels(four);
+}
+
+// The step for entries of which each of the first ENTRIES invocations has one.
+fn common_step(lane: u32, own: Channels) -> u32 {
+  if (lane < ENTRIES) { cache_rows[lane] = magnitude(own); }
+  workgroupBarrier();
+  var highest = 0u;
+  for (var e = 0u; e < ENTRIES; e++) { highest = max(highest, cache_rows[e]); }
+  workgroupBarrier();
+  return step_for(highest);
 }
 
 @compute @workgroup_size(LANES)
@@ -47,13 +61,23 @@ fn cached_attention(
   let mine = number < u.GROUPS;
   if (lane == 0u) { last_position = min(positions[row], u.T - 1u); }
   let p = workgroupUniformLoad(&last_position);
+  let at = row * 3u * u.H * D + head * D + ENTRY * min(lane, ENTRIES - 1u);
+  let own_key = channels_at(at + u.H * D, lane);
+  let own_value = channels_at(at + 2u * u.H * D, lane);
+  var steps = vec2u(0u);
+  if (STEPS) { steps = vec2u(common_step(lane, own_key), common_step(lane, own_value)); }
+  let own_keys = (row * u.H + head) * SLOTS * u.T + p;
+  let own_values = ((row * u.H + head) * u.T + p) * SLOTS;
   if (lane < ENTRIES) {
-    let at = row * 3u * u.H * D + head * D + ENTRY * lane;
     query[lane] = channels_at(at, lane) * SCALE;
     if (mine) {
-      keys[((row * u.H + head) * ENTRIES + lane) * u.T + p] = kept(channels_at(at + u.H * D, lane));
-      values[((row * u.H + head) * u.T + p) * ENTRIES + lane] = kept(channels_at(at + 2u * u.H * D, lane));
+      keys[own_keys + lane * u.T] = kept(own_key, steps.x);
+      values[own_values + lane] = kept(own_value, steps.y);
     }
+  }
+  if (STEPS && lane == 0u && mine) {
+    keys[own_keys + ENTRIES * u.T] = Entry(steps.x);
+    values[own_values + ENTRIES] = Entry(steps.y);
   }
   storageBarrier();
   workgroupBarrier();
@@ -68,9 +92,10 @@ fn cached_attention(
     if (lane < count) {
       let t = start + lane;
       let cache_row = select(table[row * u.T + t], row, t == p);
-      let at = (cache_row * u.H + head) * ENTRIES * u.T + t;
+      let at = (cache_row * u.H + head) * SLOTS * u.T + t;
       var score = 0.0;
       for (var e = 0u; e < ENTRIES; e++) { score += channels_dot(query[e], widened(keys[at + e * u.T])); }
+      if (STEPS) { score *= step_of(keys[at + ENTRIES * u.T]); }
       scores[lane] = score;
       cache_rows[lane] = cache_row;
     }
@@ -88,7 +113,10 @@ fn cached_attention(
       for (var j = part; j < count; j += PARTS) {
         let weight = exp(scores[j] - highest);
         run_total += weight;
-        run += weight * widened(values[((cache_rows[j] * u.H + head) * u.T + start + j) * ENTRIES + entry]);
+        let at = ((cache_rows[j] * u.H + head) * u.T + start + j) * SLOTS;
+        var share = weight;
+        if (STEPS) { share *= step_of(values[at + ENTRIES]); }
+        run += share * widened(values[at + entry]);
       }
       total += run_total;
       sum += run;
@@ -108,8 +136,10 @@ fn cached_attention(
       weights += scores[i * ENTRIES + lane];
     }
     let mean = all / weights;
-    let at = (row * u.H + head) * D + ENTRY * lane;
-    y[at] = channel(mean, 0u);
-    if (ENTRY == 2u && ENTRY * lane + 1u < D) { y[at + 1u] = channel(mean, 1u); }
+    let first = (row * u.H + head) * D + ENTRY * lane;
+    y[first] = channel(mean, 0u);
+    for (var i = 1u; i < ENTRY; i++) {
+      if (ENTRY * lane + i < D) { y[first + i] = channel(mean, i); }
+    }
   }
 }

@@ -3,6 +3,7 @@
 
 export { attention, attentionBackward, cacheAppend, cachedAttention } from "./attention";
 export { copy, peak } from "./bench";
+export { cacheAppendBytes, cachedAttentionBytes } from "./cache-bytes";
 export { accumulate, add, gelu, geluBackward, scale, scaledFill, scaledSum } from "./elementwise";
 export { dots24, dots4, matmul, matmulFewRows, matmulPack, row32, tile4, tile5 } from "./matmul";
 export { adamw, gradientNorm, gradientNormParts } from "./optimizer";

@@ -1,12 +1,13 @@
-// Keys and values of a cache in f32, an entry of which is a channel: lib/cache_words.wgsl has two of f16 in one.
+// Keys and values of a cache in f32, an entry of which is a channel: lib/cache_words.wgsl has two of f16 in one, lib/cache_bytes.wgsl four.
 alias Entry = f32;
 alias Channels = f32;
 // channels of an entry
 const ENTRY = 1u;
+// whether a head at a position has a step, in an entry behind its channels, that they are all multiples of
+const STEPS = false;
 
-// The second is none of them.
-fn channels(first: f32, second: f32) -> Channels {
-  return first;
+fn channels(four: vec4f) -> Channels {
+  return four.x;
 }
 
 fn channel(x: Channels, i: u32) -> f32 {
@@ -17,10 +18,22 @@ fn channels_dot(a: Channels, b: Channels) -> f32 {
   return a * b;
 }
 
-fn kept(x: Channels) -> Entry {
+fn kept(x: Channels, step: u32) -> Entry {
   return x;
 }
 
 fn widened(entry: Entry) -> Channels {
   return entry;
+}
+
+fn magnitude(x: Channels) -> u32 {
+  return 0u;
+}
+
+fn step_for(highest: u32) -> u32 {
+  return 0u;
+}
+
+fn step_of(bits: Entry) -> f32 {
+  return 1.0;
 }

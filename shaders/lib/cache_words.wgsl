@@ -2,9 +2,10 @@
 alias Entry = u32;
 alias Channels = vec2f;
 const ENTRY = 2u;
+const STEPS = false;
 
-fn channels(first: f32, second: f32) -> Channels {
-  return Channels(first, second);
+fn channels(four: vec4f) -> Channels {
+  return four.xy;
 }
 
 fn channel(x: Channels, i: u32) -> f32 {
@@ -15,12 +16,24 @@ fn channels_dot(a: Channels, b: Channels) -> f32 {
   return dot(a, b);
 }
 
-fn kept(x: Channels) -> Entry {
+fn kept(x: Channels, step: u32) -> Entry {
   return half_bits(x.x) | (half_bits(x.y) << 16u);
 }
 
 fn widened(entry: Entry) -> Channels {
   return unpack2x16float(entry);
+}
+
+fn magnitude(x: Channels) -> u32 {
+  return 0u;
+}
+
+fn step_for(highest: u32) -> u32 {
+  return 0u;
+}
+
+fn step_of(bits: Entry) -> f32 {
+  return 1.0;
 }
 
 // The nearest f16, ties to even, by whole numbers: of pack2x16float WGSL leaves open which neighbour it takes, and all beyond 65504. From

@@ -2,8 +2,9 @@ import { createTape, type Tape } from "../autograd/tape.ts";
 import { byteLength } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { attention } from "../kernels/attention.ts";
-import { cacheAppend, cachedAttention, cacheTypes, type LayerCache } from "../kernels/cached-attention.ts";
+import { cacheAppend, cachedAttention } from "../kernels/cached-attention.ts";
 import { embedding } from "../kernels/embedding.ts";
+import { type CacheFormat, cacheTypes, type LayerCache } from "../kernels/layer-cache.ts";
 import { f32, type TensorType, type Value } from "../kernels/op.ts";
 import { COLUMN, rowStride } from "../kernels/sample-settings.ts";
 import { sampleToken } from "../kernels/sample-token.ts";
@@ -20,6 +21,8 @@ export interface DecodeShape {
   readonly settings: number;
   /** Likeliest tokens that are kept of each place; none where absent. */
   readonly top?: number | undefined;
+  /** Of keys and values; that of the weights where absent. */
+  readonly cache?: CacheFormat | undefined;
   /** Whose states these are, where several decode on one runtime. */
   readonly owner?: number | undefined;
 }
@@ -145,17 +148,17 @@ function declareSampling(tape: Tape, shape: DecodeShape): Sampling {
   };
 }
 
-/** Keys and values are of the type of the weights. */
 function declareCache(
   tape: Tape,
   config: Gpt2Config,
-  { precision }: ParameterLayout,
+  { precision = "f32" }: ParameterLayout,
   shape: DecodeShape,
 ): LayerCache[] {
-  const { keys, values } = cacheTypes(shape.rows, shape.places, config.heads, config.width / config.heads, precision);
+  const { cache: format = precision } = shape;
+  const { keys, values } = cacheTypes(shape.rows, shape.places, config.heads, config.width / config.heads, format);
   const state = (what: string, type: TensorType): Value => {
     const size = `${shape.rows} x ${shape.places}`;
-    return tape.state(`${DECODING}${what} ${size}${type.dtype === "f16" ? " in f16" : ""}${ownerOf(shape)}`, type);
+    return tape.state(`${DECODING}${what} ${size}${format === "f32" ? "" : ` in ${format}`}${ownerOf(shape)}`, type);
   };
   return Array.from({ length: config.layers }, (_, layer) => ({
     keys: state(`keys ${layer}`, keys),

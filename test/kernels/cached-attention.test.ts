@@ -1,13 +1,16 @@
 import { describe, expect, test } from "vitest";
+import type { NumericArray } from "../../src/core/dtype.ts";
 import { LARGEST_HALF, roundToHalf } from "../../src/core/half.ts";
 import { philox } from "../../src/core/philox.ts";
-import { attentionCase, cacheAppendOp, cachedAttentionOp, cacheTypes } from "../../src/kernels/cached-attention.ts";
+import { attentionCase, cacheAppendOp, cacheCase, cachedAttentionOp } from "../../src/kernels/cached-attention.ts";
+import { cacheTypes } from "../../src/kernels/layer-cache.ts";
 import { type AnyOp, f32, type OpCase } from "../../src/kernels/op.ts";
 import { runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
 import { checkOp } from "../support/check.ts";
 import { openTestGpu, testAdapters } from "../support/gpu.ts";
+import { wasmRuntime } from "../support/wasm.ts";
 
 const gpuCases = [
   attentionCase(2, 64, 130, [0, 1, 63, 64, 127, 128, 129], [3, 3, 3, 6, 6, 6, 6]),
@@ -22,19 +25,28 @@ const halfCases = [
   attentionCase(2, 65, 140, [139, 70], undefined, "f16"),
 ];
 
-checkOp(cachedAttentionOp, { gpuCases: [...gpuCases, ...halfCases] });
+const byteCases = [
+  attentionCase(2, 64, 130, [0, 1, 63, 64, 127, 128, 129], [3, 3, 3, 6, 6, 6, 6], "i8"),
+  attentionCase(1, 128, 9, [8, 5], undefined, "i8"),
+  attentionCase(3, 1, 6, [5], undefined, "i8"),
+  attentionCase(2, 65, 140, [139, 70], undefined, "i8"),
+  attentionCase(1, 6, 40, [39, 2], undefined, "i8"),
+];
+
+checkOp(cachedAttentionOp, { gpuCases: [...gpuCases, ...halfCases, ...byteCases] });
 checkOp(cacheAppendOp);
 
 describe("prompts that do not fit one binding", () => {
   const cacheRows = { dtype: "u32", shape: [2], values: [2, 0] } as const;
   const inputs = { qkv: f32([22, 96]), cacheRows, ...cacheTypes(3, 11, 2, 16) };
   const halves = { qkv: f32([22, 96]), cacheRows, ...cacheTypes(3, 11, 2, 16, "f16") };
-  const gpuCases = [{ inputs }, { inputs: halves }];
+  const bytes = { qkv: f32([22, 96]), cacheRows, ...cacheCase(3, 11, 2, 16, "i8") };
+  const gpuCases = [{ inputs }, { inputs: halves }, { inputs: bytes }];
   checkOp({ ...cacheAppendOp, cases: [] }, { gpuCases, traits: { maxBindingBytes: 4352 } });
 });
 
 describe("as on a hardware GPU, folded grids", () => {
-  const all = [...gpuCases, ...halfCases];
+  const all = [...gpuCases, ...halfCases, ...byteCases];
   checkOp(cachedAttentionOp, { gpuCases: all, traits: { software: false, maxGroupsPerDimension: 4 } });
 });
 
@@ -106,5 +118,68 @@ describe("keys and values in f16 are the nearest, ties to even, and no number wh
     // Queries are as they were.
     expect(after.qkvAfter!.filter((_, i) => i % (3 * H * D) < H * D).every((x) => x === 1)).toBe(true);
     runtime.close();
+  });
+});
+
+describe("keys and values in i8 are the same words on every device, and no number where one of them is none", () => {
+  const [H, D] = [2, 6];
+  // Heads of numbers of all kinds, and heads of like sizes, as a model has them.
+  const like = Float32Array.from(
+    { length: 6000 },
+    (_, i) => (NUMBERS[i % 97]! > 0 ? 1 : -1) * Math.sin(i) * 2 ** ((i % 7) / 2),
+  );
+  const numbers = [...NUMBERS, ...like, ...Array(12).fill(0), ...Array(12).fill(1e-32), ...Array(12).fill(-3.4e38)];
+  const rows = Math.ceil(numbers.length / (2 * H * D));
+  const qkv = Array.from({ length: rows * 3 * H * D }, (_, i) => {
+    const [row, column] = [Math.floor(i / (3 * H * D)), (i % (3 * H * D)) - H * D];
+    return column < 0 ? 1 : (numbers[row * 2 * H * D + column] ?? 0);
+  });
+  const given = { ...f32([rows, 3 * H * D]), values: qkv };
+  const zeros = { dtype: "u32", shape: [rows], values: Array(rows).fill(0) } as const;
+  const appended: OpCase = {
+    inputs: { qkv: given, cacheRows: { ...zeros, shape: [1], values: [0] }, ...cacheCase(1, rows, H, D, "i8") },
+  };
+  const decoded: OpCase = {
+    inputs: { qkv: given, positions: zeros, table: { ...zeros, shape: [rows, 1] }, ...cacheCase(rows, 1, H, D, "i8") },
+  };
+  const cases = [
+    [cacheAppendOp, appended, ["keysAfter", "valuesAfter", "qkvAfter"]],
+    [cachedAttentionOp, decoded, ["keysAfter", "valuesAfter"]],
+  ] as const;
+
+  test.each([...testAdapters, "WebAssembly", "CPU in float64"] as const)("%s", async (on) => {
+    for (const [op, one, names] of cases) {
+      const runtime =
+        on === "CPU in float64"
+          ? createCpuRuntime({ precision: "float64" })
+          : on === "WebAssembly"
+            ? await wasmRuntime()
+            : createGpuRuntime(await openTestGpu(on));
+      const [got, wanted] = [
+        await runOp(runtime, op as unknown as AnyOp, one),
+        await runOp(createCpuRuntime(), op as unknown as AnyOp, one),
+      ];
+      // A step times a whole number is a float32, exactly in float64, too, where it is not rounded.
+      const plain = (name: string, data: NumericArray) => (name === "qkvAfter" ? Float32Array : Uint32Array).from(data);
+      for (const name of names) expect(plain(name, got[name]!), name).toEqual(plain(name, wanted[name]!));
+      runtime.close();
+    }
+  });
+
+  test("within half a step of what they were, the largest of them within 127", async () => {
+    const { qkvAfter } = await runOp(createCpuRuntime(), cacheAppendOp as unknown as AnyOp, appended);
+    const heads = Array.from({ length: rows * 3 * H }, (_, i) => i).filter((i) => i % (3 * H) >= H);
+    let [finite, none] = [0, 0];
+    for (const head of heads) {
+      const [before, after] = [qkv, qkvAfter!].map((all) => Array.from(all.slice(head * D, (head + 1) * D)));
+      const highest = Math.max(...before!.map(Math.abs));
+      if (Number.isFinite(highest)) finite++;
+      else none++;
+      for (const [d, x] of before!.entries()) {
+        if (!Number.isFinite(highest)) expect(after![d]).toBeNaN();
+        else expect(Math.abs(after![d]! - x)).toBeLessThanOrEqual((highest / 254) * (17 / 16) * (1 + 1e-6) + 2 ** -100);
+      }
+    }
+    expect(Math.min(finite, none)).toBeGreaterThan(10);
   });
 });

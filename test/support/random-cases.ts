@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { traceOp } from "../../src/autograd/gradcheck.ts";
 import { weightsCase } from "../../src/kernels/attention-weights.ts";
-import { attentionCase as cachedAttentionCase, cacheTypes } from "../../src/kernels/cached-attention.ts";
+import { cacheCase, attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
 import { matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { OPS } from "../../src/kernels/index.ts";
+import { CACHE_FORMATS } from "../../src/kernels/layer-cache.ts";
 import { type MatmulAttrs, matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase } from "../../src/kernels/sample-token.ts";
@@ -155,7 +156,7 @@ const adamw = fc
   });
 
 /** Of a cache. */
-const dtype = fc.constantFrom("f32" as const, "f16" as const);
+const format = fc.constantFrom(...CACHE_FORMATS);
 
 const cachedAttention = fc
   .record({
@@ -163,10 +164,10 @@ const cachedAttention = fc
     D: sizeUpTo(64, 1),
     T: sizeUpTo(67, 1),
     B: fc.integer({ min: 1, max: 4 }),
-    dtype,
+    format,
   })
-  .chain(({ H, D, T, B, dtype }) =>
-    ids(B, T).map((positions) => cachedAttentionCase(H, D, T, positions, undefined, dtype)),
+  .chain(({ H, D, T, B, format }) =>
+    ids(B, T).map((positions) => cachedAttentionCase(H, D, T, positions, undefined, format)),
   );
 
 const cacheAppend = fc
@@ -175,16 +176,16 @@ const cacheAppend = fc
     D: sizeUpTo(17, 1),
     T: sizeUpTo(33, 1),
     P: fc.integer({ min: 1, max: 3 }),
-    dtype,
+    format,
   })
-  .chain(({ H, D, T, P, dtype }) =>
+  .chain(({ H, D, T, P, format }) =>
     fc
       .record({
         S: fc.integer({ min: 1, max: T }),
         rows: fc.shuffledSubarray([0, 1, 2, 3], { minLength: P, maxLength: P }),
       })
       .map(({ S, rows }): OpCase => {
-        return { inputs: { qkv: f32([P * S, 3 * H * D]), cacheRows: u32(rows), ...cacheTypes(4, T, H, D, dtype) } };
+        return { inputs: { qkv: f32([P * S, 3 * H * D]), cacheRows: u32(rows), ...cacheCase(4, T, H, D, format) } };
       }),
   );
 

@@ -1,6 +1,7 @@
 import { sizeOf } from "../../core/shape.ts";
-import { cacheAppendOp, cachedAttentionOp, sizesOf } from "../cached-attention.ts";
+import { cacheAppendOp, cachedAttentionOp } from "../cached-attention.ts";
 import { grid1d, gridOf, read, spansOf, write } from "../dispatch.ts";
+import { sizesOf } from "../layer-cache.ts";
 import { shapeError } from "../op.ts";
 import type { Traits } from "../traits.ts";
 import { gpuKernel } from "./kernel.ts";
@@ -8,7 +9,7 @@ import { gpuKernel } from "./kernel.ts";
 const COPY_GROUP = 64;
 
 /** By the channels of an entry. */
-const CACHES = { 1: "lib/cache_stored", 2: "lib/cache_words" } as const;
+const CACHES = { 1: "lib/cache_stored", 2: "lib/cache_words", 4: "lib/cache_bytes" } as const;
 
 export const cachedAttentionGpu = gpuKernel(cachedAttentionOp, {
   gpu: ({ qkv, keys, values }, _outputs, _attrs, traits) => {
@@ -41,11 +42,12 @@ export const cacheAppendGpu = gpuKernel(cacheAppendOp, {
     const { H, D, T, entry, entries } = sizesOf("cacheAppend", { qkv, keys, values });
     const row = 3 * H * D;
     const S = qkv.shape[0]! / cacheRows.shape[0]!;
+    const shader = entry === 4 ? "cache_append_bytes" : "cache_append";
     return spansOf(sizeOf(qkv.shape), traits, row).map((span) => {
-      const N = (span.length / row) * H * entries;
+      const N = (span.length / row) * H * (entry === 4 ? 2 : entries);
       return {
-        shader: ["lib/grid", CACHES[entry], "cache_append"],
-        entry: "cache_append",
+        shader: ["lib/grid", CACHES[entry], shader],
+        entry: shader,
         uniforms: { N, FIRST: span.offset / row, S, T, H, D, ENTRIES: entries },
         bind: [write("qkvAfter", span), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
         grid: grid1d(N, COPY_GROUP, traits),

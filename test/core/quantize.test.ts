@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { philox } from "../../src/core/philox.ts";
+import { quantized, stepFor } from "../../src/core/quantize.ts";
+
+const NUMBERS = new Float32Array(Uint32Array.from({ length: 8192 }, (_, i) => philox([i, 0, 5, 0], [1, 0])[0]).buffer);
+const SIZES = [...NUMBERS].map(Math.abs).filter((x) => Number.isFinite(x) && x >= 2 ** -100);
+
+test("a step is of 5 bits, no more than a sixteenth above what its largest number needs, and that number is within 127 steps", () => {
+  for (const highest of [...SIZES, 1, 127, 2 ** -100, 3.4028234663852886e38]) {
+    const step = stepFor(highest);
+    expect(step / 2 ** Math.floor(Math.log2(step))).toSatisfy((mantissa: number) => Number.isInteger(16 * mantissa));
+    expect(step * 127).toBeGreaterThanOrEqual(highest);
+    expect(step * 127).toBeLessThan(highest * (17 / 16) * (1 + 2 ** -20));
+    expect(quantized(highest, step)).toBeLessThanOrEqual(127);
+    expect(quantized(-highest, step)).toBe(-quantized(highest, step));
+    expect(quantized(highest, step)).toBeGreaterThanOrEqual(119);
+  }
+});
+
+test("a number is the nearest whole number of steps", () => {
+  for (const [i, highest] of SIZES.slice(0, 500).entries()) {
+    const step = stepFor(highest);
+    for (let n = -8; n <= 8; n++) {
+      const value = Math.fround(highest * (n / 8) * (1 - i / 1000));
+      expect(Math.abs(quantized(value, step) - value / step)).toBeLessThanOrEqual(0.5 + 1e-5);
+    }
+    for (let n = -127; n <= 127; n++) expect(quantized(n * step, step)).toBe(n);
+  }
+  expect([0.5, 1.5, 2.5, -0.5, -1.5].map((x) => quantized(x, 1) + 0)).toEqual([0, 2, 2, 0, -2]);
+});
+
+test("what is not finite has no step, and what is next to nothing is zero", () => {
+  for (const highest of [Infinity, Number.NaN, 1e39]) expect(stepFor(highest)).toBeNaN();
+  expect(stepFor(0)).toBe(stepFor(2 ** -100));
+  expect(quantized(1e-35, stepFor(1e-35)) + 0).toBe(0);
+});
