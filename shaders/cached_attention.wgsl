@@ -3,7 +3,8 @@
 // An entry of the cache is one channel of a head, two or four: lib/cache_stored.wgsl, lib/cache_words.wgsl, lib/cache_bytes.wgsl. The last
 // slot is the step of the head's channels, where they have one.
 // A workgroup takes a head of a row. Positions come LANES at a time: an invocation scores one of them, then sums one
-// entry of the values over every PARTS-th of them, PARTS = LANES / ENTRIES. `sizes` of the dispatch gives LANES, D and ENTRIES.
+// entry of the values over every PARTS-th of them, PARTS = LANES / ENTRIES. `sizes` of the dispatch gives D, ENTRIES, LANES and SPANS, in as
+// many of which all invocations' numbers are looked through at a time.
 
 struct Uniforms {
   H: u32,
@@ -13,6 +14,7 @@ struct Uniforms {
 @group(0) @binding(15) var<uniform> u: Uniforms;
 
 const PARTS = LANES / ENTRIES;
+const SPAN = LANES / SPANS;
 const SLOTS = ENTRIES + select(0u, 1u, STEPS);
 const SCALE = inverseSqrt(f32(D));
 
@@ -24,8 +26,11 @@ const SCALE = inverseSqrt(f32(D));
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
 var<workgroup> query: array<Channels, ENTRIES>;
-var<workgroup> scores: array<f32, LANES>;
-var<workgroup> cache_rows: array<u32, LANES>;
+// scores, then weights
+var<workgroup> numbers: array<f32, LANES>;
+var<workgroup> of_spans: array<f32, SPANS>;
+// where the value of a position begins
+var<workgroup> places: array<u32, LANES>;
 var<workgroup> parts: array<Channels, LANES>;
 var<workgroup> last_position: u32;
 
@@ -40,12 +45,42 @@ fn channels_at(at: u32, entry: u32) -> Channels {
 
 // The step for entries of which each of the first ENTRIES invocations has one.
 fn common_step(lane: u32, own: Channels) -> u32 {
-  if (lane < ENTRIES) { cache_rows[lane] = magnitude(own); }
+  if (lane < ENTRIES) { places[lane] = magnitude(own); }
   workgroupBarrier();
   var highest = 0u;
-  for (var e = 0u; e < ENTRIES; e++) { highest = max(highest, cache_rows[e]); }
+  for (var e = 0u; e < ENTRIES; e++) { highest = max(highest, places[e]); }
   workgroupBarrier();
   return step_for(highest);
+}
+
+// The largest of all invocations' numbers.
+fn largest(lane: u32, own: f32) -> f32 {
+  numbers[lane] = own;
+  workgroupBarrier();
+  if (lane < SPANS) {
+    var highest = numbers[lane];
+    for (var i = 1u; i < SPAN; i++) { highest = max(highest, numbers[i * SPANS + lane]); }
+    of_spans[lane] = highest;
+  }
+  workgroupBarrier();
+  var highest = of_spans[0];
+  for (var i = 1u; i < SPANS; i++) { highest = max(highest, of_spans[i]); }
+  return highest;
+}
+
+// The sum of all invocations' numbers.
+fn sum_of(lane: u32, own: f32) -> f32 {
+  numbers[lane] = own;
+  workgroupBarrier();
+  if (lane < SPANS) {
+    var sum = 0.0;
+    for (var i = 0u; i < SPAN; i++) { sum += numbers[i * SPANS + lane]; }
+    of_spans[lane] = sum;
+  }
+  workgroupBarrier();
+  var sum = 0.0;
+  for (var i = 0u; i < SPANS; i++) { sum += of_spans[i]; }
+  return sum;
 }
 
 @compute @workgroup_size(LANES)
@@ -89,52 +124,44 @@ fn cached_attention(
   var sum = Channels(0.0);
   for (var start = 0u; start <= p; start += LANES) {
     let count = min(LANES, p + 1u - start);
+    var score = -1e30;
+    var step = 1.0;
     if (lane < count) {
       let t = start + lane;
       let cache_row = select(table[row * u.T + t], row, t == p);
       let at = (cache_row * u.H + head) * SLOTS * u.T + t;
-      var score = 0.0;
+      score = 0.0;
       for (var e = 0u; e < ENTRIES; e++) { score += channels_dot(query[e], widened(keys[at + e * u.T])); }
-      if (STEPS) { score *= step_of(keys[at + ENTRIES * u.T]); }
-      scores[lane] = score;
-      cache_rows[lane] = cache_row;
+      let place = ((cache_row * u.H + head) * u.T + t) * SLOTS;
+      places[lane] = place;
+      if (STEPS) {
+        score *= step_of(keys[at + ENTRIES * u.T]);
+        step = step_of(values[place + ENTRIES]);
+      }
     }
-    workgroupBarrier();
-    var next = highest;
-    for (var j = 0u; j < count; j++) { next = max(next, scores[j]); }
+    let next = max(highest, largest(lane, score));
+    let weight = select(0.0, exp(score - next), lane < count);
+    numbers[lane] = weight * step;
     let shrink = exp(highest - next);
-    total *= shrink;
+    total = total * shrink + weight;
     sum *= shrink;
     highest = next;
+    workgroupBarrier();
     if (part < PARTS) {
       // what LANES positions add, apart from what came before: fewer roundings in a row
-      var run_total = 0.0;
       var run = Channels(0.0);
-      for (var j = part; j < count; j += PARTS) {
-        let weight = exp(scores[j] - highest);
-        run_total += weight;
-        let at = ((cache_rows[j] * u.H + head) * u.T + start + j) * SLOTS;
-        var share = weight;
-        if (STEPS) { share *= step_of(values[at + ENTRIES]); }
-        run += share * widened(values[at + entry]);
-      }
-      total += run_total;
+      for (var j = part; j < count; j += PARTS) { run += numbers[j] * widened(values[places[j] + entry]); }
       sum += run;
     }
     workgroupBarrier();
   }
 
-  // every part has its own share of the sum and of the weights
+  // every part has its own share of the sum, every invocation of the weights
   parts[lane] = sum;
-  scores[lane] = total;
-  workgroupBarrier();
+  let weights = sum_of(lane, total);
   if (lane < ENTRIES && mine) {
     var all = Channels(0.0);
-    var weights = 0.0;
-    for (var i = 0u; i < PARTS; i++) {
-      all += parts[i * ENTRIES + lane];
-      weights += scores[i * ENTRIES + lane];
-    }
+    for (var i = 0u; i < PARTS; i++) { all += parts[i * ENTRIES + lane]; }
     let mean = all / weights;
     let first = (row * u.H + head) * D + ENTRY * lane;
     y[first] = channel(mean, 0u);

@@ -185,7 +185,7 @@ describe(`${MANY} of them`, () => {
   test("prompts are encoded, laid out and planned", () => {
     const encoded = encodePrompts(lines, (line) => [byte.endId!, ...byte.encode(line)]);
     const rows = decodeRows(encoded, generationOptions({ maxNewTokens: 1 }, config), config);
-    expect(decodePlansOf(rows, undefined, config).prompts).toHaveLength(MANY);
+    expect(decodePlansOf(rows, config, { settings: undefined, cache: "f32" }).prompts).toHaveLength(MANY);
   });
 
   test("sequences are scored", async () => {

@@ -6,6 +6,7 @@ import { attentionOp } from "../../src/kernels/attention.ts";
 import { droppedMatmulOp } from "../../src/kernels/dropped-matmul.ts";
 import { fusedOps } from "../../src/kernels/fused.ts";
 import { geluMatmulOp } from "../../src/kernels/gelu-matmul.ts";
+import type { CacheFormat } from "../../src/kernels/layer-cache.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { f16, f32 } from "../../src/kernels/op.ts";
 import { STEP } from "../../src/kernels/step.ts";
@@ -36,6 +37,7 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "step f16 dropout", tape: (traits) => stepTape(traits, "f16", RATE) },
   { name: "token", tape: () => tokenTape("f32") },
   { name: "token f16", tape: () => tokenTape("f16") },
+  { name: "token f16 kv8", tape: () => tokenTape("f16", "i8") },
   // Forms that --tune may choose; matrix units only. Their names have "f16", since that is what they are for.
   ...(["matrices", "matrices-wide", "matrices-copied"] as const).map((variant) => ({
     name: `attention ${variant} f16 dropout`,
@@ -62,10 +64,10 @@ function stepTape(traits: Traits, precision: FloatDType, rate: number): Tape {
   });
 }
 
-function tokenTape(precision: FloatDType): Tape {
+function tokenTape(precision: FloatDType, cache?: CacheFormat): Tape {
   const config = GPT2_PRESETS.gpt2;
   const layout = layoutParameters(config, { precision });
-  return decodeTape(config, layout, { rows: 1, places: CONTEXT, settings: SETTINGS }, "sample");
+  return decodeTape(config, layout, { rows: 1, places: CONTEXT, settings: SETTINGS, cache }, "sample");
 }
 
 interface AttentionForm {

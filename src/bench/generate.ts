@@ -1,5 +1,9 @@
 import { createTape, type Tape } from "../autograd/tape.ts";
+import { byteLength } from "../core/dtype.ts";
+import { sizeOf } from "../core/shape.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
+import { CACHE_FORMATS } from "../generate/options.ts";
+import { cacheTypes } from "../kernels/layer-cache.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeShape, decodeTape, prefillTape } from "../model/decode.ts";
@@ -18,6 +22,10 @@ export interface GenerateEffort {
   readonly samples: number;
   /** Sequences side by side. */
   readonly batches: readonly number[];
+  /** Tokens of each prompt; 8 where absent. */
+  readonly promptTokens?: number | undefined;
+  /** See `GenerateOptions`. */
+  readonly kvBits?: 8 | 16 | 32 | undefined;
 }
 
 export const GENERATE_EFFORT = {
@@ -44,11 +52,13 @@ export function generateTapes({ config, precision }: StepSize): Tape[] {
  */
 export async function benchGenerate(
   runtime: Runtime,
-  { name, config, precision }: StepSize,
+  { name, config, precision = "f32" }: StepSize,
   peak: Peak,
   effort: GenerateEffort,
 ): Promise<Row[]> {
-  const work = `generate ${name.split(" B")[0]}${precision === "f16" ? " in f16" : ""}`;
+  const { promptTokens = PROMPT, kvBits } = effort;
+  const cached = kvBits ? `, cache of ${kvBits} bits` : "";
+  const work = `generate ${name.split(" B")[0]}${precision === "f16" ? " in f16" : ""}${cached}`;
   const common = { system: OURS, device: runtime.name };
   try {
     const { arena } = stepParameters({ name, config, shape: { batch: 1, context: 1 } });
@@ -62,10 +72,11 @@ export async function benchGenerate(
     };
     const generator = await open(runtime);
     const reference = await open(createCpuRuntime());
-    const prompt = Array.from({ length: PROMPT }, (_, i) => (i * 7 + 3) % config.vocabSize);
-    const greedy = { maxNewTokens: TOKENS_CHECKED, doSample: false, eosTokenId: null };
-    const [got] = await generator.generate([prompt], greedy);
-    const [wanted] = await reference.generate([prompt], greedy);
+    const prompt = Array.from({ length: promptTokens }, (_, i) => (i * 7 + 3) % config.vocabSize);
+    const greedy = { maxNewTokens: TOKENS_CHECKED, doSample: false, eosTokenId: null, kvBits };
+    // The reference takes long over long ones.
+    const [got] = await generator.generate([prompt.slice(0, PROMPT)], greedy);
+    const [wanted] = await reference.generate([prompt.slice(0, PROMPT)], greedy);
     reference.dispose();
     if (`${got?.ids}` !== `${wanted?.ids}`) {
       return [
@@ -78,10 +89,13 @@ export async function benchGenerate(
       // Each token reads every weight once, whatever the number of sequences; the position table's rows aside.
       const weights = arena.length - config.contextLength * config.width;
       // And the keys and values of what is there halfway, of its own sequence each.
-      const places = Math.min(config.contextLength, PROMPT + (effort.newTokens >> 1));
+      const places = Math.min(config.contextLength, promptTokens + (effort.newTokens >> 1));
       const kept = 2 * config.layers * config.width * places * batch;
-      const bytes = (precision === "f16" ? 2 : 4) * (weights + kept); // of vectors, a ten-thousandth, too
-      const named = `${work}, ${batch} ${batch === 1 ? "sequence" : "sequences"} of ${PROMPT} + ${effort.newTokens} tokens`;
+      const format = kvBits ? CACHE_FORMATS[kvBits] : precision;
+      const { keys, values } = cacheTypes(batch, places, config.heads, config.width / config.heads, format);
+      const cacheBytes = config.layers * byteLength(keys.dtype, sizeOf(keys.shape) + sizeOf(values.shape));
+      const bytes = (precision === "f16" ? 2 : 4) * weights + cacheBytes; // of vectors, a ten-thousandth, too
+      const named = `${work}, ${batch} ${batch === 1 ? "sequence" : "sequences"} of ${promptTokens} + ${effort.newTokens} tokens`;
       rows.push({
         ...common,
         work: named,
@@ -94,7 +108,7 @@ export async function benchGenerate(
       const shares = await sharesOfToken(
         runtime,
         { config, layout },
-        { rows: batch, places, settings: 64 },
+        { rows: batch, places, settings: 64, cache: format },
         peak,
         token,
       );
@@ -135,7 +149,8 @@ async function timeTokens(generator: Generator, prompt: readonly number[], batch
   const prompts = Array.from({ length: batch }, () => prompt);
   const time = async (maxNewTokens: number, seed: number): Promise<number> => {
     const start = performance.now();
-    await generator.generate(prompts, { maxNewTokens, doSample: true, topK: 50, seed, eosTokenId: null });
+    const { kvBits } = effort;
+    await generator.generate(prompts, { maxNewTokens, doSample: true, topK: 50, seed, eosTokenId: null, kvBits });
     return performance.now() - start;
   };
   // Plans are made at the first call of each length.

@@ -5,7 +5,7 @@ import type { Runtime, Tensors } from "../runtime/runtime.ts";
 import { timesOfNodes, timesOfOps } from "../runtime/tape-times.ts";
 import { createWasmRuntime, type WasmDevice, wasmName } from "../runtime/wasm.ts";
 import { exactly, fillAll, spread } from "./data.ts";
-import { benchGenerate, GENERATE_EFFORT } from "./generate.ts";
+import { benchGenerate, type GenerateEffort } from "./generate.ts";
 import { type Effort, FULL_EFFORT, median, QUICK_EFFORT } from "./measure.ts";
 import { costOfWork, type OpWork, prepareIn, sourcesOf } from "./op-work.ts";
 import { costOf, type Peak, ratesOf } from "./rates.ts";
@@ -200,6 +200,7 @@ export async function* benchWasmKernels(
 export async function* benchWasmGenerate(
   device: WasmDevice,
   sizes: readonly StepSize[],
+  sampling: GenerateEffort,
   { quick }: WasmBenchOptions,
 ): AsyncGenerator<Row, void> {
   const effort = quick ? QUICK_EFFORT : FULL_EFFORT;
@@ -209,8 +210,7 @@ export async function* benchWasmGenerate(
   yield copying.row;
   const { gflopsPerS } = arithmetic;
   const peak: Peak = { gflopsPerS, halfGflopsPerS: gflopsPerS, gbPerS: copying.gbPerS };
-  for (const size of sizes)
-    yield* await benchGenerate(createWasmRuntime(device), size, peak, GENERATE_EFFORT[quick ? "quick" : "full"]);
+  for (const size of sizes) yield* await benchGenerate(createWasmRuntime(device), size, peak, sampling);
 }
 
 /** Training steps: checked, timed, and the share of each op. */

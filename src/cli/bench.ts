@@ -1,7 +1,7 @@
 import { availableParallelism, cpus, freemem } from "node:os";
 import { Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
-import { benchGenerate, GENERATE_EFFORT, generateTapes } from "../bench/generate.ts";
+import { benchGenerate, GENERATE_EFFORT, type GenerateEffort, generateTapes } from "../bench/generate.ts";
 import { benchKernels, effortOf, measurePeak } from "../bench/kernels.ts";
 import { benchMatmulPeers } from "../bench/peers.ts";
 import { benchRankStep } from "../bench/rank-step.ts";
@@ -30,8 +30,9 @@ import { FIRST_STEP_SYSTEMS, firstSteps, printFirstStep } from "./bench-first.ts
 import { cpuPeers, openPeers, releasePeers, requirePeers } from "./bench-peers.ts";
 import { printRow } from "./bench-print.ts";
 import { collectiveTimeoutOption } from "./collective-timeout.ts";
+import { kvBitsOption } from "./generate-flags.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { byteSize, counted, numberBetween } from "./numbers.ts";
+import { byteSize, counted, numberBetween, wholeNumber } from "./numbers.ts";
 import { withRanks } from "./ranks.ts";
 import { precisionOption, withRuntime } from "./runtime.ts";
 import { terminal } from "./terminal.ts";
@@ -88,8 +89,12 @@ export function benchCommand(interrupt: Interrupt): Command {
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", SIZE_HELP, "all")
         .addOption(precisionOption("of weights, keys and values").default("f32"))
+        .addOption(kvBitsOption())
+        .option("--prompt-tokens <n>", "tokens of each prompt, default 8", wholeNumber(1))
         .addOption(tuneOption())
-        .action((flags: StepFlags) => withRows(flags, { gpu: samples, wasm: wasmSamples, peers: "decode" }, interrupt)),
+        .action((flags: SampleFlags) =>
+          withRows(flags, { gpu: samples, wasm: wasmSamples, peers: "decode" }, interrupt),
+        ),
     )
     .addCommand(
       new Command("reduce")
@@ -205,6 +210,8 @@ interface StepFlags extends BenchFlags {
   readonly collectiveTimeout?: number;
 }
 
+interface SampleFlags extends StepFlags, Pick<GenerateEffort, "kvBits" | "promptTokens"> {}
+
 const SIZES: readonly StepSizeName[] = ["nanogpt", "gpt2"];
 /** A step that would take longer at half the peak is measured only when asked for by name. */
 const LONGEST_STEP_MS = 5000;
@@ -215,7 +222,7 @@ function sizeNamed({ size }: StepFlags): StepSizeName | undefined {
   return named || size === "all" ? named : userError(`--size is ${size}; wanted ${names.join(", ")} or all`, "usage");
 }
 
-async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
+async function* samples(gpu: Gpu, flags: SampleFlags): AsyncGenerator<Row, void> {
   const quick = flags.quick === true;
   const named = sizeNamed(flags);
   const { precision = "f32" } = flags;
@@ -225,8 +232,20 @@ async function* samples(gpu: Gpu, flags: StepFlags): AsyncGenerator<Row, void> {
     const size = stepSize(name, gpu.kind, precision);
     const tuning = await tuningOf(gpu, flags, generateTapes(size));
     const runtime = createGpuRuntime(gpu, { tuning });
-    yield* await benchGenerate(runtime, size, peak, GENERATE_EFFORT[quick ? "quick" : "full"]);
+    yield* await benchGenerate(runtime, size, peak, samplingEffort(flags, [size]));
   }
+}
+
+/** How these models are to be sampled. */
+function samplingEffort({ quick, kvBits, promptTokens }: SampleFlags, sizes: readonly StepSize[]): GenerateEffort {
+  const effort = GENERATE_EFFORT[quick ? "quick" : "full"];
+  const places = Math.min(...sizes.map(({ config }) => config.contextLength));
+  if (promptTokens !== undefined && promptTokens + effort.newTokens > places)
+    userError(
+      `--prompt-tokens is ${promptTokens}: ${effort.newTokens} more have no room in a context of ${places}; give fewer, or a larger model by --size`,
+      "usage",
+    );
+  return { ...effort, kvBits, promptTokens };
 }
 
 function wasmSteps(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncGenerator<Row, void> {
@@ -239,9 +258,10 @@ function refuseHalves({ host }: WasmDevice, { precision }: StepFlags): void {
   if (precision === "f16") userError(noHalves(wasmName(host.threads)), "device");
 }
 
-function wasmSamples(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncGenerator<Row, void> {
+function wasmSamples(wasm: WasmDevice, _one: WasmDevice, flags: SampleFlags): AsyncGenerator<Row, void> {
   refuseHalves(wasm, flags);
-  return benchWasmGenerate(wasm, wasmSizes(sizeNamed(flags), SIZES, flags), { quick: flags.quick === true });
+  const sizes = wasmSizes(sizeNamed(flags), SIZES, flags);
+  return benchWasmGenerate(wasm, sizes, samplingEffort(flags, sizes), { quick: flags.quick === true });
 }
 
 /** What a step of 124M parameters takes there and on the host, and some more. */

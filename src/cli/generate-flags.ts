@@ -26,6 +26,7 @@ export interface GenerationFlags {
   readonly lengthPenalty?: number;
   readonly earlyStopping?: boolean | "never";
   readonly stopStrings?: readonly string[];
+  readonly kvBits?: 8 | 16 | 32;
   readonly seed?: number;
   readonly logProbabilities?: boolean;
   readonly topLogProbabilities?: number;
@@ -68,9 +69,26 @@ export function addGenerationOptions(command: Command): Command {
     .option("--num-return-sequences <n>", "continuations of each prompt", wholeNumber(1))
     .option("--length-penalty <x>", "beams: score = log-probability / length^x, default 1", any)
     .option("--early-stopping [when]", "beams: true, false or never", earlyStopping)
+    .addOption(kvBitsOption())
     .option("--seed <n>", "equal seeds give equal texts, default 42", wholeNumber(0))
     .option("--log-probabilities", "with --json: of each token, under the model")
     .option("--top-log-probabilities <n>", "with --json: of the n likeliest tokens at each place", wholeNumber(1));
+}
+
+/** Of the cache; `generate` and `bench generate` have it. */
+export function kvBitsOption(): Option {
+  return new Option(
+    "--kv-bits <n>",
+    "bits of a cached key or value: 8 takes a quarter of the memory of 32; default: those of a weight",
+  )
+    .choices(["8", "16", "32"])
+    .argParser((text) => kvBits(text));
+}
+
+function kvBits(text: string): 8 | 16 | 32 {
+  const bits = [8, 16, 32].find((one) => String(one) === text);
+  if (bits === undefined) throw new InvalidArgumentError("Wanted 8, 16 or 32.");
+  return bits as 8 | 16 | 32;
 }
 
 function listOf<T>(parse: (text: string) => T): (text: string, before: T[] | undefined) => T[] {
@@ -111,6 +129,7 @@ export function optionsOfFlags(
     earlyStopping: flags.earlyStopping,
     stopStrings,
     tokenizer,
+    kvBits: flags.kvBits,
     seed,
     logProbabilities: flags.logProbabilities,
     topLogProbabilities: flags.topLogProbabilities,
@@ -171,6 +190,11 @@ const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
   bf16: "WebGPU has no bfloat16; --precision f16 has weights of half the size",
   dtype: "it is --precision here: f32 or f16",
   torch_dtype: "it is --precision here: f32 or f16",
+  kv_cache_dtype: "it is --kv-bits here: 8, 16 or 32",
+  cache_type_k: "it is --kv-bits here: 8, 16 or 32, for keys and values alike",
+  cache_type_v: "it is --kv-bits here: 8, 16 or 32, for keys and values alike",
+  kv_group_size: "leave it out: with --kv-bits 8 a head's channels at a position share a step",
+  quantized_kv_start: "leave it out: --kv-bits is of all positions",
   compile: "leave it out: all is compiled once, as a plan",
   device_map: "it is --device here",
   cpu: ON_CPU,

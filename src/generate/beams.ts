@@ -58,7 +58,7 @@ export async function beamSearch(
 ): Promise<Hypothesis[][]> {
   const width = options.numBeams;
   const rows = prompts.flatMap((row) => new Array<DecodeRow>(width).fill(row));
-  const session = await decoder.logits(rows);
+  const session = await decoder.logits(rows, options);
   const searches = prompts.map(({ prompt, least, most }, p): Search => {
     const beams = Array.from({ length: width }, (_, i) => ({
       ids: prompt,
@@ -79,7 +79,7 @@ export async function beamSearch(
   let logits = session.first;
   for (;;) {
     signal?.throwIfAborted();
-    if (!logits.every(Number.isFinite)) throw notFinite(decoder.precision);
+    if (!logits.every(Number.isFinite)) throw notFinite(decoder.precision, options.cache);
     for (const search of searches) if (!search.done) advance(search, logits, config.vocabSize, options);
     if (searches.every(({ done }) => done))
       return searches.map(({ found, stuck }) => [...found, ...stuck.sort((a, b) => b.score - a.score)].slice(0, width));

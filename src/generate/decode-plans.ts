@@ -1,5 +1,8 @@
 import type { Tape } from "../autograd/tape.ts";
+import { byteLength } from "../core/dtype.ts";
 import { largest } from "../core/extremes.ts";
+import { sizeOf } from "../core/shape.ts";
+import { type CacheFormat, cacheTypes } from "../kernels/layer-cache.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeMode, type DecodeShape, decodeTape, type PromptShape, prefillTape } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
@@ -30,19 +33,25 @@ export interface DecodePlans {
 
 const LEAST_PLACES = 32;
 
-/**
- * `settings`: words of the sampling settings; undefined where logits are wanted. `top`: likeliest tokens to keep of each place. `owner`:
- * of the states.
- */
+/** What plans are made for besides rows. */
+export interface DecodeWanted {
+  /** Words of the sampling settings; undefined where logits are wanted. */
+  readonly settings: number | undefined;
+  /** Likeliest tokens to keep of each place. */
+  readonly top?: number | undefined;
+  /** Of keys and values. */
+  readonly cache: CacheFormat;
+  /** Of the states. */
+  readonly owner?: number | undefined;
+}
+
 export function decodePlansOf(
   rows: readonly DecodeRow[],
-  settings: number | undefined,
   { contextLength }: Gpt2Config,
-  top = 0,
-  owner = 0,
+  { settings, top = 0, cache, owner = 0 }: DecodeWanted,
 ): DecodePlans {
   const places = placesFor(rows, contextLength);
-  const shape: DecodeShape = { rows: rows.length, places, settings: settings ?? 0, top, owner };
+  const shape: DecodeShape = { rows: rows.length, places, settings: settings ?? 0, top, cache, owner };
   const prompts = distinctPrompts(rows);
   const longest = largest(prompts.map(({ ids }) => ids.length));
   const prompt = { prompts: prompts.length, length: Math.min(shape.places, roomFor(longest, contextLength)) };
@@ -55,7 +64,8 @@ export function decodeTapes(
   config: Gpt2Config,
   layout: ParameterLayout,
 ): [key: string, tape: () => Tape][] {
-  const key = `${mode} ${shape.rows} ${shape.places} ${shape.settings}${shape.top ? ` top ${shape.top}` : ""}`;
+  const { rows, places, settings, top, cache } = shape;
+  const key = `${mode} ${rows} ${places} ${settings} ${cache}${top ? ` top ${top}` : ""}`;
   return [
     [`prefill ${key} ${prompt.prompts} ${prompt.length}`, () => prefillTape(config, layout, shape, prompt, mode)],
     [key, () => decodeTape(config, layout, shape, mode)],
@@ -66,17 +76,17 @@ export function decodeTapes(
 const SOFTWARE_BYTES = 2 ** 30;
 
 /**
- * Rows that fit one batch, of the first of `rows`; on a CPU also in what a batch should take. `top`: likeliest tokens that are kept; `unit`:
- * rows that belong together, the beams of a prompt.
+ * Rows that fit one batch, of the first of `rows`; on a CPU also in what a batch should take. `unit`: rows that belong together, the beams
+ * of a prompt.
  */
 export function rowsThatFit(
   rows: readonly DecodeRow[],
   config: Gpt2Config,
   { traits, name }: Pick<Runtime, "traits" | "name">,
-  top = 0,
+  { top = 0, cache }: Pick<DecodeWanted, "top" | "cache">,
   unit = 1,
 ): number {
-  const { layers, width, innerWidth, vocabSize } = config;
+  const { layers, width, heads, innerWidth, vocabSize } = config;
   const places = placesFor(rows, config.contextLength);
   const most = Math.floor(traits.maxBindingBytes / 4);
   const widest = Math.max(3 * width, innerWidth, top);
@@ -94,7 +104,9 @@ export function rowsThatFit(
     );
   if (!traits.software) return limit;
   // Keys and values of all layers; a prompt's activations in one; logits and scores.
-  const rowBytes = 4 * (places * (2 * layers * width + 4 * width + innerWidth + 2 * top) + 2 * vocabSize);
+  const { keys, values } = cacheTypes(1, places, heads, width / heads, cache);
+  const cached = byteLength(keys.dtype, sizeOf(keys.shape) + sizeOf(values.shape));
+  const rowBytes = layers * cached + 4 * (places * (4 * width + innerWidth + 2 * top) + 2 * vocabSize);
   return Math.min(limit, Math.max(unit, Math.floor(SOFTWARE_BYTES / rowBytes)));
 }
 

@@ -2,6 +2,7 @@ import type { Tape } from "../autograd/tape.ts";
 import type { FloatDType, NumericArray } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
+import type { CacheFormat } from "../kernels/layer-cache.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, type SampleSettings } from "../kernels/sample-settings.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeShape, decodeState, decodeStatesOf } from "../model/decode.ts";
@@ -48,18 +49,30 @@ export interface SampleRules extends Partial<SampleSettings> {
   readonly topLogProbabilities?: number;
 }
 
+/** What is wanted of rows. */
+export interface DecodeWish {
+  /** Undefined where logits are wanted. */
+  readonly sampling?: SampleRules | undefined;
+  /** Of keys and values; that of the weights where absent. */
+  readonly cache?: CacheFormat | undefined;
+}
+
 /** Computes prompts once, then one token of every row at a time, from a cache of keys and values. */
 export interface Decoder {
-  /** Of weights, keys and values. */
+  /** Of weights. */
   readonly precision: FloatDType;
   /**
-   * Makes ready for as many of the first of `rows` as fit the device in one batch, in whole `unit`s, and gives how many. `rules`: of sampling;
-   * undefined where logits are wanted. Throws `OutOfMemory` where not one unit fits.
+   * Makes ready for as many of the first of `rows` as fit the device in one batch, in whole `unit`s, and gives how many. Throws `OutOfMemory`
+   * where not one unit fits.
    */
-  fit(rows: readonly DecodeRow[], rules: SampleRules | undefined, unit?: number): Promise<number>;
+  fit(rows: readonly DecodeRow[], wish: DecodeWish, unit?: number): Promise<number>;
   /** Samples every row to its end, a few tokens at a time without waiting for the host; gives all rows' states. */
-  sample(rows: readonly DecodeRow[], rules: SampleRules, signal?: AbortSignal): AsyncGenerator<RowState[]>;
-  logits(rows: readonly DecodeRow[]): Promise<LogitsSession>;
+  sample(
+    rows: readonly DecodeRow[],
+    wish: DecodeWish & { readonly sampling: SampleRules },
+    signal?: AbortSignal,
+  ): AsyncGenerator<RowState[]>;
+  logits(rows: readonly DecodeRow[], wish?: Pick<DecodeWish, "cache">): Promise<LogitsSession>;
   dispose(): void;
 }
 
@@ -121,8 +134,14 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
   }
 
   /** The plans of rows: of their prompts, and of a token of each. Where there is no memory for both, neither is left. */
-  async function plansFor(rows: readonly DecodeRow[], settings: number | undefined, top: number) {
-    const made = decodePlansOf(rows, settings, config, top, owner);
+  async function plansFor(rows: readonly DecodeRow[], { sampling, cache }: DecodeWish) {
+    const wanted = {
+      settings: sampling && packSettings(sampling).length,
+      top: sampling?.topLogProbabilities,
+      cache: cache ?? precision,
+      owner,
+    };
+    const made = decodePlansOf(rows, config, wanted);
     const tapes = decodeTapes(made, config, layout);
     const keys = tapes.map(([key]) => key);
     await makeRoom(keys, KEPT_BYTES);
@@ -142,17 +161,17 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
   }
 
   /** Makes the plans and computes the prompts; gives the plan of a step and the logits, if they are asked for. */
-  async function start(rows: readonly DecodeRow[], settings: Uint32Array<ArrayBuffer> | undefined, top = 0) {
-    const { shape, prompts, prompt, prefill, step } = await plansFor(rows, settings?.length, top);
+  async function start(rows: readonly DecodeRow[], wish: DecodeWish) {
+    const { shape, prompts, prompt, prefill, step } = await plansFor(rows, wish);
     const table = tableOf(rows, prompts, shape.places);
-    if (settings) writeSampling(runtime, rows, shape, table, settings);
+    if (wish.sampling) writeSampling(runtime, rows, shape, table, packSettings(wish.sampling));
     const { logits } = await prefill.run(promptInputs(rows, prompts, prompt.length));
     return { shape, step, table, logits };
   }
 
-  async function* sample(rows: readonly DecodeRow[], rules: SampleRules, signal?: AbortSignal) {
+  async function* sample(rows: readonly DecodeRow[], wish: DecodeWish, signal?: AbortSignal) {
     signal?.throwIfAborted();
-    const { shape, step } = await start(rows, packSettings(rules), rules.topLogProbabilities);
+    const { shape, step } = await start(rows, wish);
     const needed = largest(rows.map(({ prompt, most }) => Math.min(most, shape.places) - prompt.length));
     let queued = 1;
     let burst = 1;
@@ -167,7 +186,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
         // What came before is given first, to whoever reads along.
         const broken = states.some(({ finished }) => finished === FINISHED.notFinite);
         yield broken ? states.map(asUnfinished) : states;
-        if (broken) throw notFinite(precision);
+        if (broken) throw notFinite(precision, wish.cache);
         if (states.every(({ finished }) => finished !== FINISHED.no)) return;
         pending = look(rows, shape);
         const took = performance.now() - began;
@@ -189,13 +208,14 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
 
   return {
     precision,
-    async fit(rows, rules, unit = 1) {
-      const [settings, top] = [rules && packSettings(rules).length, rules?.topLogProbabilities ?? 0];
-      const most = Math.min(rows.length, rowsThatFit(rows, config, runtime, top, unit));
+    async fit(rows, wish, unit = 1) {
+      const { sampling, cache = precision } = wish;
+      const kept = { top: sampling?.topLogProbabilities, cache };
+      const most = Math.min(rows.length, rowsThatFit(rows, config, runtime, kept, unit));
       let units = Math.max(1, Math.floor(most / unit));
       for (;;) {
         try {
-          await plansFor(rows.slice(0, unit * units), settings, top);
+          await plansFor(rows.slice(0, unit * units), wish);
           return unit * units;
         } catch (error) {
           if (!(error instanceof OutOfMemory) || units === 1) throw error;
@@ -204,8 +224,8 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
       }
     },
     sample,
-    async logits(rows) {
-      const { shape, step, table, logits } = await start(rows, undefined);
+    async logits(rows, { cache } = {}) {
+      const { shape, step, table, logits } = await start(rows, { cache });
       return {
         first: logits!,
         table,
@@ -301,9 +321,9 @@ function asUnfinished(row: RowState): RowState {
   return row.finished === FINISHED.notFinite ? { ...row, finished: FINISHED.no } : row;
 }
 
-/** What is said where no token has a probability. */
-export function notFinite(precision: FloatDType): UserError {
+/** What is said where no token has a probability. `cache`: of keys and values. */
+export function notFinite(precision: FloatDType, cache: CacheFormat = precision): UserError {
   const why = "the model's logits are not finite: its weights are damaged, or training diverged";
   const halves = "; or a weight, key or value is beyond 65,504, which f16 does not hold: try it in f32";
-  return new UserError(precision === "f16" ? `${why}${halves}` : why, { kind: "diverged" });
+  return new UserError([precision, cache].includes("f16") ? `${why}${halves}` : why, { kind: "diverged" });
 }

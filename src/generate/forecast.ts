@@ -21,16 +21,13 @@ export function forecastGenerator(
   known: Map<string, ForecastPlan>,
 ): void {
   const options = readOptions(given, config);
+  const { topLogProbabilities: top, cache = layout.precision ?? "f32" } = options;
   const rows = decodeRows(prompts, options, config);
   const all = rows.flatMap((row) => Array.from({ length: options.numReturnSequences }, () => row));
   for (let at = 0; at < all.length; ) {
-    const group = all.slice(at, at + rowsThatFit(all.slice(at), config, runtime, options.topLogProbabilities));
+    const group = all.slice(at, at + rowsThatFit(all.slice(at), config, runtime, { top, cache }));
     const settings = packSettings({ ...options, firstRow: at }).length;
-    for (const [key, tape] of decodeTapes(
-      decodePlansOf(group, settings, config, options.topLogProbabilities),
-      config,
-      layout,
-    )) {
+    for (const [key, tape] of decodeTapes(decodePlansOf(group, config, { settings, top, cache }), config, layout)) {
       if (!known.has(key)) known.set(key, forecast.compile(tape()));
     }
     at += group.length;

@@ -91,10 +91,24 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     busy = true;
   }
 
+  /** Keys and values in f16 want what has words of two. */
+  function requireCache({ cache }: Generation): void {
+    const { packedHalves, f16 } = runtime.traits;
+    if (cache === "f16" && !packedHalves && !f16)
+      optionError(
+        (o) => `${o("kvBits")} is 16: ${runtime.name} has no f16; give 8 or 32, or use a GPU, of which any will do`,
+        "device",
+      );
+  }
+
   async function* sampleAll(rows: readonly DecodeRow[], firstRow: number, options: Generation, signal?: AbortSignal) {
     const trackers = rows.map(() => options.tokenizer && createTextStream(options.tokenizer, options.stopStrings));
     const seen = rows.map(({ prompt }) => prompt.length);
-    for await (const states of decoder.sample(rows, { ...options, firstRow }, signal)) {
+    for await (const states of decoder.sample(
+      rows,
+      { sampling: { ...options, firstRow }, cache: options.cache },
+      signal,
+    )) {
       const results = states.map((state, row) => {
         const text = trackers[row];
         const last = state.ids.length - (state.finished === FINISHED.end ? 1 : 0);
@@ -114,6 +128,7 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     const options = generationOptions(given, config);
     const rows = decodeRows(idsOf(prompts), options, config);
     requireWeights(runtime, layout, "generate");
+    requireCache(options);
     begin();
     try {
       if (options.numBeams > 1) yield* searched(rows, options, signal);
@@ -152,15 +167,15 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
 
   /** The first of the rows that fit the device in one batch; beams of a prompt are not parted. */
   async function fitting(rows: readonly DecodeRow[], options: Generation): Promise<readonly DecodeRow[]> {
-    const { numBeams } = options;
-    const rules = numBeams > 1 ? undefined : options;
+    const { numBeams, cache } = options;
+    const wish = { sampling: numBeams > 1 ? undefined : options, cache };
     try {
-      return rows.slice(0, await decoder.fit(rows, rules, numBeams));
+      return rows.slice(0, await decoder.fit(rows, wish, numBeams));
     } catch (error) {
       if (!(error instanceof OutOfMemory)) throw error;
       const row = rows[0]!;
       const fits = (count: number, most: number): Promise<boolean> =>
-        decoder.fit(new Array<DecodeRow>(count).fill({ ...row, most }), rules, count).then(
+        decoder.fit(new Array<DecodeRow>(count).fill({ ...row, most }), wish, count).then(
           () => true,
           (reason) => {
             if (reason instanceof OutOfMemory) return false;
@@ -209,6 +224,7 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
       optionError((o) => `${o("numBeams")}: a search knows its words only at the end; use generate for beams`);
     const each = decodeRows(idsOf(given), options, config);
     requireWeights(runtime, layout, "generate");
+    requireCache(options);
     const rows = each.flatMap((row) => new Array<DecodeRow>(options.numReturnSequences).fill(row));
     const all: Generated[] = [];
     begin();

@@ -17,6 +17,7 @@ const rules: Remedy = (o) =>
 const noEncoder = leaveOut("GPT-2 has no encoder");
 const alone = absent("every token is computed by the model itself");
 const cached = leaveOut("keys and values are always cached, in as many places as a request needs");
+const kept: Remedy = (o) => `keys and values are always cached; ${o("kvBits")} says in how many bits: 8, 16 or 32`;
 const numbers: Remedy = (o) =>
   `leave it out: a result has its ids, with ${o("logProbabilities")} their log-probabilities, and with ` +
   `${o("topLogProbabilities")} those of the likeliest tokens beside them`;
@@ -38,8 +39,8 @@ export const ELSEWHERE: Remedies = {
   forcedEosTokenId: absent("a text that is cut off says so"),
   maxTime: absent("a stream may be left at any time"),
   useCache: cached,
-  cacheImplementation: cached,
-  cacheConfig: cached,
+  cacheImplementation: kept,
+  cacheConfig: kept,
   maxCacheLen: cached,
   prefillChunkSize: cached,
   lowMemory: cached,

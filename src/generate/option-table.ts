@@ -27,6 +27,7 @@ const OTHERS = [
   "earlyStopping",
   "stopStrings",
   "tokenizer",
+  "kvBits",
   "logProbabilities",
 ];
 

@@ -1,5 +1,6 @@
 import { nearest } from "../core/nearest.ts";
 import { shown } from "../core/shown.ts";
+import type { CacheFormat } from "../kernels/layer-cache.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { optionError, type Spell } from "./option-error.ts";
@@ -40,6 +41,11 @@ export interface GenerateOptions {
   readonly stopStrings?: readonly string[] | undefined;
   /** For texts; and ids that it lacks are never drawn: a model may have more rows than there are tokens. */
   readonly tokenizer?: GenerationTokenizer | undefined;
+  /**
+   * Bits of each channel of the cache of keys and values: 32, 16 or 8; default: as many as a weight has. With 8 a head's channels at a
+   * position are whole numbers times a step that they share: a quarter of the memory of 32, at a small loss. 16 wants a GPU, any.
+   */
+  readonly kvBits?: 8 | 16 | 32 | undefined;
   /** Equal seeds give equal texts. Default 0. */
   readonly seed?: number | undefined;
   /** Also give each new token's log-probability under the model, before any rule changed it. */
@@ -59,6 +65,8 @@ export interface Generation extends Omit<NextTokenRules, "minLength"> {
   readonly earlyStopping: boolean | "never";
   readonly stopStrings: readonly string[];
   readonly tokenizer: GenerationTokenizer | undefined;
+  /** Of keys and values; undefined: that of the weights. */
+  readonly cache: CacheFormat | undefined;
   readonly seed: number;
   readonly logProbabilities: boolean;
   readonly topLogProbabilities: number;
@@ -66,6 +74,9 @@ export interface Generation extends Omit<NextTokenRules, "minLength"> {
 
 /** As much of a tokenizer as generation needs. */
 export type GenerationTokenizer = Pick<Tokenizer, "bytes"> & Partial<Pick<Tokenizer, "vocabSize" | "missingIds">>;
+
+/** Of the cache, by `kvBits`. */
+export const CACHE_FORMATS = { 8: "i8", 16: "f16", 32: "f32" } as const satisfies Record<number, CacheFormat>;
 
 const SAMPLING_OPTIONS = ["temperature", "topK", "topP", "minP"] as const;
 const BEAM_OPTIONS = ["lengthPenalty", "earlyStopping"] as const;
@@ -133,6 +144,7 @@ export function readOptions(
     earlyStopping: options.earlyStopping ?? false,
     stopStrings,
     tokenizer: options.tokenizer,
+    cache: options.kvBits && CACHE_FORMATS[options.kvBits],
     seed: options.seed ?? 0,
     logProbabilities: options.logProbabilities ?? false,
     topLogProbabilities: Math.min(options.topLogProbabilities ?? 0, config.vocabSize),
@@ -186,6 +198,7 @@ const isNumber = (value: unknown): boolean => typeof value === "number";
 const KINDS: readonly [wanted: string, accepts: (value: unknown) => boolean, ...names: (keyof GenerateOptions)[]][] = [
   ["true or false", isFlag, "doSample", "logProbabilities"],
   ['true, false or "never"', (value) => isFlag(value) || value === "never", "earlyStopping"],
+  ["8, 16 or 32", (value) => isNumber(value) && Object.hasOwn(CACHE_FORMATS, value as number), "kvBits"],
   ["a list of texts", isListOf((text) => typeof text === "string"), "stopStrings"],
   ["a list of words, each its ids", isListOf(isListOf(isNumber)), "badWordsIds"],
   ["an id, several, or null", (value) => value === null || isNumber(value) || isListOf(isNumber)(value), "eosTokenId"],

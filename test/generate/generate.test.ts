@@ -130,7 +130,7 @@ test.each(testAdapters)(
     const runtime = await smallRuntime(adapter, { maxBindingBytes: 65536 });
     const generator = createGenerator(runtime, smallConfig, smallLayout);
     const rows = new Array(20).fill({ prompt: [1], least: 0, most: 30 });
-    expect(await createDecoder(runtime, smallConfig, smallLayout).fit(rows, options)).toBeLessThan(10);
+    expect(await createDecoder(runtime, smallConfig, smallLayout).fit(rows, { sampling: options })).toBeLessThan(10);
     expect(await generator.generate(prompts, options)).toEqual(wanted);
     const beams = { numBeams: 4, maxNewTokens: 20 };
     const [first] = await generator.generate([[1, 2, 3]], beams);
@@ -505,7 +505,7 @@ describe("memory", () => {
     const total = (): number => [...held.values()].reduce((sum, one) => sum + one, 0);
     const sizes: number[] = [];
     for (let count = 1; count <= 40; count++) {
-      await decoder.fit(new Array(count).fill({ prompt: [1], least: 0, most: 1024 }), undefined);
+      await decoder.fit(new Array(count).fill({ prompt: [1], least: 0, most: 1024 }), {});
       sizes.push(total());
     }
     const own = 4 * 2 * 2 * 256 * 1024;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { FloatDType } from "../../src/core/dtype.ts";
 import { gpuKernelOf } from "../../src/kernels/gpu/index.ts";
+import type { CacheFormat } from "../../src/kernels/layer-cache.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
 import { GPT2_PRESETS } from "../../src/model/config.ts";
 import { decodeTape } from "../../src/model/decode.ts";
@@ -12,8 +13,9 @@ const config = GPT2_PRESETS.gpt2;
 const wide = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 31 - 4 };
 
 /** What a token does with `places` of a text behind it, counted and not run. */
-function tokenOf(precision: FloatDType, places: number, traits: Traits) {
-  const tape = decodeTape(config, layoutParameters(config, { precision }), { rows: 1, places, settings: 64 }, "sample");
+function tokenOf(precision: FloatDType, places: number, traits: Traits, cache?: CacheFormat) {
+  const shape = { rows: 1, places, settings: 64, cache };
+  const tape = decodeTape(config, layoutParameters(config, { precision }), shape, "sample");
   const dispatches = tape.nodes.map(({ op, inputs, outputs, attrs }) => {
     return gpuKernelOf(op).gpu(inputs, outputs, attrs, traits).length;
   });
@@ -33,14 +35,18 @@ test.each([
   // In the last place of 1024, where keys and values are 38 MB; and in the mean of all of them.
   expect(half).toBeLessThan(0.288e9);
   expect(tokenOf("f16", 512, traits).bytes).toBeLessThan(0.27e9);
+  // In 8 bits, in the last place, too.
+  const eighth = tokenOf("f16", 1024, traits, "i8");
+  expect(eighth.dispatches).toBe(66);
+  expect(eighth.bytes).toBeLessThan(0.27e9);
 });
 
-test("keys and values of f16 take half the memory, and a forecast knows", () => {
-  const cacheBytes = (precision: FloatDType): number => {
+test("keys and values of f16 take half the memory, those of 8 bits a quarter and their steps, and a forecast knows", () => {
+  const cacheBytes = (precision: FloatDType, cache?: CacheFormat): number => {
     const layout = layoutParameters(config, { precision });
     const [half, whole] = [512, 1024].map((places) => {
       const forecast = createForecast({ ...wide, packedHalves: true });
-      forecast.compile(decodeTape(config, layout, { rows: 1, places, settings: 64 }, "sample"));
+      forecast.compile(decodeTape(config, layout, { rows: 1, places, settings: 64, cache }, "sample"));
       return forecast.peak.stateBytes;
     });
     // the table, the text and its log-probabilities
@@ -48,6 +54,7 @@ test("keys and values of f16 take half the memory, and a forecast knows", () => 
   };
   expect(cacheBytes("f32")).toBe(2 * 12 * 512 * 768 * 4);
   expect(cacheBytes("f16")).toBe(2 * 12 * 512 * 768 * 2);
+  expect(cacheBytes("f32", "i8")).toBe(2 * 12 * 512 * (768 + 12 * 4));
 });
 
 test.each([

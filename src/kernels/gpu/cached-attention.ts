@@ -14,12 +14,13 @@ const CACHES = { 1: "lib/cache_stored", 2: "lib/cache_words", 4: "lib/cache_byte
 export const cachedAttentionGpu = gpuKernel(cachedAttentionOp, {
   gpu: ({ qkv, keys, values }, _outputs, _attrs, traits) => {
     const { B, H, D, T, entry, entries } = sizesOf("cachedAttention", { qkv, keys, values });
+    const LANES = lanesOf(D, T, traits);
     return [
       {
         shader: ["lib/grid", CACHES[entry], "cached_attention"],
         entry: "cached_attention",
         uniforms: { H, T, GROUPS: B * H },
-        sizes: { D, ENTRIES: entries, LANES: lanesOf(D, traits) },
+        sizes: { D, ENTRIES: entries, LANES, SPANS: 2 ** (Math.log2(LANES) >> 1) },
         bind: [read("qkv"), read("positions"), read("table"), write("keysAfter"), write("valuesAfter"), write("y")],
         grid: gridOf(B * H, traits),
       },
@@ -28,8 +29,9 @@ export const cachedAttentionGpu = gpuKernel(cachedAttentionOp, {
 });
 
 /** Invocations of a workgroup: a power of two, at least one for each channel of a head. */
-function lanesOf(D: number, traits: Traits): number {
-  const wanted = traits.software ? 16 : 256; // barriers cost by the invocation on a CPU
+function lanesOf(D: number, T: number, traits: Traits): number {
+  // Of one sequence there are as many workgroups as heads: what each reads at a time decides. Barriers cost by the invocation on a CPU.
+  const wanted = traits.software ? 16 : T > 256 ? 512 : 256;
   let lanes = Math.min(wanted, traits.maxInvocations);
   while (lanes < D) lanes *= 2;
   if (lanes > traits.maxInvocations)
