@@ -104,6 +104,12 @@ fi
 
 # What is worth less, as long as there is time.
 late() { [ $((budget - SECONDS + started)) -ge 15 ] && part "$@"; }
+# A token with a long text behind it, by what keys and values are kept in.
+if [ "$size" = gpt2 ]; then
+  for bits in 32 16 8; do
+    late "decoding long, $bits bits" 30 "${cli[@]}" bench generate --size gpt2 --precision f16 --kv-bits "$bits" --prompt-tokens 960 --quick --json --out "$results/decoding-long-$bits.json"
+  done
+fi
 late "other kernels" 60 "${cli[@]}" bench kernels --quick --json --out "$results/other-kernels.json"
 late gradcheck 60 "${cli[@]}" gradcheck --all
 # The other libraries only where they are installed: see docs/performance.md.
