@@ -1,20 +1,21 @@
 /**
  * What the compilers of real GPUs make of the kernels of a training step and of decoding, on a machine without such a GPU: Mesa's RADV
- * compiles for AMD's, and ANV for Intel's, one family at a time, where there is what intel.ts says.
+ * compiles for AMD's, and ANV for Intel's, where the library of drm.c answers for the kernel's driver.
  * `npx tsx bench/static/index.ts [--families navi31,navi21,vega20] [--workloads "step f32,token"] [--only matmul] [--asm folder] [--out folder] [--json]`. Needs Linux, Mesa's Vulkan drivers, gcc and Vulkan's headers.
  *
  * Families, as Mesa names them: polaris10, vega20, renoir, navi21 (RDNA 2), navi31 (RDNA 3: matrix units), gfx1150, gfx1201 (RDNA 4); skl, icl,
  * tgl (Xe-LP), adl, dg2, mtl, lnl (Xe2), bmg.
  */
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openGpu } from "../../src/platform/node.ts";
+import { AMD_FAMILIES, missingForAmd, pretendAmd } from "./amd.ts";
 import { createCompiler, type Report } from "./compile.ts";
-import { INTEL_FAMILIES, intelEnvironment, missingForIntel } from "./intel.ts";
-import { missingForAmd, pretendAmd, recordPipelines } from "./layer.ts";
+import { hasPretendedGpu, runWithPretendedGpu } from "./drm.ts";
+import { INTEL_FAMILIES, missingForIntel, pretendIntel } from "./intel.ts";
+import { recordPipelines } from "./layer.ts";
 import { printReport } from "./print.ts";
 import { WORKLOADS } from "./workloads.ts";
 
@@ -29,16 +30,19 @@ const { values: options } = parseArgs({
   },
 });
 
-const missing = missingForAmd();
-if (missing) {
-  console.error(`bench/static wants ${missing}`);
-  process.exit(2);
-}
+const names = listed(
+  "workload",
+  options.workloads,
+  WORKLOADS.map(({ name }) => name),
+);
+const families = listed("family", options.families, [...AMD_FAMILIES, ...INTEL_FAMILIES]);
 
-const names = options.workloads.split(",").map((name) => name.trim());
-const unknown = names.find((name) => !WORKLOADS.some((workload) => workload.name === name));
-if (unknown !== undefined) {
-  console.error(`no workload "${unknown}"; there are ${WORKLOADS.map(({ name }) => name).join(", ")}`);
+/** The names of a list with commas, all of which there are. */
+function listed(what: string, text: string, there: readonly string[]): string[] {
+  const all = text.split(",").map((name) => name.trim());
+  const unknown = all.find((name) => !there.includes(name));
+  if (unknown === undefined) return all;
+  console.error(`no ${what} "${unknown}"; there are ${there.join(", ")}`);
   process.exit(2);
 }
 
@@ -48,24 +52,15 @@ interface FamilyReport {
   readonly workloads: readonly Report[];
 }
 
-const families = options.families.split(",").map((name) => name.trim());
-// A library that answers for a kernel's driver is there before a process is: each of Intel's GPUs has one of its own.
-const [family = ""] = families;
-if (families.length === 1 && INTEL_FAMILIES.includes(family) && process.env.INTEL_STUB_GPU_PLATFORM !== family) {
-  const missing = missingForIntel();
-  if (missing) {
-    console.error(`bench/static wants ${missing}`);
-    process.exit(2);
-  }
-  const env = { ...process.env, ...intelEnvironment(family) };
-  process.exit(
-    spawnSync(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { env, stdio: "inherit" }).status ?? 1,
-  );
-}
-if (families.length > 1 && families.some((name) => INTEL_FAMILIES.includes(name))) {
-  console.error("bench/static: one of Intel's families at a time");
+const ofIntel = families.filter((name) => INTEL_FAMILIES.includes(name)).length;
+const missing =
+  (ofIntel > 0 ? missingForIntel() : undefined) ?? (ofIntel < families.length ? missingForAmd() : undefined);
+if (missing) {
+  console.error(`bench/static wants ${missing}`);
   process.exit(2);
 }
+// What answers for a kernel's driver is there before a process is.
+if (ofIntel > 0 && !hasPretendedGpu()) process.exit(runWithPretendedGpu());
 
 const folder = mkdtempSync(join(tmpdir(), "static-"));
 try {
@@ -78,8 +73,9 @@ process.exit(0);
 
 async function reportFamily(family: string): Promise<void> {
   const records = join(folder, family);
-  if (INTEL_FAMILIES.includes(family)) recordPipelines(records);
-  else pretendAmd(family, records);
+  if (INTEL_FAMILIES.includes(family)) pretendIntel(family);
+  else pretendAmd(family);
+  recordPipelines(records);
   // It answers nothing that it is asked to compute.
   const gpu = await openGpu({ adapter: "hardware", probe: false });
   const compiler = createCompiler(gpu, records);

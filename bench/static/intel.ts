@@ -1,31 +1,51 @@
 /**
- * Intel's GPUs, which are not there: Mesa's ANV compiles for them where a library answers for the kernel's driver. Mesa's own does, drm-shim,
- * which no distribution packs: from Mesa's source, of the version of the driver,
- *
- *   meson setup build -Dtools=drm-shim,intel -Dvulkan-drivers= -Dgallium-drivers= -Dplatforms= -Dopengl=false -Dllvm=disabled
- *   ninja -C build src/intel/tools/libintel_noop_drm_shim.so
- *
- * and $INTEL_DRM_SHIM names what comes out.
+ * Intel's GPUs, which are not there: Mesa's ANV compiles for them where drm.c answers for the kernel's driver, which has to be there before
+ * a process is.
  */
 import { existsSync } from "node:fs";
 import type { Machine } from "./compile.ts";
+import { pretendGpu } from "./drm.ts";
+import { missingForLayer } from "./layer.ts";
 import type { Mix } from "./machine-code.ts";
 
 const DRIVER = "/usr/share/vulkan/icd.d/intel_icd.json";
 
-/** As drm-shim names them: Skylake (Gen9), Tiger Lake (Xe-LP), Alchemist (Xe-HPG), Meteor Lake (Xe-LPG), Lunar Lake and Battlemage (Xe2). */
-export const INTEL_FAMILIES = ["skl", "icl", "tgl", "adl", "dg2", "mtl", "lnl", "bmg"];
-
-/** What is missing to compile for Intel's GPUs besides what the layer wants; undefined where nothing is. */
-export function missingForIntel(): string | undefined {
-  if (!existsSync(DRIVER)) return "Mesa's ANV (Debian, Ubuntu: mesa-vulkan-drivers)";
-  const { INTEL_DRM_SHIM: shim } = process.env;
-  return shim && existsSync(shim) ? undefined : "$INTEL_DRM_SHIM, see bench/static/intel.ts";
+interface IntelGpu {
+  /** Of PCI, by which ANV knows it. */
+  readonly device: number;
+  readonly slices: number;
+  /** Of a slice: subslices, of Xe pairs of them, of Xe-HPG and Xe2 cores. */
+  readonly subslices: number;
+  /** Of a subslice. */
+  readonly units: number;
+  /** Memory of its own, in GiB. */
+  readonly memory: number;
 }
 
-/** What a process is started with that is to find this GPU. */
-export function intelEnvironment(family: string): Record<string, string> {
-  return { LD_PRELOAD: process.env.INTEL_DRM_SHIM!, INTEL_STUB_GPU_PLATFORM: family, VK_DRIVER_FILES: DRIVER };
+/** As Mesa names them, each with a GPU that was sold. */
+const GPUS: Readonly<Record<string, IntelGpu>> = {
+  skl: { device: 0x1912, slices: 1, subslices: 3, units: 8, memory: 0 }, // Skylake, Gen9: HD Graphics 530
+  icl: { device: 0x8a52, slices: 1, subslices: 8, units: 8, memory: 0 }, // Ice Lake, Gen11
+  tgl: { device: 0x9a49, slices: 1, subslices: 6, units: 16, memory: 0 }, // Tiger Lake, Xe-LP
+  adl: { device: 0x4680, slices: 1, subslices: 2, units: 16, memory: 0 }, // Alder Lake, Xe-LP
+  dg2: { device: 0x5690, slices: 1, subslices: 32, units: 16, memory: 16 }, // Alchemist, Xe-HPG: Arc A770M
+  mtl: { device: 0x7d60, slices: 1, subslices: 4, units: 16, memory: 0 }, // Meteor Lake, Xe-LPG
+  lnl: { device: 0x64a0, slices: 1, subslices: 8, units: 8, memory: 0 }, // Lunar Lake, Xe2
+  bmg: { device: 0xe20b, slices: 1, subslices: 20, units: 8, memory: 12 }, // Battlemage, Xe2: Arc B580
+};
+
+export const INTEL_FAMILIES = Object.keys(GPUS);
+
+/** What this machine lacks to compile for Intel's GPUs; undefined where nothing is missing. */
+export function missingForIntel(): string | undefined {
+  return missingForLayer() ?? (existsSync(DRIVER) ? undefined : "Mesa's ANV (Debian, Ubuntu: mesa-vulkan-drivers)");
+}
+
+/** Sets up this process, which has the library of drm.c: the device opened next is that GPU. */
+export function pretendIntel(family: string): void {
+  const { device, slices, subslices, units, memory } = GPUS[family]!;
+  process.env.VK_DRIVER_FILES = DRIVER;
+  pretendGpu("i915", 0x8086, device, [slices, subslices, units, memory]);
 }
 
 /** What ANV says of a kernel. Its threads have 128 registers each, however many there are: there is no count of those beside each other. */
