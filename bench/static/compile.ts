@@ -3,16 +3,14 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { createPipelines } from "../../src/gpu/pipelines.ts";
 import type { Dispatch } from "../../src/kernels/dispatch.ts";
-import { type MatmulVariant, matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { traitsOf } from "../../src/runtime/gpu.ts";
 import { layOut, type PlacedDispatch } from "../../src/runtime/layout.ts";
 import { specOf } from "../../src/runtime/plan.ts";
-import { saidByIntel } from "./intel.ts";
-import { type Loop, loopsOf, type Mix, mainLoop, mixOfKernel } from "./machine-code.ts";
+import type { Mix } from "./machine-code.ts";
 import { type Count, countOf, type Workload } from "./workloads.ts";
 
 /** One pipeline as the GPU runs it. */
-export interface Kernel {
+export interface Kernel extends Said {
   readonly op: string;
   /** Its shaders, without libraries. */
   readonly shaders: readonly string[];
@@ -24,16 +22,24 @@ export interface Kernel {
   readonly dispatches: number;
   readonly groups: number;
   readonly subgroup: number;
+}
+
+/** What its compiler says of it. */
+export interface Said {
   readonly registers: number;
   readonly spilled: number;
   readonly scratchBytes: number;
-  readonly ldsBytes: number;
+  /** Workgroup memory; NAK does not say. */
+  readonly ldsBytes?: number;
   /** Subgroups that a SIMD holds at one time; absent where that is no matter of the kernel. */
   readonly waves?: number;
   readonly codeBytes: number;
-  /** The compiler's estimates, in cycles: until a subgroup is done, and of the busiest unit, with loops run 8 times (ANV: 10, and one estimate). */
-  readonly latency: number;
-  readonly throughput: number;
+  /**
+   * The compiler's estimates, in cycles: until a subgroup is done, and of the busiest unit, with loops run 8 times (ANV: 10, and one
+   * estimate; NAK: none).
+   */
+  readonly latency?: number;
+  readonly throughput?: number;
   /** Of the whole kernel, each instruction once. */
   readonly mix: Mix;
   /** The loop that the work is in, if there is one. */
@@ -62,8 +68,11 @@ export interface Compiler {
   readonly code: ReadonlyMap<string, string>;
 }
 
+/** What a maker's compiler says of a kernel. */
+export type SaidOf = (machine: Machine, dispatch: Dispatch) => Said;
+
 /** `records`: the file that layer.c writes to. */
-export function createCompiler(gpu: Gpu, records: string): Compiler {
+export function createCompiler(gpu: Gpu, records: string, said: SaidOf): Compiler {
   const traits = traitsOf(gpu);
   const pipelines = createPipelines(gpu);
   const machines = new Map<string, Machine>();
@@ -81,7 +90,7 @@ export function createCompiler(gpu: Gpu, records: string): Compiler {
     machines.set(key, machine);
     code.set(
       `${machines.size.toString().padStart(3, "0")} ${spec.name.replaceAll("/", "-")}`,
-      machine.texts.Assembly ?? machine.texts["GEN Assembly"] ?? "",
+      machine.texts.Assembly ?? machine.texts["GEN Assembly"] ?? machine.texts["NAK assembly"] ?? "",
     );
     return machine;
   }
@@ -97,13 +106,13 @@ export function createCompiler(gpu: Gpu, records: string): Compiler {
         const machine = await machineOf(placed.dispatch);
         uses.set(machine, [...(uses.get(machine) ?? []), placed]);
       }
-      const kernels = [...uses].map(([machine, placed]) => kernelOf(machine, placed));
+      const kernels = [...uses].map(([machine, placed]) => kernelOf(machine, placed, said));
       return { workload: workload.name, ...countOf(tape, layout), kernels };
     },
   };
 }
 
-function kernelOf(machine: Machine, uses: readonly PlacedDispatch[]): Kernel {
+function kernelOf(machine: Machine, uses: readonly PlacedDispatch[], said: SaidOf): Kernel {
   const { dispatch } = uses[0]!;
   return {
     op: [...new Set(uses.map(({ node }) => node.op.name))].join(", "),
@@ -114,81 +123,11 @@ function kernelOf(machine: Machine, uses: readonly PlacedDispatch[]): Kernel {
     dispatches: uses.length,
     groups: uses.reduce((sum, use) => sum + use.dispatch.grid.reduce((product, n) => product * n, 1), 0),
     subgroup: machine.subgroupSize,
-    ...(machine.texts["GEN Assembly"] === undefined ? saidByAmd(machine, dispatch) : saidByIntel(machine)),
-  };
-}
-
-/** What RADV says of a kernel. */
-function saidByAmd({ statistics, texts }: Machine, dispatch: Dispatch) {
-  const statistic = (...names: string[]): number => names.reduce((sum, name) => sum + (statistics[name] ?? 0), 0);
-  const assembly = texts.Assembly ?? "";
-  const loops = loopsOf(assembly);
-  const main = mainLoop(loops);
-  const slab = slabOf(dispatch, loops, main);
-  return {
-    registers: statistic("VGPRs"),
-    spilled: statistic("Spilled VGPRs", "Spilled SGPRs"),
-    scratchBytes: statistic("Scratch size"),
-    ldsBytes: statistic("LDS size"),
-    waves: statistic("Subgroups per SIMD"),
-    codeBytes: statistic("Code size"),
-    latency: statistic("Latency"),
-    throughput: statistic("Inverse Throughput"),
-    mix: mixOfKernel(assembly),
-    ...(main ? { loop: main.mix } : {}),
-    ...(main && main.sometimes.vector > 0 ? { sometimes: main.sometimes } : {}),
-    ...(slab ? { slab } : {}),
+    ...said(machine, dispatch),
   };
 }
 
 function shadersOf({ shader }: Dispatch): string[] {
   const names = shader.map((one) => (typeof one === "string" ? one : one.name));
   return names.filter((name) => !/^lib\/|^matmul\/(sizes|work|block|place|stage)$/.test(name));
-}
-
-/**
- * The loop that goes through K slab by slab, with the one in it that computes, where there is one, as often as it is run for a slab;
- * loops that only stage are counted once.
- */
-function slabOf(dispatch: Dispatch, loops: readonly Loop[], main: Loop | undefined): Kernel["slab"] {
-  const last = dispatch.shader.at(-1);
-  const variant = matmulVariants.find(
-    ({ shader, sizes = {} }) =>
-      shader === last && Object.entries(sizes).every(([name, size]) => dispatch.sizes?.[name] === size),
-  );
-  const wanted = variant && workOfSlab(variant, dispatch);
-  if (!wanted || !main) return undefined;
-  const done = main.own.matrix || main.own.multiplyAdds;
-  const times = wanted / done;
-  // The last slab may have rows to leave out, and few have numbers that are too large; the others do not go there.
-  if (times <= 1) return { ...less(main.mix, rareOf(main)), loadsAhead: main.loadsAhead };
-  const around = main.parent === undefined ? undefined : loops[main.parent];
-  if (!around || !Number.isInteger(times)) return undefined;
-  const once = less(around.mix, rareOf(around));
-  const again = less(main.mix, main.sometimes);
-  return { ...combined(once, again, (a, b) => a + (times - 1) * b), loadsAhead: around.loadsAhead };
-}
-
-/** What is not done each time, where it does not compute. */
-function rareOf({ sometimes }: Loop): Mix | undefined {
-  return sometimes.multiplyAdds + sometimes.matrix === 0 ? sometimes : undefined;
-}
-
-function less(mix: Mix, part: Mix | undefined): Mix {
-  return part ? combined(mix, part, (a, b) => a - b) : mix;
-}
-
-function combined(a: Mix, b: Mix, how: (a: number, b: number) => number): Mix {
-  const names = Object.keys(a) as (keyof Mix)[];
-  return Object.fromEntries(names.map((name) => [name, how(a[name], b[name])])) as unknown as Mix;
-}
-
-/** Multiply-adds of an invocation for a slab of K, or matrix instructions of a subgroup; undefined where there are no slabs. */
-function workOfSlab(
-  { depth, tile, invocations, matrices }: MatmulVariant,
-  { sizes = {} }: Dispatch,
-): number | undefined {
-  if (depth === 0) return undefined;
-  if (matrices) return ((sizes.DEPTH ?? depth) / sizes.MATRIX_K!) * matrices.sums[0] * matrices.sums[1];
-  return (depth * tile[0] * tile[1]) / invocations;
 }

@@ -40,6 +40,16 @@ struct drm_device {
 enum { RENDER_NODE = 2 };
 
 struct gpu gpu;
+
+struct driver {
+  const char *name;
+  int major, minor; // of its interface
+  int (*answer)(unsigned request, void *argument);
+};
+
+static const struct driver drivers[] = {{"i915", 1, 6, answer_i915}, {"nouveau", 1, 4, answer_nouveau}};
+static const struct driver *driver;
+
 static int memory = -1; // the device file
 static struct stat memory_identity;
 static char render_node[64], no_node[] = "";
@@ -63,6 +73,9 @@ static int find_gpu(void) {
     return 0;
   pthread_mutex_lock(&one_at_a_time);
   gpu = read;
+  driver = NULL;
+  for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+    if (!strcmp(drivers[i].name, read.driver)) driver = &drivers[i];
   info = (struct drm_pci_device){.vendor = read.vendor, .device = read.device};
   if (memory < 0) {
     memory = memfd_create("GPU", MFD_CLOEXEC);
@@ -70,7 +83,7 @@ static int find_gpu(void) {
       snprintf(render_node, sizeof render_node, "/proc/self/fd/%d", memory);
   }
   pthread_mutex_unlock(&one_at_a_time);
-  return *render_node != 0;
+  return driver && *render_node;
 }
 
 static int is_device(int fd) {
@@ -88,6 +101,13 @@ int drmGetDevices2(uint32_t flags, struct drm_device *devices[], int room) {
 int drmGetDevice2(int fd, uint32_t flags, struct drm_device **found) {
   (void)flags;
   if (!is_device(fd)) return -ENODEV;
+  *found = &device;
+  return 0;
+}
+
+int drmGetDeviceFromDevId(dev_t id, uint32_t flags, struct drm_device **found) {
+  (void)flags;
+  if (!*render_node || id != memory_identity.st_rdev) return -ENODEV;
   *found = &device;
   return 0;
 }
@@ -125,9 +145,10 @@ static void write_text(struct drm_text *into, const char *text) {
 }
 
 static int answer_version(struct drm_version *version) {
-  version->major = 1;
-  version->minor = version->patch = 0;
-  write_text(&version->name, gpu.driver);
+  version->major = driver->major;
+  version->minor = driver->minor;
+  version->patch = 0;
+  write_text(&version->name, driver->name);
   write_text(&version->date, "0");
   write_text(&version->description, "a GPU that is not there");
   return 0;
@@ -166,8 +187,7 @@ static int answer_any(unsigned request, void *argument) {
 static int answer(unsigned request, void *argument) {
   enum { COMMAND_BASE = 0x40, COMMAND_END = 0xa0 }; // a driver's own
   if (request < COMMAND_BASE || request >= COMMAND_END) return answer_any(request, argument);
-  if (!strcmp(gpu.driver, "i915")) return answer_i915(request - COMMAND_BASE, argument);
-  return EINVAL;
+  return driver->answer(request - COMMAND_BASE, argument);
 }
 
 int ioctl(int fd, unsigned long request, ...) {

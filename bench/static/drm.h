@@ -15,3 +15,4 @@ uint64_t buffer_offset(uint32_t buffer);
 
 // Answers a request of a driver's own, counted from DRM_COMMAND_BASE: 0, or what errno is to be.
 int answer_i915(unsigned request, void *argument);
+int answer_nouveau(unsigned request, void *argument);

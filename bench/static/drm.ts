@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { buildLibrary } from "./build.ts";
 
 function buildDrm(): string {
-  return buildLibrary("drm", ["drm.c", "drm-i915.c"], ["drm.h"]);
+  return buildLibrary("drm", ["drm.c", "drm-i915.c", "drm-nouveau.c"], ["drm.h"]);
 }
 
 /** Whether this process has the library. */

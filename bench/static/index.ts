@@ -1,21 +1,22 @@
 /**
  * What the compilers of real GPUs make of the kernels of a training step and of decoding, on a machine without such a GPU: Mesa's RADV
- * compiles for AMD's, and ANV for Intel's, where the library of drm.c answers for the kernel's driver.
+ * compiles for AMD's, and where the library of drm.c answers for the kernel's driver ANV for Intel's, and NVK for NVIDIA's.
  * `npx tsx bench/static/index.ts [--families navi31,navi21,vega20] [--workloads "step f32,token"] [--only matmul] [--asm folder] [--out folder] [--json]`. Needs Linux, Mesa's Vulkan drivers, gcc and Vulkan's headers.
  *
  * Families, as Mesa names them: polaris10, vega20, renoir, navi21 (RDNA 2), navi31 (RDNA 3: matrix units), gfx1150, gfx1201 (RDNA 4); skl, icl,
- * tgl (Xe-LP), adl, dg2, mtl, lnl (Xe2), bmg.
+ * tgl (Xe-LP), adl, dg2, mtl, lnl (Xe2), bmg; tu102 (Turing), ga102 (Ampere), ad102 (Ada), which Mesa's NVK compiles for and Debian has since 13.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openGpu } from "../../src/platform/node.ts";
-import { AMD_FAMILIES, missingForAmd, pretendAmd } from "./amd.ts";
-import { createCompiler, type Report } from "./compile.ts";
+import { AMD_FAMILIES, missingForAmd, pretendAmd, saidByAmd } from "./amd.ts";
+import { createCompiler, type Report, type SaidOf } from "./compile.ts";
 import { hasPretendedGpu, runWithPretendedGpu } from "./drm.ts";
-import { INTEL_FAMILIES, missingForIntel, pretendIntel } from "./intel.ts";
+import { INTEL_FAMILIES, missingForIntel, pretendIntel, saidByIntel } from "./intel.ts";
 import { recordPipelines } from "./layer.ts";
+import { missingForNvidia, NVIDIA_FAMILIES, pretendNvidia, saidByNvidia } from "./nvidia.ts";
 import { printReport } from "./print.ts";
 import { WORKLOADS } from "./workloads.ts";
 
@@ -30,12 +31,53 @@ const { values: options } = parseArgs({
   },
 });
 
+interface Maker {
+  readonly families: readonly string[];
+  missing(): string | undefined;
+  pretend(family: string): void;
+  readonly said: (family: string) => SaidOf;
+  /** Its driver wants a GPU of the kernel's. */
+  readonly kernel: boolean;
+  /** Of accesses to buffers: off where they are this driver's own and no other's. */
+  readonly checks: boolean;
+}
+
+const AMD: Maker = {
+  families: AMD_FAMILIES,
+  missing: missingForAmd,
+  pretend: pretendAmd,
+  said: () => saidByAmd,
+  kernel: false,
+  checks: true,
+};
+const INTEL: Maker = {
+  families: INTEL_FAMILIES,
+  missing: missingForIntel,
+  pretend: pretendIntel,
+  said: () => saidByIntel,
+  kernel: true,
+  checks: true,
+};
+const NVIDIA: Maker = {
+  families: NVIDIA_FAMILIES,
+  missing: missingForNvidia,
+  pretend: pretendNvidia,
+  said: (family) => (machine) => saidByNvidia(machine, family),
+  kernel: true,
+  checks: false,
+};
+const MAKERS = [AMD, INTEL, NVIDIA];
+
 const names = listed(
   "workload",
   options.workloads,
   WORKLOADS.map(({ name }) => name),
 );
-const families = listed("family", options.families, [...AMD_FAMILIES, ...INTEL_FAMILIES]);
+const families = listed(
+  "family",
+  options.families,
+  MAKERS.flatMap((maker) => maker.families),
+);
 
 /** The names of a list with commas, all of which there are. */
 function listed(what: string, text: string, there: readonly string[]): string[] {
@@ -52,15 +94,14 @@ interface FamilyReport {
   readonly workloads: readonly Report[];
 }
 
-const ofIntel = families.filter((name) => INTEL_FAMILIES.includes(name)).length;
-const missing =
-  (ofIntel > 0 ? missingForIntel() : undefined) ?? (ofIntel < families.length ? missingForAmd() : undefined);
+const makers = MAKERS.filter((maker) => families.some((family) => maker.families.includes(family)));
+const missing = makers.map((maker) => maker.missing()).find((what) => what !== undefined);
 if (missing) {
   console.error(`bench/static wants ${missing}`);
   process.exit(2);
 }
 // What answers for a kernel's driver is there before a process is.
-if (ofIntel > 0 && !hasPretendedGpu()) process.exit(runWithPretendedGpu());
+if (makers.some(({ kernel }) => kernel) && !hasPretendedGpu()) process.exit(runWithPretendedGpu());
 
 const folder = mkdtempSync(join(tmpdir(), "static-"));
 try {
@@ -73,12 +114,12 @@ process.exit(0);
 
 async function reportFamily(family: string): Promise<void> {
   const records = join(folder, family);
-  if (INTEL_FAMILIES.includes(family)) pretendIntel(family);
-  else pretendAmd(family);
-  recordPipelines(records);
+  const maker = makers.find(({ families }) => families.includes(family))!;
+  maker.pretend(family);
+  recordPipelines(records, maker.checks);
   // It answers nothing that it is asked to compute.
   const gpu = await openGpu({ adapter: "hardware", probe: false });
-  const compiler = createCompiler(gpu, records);
+  const compiler = createCompiler(gpu, records, maker.said(family));
   const workloads: Report[] = [];
   for (const workload of WORKLOADS.filter(({ name }) => names.includes(name))) {
     const halves = workload.name.includes("f16");

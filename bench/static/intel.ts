@@ -3,7 +3,7 @@
  * a process is.
  */
 import { existsSync } from "node:fs";
-import type { Machine } from "./compile.ts";
+import type { Machine, Said } from "./compile.ts";
 import { pretendGpu } from "./drm.ts";
 import { missingForLayer } from "./layer.ts";
 import type { Mix } from "./machine-code.ts";
@@ -49,7 +49,7 @@ export function pretendIntel(family: string): void {
 }
 
 /** What ANV says of a kernel. Its threads have 128 registers each, however many there are: there is no count of those beside each other. */
-export function saidByIntel({ statistics, texts }: Machine) {
+export function saidByIntel({ statistics, texts }: Machine): Said {
   const statistic = (name: string): number => statistics[name] ?? 0;
   const instructions = instructionsOf(texts["GEN Assembly"] ?? "");
   const loop = mainLoopOf(instructions);

@@ -205,6 +205,19 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_instance(const VkInstanceCreateInfo
   return result;
 }
 
+// Takes back what asks for checks of each access to a buffer.
+static void without_checks(VkDeviceCreateInfo *info) {
+  if (info->pEnabledFeatures) ((VkPhysicalDeviceFeatures *)info->pEnabledFeatures)->robustBufferAccess = VK_FALSE;
+  for (VkBaseOutStructure *next = (VkBaseOutStructure *)info->pNext; next; next = next->pNext) {
+    if (next->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2)
+      ((VkPhysicalDeviceFeatures2 *)next)->features.robustBufferAccess = VK_FALSE;
+    if (next->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT) {
+      VkPhysicalDeviceRobustness2FeaturesEXT *robustness = (VkPhysicalDeviceRobustness2FeaturesEXT *)next;
+      robustness->robustBufferAccess2 = robustness->nullDescriptor = VK_FALSE;
+    }
+  }
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
     const VkAllocationCallbacks *allocator, VkDevice *device) {
   VkLayerDeviceCreateInfo *link = (VkLayerDeviceCreateInfo *)info->pNext;
@@ -224,6 +237,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, c
   more.pNext = &feature;
   more.enabledExtensionCount = given + 1;
   more.ppEnabledExtensionNames = names;
+  const char *checks = getenv("PIPELINE_CHECKS");
+  if (checks && !strcmp(checks, "0")) without_checks(&more);
   VkResult result = ((PFN_vkCreateDevice)next(instance, "vkCreateDevice"))(physical, &more, allocator, device);
   free(names);
   return result;

@@ -19,14 +19,18 @@ export function missingForLayer(): string | undefined {
   return undefined;
 }
 
-/** Sets up this process: what the driver's compiler makes of each pipeline of a device opened from now on is written to that file. */
-export function recordPipelines(records: string): void {
+/**
+ * Sets up this process: what the driver's compiler makes of each pipeline of a device opened from now on is written to that file.
+ * `checks`: accesses to buffers are checked, as Dawn asks for.
+ */
+export function recordPipelines(records: string, checks: boolean): void {
   const layers = buildLayer();
   Object.assign(process.env, {
     VK_LAYER_PATH: layers,
     VK_INSTANCE_LAYERS: LAYER_NAME,
     MESA_SHADER_CACHE_DISABLE: "true",
     PIPELINE_RECORDS: records,
+    PIPELINE_CHECKS: checks ? "1" : "0",
     XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR || tmpdir(),
   });
 }

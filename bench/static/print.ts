@@ -17,8 +17,8 @@ export function printReport(family: string, reports: readonly Report[]): void {
   );
 }
 
-function weight({ throughput, groups }: Kernel): number {
-  return throughput * groups;
+function weight({ throughput, codeBytes, groups }: Kernel): number {
+  return (throughput ?? codeBytes) * groups;
 }
 
 function row(kernel: Kernel) {
@@ -30,7 +30,7 @@ function row(kernel: Kernel) {
     registers: kernel.registers,
     waves: kernel.waves,
     spilled: kernel.spilled + kernel.scratchBytes,
-    lds: kernel.ldsBytes,
+    lds: kernel.ldsBytes ?? "",
     vector: mix.vector,
     sometimes: kernel.sometimes?.vector ?? "",
     mads: mix.matrix || mix.multiplyAdds,
@@ -39,7 +39,7 @@ function row(kernel: Kernel) {
     "memory r/w": `${mix.memoryReads}/${mix.memoryWrites}`,
     waits: mix.waits,
     ahead: kernel.slab ? kernel.slab.loadsAhead : "",
-    cycles: kernel.throughput,
+    cycles: kernel.throughput ?? "",
   };
 }
 

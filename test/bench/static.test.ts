@@ -5,6 +5,7 @@ import { missingForAmd } from "../../bench/static/amd.ts";
 import type { Kernel, Report } from "../../bench/static/compile.ts";
 import { missingForIntel, saidByIntel } from "../../bench/static/intel.ts";
 import { loopsOf, mainLoop, mixOfKernel } from "../../bench/static/machine-code.ts";
+import { missingForNvidia, saidByNvidia } from "../../bench/static/nvidia.ts";
 import { nameOf } from "../../bench/static/print.ts";
 
 const ASSEMBLY = `BB0:
@@ -239,3 +240,57 @@ describe.skipIf(missingIntel !== undefined)("Intel's compiler", { timeout: 180_0
     for (const { loop } of products) expect(loop!.vector / loop!.multiplyAdds).toBeLessThan(1.35);
   });
 });
+
+test("machine code of NVIDIA's is read, too", () => {
+  const assembly = `block.u 0 L3 [] -> {
+      r114      = s2r sr[0x21]                                      // delay=5 wr:0
+      r115      = shf.l.w.i32 r114 rZ 0x4                           // delay=1 wt=000001
+      ur1       = mov rZ                                            // delay=1
+} -> [1]
+block 1 L2 [0, 3] -> {
+      r1        = ld.global.a64.constant.b128 [r2..4]               // delay=1 wr:0
+@!p0              bra L4                                            // delay=1 wt=000100
+} -> [2, 4]
+block 2 L5 [1, 2] -> {
+      r8..12    = ld.shared.strong.cta.b128 [r1+0x40]               // delay=1 wr:1
+      r4        = ffma.ftz r8 r9 r4                                 // delay=4 wt=000010
+      r5        = ffma.ftz r8 r10 r5                                // delay=4
+      r6        = hfma2 r8 r10 r6                                   // delay=4
+      r7        = mov r5                                            // delay=4
+                  bra L5                                            // delay=1
+} -> [3, 2]
+block 3 L6 [2] -> {
+                  st.shared.strong.cta.b128 [r1+0x40] r8..12        // delay=1
+                  st.local.strong.cta.b32 [rZ+0x4] r9               // delay=1
+                  bra L2                                            // delay=1
+} -> [1]
+block 4 L4 [1] -> {
+                  st.global.a64.strong.sys.b128 [r2..4] r8..12      // delay=1
+                  exit                                              // delay=1
+} -> []
+`;
+  const statistics = { "Number of GPRs": 129, "SLM Size": 16, "Code Size": 256 };
+  const said = saidByNvidia({ subgroupSize: 32, statistics, texts: { "NAK assembly": assembly } }, "ga102");
+  // 136 registers of 512
+  expect(said).toMatchObject({ registers: 129, waves: 3, scratchBytes: 16, codeBytes: 256 });
+  expect(said.loop).toMatchObject({ vector: 4, multiplyAdds: 4, ldsReads: 1, ldsWrites: 0, waits: 1, scalar: 1 });
+  expect(said.mix).toMatchObject({ vector: 5, memoryReads: 1, memoryWrites: 1, ldsWrites: 1, scratch: 1, waits: 3 });
+});
+
+const missingNvidia = missingForNvidia();
+if (missingNvidia) console.warn(`kernels are NOT compiled for NVIDIA's GPUs: ${missingNvidia}`);
+
+test.skipIf(missingNvidia !== undefined)(
+  "Mesa's compiler for NVIDIA's GPUs holds in registers all but attention",
+  { timeout: 180_000 },
+  async () => {
+    const [report] = await reportsOf(["ga102"], ["step f32 dropout", "token f16"]);
+    const kernels = report!.workloads.flatMap((workload) => workload.kernels);
+    expect(kernels.length).toBeGreaterThan(30);
+    const bad = kernels.filter(({ op, scratchBytes }) => op !== "attention" && scratchBytes > 0);
+    expect(bad.map(nameOf)).toEqual([]);
+    const products = kernels.filter(({ shaders }) => shaders.at(-1) === "matmul/gpu/staged");
+    expect(products.length).toBeGreaterThan(5);
+    for (const { loop } of products) expect(loop!.vector / loop!.multiplyAdds).toBeLessThan(1.65);
+  },
+);
