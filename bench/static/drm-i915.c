@@ -172,12 +172,12 @@ int answer_i915(unsigned request, void *argument) {
     case CREATE_EXT: {
       struct creation *creation = argument;
       creation->buffer = new_buffer(creation->bytes);
-      return 0;
+      return creation->buffer ? 0 : ENOMEM;
     }
     case USERPTR: {
       struct user_memory *user = argument;
       user->buffer = new_buffer(user->bytes);
-      return 0;
+      return user->buffer ? 0 : ENOMEM;
     }
     case MMAP_OFFSET: {
       struct map_offset *map = argument;

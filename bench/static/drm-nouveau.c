@@ -103,7 +103,7 @@ int answer_nouveau(unsigned request, void *argument) {
       struct buffer *made = argument;
       made->buffer = new_buffer(made->bytes);
       made->map_offset = buffer_offset(made->buffer);
-      return 0;
+      return made->buffer ? 0 : ENOMEM;
     }
     case CHANNEL_FREE:
     case VM_INIT:

@@ -60,7 +60,7 @@ static struct drm_device device = {nodes, 1 << RENDER_NODE, 0, &bus, &info};
 
 static const uint64_t ROOM = 1ull << 40; // bytes; a page exists once something is written to it
 
-// What a process that this one starts would see is its own matter.
+// A process that this one starts does not have it.
 __attribute__((constructor)) static void stay_here(void) { unsetenv("LD_PRELOAD"); }
 
 // Opens the device file once. Whether there is a GPU.
@@ -120,8 +120,9 @@ void drmFreeDevices(struct drm_device *devices[], int count) { (void)devices, (v
 static const unsigned PAGE = 4096;
 
 uint32_t new_buffer(uint64_t bytes) {
-  static atomic_uint next = 16; // in units of 16 pages, to which the kernel aligns those on a card
-  return 16 * atomic_fetch_add(&next, (bytes + 16 * PAGE - 1) / (16 * PAGE));
+  static atomic_ullong next = 16; // page; to 16 of them the kernel aligns buffers on a card
+  const uint64_t pages = (bytes / PAGE + 16) / 16 * 16, page = atomic_fetch_add(&next, pages);
+  return (page + pages) * PAGE <= ROOM ? page : 0;
 }
 
 uint64_t buffer_offset(uint32_t buffer) { return (uint64_t)buffer * PAGE; }

@@ -9,7 +9,7 @@ struct gpu {
 
 extern struct gpu gpu;
 
-// Pages of memory for a buffer: its number, which is never 0. The driver maps it at buffer_offset.
+// Pages of memory for a buffer: its number, or 0 where there is no room. The driver maps it at buffer_offset.
 uint32_t new_buffer(uint64_t bytes);
 uint64_t buffer_offset(uint32_t buffer);
 

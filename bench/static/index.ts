@@ -38,7 +38,7 @@ interface Maker {
   readonly said: (family: string) => SaidOf;
   /** Its driver wants a GPU of the kernel's. */
   readonly kernel: boolean;
-  /** Of accesses to buffers: off where they are this driver's own and no other's. */
+  /** Accesses to buffers are checked, as Dawn asks for: not where only this driver does it by branches. */
   readonly checks: boolean;
 }
 

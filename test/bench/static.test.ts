@@ -3,7 +3,9 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { missingForAmd } from "../../bench/static/amd.ts";
 import type { Kernel, Report } from "../../bench/static/compile.ts";
+import { buildDrm } from "../../bench/static/drm.ts";
 import { missingForIntel, saidByIntel } from "../../bench/static/intel.ts";
+import { missingForLayer } from "../../bench/static/layer.ts";
 import { loopsOf, mainLoop, mixOfKernel } from "../../bench/static/machine-code.ts";
 import { missingForNvidia, saidByNvidia } from "../../bench/static/nvidia.ts";
 import { nameOf } from "../../bench/static/print.ts";
@@ -192,6 +194,19 @@ test("a family that there is not is told, with those that there are", async () =
   expect(code).toBe(2);
   expect(stderr).toMatch(/^no family "nosuch"; there are .*\bnavi31\b.*\btgl\b.*\n$/);
 });
+
+test.skipIf(missingForLayer() !== undefined)(
+  "what answers for the kernel's driver is not handed on to what a process starts",
+  async () => {
+    const program = `
+      const loaded = () => require("node:fs").readFileSync("/proc/self/maps", "utf8").includes("drm.so");
+      const child = require("node:child_process").execFileSync(process.execPath, ["-p", "(" + loaded + ")()"]);
+      console.log(loaded(), String(child).trim());`;
+    const env = { ...process.env, LD_PRELOAD: buildDrm() };
+    const { stdout } = await promisify(execFile)(process.execPath, ["-e", program], { env });
+    expect(stdout.trim()).toBe("true false");
+  },
+);
 
 test("machine code of Intel's is read, too", () => {
   const assembly = `
