@@ -1,7 +1,7 @@
 /** The libraries in C of this folder, compiled where they are wanted: once for each text, into a folder that is kept. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,5 +20,5 @@ export function buildLibrary(name: string, sources: readonly string[], headers: 
     execFileSync("gcc", ["-O1", "-shared", "-fPIC", "-o", made, ...paths.slice(0, sources.length)]);
     renameSync(made, library);
   }
-  return library;
+  return realpathSync(library);
 }

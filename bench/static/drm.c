@@ -88,7 +88,7 @@ static int find_gpu(void) {
 
 static int is_device(int fd) {
   struct stat identity;
-  return *render_node && !fstat(fd, &identity) && identity.st_dev == memory_identity.st_dev && identity.st_ino == memory_identity.st_ino;
+  return driver && *render_node && !fstat(fd, &identity) && identity.st_dev == memory_identity.st_dev && identity.st_ino == memory_identity.st_ino;
 }
 
 int drmGetDevices2(uint32_t flags, struct drm_device *devices[], int room) {
