@@ -42,6 +42,8 @@ export interface Traits {
    * then. Undefined where registers are an invocation's own, or a kernel cannot ask.
    */
   readonly roomySubgroup?: number | undefined;
+  /** Attention goes by tiles in blocks of 4 x 4: what its rows hold does not fit, or they wait for what they read. */
+  readonly attentionByTiles?: boolean;
   /** A CPU behind a Vulkan driver: workgroup memory and barriers cost more there than loads, and arrays of an invocation are memory. */
   readonly software: boolean;
   /** Variants that did not compile here, as dispatches name them: they are no choice. */

@@ -56,7 +56,7 @@ const missing = missingForAmd();
 const FAMILIES = ["navi31", "navi21", "vega20"];
 const STEPS = ["step f32", "step f32 dropout", "step f16", "step f16 dropout"];
 const HEADS = ["f32", "f32 dropout", "f16", "f16 dropout"].map((form) => `heads of 128 ${form}`);
-const WORKLOADS = [...STEPS, "token", "token f16", ...HEADS];
+const WORKLOADS = [...STEPS, "token", "token f16", "token f16 kv8", ...HEADS];
 
 interface FamilyReport {
   readonly family: string;

@@ -12,15 +12,15 @@ import { checkOp } from "../support/check.ts";
 
 // Architectures as Dawn names them; a browser that does not tell has empty strings.
 test.each([
-  ["nvidia", "hopper", 32, 32, { sumsHeld: 64, fewRegisters: false }],
-  ["4318", "", 0, 0, { sumsHeld: 64, fewRegisters: false }],
+  ["nvidia", "hopper", 32, 32, { sumsHeld: 64, fewRegisters: false, attentionByTiles: true }],
+  ["4318", "", 0, 0, { sumsHeld: 64, fewRegisters: false, attentionByTiles: true }],
   ["amd", "rdna-3", 32, 64, { sumsHeld: 64, fewRegisters: false }],
   ["amd", "gcn-5", 64, 64, { sumsHeld: 32, fewRegisters: true }],
   ["apple", "metal-3", 32, 32, { sumsHeld: 64, fewRegisters: true }],
   ["arm", "valhall", 16, 16, { sumsHeld: 16, fewRegisters: true }],
   ["qualcomm", "adreno-7xx", 64, 128, { sumsHeld: 32, fewRegisters: true }],
-  ["intel", "gen-12lp", 8, 32, { sumsHeld: 32, fewRegisters: true, roomySubgroup: 8 }],
-  ["intel", "xe-2hpg", 16, 32, { sumsHeld: 32, fewRegisters: true, roomySubgroup: 16 }],
+  ["intel", "gen-12lp", 8, 32, { sumsHeld: 32, fewRegisters: true, roomySubgroup: 8, attentionByTiles: true }],
+  ["intel", "xe-2hpg", 16, 32, { sumsHeld: 32, fewRegisters: true, roomySubgroup: 16, attentionByTiles: true }],
   ["", "", 0, 0, { sumsHeld: 32, fewRegisters: true }],
 ] as const)("%s %s", (vendor, architecture, subgroupMinSize, subgroupMaxSize, wanted) => {
   expect(registersOf({ vendor, architecture, subgroupMinSize, subgroupMaxSize }, true)).toEqual(wanted);
@@ -34,7 +34,8 @@ test("where Intel's driver chooses the size of subgroups, an invocation may have
 const INTEL: Traits = {
   ...DEFAULT_TRAITS,
   ...{ subgroups: true, subgroupSizeControl: true, subgroupMinSize: 8, subgroupMaxSize: 32 },
-  ...{ sumsHeld: 32, fewRegisters: true, roomySubgroup: 8, maxInvocations: 1024, maxWorkgroupBytes: 65536 },
+  ...{ sumsHeld: 32, fewRegisters: true, roomySubgroup: 8, attentionByTiles: true },
+  ...{ maxInvocations: 1024, maxWorkgroupBytes: 65536 },
 };
 const attention = {
   qkv: f32([128, 192]),
@@ -81,6 +82,27 @@ describe("kernels that hold much ask for the smallest subgroups", () => {
     );
     expect(rows!.subgroupSize).toBe(8);
   });
+});
+
+test("attention of NVIDIA's GPUs goes by tiles, and by rows where workgroup memory has no room for them", () => {
+  const attrs = { ...attentionOp.attrs, batch: 1, heads: 1 };
+  const nvidia = {
+    ...DEFAULT_TRAITS,
+    subgroups: true,
+    quads: true,
+    subgroupMinSize: 32,
+    subgroupMaxSize: 32,
+    attentionByTiles: true,
+  };
+  const forward = (maxWorkgroupBytes: number) =>
+    gpuKernelOf(attentionOp).gpu(attention, { y: f32([128, 64]), logSumExp: f32([128]) }, attrs, {
+      ...nvidia,
+      maxInvocations: 1024,
+      maxWorkgroupBytes,
+    })[0]!;
+  expect(forward(49152)).toMatchObject({ entry: "tile_forward", sizes: { WORKGROUP: 256 } });
+  expect(forward(32768)).toMatchObject({ entry: "tile_forward", sizes: { WORKGROUP: 128 } });
+  expect(forward(16384).entry).toBe("forward");
 });
 
 test("without subgroups, where registers are few, attention goes by tiles, if workgroup memory has room for them", () => {

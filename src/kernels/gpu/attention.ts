@@ -72,16 +72,16 @@ function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Trai
   return (products && attentionProducts(sizes, traits)) || PANEL_KERNELS;
 }
 
-/** Where registers are few, rows of one invocation do not fit them; tiles do, if each makes blocks of 4 x 4. */
+/** Rows where they suit the GPU; else tiles, each invocation of which makes blocks of 4 x 4. */
 function defaultForm(sizes: AttentionSizes, traits: Traits): AttentionChoice {
   const { can, worth } = quadsOf(sizes, traits);
   if (traits.software) return "products";
-  if (traits.fewRegisters && (traits.roomySubgroup || !can))
-    return FEW_REGISTERS_TILES.find((name) => tileForm(name, sizes, traits)) ?? (worth ? "quads" : "rows");
+  if (traits.attentionByTiles || (traits.fewRegisters && !can))
+    return SMALL_TILES.find((name) => tileForm(name, sizes, traits)) ?? (worth ? "quads" : "rows");
   return worth ? "quads" : "rows";
 }
 
-const FEW_REGISTERS_TILES = ["tiles64-widest", "tiles32-wide"] as const;
+const SMALL_TILES = ["tiles64-widest", "tiles32-wide"] as const;
 
 function forwardOf(form: Form, sizes: AttentionSizes, traits: Traits): Dispatch[] {
   if (typeof form === "number") return rowsForward(sizes, form, traits);
