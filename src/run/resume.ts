@@ -126,16 +126,19 @@ async function stateOf({ step, folder, json }: SavedCheckpoint): Promise<RunStat
 export interface RecordedRun {
   readonly data: unknown;
   readonly adapter: string | undefined;
+  /** Of the package that computed it last. */
+  readonly version: string | undefined;
   /** What its kernels were chosen by; undefined where it says nothing of it. */
   readonly tuning: Tuning | null | undefined;
 }
 
 export async function recordedRun(folder: Folder): Promise<RecordedRun> {
   const json = JSON.parse(await readText(folder, RUN_FILE)) as Readonly<Record<string, unknown>>;
-  const { adapter, tuning } = json;
+  const { adapter, version, tuning } = json;
   return {
     data: json.data,
     adapter: typeof adapter === "string" ? adapter : undefined,
+    version: typeof version === "string" ? version : undefined,
     tuning: tuning === null ? null : tuningFrom(tuning),
   };
 }

@@ -1,5 +1,6 @@
 /** A training run from its plan to its model: in a folder, on a device, told to whoever listens; on one rank, or on several. */
 import { DeviceLostError, NotFiniteError, UserError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
 import type { Tuning } from "../kernels/tuning.ts";
 import { requireHalves } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -187,12 +188,16 @@ async function onDevices(
   });
 }
 
-/** Which device computes, and that it is another than before. */
+/** Which device computes, and that it, or what computes on it, is another than before. */
 async function tellAdapter({ name }: OpenRuntime, { told, keeper }: Course): Promise<void> {
   await told.opened(name);
-  const before = keeper?.recorded?.adapter;
-  if (before !== undefined && before !== name)
-    told.warned(`the run was computed on ${before} and goes on on ${name}: from the same weights, in other bits`);
+  const { adapter = name, version = VERSION } = keeper?.recorded ?? {};
+  if (adapter !== name)
+    told.warned(`the run was computed on ${adapter} and goes on on ${name}: from the same weights, in other bits`);
+  else if (version !== VERSION)
+    told.warned(
+      `the run was computed by version ${version} and goes on with ${VERSION}: from the same weights, and in other bits where kernels have changed`,
+    );
 }
 
 /** The same work, after which all ranks know where it failed on one of them, so that none recovers, or goes on, by itself. */

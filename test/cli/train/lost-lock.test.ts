@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { VERSION } from "../../../src/core/version.ts";
 import { nodeFolder } from "../../../src/platform/node/storage.ts";
 import { parseLines } from "../../../src/report/lines.ts";
 import { alphabetOfRun } from "../../../src/run/resume.ts";
@@ -81,14 +82,23 @@ test("a run of characters goes on with its own, whatever its data holds by now",
   expect(vocabOf("checkpoint-10")).toEqual(before);
 });
 
-test("a run that goes on on another device says so", async () => {
-  const run = join(folder, "elsewhere");
+test.each([
+  [
+    { adapter: "another GPU", version: "0.0.9" },
+    "the run was computed on another GPU and goes on on CPU float32: from the same weights, in other bits",
+  ],
+  [
+    { version: "0.0.9" },
+    `the run was computed by version 0.0.9 and goes on with ${VERSION}: from the same weights, and in other bits where kernels have changed`,
+  ],
+  [{}, undefined],
+])("a run that goes on on another device, or with another version, says so: %o", async (other, line) => {
+  const run = join(folder, `elsewhere ${Object.keys(other)}`);
   await train({ outputDir: run }, { maxSteps: 5 }, () => {});
   const path = join(run, "run.json");
-  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), adapter: "another GPU" }));
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...other }));
   const said: string[] = [];
-  await train({ resume: run }, {}, (line) => said.push(line));
-  expect(said).toContainEqual(
-    "the run was computed on another GPU and goes on on CPU float32: from the same weights, in other bits",
-  );
+  await train({ resume: run }, {}, (text) => said.push(text));
+  expect(said.filter((text) => text.startsWith("the run was computed"))).toEqual(line === undefined ? [] : [line]);
+  expect(JSON.parse(readFileSync(path, "utf8")).version).toBe(VERSION);
 });
