@@ -162,6 +162,8 @@ export function flagOf(option: string): string {
 
 const ON_CPU = "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself";
 
+const WEIGHTS = "weights are f32 or f16 here: --precision f16; keys and values may have 8 bits: --kv-bits 8";
+
 /** Flags of other tools that are about more than the options of generation. */
 const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
   bad_words_ids: "it is --bad-words here, as texts",
@@ -195,6 +197,14 @@ const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
   cache_type_v: "it is --kv-bits here: 8, 16 or 32, for keys and values alike",
   kv_group_size: "leave it out: with --kv-bits 8 a head's channels at a position share a step",
   quantized_kv_start: "leave it out: --kv-bits is of all positions",
+  load_in_8bit: WEIGHTS,
+  load_in_4bit: WEIGHTS,
+  quantization_config: WEIGHTS,
+  quantize: WEIGHTS,
+  quantization: WEIGHTS,
+  bits: WEIGHTS,
+  q_bits: WEIGHTS,
+  int8: WEIGHTS,
   compile: "leave it out: all is compiled once, as a plan",
   device_map: "it is --device here",
   cpu: ON_CPU,
