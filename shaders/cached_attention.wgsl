@@ -99,7 +99,7 @@ fn cached_attention(
   let at = row * 3u * u.H * D + head * D + ENTRY * min(lane, ENTRIES - 1u);
   let own_key = channels_at(at + u.H * D, lane);
   let own_value = channels_at(at + 2u * u.H * D, lane);
-  var steps = vec2u(0u);
+  var steps: vec2u;
   if (STEPS) { steps = vec2u(common_step(lane, own_key), common_step(lane, own_value)); }
   let own_keys = (row * u.H + head) * SLOTS * u.T + p;
   let own_values = ((row * u.H + head) * u.T + p) * SLOTS;
