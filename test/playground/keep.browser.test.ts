@@ -120,6 +120,38 @@ describePlayground("a run of the playground", (visit) => {
     },
   );
 
+  visit(
+    "that was stopped is set up again with its data and settings, one of which is then another",
+    async ({ open }) => {
+      const page = await open(
+        `${QUICK}&max_steps=9&eval_steps=3&save_steps=3&logging_steps=1&sample_prompts=ax&sample_prompts=b`,
+      );
+      await paste(page);
+      await page.click("#train");
+      await outcome(page);
+      // Whoever comes back has neither its data nor its settings before them.
+      const other = await open("size=large");
+      await ready(other);
+      await other.locator(".stored li").first().getByRole("button", { name: "Set up again" }).focus();
+      await other.keyboard.press("Enter");
+      await eventually(() => other.evaluate(() => document.activeElement?.id ?? ""), "set-up");
+      expect(await other.textContent("#set-up")).toContain("those of pasted text");
+      expect(await other.textContent(".chosen")).toContain("pasted text");
+      expect(await other.textContent(".dial strong")).toBe("tiny");
+      await other.keyboard.press("Tab");
+      expect(await other.evaluate(() => document.activeElement?.id)).toBe("train");
+      await other.fill("#setting-n_embd", "24");
+      await other.keyboard.press("Tab");
+      await ready(other);
+      await other.click("#train");
+      expect(await outcome(other)).toContain("is finished");
+      const [again, first] = (await stored(other, "about.json")).map((json) => JSON.parse(json));
+      expect(again).toMatchObject({ title: first.title, inputs: first.inputs });
+      expect(again.said).toEqual({ ...first.said, n_embd: 24 });
+      expect(numbersOf((await stored(other, "metrics.jsonl"))[0]!).size).toBe(12);
+    },
+  );
+
   visit("and another, begun in two tabs at once, are two runs", async ({ open }) => {
     const settings = `${QUICK}&max_steps=16&eval_steps=8&save_steps=4&logging_steps=2`;
     const tabs = [await open(settings), await open(settings)];

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { begin, choose, eventually, outcome, paste, press, QUICK, ready, statusOf, step } from "./person.ts";
+import { begin, choose, eventually, LIST, outcome, paste, press, QUICK, ready, statusOf, step } from "./person.ts";
 import { describePlayground } from "./visits.ts";
 
 const MODEL = new URL("fixtures/page-model.zip", import.meta.url);
@@ -149,6 +149,31 @@ describePlayground("a misstep on the playground", (visit) => {
     },
   );
 
+  visit("a text with commas is one text of a list, by keys and in a link", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2&eval_steps=2&sample_prompts=ax0,&sample_prompts=b`);
+    await paste(page, LIST.replaceAll("0", ", 0"));
+    const field = page.locator("#setting-sample_prompts");
+    expect(await field.inputValue()).toBe("ax0,\nb");
+    await page.locator("summary", { hasText: "More settings" }).click();
+    await page.focus("#setting-sample_prompts");
+    await page.keyboard.press("ControlOrMeta+A");
+    await page.keyboard.type("a,b");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type(" c");
+    await page.keyboard.press("Tab");
+    const said = () => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("sample_prompts"));
+    await eventually(said, '["a,b"," c"]');
+    expect(await field.inputValue()).toBe("a,b\n c");
+    expect(await page.textContent(`#help-setting-sample_prompts`)).toContain("one a line");
+    // No part of it is cut off.
+    expect(await field.evaluate(({ scrollHeight, clientHeight }) => scrollHeight - clientHeight)).toBeLessThanOrEqual(
+      0,
+    );
+    await field.fill("");
+    await page.keyboard.press("Tab");
+    await eventually(said, null);
+  });
+
   visit("a setting that waits for a model says so, and is taken once there is one", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=2&lora_rank=2`);
     await paste(page);
@@ -178,6 +203,15 @@ describePlayground("a misstep on the playground", (visit) => {
     expect(rows).toHaveLength(8);
     expect(settings.learning_rate).toBe(1e30);
     expect(await page.locator(".alert").count()).toBe(0);
+    // What helps is at hand: the same run, with another rate.
+    await page.click("#anew");
+    await eventually(() => page.textContent("#set-up"), /those of pasted text/);
+    expect(await page.inputValue("#setting-learning_rate")).toBe("1e+30");
+    await page.fill("#setting-learning_rate", "0.001");
+    await page.keyboard.press("Tab");
+    await ready(page);
+    await page.click("#train");
+    expect(await outcome(page)).toContain("is finished");
   });
 
   visit("a link that comes while a run trains is not taken, and the page says so", async ({ open }) => {

@@ -1,7 +1,16 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fileName, SETTING_KEYS, SETTINGS } from "../../src/run/settings/table.ts";
 import { readNumber, writeNumber } from "../../web/playground/numbers.ts";
-import { FIRST_CHOICE, fromFragment, SIZE_NAMES, saidBy, toFragment, waiting } from "../../web/playground/settings.ts";
+import {
+  choiceOf,
+  FIRST_CHOICE,
+  fromFragment,
+  SIZE_NAMES,
+  saidBy,
+  toFragment,
+  waiting,
+} from "../../web/playground/settings.ts";
 import { settingsOf } from "../../web/playground/worker/check.ts";
 
 describe("settings in a page's address", () => {
@@ -75,6 +84,44 @@ describe("settings in a page's address", () => {
     const own = { lora_rank: 4, n_layer: 2 };
     expect(waiting({ ...FIRST_CHOICE, own }, false)).toEqual(["lora_rank"]);
     expect(waiting({ ...FIRST_CHOICE, own }, true)).toEqual(["n_layer"]);
+  });
+
+  test("what a run was asked for is a choice again, and no more is said beside the dial than before", () => {
+    const values: Readonly<Record<string, unknown>> = {
+      ...{ max_steps: 7, num_train_epochs: 2, eval_split: 0, eval_steps: 3, load_best_model_at_end: true, samples: 20 },
+      ...{
+        learning_rate: 5e-3,
+        n_layer: 6,
+        n_embd: 100,
+        lora_rank: 4,
+        tokenizer: "byte",
+        sample_prompts: ["a, b", ""],
+      },
+    };
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...SIZE_NAMES),
+        fc.subarray(Object.keys(values)),
+        fc.boolean(),
+        (size, names, tuning) => {
+          const own = Object.fromEntries(names.map((name) => [name, values[name]]));
+          const said = saidBy({ size, device: "auto", own }, tuning);
+          const again = choiceOf(said, tuning, "wasm");
+          expect(saidBy(again, tuning)).toEqual(said);
+          expect(again.device).toBe("wasm");
+          expect(Object.keys(again.own).length).toBeLessThanOrEqual(names.length);
+        },
+      ),
+    );
+    for (const size of SIZE_NAMES)
+      expect(choiceOf(saidBy({ ...FIRST_CHOICE, size }), false, "auto")).toEqual({ ...FIRST_CHOICE, size });
+  });
+
+  test("what a run of an earlier page did not say is said by its default", () => {
+    const { samples, load_best_model_at_end, ...said } = saidBy(FIRST_CHOICE);
+    expect([samples, load_best_model_at_end]).toEqual([20, true]);
+    const before = settingsOf(said).settings;
+    expect(settingsOf(saidBy(choiceOf(said, false, "auto"))).settings).toEqual(before);
   });
 
   test("what is for tables is refused where the data is none", () => {

@@ -210,6 +210,8 @@ export interface Calls {
   list(wish: null): readonly StoredRun[];
   /** What a run's log says. */
   lines(wish: { readonly id: string }): readonly RunLine[];
+  /** What a stored run was asked for: its data, settings and the model that it trained on from. Of a model that was opened, the model alone. */
+  asked(wish: { readonly id: string }): RunWish & { readonly title: string };
   remove(wish: { readonly id: string }): void;
   zip(wish: { readonly id: string }): Blob;
   /** What is known of the step that was not finite, as JSON. */

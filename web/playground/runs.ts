@@ -126,6 +126,7 @@ export function openRuns(store: Store) {
     set({
       active: { title, phase: "preparation", step: 0, maxSteps, stopping: false },
       outcome: undefined,
+      setUpAs: undefined,
       notices: [],
       removing: undefined,
     });

@@ -1,5 +1,5 @@
 /** The dial and what is said beside it: a run's settings, as they lie in the fragment of the page's address. */
-import { BROUGHT, fileName, SETTING_KEYS, SETTINGS, type SettingKey } from "../../src/run/settings/table.ts";
+import { BROUGHT, DEFAULTS, fileName, SETTING_KEYS, SETTINGS, type SettingKey } from "../../src/run/settings/table.ts";
 import { isGrouped, readNumber } from "./numbers.ts";
 import type { DeviceWish, SaidSettings } from "./protocol.ts";
 
@@ -81,6 +81,35 @@ export function saidBy({ size: chosen, own }: Choice, tuning = false): SaidSetti
   // What is usual for a model that has been trained.
   if (tuning && !("learning_rate" in own)) delete said.learning_rate;
   return said;
+}
+
+/**
+ * The choice that says the same as a run was asked for: of all sizes that which leaves least to say beside it. What a run of an earlier page
+ * did not say is said by its default, where it has one.
+ */
+export function choiceOf(said: SaidSettings, tuning: boolean, device: DeviceWish): Choice {
+  const [first, ...others] = SIZE_NAMES.map((size): Choice => ({ size, device, own: ownOf(said, size, tuning) }));
+  const length = ({ own }: Choice): number => Object.keys(own).length;
+  return others.reduce((best, one) => (length(one) < length(best) ? one : best), first!);
+}
+
+/** What others are derived from, which come after them. */
+const FIRST_SAID = ["max_steps", "num_train_epochs", "eval_split", "learning_rate"];
+
+function ownOf(said: SaidSettings, size: Size, tuning: boolean): SaidSettings {
+  const own: Record<string, unknown> = {};
+  const usual = (): SaidSettings => saidBy({ size, device: "auto", own }, tuning);
+  for (const name of [...FIRST_SAID, ...Object.keys(said)])
+    if (name in said && !isSame(usual()[name], said[name])) own[name] = said[name];
+  for (const key of SETTING_KEYS) {
+    const name = fileName(key);
+    if (!(name in said) && name in usual() && DEFAULTS[key] !== undefined) own[name] = DEFAULTS[key];
+  }
+  return own;
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** As the fragment of an address: `size=small&max_steps=100`. */

@@ -1,6 +1,15 @@
 /** The run that is set up: its data, the model that it trains on from, its settings and the address that they lie in; and what it would be. */
-import type { DeviceWish, Input } from "./protocol.ts";
-import { type Choice, FIRST_CHOICE, fromFragment, type Size, saidBy, toFragment, waiting } from "./settings.ts";
+import type { Base, DeviceWish, Input } from "./protocol.ts";
+import {
+  type Choice,
+  choiceOf,
+  FIRST_CHOICE,
+  fromFragment,
+  type Size,
+  saidBy,
+  toFragment,
+  waiting,
+} from "./settings.ts";
 import { isUntold, type Store } from "./store.ts";
 
 export interface Setup {
@@ -15,6 +24,8 @@ export interface Setup {
   setSetting(name: string, value: unknown): void;
   setDevice(device: DeviceWish): void;
   resetSettings(): void;
+  /** Sets up what a stored run was asked for, to be changed and run again; of a model that was opened, the model alone. */
+  setUpAgain(id: string): Promise<void>;
   /** Has a few steps made, to say how long the run will take. */
   measure(): Promise<void>;
 }
@@ -57,7 +68,7 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
   }
 
   function choose(inputs: readonly Input[], title: string): void {
-    set({ inputs, title, prospect: undefined, refusal: undefined });
+    set({ inputs, title, prospect: undefined, refusal: undefined, setUpAs: undefined });
     look();
   }
 
@@ -83,11 +94,15 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
       if (!first) return;
       const path = first.webkitRelativePath.split("/");
       const title = path.length > 1 ? path[0]! : first.name;
-      set({ base: { title, files: files.map((file) => ({ name: file.name, blob: file })) }, prospect: undefined });
+      set({
+        base: { title, files: files.map((file) => ({ name: file.name, blob: file })) },
+        prospect: undefined,
+        setUpAs: undefined,
+      });
       look();
     },
     fromScratch() {
-      set({ base: undefined, prospect: undefined });
+      set({ base: undefined, prospect: undefined, setUpAs: undefined });
       look();
     },
     setSize(size) {
@@ -111,6 +126,17 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
       set({ choice: { ...store.state.choice, own: {} } });
       look();
     },
+    setUpAgain: (id) =>
+      attempt(async () => {
+        const { title, inputs, said, base } = await call("asked", { id });
+        if (store.state.active) return;
+        const { device } = store.state.choice;
+        const choice = (): Choice => choiceOf(said, base !== undefined, device);
+        const trained = inputs.length > 0;
+        const all = trained ? { inputs, title: dataTitle(title, base), choice: choice() } : {};
+        set({ base, prospect: undefined, refusal: undefined, setUpAs: { title, trained }, ...all });
+        look();
+      }),
     async measure() {
       const { inputs, choice, base } = store.state;
       set({ measured: "measuring" });
@@ -121,6 +147,12 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
       if (store.state.measured === "measuring") set({ measured: undefined });
     },
   };
+
+  /** A run that trains on from a model is called by both. */
+  function dataTitle(title: string, base: Base | undefined): string {
+    const model = base ? `, ${base.title}` : "";
+    return model !== "" && title.endsWith(model) ? title.slice(0, -model.length) : title;
+  }
 
   /** Also of a run that trains on from a model, where settings wait for one. */
   async function check(choice: Choice): Promise<void> {

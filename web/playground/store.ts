@@ -57,6 +57,8 @@ export interface State {
   readonly choice: Choice;
   readonly inputs: readonly Input[];
   readonly title: string;
+  /** The stored run that was set up again, or the model that was opened and is trained on from. */
+  readonly setUpAs?: { readonly title: string; readonly trained: boolean } | undefined;
   /** What is trained on from; undefined: from scratch. */
   readonly base?: Base | undefined;
   readonly dropping: boolean;

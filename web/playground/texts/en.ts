@@ -95,7 +95,7 @@ export const EN = {
   more: "More settings",
   moreHint: "By the names of gpt2 train and of transformers.",
   /** Of a field for several texts. */
-  severalTexts: "several are separated by commas",
+  severalTexts: 'one a line; texts of several lines as JSON, such as ["a\\nb", "c"]',
   /** What a setting is for: the library says it in English. */
   help: (_name: string, english: string): string => english,
   /** Between a number and its decimals. */
@@ -200,7 +200,7 @@ export const EN = {
       ? `${title} was not finished: nothing was saved yet, and it begins again.`
       : `${title} was not finished: step ${n(step)} of ${n(all)} is saved.`,
   diverged: (title: string, step: number, saved: number) =>
-    `${title} has diverged: its numbers were no longer finite at step ${n(step)}${saved === 0 ? "" : `; step ${n(saved)} is saved`}. Going on does the same again: train anew, with a lower learning rate. What step ${n(step)} was about, its numbers, settings and texts, can be taken away as a file:`,
+    `${title} has diverged: its numbers were no longer finite at step ${n(step)}${saved === 0 ? "" : `; step ${n(saved)} is saved`}. Going on does the same again: set it up again, and train with a lower learning rate. What step ${n(step)} was about, its numbers, settings and texts, can be taken away as a file:`,
   notFinite: (step: number) => `Download step ${n(step)}`,
   elsewhere: (title: string, step: number, all: number) =>
     `${title} trains in another tab: step ${n(step)} of ${n(all)}.`,
@@ -269,6 +269,12 @@ export const EN = {
   here: "here",
   there: "in another tab",
   show: "Show",
+  /** Of a stored run: its data, settings and model. */
+  setUpAgain: "Set up again",
+  setUpAs: (title: string, trained: boolean) =>
+    trained
+      ? `Data, settings and model are those of ${title}: change what you like, and press Train.`
+      : `It trains on from ${title}: choose data, and press Train.`,
   compare: "Compare",
   differing: "Settings that differ",
   setting: "Setting",

@@ -530,7 +530,7 @@ export const ES: Texts = {
   },
   more: "Más ajustes",
   moreHint: "Con los nombres de gpt2 train y de transformers.",
-  severalTexts: "si son varios, separados por comas",
+  severalTexts: 'uno por línea; los de varias líneas como JSON, por ejemplo ["a\\nb", "c"]',
   help: (name, english) => HELPS[name] ?? english,
   decimalMark: ",",
   plainNumbers: "Los números se escriben sin separador de miles: 1000.",
@@ -685,7 +685,7 @@ export const ES: Texts = {
       ? `${title} no había terminado: aún no se guardó nada, y empieza de nuevo.`
       : `${title} no había terminado: el paso ${n(step)} de ${n(all)} está guardado.`,
   diverged: (title, step, saved) =>
-    `${title} ha divergido: sus números dejaron de ser finitos en el paso ${n(step)}${saved === 0 ? "" : `; el paso ${n(saved)} está guardado`}. Continuar haría lo mismo otra vez: entrena de nuevo, con una tasa de aprendizaje más baja. De qué trataba el paso ${n(step)}, sus números, ajustes y textos, se puede descargar en un archivo:`,
+    `${title} ha divergido: sus números dejaron de ser finitos en el paso ${n(step)}${saved === 0 ? "" : `; el paso ${n(saved)} está guardado`}. Continuar haría lo mismo otra vez: prepáralo otra vez y entrena con una tasa de aprendizaje más baja. De qué trataba el paso ${n(step)}, sus números, ajustes y textos, se puede descargar en un archivo:`,
   notFinite: (step) => `Descargar el paso ${n(step)}`,
   elsewhere: (title, step, all) => `${title} se entrena en otra pestaña: paso ${n(step)} de ${n(all)}.`,
 
@@ -754,6 +754,11 @@ export const ES: Texts = {
   here: "aquí",
   there: "en otra pestaña",
   show: "Mostrar",
+  setUpAgain: "Preparar otra vez",
+  setUpAs: (title, trained) =>
+    trained
+      ? `Datos, ajustes y modelo son los de ${title}: cambia lo que quieras y pulsa Entrenar.`
+      : `Se continúa desde ${title}: elige datos y pulsa Entrenar.`,
   compare: "Comparar",
   differing: "Ajustes que difieren",
   setting: "Ajuste",

@@ -9,7 +9,7 @@ const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain
 
 /** What comes by itself is below the buttons: one that moves between press and release was not pressed. */
 export function dataView(app: App): TemplateResult {
-  const { texts: t, title, choice, base, inputs, refusal, looking, prospect, greeting, measured } = app.state;
+  const { texts: t, title, choice, base, inputs, refusal, looking, prospect, greeting, measured, setUpAs } = app.state;
   const busy = app.state.active !== undefined;
   const idle = waiting(choice, base !== undefined);
   return html`
@@ -33,6 +33,7 @@ export function dataView(app: App): TemplateResult {
       </form>
       ${modelView(app)}
       ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(title)}</strong></p>` : nothing}
+      <p id="set-up" class="hint foreign" tabindex="-1">${setUpAs === undefined ? nothing : t.setUpAs(setUpAs.title, setUpAs.trained)}</p>
       <p class="row">
         <button
           type="button"

@@ -9,7 +9,7 @@ import type { Shown } from "../store.ts";
 import { messageView } from "./message.ts";
 import { samplesView } from "./samples.ts";
 import { differencesView, nameWithTime } from "./stored.ts";
-import { watched } from "./watched.ts";
+import { setUpAgain, watched } from "./watched.ts";
 
 const charts = new Map<CurveName, Chart>();
 const redraw = (): void => {
@@ -61,6 +61,7 @@ function divergedView(app: App, run: StoredRun): TemplateResult {
   return html`
     <p class="warning" id="diverged">${t.diverged(run.title, run.notFinite!, run.step)}</p>
     <p class="row">
+      <button type="button" id="anew" @click=${setUpAgain(app, run.id)}>${t.setUpAgain}</button>
       <button type="button" id="not-finite" @click=${() => app.downloadNotFinite(run)}>
         ${t.notFinite(run.notFinite!)}
       </button>

@@ -5,6 +5,7 @@ import type { App } from "../app.ts";
 import { type DecimalMark, readNumber, writeNumber } from "../numbers.ts";
 import type { DeviceWish } from "../protocol.ts";
 import { isOf, SIZE_NAMES, saidBy } from "../settings.ts";
+import { readTexts, writeTexts } from "../several.ts";
 import { onPage } from "../texts/messages.ts";
 import { helpMark, helpOf } from "./help.ts";
 import { typed } from "./typed.ts";
@@ -142,6 +143,24 @@ function field(app: App, key: SettingKey, label: string | TemplateResult, said: 
       />
       ${named}
     </div>`;
+  if (kind === "list") {
+    const written = writeTexts(value);
+    return html`<div class="field">
+      ${named}
+      <textarea
+        id=${id}
+        rows=${Math.min(MOST_ROWS, Math.max(2, written.split("\n").length))}
+        aria-describedby=${helpOf(id)}
+        aria-invalid=${wrong}
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck="false"
+        .value=${typed(written)}
+        ?disabled=${busy}
+        @change=${(event: Event) => set(readTexts(typedIn(event)))}
+      ></textarea>
+    </div>`;
+  }
   return html`<div class="field">
     ${named}
     <input
@@ -159,6 +178,9 @@ function field(app: App, key: SettingKey, label: string | TemplateResult, said: 
   </div>`;
 }
 
+/** Of a field for several texts, before it scrolls. */
+const MOST_ROWS = 8;
+
 type Kind = "whole" | "number" | "flag" | "list" | "text";
 
 function kindOf(wanted: string): Kind {
@@ -169,14 +191,13 @@ function kindOf(wanted: string): Kind {
 
 function shown(value: unknown, mark: DecimalMark): string {
   if (typeof value === "number") return writeNumber(value, mark);
-  return Array.isArray(value) ? value.join(", ") : String(value ?? "");
+  return String(value ?? "");
 }
 
 /** What is no number stays a text, which the table of settings refuses in its own words. */
 function readTyped(text: string, kind: Kind, mark: DecimalMark): unknown {
   const typed = text.trim();
   if (typed === "") return undefined;
-  if (kind === "list") return typed.split(",").map((part) => part.trim());
   if (kind === "text") return typed;
   return readNumber(typed, { mark, whole: kind === "whole" }) ?? typed;
 }

@@ -5,7 +5,7 @@ import type { App } from "../app.ts";
 import { writeNumber } from "../numbers.ts";
 import type { StoredRun } from "../protocol.ts";
 import type { Texts } from "../texts/en.ts";
-import { watched } from "./watched.ts";
+import { setUpAgain, watched } from "./watched.ts";
 
 export function storedView(app: App): TemplateResult {
   const { texts: t, runs, greeting } = app.state;
@@ -65,6 +65,7 @@ function storedRun(app: App, run: StoredRun): TemplateResult {
             )
           : nothing
       }
+      ${button(t.setUpAgain, !active && status !== "broken", setUpAgain(app, id))}
       ${button(t.download, model, () => void app.download(id))}
       ${button(
         removing === id ? t.removeSure : t.remove,

@@ -116,6 +116,8 @@ const HANDLERS: Handlers = {
     return linesOf((await opened()).home.run(id));
   },
 
+  asked: async ({ id }) => (await opened()).home.asked(id),
+
   async remove({ id }) {
     const { home, sampler } = await opened();
     await sampler.forget();

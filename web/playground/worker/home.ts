@@ -15,7 +15,7 @@ import { STATE_FILE } from "../../../src/run/state.ts";
 import type { Folder, StoredFile } from "../../../src/storage/folder.ts";
 import { memoryFolder } from "../../../src/storage/memory.ts";
 import { bytesIn, exists, readJson, readText } from "../../../src/storage/read.ts";
-import type { Base, Input, SaidSettings, StorageInfo, StoredRun, StoredStatus } from "../protocol.ts";
+import type { Base, Input, RunWish, SaidSettings, StorageInfo, StoredRun, StoredStatus } from "../protocol.ts";
 import { openBase } from "./base.ts";
 
 const ROOT = "playground";
@@ -55,6 +55,8 @@ export interface Home {
   change(id: string, change: Partial<Pick<About, "kept" | "maxSteps">>): Promise<void>;
   /** The data of a run, open. */
   sources(id: string): Promise<DataSource[]>;
+  /** What it was asked for, in copies that outlive it. */
+  asked(id: string): Promise<RunWish & { readonly title: string }>;
   /** The model that it trains on from, open; close it. */
   base(id: string): Promise<OpenModel | undefined>;
   /** Where `trainRun` is at home. */
@@ -152,6 +154,21 @@ export async function openHome(): Promise<Home> {
       for (const [i, name] of inputs.entries()) opened.push(await storedSource(root.folder(id), `data-${i}`, name));
       return opened;
     },
+    async asked(id) {
+      const { title, inputs, said, base } = await about(id);
+      const copy = async (file: string, name: string): Promise<Input> => ({
+        name,
+        blob: await blobOf(root.folder(id), file),
+      });
+      const copies = (kind: string, names: readonly string[]) =>
+        Promise.all(names.map((name, i) => copy(`${kind}-${i}`, name)));
+      return {
+        title,
+        said,
+        inputs: await copies("data", inputs),
+        base: base && { title: base.title, files: await copies("base", base.files) },
+      };
+    },
     async base(id) {
       const { base } = await about(id);
       if (!base) return undefined;
@@ -229,6 +246,24 @@ const PIECE = 2 ** 20;
 
 async function* piecesOf(blob: Blob): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < blob.size; at += PIECE) yield new Uint8Array(await blob.slice(at, at + PIECE).arrayBuffer());
+}
+
+/** Of a part of a copy, which the browser may put on the disk before the next is read. */
+const PART = 32 * PIECE;
+
+async function blobOf(folder: Folder, name: string): Promise<Blob> {
+  const file = await folder.open(name);
+  try {
+    const parts: Blob[] = [];
+    for (let at = 0; at < file.size; at += PART) {
+      const bytes = new Uint8Array(Math.min(PART, file.size - at));
+      await file.read(at, bytes);
+      parts.push(new Blob([bytes]));
+    }
+    return new Blob(parts);
+  } finally {
+    await file.close();
+  }
 }
 
 async function storedSource(folder: Folder, file: string, name: string): Promise<DataSource> {
