@@ -152,6 +152,23 @@ describePlayground("a run of the playground", (visit) => {
     },
   );
 
+  visit("is seen to its end by a tab that looks at it", async ({ open }) => {
+    const settings = `${QUICK}&max_steps=400&eval_steps=100&save_steps=100&logging_steps=5`;
+    const first = await open(settings);
+    await paste(first);
+    await begin(first);
+    const second = await open(settings);
+    await second.waitForSelector("#run .warning");
+    await press(second, "Show");
+    await second.waitForSelector("#run .tile");
+    expect(await outcome(first)).toContain("is finished");
+    await eventually(() => statusOf(second), "finished");
+    const loss = await first.textContent("#tile-eval_loss");
+    await eventually(() => second.textContent("#tile-eval_loss"), loss);
+    expect(await second.getAttribute("[data-chart=loss]", "aria-label")).toMatch(/at step 400$/);
+    expect(await second.locator("#run .samples li").count()).toBe(2);
+  });
+
   visit("and another, begun in two tabs at once, are two runs", async ({ open }) => {
     const settings = `${QUICK}&max_steps=16&eval_steps=8&save_steps=4&logging_steps=2`;
     const tabs = [await open(settings), await open(settings)];

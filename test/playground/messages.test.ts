@@ -18,6 +18,7 @@ import { ES, HELPS, MESSAGES } from "../../web/playground/texts/es.ts";
 import { onPage } from "../../web/playground/texts/messages.ts";
 import { modelFilesOf } from "../../web/playground/worker/base.ts";
 import { settingsOf } from "../../web/playground/worker/check.ts";
+import { refuseForeign } from "../../web/playground/worker/foreign.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -112,6 +113,18 @@ test.each<[string, () => unknown, RegExp]>([
     () => charTokenizerOf(["a"], { endToken: true }).encode("b"),
     /^tokenizador char: el carácter "b" \(U\+0062\) en la línea 1, columna 1, no está entre los \d caracteres/,
   ],
+  [
+    "a spreadsheet",
+    () => refuseForeign([{ name: "a.xlsx", blob: new Blob() }]),
+    /^a\.xlsx: es una hoja de cálculo; guárdala como CSV/,
+  ],
+  [
+    "a document",
+    () => refuseForeign([{ name: "a.pdf", blob: new Blob() }]),
+    /^a\.pdf: no es texto sin formato; guárdalo/,
+  ],
+  ["a zip by its bytes", data("a.txt", "PK\u0003\u0004"), /^a\.txt: es un archivo zip; descomprímelo$/],
+  ["a column by another mark", data("a.csv", "n;m\na;b\n"), /^a\.csv, línea 1: es una sola columna por comas, y 2 por/],
   ["no zip", model("m.zip"), /^m\.zip: no es un zip que se pueda leer/],
   ["no weights", model("m.txt"), /^m\.txt: no hay pesos entre ellos; se esperaba model\.safetensors/],
   [
@@ -180,6 +193,19 @@ test.each([
   }
 });
 
+test("what is wrong with samples is told in the page's words", async () => {
+  const equal = await messageOf(() =>
+    generationOptions({ temperature: 0, numReturnSequences: 20 }, { vocabSize: 9, eosTokenId: null }),
+  );
+  expect(EN.messages.translate(equal)).toBe(
+    "at temperature 0 all 20 samples would be equal: ask for one, or raise the temperature",
+  );
+  const unknown = await messageOf(() => charTokenizerOf(["a"], { endToken: true }).encode("b"));
+  expect(EN.messages.translate(unknown)).toMatch(
+    /^the model knows only the \d characters of its data, and "b" .*leave it out$/,
+  );
+});
+
 test("notices of a run are told in Spanish, and what nobody translated is left as it is", () => {
   const told = (message: string) => ES.messages.translate(message);
   expect(told("stopped after step 4")).toBe("parado tras el paso 4");
@@ -191,6 +217,11 @@ test("notices of a run are told in Spanish, and what nobody translated is left a
   expect(told(`checkpoint-20 was not saved: run-3/run: ${full}; earlier checkpoints are as they were`)).toMatch(
     /^checkpoint-20 no se guardó: run-3\/run: no queda espacio: .* en el disco; los anteriores siguen como estaban$/,
   );
+  const unsaved = `the model was not saved: a/run/model: ${full}; checkpoint-10 is the newest, of 20 steps; mend that, and resume the run`;
+  expect(told(unsaved)).toMatch(
+    /^el modelo no se guardó: .*no queda espacio.* en el disco; checkpoint-10 es .* Continuar$/,
+  );
+  expect(EN.messages.translate(unsaved)).toMatch(/of 20 steps; mend that, and press Go on$/);
   const diverged = "(loss NaN, grad_norm NaN, learning_rate 1, seed 42); its texts are in";
   const rate = "; try a lower --learning-rate";
   const path = "browser storage/playground/2026-1/run/not-finite-step-4.json";
@@ -220,6 +251,7 @@ test("a page names settings as its fields do, and leaves other words alone", () 
   expect(onPage(`checkpoint-20 was not saved: ${files}/checkpoint-20: no space left`)).toBe(
     "checkpoint-20 was not saved: run/checkpoint-20: no space left",
   );
+  expect(onPage("browser storage/playground/20261201044230-e302a5f0: no space left")).toBe("no space left");
   const others = "--n-embeddings, --seeds, -- and iconv -f LATIN1 --verbose";
   expect(onPage(others)).toBe(others);
 });

@@ -1,6 +1,6 @@
 /** The playground where something is typed, dropped or pressed that cannot be, and where its parts are looked for by keys or on a phone. */
 import { readFileSync } from "node:fs";
-import type { Page } from "playwright-core";
+import type { FileChooser, Page } from "playwright-core";
 import { expect } from "vitest";
 import { begin, choose, eventually, LIST, outcome, paste, press, QUICK, ready, statusOf, step } from "./person.ts";
 import { describePlayground } from "./visits.ts";
@@ -51,7 +51,8 @@ describePlayground("a misstep on the playground", (visit) => {
   });
 
   visit("a refusal names settings as the page does, shows where they are, and nothing moves", async ({ open }) => {
-    const page = await open(QUICK);
+    // Of places that the example's records fit in.
+    const page = await open(`${QUICK}&n_positions=64`);
     await ready(page);
     await page.waitForSelector(".facts");
     const before = await topOf(page, ".dial");
@@ -174,6 +175,111 @@ describePlayground("a misstep on the playground", (visit) => {
     await eventually(said, null);
   });
 
+  visit("one press mends what a list, a table or a text wants, and a file is chosen by keys", async ({ open }) => {
+    const settings = `${QUICK}&max_steps=2`;
+    const page = await open(settings);
+    await ready(page);
+    const press = (name: string) => page.locator(".remedies").getByRole("button", { name, exact: true }).click();
+    const use = async (text: string): Promise<void> => {
+      await page.fill("#pasted", text);
+      await page.click("#pasted ~ button");
+    };
+    const follow = async (): Promise<void> => {
+      await page.evaluate((hash) => {
+        location.hash = hash;
+      }, settings);
+      await eventually(said, "");
+    };
+    const said = () => page.evaluate(() => location.hash.replace(/^.*max_steps=2&?/, ""));
+    const choosers: FileChooser[] = [];
+    page.on("filechooser", (chooser) => choosers.push(chooser));
+    await page.locator("input[type=file]").first().focus();
+    await page.keyboard.press("Enter");
+    await eventually(async () => choosers.length, 1);
+    const rows = Array.from({ length: 20 }, (_, i) => `n${i},m${i % 3}`).join("\n");
+    await choosers[0]!.setFiles({
+      name: "people.csv",
+      mimeType: "text/csv",
+      buffer: Buffer.from(`name,"mail, work"\n${rows}`),
+    });
+    await page.waitForSelector(".problem");
+    // What a browser's own button says is in its own language, and not true of what has been taken.
+    expect(await page.locator(".file").first().textContent()).toBe("Choose files");
+    await press("The text is in mail, work");
+    await ready(page);
+    expect(await said()).toBe("text_column=mail%2C+work");
+    await use("abc abc");
+    await press("Leave text_column out");
+    await press("Train without validation");
+    await ready(page);
+    expect(await said()).toBe("eval_split=0");
+    await follow();
+    await use("lorem ipsum dolor ".repeat(400));
+    await press("It is one text, and no list");
+    await ready(page);
+    await page.click("#train");
+    expect(await outcome(page)).toContain("is finished");
+    // Lines that are longer than what is learnt of them.
+    await follow();
+    await use(Array.from({ length: 30 }, (_, i) => `${i} ${"lorem ipsum ".repeat(30)}`).join("\n"));
+    await page.waitForSelector("#cut");
+    expect(await page.textContent("#cut")).toMatch(
+      /^27 of 27 records are longer than 8 tokens, and only what comes before/,
+    );
+    await press("It is one text, and no list");
+    await eventually(
+      () => page.locator(".facts").allTextContents().then(String),
+      /tokens in 30 texts|tokens in one text/,
+    );
+    expect(await page.locator("#cut").count()).toBe(0);
+  });
+
+  visit("a prompt may have several lines, and Enter samples it", async ({ open }) => {
+    const page = await open("size=tiny&n_embd=16&n_positions=16&max_steps=2&samples=2");
+    const lines = Array.from({ length: 40 }, (_, i) => JSON.stringify({ text: `a${i % 7}\nb${i % 3}` }));
+    await choose(page, "verse.jsonl", lines.join("\n"));
+    await ready(page);
+    await page.click("#train");
+    await outcome(page);
+    await page.focus("#prompt");
+    await page.keyboard.type("a1");
+    await page.keyboard.press("Shift+Enter");
+    await page.keyboard.type("b");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#results li");
+    expect(await page.inputValue("#prompt")).toBe("a1\nb");
+    expect(await page.textContent("#results .sample b")).toBe("a1\nb");
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("prompt");
+  });
+
+  visit("who presses a button by keys is not sent to the page's top when it goes or rests", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=60`);
+    await paste(page);
+    const at = () => page.evaluate(() => document.activeElement?.id ?? "");
+    // All that is said of its progress, from before anything is known of it.
+    await page.evaluate(() => {
+      const told: string[] = [];
+      Object.assign(globalThis, { told });
+      const look = () => told.push(document.querySelector("#run .progress")?.textContent ?? "");
+      new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });
+    });
+    await page.locator("#train").press("Enter");
+    await page.locator("#pause").focus();
+    await outcome(page);
+    expect(await at()).toBe("run");
+    const told = await page.evaluate(() => (globalThis as unknown as { told: string[] }).told.join());
+    expect(told).toMatch(/Step \d+ of 60/);
+    expect(told).not.toMatch(/ of 0/);
+    await page.locator("#generate").press("Enter");
+    await page.waitForSelector("#results li");
+    await eventually(at, "generate");
+    await page.click("#train");
+    await outcome(page);
+    await eventually(() => page.locator(".stored li").count(), 2);
+    await page.getByRole("button", { name: "Show: pasted text" }).last().press("Enter");
+    expect(await at()).toBe("run");
+  });
+
   visit("a setting that waits for a model says so, and is taken once there is one", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=2&lora_rank=2`);
     await paste(page);
@@ -238,12 +344,14 @@ describePlayground("a misstep on the playground", (visit) => {
         const page = await open(`${QUICK}&max_steps=2`);
         await finished(page);
         await page.locator("summary", { hasText: "More settings" }).tap();
-        const fields = await page.locator(":is(input, select)[id^=setting-], input[id^=sample-]").evaluateAll((all) =>
-          all.map((field) => ({
-            id: field.id,
-            help: document.getElementById(field.getAttribute("aria-describedby") ?? "")?.textContent ?? "",
-          })),
-        );
+        const fields = await page
+          .locator(":is(input, select, textarea)[id^=setting-], input[id^=sample-]")
+          .evaluateAll((all) =>
+            all.map((field) => ({
+              id: field.id,
+              help: document.getElementById(field.getAttribute("aria-describedby") ?? "")?.textContent ?? "",
+            })),
+          );
         expect(fields.length).toBeGreaterThan(60);
         expect(fields.filter(({ help }) => help.length < 4 || help.includes("--"))).toEqual([]);
         const tip = page.locator("#tip");

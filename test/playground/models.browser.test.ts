@@ -63,6 +63,9 @@ describePlayground("a model of the playground", (visit) => {
     await chooseModel(page, "page-model.zip", REFERENCE);
     await page.click("#keep-model");
     await eventually(() => statusOf(page), "opened");
+    // It has no curves, and those of another run are none of its.
+    expect(await page.textContent("#run")).toContain("A model that was opened");
+    expect(await page.locator("#run :is(.tile, .chart)").count()).toBe(0);
     for (const [prompt, text] of Object.entries(reference.greedy))
       expect(await greedy(page, prompt)).toBe(prompt + text);
     const files = await download(page);

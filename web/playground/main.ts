@@ -3,6 +3,7 @@ import "uplot/dist/uPlot.min.css";
 import "./style.css";
 import { render } from "lit-html";
 import { type App, openApp } from "./app.ts";
+import { keepFocus } from "./focus.ts";
 import { page } from "./views/page.ts";
 
 const root = document.getElementById("page")!;
@@ -33,7 +34,7 @@ function show(app: App): void {
   document.title = active
     ? t.tab(Math.floor((100 * active.step) / Math.max(1, active.maxSteps)), active.title)
     : t.title;
-  render(page(app), root);
+  keepFocus(() => render(page(app), root));
 }
 
 const app = openApp(draw);

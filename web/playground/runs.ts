@@ -50,6 +50,8 @@ export function openRuns(store: Store) {
   async function refresh(): Promise<void> {
     const runs = await call("list", null);
     const running = new Set(runs.flatMap(({ id, status }) => (status === "running" ? [id] : [])));
+    const { shown } = store.state;
+    const watched = shown !== undefined && store.state.elsewhere.has(shown.id);
     // A tab that was closed has said nothing of it.
     const elsewhere = new Map([...store.state.elsewhere].filter(([id]) => running.has(id)));
     // Another tab may have deleted what is looked at here.
@@ -61,6 +63,8 @@ export function openRuns(store: Store) {
     if (store.state.active?.id !== undefined) running.delete(store.state.active.id);
     clearTimeout(watchTimer);
     if (running.size > 0) watchTimer = setTimeout(() => void attempt(refresh), WATCH_MS);
+    // What another tab trains is shown as far as it is.
+    if (watched) await lookAgain(shown.id);
     const interrupted = runs.find(({ status }) => status === "paused" || status === "diverged");
     if (!store.state.shown && !store.state.active && interrupted) await actions.show(interrupted.id);
   }
@@ -113,11 +117,15 @@ export function openRuns(store: Store) {
 
   function hearTab(run: Elsewhere): void {
     const known = store.state.elsewhere.has(run.id);
-    const elsewhere = new Map(store.state.elsewhere);
-    if (run.over) elsewhere.delete(run.id);
-    else elsewhere.set(run.id, run);
-    set({ elsewhere });
+    // One that is over is among them until what became of it is read.
+    if (!run.over) set({ elsewhere: new Map(store.state.elsewhere).set(run.id, run) });
     if (run.over || !known) void attempt(refresh);
+  }
+
+  async function lookAgain(id: string): Promise<void> {
+    if (!store.state.runs.some((run) => run.id === id)) return;
+    const shown = await lookAt(id);
+    if (store.state.shown?.id === id && store.state.active?.id !== id) set({ shown });
   }
 
   /** Has the worker train, from the first word to the last. */
@@ -213,7 +221,7 @@ export function openRuns(store: Store) {
         set({ removing: undefined });
         forget(id);
         tabs.tell({ id, title: id, step: 0, maxSteps: 0, over: true });
-      });
+      }, "run");
       await attempt(refresh);
     },
     spare(id) {

@@ -1,5 +1,5 @@
 /** The run that is set up: its data, the model that it trains on from, its settings and the address that they lie in; and what it would be. */
-import type { Base, DeviceWish, Input } from "./protocol.ts";
+import type { Base, DeviceWish, Input, SaidSettings } from "./protocol.ts";
 import {
   type Choice,
   choiceOf,
@@ -22,6 +22,8 @@ export interface Setup {
   fromScratch(): void;
   setSize(size: Size): void;
   setSetting(name: string, value: unknown): void;
+  /** Several at once; undefined: said no more. */
+  setSettings(change: SaidSettings): void;
   setDevice(device: DeviceWish): void;
   resetSettings(): void;
   /** Sets up what a stored run was asked for, to be changed and run again; of a model that was opened, the model alone. */
@@ -111,10 +113,10 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
       set({ choice: { ...store.state.choice, size, own } });
       look();
     },
-    setSetting(name, value) {
-      const own: Record<string, unknown> = { ...store.state.choice.own };
-      if (value === undefined) delete own[name];
-      else own[name] = value;
+    setSetting: (name, value) => actions.setSettings({ [name]: value }),
+    setSettings(change) {
+      const said = Object.entries({ ...store.state.choice.own, ...change }).filter(([, value]) => value !== undefined);
+      const own = Object.fromEntries(said);
       set({ choice: { ...store.state.choice, own } });
       look();
     },

@@ -8,6 +8,7 @@ import {
 } from "../../../src/report/plan-words.ts";
 import type { DecimalMark } from "../numbers.ts";
 import type { Prospect, StoredStatus } from "../protocol.ts";
+import type { Remedy } from "../remedies.ts";
 import type { Size } from "../settings.ts";
 import type { NumberField } from "../store.ts";
 import { createTranslator, type Translator } from "./messages.ts";
@@ -40,6 +41,15 @@ const OWN = createTranslator([
     "{} ({}); its texts are in {}; try a lower --learning-rate",
     "{1} ({2}); what it was about can be downloaded where the run is shown; try a lower learning_rate",
   ],
+  [
+    "numReturnSequences is {}: without sampling all of them would be equal: set doSample, or numBeams",
+    "at temperature 0 all {1} samples would be equal: ask for one, or raise the temperature",
+  ],
+  [
+    "char tokenizer: character {} ({}) at line {}, column {} is not among the {} characters it was made of",
+    "the model knows only the {5} characters of its data, and {1} ({2}), at line {3}, column {4}, is none of them; leave it out",
+  ],
+  ["{}; mend that, and resume the run", "{1}; mend that, and press Go on"],
 ]);
 
 export const EN = {
@@ -76,7 +86,7 @@ export const EN = {
   modelHint:
     "Or train on from one: a Hugging Face GPT-2 directory, a zip of it such as this page makes, or one safetensors file, chosen here or dropped on the page; all of it, or corrections (lora_rank, under More settings).",
   modelFiles: "Files of a model, or a zip",
-  modelFolder: "Or its folder",
+  modelFolder: "A model's folder",
   toScratch: "From scratch again",
   keepModel: "Keep it as it is, to sample it",
   drop: "Drop to use these files",
@@ -107,6 +117,16 @@ export const EN = {
     `${names.join(", ")}: only of use with a model to train on from. Open one above; until then a new one is trained, without that.`,
   brought: (names: readonly string[]) =>
     `${names.join(", ")}: not used, since the model that was opened brings its own.`,
+  /** Of a run that cannot be, or loses much of its data: what a button does. */
+  remedies: {
+    column: (name) => `The text is in ${name}`,
+    noValidation: () => "Train without validation",
+    asText: () => "It is one text, and no list",
+    set: (settings) => `Set ${settings}`,
+    leaveOut: (name) => `Leave ${name} out`,
+  } as Record<Remedy["kind"], (what: string) => string>,
+  manyCut: (cut: number, records: number, places: number) =>
+    `${n(cut)} of ${counted(records, "record")} ${cut === 1 ? "is" : "are"} longer than ${counted(places, "token")}, and only what comes before is learnt. Records are lines: where they may be longer, raise the longest record in the settings.`,
   reset: "Back to the dial",
   compute: "Compute on",
   devices: { auto: "what is best", webgpu: "WebGPU", wasm: "WebAssembly" },
@@ -145,6 +165,7 @@ export const EN = {
   pauseHint: "Pausing saves; the run goes on where it was, also after the page was closed.",
 
   run: "Run",
+  openedModel: "A model that was opened and kept as it is: it can be sampled, below, and trained on from.",
   noRun: "No run yet. Press Train: curves and samples appear here.",
   phases: { preparation: "preparing", training: "training", end: "saving the model" },
   stopping: "stopping after this step, and saving",

@@ -41,6 +41,21 @@ export const MESSAGES: readonly MessagePair[] = [
   ],
   [".{} files are not read; {}", "los archivos .{1} no se leen; {2!}"],
   ["unpack it: {}", "descomprímelo: {1}"],
+  [
+    "is a spreadsheet; save it as CSV, and choose that file",
+    "es una hoja de cálculo; guárdala como CSV y elige ese archivo",
+  ],
+  [
+    "is no plain text; save it as such, or copy its text and paste it",
+    "no es texto sin formato; guárdalo como tal, o copia su texto y pégalo",
+  ],
+  ["is a zip file; unpack it", "es un archivo zip; descomprímelo"],
+  ["is compressed by gzip; unpack it: gunzip", "está comprimido con gzip; descomprímelo: gunzip"],
+  ["is compressed by zstd; unpack it: unzstd", "está comprimido con zstd; descomprímelo: unzstd"],
+  [
+    "is a Parquet file; name it .parquet or say --data-format parquet",
+    "es un archivo Parquet; llámalo .parquet, o pon data_format a parquet",
+  ],
   ["save it as Parquet", "guárdalo como Parquet"],
   [
     "write one JSON object a line ({}), or say --data-format jsonl if it is so",
@@ -83,12 +98,16 @@ export const MESSAGES: readonly MessagePair[] = [
   ],
   [
     "columns are separated by {}, as its first line says",
-    "las columnas se separan por {1}, como dice su primera línea",
+    "las columnas se separan por {1!}, como dice su primera línea",
   ],
-  ["columns are separated by {}, not {}; read so", "las columnas se separan por {1}, no por {2}; se lee así"],
+  ["columns are separated by {}, not {}; read so", "las columnas se separan por {1!}, no por {2!}; se lee así"],
   [
     'wanted a column "text", or "prompt" and "completion"; got {}; say which: --text-column',
     'se esperaba una columna "text", o "prompt" y "completion"; hay {1}; di cuál: text_column',
+  ],
+  [
+    "is one column by {}, but {} by {}: {}; say which is the text: --text-column",
+    "es una sola columna por {1!}, y {2} por {3!}: {4}; di cuál es el texto: text_column",
   ],
   [
     "no column {}; got {}; say which: --text-column, or --prompt-column and --completion-column",
@@ -99,6 +118,10 @@ export const MESSAGES: readonly MessagePair[] = [
     "column {} is {}, wanted text; choose another with --text-column",
     "la columna {1} es {2!}, se esperaba texto; elige otra con text_column",
   ],
+  ["commas", "comas"],
+  ["semicolons", "puntos y comas"],
+  ["tabs", "tabuladores"],
+  ["bars", "barras"],
   ["a list", "una lista"],
   ["an object", "un objeto"],
   ["is not valid JSON ({})", "no es JSON válido ({1})"],
@@ -155,7 +178,7 @@ export const MESSAGES: readonly MessagePair[] = [
   ],
   [
     "{} at line {}, column {} is not among the {} characters it was made of",
-    "{1!} en la línea {2}, columna {3}, no está entre los {4} caracteres de que se hizo",
+    "{1!} en la línea {2}, columna {3}, no está entre los {4} caracteres de sus datos, los únicos que el modelo conoce; quítalo",
   ],
   ["character {} ({})", "el carácter {1} ({2})"],
   ["the text holds half a surrogate pair; is it UTF-8?", "el texto tiene medio par suplente; ¿es UTF-8?"],
@@ -261,6 +284,15 @@ export const MESSAGES: readonly MessagePair[] = [
     "checkpoint-{} was not saved: {}; earlier checkpoints are as they were",
     "checkpoint-{1} no se guardó: {2!}; los anteriores siguen como estaban",
   ],
+  [
+    "the model was not saved: {}; checkpoint-{} is the newest, of {} steps; mend that, and resume the run",
+    "el modelo no se guardó: {1!}; checkpoint-{2} es el más nuevo, de {3} pasos; arregla eso y pulsa Continuar",
+  ],
+  [
+    "the model was not saved: {}; checkpoint-{} has all of it; mend that, and resume the run",
+    "el modelo no se guardó: {1!}; checkpoint-{2} lo tiene todo; arregla eso y pulsa Continuar",
+  ],
+  ["the model was not saved: {}; there is no checkpoint", "el modelo no se guardó: {1!}; no hay ningún punto guardado"],
   [
     "training needs {} of memory, more than {} has; {}",
     "entrenar necesita {1} de memoria, más de la que tiene {2}; {3!}",
@@ -512,7 +544,7 @@ export const ES: Texts = {
   modelHint:
     "O continúa desde otro: un directorio GPT-2 de Hugging Face, un zip suyo como los que hace esta página, o un archivo safetensors, elegido aquí o soltado en la página; entero, o con correcciones (lora_rank, en Más ajustes).",
   modelFiles: "Archivos de un modelo, o un zip",
-  modelFolder: "O su carpeta",
+  modelFolder: "La carpeta de un modelo",
   toScratch: "Otra vez desde cero",
   keepModel: "Conservarlo tal cual, para generar con él",
   drop: "Suelta para usar estos archivos",
@@ -539,6 +571,15 @@ export const ES: Texts = {
   wantModel: (names) =>
     `${names.join(", ")}: solo sirve con un modelo desde el que continuar. Abre uno arriba; hasta entonces se entrena uno nuevo, sin eso.`,
   brought: (names) => `${names.join(", ")}: no se usa, pues el modelo que se abrió trae lo suyo.`,
+  remedies: {
+    column: (name) => `El texto está en ${name}`,
+    noValidation: () => "Entrenar sin validación",
+    asText: () => "Es un solo texto, no una lista",
+    set: (settings) => `Poner ${settings}`,
+    leaveOut: (name) => `Quitar ${name}`,
+  },
+  manyCut: (cut, records, places) =>
+    `${counted(cut, "registro")} de ${n(records)} ${cut === 1 ? "tiene" : "tienen"} más de ${counted(places, "token")}, y solo se aprende lo que va antes. Los registros son líneas: si pueden ser más largos, sube el registro más largo en los ajustes.`,
   reset: "Volver al dial",
   compute: "Calcular en",
   devices: { auto: "lo mejor que haya", webgpu: "WebGPU", wasm: "WebAssembly" },
@@ -626,6 +667,7 @@ export const ES: Texts = {
   pauseHint: "Al pausar se guarda; después continúa donde estaba, también si se cerró la página.",
 
   run: "Entrenamiento",
+  openedModel: "Un modelo que se abrió y se conserva tal cual: se puede generar con él, abajo, y continuar desde él.",
   noRun: "Aún no hay ninguno. Pulsa Entrenar: las curvas y las muestras aparecen aquí.",
   phases: { preparation: "preparando", training: "entrenando", end: "guardando el modelo" },
   stopping: "parando tras este paso, y guardando",

@@ -21,7 +21,12 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Where a run's files are, which nobody can go to; what follows is within the run. */
-const PRIVATE = /(?:browser storage\/playground|memory)\/\d{14}-[0-9a-f]{8}\//g;
+const PRIVATE = /(?:browser storage\/playground|memory)\/\d{14}-[0-9a-f]{8}(?:\/|: )/g;
+
+/** The name of a setting in a file, by that or by its flag. */
+export function settingOf(name: string): string {
+  return FLAGS.get(name) ?? name;
+}
 
 /** A page's settings have no flags: `--n-embd` is `n_embd` there, by which it is found; and its files are nowhere. */
 export function onPage(message: string): string {

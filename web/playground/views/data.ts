@@ -1,6 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { byteSize, duration } from "../../../src/core/units.ts";
 import type { App } from "../app.ts";
+import type { Input } from "../protocol.ts";
+import { AS_TEXT, type Remedy, remediesOf } from "../remedies.ts";
 import { hasGrouped, waiting } from "../settings.ts";
 import { messageView } from "./message.ts";
 import { watched } from "./watched.ts";
@@ -19,11 +21,8 @@ export function dataView(app: App): TemplateResult {
         <button type="button" ?disabled=${busy} @click=${app.useExample}>${t.example}</button>
         <span class="hint">${t.exampleHint}</span>
       </p>
-      <p>
-        <label class="file">
-          ${t.choose}
-          <input type="file" multiple accept=${ACCEPT} ?disabled=${busy} @change=${chosen(app)} />
-        </label>
+      <p class="row">
+        ${fileView(t.choose, html`<input type="file" multiple accept=${ACCEPT} ?disabled=${busy} @change=${chosen(app)} />`)}
         <span class="hint">${t.chooseHint}</span>
       </p>
       <form @submit=${pasted(app)}>
@@ -57,7 +56,8 @@ export function dataView(app: App): TemplateResult {
         ${
           refusal === undefined
             ? nothing
-            : html`<p class="problem">${messageView(refusal, t)}${hasGrouped(choice) ? html`. ${t.plainNumbers}` : nothing}</p>`
+            : html`<p class="problem">${messageView(refusal, t)}${hasGrouped(choice) ? html`. ${t.plainNumbers}` : nothing}</p>
+                ${remediesView(app, remediesOf(refusal, sizeOf(inputs)))}`
         }
         ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
         ${prospect ? prospectView(app) : nothing}
@@ -80,14 +80,13 @@ function modelView(app: App): TemplateResult {
     <details ?open=${base !== undefined}>
       <summary>${base ? html`<span class="foreign">${t.tunes(base.title)}</span>` : t.scratch}</summary>
       <p class="hint">${t.modelHint}</p>
-      <label class="file">
-        ${t.modelFiles}
-        <input type="file" id="model-files" multiple accept=".zip,.safetensors,.json,.txt" ?disabled=${busy} @change=${opened} />
-      </label>
-      <label class="file">
-        ${t.modelFolder}
-        <input type="file" webkitdirectory ?disabled=${busy} @change=${opened} />
-      </label>
+      <p class="row">
+        ${fileView(
+          t.modelFiles,
+          html`<input type="file" id="model-files" multiple accept=".zip,.safetensors,.json,.txt" ?disabled=${busy} @change=${opened} />`,
+        )}
+        ${fileView(t.modelFolder, html`<input type="file" webkitdirectory ?disabled=${busy} @change=${opened} />`)}
+      </p>
       ${
         base
           ? html`<p class="row">
@@ -100,7 +99,42 @@ function modelView(app: App): TemplateResult {
   `;
 }
 
-function prospectView({ state: { texts: t, prospect, measured } }: App): TemplateResult {
+/** A button that chooses files. A browser's own speaks its own language, and says that none is chosen as soon as they are taken. */
+function fileView(label: string, input: TemplateResult): TemplateResult {
+  return html`<label class="file">${label}${input}</label>`;
+}
+
+function sizeOf(inputs: readonly Input[]): number {
+  return inputs.reduce((sum, { blob }) => sum + blob.size, 0);
+}
+
+function remediesView(app: App, remedies: readonly Remedy[]): TemplateResult | typeof nothing {
+  const { texts: t, active } = app.state;
+  if (remedies.length === 0) return nothing;
+  return html`<p class="row remedies">
+    ${remedies.map(
+      ({ kind, what, settings }) =>
+        html`<button type="button" class="foreign" ?disabled=${active !== undefined} @click=${() => app.setSettings(settings)}>
+          ${t.remedies[kind](what)}
+        </button>`,
+    )}
+  </p>`;
+}
+
+/** A share of records from which on it is told that they are cut. */
+const MANY_CUT = 0.1;
+
+/** Who has a text that is no list loses nearly all of it to cutting. */
+function cutView(app: App): TemplateResult | typeof nothing {
+  const { texts: t, prospect } = app.state;
+  const { kind, cut, records } = prospect!.data;
+  if (kind !== "records" || cut < MANY_CUT * records) return nothing;
+  return html`<p class="warning" id="cut">${t.manyCut(cut, records, prospect!.places)}</p>
+    ${remediesView(app, [AS_TEXT])}`;
+}
+
+function prospectView(app: App): TemplateResult {
+  const { texts: t, prospect, measured } = app.state;
   const p = prospect!;
   const parts = t.describeParts(p);
   return html`
@@ -124,6 +158,7 @@ function prospectView({ state: { texts: t, prospect, measured } }: App): Templat
           : nothing
       }
     </dl>
+    ${cutView(app)}
     ${p.notices.map((notice) => html`<p class="warning">${messageView(notice, t)}</p>`)}
   `;
 }

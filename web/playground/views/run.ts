@@ -40,7 +40,15 @@ export function runView(app: App): TemplateResult {
           : nothing
       }
       ${!active && stored?.status === "diverged" ? divergedView(app, stored) : nothing}
-      ${shown ? html`${tilesView(app, shown, mine)} ${chartsView(app, shown)}` : active ? nothing : html`<p class="hint">${t.noRun}</p>`}
+      ${
+        stored?.status === "opened"
+          ? html`<p class="hint">${t.openedModel}</p>`
+          : shown
+            ? html`${tilesView(app, shown, mine)} ${chartsView(app, shown)}`
+            : active
+              ? nothing
+              : html`<p class="hint">${t.noRun}</p>`
+      }
       ${differencesView(app)}
       ${noticesView(app, shown, mine ? notices : [])}
       ${
@@ -75,7 +83,7 @@ function activeView(app: App): TemplateResult {
   return html`
     <div class="progress">
       <progress max=${maxSteps || 1} value=${step} aria-label=${t.named(t.run, title)}></progress>
-      <span>${stopping ? t.stopping : phase === "training" ? t.progress(step, maxSteps) : t.phases[phase]}</span>
+      <span>${stopping ? t.stopping : phase === "training" && maxSteps > 0 ? t.progress(step, maxSteps) : t.phases[phase]}</span>
     </div>
     <p class="row">
       <button type="button" id="pause" ?disabled=${stopping} @click=${() => app.stop(false)}>${t.pause}</button>
@@ -88,7 +96,7 @@ function activeView(app: App): TemplateResult {
 /** For those who listen: once each tenth of the run. */
 function spoken({ state: { texts: t, active } }: App): string {
   const { phase, step, maxSteps } = active!;
-  if (phase !== "training") return t.phases[phase];
+  if (phase !== "training" || maxSteps === 0) return t.phases[phase];
   const tenth = Math.max(1, Math.floor(maxSteps / 10));
   return t.progress(Math.floor(step / tenth) * tenth, maxSteps);
 }

@@ -44,15 +44,17 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
       <form novalidate @submit=${submitted(app)}>
         <label class="field wide">
           <span>${t.prompt}</span>
-          <input
-            type="text"
+          <textarea
             id="prompt"
+            rows=${Math.min(MOST_ROWS, form.prompt.split("\n").length)}
             placeholder=${t.promptHint}
             autocomplete="off"
             spellcheck="false"
+            enterkeyhint="go"
             .value=${live(form.prompt)}
-            @input=${({ target }: Event) => app.setForm({ prompt: (target as HTMLInputElement).value })}
-          />
+            @input=${({ target }: Event) => app.setForm({ prompt: (target as HTMLTextAreaElement).value })}
+            @keydown=${submittedByEnter}
+          ></textarea>
         </label>
         <div class="fields">
           ${NAMES.map((name) => {
@@ -102,6 +104,16 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
       }
     </section>
   `;
+}
+
+/** Of the prompt, before it scrolls. */
+const MOST_ROWS = 6;
+
+/** A prompt may have several lines, which are pasted, or made by Shift and Enter. */
+function submittedByEnter(event: KeyboardEvent): void {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  (event.target as HTMLTextAreaElement).form!.requestSubmit();
 }
 
 function submitted(app: App) {

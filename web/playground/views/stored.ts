@@ -55,7 +55,11 @@ function storedRun(app: App, run: StoredRun): TemplateResult {
       <span class="hint">${said.filter((part) => part !== "").join(" · ")}</span>
     </p>
     <p class="row">
-      ${button(t.show, shown?.id !== id, () => void app.show(id))}
+      ${button(
+        t.show,
+        shown?.id !== id,
+        watched(() => app.show(id)),
+      )}
       ${
         status === "paused" || status === "diverged"
           ? button(

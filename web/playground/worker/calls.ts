@@ -13,6 +13,7 @@ import type { Answer, Base, CallName, Calls, Failure, Message, Outcome, Request,
 import { modelFilesOf, openBase } from "./base.ts";
 import { settingsOf } from "./check.ts";
 import { chooseDevices, type Devices } from "./devices.ts";
+import { refuseForeign } from "./foreign.ts";
 import { type Home, openHome } from "./home.ts";
 import { measureSteps, planOf, prospectOf } from "./plan.ts";
 import { createSampler, type Sampler } from "./sampling.ts";
@@ -90,6 +91,7 @@ const HANDLERS: Handlers = {
   train: ({ title, inputs, said, base: chosen }) =>
     beginRun(async (run) => {
       const { home } = await opened();
+      refuseForeign(inputs);
       const { settings } = settingsOf(said, { data: inputs.map(({ name }) => name), base: chosen?.title });
       if (inputs.length === 0) userError("no data: choose a file, paste a text, or take the example");
       const base = chosen && { ...chosen, files: await modelFilesOf(chosen.files) };
@@ -193,6 +195,7 @@ async function planned<T>(
   looking?.abort(new StoppedError("another was asked for"));
   looking = new AbortController();
   const { signal } = looking;
+  refuseForeign(inputs);
   const { settings, notices } = settingsOf(said, { data: inputs.map(({ name }) => name), base: base?.title });
   const notice = (line: string): void => void notices.push(line);
   const model = base && (await openChosen({ ...base, files: await modelFilesOf(base.files) }, notice));

@@ -1,6 +1,6 @@
 /** Texts of a stored run's model, which stays loaded until another is asked for. */
 import { BROWSER } from "../../../src/browser/environment.ts";
-import { DeviceLostError, userError } from "../../../src/core/errors.ts";
+import { DeviceLostError, StoppedError, userError } from "../../../src/core/errors.ts";
 import type { TokenLogProbability } from "../../../src/generate/decoder.ts";
 import { ADAPTER_CONFIG } from "../../../src/io/adapter-config.ts";
 import { loadModel } from "../../../src/library/load.ts";
@@ -52,7 +52,15 @@ function teller(told: (tokens: CameToken[]) => void) {
 }
 
 export function createSampler(home: Home, device: DeviceWish): Sampler {
-  let open: { readonly path: string; readonly model: Model; readonly judge: Judge } | undefined;
+  let open:
+    | {
+        readonly path: string;
+        readonly model: Model;
+        readonly judge: Promise<Judge>;
+        /** Nobody waits for the judge any more. */
+        readonly left: AbortController;
+      }
+    | undefined;
 
   async function opened(id: string) {
     const folder = await home.model(id);
@@ -60,7 +68,10 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     if (open?.path === path) return open;
     await forget();
     const model = await load(id, folder);
-    open = { path, model, judge: await judgeFor(id, model) };
+    const left = new AbortController();
+    // Data that are read again are waited for once the samples are written. Where they cannot be, nobody knows whether a sample is new.
+    const judge = judgeFor(id, model, left.signal).catch((): Judge => (samples) => [...samples]);
+    open = { path, model, judge, left };
     return open;
   }
 
@@ -80,6 +91,8 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
   async function forget(): Promise<void> {
     const before = open;
     open = undefined;
+    before?.left.abort(new StoppedError("the model is closed"));
+    await before?.judge;
     await before?.model.close();
   }
 
@@ -94,7 +107,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     }
   }
 
-  async function judgeFor(id: string, model: Model): Promise<Judge> {
+  async function judgeFor(id: string, model: Model, signal: AbortSignal): Promise<Judge> {
     const sources = await home.sources(id);
     const bytes = sources.reduce((sum, { size }) => sum + size, 0);
     if (bytes > MOST_JUDGED_BYTES || sources.length === 0) {
@@ -103,7 +116,6 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     }
     const { said, base } = await home.about(id);
     const { settings } = settingsOf(said, { base: base?.title });
-    const signal = new AbortController().signal;
     const started = await home.base(id);
     const plan = await planOf({
       sources,
@@ -164,7 +176,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
             telling.add({ ...token, sample: sequence });
             continue;
           }
-          const judged = judge(
+          const judged = (await judge)(
             next.value.map(({ text = "", stopped }) => ({ prompt, text, ended: stopped === "end" })),
           );
           return judged.map((one, i) => {
