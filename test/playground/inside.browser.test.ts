@@ -144,7 +144,8 @@ describePlayground("a model in the page", (visit) => {
       }
       expect(report.step.nodes.length).toBeGreaterThan(30);
       expect(report.verify.checks.length).toBeGreaterThan(50);
-      expect(requests.slice(before)).toEqual([]);
+      // Browsers look for a new service worker by themselves, when they have time.
+      expect(requests.slice(before).filter((name) => name !== "sw.js")).toEqual([]);
     },
     { serviceWorkers: "allow" },
   );
