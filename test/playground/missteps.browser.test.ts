@@ -215,7 +215,7 @@ describePlayground("a misstep on the playground", (visit) => {
     expect(await said()).toBe("eval_split=0");
     await follow();
     await use("lorem ipsum dolor ".repeat(400));
-    await press("It is one text, and no list");
+    await press("It is a text, and no list");
     await ready(page);
     await page.click("#train");
     expect(await outcome(page)).toContain("is finished");
@@ -226,7 +226,7 @@ describePlayground("a misstep on the playground", (visit) => {
     expect(await page.textContent("#cut")).toMatch(
       /^27 of 27 records are longer than 8 tokens, and only what comes before/,
     );
-    await press("It is one text, and no list");
+    await press("It is a text, and no list");
     await eventually(
       () => page.locator(".facts").allTextContents().then(String),
       /tokens in 30 texts|tokens in one text/,

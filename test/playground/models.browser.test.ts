@@ -63,6 +63,10 @@ describePlayground("a model of the playground", (visit) => {
     await chooseModel(page, "page-model.zip", REFERENCE);
     await page.click("#keep-model");
     await eventually(() => statusOf(page), "opened");
+    await page.click("text=From scratch again");
+    await page.getByRole("button", { name: "Train on from it: page-model.zip" }).click();
+    await eventually(() => page.textContent("#set-up"), /^It trains on from page-model\.zip/);
+    expect(await page.locator("#keep-model").count()).toBe(1);
     // It has no curves, and those of another run are none of its.
     expect(await page.textContent("#run")).toContain("A model that was opened");
     expect(await page.locator("#run :is(.tile, .chart)").count()).toBe(0);

@@ -121,12 +121,13 @@ export const EN = {
   remedies: {
     column: (name) => `The text is in ${name}`,
     noValidation: () => "Train without validation",
-    asText: () => "It is one text, and no list",
+    asText: () => "It is a text, and no list",
     set: (settings) => `Set ${settings}`,
     leaveOut: (name) => `Leave ${name} out`,
   } as Record<Remedy["kind"], (what: string) => string>,
-  manyCut: (cut: number, records: number, places: number) =>
-    `${n(cut)} of ${counted(records, "record")} ${cut === 1 ? "is" : "are"} longer than ${counted(places, "token")}, and only what comes before is learnt. Records are lines: where they may be longer, raise the longest record in the settings.`,
+  /** `brought`: by the model that is trained on from. */
+  manyCut: (cut: number, records: number, places: number, brought: boolean) =>
+    `${n(cut)} of ${counted(records, "record")} ${cut === 1 ? "is" : "are"} longer than ${counted(places, "token")}, and only what comes before is learnt. ${brought ? "This model has no more places; if" : "Raise the longest record in the settings, or, if"} this is a text and no list, have it learnt as one:`,
   reset: "Back to the dial",
   compute: "Compute on",
   devices: { auto: "what is best", webgpu: "WebGPU", wasm: "WebAssembly" },
@@ -292,6 +293,8 @@ export const EN = {
   show: "Show",
   /** Of a stored run: its data, settings and model. */
   setUpAgain: "Set up again",
+  /** The same of a model that was opened. */
+  trainOn: "Train on from it",
   setUpAs: (title: string, trained: boolean) =>
     trained
       ? `Data, settings and model are those of ${title}: change what you like, and press Train.`

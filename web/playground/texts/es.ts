@@ -574,12 +574,12 @@ export const ES: Texts = {
   remedies: {
     column: (name) => `El texto está en ${name}`,
     noValidation: () => "Entrenar sin validación",
-    asText: () => "Es un solo texto, no una lista",
+    asText: () => "Es un texto, no una lista",
     set: (settings) => `Poner ${settings}`,
     leaveOut: (name) => `Quitar ${name}`,
   },
-  manyCut: (cut, records, places) =>
-    `${counted(cut, "registro")} de ${n(records)} ${cut === 1 ? "tiene" : "tienen"} más de ${counted(places, "token")}, y solo se aprende lo que va antes. Los registros son líneas: si pueden ser más largos, sube el registro más largo en los ajustes.`,
+  manyCut: (cut, records, places, brought) =>
+    `${counted(cut, "registro")} de ${n(records)} ${cut === 1 ? "tiene" : "tienen"} más de ${counted(places, "token")}, y solo se aprende lo que va antes. ${brought ? "Este modelo no tiene más posiciones; si" : "Sube el registro más largo en los ajustes o, si"} es un texto y no una lista, haz que se aprenda como tal:`,
   reset: "Volver al dial",
   compute: "Calcular en",
   devices: { auto: "lo mejor que haya", webgpu: "WebGPU", wasm: "WebAssembly" },
@@ -734,7 +734,7 @@ export const ES: Texts = {
   sampleTitle: "Muestras",
   sampleNothing: "Aún no hay modelo: un entrenamiento lo tiene desde su primer punto guardado.",
   prompt: "Comienzo",
-  promptHint: "Vacío: el modelo empieza por sí mismo.",
+  promptHint: "Vacío: empieza el modelo.",
   temperature: "Temperatura",
   topK: "Top k",
   topP: "Top p",
@@ -797,6 +797,7 @@ export const ES: Texts = {
   there: "en otra pestaña",
   show: "Mostrar",
   setUpAgain: "Preparar otra vez",
+  trainOn: "Continuar desde él",
   setUpAs: (title, trained) =>
     trained
       ? `Datos, ajustes y modelo son los de ${title}: cambia lo que quieras y pulsa Entrenar.`

@@ -126,10 +126,10 @@ const MANY_CUT = 0.1;
 
 /** Who has a text that is no list loses nearly all of it to cutting. */
 function cutView(app: App): TemplateResult | typeof nothing {
-  const { texts: t, prospect } = app.state;
+  const { texts: t, prospect, base } = app.state;
   const { kind, cut, records } = prospect!.data;
   if (kind !== "records" || cut < MANY_CUT * records) return nothing;
-  return html`<p class="warning" id="cut">${t.manyCut(cut, records, prospect!.places)}</p>
+  return html`<p class="warning" id="cut">${t.manyCut(cut, records, prospect!.places, base !== undefined)}</p>
     ${remediesView(app, [AS_TEXT])}`;
 }
 

@@ -69,7 +69,7 @@ function storedRun(app: App, run: StoredRun): TemplateResult {
             )
           : nothing
       }
-      ${button(t.setUpAgain, !active && status !== "broken", setUpAgain(app, id))}
+      ${button(status === "opened" ? t.trainOn : t.setUpAgain, !active && status !== "broken", setUpAgain(app, id))}
       ${button(t.download, model, () => void app.download(id))}
       ${button(
         removing === id ? t.removeSure : t.remove,
