@@ -29,6 +29,16 @@ export interface Sampler {
 /** Data that are larger are not read again to see whether a sample is in them. */
 const MOST_JUDGED_BYTES = 2 ** 24;
 
+/** Nobody knows whether a sample is new. */
+const UNJUDGED: Judge = (samples) => [...samples];
+
+/** Who stops does not wait for marks. */
+function whenStopped(signal: AbortSignal): Promise<Judge> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(UNJUDGED), { once: true });
+  });
+}
+
 /** Likeliest tokens that are shown beside each. */
 const RIVALS = 5;
 /** Between two tellings, since a page draws no faster. */
@@ -56,7 +66,8 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     | {
         readonly path: string;
         readonly model: Model;
-        readonly judge: Promise<Judge>;
+        /** Reads the data again, once it is asked. */
+        readonly judge: () => Promise<Judge>;
         /** Nobody waits for the judge any more. */
         readonly left: AbortController;
       }
@@ -69,8 +80,11 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     await forget();
     const model = await load(id, folder);
     const left = new AbortController();
-    // Data that are read again are waited for once the samples are written. Where they cannot be, nobody knows whether a sample is new.
-    const judge = judgeFor(id, model, left.signal).catch((): Judge => (samples) => [...samples]);
+    let judging: Promise<Judge> | undefined;
+    const judge = (): Promise<Judge> => {
+      judging ??= judgeFor(id, model, left.signal).catch(() => UNJUDGED);
+      return judging;
+    };
     open = { path, model, judge, left };
     return open;
   }
@@ -92,7 +106,6 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     const before = open;
     open = undefined;
     before?.left.abort(new StoppedError("the model is closed"));
-    await before?.judge;
     await before?.model.close();
   }
 
@@ -112,7 +125,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     const bytes = sources.reduce((sum, { size }) => sum + size, 0);
     if (bytes > MOST_JUDGED_BYTES || sources.length === 0) {
       for (const source of sources) await source.close();
-      return (samples) => [...samples];
+      return UNJUDGED;
     }
     const { said, base } = await home.about(id);
     const { settings } = settingsOf(said, { base: base?.title });
@@ -176,7 +189,9 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
             telling.add({ ...token, sample: sequence });
             continue;
           }
-          const judged = (await judge)(
+          // Only now, since reading data of megabytes keeps tokens from coming.
+          const known = await Promise.race([judge(), whenStopped(signal)]);
+          const judged = known(
             next.value.map(({ text = "", stopped }) => ({ prompt, text, ended: stopped === "end" })),
           );
           return judged.map((one, i) => {
