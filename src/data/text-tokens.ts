@@ -301,7 +301,8 @@ async function openCached(folder: CachedFolder): Promise<OpenTokens> {
   try {
     const [ids, index] = [await open("ids.bin"), await open("index.bin")];
     const meta = parseMeta(await wholeFile(folder, "meta.json"));
-    const tokens = { meta, ids, index, folder: folder.path, close };
+    const { path } = folder;
+    const tokens = { meta, ids, index, ...(path === undefined ? {} : { folder: path }), close };
     checkTokens(tokens);
     return tokens;
   } catch (error) {

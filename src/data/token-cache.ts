@@ -30,8 +30,8 @@ export interface OpenCache {
 export type Fill = (file: (name: string) => Promise<Append>) => Promise<void>;
 
 export interface CachedFolder {
-  /** For messages. */
-  readonly path: string;
+  /** For messages; none of what is in memory. */
+  readonly path?: string | undefined;
   /** Undefined where it has no such file. */
   open(name: string): Promise<RandomFile | undefined>;
 }

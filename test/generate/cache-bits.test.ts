@@ -113,6 +113,8 @@ test("16 bits want a GPU, and say so", async () => {
 
 test.each([4, 12, 0, "8", null, Number.NaN])("%s bits are refused", async (kvBits) => {
   const runtime = reference("float32");
-  await expect(generated(runtime, [[1]], { kvBits: kvBits as 8 })).rejects.toThrow(/^kvBits is .*: wanted 8, 16 or 32$/);
+  await expect(generated(runtime, [[1]], { kvBits: kvBits as 8 })).rejects.toThrow(
+    /^kvBits is .*: wanted 8, 16 or 32$/,
+  );
   runtime.close();
 });

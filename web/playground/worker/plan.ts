@@ -2,6 +2,7 @@
 
 import { openData } from "../../../src/data/open.ts";
 import type { DataSource } from "../../../src/data/source.ts";
+import { memoryTokenCache } from "../../../src/platform/browser/token-cache.ts";
 import { dataOptionsOf, tokenizerOf } from "../../../src/run/data.ts";
 import { factsOf } from "../../../src/run/facts.ts";
 import type { OpenModel } from "../../../src/run/model.ts";
@@ -27,6 +28,9 @@ export interface PlanWish {
   readonly signal: AbortSignal;
 }
 
+/** Settings are changed and looked at again, and then trained with: the data is read once. */
+const tokens = memoryTokenCache();
+
 /** As `gpt2 train` plans it. Close `plan.data` at the end. */
 export function planOf({ sources, settings, model, tokenizer: own, notice, signal }: PlanWish): Promise<TrainPlan> {
   return planTraining(settings, {
@@ -36,6 +40,7 @@ export function planOf({ sources, settings, model, tokenizer: own, notice, signa
       openData(
         {
           sources,
+          cache: tokens,
           ...dataOptionsOf(wanted),
         },
         given ?? tokenizerOf(wanted),
