@@ -85,20 +85,32 @@ function blocksOf(assembly: string): Block[] {
   );
 }
 
-/** Of loops, each without those that it holds, the one with most multiply-adds, or instructions. */
+/**
+ * Of loops, each without those that it holds, the one with most multiply-adds, or instructions. A loop is what comes back to its beginning:
+ * among its blocks others may be written, to which it leaves.
+ */
 function mainLoopOf(blocks: readonly Block[]): readonly string[] | undefined {
-  const ends = new Map<number, number>();
-  blocks.forEach(({ next }, at) => {
-    for (const begin of next) if (begin <= at) ends.set(begin, at);
+  const before = blocks.map((_, at) => blocks.flatMap(({ next }, from) => (next.includes(at) ? [from] : [])));
+  const loops = new Map<number, Set<number>>();
+  blocks.forEach(({ next }, end) => {
+    for (const begin of next.filter((at) => at <= end)) {
+      const loop = loops.get(begin) ?? new Set([begin]);
+      loops.set(begin, loop);
+      const open = [end];
+      for (let at = open.pop(); at !== undefined; at = open.pop()) {
+        if (loop.has(at)) continue;
+        loop.add(at);
+        open.push(...before[at]!);
+      }
+    }
   });
-  const ranges = [...ends];
-  const loops = ranges.map(([begin, end]) => {
-    const within = ranges.filter(([from, to]) => begin <= from && to <= end && (from !== begin || to !== end));
-    const own = (at: number): boolean => !within.some(([from, to]) => from <= at && at <= to);
-    return blocks.flatMap(({ instructions }, at) => (begin <= at && at <= end && own(at) ? instructions : []));
+  const all = [...loops].map(([begin, loop]) => {
+    const within = [...loops].filter(([other]) => other !== begin && loop.has(other)).map(([, inner]) => inner);
+    const own = [...loop].filter((at) => !within.some((inner) => inner.has(at)));
+    return own.flatMap((at) => blocks[at]!.instructions);
   });
   const weight = (loop: readonly string[]): number => 1e6 * mixOf(loop).multiplyAdds + loop.length;
-  return loops.sort((a, b) => weight(b) - weight(a))[0];
+  return all.sort((a, b) => weight(b) - weight(a))[0];
 }
 
 // Synchronises, goes elsewhere, or does nothing.
