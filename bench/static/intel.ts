@@ -98,7 +98,9 @@ function mixOf(instructions: readonly string[]): Mix {
     if (name.startsWith("send")) {
       const message = instruction.slice(instruction.indexOf("MsgDesc"));
       const writes = /write|store/.test(message);
-      if (/block (read|write), bti 253|scratch/.test(message)) mix.scratch++;
+      if (/\bfence\b/.test(message)) mix.scalar++;
+      // of Xe-HPG and later a surface of its own (`ss`)
+      else if (/block (read|write), bti 253|scratch|\bsurface_state_index\b/.test(message)) mix.scratch++;
       else if (/Surface = 254/.test(message) || /\bslm\b/.test(instruction)) writes ? mix.ldsWrites++ : mix.ldsReads++;
       else if (/surface|load|store/i.test(message)) writes ? mix.memoryWrites++ : mix.memoryReads++;
     } else if (name === "sync") mix.waits++;
