@@ -5,8 +5,10 @@ import pc from "picocolors";
 import { userError } from "../core/errors.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import { adapterFolder } from "../node/adapters.ts";
+import { requireModelName } from "../node/models.ts";
 import { modelOfRun } from "../node/run-model.ts";
 import { checkWritable, isEmptyDirectory } from "../platform/node/directories.ts";
+import { typedPath } from "../platform/node/paths.ts";
 import { nodeFolder } from "../platform/node/storage.ts";
 import { saveModel } from "../run/save-model.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
@@ -36,12 +38,11 @@ export function mergeCommand(interrupt: Interrupt): Command {
 }
 
 async function merge({ model: named, adapter, outputDir }: MergeFlags, interrupt: Interrupt): Promise<void> {
-  const source = await modelOfRun(named, terminal.warn);
+  const source = await modelOfRun(typedPath(named), terminal.warn);
   const empty = existsSync(outputDir) && isEmptyDirectory(outputDir);
   if (existsSync(outputDir) && !empty) userError(`${outputDir}: exists already; choose another --output-dir`, "usage");
   checkWritable(dirname(resolve(outputDir)));
-  if (adapter === undefined && adapterFolder(source) === undefined)
-    userError(`${source}: is no PEFT directory; give one with --adapter`);
+  if (adapter === undefined) requireCorrections(source);
   interrupt.watch();
   const { signal } = interrupt;
   const model = await openModel(source, { adapter, signal });
@@ -56,4 +57,12 @@ async function merge({ model: named, adapter, outputDir }: MergeFlags, interrupt
     await model.close();
   }
   terminal.result(`saved in ${pc.bold(printable(outputDir))}`);
+}
+
+/** Throws `UserError` where a model that is named without --adapter has no corrections of its own. */
+function requireCorrections(source: string): void {
+  if (adapterFolder(source) !== undefined) return;
+  if (existsSync(source)) userError(`${source}: is no PEFT directory; give one with --adapter`);
+  requireModelName(source);
+  userError(`${source}: is no directory here; corrections (LoRA) to a model of the hub are given with --adapter`);
 }

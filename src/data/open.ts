@@ -7,6 +7,7 @@
  */
 import { userError } from "../core/errors.ts";
 import { shown } from "../core/shown.ts";
+import { counted } from "../core/units.ts";
 import { byteTokenizer } from "../text/byte.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Columns, checkColumns } from "./columns.ts";
@@ -285,7 +286,7 @@ function checkParts(
     if (part?.data.kind !== "stream" || part.data.stream.length > contextLength) continue;
     const what = part === parts.evaluation && evalSplit > 0 ? "the part held out" : "the text";
     userError(
-      `${name}: ${what} has ${part.data.stream.length} tokens, a window of ${contextLength} places takes ${contextLength + 1}; lower --n-positions, or give more text`,
+      `${name}: ${what} has ${counted(part.data.stream.length, "token")}, a window of ${contextLength} places takes ${contextLength + 1}; lower --n-positions, or give more text`,
     );
   }
 }

@@ -277,7 +277,9 @@ function namesOf({ files }: TextSet): string {
 function whyEmpty({ files, stream }: TextSet, { empty, findings }: TokenMeta): string {
   if (files.every(({ source }) => source.size === 0)) return "is empty; wanted text";
   const blank = findings?.blank ?? 0;
-  if (empty + blank > 0) return `has no records: all ${empty + blank} are empty${blank > 0 ? " or white space" : ""}`;
+  const all = empty + blank;
+  if (all > 0)
+    return `has no records: ${all === 1 ? "its only one is" : `all ${all} are`} empty${blank > 0 ? " or white space" : ""}`;
   return stream ? "has no text" : "has no records; wanted text with one record a line, or JSON lines, CSV or Parquet";
 }
 

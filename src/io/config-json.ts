@@ -1,5 +1,5 @@
 import { userError } from "../core/errors.ts";
-import { type Gpt2Config, gpt2Config } from "../model/config.ts";
+import { type ConfigWords, type Gpt2Config, gpt2Config } from "../model/config.ts";
 import { quote } from "./json.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -9,6 +9,20 @@ const FIXED: Readonly<Record<string, boolean>> = {
   scale_attn_weights: true,
   scale_attn_by_inverse_layer_idx: false,
   add_cross_attention: false,
+};
+
+/** What fields are called in such a file. */
+const NAMES: ConfigWords["names"] = {
+  vocabSize: "vocab_size",
+  contextLength: "n_positions",
+  width: "n_embd",
+  layers: "n_layer",
+  heads: "n_head",
+  innerWidth: "n_inner",
+  layerNormEpsilon: "layer_norm_epsilon",
+  "dropout.embedding": "embd_pdrop",
+  "dropout.attention": "attn_pdrop",
+  "dropout.residual": "resid_pdrop",
 };
 
 /** Both are x * 0.5 * (1 + tanh(...)), the first under the name that PyTorch gave it later. */
@@ -35,25 +49,28 @@ export function parseConfig(text: string, where = "config.json"): Gpt2Config {
   const width = number("n_embd", 768);
   // Nothing said means GPT-2's own end token, where the vocabulary reaches that far.
   const endId = vocabSize > 50256 ? 50256 : null;
-  return gpt2Config({
-    vocabSize,
-    contextLength: number("n_positions", 1024),
-    width,
-    layers: number("n_layer", 12),
-    heads: number("n_head", 12),
-    innerWidth: number("n_inner", 4 * width),
-    activation: activation ?? wrong("activation_function", Object.keys(ACTIVATIONS).map(quote).join(", ")),
-    layerNormEpsilon: number("layer_norm_epsilon", 1e-5),
-    bias: boolean("bias", true),
-    tieWordEmbeddings: boolean("tie_word_embeddings", true),
-    dropout: {
-      embedding: number("embd_pdrop", 0.1),
-      attention: number("attn_pdrop", 0.1),
-      residual: number("resid_pdrop", 0.1),
+  return gpt2Config(
+    {
+      vocabSize,
+      contextLength: number("n_positions", 1024),
+      width,
+      layers: number("n_layer", 12),
+      heads: number("n_head", 12),
+      innerWidth: number("n_inner", 4 * width),
+      activation: activation ?? wrong("activation_function", Object.keys(ACTIVATIONS).map(quote).join(", ")),
+      layerNormEpsilon: number("layer_norm_epsilon", 1e-5),
+      bias: boolean("bias", true),
+      tieWordEmbeddings: boolean("tie_word_embeddings", true),
+      dropout: {
+        embedding: number("embd_pdrop", 0.1),
+        attention: number("attn_pdrop", 0.1),
+        residual: number("resid_pdrop", 0.1),
+      },
+      bosTokenId: first(tokenIds("bos_token_id", endId).filter((id) => id < vocabSize)),
+      eosTokenId: oneOrAll(tokenIds("eos_token_id", endId).filter((id) => id < vocabSize)),
     },
-    bosTokenId: first(tokenIds("bos_token_id", endId).filter((id) => id < vocabSize)),
-    eosTokenId: oneOrAll(tokenIds("eos_token_id", endId).filter((id) => id < vocabSize)),
-  });
+    { where, names: NAMES },
+  );
 }
 
 function first(ids: readonly number[]): number | null {

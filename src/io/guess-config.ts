@@ -25,7 +25,7 @@ export function guessConfig(tensors: ReadonlyMap<string, TensorInfo>, where: str
   while (named.has(`h.${layers}.mlp.c_fc.weight`)) layers++;
   if (width % HEAD_WIDTH !== 0) {
     userError(
-      `${where}: is ${width} wide, and how many heads share that is not in the weights; name its config.json with --config`,
+      `${where}: is ${width} wide, and how many heads share that is not in the weights; put its config.json beside it, or name it with --config`,
     );
   }
   const end = vocabSize > 50256 ? 50256 : null;

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
 import { vocabularyDigest } from "../data/digest.ts";
 import { blobSource, recordsSource, textSource } from "../data/memory-source.ts";
 import { openData } from "../data/open.ts";
@@ -35,6 +36,7 @@ import {
 import { hearingOf } from "./hearing.ts";
 import { baseIn } from "./load.ts";
 import { type Model, partsOf } from "./model.ts";
+import { speaking } from "./spoken.ts";
 
 /** What to learn: records, one long text, files of a page, or files by their paths where there are paths. */
 export type TrainingTexts =
@@ -111,7 +113,7 @@ export async function finetune(
   });
   const { environment } = parts;
   const folder = typeof storage === "string" ? environment.folder(storage) : (storage ?? memoryFolder("the run"));
-  const finetuned = await parts.exclusively<FinetuneResult>(async () => {
+  const act = async (): Promise<FinetuneResult> => {
     const goesOn = await isRun(folder);
     if (!goesOn && (await folder.list()).length > 0)
       userError(`${folder.path}: holds other things; wanted a new folder, or that of a run to go on with`, "usage");
@@ -120,8 +122,8 @@ export async function finetune(
     const stream = resolved.stream || typeof train === "string";
     const warned = (line: string): void => listener.warned?.(line);
     const { idleSettings } = await import("../run/settings/idle.ts");
-    for (const line of idleSettings({ ...resolved, ...(evaluate === undefined ? {} : { evalData: [] }) }, said))
-      warned(line);
+    const given = { data: namesOf(train), ...(evaluate === undefined ? {} : { evalData: [] }) };
+    for (const line of idleSettings({ ...resolved, ...given }, said)) warned(line);
     const plan = await planTraining(
       { ...resolved, stream },
       {
@@ -165,7 +167,8 @@ export async function finetune(
       parts.refuse(undefined);
       await plan.data.close();
     }
-  }, signal);
+  };
+  const finetuned = await speaking("finetune", () => parts.exclusively(act, signal));
   // The turn is over by then: a listener that nobody waited for may wait for a call of the model.
   await end();
   return finetuned;
@@ -185,12 +188,44 @@ function isPair(data: TrainingTexts | FinetuneData): data is FinetuneData {
   return typeof data === "object" && "train" in data;
 }
 
+const STORED = "it is storage, beside signal and onEvent: a folder, or its path";
+const OF_MODEL = "it is an option of loadModel and createModel";
+
+/** What the command line says beside the settings of a run, and a program elsewhere. */
+const ARGUMENTS: Readonly<Record<string, string>> = {
+  output_dir: STORED,
+  resume: STORED,
+  resume_from_checkpoint: STORED,
+  storage: STORED,
+  run_name: STORED,
+  device: OF_MODEL,
+  use_cpu: OF_MODEL,
+  no_cuda: OF_MODEL,
+  adapter: OF_MODEL,
+  on_event: "it is the argument after the settings: { onEvent }",
+  signal: "it is the argument after the settings: { signal }",
+  config: "give its fields",
+  max_hours: "abort a signal: { signal: AbortSignal.timeout(ms) }",
+};
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
+}
+
+function nearestSetting(name: string): string {
+  const near = nearest(name, [...PROGRAM_NAMES.keys()]);
+  return near ? `did you mean ${near}?` : "docs/training.md has them, and the type FinetuneSettings";
+}
+
 /** What a file of settings may say, as a program says it. */
 async function settingsFrom(given: FinetuneSettings): Promise<Partial<TrainSettings>> {
   const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const elsewhere = allAreSettings(said, PROGRAM_NAMES)
-    ? undefined
-    : (await import("../run/settings/elsewhere.ts")).fieldElsewhere;
+  if (allAreSettings(said, PROGRAM_NAMES)) return settingsFromJson(said, "finetune", undefined, PROGRAM_NAMES);
+  const { settingElsewhere } = await import("../run/settings/elsewhere.ts");
+  const elsewhere = (name: string, value: unknown): string =>
+    ARGUMENTS[snakeCase(name)] ??
+    settingElsewhere(snakeCase(name), typeof value === "object" ? "" : String(value), (key) => key) ??
+    nearestSetting(name);
   return settingsFromJson(said, "finetune", elsewhere, PROGRAM_NAMES);
 }
 
@@ -216,13 +251,14 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
   };
   if (run) await requireModelOf(run, before, sizes, tokenizer);
   const what = base ? { model: base.path } : sizes;
-  if (!base)
-    for (const [name, value] of Object.entries(sizes)) {
-      const other = said[name as keyof typeof sizes];
-      if (other !== undefined && other !== value)
-        userError(`finetune: the model has ${name} ${value}; leave out ${name}`, "usage");
-    }
-  return { resolved: resolveSettings({ file: { ...before, ...what }, typed: said }), said, base };
+  const typed: Record<string, unknown> = { ...said };
+  for (const [name, value] of Object.entries(sizes)) {
+    const other = said[name as keyof typeof sizes];
+    if (other !== undefined && other !== value)
+      userError(`finetune: the model has ${name} ${value}; leave out ${name}`, "usage");
+    delete typed[name];
+  }
+  return { resolved: resolveSettings({ file: { ...before, ...what }, typed }), said, base };
 }
 
 /** A run goes on with a model whose ids mean what its do, and one from scratch with its sizes, too: it becomes the model that is there. */
@@ -243,6 +279,19 @@ async function requireModelOf(
   // Its last part is that of the vocabulary.
   if (typeof digest === "string" && digest.split("-").at(-1) !== vocabularyDigest(tokenizer))
     userError(`${run.path}: is of a model with another vocabulary; ${remedy}`, "usage");
+}
+
+/** What data is called whose names say what its format is; texts have none but their own. */
+function namesOf(texts: TrainingTexts): readonly string[] {
+  if (typeof texts === "string") return ["the text.txt"];
+  if (texts instanceof Blob) return [nameOf(texts)];
+  if ("files" in texts) return typeof texts.files === "string" ? [texts.files] : texts.files;
+  return texts[0] instanceof Blob ? (texts as readonly Blob[]).map(nameOf) : ["the texts.txt"];
+}
+
+/** A blob that is no file may hold anything. */
+function nameOf(blob: Blob): string {
+  return blob instanceof File ? blob.name : "-";
 }
 
 /** Sources of data out of whatever holds it. */

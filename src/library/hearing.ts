@@ -1,6 +1,7 @@
-import type { RunListener } from "../train/events.ts";
+import type { NoticeEntry, RunListener } from "../train/events.ts";
 import { listeners } from "../train/events.ts";
 import { FUNCTION, requireOptions } from "./arguments.ts";
+import { asProgram } from "./spoken.ts";
 
 /** What a listener may hear. */
 const EVENTS = Object.keys(listeners([])) as (keyof RunListener)[];
@@ -28,7 +29,7 @@ export function hearingOf(onEvent: RunListener, waiting: (event: string | undefi
   };
   const hear = (name: keyof RunListener) => (entry: never) => {
     throwFailed();
-    const heard = (onEvent[name] as ((entry: never) => unknown) | undefined)?.call(onEvent, entry);
+    const heard = (onEvent[name] as ((entry: unknown) => unknown) | undefined)?.call(onEvent, spelt(name, entry));
     if (!isPromise(heard)) return undefined;
     if (!PASSING.includes(name)) {
       waiting(name);
@@ -57,6 +58,14 @@ export function hearingOf(onEvent: RunListener, waiting: (event: string | undefi
       throwFailed();
     },
   };
+}
+
+/** Lines for a person. */
+function spelt(name: keyof RunListener, entry: unknown): unknown {
+  if (name === "warned") return asProgram(entry as string);
+  if (name !== "noticed") return entry;
+  const notice = entry as NoticeEntry;
+  return { ...notice, message: asProgram(notice.message) };
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -6,8 +6,9 @@ import type { FileSource } from "../io/checkpoint.ts";
 import { blobFile, bytesFile } from "../io/file-source.ts";
 import { isModelFile } from "../io/model-files.ts";
 import { bareName, isZip, unzipped } from "../io/unzip.ts";
-import { gpt2Config } from "../model/config.ts";
+import { type ConfigWords, gpt2Config } from "../model/config.ts";
 import type { OpenModel } from "../run/model.ts";
+import { headsOf } from "../run/settings/resolve.ts";
 import { DEFAULTS, SETTINGS } from "../run/settings/table.ts";
 import type { Folder } from "../storage/folder.ts";
 import { openFiles } from "../storage/read.ts";
@@ -27,6 +28,7 @@ import {
 import { gpuDevice } from "./device.ts";
 import type { Device, DeviceChoice, Environment, Notice } from "./environment.ts";
 import { createModelOf, type Model } from "./model.ts";
+import { asProgram, speaking } from "./spoken.ts";
 
 /**
  * Where a model is: a name (a path, a model of the hub, a URL: as far as the environment has those), files by their names, files
@@ -62,8 +64,13 @@ export async function loadModel(
 ): Promise<Model> {
   requireArgument("loadModel", "source", source, SOURCE);
   requireOptions("loadModel", "options", options, LOAD_OPTIONS);
-  const { device, precision, adapter, signal, onNotice = () => {} } = options;
-  await checkDevice(environment, device);
+  await checkDevice(environment, options.device);
+  return speaking("loadModel", () => loadFrom(environment, source, options));
+}
+
+async function loadFrom(environment: Environment, source: ModelSource, options: LoadOptions): Promise<Model> {
+  const { device, precision, adapter, signal, onNotice: notice } = options;
+  const onNotice = (line: string): void => notice?.(asProgram(line, "loadModel"));
   const { openModelFiles, withCorrections } = await import("../run/open-model.ts");
   let open: OpenModel;
   if (typeof source === "string" || source instanceof URL) {
@@ -99,7 +106,7 @@ export interface NewModelConfig {
   readonly nEmbd?: number | undefined;
   /** Blocks. Default 4. */
   readonly nLayer?: number | undefined;
-  /** Attention heads. Default 4. */
+  /** Attention heads. Default 4; of a wider model than 256, as many as make them 64 wide. */
   readonly nHead?: number | undefined;
   /** Longest record in tokens. Default 128. */
   readonly nPositions?: number | undefined;
@@ -119,6 +126,9 @@ const NEW_CONFIG = (({ nEmbd, nLayer, nHead, nPositions, bias, activationFunctio
   activationFunction,
   seed,
 }))(SETTINGS);
+
+/** What messages about the model's config call its fields. */
+const NAMES: ConfigWords["names"] = { contextLength: "nPositions", width: "nEmbd", layers: "nLayer", heads: "nHead" };
 
 const NOT_OF_CONFIG = {
   vocabSize: "it is the tokenizer's",
@@ -147,25 +157,30 @@ export async function createModel(
   const {
     nEmbd = DEFAULTS.nEmbd,
     nLayer = DEFAULTS.nLayer,
-    nHead = DEFAULTS.nHead,
     nPositions = DEFAULTS.nPositions,
     bias = DEFAULTS.bias,
     activationFunction = DEFAULTS.activationFunction,
     seed = DEFAULTS.seed,
   } = given;
+  const nHead = await speaking("createModel", async () =>
+    headsOf({ nEmbd, nHead: given.nHead ?? DEFAULTS.nHead }, given),
+  );
   const known = typeof tokenizer === "object" ? tokenizer : await tokenizerNamed(tokenizer);
-  const config = gpt2Config({
-    vocabSize: known.vocabSize,
-    contextLength: nPositions,
-    width: nEmbd,
-    layers: nLayer,
-    heads: nHead,
-    bias,
-    activation: activationFunction,
-    dropout: { embedding: 0, attention: 0, residual: 0 },
-    bosTokenId: known.startIds.at(-1) ?? null,
-    eosTokenId: known.endId ?? null,
-  });
+  const config = gpt2Config(
+    {
+      vocabSize: known.vocabSize,
+      contextLength: nPositions,
+      width: nEmbd,
+      layers: nLayer,
+      heads: nHead,
+      bias,
+      activation: activationFunction,
+      dropout: { embedding: 0, attention: 0, residual: 0 },
+      bosTokenId: known.startIds.at(-1) ?? null,
+      eosTokenId: known.endId ?? null,
+    },
+    { where: "createModel", names: NAMES },
+  );
   return createModelOf(
     { config, tokenizer: known, seed },
     { environment, openDevice: opener(environment, device), precision },

@@ -39,6 +39,7 @@ import {
 } from "./arguments.ts";
 import { createCalls, givingWay, type Turn } from "./calls.ts";
 import type { Device, Environment } from "./environment.ts";
+import { speaking } from "./spoken.ts";
 
 /** What goes on: new texts, and the seed they are drawn with. */
 export interface TextOptions extends Omit<GenerateOptions, "tokenizer"> {
@@ -214,7 +215,11 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
   }
 
   async function loadedModel(signal?: AbortSignal): Promise<Loaded> {
-    if (loaded) return loaded;
+    loaded ??= await speaking("the model", () => loadModel(signal));
+    return loaded;
+  }
+
+  async function loadModel(signal?: AbortSignal): Promise<Loaded> {
     const opening = openedDevice(signal);
     const runtime = await (await (signal ? unlessAborted(opening, signal) : opening)).createRuntime();
     try {
@@ -222,8 +227,7 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
       const layout = layoutParameters(config(), { precision });
       await bring(runtime, layout, signal);
       const { createGenerator } = await import("../generate/generate.ts");
-      loaded = { runtime, layout, generator: createGenerator(runtime, config(), layout) };
-      return loaded;
+      return { runtime, layout, generator: createGenerator(runtime, config(), layout) };
     } catch (error) {
       runtime.close();
       throw error;

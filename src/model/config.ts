@@ -38,12 +38,21 @@ export const MAX_HEAD_WIDTH = 128;
 /** What `gpt2Config` cannot guess. */
 type Sizes = Pick<Gpt2Config, "vocabSize" | "contextLength" | "width" | "layers" | "heads">;
 
+/** How messages speak of a config: where it is, and what its fields are called there. */
+export interface ConfigWords {
+  readonly where: string;
+  /** What is left out has the same name there. */
+  readonly names: Readonly<Record<string, string>>;
+}
+
+const OWN_WORDS: ConfigWords = { where: "config", names: {} };
+
 /**
  * A checked config: GPT-2's own choices wherever `given` is silent.
  * The token ids default to the last id, which is where GPT-2 and this project's tokenizers keep `<|endoftext|>`.
  * Throws `UserError` as `validateConfig` does.
  */
-export function gpt2Config(given: Sizes & Partial<Gpt2Config>): Gpt2Config {
+export function gpt2Config(given: Sizes & Partial<Gpt2Config>, words?: ConfigWords): Gpt2Config {
   const config: Gpt2Config = {
     innerWidth: 4 * given.width,
     activation: "gelu_new",
@@ -55,7 +64,7 @@ export function gpt2Config(given: Sizes & Partial<Gpt2Config>): Gpt2Config {
     eosTokenId: given.vocabSize - 1,
     ...given,
   };
-  validateConfig(config);
+  validateConfig(config, words);
   return config;
 }
 
@@ -73,14 +82,21 @@ export const GPT2_PRESETS = {
 export type Gpt2PresetName = keyof typeof GPT2_PRESETS;
 
 /** Throws `UserError` naming the first field that is wrong, what was got and what was wanted. */
-export function validateConfig(config: Gpt2Config): void {
+export function validateConfig(config: Gpt2Config, { where, names }: ConfigWords = OWN_WORDS): void {
+  const named = (field: string): string => names[field] ?? field;
+  const wrong = (field: string, got: unknown, wanted: string): never =>
+    userError(`${where}: ${named(field)} is ${JSON.stringify(got) ?? String(got)}; wanted ${wanted}`);
   for (const field of ["vocabSize", "contextLength", "width", "layers", "heads", "innerWidth"] as const) {
     const got = config[field];
     const most = field === "layers" ? MAX_LAYERS : 2 ** 31 - 1; // ids and offsets are i32
     if (!Number.isInteger(got) || got < 1 || got > most) wrong(field, got, `a whole number from 1 to ${most}`);
   }
   if (config.width % config.heads !== 0) {
-    wrong("width", config.width, `a multiple of heads (${config.heads}), so that each head is as wide as the next`);
+    wrong(
+      "width",
+      config.width,
+      `a multiple of ${named("heads")} (${config.heads}), so that each head is as wide as the next`,
+    );
   }
   if (config.width / config.heads > MAX_HEAD_WIDTH) {
     const wanted = `${Math.ceil(config.width / MAX_HEAD_WIDTH)} or more, so that none is wider than ${MAX_HEAD_WIDTH} columns`;
@@ -104,13 +120,9 @@ export function validateConfig(config: Gpt2Config): void {
     const ids: readonly unknown[] = field === "eosTokenId" && Array.isArray(given) ? given : [given];
     for (const got of ids) {
       if (got !== null && !(Number.isInteger(got) && Number(got) >= 0 && Number(got) < config.vocabSize))
-        wrong(field, got, `null or an id from 0 to ${config.vocabSize - 1} (vocabSize - 1)`);
+        wrong(field, got, `null or an id from 0 to ${config.vocabSize - 1} (${named("vocabSize")} - 1)`);
     }
   }
-}
-
-function wrong(field: string, got: unknown, wanted: string): never {
-  return userError(`config: ${field} is ${JSON.stringify(got) ?? String(got)}; wanted ${wanted}`);
 }
 
 /**

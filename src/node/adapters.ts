@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { userError } from "../core/errors.ts";
 import { parseAdapterConfig } from "../io/adapter.ts";
 import { ADAPTER_CONFIG } from "../io/adapter-config.ts";
+import { notDirectory } from "../platform/node/directories.ts";
 import { readText } from "./files.ts";
 
 /** The PEFT directory that `source` is, or that the run it names has; undefined where it is something else. */
@@ -12,10 +13,9 @@ export function adapterFolder(source: string): string | undefined {
   return folders.find((folder) => existsSync(join(folder, ADAPTER_CONFIG)));
 }
 
+/** Throws `UserError` where `source` holds no corrections. */
 export function requireAdapter(source: string): string {
-  const what = statSync(source, { throwIfNoEntry: false })?.isDirectory()
-    ? `has no ${ADAPTER_CONFIG}`
-    : "is no directory";
+  const what = notDirectory(source) ?? `has no ${ADAPTER_CONFIG}`;
   return adapterFolder(source) ?? userError(`${source}: ${what}; wanted a PEFT directory, or a run that trained LoRA`);
 }
 

@@ -154,6 +154,11 @@ function hubName(source: string): { name: string; revision: string } {
   return { name, revision };
 }
 
+/** Throws `UserError` where what is not on the disk is no name of a model on the hub, either. */
+export function requireModelName(source: string): void {
+  hubName(source);
+}
+
 async function downloadModel(
   { name, revision }: { name: string; revision: string },
   { signal, notice, progress }: OpenModelOptions,

@@ -1,8 +1,9 @@
 import { userError } from "../core/errors.ts";
+import { counted } from "../core/units.ts";
 import type { OpenData, TrainingData } from "../data/open.ts";
 import type { Sequences } from "../data/sequence.ts";
 import { trainedGenerationConfig } from "../io/generation-config.ts";
-import { type Gpt2Config, gpt2Config } from "../model/config.ts";
+import { type ConfigWords, type Gpt2Config, gpt2Config } from "../model/config.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { evenlyChosen } from "../train/evaluate.ts";
@@ -12,7 +13,7 @@ import type { TrainOptions } from "../train/trainer.ts";
 import { type OpenModel, requireTokenizer } from "./model.ts";
 import { layoutFor } from "./parts.ts";
 import { settingsToJson } from "./settings/json.ts";
-import type { TrainSettings } from "./settings/table.ts";
+import { flagName, type TrainSettings } from "./settings/table.ts";
 
 /** A run as it will be, before any device is opened. */
 export interface TrainPlan {
@@ -89,22 +90,33 @@ function withSizesOf(model: OpenModel, settings: TrainSettings): TrainSettings {
   };
 }
 
+/** What messages about the model's config call its fields. */
+const NAMES: ConfigWords["names"] = {
+  contextLength: flagName("nPositions"),
+  width: flagName("nEmbd"),
+  layers: flagName("nLayer"),
+  heads: flagName("nHead"),
+};
+
 /** `base`: the config of the model that is fine-tuned; it keeps all but dropout and the end token. */
 function configOf(settings: TrainSettings, tokenizer: Tokenizer, base: Gpt2Config | undefined): Gpt2Config {
   const { dropout = 0 } = settings;
-  return gpt2Config({
-    ...base,
-    vocabSize: base?.vocabSize ?? tokenizer.vocabSize,
-    contextLength: settings.nPositions,
-    width: settings.nEmbd,
-    layers: settings.nLayer,
-    heads: settings.nHead,
-    bias: settings.bias,
-    activation: settings.activationFunction,
-    dropout: { embedding: dropout, attention: dropout, residual: dropout },
-    bosTokenId: tokenizer.startIds.at(-1) ?? null,
-    eosTokenId: endsOf(tokenizer, base),
-  });
+  return gpt2Config(
+    {
+      ...base,
+      vocabSize: base?.vocabSize ?? tokenizer.vocabSize,
+      contextLength: settings.nPositions,
+      width: settings.nEmbd,
+      layers: settings.nLayer,
+      heads: settings.nHead,
+      bias: settings.bias,
+      activation: settings.activationFunction,
+      dropout: { embedding: dropout, attention: dropout, residual: dropout },
+      bosTokenId: tokenizer.startIds.at(-1) ?? null,
+      eosTokenId: endsOf(tokenizer, base),
+    },
+    { where: "train", names: NAMES },
+  );
 }
 
 /** What is trained is the tokenizer's end token; a model that stops at others too goes on to do so. */
@@ -121,7 +133,9 @@ function rowsOf(settings: TrainSettings, set: TrainingData): RowSource {
     return packing ? packedRows(set.sequences, nPositions, options) : recordRows(set.sequences, options);
   const { length } = set.stream;
   if (length < nPositions + 1)
-    userError(`the text has ${length} tokens, a window ${nPositions + 1}; use more text, or a smaller --n-positions`);
+    userError(
+      `the text has ${counted(length, "token")}, a window ${nPositions + 1}; use more text, or a smaller --n-positions`,
+    );
   return windowRows(set.stream, nPositions, options);
 }
 

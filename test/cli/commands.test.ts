@@ -181,7 +181,7 @@ const WRONG: readonly (readonly [code: number, line: string, says: RegExp])[] = 
   [1, "train --data /dev/null", /\/dev\/null: (is empty; wanted text|does not exist)/],
   [2, "train --data - --eval-data -", /standard input \(-\) was given twice/],
   [1, `train --data names.txt ${SIZES} --sample-prompts xyz`, /--sample-prompts: .*character "x"/],
-  [1, "train --resume nowhere", /nowhere: is no directory/],
+  [1, "train --resume nowhere", /nowhere: there is no such directory/],
   [2, "train --data names.txt --output-dir .", /exists already/],
   [2, "train --data names.txt --lora-rank 2", /--model/],
   [2, "train --model base", /wanted --data FILES/],

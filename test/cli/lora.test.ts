@@ -175,6 +175,19 @@ test("a directory without corrections is told, and so is an output that exists",
     "is no PEFT directory; give one with --adapter",
   );
   expect((await merge("--model", at("base"), "--output-dir", at("base"))).stderr).toContain("exists already");
+  // What is not there at all is no directory without corrections.
+  for (const [args, message] of [
+    [["--model", "nope"], "nope: there is no such file or directory; wanted one, or gpt2, gpt2-medium"],
+    [
+      ["--model", "gpt2"],
+      "gpt2: is no directory here; corrections (LoRA) to a model of the hub are given with --adapter",
+    ],
+    [["--model", at("base"), "--adapter", at("nope")], "nope: there is no such directory; wanted a PEFT directory"],
+    [["--model", at("base"), "--adapter", at("data.txt")], "data.txt: is a file; wanted a PEFT directory"],
+  ] as const) {
+    const { code, stderr } = await merge(...args, "--output-dir", at("x"));
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(message) });
+  }
   cpSync(at("lora/model"), at("astray"), { recursive: true });
   const config = JSON.parse(readFileSync(at("astray/adapter_config.json"), "utf8"));
   writeFileSync(at("astray/adapter_config.json"), JSON.stringify({ ...config, base_model_name_or_path: "/nowhere" }));

@@ -120,6 +120,8 @@ describe("what is wrong with data is said in one line, with the place and the re
     ["both.jsonl", '{"text": "a"}\n', "give one or the other", { textColumn: "text", promptColumn: "prompt" }],
     ["empty.txt", "", "empty.txt: is empty; wanted text"],
     ["blank.txt", "\n\n\r\n", "blank.txt: has no records: all 3 are empty"],
+    ["one.txt", "\n", "one.txt: has no records: its only one is empty"],
+    ["one.csv", 'text\n" "\n', "one.csv: has no records: its only one is empty or white space"],
     ["empty.csv", "", "empty.csv: is empty"],
     ["header.csv", "text,n\n", "header.csv: has no records"],
     [

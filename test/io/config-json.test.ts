@@ -77,7 +77,7 @@ describe("what this engine cannot compute is refused in one line", () => {
     ["[]", /not a JSON object/],
     ['{"model_type": "llama"}', /model_type is "llama"; wanted "gpt2"/],
     ['{"n_embd": "768"}', /n_embd is "768"; wanted a number/],
-    ['{"n_embd": 770}', /width is 770; wanted a multiple of heads/],
+    ['{"n_embd": 770}', /^config\.json: n_embd is 770; wanted a multiple of n_head \(12\)/],
     [
       '{"activation_function": "relu"}',
       /activation_function is "relu"; wanted "gelu_pytorch_tanh", "gelu_new", "gelu"/,
@@ -86,7 +86,7 @@ describe("what this engine cannot compute is refused in one line", () => {
     ['{"scale_attn_weights": false}', /scale_attn_weights is false; wanted true/],
     ['{"scale_attn_by_inverse_layer_idx": true}', /scale_attn_by_inverse_layer_idx is true; wanted false/],
     ['{"eos_token_id": [1, "2"]}', /eos_token_id is \[1,"2"\]; wanted a token id, a list of them, or null/],
-    ['{"n_layer": 1e15}', /layers is 1000000000000000; wanted a whole number from 1 to 4096/],
+    ['{"n_layer": 1e15}', /^config\.json: n_layer is 1000000000000000; wanted a whole number from 1 to 4096/],
   ];
   test.each(cases)("%s", (text, message) => {
     expect(() => parseConfig(text)).toThrow(message);

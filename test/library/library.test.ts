@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../src/core/errors.ts";
 import { blobFile, bytesFile } from "../../src/io/file-source.ts";
 import type { Model } from "../../src/library/model.ts";
+import { asProgram } from "../../src/library/spoken.ts";
 import { createModel, type FinetuneSettings, finetune, loadModel } from "../../src/node.ts";
 import { nodeFolder } from "../../src/platform/node/storage.ts";
 import { PROGRAM_NAMES } from "../../src/run/settings/json.ts";
@@ -292,6 +293,8 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => create!("gpt2", "byte"), 'createModel: config is the text "gpt2"; wanted an object'],
     [() => create!({}, "byte", { devise: "cpu" }), "createModel: devise is no option; did you mean device?"],
     [() => create!({}, "byte", { device: "wams" }), 'no adapter is "wams"; this machine has'],
+    [() => create!({ nEmbd: 30, nHead: 4 }, "byte"), "createModel: nEmbd is 30, no multiple of nHead 4; change one"],
+    [() => create!({ nLayer: 5000 }, "byte"), "createModel: nLayer is 5000; wanted a whole number from 1 to 4096"],
     [() => create!({ nEmbd: 5n }, "byte"), "createModel: nEmbd is the bigint 5; wanted a whole number"],
     [() => load!("nowhere", { device: "wams" }), 'no adapter is "wams"; this machine has'],
     [() => load!("nowhere", { device: "wasm:0" }), "wasm:0: wanted a whole number of threads"],
@@ -337,6 +340,25 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => tune!(trained, NAMES, { maxSteps: () => 5 }), "finetune: maxSteps is a function; wanted a whole number"],
     [() => tune!(trained, NAMES, { maxSteps: 5, max_steps: 6 }), "maxSteps and max_steps are the same; leave out one"],
     [() => tune!(trained, NAMES, { maxStep: 5 }), "finetune: maxStep is not a setting; did you mean maxSteps?"],
+    [
+      () => tune!(trained, NAMES, { maxSteps: 1, numTrainEpochs: 1 }),
+      "finetune: maxSteps and numTrainEpochs say the same in two ways; leave out one",
+    ],
+    [
+      () => tune!(trained, NAMES, { loadBestModelAtEnd: true }),
+      "finetune: loadBestModelAtEnd wants something to evaluate on: give evalSplit 0.1 or { train, evaluate }, or",
+    ],
+    [
+      () => tune!(trained, NAMES, { maskPrompt: true }),
+      "finetune: maskPrompt is for tables and JSON lines; this data has no columns",
+    ],
+    [
+      () => tune!(trained, "abcd", QUICK),
+      "has 4 tokens, a window of 24 places takes 25; lower nPositions, or give more",
+    ],
+    [() => tune!(trained, NAMES, { nPositions: 8 }), "finetune: the model has nPositions 24; leave out nPositions"],
+    [() => tune!(trained, NAMES, { outputDir: "x" }), "finetune: outputDir is not a setting; it is storage, beside"],
+    [() => tune!(trained, NAMES, { lr: 1e-3 }), "finetune: lr is not a setting; it is learningRate here"],
     [() => tune!(trained, { files: [] }), "finetune: wanted some files, got an empty list"],
     [() => tune!(trained, NAMES, {}, { onevent: {} }), "finetune: onevent is no option; did you mean onEvent?"],
     [
@@ -508,7 +530,7 @@ describe("fine-tuning", () => {
       per_device_train_batch_size: 8,
       weight_decay: 0,
     });
-    await expect(finetune(model, NAMES, { nEmbd: 32 })).rejects.toThrow("brings its own tokenizer and sizes");
+    await expect(finetune(model, NAMES, { nEmbd: 32 })).rejects.toThrow("the model has nEmbd 16; leave out nEmbd");
     await expect(finetune(await fresh(), NAMES, { nEmbd: 32 })).rejects.toThrow("the model has nEmbd 16");
   });
 
@@ -597,6 +619,25 @@ describe("fine-tuning", () => {
       }
     }
     expect(await (await loaded()).loss("a")).toEqual(await model.loss("a"));
+  });
+
+  test("tells of settings by the names that a program has for them", async () => {
+    const lines: string[] = [];
+    const settings = { ...QUICK, maxSteps: 1, samples: 0, saveSteps: 0, saveTotalLimit: 1, evalOnStart: true };
+    await finetune(await fresh(), NAMES, settings, { onEvent: { warned: (line) => void lines.push(line) } });
+    expect(lines).toEqual([
+      "evalOnStart does nothing without evalSplit or { train, evaluate }",
+      "saveTotalLimit does nothing with saveSteps 0",
+    ]);
+    // A command is to be typed, and a flag of other programs is no setting.
+    const words = "unpack it: gunzip -c a.gz | gpt2 train --data -; or iconv --verbose, or say --data-format jsonl";
+    expect(asProgram(words)).toBe(words.replace("--data-format", "dataFormat"));
+  });
+
+  test("a model that is wider than usual has heads of 64 columns, as on the command line", async () => {
+    const heads = async (nEmbd: number) =>
+      (await createModel({ nEmbd, nLayer: 1 }, "byte", { device: "cpu" })).config.heads;
+    expect(await Promise.all([128, 256, 320, 768].map(heads))).toEqual([4, 4, 5, 12]);
   });
 
   test("the types of settings have both spellings and all other names, and no more", () => {

@@ -114,7 +114,7 @@ const MODELS: readonly (readonly [name: string, bytes: Uint8Array, message: RegE
     zipped({ "model.safetensors": withHeader("{}") }),
     /nothing\.zip: model\.safetensors: 16 of 16 tensors/,
   ],
-  ["deep.zip", configured({ n_layer: 1e9 }), /deep\.zip: config: layers is 1000000000; wanted/],
+  ["deep.zip", configured({ n_layer: 1e9 }), /deep\.zip: config\.json: n_layer is 1000000000; wanted/],
   [
     "kind.zip",
     configured({ model_type: HOSTILE }),

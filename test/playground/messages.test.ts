@@ -97,6 +97,7 @@ test.each<[string, () => unknown, RegExp]>([
   ["columns", data("a.jsonl", '{"b": 1}\n'), /^a\.jsonl, línea 1: se esperaba una columna "text", o "prompt"/],
   ["no text", data("a.txt", ""), /^a\.txt: está vacío; se esperaba texto$/],
   ["nothing", data("a.txt", "\n\n"), /^a\.txt: no tiene registros: los 2 están vacíos$/],
+  ["one that is nothing", data("a.txt", "\n"), /^a\.txt: no tiene registros: el único está vacío$/],
   [
     "an open quote",
     data("a.csv", 'text\n"open'),

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { userError } from "../../core/errors.ts";
 import { LORA_DEFAULTS } from "../../model/lora.ts";
 import { readText, readTextUntil } from "../../node/files.ts";
+import { notDirectory } from "../../platform/node/directories.ts";
 import { typedPath } from "../../platform/node/paths.ts";
 import { LOCK_FILE, METRICS_FILE, REPORT_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "../../run/files.ts";
 import { fieldElsewhere } from "../../run/settings/elsewhere.ts";
@@ -137,8 +138,8 @@ async function settingsOf(
   }
   if (files.length > 0 && !again)
     userError(`${files[0]}: a run goes on with its own data; leave this out, or say what it is with --data`, "usage");
-  if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory())
-    userError(`${resume}: is no directory; wanted that of a run, such as runs/emails-1`);
+  const none = notDirectory(resume);
+  if (none !== undefined) userError(`${resume}: ${none}; wanted that of a run, such as runs/emails-1`);
   const file = join(resume, RUN_FILE);
   const above = dirname(resume);
   if (!existsSync(file) && existsSync(join(above, RUN_FILE)))

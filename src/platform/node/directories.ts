@@ -32,6 +32,13 @@ export function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+/** Why a path is no directory, for messages; undefined where it is one. */
+export function notDirectory(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return "there is no such directory";
+  return found.isDirectory() ? undefined : "is a file";
+}
+
 export function isEmptyDirectory(path: string): boolean {
   return isDirectory(path) && readdirSync(path).length === 0;
 }

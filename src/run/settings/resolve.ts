@@ -28,7 +28,7 @@ export function resolveSettings({ preset, file = {}, typed }: SettingLayers): Tr
   if (settings.maxSteps === undefined && settings.numTrainEpochs === undefined)
     settings = { ...settings, maxSteps: DEFAULT_STEPS };
   if (said.warmupSteps === undefined) settings = withFittingWarmup(settings, said);
-  return said.model === undefined ? withHeads(settings, said) : settings;
+  return said.model === undefined ? { ...settings, nHead: headsOf(settings, said) } : settings;
 }
 
 /** A preset's warm-up is for the preset's number of steps: of other runs it may be a tenth at most. */
@@ -44,16 +44,15 @@ const LEAST_HEAD = 8;
 
 /**
  * Heads that were not said are as many as the default or the preset has, unless the width is said and they would be wider
- * than 64 columns: then as near to 64 as the width can be cut.
+ * than 64 columns: then as near to 64 as the width can be cut. Throws `UserError` where no heads of one width are possible.
  */
-function withHeads(settings: TrainSettings, said: Partial<TrainSettings>): TrainSettings {
-  const { nEmbd, nHead } = settings;
+export function headsOf({ nEmbd, nHead }: Pick<TrainSettings, "nEmbd" | "nHead">, said: SaidSizes): number {
   const [width, heads] = [flagName("nEmbd"), flagName("nHead")];
   const even = nEmbd % nHead === 0;
   if (said.nHead === undefined) {
-    if (even && (said.nEmbd === undefined || nEmbd / nHead <= USUAL_HEAD)) return settings;
+    if (even && (said.nEmbd === undefined || nEmbd / nHead <= USUAL_HEAD)) return nHead;
     const usual = usualHeads(nEmbd);
-    if (usual !== undefined) return { ...settings, nHead: usual };
+    if (usual !== undefined) return usual;
     userError(
       `train: ${width} ${nEmbd} cannot be cut into heads; give a multiple of ${USUAL_HEAD}, or ${heads} too`,
       "usage",
@@ -66,7 +65,12 @@ function withHeads(settings: TrainSettings, said: Partial<TrainSettings>): Train
         `give more heads, or leave ${heads} out`,
       "usage",
     );
-  return settings;
+  return nHead;
+}
+
+interface SaidSizes {
+  readonly nEmbd?: number | undefined;
+  readonly nHead?: number | undefined;
 }
 
 function usualHeads(width: number): number | undefined {

@@ -176,7 +176,8 @@ test("settings come from a file, and what is wrong with it is said in one line",
 }, 60_000);
 
 test.each([
-  [["--resume", "nowhere"], "nowhere: is no directory; wanted that of a run, such as runs/emails-1"],
+  [["--resume", "nowhere"], "nowhere: there is no such directory; wanted that of a run, such as runs/emails-1"],
+  [["--resume", "package.json"], "package.json: is a file; wanted that of a run, such as runs/emails-1"],
   [["--resume", "src"], "src: has no run.json; is it the directory of a run?"],
   [["--resume", "src", "--preset", "emails"], "train: --resume goes on as its run began; leave out --preset"],
   [[], "train: wanted --data FILES, or --preset emails, which has some"],
@@ -184,7 +185,7 @@ test.each([
 ])("gpt2 train %j says what is wrong", async (args, message) => {
   expect(await gpt2("train", "--device", "cpu", ...args)).toEqual({
     // A run that is not there is an input, the rest is the command line.
-    code: /^(nowhere|src):/.test(message) ? 1 : 2,
+    code: /^(nowhere|package.json|src):/.test(message) ? 1 : 2,
     stdout: "",
     stderr: `gpt2: ${message}\n`,
   });

@@ -35,6 +35,8 @@ export const MESSAGES: readonly MessagePair[] = [
   ["is empty; wanted text", "está vacío; se esperaba texto"],
   ["has no records: all {} are empty or white space", "no tiene registros: los {1} están vacíos o en blanco"],
   ["has no records: all {} are empty", "no tiene registros: los {1} están vacíos"],
+  ["has no records: its only one is empty or white space", "no tiene registros: el único está vacío o en blanco"],
+  ["has no records: its only one is empty", "no tiene registros: el único está vacío"],
   [
     "has no records; wanted text with one record a line, or JSON lines, CSV or Parquet",
     "no tiene registros; se esperaba texto con un registro por línea, o JSON lines, CSV o Parquet",
@@ -163,6 +165,10 @@ export const MESSAGES: readonly MessagePair[] = [
   [
     "{} of {} lines {} in {}, and each line is a record; where records have several lines, put {} on a line of its own between them",
     "líneas que acaban en {4}: {1} de {2}, y cada línea es un registro; si los registros tienen varias líneas, pon {5} en una línea propia entre ellos",
+  ],
+  [
+    "{} has 1 token, a window of {} places takes {}; lower --n-positions, or give more text",
+    "{1} tiene 1 token, y una ventana de {2} posiciones necesita {3}; baja n_positions, o da más texto",
   ],
   [
     "{} has {} tokens, a window of {} places takes {}; lower --n-positions, or give more text",
@@ -394,7 +400,7 @@ export const MESSAGES: readonly MessagePair[] = [
   ["has no tokenizer.json, nor vocab.json and merges.txt", "no tiene tokenizer.json, ni vocab.json y merges.txt"],
   ["tensor {} is {}; wanted {}", "el tensor {1} es {2}; se esperaba {3!}"],
   [
-    "is {} wide, and how many heads share that is not in the weights; name its config.json with --config",
+    "is {} wide, and how many heads share that is not in the weights; put its config.json beside it, or name it with --config",
     "su anchura es {1}, y cuántas cabezas la comparten no está en los pesos; elige también su config.json",
   ],
   [
