@@ -121,6 +121,10 @@ export async function openData(
     // From here on ids are all that is read.
     for (const source of sources.splice(0)) await source.close();
     const parts = partsOf(options, tokens, heldTokens);
+    const noPrompts = tokens.meta.kind === "records" && !tokens.meta.prompts;
+    if (options.maskPrompt && noPrompts)
+      listener.notice?.(`${train.name}: its records have no prompts, so that --mask-prompt does nothing`);
+    for (const line of masksOf(parts, options, train.name, held?.name ?? train.name)) listener.notice?.(line);
     if (!options.shortStreams) checkParts(parts, options, train.name, held?.name ?? train.name);
     const { empty, duplicates } = tokens.meta;
     const { folder } = tokens;
@@ -230,7 +234,12 @@ interface Part {
   readonly lengths: LengthCounts;
 }
 
-function partsOf(options: DataOptions, tokens: OpenTokens, held: OpenTokens | undefined) {
+interface Parts {
+  readonly train: Part;
+  readonly evaluation?: Part;
+}
+
+function partsOf(options: DataOptions, tokens: OpenTokens, held: OpenTokens | undefined): Parts {
   const { evalSplit, seed } = options;
   const { meta } = tokens;
   if (held || evalSplit === 0)
@@ -275,9 +284,26 @@ function streamPart(tokens: OpenTokens, from: number, to: number): Part {
   return { data: { kind: "stream", stream: openStream(tokens, from, to) }, report, lengths: new Map() };
 }
 
+/** A line for records of which nothing is learnt. Throws `UserError` where there are no others. */
+function masksOf(parts: Parts, { contextLength }: DataOptions, trainName: string, evaluationName: string): string[] {
+  const lines: string[] = [];
+  for (const [part, name] of [[parts.train, trainName] as const, [parts.evaluation, evaluationName] as const]) {
+    if (!part || part.report.unlearnt === 0) continue;
+    const { unlearnt, records } = part.report;
+    if (unlearnt === records)
+      userError(
+        `${name}: the prompt of each record fills the context of ${contextLength} tokens, so that nothing is left to learn; raise --n-positions, or leave out --mask-prompt`,
+      );
+    lines.push(
+      `${name}: of ${unlearnt} of ${records} records nothing is learnt, since the prompt fills the context of ${contextLength} tokens; raise --n-positions`,
+    );
+  }
+  return lines;
+}
+
 /** A window is one id longer than the context, since the last one is only predicted. */
 function checkParts(
-  parts: { readonly train: Part; readonly evaluation?: Part },
+  parts: Parts,
   { contextLength, evalSplit }: DataOptions,
   trainName: string,
   evaluationName: string,

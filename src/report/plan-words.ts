@@ -9,6 +9,8 @@ export interface PlanFacts {
     readonly kind: "records" | "stream";
     readonly records: number;
     readonly tokens: number;
+    /** Tokens that carry loss, where prompts do not. */
+    readonly learnt?: number | undefined;
     /** Records that end in the end token. */
     readonly ended: number;
     readonly cut: number;
@@ -55,7 +57,8 @@ function unitOf({ data }: PlanFacts): string {
 
 /** `shown`: how a path is written. */
 export function describeData({ data }: PlanFacts, shown: (path: string) => string = (path) => path): string {
-  const { records, tokens, ended, cut, longest, empty, duplicates, kind, cache, findings, padding, endText } = data;
+  const { records, tokens, learnt, ended, cut, longest, empty, duplicates, kind, cache, findings, padding, endText } =
+    data;
   const kept = cache === undefined ? [] : [`kept in ${shown(cache)}`];
   if (kind === "stream")
     return [`${grouped(tokens)} tokens in ${records === 1 ? "one text" : `${grouped(records)} texts`}`, ...kept].join(
@@ -64,6 +67,7 @@ export function describeData({ data }: PlanFacts, shown: (path: string) => strin
   return [
     counted(records, "record"),
     counted(tokens, "token"),
+    ...(learnt === undefined ? [] : [`${grouped(learnt)} of them with loss`]),
     `${grouped(ended)} end in the end token`,
     `${grouped(cut)} cut`,
     `longest ${longest}`,

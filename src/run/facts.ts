@@ -9,7 +9,7 @@ import type { TrainPlan } from "./plan.ts";
 
 export function factsOf(plan: TrainPlan): PlanFacts {
   const { settings, config, layout, source, options, data, evaluation, tokenizer } = plan;
-  const { records, tokens, ended, cut, longest, empty, duplicates = 0, kind, cache, findings } = data.report;
+  const { records, tokens, learnt, ended, cut, longest, empty, duplicates = 0, kind, cache, findings } = data.report;
   const { batchSize, accumulation = 1, maxSteps } = options;
   const contexts = contextsFor(source.longest, settings.nPositions);
   const padding = (): number => data.padding(batchSize, (places) => contextFor(contexts, places));
@@ -17,6 +17,7 @@ export function factsOf(plan: TrainPlan): PlanFacts {
   return {
     data: {
       ...{ kind, records, tokens, ended, cut, longest, empty, duplicates, findings, cache },
+      learnt: settings.maskPrompt ? learnt : undefined,
       endText: endTextOf(tokenizer) ?? "",
       padding: kind === "stream" || settings.packing ? undefined : padding(),
       evaluation: evaluation?.count ?? 0,

@@ -278,6 +278,21 @@ describe("records", () => {
     expect(report).toMatchObject({ learnt: 6 + 8, unlearnt: 0 });
   });
 
+  test("masked prompts that leave nothing to learn are told, and refused where no record has any", async () => {
+    const long = '{"prompt": "abcdefghij", "completion": "k"}\n';
+    const some = fileOf("long-prompts.jsonl", `{"prompt": "abc", "completion": "de"}\n${long}`);
+    const told = async (path: string) => (await open(path, { maskPrompt: true })).lines;
+    expect(await told(some)).toEqual([
+      `${some}: of 1 of 2 records nothing is learnt, since the prompt fills the context of 8 tokens; raise --n-positions`,
+    ]);
+    const every = fileOf("longer-prompts.jsonl", long + long);
+    await expect(open(every, { maskPrompt: true })).rejects.toThrow(
+      "the prompt of each record fills the context of 8 tokens, so that nothing is left to learn; raise --n-positions",
+    );
+    const none = fileOf("promptless.jsonl", '{"text": "abc"}\n');
+    expect(await told(none)).toEqual([`${none}: its records have no prompts, so that --mask-prompt does nothing`]);
+  });
+
   test("several files, by a pattern in the order of names, one after another", async () => {
     mkdirSync(join(folder, "many"));
     for (const name of ["b.txt", "a.jsonl", "c.csv"])

@@ -266,6 +266,27 @@ test("a part of an epoch is not none", () => {
   expect(EN.describePlan(plan(6.97))).toContain(": 7.0 epochs,");
 });
 
+test("what masked prompts leave to learn is said of the data, as docs/data.md promises", () => {
+  const counts = {
+    records: 2,
+    tokens: 16,
+    ended: 2,
+    cut: 0,
+    longest: 9,
+    empty: 0,
+    duplicates: 0,
+    endText: "",
+    evaluation: 0,
+  };
+  const said = (learnt: number | undefined) =>
+    ({ data: { kind: "records", ...counts, learnt } }) as unknown as Parameters<typeof EN.describeData>[0];
+  expect(EN.describeData(said(3))).toBe(
+    "2 records, 16 tokens, 3 of them with loss, 2 end in the end token, 0 cut, longest 9",
+  );
+  expect(ES.describeData(said(3))).toContain("16 tokens, 3 de ellos con pérdida, 2 acaban");
+  expect(EN.describeData(said(undefined))).not.toContain("loss");
+});
+
 test("numbers are written as the language writes them", () => {
   const english = ["2.0296", "33,932", "5,891", "1,234,567", "4.4 MiB", "2.78e-4", "12.5K", "0"];
   expect(english.map(EN.figure)).toEqual(english);

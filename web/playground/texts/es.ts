@@ -167,6 +167,18 @@ export const MESSAGES: readonly MessagePair[] = [
     "líneas que acaban en {4}: {1} de {2}, y cada línea es un registro; si los registros tienen varias líneas, pon {5} en una línea propia entre ellos",
   ],
   [
+    "its records have no prompts, so that --mask-prompt does nothing",
+    "sus registros no son pares, así que mask_prompt no hace nada",
+  ],
+  [
+    "the prompt of each record fills the context of {} tokens, so that nothing is left to learn; raise --n-positions, or leave out --mask-prompt",
+    "lo que se da en cada par llena el contexto de {1} tokens, y no queda nada que aprender; sube n_positions, o quita mask_prompt",
+  ],
+  [
+    "of {} of {} records nothing is learnt, since the prompt fills the context of {} tokens; raise --n-positions",
+    "de {1} de {2} pares no se aprende nada, pues lo que se da llena el contexto de {3} tokens; sube n_positions",
+  ],
+  [
     "{} has 1 token, a window of {} places takes {}; lower --n-positions, or give more text",
     "{1} tiene 1 token, y una ventana de {2} posiciones necesita {3}; baja n_positions, o da más texto",
   ],
@@ -620,6 +632,7 @@ export const ES: Texts = {
     return [
       counted(data.records, "registro"),
       counted(data.tokens, "token"),
+      ...(data.learnt === undefined ? [] : [`${n(data.learnt)} de ellos con pérdida`]),
       `${n(data.ended)} acaban en el token final`,
       `${n(data.cut)} cortados`,
       `el más largo ${n(data.longest)}`,
