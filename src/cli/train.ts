@@ -24,7 +24,7 @@ import { dryRun } from "./train/dry-run.ts";
 import { jsonListener } from "./train/json.ts";
 import { createTerminalListener } from "./train/listener.ts";
 import { openTyped } from "./train/plan.ts";
-import { describeStop, shellWord } from "./train/print.ts";
+import { describeStop, shownPath } from "./train/print.ts";
 import type { TrainFlags, TrainOptions } from "./train/settings.ts";
 import { tuneOption } from "./tune.ts";
 
@@ -130,5 +130,5 @@ async function tellResult(result: RunResult, interrupted: boolean): Promise<void
   const chart = columns !== undefined && lossChart((await readRunDirectory(folder.path)).history, columns);
   if (chart) terminal.say({ verbatim: chart });
   if (!interrupted)
-    terminal.say({ verbatim: `more: gpt2 generate --model ${shellWord(model)} --num-return-sequences 20` });
+    terminal.say({ verbatim: `more: gpt2 generate --model ${shownPath(model)} --num-return-sequences 20` });
 }

@@ -74,7 +74,14 @@ export function rejectTwice(mapping: Mapping, present: readonly string[], where:
   }
 }
 
-export function noColumn(column: string, present: readonly string[], where: string): never {
+/** Of a row that is not as the first one is. */
+export function lacksColumn(column: string, present: readonly string[], where: string): never {
+  return userError(
+    `${where}: no column ${show(column)}, which the first line has; got ${listed(present)}; give it one, null for no text, or leave the line out`,
+  );
+}
+
+function noColumn(column: string, present: readonly string[], where: string): never {
   return userError(
     `${where}: no column ${show(column)}; got ${listed(present)}; say which: --text-column, or --prompt-column and --completion-column`,
   );

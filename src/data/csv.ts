@@ -1,5 +1,6 @@
 import Papa from "papaparse";
 import { userError } from "../core/errors.ts";
+import { counted } from "../core/units.ts";
 import { type Columns, createCollector, type Mapping, mapColumns, rejectTwice } from "./columns.ts";
 import { type Delimited, delimiterOf, nameOf } from "./delimiter.ts";
 import { LONGEST_LINE } from "./lines.ts";
@@ -37,7 +38,7 @@ export async function* readTable(
       if (isBlank(row)) continue;
       if (row.length !== names.length)
         userError(
-          `${where(i)}: has ${row.length} fields, the first row ${names.length}; quote fields that hold ${nameOf(delimited.delimiter)} or line ends`,
+          `${where(i)}: has ${counted(row.length, "field")}, the first row ${names.length}; quote fields that hold ${nameOf(delimited.delimiter)} or line ends`,
         );
       collected.add(prompt < 0 ? "" : row[prompt]!, row[text]!, i);
     }

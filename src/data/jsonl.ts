@@ -3,9 +3,9 @@ import {
   type Columns,
   columnsOf,
   createCollector,
+  lacksColumn,
   type Mapping,
   mapColumns,
-  noColumn,
   rejectTwice,
   show,
   textOf,
@@ -31,7 +31,7 @@ export async function* readJsonLines(
       rejectRepeated(line, mapping, where(first + i));
       collected ??= createCollector(mapping, keepEmpty);
       const cell = (column: string): string => {
-        if (!Object.hasOwn(row, column)) noColumn(column, Object.keys(row), where(first + i));
+        if (!Object.hasOwn(row, column)) lacksColumn(column, Object.keys(row), where(first + i));
         return wellFormed(textOf(row[column], column, where(first + i)), column, line, where(first + i));
       };
       collected.add(mapping.prompt === undefined ? "" : cell(mapping.prompt), cell(mapping.text), first + i);

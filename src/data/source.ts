@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { shellPath } from "../core/shell.ts";
 
 /** A file, or something that is read like one as often as wanted. */
 export interface ByteSource {
@@ -51,22 +52,43 @@ const EXTENSIONS: Readonly<Record<string, DataFormat>> = {
   bin: "bin",
 };
 
+const UNTAR = "unpack it: tar -xf FILE";
+const OFFICE = "save it as plain text, in UTF-8";
+const TABLE = "save it as CSV, in UTF-8";
+
 /** Extensions that say what this program does not read, and what to do. */
 const FOREIGN: Readonly<Record<string, string>> = {
   json: "write one JSON object a line (jq -c '.[]' FILE > FILE.jsonl), or say --data-format jsonl if it is so",
   gz: "unpack it: gunzip -k FILE, or gunzip -c FILE | gpt2 train --data -",
   zst: "unpack it: unzstd FILE, or zstdcat FILE | gpt2 train --data -",
+  bz2: "unpack it: bunzip2 -k FILE, or bunzip2 -c FILE | gpt2 train --data -",
+  xz: "unpack it: unxz -k FILE, or xzcat FILE | gpt2 train --data -",
   zip: "unpack it: unzip FILE",
+  tar: UNTAR,
+  tgz: UNTAR,
+  pdf: "take the text out of it: pdftotext FILE",
+  doc: OFFICE,
+  docx: OFFICE,
+  odt: OFFICE,
+  rtf: OFFICE,
+  xls: TABLE,
+  xlsx: TABLE,
+  ods: TABLE,
   arrow: "save it as Parquet",
   npy: "write its ids with tofile() as .bin, or its texts as .jsonl",
 };
+
+/** What to do about a file that is called so. */
+function remedyFor(remedy: string, name: string): string {
+  return remedy.replaceAll(/FILE(\.\w+)?/g, (_, extension = "") => shellPath(`${name}${extension}`));
+}
 
 /** The format of a file by its extension; text where the extension says nothing. Throws `UserError` on one not read here. */
 export function formatOf(name: string, given?: DataFormat): DataFormat {
   if (given) return given;
   const extension = /\.([^./\\]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
-  const remedy = FOREIGN[extension];
-  if (remedy) userError(`${name}: .${extension} files are not read; ${remedy.replaceAll("FILE", name)}`);
+  const remedy = /\.tar\.\w+$/i.test(name) ? UNTAR : FOREIGN[extension];
+  if (remedy) userError(`${name}: .${extension} files are not read; ${remedyFor(remedy, name)}`);
   return EXTENSIONS[extension] ?? "txt";
 }
 

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { shellPath } from "../core/shell.ts";
 import type { ByteSource } from "./source.ts";
 
 const [LF, CR, NUL] = [0x0a, 0x0d, 0];
@@ -43,7 +44,8 @@ const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 async function decode(source: ByteSource, bytes: Uint8Array, at: number): Promise<string> {
   const nul = bytes.indexOf(NUL);
   if (nul >= 0) {
-    if (isWide(bytes)) userError(`${source.name}: ${UTF16}`);
+    const order = byteOrder(bytes);
+    if (order) userError(`${source.name}: is UTF-16; convert it: ${converted(source.name, `UTF-16${order}`)}`);
     const line = await lineOf(source, at + nul);
     return userError(
       `${source.name}, line ${line}: byte ${at + nul} is NUL; is it a binary file? wanted UTF-8 text, or say its format: --data-format, --prompt-format`,
@@ -94,7 +96,7 @@ async function notUtf8(source: ByteSource, bytes: Uint8Array, at: number): Promi
   const line = await lineOf(source, at + place);
   const byte = bytes[place]!.toString(16).toUpperCase().padStart(2, "0");
   return userError(
-    `${source.name}, line ${line}: byte ${at + place} (0x${byte}) is not UTF-8; convert the file, for example: iconv -f LATIN1 -t UTF-8`,
+    `${source.name}, line ${line}: byte ${at + place} (0x${byte}) is not UTF-8; convert the file, for example: ${converted(source.name, "LATIN1")}`,
   );
 }
 
@@ -113,27 +115,38 @@ async function lineOf(source: ByteSource, offset: number): Promise<number> {
   return line;
 }
 
-const UTF16 = "is UTF-16; convert it: iconv -f UTF-16 -t UTF-8";
-
-/** Whether every second byte of the beginning is NUL: UTF-16 of a Western text, without a byte-order mark. */
-function isWide(bytes: Uint8Array): boolean {
-  const looked = bytes.subarray(0, 1024);
-  const share = (parity: number): number =>
-    looked.reduce((sum, byte, i) => sum + (i % 2 === parity && byte === NUL ? 1 : 0), 0) / (looked.length / 2);
-  return looked.length >= 8 && Math.max(share(0), share(1)) > 0.9;
+/** Another file that is as `name` is in UTF-8. */
+function converted(name: string, from: string): string {
+  const into = name.replace(/(\.[^./\\]*)?$/, (extension) => `.utf8${extension}`);
+  return `iconv -f ${from} -t UTF-8 ${shellPath(name)} > ${shellPath(into)}`;
 }
 
+/** Which byte of UTF-16 comes first where every second byte of the beginning is NUL: a Western text, without a byte-order mark. */
+function byteOrder(bytes: Uint8Array): "LE" | "BE" | undefined {
+  const looked = bytes.subarray(0, 1024);
+  if (looked.length < 8) return undefined;
+  const share = (parity: number): number =>
+    looked.reduce((sum, byte, i) => sum + (i % 2 === parity && byte === NUL ? 1 : 0), 0) / (looked.length / 2);
+  if (share(1) > 0.9) return "LE";
+  return share(0) > 0.9 ? "BE" : undefined;
+}
+
+const UTF16 = (name: string): string => `is UTF-16; convert it: ${converted(name, "UTF-16")}`;
+
 /** First bytes of files that are no text, and what to do with them. */
-const SIGNATURES: readonly (readonly [bytes: readonly number[], what: string])[] = [
+const SIGNATURES: readonly (readonly [bytes: readonly number[], what: string | ((name: string) => string)])[] = [
   [[0xff, 0xfe], UTF16],
   [[0xfe, 0xff], UTF16],
   [[0x1f, 0x8b], "is compressed by gzip; unpack it: gunzip"],
   [[0x28, 0xb5, 0x2f, 0xfd], "is compressed by zstd; unpack it: unzstd"],
-  [[0x50, 0x4b, 0x03, 0x04], "is a zip file; unpack it"],
+  [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], "is compressed by xz; unpack it: unxz"],
+  [[0x50, 0x4b, 0x03, 0x04], "is a zip file; unpack it, or, of a document or a table, save it as text or CSV"],
   [[0x50, 0x41, 0x52, 0x31], "is a Parquet file; name it .parquet or say --data-format parquet"],
+  [[0x25, 0x50, 0x44, 0x46, 0x2d], (name) => `is a PDF; take the text out of it: pdftotext ${shellPath(name)}`],
+  [[0xd0, 0xcf, 0x11, 0xe0], "is an old Office file; save it as text or CSV"],
 ];
 
 function refuseForeign(bytes: Uint8Array, name: string): void {
-  const found = SIGNATURES.find(([signature]) => signature.every((byte, i) => bytes[i] === byte));
-  if (found) userError(`${name}: ${found[1]}`);
+  const [, what] = SIGNATURES.find(([signature]) => signature.every((byte, i) => bytes[i] === byte)) ?? [];
+  if (what !== undefined) userError(`${name}: ${typeof what === "string" ? what : what(name)}`);
 }

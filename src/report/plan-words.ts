@@ -68,13 +68,13 @@ export function describeData({ data }: PlanFacts, shown: (path: string) => strin
     counted(records, "record"),
     counted(tokens, "token"),
     ...(learnt === undefined ? [] : [`${grouped(learnt)} of them with loss`]),
-    `${grouped(ended)} end in the end token`,
+    `${grouped(ended)} ${ended === 1 ? "ends" : "end"} in the end token`,
     `${grouped(cut)} cut`,
     `longest ${longest}`,
     ...(padding === undefined ? [] : [`${Math.round(100 * padding)} % padding`]),
-    ...(empty > 0 ? [`${grouped(empty)} empty ones left out`] : []),
+    ...(empty > 0 ? [`${counted(empty, "empty one")} left out`] : []),
     ...(findings ? describeFindings(findings, endText, grouped) : []),
-    ...(duplicates > 0 ? [`${grouped(duplicates)} duplicates`] : []),
+    ...(duplicates > 0 ? [counted(duplicates, "duplicate")] : []),
     ...kept,
   ].join(", ");
 }

@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { shellPath } from "../../core/shell.ts";
 import { byteSize, counted } from "../../core/units.ts";
 import {
   describeData,
@@ -68,7 +69,7 @@ export function describeStop({
   saved,
   folder: { path },
 }: Exclude<RunResult, { reason: "already-finished" }>): string {
-  const how = `go on with: gpt2 train --resume ${shellWord(path)}`;
+  const how = `go on with: gpt2 train --resume ${shownPath(path)}`;
   const why = reason === "time-limit" ? "--max-hours are over: stopped" : "stopped";
   if (saved === step) return `${why} after step ${step}; ${how}`;
   const from = saved === undefined ? "from the first step" : `from step ${saved}`;
@@ -78,7 +79,6 @@ export function describeStop({
 }
 
 /** A path as a shell takes it, since the line is there to be copied. */
-export function shellWord(path: string): string {
-  const text = printable(path);
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+export function shownPath(path: string): string {
+  return shellPath(printable(path));
 }

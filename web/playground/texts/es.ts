@@ -75,6 +75,24 @@ export const MESSAGES: readonly MessagePair[] = [
     "byte {} is NUL; is it a binary file? wanted UTF-8 text, or say its format: --data-format, --prompt-format",
     "el byte {1} es NUL; ¿es un archivo binario? Se esperaba texto UTF-8, o di su formato: data_format",
   ],
+  ["take the text out of it: {}", "saca el texto de él: {1}"],
+  ["save it as plain text, in UTF-8", "guárdalo como texto sin formato, en UTF-8"],
+  ["save it as CSV, in UTF-8", "guárdalo como CSV, en UTF-8"],
+  ["is a PDF; {}", "es un PDF; {1!}"],
+  ["is an old Office file; save it as text or CSV", "es un archivo antiguo de Office; guárdalo como texto o CSV"],
+  [
+    "is a zip file; unpack it, or, of a document or a table, save it as text or CSV",
+    "es un zip; descomprímelo o, si es un documento o una tabla, guárdalo como texto o CSV",
+  ],
+  ["is compressed by {}; {}", "está comprimido con {1}; {2!}"],
+  [
+    "is a Parquet file; name it .parquet or say --data-format parquet",
+    "es un archivo Parquet; llámalo .parquet o di data_format parquet",
+  ],
+  [
+    "no column {}, which the first line has; got {}; give it one, null for no text, or leave the line out",
+    "no hay columna {1}, que la primera línea tiene; hay {2}; dale una, null si no hay texto, o quita la línea",
+  ],
   ["is UTF-16; convert it: {}", "está en UTF-16; conviértelo: {1}"],
   [
     "is longer than {} characters; say --stream if it is one long text",
@@ -94,6 +112,10 @@ export const MESSAGES: readonly MessagePair[] = [
   ],
   ["a quote opens here and is never closed", "aquí se abren unas comillas que no se cierran"],
   ["a quoted field goes on after its end", "un campo entre comillas sigue tras su final"],
+  [
+    "has 1 field, the first row {}; quote fields that hold {} or line ends",
+    "tiene 1 campo, y la primera fila {1}; pon entre comillas los campos con {2} o saltos de línea",
+  ],
   [
     "has {} fields, the first row {}; quote fields that hold {} or line ends",
     "tiene {1} campos, la primera fila {2}; pon entre comillas los campos que contengan {3} o saltos de línea",
@@ -633,18 +655,18 @@ export const ES: Texts = {
       counted(data.records, "registro"),
       counted(data.tokens, "token"),
       ...(data.learnt === undefined ? [] : [`${n(data.learnt)} de ellos con pérdida`]),
-      `${n(data.ended)} acaban en el token final`,
-      `${n(data.cut)} cortados`,
+      `${n(data.ended)} ${data.ended === 1 ? "acaba" : "acaban"} en el token final`,
+      counted(data.cut, "cortado"),
       `el más largo ${n(data.longest)}`,
       ...(padding === undefined ? [] : [`${Math.round(100 * padding)} % de relleno`]),
-      ...(data.empty > 0 ? [`${n(data.empty)} vacíos omitidos`] : []),
+      ...(data.empty > 0 ? [`${counted(data.empty, "vacío omitido", "vacíos omitidos")}`] : []),
       ...(findings && findings.blank > 0 ? [`${n(findings.blank)} en blanco omitidos`] : []),
       ...(findings && findings.separators > 0
         ? [`registros entre ${n(findings.separators)} líneas de ${endText}`]
         : []),
       ...(own.length > 0 ? [`${endText} en los datos (${own.join(", ")}) tomado por el del propio registro`] : []),
       ...(findings && findings.inside > 0 ? [`${n(findings.inside)} con ${endText} dentro`] : []),
-      ...(data.duplicates > 0 ? [`${n(data.duplicates)} duplicados`] : []),
+      ...(data.duplicates > 0 ? [counted(data.duplicates, "duplicado")] : []),
       ...kept,
     ].join(", ");
   },
