@@ -7,6 +7,9 @@ process.env.MALLOC_TRIM_THRESHOLD_ ??= `${1 << 30}`;
 // Whoever sets these fixes the size from which on memory is the system's each time, which grows else: the largest there is.
 process.env.MALLOC_MMAP_THRESHOLD_ ??= `${32 << 20}`;
 
+// Commands speak as they are called by npm, which tests are not of.
+delete process.env.npm_command;
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],

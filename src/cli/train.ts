@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { writerOf } from "../node/writer.ts";
+import { calledAs } from "../platform/node/called.ts";
 import { launchedAs } from "../platform/node/launched.ts";
 import type { TrainPlan } from "../run/plan.ts";
 import { settingElsewhere } from "../run/settings/elsewhere.ts";
@@ -130,5 +131,5 @@ async function tellResult(result: RunResult, interrupted: boolean): Promise<void
   const chart = columns !== undefined && lossChart((await readRunDirectory(folder.path)).history, columns);
   if (chart) terminal.say({ verbatim: chart });
   if (!interrupted)
-    terminal.say({ verbatim: `more: gpt2 generate --model ${shownPath(model)} --num-return-sequences 20` });
+    terminal.say({ verbatim: `more: ${calledAs()} generate --model ${shownPath(model)} --num-return-sequences 20` });
 }

@@ -1,5 +1,7 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
+import { shellPath } from "../core/shell.ts";
+import { calledAs } from "../platform/node/called.ts";
 import { nodeFolder } from "../platform/node/storage.ts";
 import type { Notice } from "../run/checkpoints.ts";
 import { MODEL_FOLDER } from "../run/files.ts";
@@ -12,6 +14,6 @@ import { modelFolderOf } from "../run/model-folder.ts";
 export async function modelOfRun(source: string, notice: Notice): Promise<string> {
   if (!statSync(source, { throwIfNoEntry: false })?.isDirectory()) return source;
   const folder = nodeFolder(source);
-  const found = await modelFolderOf(folder, notice, `gpt2 train --resume ${source}`);
+  const found = await modelFolderOf(folder, notice, `${calledAs()} train --resume ${shellPath(source)}`);
   return found === folder || basename(found.path) === MODEL_FOLDER ? source : found.path;
 }

@@ -1,4 +1,5 @@
 import { userError } from "../core/errors.ts";
+import { shellPath } from "../core/shell.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { LORA_DEFAULTS, type LoraOptions } from "../model/lora.ts";
 import { layoutParameters, type ParameterLayout, type RateFactor } from "../model/parameters.ts";
@@ -30,7 +31,7 @@ function loraOf(settings: TrainSettings, model: Pick<OpenModel, "path" | "base">
     return userError("train: --lora-rank corrects a model that has been trained; give it with --model", "usage");
   if (!model.base)
     userError(
-      `${model.path}: has corrections already; make it one model first: gpt2 merge --model ${model.path} --output-dir DIR`,
+      `${model.path}: has corrections already; make it one model first: gpt2 merge --model ${shellPath(model.path)} --output-dir DIR`,
     );
   return { rank, alpha, dropout, targets: loraTargetModules?.flatMap(listed) ?? LORA_DEFAULTS.targets };
 }

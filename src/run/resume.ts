@@ -1,5 +1,6 @@
 /** Whether and from where a run that stands in its folder goes on. */
 import { userError } from "../core/errors.ts";
+import { shellPath } from "../core/shell.ts";
 import { type Tuning, tuningFrom } from "../kernels/tuning.ts";
 import { historyOf } from "../report/history.ts";
 import { parseLines } from "../report/lines.ts";
@@ -110,7 +111,7 @@ export async function checkpointToGoOnFrom(run: Folder, notice: Notice): Promise
     }
     if (found > 0) {
       const some = found === 1 ? "its one checkpoint is damaged" : `all its ${found} checkpoints are damaged`;
-      userError(`${run.path}: ${some}; to train anew: gpt2 train --config ${run.folder(RUN_FILE).path}`);
+      userError(`${run.path}: ${some}; to train anew: gpt2 train --config ${shellPath(run.folder(RUN_FILE).path)}`);
     }
     notice(`${run.path}: has no checkpoint yet; starting at the first step`);
   }

@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import { shellPath } from "../../core/shell.ts";
 import { byteSize, counted } from "../../core/units.ts";
+import { calledAs } from "../../platform/node/called.ts";
 import {
   describeData,
   describeEvaluation,
@@ -69,7 +70,7 @@ export function describeStop({
   saved,
   folder: { path },
 }: Exclude<RunResult, { reason: "already-finished" }>): string {
-  const how = `go on with: gpt2 train --resume ${shownPath(path)}`;
+  const how = `go on with: ${calledAs()} train --resume ${shownPath(path)}`;
   const why = reason === "time-limit" ? "--max-hours are over: stopped" : "stopped";
   if (saved === step) return `${why} after step ${step}; ${how}`;
   const from = saved === undefined ? "from the first step" : `from step ${saved}`;
