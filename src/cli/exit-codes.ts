@@ -17,8 +17,9 @@ export const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
 export const STOPPED_CODE = 143;
 
 export const EXIT_CODES_HELP = `
-Exit codes: 0 done (also what --help says, and a run that --max-hours ended), 1 an input, a file or a failed check,
-2 the command line, 3 out of memory, 4 diverged, 5 no such device or one that was lost, 128+n ended by signal n
+Exit codes: 0 done (also what --help says, and a run that --max-hours ended),
+1 an input, a file or a failed check, 2 the command line, 3 out of memory,
+4 diverged, 5 no such device or one that was lost, 128+n ended by signal n
 (130 Ctrl-C, 143 SIGTERM, 129 a closed terminal).`;
 
 /**

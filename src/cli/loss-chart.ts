@@ -24,14 +24,15 @@ export function lossChart(history: RunHistory, columns: number): string | undefi
   if (pc.isColorSupported && evaluation.length > 1) lines.push(resampled(evaluation, width));
   const all = lines.flat();
   const [low, high] = [smallest(all.map(([, loss]) => loss)), largest(all.map(([, loss]) => loss))];
+  const ticks = roundTicks(low, high, 5);
   const chart = plot(
     lines.map((line) => line.map(([step, loss]) => [step, loss] as [number, number])),
     {
       width,
       height: HEIGHT,
       customXAxisTicks: roundTicks(0, training.at(-1)![0], 5),
-      customYAxisTicks: roundTicks(low, high, 5),
-      formatter: (value, { axis }) => (axis === "x" ? grouped(value) : value.toPrecision(3)),
+      customYAxisTicks: ticks,
+      formatter: (value, { axis }) => (axis === "x" ? grouped(value) : tickText(value, ticks)),
       ...(pc.isColorSupported ? { color: ["ansiBlue", "ansiYellow"] } : {}),
     },
   );
@@ -55,6 +56,17 @@ function resampled(points: readonly Point[], columns: number): Point[] {
     const [[a, low], [b, high]] = [points[after - 1]!, points[after]!];
     return [step, low + ((step - a) / (b - a)) * (high - low)];
   });
+}
+
+const MOST_DECIMALS = 4;
+
+/** Three digits, or as many as tell one tick from the next. */
+function tickText(value: number, ticks: readonly number[]): string {
+  const apart = ticks.length > 1 ? ticks[1]! - ticks[0]! : 1;
+  // A tick that is 0.0005 from the next has four decimals, whatever its last bits are.
+  const decimals = Math.min(MOST_DECIMALS, Math.ceil(-Math.log10(apart) - 1e-9));
+  const usual = value.toPrecision(3);
+  return decimals > (usual.split(".")[1] ?? "").length ? value.toFixed(decimals) : usual;
 }
 
 /** About `count` round numbers from `low` to `high`. */

@@ -99,7 +99,7 @@ function unknown(character: string, text: string, at: number, known: number): ne
   const line = before.split("\n").length;
   const column = [...before.slice(before.lastIndexOf("\n") + 1)].length + 1;
   return userError(
-    `char tokenizer: ${describe(character)} at line ${line}, column ${column} is not among the ${known} characters it was made of`,
+    `char tokenizer: ${describe(character)} at line ${line}, column ${column} is not among the ${known} characters it was made of; leave it out, or take a model that has learnt it`,
   );
 }
 

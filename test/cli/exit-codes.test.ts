@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { expect, test } from "vitest";
-import { EXIT_CODES, endOf } from "../../src/cli/exit-codes.ts";
+import { EXIT_CODES, EXIT_CODES_HELP, endOf } from "../../src/cli/exit-codes.ts";
 import { Interrupted } from "../../src/cli/interrupt.ts";
 import { DeviceLostError, NotFiniteError, UserError } from "../../src/core/errors.ts";
 import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
@@ -27,4 +27,8 @@ test("the rest is a bug, but for what breaks in a command that is stopped", () =
     line: "stopped by SIGINT",
   });
   expect(new Set(Object.values(EXIT_CODES)).size).toBe(Object.keys(EXIT_CODES).length);
+});
+
+test("what --help says of them fits a window of 80 columns, as all of it does", () => {
+  for (const line of EXIT_CODES_HELP.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
 });

@@ -27,6 +27,13 @@ test("a falling loss falls from the upper left to the lower right, between round
   expect(curve.at(-1)! - curve[0]!).toBeGreaterThan(50);
 });
 
+test("ticks that are near one another have digits to tell them apart", () => {
+  const chart = chartOf([2.6358, 2.6361, 2.6375])!;
+  const ticks = chart.flatMap((line) => /^\s*([\d.]+)\u2524/.exec(line)?.[1] ?? []);
+  expect(ticks).toEqual(["2.6375", "2.6370", "2.6365", "2.6360"]);
+  for (const line of chart) expect(line.length).toBeLessThanOrEqual(80);
+});
+
 test("there is a chart of a loss that does not change, and of one with gaps", () => {
   expect(chartOf([2, 2, 2])!.join("")).toContain("2.00");
   expect(chartOf([3, Number.NaN, Number.NaN, 2])!.join("")).toContain("2.40");

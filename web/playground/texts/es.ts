@@ -217,8 +217,8 @@ export const MESSAGES: readonly MessagePair[] = [
     "eval_split aparta registros, y solo hay uno; da más, o pon eval_split a 0",
   ],
   [
-    "{} at line {}, column {} is not among the {} characters it was made of",
-    "{1!} en la línea {2}, columna {3}, no está entre los {4} caracteres de sus datos, los únicos que el modelo conoce; quítalo",
+    "{} at line {}, column {} is not among the {} characters it was made of; leave it out, or take a model that has learnt it",
+    "{1!} en la línea {2}, columna {3}, no está entre los {4} caracteres de que se hizo; quítalo, o toma un modelo que lo haya aprendido",
   ],
   ["character {} ({})", "el carácter {1} ({2})"],
   ["the text holds half a surrogate pair; is it UTF-8?", "el texto tiene medio par suplente; ¿es UTF-8?"],
