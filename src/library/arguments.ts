@@ -46,7 +46,7 @@ export const SOURCE = wants(
   `a path, the name of a model, a URL, ${FILES}`,
   (value) => isName(value) || value instanceof URL || isFiles(value),
 );
-export const ADAPTER = wants(FILES, isFiles);
+export const ADAPTER = wants(`${FILES}; of a path, nodeFolder(path) in Node`, isFiles);
 export const DEVICE = wants("the name of a device, or an open GPU", (value) => isName(value) || has("close")(value));
 export const TOKENIZER = wants(
   'charTokenizer(text), another tokenizer, "byte" or "gpt2"',

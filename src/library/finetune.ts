@@ -174,11 +174,19 @@ export async function finetune(
   return finetuned;
 }
 
+/** Nobody trains on one such text; a name of a file is one. */
+const PATH_LIKE = /^[^\r\n]{0,250}\.(txt|md|jsonl|ndjson|csv|tsv|parquet|bin|json|zip|gz)$/i;
+
 function requireData(data: unknown): void {
   const pair = typeof data === "object" && data !== null && "train" in data;
   if (pair) requireOptions("finetune: data", "data", data, { train: ANYTHING, evaluate: ANYTHING });
   for (const [name, value] of Object.entries(pair ? data : { data })) {
     if (name === "evaluate" && value === undefined) continue;
+    if (typeof value === "string" && PATH_LIKE.test(value))
+      userError(
+        `finetune: ${name} is the text ${JSON.stringify(value)}; of a file say { files: ${JSON.stringify(value)} }`,
+        "usage",
+      );
     if (Array.isArray(value)) requireList(`finetune: ${name}`, "text", value, value[0] instanceof Blob ? BLOB : TEXT);
     else requireArgument("finetune", name, value, TRAINING_TEXTS);
   }
@@ -250,7 +258,7 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
     activationFunction: config.activation,
   };
   if (run) await requireModelOf(run, before, sizes, tokenizer);
-  const what = base ? { model: base.path } : sizes;
+  const what = base ? { model: lastingName(base) } : sizes;
   const typed: Record<string, unknown> = { ...said };
   for (const [name, value] of Object.entries(sizes)) {
     const other = said[name as keyof typeof sizes];
@@ -259,6 +267,12 @@ async function settingsOf(model: Model, given: FinetuneSettings, run: Folder | u
     delete typed[name];
   }
   return { resolved: resolveSettings({ file: { ...before, ...what }, typed }), said, base };
+}
+
+/** By which a model is found again, wherever the run goes on; of one in memory, what it is called. */
+function lastingName({ base: { name, revision } = {}, path }: OpenModel): string {
+  if (name === undefined) return path;
+  return revision === undefined ? name : `${name}@${revision}`;
 }
 
 /** A run goes on with a model whose ids mean what its do, and one from scratch with its sizes, too: it becomes the model that is there. */

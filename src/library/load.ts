@@ -198,8 +198,8 @@ function opener(environment: Environment, device: DeviceChoice = "auto"): (signa
 }
 
 /** How corrections to the model of a folder name it. */
-export function baseIn({ path, onDisk }: Folder): BaseModel {
-  return onDisk ? { name: path } : {};
+export function baseIn({ onDisk }: Folder): BaseModel {
+  return { name: onDisk };
 }
 
 /** What a zip may hold of a model, or of corrections to one. */

@@ -47,8 +47,8 @@ export interface Lock {
 export interface Folder {
   /** Where it is, as a person would say it: messages name it so. */
   readonly path: string;
-  /** Whether other programs find it by that path. */
-  readonly onDisk?: boolean | undefined;
+  /** Its path from the root on, by which other programs find it, wherever they run; absent where they do not. */
+  readonly onDisk?: string | undefined;
   /** A folder in it, which need not be there: writing into it makes it. */
   folder(name: string): Folder;
   /** What is in it, by name; nothing where it is not there. What is not committed yet is not in it. */

@@ -1,7 +1,7 @@
 /** The library's own face: what a program has of a model, in memory and on the disk. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { strToU8, unzipSync, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../src/core/errors.ts";
@@ -359,6 +359,7 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => tune!(trained, NAMES, { nPositions: 8 }), "finetune: the model has nPositions 24; leave out nPositions"],
     [() => tune!(trained, NAMES, { outputDir: "x" }), "finetune: outputDir is not a setting; it is storage, beside"],
     [() => tune!(trained, NAMES, { lr: 1e-3 }), "finetune: lr is not a setting; it is learningRate here"],
+    [() => tune!(trained, "a b.txt"), 'finetune: data is the text "a b.txt"; of a file say { files: "a b.txt" }'],
     [() => tune!(trained, { files: [] }), "finetune: wanted some files, got an empty list"],
     [() => tune!(trained, NAMES, {}, { onevent: {} }), "finetune: onevent is no option; did you mean onEvent?"],
     [
@@ -554,6 +555,14 @@ describe("fine-tuning", () => {
     open.push(placed);
     await finetune(placed, NAMES, { ...QUICK, loraRank: 2 }, { storage: disk.folder("lora-run") });
     expect(await baseOf(disk.folder("lora-run"))).toBe(join(folder, "lora-base"));
+    // A path that means something in one directory alone is told from the root on.
+    const here = relative(process.cwd(), folder);
+    const near = await loadModel(nodeFolder(join(here, "lora-base")), { device: "cpu" });
+    open.push(near);
+    await finetune(near, NAMES, { ...QUICK, loraRank: 2 }, { storage: join(here, "lora-near") });
+    expect(await baseOf(disk.folder("lora-near"))).toBe(join(folder, "lora-base"));
+    const recorded = JSON.parse(await readText(disk.folder("lora-near"), "run.json")).settings;
+    expect(recorded.model).toBe(join(folder, "lora-base"));
     // Corrections by themselves, beside the model that they are of.
     const again = await loadModel(map, { device: "cpu", adapter: storage.folder("model") });
     expect((await again.loss(NAMES)).loss).toBeCloseTo(after.loss, 6);

@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { userError } from "../../core/errors.ts";
 import type { Entry, Folder } from "../../storage/folder.ts";
 import { checkName, LEFTOVER } from "../../storage/names.ts";
@@ -53,7 +53,7 @@ function handleOf(path: string, options: NodeFolderOptions, appenders: Map<strin
 
   return {
     path,
-    onDisk: true,
+    onDisk: resolve(path),
     folder: (name) => handleOf(fresh(name), options, appenders),
     async list() {
       const found = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
