@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
@@ -6,7 +6,7 @@ import { userError } from "../core/errors.ts";
 import { duration, grouped, rate } from "../core/units.ts";
 import { writeOutput } from "../node/files.ts";
 import { writeWholeFile } from "../platform/node/durable.ts";
-import { systemError } from "../platform/node/folder.ts";
+import { statOf, systemError } from "../platform/node/folder.ts";
 import { type Difference, differencesOf, factsOf, type RunFacts } from "../report/facts.ts";
 import { type RunHistory, statusOf } from "../report/history.ts";
 import { reportPage } from "../report/page.ts";
@@ -79,7 +79,7 @@ function bringUpToDate(path: string, history: RunHistory): void {
 function writePage(path: string, histories: readonly RunHistory[]): void {
   const page = reportPage(histories);
   // Data and logs are files, too, and a slip away from where a page was meant to go.
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = statOf(path);
   if (found?.isFile() && !isPage(path, found.size))
     userError(`${path}: is there already, and no page of runs; choose another --out`);
   writeOutput(path, page);

@@ -1,10 +1,10 @@
-import { statSync } from "node:fs";
 import { Command, Option } from "commander";
 import pc from "picocolors";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { readDirectory, readTextUntil } from "../node/files.ts";
+import { statOf } from "../platform/node/folder.ts";
 import type { OpenRuntime } from "../run/session.ts";
 import { requireHalves } from "../runtime/checks.ts";
 import type { ProgramStats, Runtime } from "../runtime/runtime.ts";
@@ -72,7 +72,7 @@ async function openFixture({ fixture: path, steps, json, precision }: VerifyFlag
     const fixture = await builtInFixture();
     return { name: fixture.name, run: (runtime: Runtime) => verify(runtime, fixture, precision) };
   }
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = statOf(path);
   if (!found) throw new UserError(`${path}: does not exist`);
   if (found.isDirectory()) {
     const files = readDirectory(path);

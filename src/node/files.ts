@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import { userError } from "../core/errors.ts";
 import { untilAborted } from "../gpu/wait.ts";
 import { writeWholeFile } from "../platform/node/durable.ts";
-import { systemError } from "../platform/node/folder.ts";
+import { statOf, systemError } from "../platform/node/folder.ts";
 
 /** Far more than a file of settings has; a device may have no end. */
 const MOST_TEXT_BYTES = 2 ** 24;
@@ -92,7 +92,7 @@ export function readDirectory(path: string): Map<string, Uint8Array> {
   try {
     if (!statSync(path).isDirectory()) userError(`${path}: is a file, wanted a directory`);
     // Nor pipes and devices, which may have no end.
-    const names = readdirSync(path).filter((name) => statSync(join(path, name), { throwIfNoEntry: false })?.isFile());
+    const names = readdirSync(path).filter((name) => statOf(join(path, name))?.isFile());
     return new Map(names.map((name) => [name, readBytes(join(path, name))]));
   } catch (error) {
     return systemError(path, error);
@@ -102,7 +102,7 @@ export function readDirectory(path: string): Map<string, Uint8Array> {
 /** Writes what was asked for with `--out`: a file whole or not at all, and to a pipe or a terminal what it takes. */
 export function writeOutput(path: string, contents: string): void {
   try {
-    const found = statSync(path, { throwIfNoEntry: false });
+    const found = statOf(path);
     if (found === undefined) writeWholeFile(path, contents);
     // A link stays one.
     else if (found.isFile()) writeWholeFile(realpathSync(path), contents);

@@ -1,5 +1,5 @@
 /** What the name of a model stands for: a directory or a zip of one, a run of `gpt2 train`, a .safetensors file, or a model of the Hugging Face hub. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UserError, userError } from "../core/errors.ts";
 import { isAdapterFile } from "../io/adapter.ts";
@@ -10,7 +10,7 @@ import { isModelFile } from "../io/model-files.ts";
 import { isZip, unzipped } from "../io/unzip.ts";
 import { INDEX, PICKLE_ADVICE, parseIndex, WEIGHTS, weightFileNames } from "../io/weight-files.ts";
 import { GPT2_PRESETS } from "../model/config.ts";
-import { openFolder } from "../platform/node/folder.ts";
+import { openFolder, statOf } from "../platform/node/folder.ts";
 import { typedPath } from "../platform/node/paths.ts";
 import type { OpenModel } from "../run/model.ts";
 import { openModelFiles, withCorrections } from "../run/open-model.ts";
@@ -93,7 +93,7 @@ async function openPlain(source: string, options: OpenModelOptions): Promise<Ope
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  return statOf(path)?.isFile() === true;
 }
 
 /** The files of a model that lie in a zip, in memory. */
@@ -113,7 +113,7 @@ async function findModel(
   source: string,
   options: OpenModelOptions,
 ): Promise<{ folder: string; weights?: string; base: BaseModel }> {
-  const info = statSync(source, { throwIfNoEntry: false });
+  const info = statOf(source);
   if (info?.isDirectory()) {
     // A run keeps its model in a folder of its own; naming the run is enough.
     const inside = join(source, "model");

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { userError } from "../../core/errors.ts";
+import { statOf } from "./folder.ts";
 
 /**
  * Makes a directory and those above it that are missing, and gives the ones that it made, outermost first. Level by level: Node's
@@ -32,9 +33,9 @@ export function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Why a path is no directory, for messages; undefined where it is one. */
+/** Why a path is no directory, for messages; undefined where it is one. Throws `UserError` where the system does not tell. */
 export function notDirectory(path: string): string | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = statOf(path);
   if (found === undefined) return "there is no such directory";
   return found.isDirectory() ? undefined : "is a file";
 }
@@ -71,7 +72,7 @@ export function cannotMake(path: string, error: unknown): never {
     EDQUOT: "the disk quota is used up",
   };
   if (code === undefined) throw error;
-  return userError(`${short(path)}: no directory can be made (${known[code] ?? code}); choose another`);
+  return userError(`${short(path)}: no directory can be made (${known[code] ?? code}); choose another --output-dir`);
 }
 
 function short(path: string): string {

@@ -1,4 +1,5 @@
 /** Files that are read piece by piece, and what the system says when it refuses. */
+import { type Stats, statSync } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError, userError } from "../../core/errors.ts";
@@ -57,6 +58,16 @@ export async function openFolder(
     systemError(path, error);
   }
   return { files, close };
+}
+
+/** What is at a path; undefined where nothing is. Throws `UserError` where the system does not tell. */
+export function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    // Below a file there is nothing.
+    return (error as NodeJS.ErrnoException).code === "ENOTDIR" ? undefined : systemError(path, error);
+  }
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -99,8 +99,8 @@ describe("where a run is to be kept", () => {
     ["full", "full: exists already, and is no run (it has no run.json); choose another --output-dir"],
     ["full/run", "exists already; choose another --output-dir, or go on with it: --resume"],
     ["file", "is a file; choose another --output-dir"],
-    ["file/run", "no directory can be made (a part of the path is a file); choose another"],
-    ["x".repeat(300), "no directory can be made (a part of its name is too long); choose another"],
+    ["file/run", "no directory can be made (a part of the path is a file); choose another --output-dir"],
+    ["x".repeat(300), "no directory can be made (a part of its name is too long); choose another --output-dir"],
   ])("%s is refused", (name, message) => {
     for (const dry of [true, false]) expect(() => checkRunDirectory(join(folder, name), { dry })).toThrow(message);
   });
