@@ -6,9 +6,12 @@ import { expect, test } from "vitest";
 import { textSource } from "../../src/data/memory-source.ts";
 import { openData } from "../../src/data/open.ts";
 import { generationOptions } from "../../src/generate/option-elsewhere.ts";
+import { parseConfig } from "../../src/io/config-json.ts";
+import { parseIndex } from "../../src/io/weight-files.ts";
 import { dataOptionsOf, tokenizerOf } from "../../src/run/data.ts";
 import { fileName, SETTING_KEYS } from "../../src/run/settings/table.ts";
 import { OutOfMemory } from "../../src/runtime/out-of-memory.ts";
+import { memoryFolder } from "../../src/storage/memory.ts";
 import { charTokenizerOf } from "../../src/text/char.ts";
 import { checkFit } from "../../src/train/fit.ts";
 import { FORMAT, threeDigits } from "../../web/playground/charts.ts";
@@ -97,6 +100,16 @@ test.each<[string, () => unknown, RegExp]>([
   ["columns", data("a.jsonl", '{"b": 1}\n'), /^a\.jsonl, línea 1: se esperaba una columna "text", o "prompt"/],
   ["no text", data("a.txt", ""), /^a\.txt: está vacío; se esperaba texto$/],
   ["nothing", data("a.txt", "\n\n"), /^a\.txt: no tiene registros: los 2 están vacíos$/],
+  ["a column twice", data("a.csv", "text,text\na,b\n"), /^a\.csv, línea 1: 2 columnas se llaman "text"; da a cada/],
+  [
+    "another separator",
+    data("a.csv", "id;body\n1;a\n"),
+    /^a\.csv, línea 1: es una sola columna separada por comas, pero 2 por puntos y coma: "id", "body"; di cuál es el texto: /,
+  ],
+  ["a PDF", data("a.txt", "%PDF-1.4\n"), /^a\.txt: es un PDF; saca el texto de él: pdftotext a\.txt$/],
+  ["an index of nothing", () => parseIndex("{}"), /: no tiene weight_map$/],
+  ["a config of nothing", () => parseConfig("[]"), /^config\.json: no es un objeto JSON$/],
+  ["a file that is not there", () => memoryFolder("run").open("ids.bin"), /^run\/ids\.bin: no existe$/],
   ["one that is nothing", data("a.txt", "\n"), /^a\.txt: no tiene registros: el único está vacío$/],
   [
     "an open quote",

@@ -486,6 +486,118 @@ export const MESSAGES: readonly MessagePair[] = [
   ["true or false", "true o false"],
   ["a list of texts", "una lista de textos"],
   ["some text", "un texto"],
+  ["commas", "comas"],
+  ["semicolons", "puntos y coma"],
+  ["tabs", "tabuladores"],
+  ["bars", "barras"],
+  // Lo que se encuentra pocas veces: archivos dañados, de otra clase o de otro programa, y la memoria que falta.
+  [
+    "{} columns are called {}, numbers {}; give each a name of its own",
+    "{1} columnas se llaman {2}; da a cada una su propio nombre",
+  ],
+  [
+    "is one column by {}, but {} by {}: {}; say which is the text: {}",
+    "es una sola columna separada por {1!}, pero {2} por {3!}: {4}; di cuál es el texto: {5}",
+  ],
+  [
+    "holds ids, from which the characters cannot be known; name the tokenizer that made them, for example --tokenizer gpt2",
+    "contiene ids, de los que no se saben los caracteres; di qué tokenizador los hizo, por ejemplo tokenizer gpt2",
+  ],
+  [
+    "id {} at index {}, wanted 0 to {}; was it made with another tokenizer?",
+    "id {1} en el índice {2}, se esperaba de 0 a {3}; ¿se hizo con otro tokenizador?",
+  ],
+  [
+    "has {} bytes, an odd number; wanted ids of 16 bits, as nanoGPT writes them; is it whole?",
+    "tiene {1} bytes, un número impar; se esperaban ids de 16 bits, como los escribe nanoGPT; ¿está entero?",
+  ],
+  [
+    "a text is not UTF-8; write the file again from texts that are",
+    "un texto no es UTF-8; escribe el archivo de nuevo con textos que lo sean",
+  ],
+  ["ended at byte {} while it was read; has it changed?", "acabó en el byte {1} mientras se leía; ¿ha cambiado?"],
+  ["there is no memory for {} bytes of ids; give less data", "no hay memoria para {1} bytes de ids; da menos datos"],
+  [
+    "tensor {} is no parameter of a GPT-2 with {} layers{}",
+    "el tensor {1} no es un parámetro de un GPT-2 con {2} capas{3}",
+  ],
+  ["tensor {} is missing", "falta el tensor {1}"],
+  ["lists {}, which is not there{}", "nombra {1}, que no está{2}"],
+  ["weight_map is empty", "weight_map está vacío"],
+  ["no weight_map", "no tiene weight_map"],
+  ["has no matrix {}, so this is no GPT-2", "no tiene la matriz {1}, así que no es un GPT-2"],
+  ["not a JSON object", "no es un objeto JSON"],
+  ["{} bytes; wanted at most {}", "{1} bytes; se esperaban como mucho {2}"],
+  ["is not there", "no está"],
+  ["ends at byte {}, wanted {}", "acaba en el byte {1}, se esperaba {2}"],
+  [
+    "tensors take {} bytes, but {} follow the header. {}",
+    "los tensores ocupan {1} bytes, pero tras la cabecera hay {2}. {3}",
+  ],
+  ["dtype {}; wanted F32, F16, BF16 or F64", "dtype {1}; se esperaba F32, F16, BF16 o F64"],
+  ["{}; wanted plain LoRA as PEFT has it by default", "{1}; se esperaba LoRA simple, como lo hace PEFT por defecto"],
+  ["tensor {} is none of the target modules' of {}", "el tensor {1} no es de ninguno de los módulos de {2}"],
+  ["has corrections already; make it one model first: {}", "ya tiene correcciones; haz primero un solo modelo: {1}"],
+  ["{} tokens, but the model's vocabulary has {}", "{1} tokens, pero el vocabulario del modelo tiene {2}"],
+  ["normalizer {}; wanted none, as in GPT-2's", "normalizer {1}; se esperaba ninguno, como en el de GPT-2"],
+  ['{}; wanted "BPE after ByteLevel", as in GPT-2\'s', '{1}; se esperaba "BPE after ByteLevel", como en el de GPT-2'],
+  ["no token for byte {}; wanted all 256 single bytes", "falta el token del byte {1}; se esperaban los 256 bytes"],
+  ["{} and {} are merged twice", "{1} y {2} se unen dos veces"],
+  ["{}; passed over", "{1!}; se omite"],
+  ["none of its checkpoints is whole", "ninguno de sus puntos de control está entero"],
+  [
+    "is damaged, its SHA-256 is not the one it was saved with",
+    "está dañado: su SHA-256 no es el que tenía al guardarse",
+  ],
+  ["has {} bytes, was saved with {}", "tiene {1} bytes, y se guardó con {2}"],
+  ["is of step {}; was it renamed?", "es del paso {1}; ¿se ha cambiado su nombre?"],
+  [
+    "{} is now {}, since the run goes on from step {}; it may be deleted",
+    "{1} es ahora {2}, pues el entrenamiento sigue desde el paso {3}; se puede borrar",
+  ],
+  ["{}; it is now {} and may be deleted", "{1!}; ahora es {2} y se puede borrar"],
+  ["removed what an interrupted save left behind: {}", "se quitó lo que dejó un guardado interrumpido: {1}"],
+  ["could not clean up: {}", "no se pudo limpiar: {1!}"],
+  ["the model was not saved: {}; {}", "el modelo no se guardó: {1!}; {2!}"],
+  ["format {}; this version reads {}", "formato {1}; esta versión lee {2}"],
+  [
+    "all {} steps are done; ask for more with --max-steps, or train anew",
+    "los {1} pasos están hechos; pide más con max_steps, o entrena de nuevo",
+  ],
+  [
+    "ended early, after step {}, since evaluations were not better; raise --early-stopping-patience, or train anew",
+    "acabó antes, tras el paso {1}, pues las validaciones no mejoraban; sube early_stopping_patience, o entrena de nuevo",
+  ],
+  ["does not exist", "no existe"],
+  ["exists already", "ya existe"],
+  ["is not a file", "no es un archivo"],
+  ["is a folder, wanted a file", "es una carpeta, se esperaba un archivo"],
+  [
+    "reads back other bytes than were written; check the disk",
+    "devuelve otros bytes que los escritos; comprueba el disco",
+  ],
+  [
+    "is a lock no longer, it was released or taken away; stopped",
+    "el bloqueo ya no es suyo: se soltó o se lo quitaron; parado",
+  ],
+  [
+    "{} is out of memory: {} were wanted; use a smaller batch, a shorter context or a smaller model",
+    "{1} se ha quedado sin memoria: se querían {2}; usa un lote menor, un contexto más corto o un modelo más pequeño",
+  ],
+  [
+    '{} is out of memory: {} were wanted for "{}"; use a smaller model, or close another',
+    '{1} se ha quedado sin memoria: se querían {2} para "{3}"; usa un modelo más pequeño, o cierra otro',
+  ],
+  [
+    "{} needs a buffer of {} bytes, the adapter allows {}; {}",
+    "{1} necesita un búfer de {2} bytes, y el adaptador permite {3}; {4!}",
+  ],
+  ["use a smaller model or another adapter", "usa un modelo más pequeño u otro adaptador"],
+  ["use a smaller batch or another adapter", "usa un lote menor u otro adaptador"],
+  [
+    "a 32-bit memory of 4 GiB has no room for {} more; use a smaller batch, a shorter context or a smaller model",
+    "en una memoria de 32 bits, de 4 GiB, no caben {1} más; usa un lote menor, un contexto más corto o un modelo más pequeño",
+  ],
 ];
 
 /** Para qué es cada ajuste, por su nombre. */
