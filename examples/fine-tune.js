@@ -4,7 +4,7 @@ import { finetune, loadModel } from "webgpu-gpt2";
 
 const beside = new URL("emails.txt", import.meta.url);
 const [source = "gpt2", file = beside, steps = 200] = process.argv.slice(2);
-const texts = readFileSync(file, "utf8").trimEnd().split("\n");
+const texts = readFileSync(file, "utf8").trimEnd().split(/\r?\n/);
 const model = await loadModel(source);
 const settings = { maxSteps: Number(steps), perDeviceTrainBatchSize: 8, learningRate: 1e-4 };
 await finetune(model, texts, settings, { onEvent: { logged: ({ step, loss }) => console.log(step, loss) } });
