@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { userError } from "../core/errors.ts";
+import { shellPath } from "../core/shell.ts";
 import { createScorer, type Scorer } from "../generate/score.ts";
 import type { Windows } from "../generate/windows.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -45,7 +46,7 @@ export interface TextScores {
 
 /** What is said of words that are none of this command's. */
 export const EVAL_ELSEWHERE: Elsewhere = {
-  word: modelOr((word) => `give a text with --data ${word}`),
+  word: modelOr((word) => `give a text with --data ${shellPath(word)}`),
   flag: (name) => (Object.hasOwn(EVAL_FLAGS, name) ? EVAL_FLAGS[name] : undefined),
 };
 

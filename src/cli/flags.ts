@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Command, Option } from "commander";
 import { nearest } from "../core/nearest.ts";
+import { shellPath } from "../core/shell.ts";
 import { typedPath } from "../platform/node/paths.ts";
 
 /** What a command says of words that are none of its own. */
@@ -178,6 +179,6 @@ function pathOf(command: Command): string {
 export function modelOr(other: (word: string) => string): (word: string) => string {
   return (word) =>
     existsSync(word) && !/\.(txt|jsonl|csv|tsv|parquet|bin|md)$/i.test(word)
-      ? `give a model with --model ${word}`
+      ? `give a model with --model ${shellPath(word)}`
       : other(word);
 }

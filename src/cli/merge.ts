@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
 import { userError } from "../core/errors.ts";
+import { shellPath } from "../core/shell.ts";
 import { layoutParameters } from "../model/parameters.ts";
 import { adapterFolder } from "../node/adapters.ts";
 import { requireModelName } from "../node/models.ts";
@@ -24,7 +25,7 @@ interface MergeFlags {
 }
 
 /** What is said of words that are none of this command's. */
-export const MERGE_ELSEWHERE: Elsewhere = { word: modelOr((word) => `give a model with --model ${word}`) };
+export const MERGE_ELSEWHERE: Elsewhere = { word: modelOr((word) => `give a model with --model ${shellPath(word)}`) };
 
 export function mergeCommand(interrupt: Interrupt): Command {
   return new Command("merge")

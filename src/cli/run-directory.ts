@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { userError } from "../core/errors.ts";
+import { shellPath } from "../core/shell.ts";
 import {
   cannotMake,
   checkWritable,
@@ -23,7 +24,7 @@ export function checkRunDirectory(asked: string | undefined, { dry }: { readonly
       if (!isDirectory(asked)) userError(`${asked}: is a file; choose another --output-dir`, "usage");
       if (!isEmptyDirectory(asked)) {
         const what = existsSync(join(asked, RUN_FILE))
-          ? `exists already; choose another --output-dir, or go on with it: --resume ${asked}`
+          ? `exists already; choose another --output-dir, or go on with it: --resume ${shellPath(asked)}`
           : `exists already, and is no run (it has no ${RUN_FILE}); choose another --output-dir`;
         userError(`${asked}: ${what}`, "usage");
       }

@@ -3,6 +3,7 @@ import pc from "picocolors";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
+import { shellPath } from "../core/shell.ts";
 import { readDirectory, readTextUntil } from "../node/files.ts";
 import { statOf } from "../platform/node/folder.ts";
 import type { OpenRuntime } from "../run/session.ts";
@@ -21,7 +22,7 @@ import { DEVICE_HELP, withRuntime } from "./runtime.ts";
 import { printable, terminal } from "./terminal.ts";
 
 /** What is said of words that are none of this command's. */
-export const VERIFY_ELSEWHERE: Elsewhere = { word: (word) => `give a directory with --fixture ${word}` };
+export const VERIFY_ELSEWHERE: Elsewhere = { word: (word) => `give a directory with --fixture ${shellPath(word)}` };
 
 export function verifyCommand(interrupt: Interrupt): Command {
   return new Command("verify")

@@ -106,7 +106,7 @@ export async function checkpointToGoOnFrom(run: Folder, notice: Notice): Promise
       const has = found > 0 ? "no checkpoint that is whole" : "no checkpoint to go on from";
       const model = run.folder(MODEL_FOLDER).path;
       userError(
-        `${run.path}: has its model and ${has}; train on from the model as a new run, with --model ${model} and --data`,
+        `${run.path}: has its model and ${has}; train on from the model as a new run, with --model ${shellPath(model)} and --data`,
       );
     }
     if (found > 0) {

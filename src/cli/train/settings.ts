@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { userError } from "../../core/errors.ts";
+import { shellPath } from "../../core/shell.ts";
 import { LORA_DEFAULTS } from "../../model/lora.ts";
 import { readText, readTextUntil } from "../../node/files.ts";
 import { notDirectory } from "../../platform/node/directories.ts";
@@ -143,7 +144,9 @@ async function settingsOf(
   const file = join(resume, RUN_FILE);
   const above = dirname(resume);
   if (!existsSync(file) && existsSync(join(above, RUN_FILE)))
-    userError(`${resume}: is a part of a run, which goes on by itself from its newest checkpoint: --resume ${above}`);
+    userError(
+      `${resume}: is a part of a run, which goes on by itself from its newest checkpoint: --resume ${shellPath(above)}`,
+    );
   if (!existsSync(file)) userError(`${resume}: has no ${RUN_FILE}; is it the directory of a run?`);
   const before = readSettings(file);
   rejectOtherModel(resume, before, typed);

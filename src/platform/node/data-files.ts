@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { isatty } from "node:tty";
 import { userError } from "../../core/errors.ts";
 import { MOST_POINTER_BYTES, rejectPointer } from "../../core/lfs.ts";
+import { shellPath } from "../../core/shell.ts";
 import { shown } from "../../core/shown.ts";
 import type { DataSource } from "../../data/source.ts";
 import { openRandom } from "./cache-files.ts";
@@ -58,7 +59,8 @@ export async function openSource(
     signal?.throwIfAborted();
     if (path === STDIN) return await copied(process.stdin, "standard input", signal, notice);
     const info = await stat(path);
-    if (info.isDirectory()) userError(`${path}: is a directory; name its files, for example '${join(path, "*.txt")}'`);
+    if (info.isDirectory())
+      userError(`${path}: is a directory; name its files, for example ${shellPath(join(path, "*.txt"))}`);
     if (info.isFile()) return await openAt(path, path, async () => {});
     if (info.isCharacterDevice() && !(await isEmptyOrTyped(path, info.rdev)))
       userError(`${path}: is a device, which may have no end; give a file, a pipe or -`);

@@ -18,10 +18,11 @@ let folder = "";
 
 beforeAll(() => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), "paths-")));
-  for (const name of ["started", "elsewhere", "empty", "full/run"]) mkdirSync(join(folder, name), { recursive: true });
+  for (const name of ["started", "elsewhere", "empty", "full/run", "full/a run"])
+    mkdirSync(join(folder, name), { recursive: true });
   for (const name of ["x1.txt", "x2.txt"]) writeFileSync(join(folder, "started", name), "abc\ncab\nbca\n");
   writeFileSync(join(folder, "file"), "");
-  writeFileSync(join(folder, "full/run/run.json"), "{}");
+  for (const run of ["run", "a run"]) writeFileSync(join(folder, "full", run, "run.json"), "{}");
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -98,6 +99,7 @@ describe("where a run is to be kept", () => {
   test.each<[string, string]>([
     ["full", "full: exists already, and is no run (it has no run.json); choose another --output-dir"],
     ["full/run", "exists already; choose another --output-dir, or go on with it: --resume"],
+    ["full/a run", "go on with it: --resume '"],
     ["file", "is a file; choose another --output-dir"],
     ["file/run", "no directory can be made (a part of the path is a file); choose another --output-dir"],
     ["x".repeat(300), "no directory can be made (a part of its name is too long); choose another --output-dir"],
