@@ -6,6 +6,7 @@ import { exists } from "../storage/read.ts";
 import { findCheckpoints, type Notice, openCheckpoint } from "./checkpoints.ts";
 import { MODEL_FOLDER } from "./files.ts";
 import { isRun } from "./resume.ts";
+import { runsBelow } from "./runs-below.ts";
 
 /**
  * The folder that has the model of `folder`: itself; of a run that in it, or where there is none yet, since it was interrupted or
@@ -28,9 +29,15 @@ export async function modelFolderOf(folder: Folder, notice: Notice, goOn: string
   if (found.length > 0) userError(`${folder.path}: none of its checkpoints is whole`);
   if (await isRun(folder))
     userError(`${folder.path}: this run has saved neither a model nor a checkpoint; go on with it: ${goOn}`);
+  const below = (await hasWeights(folder)) ? undefined : await runsBelow(folder);
+  if (below !== undefined) userError(`${folder.path}: is neither a model nor a run; ${below}`);
   return folder;
 }
 
 async function isModel(folder: Folder): Promise<boolean> {
   return (await exists(folder, "config.json")) || (await exists(folder, ADAPTER_CONFIG));
+}
+
+async function hasWeights(folder: Folder): Promise<boolean> {
+  return (await folder.list()).some(({ name, kind }) => kind === "file" && name.endsWith(".safetensors"));
 }

@@ -7,6 +7,7 @@ import type { Folder } from "../storage/folder.ts";
 import { exists, readText } from "../storage/read.ts";
 import type { RunDescription } from "../train/events.ts";
 import { LOCK_FILE, METRICS_FILE, RUN_FILE } from "./files.ts";
+import { runsBelow } from "./runs-below.ts";
 
 /** What a run's folder says of it, and what is wrong with its files, one sentence each. */
 export interface ReadRun {
@@ -17,7 +18,9 @@ export interface ReadRun {
 /** Reads a run, one that is still going on too; `name` is what it is called. Throws `UserError` where the folder is none of a run. */
 export async function readRun(folder: Folder, name: string): Promise<ReadRun> {
   if (!(await exists(folder, METRICS_FILE)))
-    userError(`${folder.path}: is no run, it has no ${METRICS_FILE}; ${await runsBelow(folder)}`);
+    userError(
+      `${folder.path}: is no run, it has no ${METRICS_FILE}; ${(await runsBelow(folder)) ?? "wanted a directory that gpt2 train wrote"}`,
+    );
   const { lines, problems } = parseLines(await readText(folder, METRICS_FILE), folder.folder(METRICS_FILE).path);
   const { description, problem } = await readDescription(folder);
   return {
@@ -44,14 +47,4 @@ async function readDescription(folder: Folder): Promise<{ description?: RunDescr
     if (parsed.success) return { description: parsed.data as unknown as RunDescription };
   } catch {}
   return { problem: `${path}: is no description of a run; settings and sizes are not known` };
-}
-
-/** The remedy for a folder that is none: the runs that lie in it, if there are any. */
-async function runsBelow(folder: Folder): Promise<string> {
-  const below: string[] = [];
-  for (const { name, kind } of await folder.list())
-    if (kind === "folder" && (await exists(folder.folder(name), METRICS_FILE))) below.push(name);
-  if (below.length === 0) return "wanted a directory that gpt2 train wrote";
-  const more = below.length > 3 ? ", ..." : "";
-  return `wanted one of those in it: ${below.slice(0, 3).join(", ")}${more}`;
 }

@@ -7,6 +7,7 @@ import { modelOfRun } from "../../src/node/run-model.ts";
 import { nodeFolder } from "../../src/platform/node/storage.ts";
 import { saveCheckpoint } from "../../src/run/checkpoints.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
+import { gpt2 } from "../support/commands.ts";
 import { fillTiny, tinyConfig, tinyFiles } from "../support/tiny-run.ts";
 
 let run = "";
@@ -45,4 +46,21 @@ test("a damaged one is passed over; a run with nothing saved says how to go on; 
     `${empty}: this run has saved neither a model nor a checkpoint; go on with it: gpt2 train --resume ${empty}`,
   );
   expect(await modelOfRun("gpt2", () => {})).toBe("gpt2");
+});
+
+test("a folder of runs is no run: those in it are named, unless it holds weights of its own", async () => {
+  const above = mkdtempSync(join(tmpdir(), "above-"));
+  try {
+    for (const name of ["a-1", "b-1"]) {
+      mkdirSync(join(above, name));
+      writeFileSync(join(above, name, "metrics.jsonl"), "");
+    }
+    const named = "wanted one of those in it: a-1, b-1";
+    await expect(modelOfRun(above, () => {})).rejects.toThrow(`${above}: is neither a model nor a run; ${named}`);
+    expect((await gpt2(["train", "--resume", above])).stderr).toBe(`gpt2: ${above}: has no run.json; ${named}\n`);
+    writeFileSync(join(above, "model.safetensors"), "");
+    expect(await modelOfRun(above, () => {})).toBe(above);
+  } finally {
+    rmSync(above, { recursive: true });
+  }
 });

@@ -7,7 +7,9 @@ import { LORA_DEFAULTS } from "../../model/lora.ts";
 import { readText, readTextUntil } from "../../node/files.ts";
 import { notDirectory } from "../../platform/node/directories.ts";
 import { typedPath } from "../../platform/node/paths.ts";
+import { nodeFolder } from "../../platform/node/storage.ts";
 import { LOCK_FILE, METRICS_FILE, REPORT_FILE, RUN_FILE, TENSORBOARD_FOLDER } from "../../run/files.ts";
+import { runsBelow } from "../../run/runs-below.ts";
 import { fieldElsewhere } from "../../run/settings/elsewhere.ts";
 import { idleSettings } from "../../run/settings/idle.ts";
 import { parseSettings, settingsFromJson, settingsToJson } from "../../run/settings/json.ts";
@@ -147,7 +149,10 @@ async function settingsOf(
     userError(
       `${resume}: is a part of a run, which goes on by itself from its newest checkpoint: --resume ${shellPath(above)}`,
     );
-  if (!existsSync(file)) userError(`${resume}: has no ${RUN_FILE}; is it the directory of a run?`);
+  if (!existsSync(file)) {
+    const below = await runsBelow(nodeFolder(resume));
+    userError(`${resume}: has no ${RUN_FILE}; ${below ?? "is it the directory of a run?"}`);
+  }
   const before = readSettings(file);
   rejectOtherModel(resume, before, typed);
   const { data, evalData, model, ...recorded } = before;
