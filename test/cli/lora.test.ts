@@ -197,6 +197,7 @@ test("a directory without corrections is told, and so is an output that exists",
   expect((await merge("--model", at("lora"), "--adapter", at("lora"), "--output-dir", at("x"))).stderr).toContain(
     "lora: holds corrections (LoRA), as --adapter does, and no model; give the model that they are of",
   );
-  const { stderr } = await gpt2("eval", "--model", at("base"), "--adapter", folder, "--data", at("data.txt"));
+  mkdirSync(at("plain"));
+  const { stderr } = await gpt2("eval", "--model", at("base"), "--adapter", at("plain"), "--data", at("data.txt"));
   expect(stderr).toContain("has no adapter_config.json; wanted a PEFT directory, or a run that trained LoRA");
 }, 60_000);
