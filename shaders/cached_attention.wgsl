@@ -150,7 +150,19 @@ fn cached_attention(
     if (part < PARTS) {
       // what LANES positions add, apart from what came before: fewer roundings in a row
       var run = Channels(0.0);
-      for (var j = part; j < count; j += PARTS) { run += numbers[j] * widened(values[places[j] + entry]); }
+      var j = part;
+      // four are asked for before the first is waited for
+      for (; j + 3u * PARTS < count; j += 4u * PARTS) {
+        let first = values[places[j] + entry];
+        let second = values[places[j + PARTS] + entry];
+        let third = values[places[j + 2u * PARTS] + entry];
+        let fourth = values[places[j + 3u * PARTS] + entry];
+        run += numbers[j] * widened(first);
+        run += numbers[j + PARTS] * widened(second);
+        run += numbers[j + 2u * PARTS] * widened(third);
+        run += numbers[j + 3u * PARTS] * widened(fourth);
+      }
+      for (; j < count; j += PARTS) { run += numbers[j] * widened(values[places[j] + entry]); }
       sum += run;
     }
     workgroupBarrier();

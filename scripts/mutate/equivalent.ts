@@ -185,6 +185,18 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "only scores below count are read",
   },
   {
+    shader: "cached_attention",
+    before: "if (STEPS && lane == 0u && mine) {",
+    after: "if (STEPS && lane == 1u && mine) {",
+    why: "all invocations have the same steps, and one of them stores both",
+  },
+  {
+    shader: "cache_append_bytes",
+    before: "let is_value = i / u.H % 2u == 1u;",
+    after: "let is_value = i / u.H % 2u != 1u;",
+    why: "an invocation keeps what another kept, each key and value once all the same",
+  },
+  {
     shader: "lib/philox",
     before: "let high0 = philox_multiply_high(0xd2511f53u, c.x);",
     after: "let high0 = philox_multiply_high(c.x, 0xd2511f53u);",
