@@ -104,7 +104,8 @@ function tokenizerKey(cache: OpenCache, tokenizer: Tokenizer): string {
 /** Ids of one set of texts, made when they are asked for; `close` gives back what it holds. */
 export function createTextTokens(set: TextSet, listener: DataListener) {
   const { cache: given } = set;
-  const cached = given !== undefined && sizeOf(set) >= given.from;
+  const size = sizeOf(set);
+  const cached = given !== undefined && size >= given.from && size <= (given.to ?? size);
   let opened: Promise<{ cache: OpenCache; content: string }> | undefined;
   const open = () => {
     opened ??= (async () => {

@@ -8,6 +8,8 @@ import type { Append } from "./token-write.ts";
 export interface TokenCache {
   /** Bytes of text from which on it is worth asking: less is a second or two of work. */
   readonly from: number;
+  /** Bytes of text up to which it is, where there is no room for more; undefined: however many. */
+  readonly to?: number | undefined;
   /** Throws `UserError` where nothing can be kept. */
   open(): Promise<OpenCache>;
 }

@@ -176,8 +176,8 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
       expect(others).toEqual([]);
       const { LANES, ENTRIES } = kernel!.sizes;
       expect(LANES).toBe(512);
-      // A turn reads the row of the table, a key, the steps of key and value where they have any, and one entry after another of the values.
-      expect(kernel!.loop!.memoryReads, family).toBeLessThanOrEqual(ENTRIES! + 4);
+      // A turn reads the row of the table, a key, the steps of key and value where they have any, and entries of the values, by four and the rest one by one.
+      expect(kernel!.loop!.memoryReads, family).toBeLessThanOrEqual(ENTRIES! + 8);
       // Eight subgroups are a workgroup.
       expect(kernel!.waves! * 4, family).toBeGreaterThanOrEqual(2 * 8);
     }
@@ -194,7 +194,8 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
         const loops = loopsOf(assembly);
         const main = loops.indexOf(mainLoop(loops)!);
         const inner = loops.filter(({ parent }) => parent === main);
-        expect(inner.map(({ mix }) => mix.memoryReads)).toEqual([1]);
+        // of values, four of which are asked for at a time
+        expect(inner.map(({ mix }) => mix.memoryReads)).toEqual([4, 1]);
         // of a position's weight, and of how much what was summed before shrinks
         expect(assembly.match(/v_exp_f32/g)?.length).toBe(2);
       }

@@ -48,8 +48,11 @@ test("what was not asked for longest goes first; what was asked for last is kept
   expect((await opened(lines(1), none)).found).toEqual((await opened(lines(1), undefined)).found);
 });
 
-test("little text is read each time", async () => {
-  const cache = memoryTokenCache();
+test.each([
+  ["little", {}],
+  ["very much", { from: 0, to: 1000 }],
+])("%s text is read each time, and not hashed", async (_, sizes) => {
+  const cache = memoryTokenCache(sizes);
   await opened(lines(1), cache);
   expect((await opened(lines(1), cache)).work).toEqual(["alphabet", "tokenizing"]);
 });

@@ -10,11 +10,17 @@ type Files = ReadonlyMap<string, RandomBytes>;
 export interface MemoryCacheOptions {
   /** Bytes of text from which on ids are kept. */
   readonly from?: number | undefined;
+  /** Bytes of text up to which they are: that it is the same text is known by its hash, which of gigabytes takes a minute. */
+  readonly to?: number | undefined;
   /** Bytes that are kept at most, but for what was asked for last; what was not asked for longest goes first. */
   readonly most?: number | undefined;
 }
 
-export function memoryTokenCache({ from = 2 ** 16, most = 2 ** 26 }: MemoryCacheOptions = {}): TokenCache {
+export function memoryTokenCache({
+  from = 2 ** 16,
+  to = 2 ** 26,
+  most = 2 ** 26,
+}: MemoryCacheOptions = {}): TokenCache {
   /** By their names; those that were asked for last are last. */
   const folders = new Map<string, Files>();
 
@@ -46,7 +52,7 @@ export function memoryTokenCache({ from = 2 ** 16, most = 2 ** 26 }: MemoryCache
     },
     scratch: async (fill) => ({ ...folderOf(await filled(fill)), remove() {} }),
   };
-  return { from, open: async () => cache };
+  return { from, to, open: async () => cache };
 }
 
 async function filled(fill: Fill): Promise<Files> {
