@@ -15,6 +15,7 @@ import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench
 import { benchWasmGenerate, benchWasmKernels, benchWasmStep } from "../bench/wasm.ts";
 import type { FloatDType } from "../core/dtype.ts";
 import { UserError, userError } from "../core/errors.ts";
+import { smallest } from "../core/extremes.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { fusedOps } from "../kernels/fused.ts";
 import type { Tuning } from "../kernels/tuning.ts";
@@ -239,7 +240,7 @@ async function* samples(gpu: Gpu, flags: SampleFlags): AsyncGenerator<Row, void>
 /** How these models are to be sampled. */
 function samplingEffort({ quick, kvBits, promptTokens }: SampleFlags, sizes: readonly StepSize[]): GenerateEffort {
   const effort = GENERATE_EFFORT[quick ? "quick" : "full"];
-  const places = Math.min(...sizes.map(({ config }) => config.contextLength));
+  const places = smallest(sizes.map(({ config }) => config.contextLength));
   if (promptTokens !== undefined && promptTokens + effort.newTokens > places)
     userError(
       `--prompt-tokens is ${promptTokens}: ${effort.newTokens} more have no room in a context of ${places}; give fewer, or a larger model by --size`,

@@ -40,7 +40,9 @@ function sources(): string {
     .replaceAll("\\", "");
 }
 
-test("every template is of a message that there is", () => {
+test("every template is of a message that there is, and is there once", () => {
+  const templates = MESSAGES.map(([template]) => template);
+  expect(templates.filter((template, i) => templates.indexOf(template) !== i)).toEqual([]);
   const all = sources();
   const orphans = MESSAGES.filter(([template]) => {
     // In the sources a number may have a name, and a remedy a line of its own.
@@ -137,8 +139,16 @@ test.each<[string, () => unknown, RegExp]>([
     () => refuseForeign([{ name: "a.pdf", blob: new Blob() }]),
     /^a\.pdf: no es texto sin formato; guárdalo/,
   ],
-  ["a zip by its bytes", data("a.txt", "PK\u0003\u0004"), /^a\.txt: es un archivo zip; descomprímelo$/],
-  ["a column by another mark", data("a.csv", "n;m\na;b\n"), /^a\.csv, línea 1: es una sola columna por comas, y 2 por/],
+  [
+    "a zip by its bytes",
+    data("a.txt", "PK\u0003\u0004"),
+    /^a\.txt: es un zip; descomprímelo o, si es un documento o una tabla, guárdalo como texto o CSV$/,
+  ],
+  [
+    "a column by another mark",
+    data("a.csv", "n;m\na;b\n"),
+    /^a\.csv, línea 1: es una sola columna separada por comas, pero 2 por puntos y coma: .*text_column$/,
+  ],
   ["no zip", model("m.zip"), /^m\.zip: no es un zip que se pueda leer/],
   ["no weights", model("m.txt"), /^m\.txt: no hay pesos entre ellos; se esperaba model\.safetensors/],
   [

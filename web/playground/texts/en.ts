@@ -46,7 +46,7 @@ const OWN = createTranslator([
     "at temperature 0 all {1} samples would be equal: ask for one, or raise the temperature",
   ],
   [
-    "char tokenizer: character {} ({}) at line {}, column {} is not among the {} characters it was made of",
+    "char tokenizer: character {} ({}) at line {}, column {} is not among the {} characters it was made of; leave it out, or take a model that has learnt it",
     "the model knows only the {5} characters of its data, and {1} ({2}), at line {3}, column {4}, is none of them; leave it out",
   ],
   ["{}; mend that, and resume the run", "{1}; mend that, and press Go on"],

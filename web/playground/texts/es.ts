@@ -51,7 +51,6 @@ export const MESSAGES: readonly MessagePair[] = [
     "is no plain text; save it as such, or copy its text and paste it",
     "no es texto sin formato; guárdalo como tal, o copia su texto y pégalo",
   ],
-  ["is a zip file; unpack it", "es un archivo zip; descomprímelo"],
   ["is compressed by gzip; unpack it: gunzip", "está comprimido con gzip; descomprímelo: gunzip"],
   ["is compressed by zstd; unpack it: unzstd", "está comprimido con zstd; descomprímelo: unzstd"],
   [
@@ -85,10 +84,6 @@ export const MESSAGES: readonly MessagePair[] = [
     "es un zip; descomprímelo o, si es un documento o una tabla, guárdalo como texto o CSV",
   ],
   ["is compressed by {}; {}", "está comprimido con {1}; {2!}"],
-  [
-    "is a Parquet file; name it .parquet or say --data-format parquet",
-    "es un archivo Parquet; llámalo .parquet o di data_format parquet",
-  ],
   [
     "no column {}, which the first line has; got {}; give it one, null for no text, or leave the line out",
     "no hay columna {1}, que la primera línea tiene; hay {2}; dale una, null si no hay texto, o quita la línea",
@@ -130,10 +125,6 @@ export const MESSAGES: readonly MessagePair[] = [
     'se esperaba una columna "text", o "prompt" y "completion"; hay {1}; di cuál: text_column',
   ],
   [
-    "is one column by {}, but {} by {}: {}; say which is the text: --text-column",
-    "es una sola columna por {1!}, y {2} por {3!}: {4}; di cuál es el texto: text_column",
-  ],
-  [
     "no column {}; got {}; say which: --text-column, or --prompt-column and --completion-column",
     "no hay columna {1}; hay {2}; di cuál: text_column, o prompt_column y completion_column",
   ],
@@ -143,7 +134,7 @@ export const MESSAGES: readonly MessagePair[] = [
     "la columna {1} es {2!}, se esperaba texto; elige otra con text_column",
   ],
   ["commas", "comas"],
-  ["semicolons", "puntos y comas"],
+  ["semicolons", "puntos y coma"],
   ["tabs", "tabuladores"],
   ["bars", "barras"],
   ["a list", "una lista"],
@@ -486,18 +477,14 @@ export const MESSAGES: readonly MessagePair[] = [
   ["true or false", "true o false"],
   ["a list of texts", "una lista de textos"],
   ["some text", "un texto"],
-  ["commas", "comas"],
-  ["semicolons", "puntos y coma"],
-  ["tabs", "tabuladores"],
-  ["bars", "barras"],
   // Lo que se encuentra pocas veces: archivos dañados, de otra clase o de otro programa, y la memoria que falta.
   [
     "{} columns are called {}, numbers {}; give each a name of its own",
     "{1} columnas se llaman {2}; da a cada una su propio nombre",
   ],
   [
-    "is one column by {}, but {} by {}: {}; say which is the text: {}",
-    "es una sola columna separada por {1!}, pero {2} por {3!}: {4}; di cuál es el texto: {5}",
+    "is one column by {}, but {} by {}: {}; say which is the text: --text-column",
+    "es una sola columna separada por {1!}, pero {2} por {3!}: {4}; di cuál es el texto: text_column",
   ],
   [
     "holds ids, from which the characters cannot be known; name the tokenizer that made them, for example --tokenizer gpt2",
