@@ -2,7 +2,7 @@ import { createTape, type Tape } from "../autograd/tape.ts";
 import { byteLength } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
-import { CACHE_FORMATS } from "../generate/options.ts";
+import { FORMAT_OF_BITS } from "../generate/options.ts";
 import { cacheTypes } from "../kernels/layer-cache.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -91,7 +91,7 @@ export async function benchGenerate(
       // And the keys and values of what is there halfway, of its own sequence each.
       const places = Math.min(config.contextLength, promptTokens + (effort.newTokens >> 1));
       const kept = 2 * config.layers * config.width * places * batch;
-      const format = kvBits ? CACHE_FORMATS[kvBits] : precision;
+      const format = kvBits ? FORMAT_OF_BITS[kvBits] : precision;
       const { keys, values } = cacheTypes(batch, places, config.heads, config.width / config.heads, format);
       const cacheBytes = config.layers * byteLength(keys.dtype, sizeOf(keys.shape) + sizeOf(values.shape));
       const bytes = (precision === "f16" ? 2 : 4) * weights + cacheBytes; // of vectors, a ten-thousandth, too

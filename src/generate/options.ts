@@ -76,7 +76,7 @@ export interface Generation extends Omit<NextTokenRules, "minLength"> {
 export type GenerationTokenizer = Pick<Tokenizer, "bytes"> & Partial<Pick<Tokenizer, "vocabSize" | "missingIds">>;
 
 /** Of the cache, by `kvBits`. */
-export const CACHE_FORMATS = { 8: "i8", 16: "f16", 32: "f32" } as const satisfies Record<number, CacheFormat>;
+export const FORMAT_OF_BITS = { 8: "i8", 16: "f16", 32: "f32" } as const satisfies Record<number, CacheFormat>;
 
 const SAMPLING_OPTIONS = ["temperature", "topK", "topP", "minP"] as const;
 const BEAM_OPTIONS = ["lengthPenalty", "earlyStopping"] as const;
@@ -144,7 +144,7 @@ export function readOptions(
     earlyStopping: options.earlyStopping ?? false,
     stopStrings,
     tokenizer: options.tokenizer,
-    cache: options.kvBits && CACHE_FORMATS[options.kvBits],
+    cache: options.kvBits && FORMAT_OF_BITS[options.kvBits],
     seed: options.seed ?? 0,
     logProbabilities: options.logProbabilities ?? false,
     topLogProbabilities: Math.min(options.topLogProbabilities ?? 0, config.vocabSize),
@@ -198,7 +198,7 @@ const isNumber = (value: unknown): boolean => typeof value === "number";
 const KINDS: readonly [wanted: string, accepts: (value: unknown) => boolean, ...names: (keyof GenerateOptions)[]][] = [
   ["true or false", isFlag, "doSample", "logProbabilities"],
   ['true, false or "never"', (value) => isFlag(value) || value === "never", "earlyStopping"],
-  ["8, 16 or 32", (value) => isNumber(value) && Object.hasOwn(CACHE_FORMATS, value as number), "kvBits"],
+  ["8, 16 or 32", (value) => isNumber(value) && Object.hasOwn(FORMAT_OF_BITS, value as number), "kvBits"],
   ["a list of texts", isListOf((text) => typeof text === "string"), "stopStrings"],
   ["a list of words, each its ids", isListOf(isListOf(isNumber)), "badWordsIds"],
   ["an id, several, or null", (value) => value === null || isNumber(value) || isListOf(isNumber)(value), "eosTokenId"],
