@@ -3,8 +3,6 @@ alias Entry = f32;
 alias Channels = f32;
 // channels of an entry
 const ENTRY = 1u;
-// whether a head at a position has a step, in an entry behind its channels, that they are all multiples of
-const STEPS = false;
 
 fn channels(four: vec4f) -> Channels {
   return four.x;
@@ -24,16 +22,4 @@ fn kept(x: Channels, step: u32) -> Entry {
 
 fn widened(entry: Entry) -> Channels {
   return entry;
-}
-
-fn magnitude(x: Channels) -> u32 {
-  return 0u;
-}
-
-fn step_for(highest: u32) -> u32 {
-  return 0u;
-}
-
-fn step_of(bits: Entry) -> f32 {
-  return 1.0;
 }

@@ -2,7 +2,6 @@
 alias Entry = u32;
 alias Channels = vec2f;
 const ENTRY = 2u;
-const STEPS = false;
 
 fn channels(four: vec4f) -> Channels {
   return four.xy;
@@ -22,18 +21,6 @@ fn kept(x: Channels, step: u32) -> Entry {
 
 fn widened(entry: Entry) -> Channels {
   return unpack2x16float(entry);
-}
-
-fn magnitude(x: Channels) -> u32 {
-  return 0u;
-}
-
-fn step_for(highest: u32) -> u32 {
-  return 0u;
-}
-
-fn step_of(bits: Entry) -> f32 {
-  return 1.0;
 }
 
 // The nearest f16, ties to even, by whole numbers: of pack2x16float WGSL leaves open which neighbour it takes, and all beyond 65504. From

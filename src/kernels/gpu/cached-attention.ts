@@ -9,7 +9,11 @@ import { gpuKernel } from "./kernel.ts";
 const COPY_GROUP = 64;
 
 /** By the channels of an entry. */
-const CACHES = { 1: "lib/cache_stored", 2: "lib/cache_words", 4: "lib/cache_bytes" } as const;
+const CACHES = {
+  1: ["lib/cache_stored", "lib/cache_stepless"],
+  2: ["lib/cache_words", "lib/cache_stepless"],
+  4: ["lib/cache_bytes"],
+} as const;
 
 export const cachedAttentionGpu = gpuKernel(cachedAttentionOp, {
   gpu: ({ qkv, keys, values }, _outputs, _attrs, traits) => {
@@ -17,7 +21,7 @@ export const cachedAttentionGpu = gpuKernel(cachedAttentionOp, {
     const LANES = lanesOf(D, T, traits);
     return [
       {
-        shader: ["lib/grid", CACHES[entry], "cached_attention"],
+        shader: ["lib/grid", ...CACHES[entry], "cached_attention"],
         entry: "cached_attention",
         uniforms: { H, T, GROUPS: B * H },
         sizes: { D, ENTRIES: entries, LANES, SPANS: 2 ** (Math.log2(LANES) >> 1) },
@@ -48,7 +52,7 @@ export const cacheAppendGpu = gpuKernel(cacheAppendOp, {
     return spansOf(sizeOf(qkv.shape), traits, row).map((span) => {
       const N = (span.length / row) * H * (entry === 4 ? 2 : entries);
       return {
-        shader: ["lib/grid", CACHES[entry], shader],
+        shader: ["lib/grid", ...CACHES[entry], shader],
         entry: shader,
         uniforms: { N, FIRST: span.offset / row, S, T, H, D, ENTRIES: entries },
         bind: [write("qkvAfter", span), read("cacheRows"), write("keysAfter"), write("valuesAfter")],
