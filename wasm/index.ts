@@ -3,9 +3,10 @@
 
 export { attention, attentionBackward, cacheAppend, cachedAttention } from "./attention";
 export { copy, peak } from "./bench";
+export { dotsBytes4, embeddingBytes, matmulBytesFewRows, rowsBytes8 } from "./byte-matrix";
 export { cacheAppendBytes, cachedAttentionBytes } from "./cache-bytes";
 export { accumulate, add, gelu, geluBackward, scale, scaledFill, scaledSum } from "./elementwise";
-export { dots24, dots4, matmul, matmulFewRows, matmulPack, row32, tile4, tile5 } from "./matmul";
+export { dots24, dots4, matmul, matmulFewRows, matmulPack, rows8, tile4, tile5 } from "./matmul";
 export { adamw, gradientNorm, gradientNormParts } from "./optimizer";
 export { dropout } from "./random";
 export {

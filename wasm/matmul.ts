@@ -1,4 +1,5 @@
 import { addressAt, intAt, least, words } from "./args";
+import { packBytes } from "./byte-matrix";
 import { geluErf, geluTanh, loadTail, storeTail } from "./math";
 
 // y = op(a) op(b) + what there is already. Blocks of op(a) and op(b) are copied into panels, k by k: of op(b) 8 columns wide,
@@ -99,10 +100,28 @@ function panelBytes(depth: i32): usize {
   return words(NR * depth + 16);
 }
 
-/** Copies k [0, depth) and columns [0, count) of op(b) as panels [k][8]; columns beyond are zeros. */
-function packB(to: usize, b: usize, ldb: i32, transposed: bool, count: i32, depth: i32): void {
+/**
+ * Copies k [0, depth) and columns [0, count) of op(b), which begins at element `first` of b, as panels [k][8]; columns beyond are zeros.
+ * steps: 0, or those of a b in 8 bits.
+ */
+function packB(
+  to: usize,
+  base: usize,
+  first: i32,
+  ldb: i32,
+  transposed: bool,
+  count: i32,
+  depth: i32,
+  steps: usize,
+  group: i32,
+): void {
   const stride = words(ldb);
   const panel = panelBytes(depth);
+  if (steps) {
+    packBytes(to, panel, base, first, ldb, transposed, count, depth, steps, group);
+    return;
+  }
+  const b = base + words(first);
   const whole = count & ~(NR - 1);
   let n = 0;
   if (transposed) {
@@ -348,12 +367,13 @@ export function product(
   bias: usize,
   scratch: usize,
 ): void {
-  blocks(m, n, k, a, lda, transposeA, b, ldb, transposeB, c, ldc, prior, ldPrior, bias, scratch, 0, 0, 0, 0);
+  blocks(m, n, k, a, lda, transposeA, b, 0, ldb, transposeB, 0, 0, c, ldc, prior, ldPrior, bias, scratch, 0, 0, 0, 0);
 }
 
 /**
  * `product`, of which tiles of a and panels of b may have been copied before: `readyA` those of this block, `readyB` those of the whole
- * of b, of which this block begins at `firstPanel`, `stepB` bytes from one stretch of k to the next. 0: they are copied here.
+ * of b, of which this block begins at `firstPanel`, `stepB` bytes from one stretch of k to the next. 0: they are copied here, from element
+ * `firstB` of b on; steps are those of a b in 8 bits.
  */
 function blocks(
   m: i32,
@@ -363,8 +383,11 @@ function blocks(
   lda: i32,
   transposeA: bool,
   b: usize,
+  firstB: i32,
   ldb: i32,
   transposeB: bool,
+  steps: usize,
+  group: i32,
   c: usize,
   ldc: i32,
   prior: usize,
@@ -388,7 +411,7 @@ function blocks(
     const depth = least(KC, k - from);
     if (!readyB) {
       panelsB = ownB;
-      packB(panelsB, b + (transposeB ? words(from) : <usize>from * words(ldb)), ldb, transposeB, n, depth);
+      packB(panelsB, b, firstB + (transposeB ? from : from * ldb), ldb, transposeB, n, depth, steps, group);
     }
     if (!readyA) {
       panelsA = ownA;
@@ -469,8 +492,9 @@ export function matmulPack(args: usize, piece: i32, _scratch: usize): void {
   const ldb = transposed ? K : N;
   const j = block * PACKED_COLUMNS;
   const to = packedB + stretchBytes(N) * <usize>(from / KC) + <usize>(j / NR) * panelBytes(depth);
-  const at = transposed ? words(from) + <usize>j * words(ldb) : <usize>from * words(ldb) + words(j);
-  packB(to, addressAt(args, 9) + at, ldb, transposed, least(PACKED_COLUMNS, N - j), depth);
+  const at = transposed ? from + j * ldb : from * ldb + j;
+  const count = least(PACKED_COLUMNS, N - j);
+  packB(to, addressAt(args, 9), at, ldb, transposed, count, depth, addressAt(args, 16), intAt(args, 17));
 }
 
 /** A row of GELUs in place. exact: with erf. */
@@ -488,7 +512,7 @@ function activate(at: usize, count: i32, exact: bool): void {
 }
 
 /**
- * args: M N K transposeA transposeB rows columns across | a b y prior bias activation packedA packedB. A piece is a block of
+ * args: M N K transposeA transposeB rows columns across | a b y prior bias activation packedA packedB steps group. A piece is a block of
  * `rows` x `columns`.
  */
 export function matmul(args: usize, piece: i32, scratch: usize): void {
@@ -515,9 +539,12 @@ export function matmul(args: usize, piece: i32, scratch: usize): void {
     addressAt(args, 8) + (transposeA ? words(i) : words(K) * <usize>i),
     transposeA ? M : K,
     transposeA,
-    addressAt(args, 9) + (transposeB ? words(K) * <usize>j : words(j)),
+    addressAt(args, 9),
+    transposeB ? K * j : j,
     transposeB ? K : N,
     transposeB,
+    addressAt(args, 16),
+    intAt(args, 17),
     y,
     N,
     prior ? prior + words(N) * <usize>i + words(j) : 0,
@@ -537,7 +564,7 @@ export function matmul(args: usize, piece: i32, scratch: usize): void {
 /** Of a product with few rows: b is read where it lies, for all of them while it is in the cache. */
 // @ts-expect-error: decorator
 @inline
-function finish(args: usize, m: i32, n: i32, sum: f32): void {
+export function finish(args: usize, m: i32, n: i32, sum: f32): void {
   const N = intAt(args, 1);
   const at = words(N) * <usize>m + words(n);
   const prior = addressAt(args, 11);
@@ -547,38 +574,52 @@ function finish(args: usize, m: i32, n: i32, sum: f32): void {
   store<f32>(addressAt(args, 10) + at, sum);
 }
 
-/** Columns [n, n + 32) of one row: sums over the rows of b, whose elements lie side by side. */
-export function row32(x: usize, b: usize, stride: usize, k: i32, to: usize): void {
-  let s0 = f32x4.splat(0);
-  let s1 = s0;
-  let s2 = s0;
-  let s3 = s0;
-  let s4 = s0;
-  let s5 = s0;
-  let s6 = s0;
-  let s7 = s0;
-  const end = x + words(k);
-  while (x < end) {
-    const v = v128.load32_splat(x);
-    s0 = f32x4.add(s0, f32x4.mul(v, v128.load(b)));
-    s1 = f32x4.add(s1, f32x4.mul(v, v128.load(b, 16)));
-    s2 = f32x4.add(s2, f32x4.mul(v, v128.load(b, 32)));
-    s3 = f32x4.add(s3, f32x4.mul(v, v128.load(b, 48)));
-    s4 = f32x4.add(s4, f32x4.mul(v, v128.load(b, 64)));
-    s5 = f32x4.add(s5, f32x4.mul(v, v128.load(b, 80)));
-    s6 = f32x4.add(s6, f32x4.mul(v, v128.load(b, 96)));
-    s7 = f32x4.add(s7, f32x4.mul(v, v128.load(b, 112)));
-    x += 4;
-    b += stride;
+/** y += the products of 8 neighbours of a row of a with 8 rows of b, over `columns` columns, a multiple of 8. */
+export function rows8(x: usize, b: usize, stride: usize, columns: i32, y: usize): void {
+  const x0 = v128.load32_splat(x);
+  const x1 = v128.load32_splat(x, 4);
+  const x2 = v128.load32_splat(x, 8);
+  const x3 = v128.load32_splat(x, 12);
+  const x4 = v128.load32_splat(x, 16);
+  const x5 = v128.load32_splat(x, 20);
+  const x6 = v128.load32_splat(x, 24);
+  const x7 = v128.load32_splat(x, 28);
+  const b4 = b + (stride << 2);
+  const stride3 = 3 * stride;
+  const end = words(columns);
+  for (let i: usize = 0; i < end; i += 32) {
+    let at = b + i;
+    let s = v128.load(y + i);
+    let t = v128.load(y + i, 16);
+    s = f32x4.add(s, f32x4.mul(x0, v128.load(at)));
+    t = f32x4.add(t, f32x4.mul(x0, v128.load(at, 16)));
+    s = f32x4.add(s, f32x4.mul(x1, v128.load(at + stride)));
+    t = f32x4.add(t, f32x4.mul(x1, v128.load(at + stride, 16)));
+    s = f32x4.add(s, f32x4.mul(x2, v128.load(at + 2 * stride)));
+    t = f32x4.add(t, f32x4.mul(x2, v128.load(at + 2 * stride, 16)));
+    s = f32x4.add(s, f32x4.mul(x3, v128.load(at + stride3)));
+    t = f32x4.add(t, f32x4.mul(x3, v128.load(at + stride3, 16)));
+    at = b4 + i;
+    s = f32x4.add(s, f32x4.mul(x4, v128.load(at)));
+    t = f32x4.add(t, f32x4.mul(x4, v128.load(at, 16)));
+    s = f32x4.add(s, f32x4.mul(x5, v128.load(at + stride)));
+    t = f32x4.add(t, f32x4.mul(x5, v128.load(at + stride, 16)));
+    s = f32x4.add(s, f32x4.mul(x6, v128.load(at + 2 * stride)));
+    t = f32x4.add(t, f32x4.mul(x6, v128.load(at + 2 * stride, 16)));
+    s = f32x4.add(s, f32x4.mul(x7, v128.load(at + stride3)));
+    t = f32x4.add(t, f32x4.mul(x7, v128.load(at + stride3, 16)));
+    v128.store(y + i, s);
+    v128.store(y + i, t, 16);
   }
-  v128.store(to, s0);
-  v128.store(to, s1, 16);
-  v128.store(to, s2, 32);
-  v128.store(to, s3, 48);
-  v128.store(to, s4, 64);
-  v128.store(to, s5, 80);
-  v128.store(to, s6, 96);
-  v128.store(to, s7, 112);
+}
+
+/** The same of one element of a, and its row of b. */
+function row1(x: usize, b: usize, columns: i32, y: usize): void {
+  const v = v128.load32_splat(x);
+  const end = words(columns);
+  for (let i: usize = 0; i < end; i += 16) {
+    v128.store(y + i, f32x4.add(v128.load(y + i), f32x4.mul(v, v128.load(b + i))));
+  }
 }
 
 /** The products of one row of a with four rows of b, along k. */
@@ -616,7 +657,7 @@ export function dots4(x: usize, b: usize, stride: usize, k: i32, to: usize): voi
 /** The sums of s's four vectors, in lanes. */
 // @ts-expect-error: decorator
 @inline
-function sums4(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
+export function sums4(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   const even = f32x4.add(v128.shuffle<i32>(s0, s1, 0, 4, 1, 5), v128.shuffle<i32>(s0, s1, 2, 6, 3, 7));
   const odd = f32x4.add(v128.shuffle<i32>(s2, s3, 0, 4, 1, 5), v128.shuffle<i32>(s2, s3, 2, 6, 3, 7));
   return f32x4.add(v128.shuffle<i64>(even, odd, 0, 2), v128.shuffle<i64>(even, odd, 1, 3));
@@ -698,12 +739,23 @@ export function matmulFewRows(args: usize, piece: i32, scratch: usize): void {
       }
     }
   } else {
-    for (; n + 32 <= last; n += 32) {
+    // Eight rows of b side by side, as far as the columns of this piece go: memory gives what lies in order faster.
+    const columns = (last - first) & ~7;
+    memory.fill(scratch, 0, words(M * columns));
+    for (let k = 0; k < K; k++) {
+      const eight = k + 8 <= K;
+      const from = b + words(N) * <usize>k + words(first);
       for (let m = 0; m < M; m++) {
-        row32(a + words(K) * <usize>m, b + words(n), words(N), K, scratch);
-        for (let j = 0; j < 32; j++) finish(args, m, n + j, load<f32>(scratch + words(j)));
+        const x = a + words(K * m + k);
+        const y = scratch + words(columns * m);
+        if (eight) rows8(x, from, words(N), columns, y);
+        else row1(x, from, columns, y);
       }
+      if (eight) k += 7;
     }
+    for (let m = 0; m < M; m++)
+      for (let j = 0; j < columns; j++) finish(args, m, first + j, load<f32>(scratch + words(columns * m + j)));
+    n += columns;
   }
   for (; n < last; n++) {
     for (let m = 0; m < M; m++) {
@@ -715,8 +767,13 @@ export function matmulFewRows(args: usize, piece: i32, scratch: usize): void {
       finish(args, m, n, sum);
     }
   }
+  activateRows(args, M, first, last);
+}
+
+/** Columns [first, last) of all rows of y. */
+export function activateRows(args: usize, M: i32, first: i32, last: i32): void {
   const activation = intAt(args, 13);
-  if (activation != 0) {
-    for (let m = 0; m < M; m++) activate(addressAt(args, 10) + words(N) * <usize>m + words(first), last - first, activation == 2);
-  }
+  if (activation == 0) return;
+  const y = addressAt(args, 10) + words(first);
+  for (let m = 0; m < M; m++) activate(y + words(intAt(args, 1)) * <usize>m, last - first, activation == 2);
 }

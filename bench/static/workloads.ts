@@ -1,12 +1,11 @@
 /** What GPT-2 124M does, as tapes: a training step of 4 x 1024 tokens, and a token of decoding. */
 import { traceOp } from "../../src/autograd/gradcheck.ts";
 import type { Tape } from "../../src/autograd/tape.ts";
-import type { FloatDType } from "../../src/core/dtype.ts";
+import type { FloatDType, Format } from "../../src/core/dtype.ts";
 import { attentionOp } from "../../src/kernels/attention.ts";
 import { droppedMatmulOp } from "../../src/kernels/dropped-matmul.ts";
 import { fusedOps } from "../../src/kernels/fused.ts";
 import { geluMatmulOp } from "../../src/kernels/gelu-matmul.ts";
-import type { CacheFormat } from "../../src/kernels/layer-cache.ts";
 import { matmulOp } from "../../src/kernels/matmul.ts";
 import { f16, f32 } from "../../src/kernels/op.ts";
 import { STEP } from "../../src/kernels/step.ts";
@@ -64,7 +63,7 @@ function stepTape(traits: Traits, precision: FloatDType, rate: number): Tape {
   });
 }
 
-function tokenTape(precision: FloatDType, cache?: CacheFormat): Tape {
+function tokenTape(precision: FloatDType, cache?: Format): Tape {
   const config = GPT2_PRESETS.gpt2;
   const layout = layoutParameters(config, { precision });
   return decodeTape(config, layout, { rows: 1, places: CONTEXT, settings: SETTINGS, cache }, "sample");

@@ -373,7 +373,7 @@ export const EQUIVALENT: readonly { shader: string; before: string; after: strin
     why: "K is a multiple of 4 where rows along it are read 4 elements a load",
   },
   {
-    shader: "matmul/gpu/halves",
+    shader: "matmul/gpu/eights",
     before: "let high = prepared_row(vec4f(a[place_a0.x + next / 4u]), next, 0u);",
     after: "let high = prepared_row(vec4f(a[place_a0.x + next / 4u]), 0u, next);",
     why: "only a that is as it is meets a b that lies along k (normalizedMatmul transposes none), and plain_a.wgsl reads neither",

@@ -1,5 +1,5 @@
 // Keys and values of a cache as whole numbers of 8 bits, four channels of which are a word, times a step that a head's channels at a
-// position share: behind them, its bits. See lib/cache_stored.wgsl, and src/core/quantize.ts for what a step is.
+// position share: behind them, its bits. See lib/cache_stored.wgsl, and src/core/quantize.ts for what a step is. With lib/bytes.wgsl.
 alias Entry = u32;
 alias Channels = vec4f;
 const ENTRY = 4u;
@@ -44,8 +44,7 @@ fn kept(x: Channels, step: u32) -> Entry {
 }
 
 fn widened(entry: Entry) -> Channels {
-  let word = bitcast<i32>(entry);
-  return vec4f(vec4i(word << 24u, word << 16u, word << 8u, word) >> vec4u(24u));
+  return four_of(entry);
 }
 
 fn step_of(bits: Entry) -> f32 {

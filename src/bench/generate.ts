@@ -1,13 +1,19 @@
 import { createTape, type Tape } from "../autograd/tape.ts";
-import { byteLength } from "../core/dtype.ts";
+import { byteLength, type Format } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { createGenerator, type Generator } from "../generate/generate.ts";
 import { FORMAT_OF_BITS } from "../generate/options.ts";
 import { cacheTypes } from "../kernels/layer-cache.ts";
 import { ARENA, writeArena } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { type DecodeShape, decodeTape, prefillTape } from "../model/decode.ts";
-import { declareParameters, layoutParameters, type ParameterLayout } from "../model/parameters.ts";
+import { type DecodeShape, decodeTape, prefillTape, usualCache } from "../model/decode.ts";
+import {
+  declareParameters,
+  layoutParameters,
+  type ParameterLayout,
+  packParameters,
+  unpackParameters,
+} from "../model/parameters.ts";
 import { createCpuRuntime } from "../runtime/cpu.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { median } from "./measure.ts";
@@ -24,6 +30,8 @@ export interface GenerateEffort {
   readonly batches: readonly number[];
   /** Tokens of each prompt; 8 where absent. */
   readonly promptTokens?: number | undefined;
+  /** What weights are kept as; f32 where absent. */
+  readonly precision?: Format | undefined;
   /** See `GenerateOptions`. */
   readonly kvBits?: 8 | 16 | 32 | undefined;
 }
@@ -33,11 +41,14 @@ export const GENERATE_EFFORT = {
   quick: { newTokens: 8, samples: 2, batches: [1] },
 } as const;
 
+/** Of 8 bits, steps with them. */
+const BYTES_OF_WEIGHT = { f32: 4, f16: 2, i8: 1 + 1 / 16 } as const satisfies Record<Format, number>;
+
 const PROMPT = 8;
 const TOKENS_CHECKED = 4;
 
 /** What generation computes with each number of sequences, as far as the sizes of its products go. */
-export function generateTapes({ config, precision }: StepSize): Tape[] {
+export function generateTapes({ config }: StepSize, precision: Format = "f32"): Tape[] {
   const layout = layoutParameters(config, { precision });
   return GENERATE_EFFORT.full.batches.flatMap((rows) => {
     const shape = { rows, places: config.contextLength, settings: 64 };
@@ -52,22 +63,23 @@ export function generateTapes({ config, precision }: StepSize): Tape[] {
  */
 export async function benchGenerate(
   runtime: Runtime,
-  { name, config, precision = "f32" }: StepSize,
+  { name, config }: StepSize,
   peak: Peak,
   effort: GenerateEffort,
 ): Promise<Row[]> {
-  const { promptTokens = PROMPT, kvBits } = effort;
+  const { promptTokens = PROMPT, kvBits, precision = "f32" } = effort;
   const cached = kvBits ? `, cache of ${kvBits} bits` : "";
-  const work = `generate ${name.split(" B")[0]}${precision === "f16" ? " in f16" : ""}${cached}`;
+  const work = `generate ${name.split(" B")[0]}${precision === "f32" ? "" : ` in ${precision}`}${cached}`;
   const common = { system: OURS, device: runtime.name };
   try {
     const { arena } = stepParameters({ name, config, shape: { batch: 1, context: 1 } });
     const layout = layoutParameters(config, { precision });
+    const packed = packParameters(layout, unpackParameters(layoutParameters(config), arena));
     const open = async (on: Runtime): Promise<Generator> => {
       const tape = createTape();
       declareParameters(tape, layout);
       (await on.compile(tape)).dispose();
-      writeArena(on, layout, ARENA.parameters, arena);
+      writeArena(on, layout, ARENA.parameters, packed);
       return createGenerator(on, config, layout);
     };
     const generator = await open(runtime);
@@ -91,10 +103,11 @@ export async function benchGenerate(
       // And the keys and values of what is there halfway, of its own sequence each.
       const places = Math.min(config.contextLength, promptTokens + (effort.newTokens >> 1));
       const kept = 2 * config.layers * config.width * places * batch;
-      const format = kvBits ? FORMAT_OF_BITS[kvBits] : precision;
+      const format = kvBits ? FORMAT_OF_BITS[kvBits] : usualCache({ precision });
       const { keys, values } = cacheTypes(batch, places, config.heads, config.width / config.heads, format);
       const cacheBytes = config.layers * byteLength(keys.dtype, sizeOf(keys.shape) + sizeOf(values.shape));
-      const bytes = (precision === "f16" ? 2 : 4) * weights + cacheBytes; // of vectors, a ten-thousandth, too
+      // Of vectors, a ten-thousandth, too.
+      const bytes = BYTES_OF_WEIGHT[precision] * weights + cacheBytes;
       const named = `${work}, ${batch} ${batch === 1 ? "sequence" : "sequences"} of ${promptTokens} + ${effort.newTokens} tokens`;
       rows.push({
         ...common,

@@ -208,6 +208,7 @@ export function matmulWork(
   types: ProductTypes = ALL_F32,
 ): OpWork {
   const attrs = { ...given, result: types.y };
+  if (types.b === "i8") throw new Error("a product of whole numbers is timed as part of generation");
   // Matrix units round an operand of f32 beside one of f16: its numbers are such that nothing is rounded.
   const held = types.a === "f16" || types.b === "f16" ? "f16" : "f32";
   const a = { ...spread(attrs.transposeA ? [k, m] : [m, k], 1, 1, held), dtype: types.a };

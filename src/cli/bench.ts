@@ -13,7 +13,7 @@ import { benchStepPeers } from "../bench/step-peers.ts";
 import { stepTape } from "../bench/step-program.ts";
 import { modelFlops, type StepSize, type StepSizeName, stepSize } from "../bench/step-sizes.ts";
 import { benchWasmGenerate, benchWasmKernels, benchWasmStep } from "../bench/wasm.ts";
-import type { FloatDType } from "../core/dtype.ts";
+import { type FloatDType, FORMATS } from "../core/dtype.ts";
 import { UserError, userError } from "../core/errors.ts";
 import { smallest } from "../core/extremes.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -89,7 +89,7 @@ export function benchCommand(interrupt: Interrupt): Command {
     .addCommand(
       part("generate", "Sampling: tokens a second, and the time to the first.")
         .option("--size <name>", SIZE_HELP, "all")
-        .addOption(precisionOption("of weights, keys and values").default("f32"))
+        .addOption(precisionOption("of weights, and in f16 of keys and values", FORMATS).default("f32"))
         .addOption(kvBitsOption())
         .option("--prompt-tokens <n>", "tokens of each prompt, default 8", wholeNumber(1))
         .addOption(tuneOption())
@@ -211,13 +211,15 @@ interface StepFlags extends BenchFlags {
   readonly collectiveTimeout?: number;
 }
 
-interface SampleFlags extends StepFlags, Pick<GenerateEffort, "kvBits" | "promptTokens"> {}
+interface SampleFlags
+  extends Omit<StepFlags, "precision">,
+    Pick<GenerateEffort, "kvBits" | "promptTokens" | "precision"> {}
 
 const SIZES: readonly StepSizeName[] = ["nanogpt", "gpt2"];
 /** A step that would take longer at half the peak is measured only when asked for by name. */
 const LONGEST_STEP_MS = 5000;
 
-function sizeNamed({ size }: StepFlags): StepSizeName | undefined {
+function sizeNamed({ size }: Pick<StepFlags, "size">): StepSizeName | undefined {
   const names: readonly StepSizeName[] = ["tiny", ...SIZES, "gpt2-records"];
   const named = names.find((name) => name === size);
   return named || size === "all" ? named : userError(`--size is ${size}; wanted ${names.join(", ")} or all`, "usage");
@@ -226,19 +228,21 @@ function sizeNamed({ size }: StepFlags): StepSizeName | undefined {
 async function* samples(gpu: Gpu, flags: SampleFlags): AsyncGenerator<Row, void> {
   const quick = flags.quick === true;
   const named = sizeNamed(flags);
-  const { precision = "f32" } = flags;
   const { peak, rows } = await measurePeak(gpu, { quick });
   yield* rows;
   for (const name of named ? [named] : SIZES.slice(0, quick ? 1 : 2)) {
-    const size = stepSize(name, gpu.kind, precision);
-    const tuning = await tuningOf(gpu, flags, generateTapes(size));
+    const size = stepSize(name, gpu.kind);
+    const tuning = await tuningOf(gpu, flags, generateTapes(size, flags.precision));
     const runtime = createGpuRuntime(gpu, { tuning });
     yield* await benchGenerate(runtime, size, peak, samplingEffort(flags, [size]));
   }
 }
 
 /** How these models are to be sampled. */
-function samplingEffort({ quick, kvBits, promptTokens }: SampleFlags, sizes: readonly StepSize[]): GenerateEffort {
+function samplingEffort(
+  { quick, kvBits, promptTokens, precision }: SampleFlags,
+  sizes: readonly StepSize[],
+): GenerateEffort {
   const effort = GENERATE_EFFORT[quick ? "quick" : "full"];
   const places = smallest(sizes.map(({ config }) => config.contextLength));
   if (promptTokens !== undefined && promptTokens + effort.newTokens > places)
@@ -246,7 +250,7 @@ function samplingEffort({ quick, kvBits, promptTokens }: SampleFlags, sizes: rea
       `--prompt-tokens is ${promptTokens}: ${effort.newTokens} more have no room in a context of ${places}; give fewer, or a larger model by --size`,
       "usage",
     );
-  return { ...effort, kvBits, promptTokens };
+  return { ...effort, kvBits, promptTokens, precision };
 }
 
 function wasmSteps(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncGenerator<Row, void> {
@@ -255,7 +259,7 @@ function wasmSteps(wasm: WasmDevice, _one: WasmDevice, flags: StepFlags): AsyncG
   return benchWasmStep(wasm, sizes, { quick: flags.quick === true });
 }
 
-function refuseHalves({ host }: WasmDevice, { precision }: StepFlags): void {
+function refuseHalves({ host }: WasmDevice, { precision }: Pick<StepFlags | SampleFlags, "precision">): void {
   if (precision === "f16") userError(noHalves(wasmName(host.threads)), "device");
 }
 
@@ -269,7 +273,7 @@ function wasmSamples(wasm: WasmDevice, _one: WasmDevice, flags: SampleFlags): As
 const WASM_BYTES = 5 * 2 ** 30;
 
 /** Those of `all` that this machine has room for, and time with --quick, unless one was named. */
-function wasmSizes(named: StepSizeName | undefined, all: readonly StepSizeName[], { quick }: StepFlags): StepSize[] {
+function wasmSizes(named: StepSizeName | undefined, all: readonly StepSizeName[], { quick }: BenchFlags): StepSize[] {
   const fit = quick || freemem() < WASM_BYTES ? all.slice(0, 1) : all;
   return (named ? [named] : fit).map((name) => stepSize(name, "software"));
 }
@@ -311,7 +315,11 @@ function requireHalves({ driver, features }: Gpu, precision: FloatDType): void {
 }
 
 /** What users of this machine get: what is measured now, or was before. */
-async function tuningOf(gpu: Gpu, { tune }: StepFlags, tapes: readonly Tape[]): Promise<Tuning | undefined> {
+async function tuningOf(
+  gpu: Gpu,
+  { tune }: Pick<StepFlags, "tune">,
+  tapes: readonly Tape[],
+): Promise<Tuning | undefined> {
   return tune ? measureTuning(gpu, tapes) : keptTuning(gpu);
 }
 

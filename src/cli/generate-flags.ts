@@ -162,7 +162,8 @@ export function flagOf(option: string): string {
 
 const ON_CPU = "give --device wasm, the CPU on all its cores; a machine without a GPU takes it by itself";
 
-const WEIGHTS = "weights are f32 or f16 here: --precision f16; keys and values may have 8 bits: --kv-bits 8";
+const WEIGHTS = "weights in 8 bits are --precision i8 here; keys and values may have 8 bits, too: --kv-bits 8";
+const FEWEST = "8 bits are the fewest here: --precision i8, of keys and values --kv-bits 8";
 
 /** Flags of other tools that are about more than the options of generation. */
 const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
@@ -190,20 +191,20 @@ const FLAGS_ELSEWHERE: Readonly<Record<string, string>> = {
   fp16: "give --precision f16",
   half: "give --precision f16",
   bf16: "WebGPU has no bfloat16; --precision f16 has weights of half the size",
-  dtype: "it is --precision here: f32 or f16",
-  torch_dtype: "it is --precision here: f32 or f16",
+  dtype: "it is --precision here: f32, f16 or i8",
+  torch_dtype: "it is --precision here: f32, f16 or i8",
   kv_cache_dtype: "it is --kv-bits here: 8, 16 or 32",
   cache_type_k: "it is --kv-bits here: 8, 16 or 32, for keys and values alike",
   cache_type_v: "it is --kv-bits here: 8, 16 or 32, for keys and values alike",
   kv_group_size: "leave it out: with --kv-bits 8 a head's channels at a position share a step",
   quantized_kv_start: "leave it out: --kv-bits is of all positions",
   load_in_8bit: WEIGHTS,
-  load_in_4bit: WEIGHTS,
+  load_in_4bit: FEWEST,
   quantization_config: WEIGHTS,
   quantize: WEIGHTS,
   quantization: WEIGHTS,
-  bits: WEIGHTS,
-  q_bits: WEIGHTS,
+  bits: FEWEST,
+  q_bits: FEWEST,
   int8: WEIGHTS,
   compile: "leave it out: all is compiled once, as a plan",
   device_map: "it is --device here",

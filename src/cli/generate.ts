@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import type { Tape } from "../autograd/tape.ts";
-import type { FloatDType } from "../core/dtype.ts";
+import { FORMATS, type Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { DATA_FORMATS } from "../data/source.ts";
@@ -36,7 +36,7 @@ interface GenerateFlags extends GenerationFlags, PromptFlags {
   readonly window?: boolean;
   readonly interactive?: boolean;
   readonly device?: string;
-  readonly precision?: FloatDType;
+  readonly precision?: Format;
   readonly tune?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -64,7 +64,12 @@ export function generateCommand(interrupt: Interrupt): Command {
     .option("--window", "of a prompt that does not fit the context, continue its end")
     .option("--interactive", "ask for prompts until the input ends")
     .option("--device <name>", DEVICE_HELP)
-    .addOption(precisionOption("of weights, keys and values: f16 halves memory, and what a token reads").default("f32"))
+    .addOption(
+      precisionOption(
+        "of weights: f16 halves memory and what a token reads, keys and values too, i8 quarters it",
+        FORMATS,
+      ).default("f32"),
+    )
     .addOption(tuneOption())
     .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
     .addOption(quietOption())

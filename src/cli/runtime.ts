@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
+import type { Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { checkThreads } from "../core/threads.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -19,8 +20,8 @@ import { keptTuning, measureTuning } from "./tune.ts";
 export const DEVICE_HELP =
   "auto (a hardware GPU, else wasm), hardware, system, embedded, part of an adapter's name, wasm (the CPU, no driver), or cpu (the slow reference); see `gpt2 devices`";
 
-export function precisionOption(help: string): Option {
-  return new Option("--precision <type>", help).choices(["f32", "f16"]);
+export function precisionOption(help: string, choices: readonly Format[] = ["f32", "f16"]): Option {
+  return new Option("--precision <type>", help).choices(choices);
 }
 
 export interface RuntimeOptions extends GpuRuntimeOptions {

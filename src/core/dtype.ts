@@ -9,10 +9,16 @@ export type DType = "f32" | "f16" | "i32" | "u32";
 /** Element types that have gradients. */
 export type FloatDType = "f32" | "f16";
 
+/** How numbers are kept that are read again and again: floating-point ones, or whole ones of 8 bits times a step that several share (`quantize.ts`). */
+export type Format = FloatDType | "i8";
+export const FORMATS = ["f32", "f16", "i8"] as const satisfies readonly Format[];
+
 /** Of f32, i32 and u32; and what sizes and offsets of buffers and copies are multiples of. */
 export const WORD_BYTES = 4;
 
-export function bytesPerElement(dtype: DType): number {
+/** Steps of i8 apart. */
+export function bytesPerElement(dtype: DType | Format): number {
+  if (dtype === "i8") return 1;
   return dtype === "f16" ? 2 : WORD_BYTES;
 }
 

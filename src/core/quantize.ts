@@ -20,13 +20,50 @@ export function stepFor(highest: number): number {
   return scratch[0];
 }
 
-/** The whole number of steps that is nearest to `value`, ties to even. */
-export function quantized(value: number, step: number): number {
+/** The nearest f32 to the inverse of a step. */
+export function inverseOf(step: number): number {
   scratch[0] = step;
   const sixteenths = (bits[0]! >>> 19) & 15;
   bits[0] = (254 - (bits[0]! >>> 23)) << 23;
-  const inverse = scratch[0]! * Math.fround(16 / (16 + sixteenths));
-  scratch[0] = Math.fround(value) * inverse;
+  return scratch[0]! * Math.fround(16 / (16 + sixteenths));
+}
+
+/** The whole number of steps that is nearest to `value`, ties to even. */
+export function wholeOf(value: number, inverse: number): number {
   // Of a float32 that is no larger than 127, adding this leaves whole numbers.
-  return scratch[0]! + 1.5 * 2 ** 52 - 1.5 * 2 ** 52;
+  return Math.fround(Math.fround(value) * inverse) + 1.5 * 2 ** 52 - 1.5 * 2 ** 52;
+}
+
+/**
+ * Writes `length` of `data` from `from` on as whole numbers, at the same places from `at` on, and gives their step. Where one of them is not finite the
+ * step is NaN, and so are they all.
+ */
+export function quantize(data: ArrayLike<number>, from: number, length: number, to: Int8Array, at: number): number {
+  let highest = 0;
+  // of numbers that are finite zero
+  let rest = 0;
+  for (let i = from; i < from + length; i++) {
+    const magnitude = Math.abs(data[i]!);
+    if (magnitude > highest) highest = magnitude;
+    rest += magnitude - magnitude;
+  }
+  const step = stepFor(highest + rest);
+  const inverse = step > 0 ? inverseOf(step) : 0;
+  for (let i = 0; i < length; i++) to[at + i] = inverse > 0 ? wholeOf(data[from + i]!, inverse) : 0;
+  return step;
+}
+
+/** What was kept of numbers, `group` of which share a step: exact in f32. */
+export function restored(
+  words: Uint32Array<ArrayBuffer>,
+  steps: ArrayLike<number>,
+  group: number,
+): Float32Array<ArrayBuffer> {
+  const bytes = new Int8Array(words.buffer, words.byteOffset, words.byteLength);
+  const data = new Float32Array(bytes.length);
+  for (let at = 0; at < data.length; at += group) {
+    const step = steps[at / group]!;
+    for (let i = at; i < at + group; i++) data[i] = bytes[i]! * step;
+  }
+  return data;
 }

@@ -1,8 +1,8 @@
 import type { Tape } from "../autograd/tape.ts";
-import { byteLength } from "../core/dtype.ts";
+import { byteLength, type Format } from "../core/dtype.ts";
 import { largest } from "../core/extremes.ts";
 import { sizeOf } from "../core/shape.ts";
-import { type CacheFormat, cacheTypes } from "../kernels/layer-cache.ts";
+import { cacheTypes } from "../kernels/layer-cache.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import { type DecodeMode, type DecodeShape, decodeTape, type PromptShape, prefillTape } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
@@ -40,7 +40,7 @@ export interface DecodeWanted {
   /** Likeliest tokens to keep of each place. */
   readonly top?: number | undefined;
   /** Of keys and values. */
-  readonly cache: CacheFormat;
+  readonly cache: Format;
   /** Of the states. */
   readonly owner?: number | undefined;
 }

@@ -1,11 +1,10 @@
 import type { Tape } from "../autograd/tape.ts";
-import type { FloatDType, NumericArray } from "../core/dtype.ts";
+import type { Format, NumericArray } from "../core/dtype.ts";
 import { UserError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
-import type { CacheFormat } from "../kernels/layer-cache.ts";
 import { COLUMN, FINISHED, packSettings, rowStride, type SampleSettings } from "../kernels/sample-settings.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { type DecodeShape, decodeState, decodeStatesOf } from "../model/decode.ts";
+import { type DecodeShape, decodeState, decodeStatesOf, usualCache } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import { OutOfMemory } from "../runtime/out-of-memory.ts";
 import { disposeAll, type Program, type Runtime, type Tensors } from "../runtime/runtime.ts";
@@ -53,14 +52,14 @@ export interface SampleRules extends Partial<SampleSettings> {
 export interface DecodeWish {
   /** Undefined where logits are wanted. */
   readonly sampling?: SampleRules | undefined;
-  /** Of keys and values; that of the weights where absent. */
-  readonly cache?: CacheFormat | undefined;
+  /** Of keys and values; `usualCache` where absent. */
+  readonly cache?: Format | undefined;
 }
 
 /** Computes prompts once, then one token of every row at a time, from a cache of keys and values. */
 export interface Decoder {
   /** Of weights. */
-  readonly precision: FloatDType;
+  readonly precision: Format;
   /**
    * Makes ready for as many of the first of `rows` as fit the device in one batch, in whole `unit`s, and gives how many. Throws `OutOfMemory`
    * where not one unit fits.
@@ -138,7 +137,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
     const wanted = {
       settings: sampling && packSettings(sampling).length,
       top: sampling?.topLogProbabilities,
-      cache: cache ?? precision,
+      cache: cache ?? usualCache(layout),
       owner,
     };
     const made = decodePlansOf(rows, config, wanted);
@@ -209,7 +208,7 @@ export function createDecoder(runtime: Runtime, config: Gpt2Config, layout: Para
   return {
     precision,
     async fit(rows, wish, unit = 1) {
-      const { sampling, cache = precision } = wish;
+      const { sampling, cache = usualCache(layout) } = wish;
       const kept = { top: sampling?.topLogProbabilities, cache };
       const most = Math.min(rows.length, rowsThatFit(rows, config, runtime, kept, unit));
       let units = Math.max(1, Math.floor(most / unit));
@@ -322,7 +321,7 @@ function asUnfinished(row: RowState): RowState {
 }
 
 /** What is said where no token has a probability. `cache`: of keys and values. */
-export function notFinite(precision: FloatDType, cache: CacheFormat = precision): UserError {
+export function notFinite(precision: Format, cache: Format = usualCache({ precision })): UserError {
   const why = "the model's logits are not finite: its weights are damaged, or training diverged";
   const halves = "; or a weight, key or value is beyond 65,504, which f16 does not hold: try it in f32";
   return new UserError([precision, cache].includes("f16") ? `${why}${halves}` : why, { kind: "diverged" });

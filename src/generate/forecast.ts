@@ -1,5 +1,6 @@
 import { packSettings } from "../kernels/sample-settings.ts";
 import type { Gpt2Config } from "../model/config.ts";
+import { usualCache } from "../model/decode.ts";
 import type { ParameterLayout } from "../model/parameters.ts";
 import type { Forecast, ForecastPlan } from "../runtime/need.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -21,7 +22,7 @@ export function forecastGenerator(
   known: Map<string, ForecastPlan>,
 ): void {
   const options = readOptions(given, config);
-  const { topLogProbabilities: top, cache = layout.precision ?? "f32" } = options;
+  const { topLogProbabilities: top, cache = usualCache(layout) } = options;
   const rows = decodeRows(prompts, options, config);
   const all = rows.flatMap((row) => Array.from({ length: options.numReturnSequences }, () => row));
   for (let at = 0; at < all.length; ) {

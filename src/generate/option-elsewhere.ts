@@ -23,7 +23,7 @@ const numbers: Remedy = (o) =>
   `${o("topLogProbabilities")} those of the likeliest tokens beside them`;
 const banned: Remedy = (o) => `it is not to be had here; ${o("badWordsIds")} bans words`;
 
-const ofModel = leaveOut("a model has its precision from loadModel, f32 or f16");
+const ofModel = leaveOut("a model has its precision from loadModel, f32, f16 or i8");
 
 /** Names that people bring along from elsewhere, all of transformers' GenerationConfig among them. */
 export const ELSEWHERE: Remedies = {

@@ -1,6 +1,6 @@
+import type { Format } from "../core/dtype.ts";
 import { nearest } from "../core/nearest.ts";
 import { shown } from "../core/shown.ts";
-import type { CacheFormat } from "../kernels/layer-cache.ts";
 import type { Gpt2Config } from "../model/config.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { optionError, type Spell } from "./option-error.ts";
@@ -66,7 +66,7 @@ export interface Generation extends Omit<NextTokenRules, "minLength"> {
   readonly stopStrings: readonly string[];
   readonly tokenizer: GenerationTokenizer | undefined;
   /** Of keys and values; undefined: that of the weights. */
-  readonly cache: CacheFormat | undefined;
+  readonly cache: Format | undefined;
   readonly seed: number;
   readonly logProbabilities: boolean;
   readonly topLogProbabilities: number;
@@ -76,7 +76,7 @@ export interface Generation extends Omit<NextTokenRules, "minLength"> {
 export type GenerationTokenizer = Pick<Tokenizer, "bytes"> & Partial<Pick<Tokenizer, "vocabSize" | "missingIds">>;
 
 /** Of the cache, by `kvBits`. */
-export const FORMAT_OF_BITS = { 8: "i8", 16: "f16", 32: "f32" } as const satisfies Record<number, CacheFormat>;
+export const FORMAT_OF_BITS = { 8: "i8", 16: "f16", 32: "f32" } as const satisfies Record<number, Format>;
 
 const SAMPLING_OPTIONS = ["temperature", "topK", "topP", "minP"] as const;
 const BEAM_OPTIONS = ["lengthPenalty", "earlyStopping"] as const;

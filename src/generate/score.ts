@@ -3,11 +3,10 @@ import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { attention } from "../kernels/attention.ts";
 import { crossEntropyOp, IGNORED_LABEL } from "../kernels/cross-entropy.ts";
-import { matmul } from "../kernels/matmul.ts";
 import { f32, type TensorType } from "../kernels/op.ts";
 import { requireWeights } from "../model/arena.ts";
 import type { Gpt2Config } from "../model/config.ts";
-import { gpt2Classifier, gpt2TrunkWith } from "../model/gpt2.ts";
+import { gpt2Logits, gpt2TrunkWith } from "../model/gpt2.ts";
 import { declareParameters, type ParameterLayout } from "../model/parameters.ts";
 import type { Program, Runtime } from "../runtime/runtime.ts";
 import { notFinite } from "./decoder.ts";
@@ -100,13 +99,12 @@ function scoreTape(config: Gpt2Config, layout: ParameterLayout, batch: number, p
   const hidden = gpt2TrunkWith(config, parameters, { tokens, positions }, (qkv) =>
     attention(qkv, lengths, { batch, heads: config.heads, dropout: 0, stream: 0 }),
   );
-  const table = gpt2Classifier(config, parameters);
   const losses = tape.buffer(f32([n]));
   const fit = Math.floor(LOGITS_BYTES / (4 * config.vocabSize) / ROW_STEP) * ROW_STEP;
   const rows = Math.max(ROW_STEP, fit);
   for (let at = 0; at < n; at += rows) {
     const count = Math.min(rows, n - at);
-    const logits = matmul(tape.view(hidden, at * config.width, [count, config.width]), table, { transposeB: true });
+    const logits = gpt2Logits(config, parameters, tape.view(hidden, at * config.width, [count, config.width]));
     const { loss } = crossEntropyOp.apply({ logits, labels: tape.view(labels, at, [count]) });
     tape.place(loss, losses, at);
   }

@@ -1,14 +1,6 @@
-import { bytesPerElement, type NumericArray } from "../core/dtype.ts";
+import { bytesPerElement, FORMATS, type Format, type NumericArray } from "../core/dtype.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
-import {
-  CACHE_FORMATS,
-  type CacheFormat,
-  type CpuCache,
-  cacheTypes,
-  type LayerCache,
-  openCache,
-  sizesOf,
-} from "./layer-cache.ts";
+import { type CpuCache, cacheTypes, type LayerCache, openCache, sizesOf } from "./layer-cache.ts";
 import {
   type CaseInput,
   defineOp,
@@ -132,7 +124,7 @@ export const cacheAppendOp = defineOp({
     const channels = (2 / 3) * sizeOf(qkv.shape);
     return { flops: 0, bytes: 4 * channels * ((entry > 1 ? 2 : 1) + slots / D) };
   },
-  cases: CACHE_FORMATS.flatMap((format) => [
+  cases: FORMATS.flatMap((format) => [
     { inputs: { qkv: f32([6, 24]), cacheRows: u32Of([2, 0]), ...cacheCase(3, 5, 2, 4, format) } },
     { inputs: { qkv: f32([7, 9]), cacheRows: u32Of([0]), ...cacheCase(1, 7, 1, 3, format) } },
   ]),
@@ -158,7 +150,7 @@ function u32Of(values: number[]) {
 }
 
 /** A cache of contents of any kind, for a case. */
-export function cacheCase(B: number, T: number, H: number, D: number, format: CacheFormat) {
+export function cacheCase(B: number, T: number, H: number, D: number, format: Format) {
   const types = cacheTypes(B, T, H, D, format);
   if (format !== "i8") return types;
   const slots = types.values.shape[3]!;
@@ -179,7 +171,7 @@ export function attentionCase(
   T: number,
   positions: number[],
   past?: number[],
-  format: CacheFormat = "f32",
+  format: Format = "f32",
 ): OpCase {
   const table = positions.flatMap((_, b) => new Array<number>(T).fill(past?.[b] ?? b));
   return {

@@ -1,31 +1,31 @@
-import { bytesPerElement } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import { defineOp, expectFloat, expectType, f16, f32, shapeError, type Value } from "./op.ts";
+import { bytesCase, elementsOf, matrixBytes, matrixOf } from "./byte-matrix.ts";
+import { defineOp, expectType, f16, f32, shapeError, type Value } from "./op.ts";
 
 /**
  * y[n] = table[ids[n]] + residual[n]. ids: u32 [N], below V (the host checks); table: [V, C], f32 or f16,
- * its gradient f32; y, residual: [N, C].
+ * its gradient f32, or with `steps` words in 8 bits (`matrixOf`), which have none; y, residual: [N, C].
  * order: u32 [N], the places 0..N-1 sorted by their id, ties in order (`sortedOrder`); only the gradient needs it.
  */
 export const embeddingOp = defineOp({
   name: "embedding",
   inputs: ["ids", "table"],
-  optional: ["order", "residual"],
+  optional: ["order", "residual", "steps"],
   outputs: ["y"],
   halves: ["table"],
-  shapes: ({ ids, table, order, residual }) => {
+  shapes: ({ ids, table: stored, steps, order, residual }) => {
     expectType("embedding", "ids", ids, "u32", [-1]);
-    expectFloat("embedding", "table", table, [-1, -1]);
+    const table = matrixOf("embedding", "table", stored, steps);
     const y = f32([ids.shape[0]!, table.shape[1]!]);
     if (order) expectType("embedding", "order", order, "u32", ids.shape);
     if (residual) expectType("embedding", "residual", residual, "f32", y.shape);
     return { y };
   },
-  cpu: ({ ids, table, residual }, { y }) => {
-    const c = table.shape[1]!;
+  cpu: ({ ids, table, steps, residual }, { y }) => {
+    const c = y.shape[1]!;
+    const rows = elementsOf(table, steps);
     for (let n = 0; n < ids.data.length; n++) {
-      for (let j = 0; j < c; j++)
-        y.data[n * c + j] = table.data[ids.data[n]! * c + j]! + (residual?.data[n * c + j] ?? 0);
+      for (let j = 0; j < c; j++) y.data[n * c + j] = rows[ids.data[n]! * c + j]! + (residual?.data[n * c + j] ?? 0);
     }
   },
   vjp: ({ ids, table, order, residual }, _outputs, { y: dy }, _attrs, context) => {
@@ -37,7 +37,10 @@ export const embeddingOp = defineOp({
     const { dtable } = embeddingBackwardOp.apply({ dy, ids, order, into }, { rows: table.shape[0]! });
     return { table: dtable, ...passed };
   },
-  cost: ({ table }, { y }) => ({ flops: 0, bytes: (4 + bytesPerElement(table.dtype)) * sizeOf(y.shape) }),
+  cost: ({ table, steps }, { y }) => {
+    const read = matrixBytes({ ...matrixOf("embedding", "table", table, steps), shape: y.shape });
+    return { flops: 0, bytes: read + 4 * sizeOf(y.shape) };
+  },
   cases: [
     { inputs: { ids: u32([4], [2, 0, 2, 1]), order: u32([4], [1, 3, 0, 2]), table: f32([3, 5]) } },
     {
@@ -50,6 +53,10 @@ export const embeddingOp = defineOp({
     },
     { inputs: { ids: u32([4], [2, 0, 2, 1]), order: u32([4], [1, 3, 0, 2]), table: f16([3, 5]) } },
     { inputs: { ids: u32([3], [1, 1, 0]), order: u32([3], [2, 0, 1]), table: f16([4, 4]), residual: f32([3, 4]) } },
+    ...[8, 16].map((group) => {
+      const { b: table, steps } = bytesCase(4, 16, group);
+      return { inputs: { ids: u32([3], [1, 3, 0]), table, steps, residual: f32([3, 16]) } };
+    }),
   ],
 });
 
@@ -103,7 +110,7 @@ export function sortedOrder(ids: ArrayLike<number>): Uint32Array<ArrayBuffer> {
 export function embedding(
   ids: Value,
   table: Value,
-  options: { order?: Value | undefined; residual?: Value } = {},
+  options: { order?: Value | undefined; residual?: Value; steps?: Value | undefined } = {},
 ): Value {
   return embeddingOp.apply({ ids, table, ...options }).y;
 }

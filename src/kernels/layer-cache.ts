@@ -1,18 +1,16 @@
 /** What the cache of a layer is in memory, and what it keeps of a number. */
+
+import type { Format } from "../core/dtype.ts";
 import { roundToHalf } from "../core/half.ts";
-import { quantized, stepFor } from "../core/quantize.ts";
+import { quantize } from "../core/quantize.ts";
 import { formatShape } from "../core/shape.ts";
 import { type CpuTensor, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
-
-/** Of its channels: floating-point numbers, or whole ones of 8 bits times a step that a head's channels at a position share. */
-export type CacheFormat = (typeof CACHE_FORMATS)[number];
-export const CACHE_FORMATS = ["f32", "f16", "i8"] as const;
 
 /**
  * A layer's keys [B, H, D, T], so that neighbouring positions are read together, and its values [B, H, T, D]. In f16 two channels are a
  * word, keys [B, H, D/2, T, 2] and values [B, H, T, D/2, 2], so that a token writes whole words: no neighbour shares one, and every
  * adapter has words. In i8 four channels are a u32, the first in its lowest bits, and behind a head's channels is their step, the bits of
- * an f32: keys [B, H, D/4 + 1, T], values [B, H, T, D/4 + 1]. Channels of the last word that there are not are zero.
+ * an f32, which all of them share: keys [B, H, D/4 + 1, T], values [B, H, T, D/4 + 1]. Channels of the last word that there are not are zero.
  */
 export interface LayerCache {
   readonly keys: Value;
@@ -25,7 +23,7 @@ export function cacheTypes(
   T: number,
   H: number,
   D: number,
-  format: CacheFormat = "f32",
+  format: Format = "f32",
 ): { keys: TensorType; values: TensorType } {
   if (format === "f32") return { keys: f32([B, H, D, T]), values: f32([B, H, T, D]) };
   if (format === "f16") {
@@ -119,14 +117,10 @@ function kept(entry: 1 | 2, value: number): number {
   return Number.isFinite(half) ? half : Number.NaN;
 }
 
-/** A head's channels in i8, and their step. Where one of them is not finite the step is NaN, and so are they all. */
+/** A head's channels in i8, and their step. */
 function wordsOf(channels: ArrayLike<number>, D: number): number[] {
-  let highest = 0;
-  for (let d = 0; d < D; d++) highest = Math.max(highest, Math.abs(channels[d]!));
-  const step = stepFor(highest);
-  const words = new Array<number>(Math.ceil(D / 4)).fill(0);
-  for (let d = 0; d < D && step > 0; d++)
-    words[d >> 2] = (words[d >> 2]! | ((quantized(channels[d]!, step) & 255) << (8 * (d % 4)))) >>> 0;
+  const words = new Uint32Array(Math.ceil(D / 4));
+  const step = quantize(channels, 0, D, new Int8Array(words.buffer), 0);
   return [...words, bitsOf(step)];
 }
 

@@ -1,5 +1,6 @@
 import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
+import { bytesCase, elementsOf, type Matrix, matrixBytes, matrixOf } from "./byte-matrix.ts";
 import { columnSum } from "./column-sum.ts";
 import { type GeluAttrs, geluAt, geluBackwardOp, geluSlopeAt } from "./gelu.ts";
 import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
@@ -48,19 +49,19 @@ export const PLAIN_MATMUL: MatmulAttrs = {
  * With `slope`, y = activation'(slope) (op(a) . op(b) + bias), what comes back through an activation of slope.
  * op(a): [M, K], op(b): [K, N], bias: [N], residual, into, slope, y: [M, N]; op is the identity or the transposition. All but the bias may
  * be f16: what is computed and summed is f32, and rounded once. In a model b is a weight: its gradient is f32 whatever b is,
- * that of a is as a. Nothing is differentiated by slope.
+ * that of a is as a. Nothing is differentiated by slope. With `steps`, b is words of whole numbers (`matrixOf`), which do not train.
  */
 export const matmulOp = defineOp({
   name: "matmul",
   inputs: ["a", "b"],
-  optional: ["bias", "residual", "into", "slope"],
+  optional: ["bias", "residual", "into", "slope", "steps"],
   outputs: ["y"],
   halves: ["a", "b", "residual", "into", "slope"],
   updates: { y: "into" },
   attrs: PLAIN_MATMUL,
-  shapes: ({ a, b, bias, residual, into, slope }, attrs) => {
+  shapes: ({ a, b: stored, steps, bias, residual, into, slope }, attrs) => {
     expectFloat("matmul", "a", a, [-1, -1]);
-    expectFloat("matmul", "b", b, [-1, -1]);
+    const b = matrixOf("matmul", "b", stored, steps);
     const { M, N, K } = productOf(a, b, attrs);
     if (b.shape[attrs.transposeB ? 1 : 0] !== K) {
       const fix = b.shape[attrs.transposeB ? 0 : 1] === K || N === a.shape[0] ? "transposeB" : "transposeA";
@@ -80,8 +81,9 @@ export const matmulOp = defineOp({
       shapeError("matmul", `the activation ${attrs.activation} excludes residual and into`);
     return { y: { dtype: attrs.result, shape } };
   },
-  cpu: ({ a, b, bias, residual, into, slope }, { y }, attrs) => {
-    const { M, N, K } = productOf(a, b, attrs);
+  cpu: ({ a, b, steps, bias, residual, into, slope }, { y }, attrs) => {
+    const { M, N, K } = productOf(a, matrixOf("matmul", "b", b, steps), attrs);
+    const right = elementsOf(b, steps);
     const row = new Float64Array(N);
     const [rowA, rowY] = [a.shape[1]!, y.shape[1]!];
     const { approximate } = geluAttrs(attrs);
@@ -89,8 +91,8 @@ export const matmulOp = defineOp({
       row.fill(0);
       for (let k = 0; k < K; k++) {
         const left = a.data[attrs.transposeA ? k * rowA + m : m * rowA + k]!;
-        if (attrs.transposeB) for (let n = 0; n < N; n++) row[n]! += left * b.data[n * K + k]!;
-        else for (let n = 0; n < N; n++) row[n]! += left * b.data[k * N + n]!;
+        if (attrs.transposeB) for (let n = 0; n < N; n++) row[n]! += left * right[n * K + k]!;
+        else for (let n = 0; n < N; n++) row[n]! += left * right[k * N + n]!;
       }
       for (let n = 0; n < N; n++) {
         const at = m * rowY + n;
@@ -101,15 +103,15 @@ export const matmulOp = defineOp({
       y.data.fill(0, m * rowY + N, (m + 1) * rowY);
     }
   },
-  vjp: ({ a, b, bias, residual, into, slope }, _outputs, { y: doutput }, attrs, context) => {
+  vjp: ({ a, b, steps, bias, residual, into, slope }, _outputs, { y: doutput }, attrs, context) => {
     if (!doutput) return {};
     const { transposeA, transposeB } = attrs;
-    const N = b.shape[transposeB ? 0 : 1]!;
+    const { N } = productOf(a, matrixOf("matmul", "b", b, steps), attrs);
     // dy as a first operand: what counts of it; what takes the shape of a: its rows.
     const [wide, narrow] = [attrs.width > N ? { columns: N } : {}, attrs.columns > 0 ? { width: a.shape[1]! } : {}];
     let dy = doutput;
     if (attrs.activation !== "linear") {
-      const x = slope ?? matmul(a, b, { ...attrs, activation: "linear", bias });
+      const x = slope ?? matmul(a, b, { ...attrs, activation: "linear", bias, steps });
       dy = geluBackwardOp.apply({ x, dy }, geluAttrs(attrs)).dx;
     }
     const grads: Partial<Record<"a" | "b" | "bias" | "residual" | "into", Value>> = {};
@@ -120,10 +122,11 @@ export const matmulOp = defineOp({
       const more = before
         ? { slope: before.x, activation: before.activation, result }
         : { residual: context.accumulated("a"), result };
+      if (transposeA && steps) shapeError("matmul", "a transposed a has no gradient beside a b in 8 bits");
       if (transposeA && attrs.width > N) shapeError("matmul", "a transposed a has no gradient where y has a width");
       grads.a = transposeA
         ? matmul(b, dy, { transposeA: transposeB, transposeB: true, ...narrow, ...more })
-        : matmul(dy, b, { transposeB: !transposeB, ...wide, ...narrow, ...more });
+        : matmul(dy, b, { transposeB: !transposeB, steps, ...wide, ...narrow, ...more });
     }
     if (context.needs("b")) {
       const more = { residual: context.accumulated("b") };
@@ -139,11 +142,12 @@ export const matmulOp = defineOp({
     if (into && context.needs("into")) grads.into = dy;
     return grads;
   },
-  cost: ({ a, b, bias, residual, into, slope }, { y }, attrs) => {
+  cost: ({ a, b: stored, steps, bias, residual, into, slope }, { y }, attrs) => {
+    const b = matrixOf("matmul", "b", stored, steps);
     const { M, N, K } = productOf(a, b, attrs);
-    const bytes = [a, b, bias, residual, into, slope, y].reduce(
+    const bytes = [a, bias, residual, into, slope, y].reduce(
       (sum, t) => sum + (t ? bytesPerElement(t.dtype) * sizeOf(t.shape) : 0),
-      0,
+      matrixBytes(b),
     );
     return { flops: 2 * M * N * K, bytes };
   },
@@ -176,6 +180,11 @@ export const matmulOp = defineOp({
     { inputs: { a: f32([3, 4]), b: f32([5, 4]) }, attrs: { transposeB: true, width: 8 } },
     { inputs: { a: f32([3, 8]), b: f32([5, 4]), residual: f32([3, 4]) }, attrs: { columns: 5 } },
     { inputs: { a: f32([3, 8]), b: f32([3, 4]) }, attrs: { transposeA: true, columns: 5 } },
+    // In 8 bits: steps along the columns of b, and along K; few rows and many.
+    { inputs: { a: f32([2, 3]), ...bytesCase(3, 16, 8), bias: f32([16]), residual: f32([2, 16]) } },
+    { inputs: { a: f32([3, 16]), ...bytesCase(5, 16, 8) }, attrs: { transposeB: true } },
+    { inputs: { a: f32([10, 4]), ...bytesCase(4, 24, 8) }, attrs: { activation: "gelu_new" } },
+    { inputs: { a: f32([9, 16]), ...bytesCase(6, 16, 16) }, attrs: { transposeB: true } },
   ],
 });
 
@@ -185,19 +194,20 @@ export interface MatmulOptions extends Partial<MatmulAttrs> {
   readonly residual?: Value | undefined;
   readonly into?: Value | undefined;
   readonly slope?: Value | undefined;
+  readonly steps?: Value | undefined;
 }
 
 /** See `matmulOp`. `into` is updated in place: use the result from then on. */
 export function matmul(a: Value, b: Value, options: MatmulOptions = {}): Value {
-  const { bias, residual, into, slope, ...attrs } = options;
-  return matmulOp.apply({ a, b, bias, residual, into, slope }, attrs).y;
+  const { bias, residual, into, slope, steps, ...attrs } = options;
+  return matmulOp.apply({ a, b, bias, residual, into, slope, steps }, attrs).y;
 }
 
 export function geluAttrs({ activation }: MatmulAttrs): GeluAttrs {
   return { approximate: activation === "gelu" ? "none" : "tanh" };
 }
 
-export function productOf(a: TensorType, b: TensorType, attrs: MatmulAttrs): Product {
+export function productOf(a: TensorType, b: Pick<Matrix, "shape" | "group">, attrs: MatmulAttrs): Product {
   const { transposeA, transposeB, width, columns, exact } = attrs;
   const [aRows = 0, rowA = 0] = a.shape;
   const [bRows = 0, bColumns = 0] = b.shape;
@@ -211,5 +221,6 @@ export function productOf(a: TensorType, b: TensorType, attrs: MatmulAttrs): Pro
     ...(columns > 0 ? { rowA } : {}),
     ...(width > 0 ? { rowY: width } : {}),
     ...(exact ? { exact } : {}),
+    ...(b.group ? { group: b.group } : {}),
   };
 }

@@ -1,8 +1,8 @@
-import { bytesPerElement } from "../core/dtype.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
+import { bytesCase, elementsOf, type Matrix, matrixBytes, matrixOf } from "./byte-matrix.ts";
 import type { Scratch } from "./dispatch.ts";
 import { geluAt } from "./gelu.ts";
-import { defineOp, expectFloat, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
+import { defineOp, expectType, f16, f32, shapeError, type TensorType, type Value } from "./op.ts";
 import type { Activation, Product } from "./product.ts";
 
 export interface NormalizedMatmulAttrs {
@@ -18,19 +18,19 @@ const DEFAULTS: NormalizedMatmulAttrs = { epsilon: 1e-5, activation: "linear", v
 /**
  * y = activation(layerNorm(a) b + bias), layerNorm(a) = (a - mean) rstd gain + shift row by row: what decoding has between two residual
  * connections, where each dispatch costs more than what it computes.
- * a: [M, K]; gain, shift: [K]; b: [K, N], f32 or f16; bias: [N]; y: [M, N]. No gradient: training keeps what LayerNorm gives.
+ * a: [M, K]; gain, shift: [K]; b: [K, N], f32 or f16, or with `steps` words in 8 bits (`matrixOf`); bias: [N]; y: [M, N]. No gradient: training keeps what LayerNorm gives.
  */
 export const normalizedMatmulOp = defineOp({
   name: "normalizedMatmul",
   inputs: ["a", "gain", "b"],
-  optional: ["shift", "bias"],
+  optional: ["shift", "bias", "steps"],
   outputs: ["y"],
   halves: ["b"],
   attrs: DEFAULTS,
-  shapes: ({ a, gain, b, shift, bias }) => {
-    const { M, N, K } = productOf(a, b);
+  shapes: ({ a, gain, b: stored, steps, shift, bias }) => {
     expectType("normalizedMatmul", "a", a, "f32", [-1, -1]);
-    expectFloat("normalizedMatmul", "b", b, [-1, -1]);
+    const b = matrixOf("normalizedMatmul", "b", stored, steps);
+    const { M, N, K } = productOf(a, b);
     if (b.shape[0] !== K)
       shapeError("normalizedMatmul", `inner sizes differ, a ${formatShape(a.shape)}, b ${formatShape(b.shape)}`);
     expectType("normalizedMatmul", "gain", gain, "f32", [K]);
@@ -38,8 +38,9 @@ export const normalizedMatmulOp = defineOp({
     if (bias) expectType("normalizedMatmul", "bias", bias, "f32", [N]);
     return { y: f32([M, N]) };
   },
-  cpu: ({ a, gain, b, shift, bias }, { y }, { epsilon, activation }) => {
-    const { M, N, K } = productOf(a, b);
+  cpu: ({ a, gain, b, steps, shift, bias }, { y }, { epsilon, activation }) => {
+    const { M, N, K } = productOf(a, matrixOf("normalizedMatmul", "b", b, steps));
+    const right = elementsOf(b, steps);
     // As LayerNorm leaves it.
     const normal = a.data instanceof Float64Array ? new Float64Array(K) : new Float32Array(K);
     const row = new Float64Array(N);
@@ -53,16 +54,17 @@ export const normalizedMatmulOp = defineOp({
       for (let k = 0; k < K; k++)
         normal[k] = (a.data[m * K + k]! - mean) * rstd * gain.data[k]! + (shift?.data[k] ?? 0);
       row.fill(0);
-      for (let k = 0; k < K; k++) for (let n = 0; n < N; n++) row[n]! += normal[k]! * b.data[k * N + n]!;
+      for (let k = 0; k < K; k++) for (let n = 0; n < N; n++) row[n]! += normal[k]! * right[k * N + n]!;
       for (let n = 0; n < N; n++) {
         const x = row[n]! + (bias?.data[n] ?? 0);
         y.data[m * N + n] = activation === "linear" ? x : geluAt(x, activation === "gelu" ? "none" : "tanh");
       }
     }
   },
-  cost: ({ a, b }, { y }) => {
+  cost: ({ a, b: stored, steps }, { y }) => {
+    const b = matrixOf("normalizedMatmul", "b", stored, steps);
     const { M, N, K } = productOf(a, b);
-    const bytes = 4 * (sizeOf(a.shape) + sizeOf(y.shape)) + bytesPerElement(b.dtype) * sizeOf(b.shape);
+    const bytes = 4 * (sizeOf(a.shape) + sizeOf(y.shape)) + matrixBytes(b);
     return { flops: 2 * M * N * K + 8 * M * K, bytes };
   },
   cases: [
@@ -79,6 +81,10 @@ export const normalizedMatmulOp = defineOp({
       },
       { inputs: { a: f32([5, 8]), gain: f32([8]), b: f32([8, 12]) }, attrs: { variant, activation: "gelu" as const } },
       { inputs: { a: f32([2, 8]), gain: f32([8]), b: f16([8, 24]), bias: f32([24]) }, attrs: { variant } },
+      {
+        inputs: { a: f32([2, 8]), gain: f32([8]), ...bytesCase(8, 24, 8), shift: f32([8]), bias: f32([24]) },
+        attrs: { variant },
+      },
     ]),
   ],
 });
@@ -87,6 +93,7 @@ export const normalizedMatmulOp = defineOp({
 export interface NormalizedMatmulOptions extends Partial<NormalizedMatmulAttrs> {
   readonly shift?: Value | undefined;
   readonly bias?: Value | undefined;
+  readonly steps?: Value | undefined;
 }
 
 /** See `normalizedMatmulOp`. */
@@ -94,15 +101,15 @@ export function normalizedMatmul(
   a: Value,
   gain: Value,
   b: Value,
-  { shift, bias, ...attrs }: NormalizedMatmulOptions = {},
+  { shift, bias, steps, ...attrs }: NormalizedMatmulOptions = {},
 ): Value {
-  return normalizedMatmulOp.apply({ a, gain, b, shift, bias }, attrs).y;
+  return normalizedMatmulOp.apply({ a, gain, b, shift, bias, steps }, attrs).y;
 }
 
-export function productOf(a: TensorType, b: TensorType): Product {
+export function productOf(a: TensorType, { dtype, shape, group }: Matrix): Product {
   const [M = 0, K = 0] = a.shape;
-  const product = { M, N: b.shape[1] ?? 0, K, transposeA: false, transposeB: false };
-  return b.dtype === "f16" ? { ...product, types: { a: "f32", b: "f16", y: "f32" }, exact: true } : product;
+  const product = { M, N: shape[1] ?? 0, K, transposeA: false, transposeB: false, ...(group ? { group } : {}) };
+  return dtype === "f32" ? product : { ...product, types: { a: "f32", b: dtype, y: "f32" }, exact: true };
 }
 
 /** What LayerNorm gives, where it is apart. */

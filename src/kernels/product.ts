@@ -1,4 +1,4 @@
-import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
+import { bytesPerElement, type FloatDType, type Format, WORD_BYTES } from "../core/dtype.ts";
 import type { Traits } from "./traits.ts";
 
 /** What goes over a sum last: nothing, GELU's tanh approximation, or GELU itself, by transformers' names. */
@@ -18,18 +18,20 @@ export interface Product {
   readonly types?: ProductTypes;
   /** An operand of f32 beside one of f16 keeps its digits: it is not rounded for matrix units. */
   readonly exact?: boolean;
+  /** Numbers side by side in b that share a step, where it is i8. */
+  readonly group?: number;
 }
 
 /** Element types of the tensors of a product; it is computed in f32 whatever they are. */
 export interface ProductTypes {
   readonly a: FloatDType;
-  readonly b: FloatDType;
+  readonly b: Format;
   readonly y: FloatDType;
   readonly residual?: FloatDType;
   readonly slope?: FloatDType;
 }
 
-export const ALL_F32: ProductTypes = { a: "f32", b: "f32", y: "f32" };
+export const ALL_F32 = { a: "f32", b: "f32", y: "f32" } as const satisfies ProductTypes;
 
 /**
  * A longer K, a vocabulary's or that of all tokens of a batch, is cut into stretches, since the error of what is summed in a row grows
@@ -60,13 +62,13 @@ export function rowLengths(p: Product): { a: number; b: number; y: number } {
   return { a: p.rowA ?? (p.transposeA ? p.M : p.K), b: p.transposeB ? p.K : p.N, y: p.rowY ?? p.N };
 }
 
-/** The same in bytes; a residual and a slope lie as y does. */
-function rowBytes(p: Product): { a: number; b: number; y: number[] } {
+/** The same in bytes; a residual and a slope lie as y does, and steps as the rows of b that they are of. */
+function rowBytes(p: Product): { a: number; b: number[]; y: number[] } {
   const row = rowLengths(p);
   const { a, b, y, residual = y, slope = y } = typesOf(p);
   return {
     a: row.a * bytesPerElement(a),
-    b: row.b * bytesPerElement(b),
+    b: [row.b * bytesPerElement(b), ...(b === "i8" && p.group ? [(row.b / p.group) * WORD_BYTES] : [])],
     y: [y, residual, slope].map((dtype) => row.y * bytesPerElement(dtype)),
   };
 }
@@ -79,8 +81,8 @@ function rowBytes(p: Product): { a: number; b: number; y: number[] } {
 export function piecesOf(p: Product, traits: Traits): Piece[] {
   const row = rowBytes(p);
   const ms = cut(p.M, p.transposeA ? row.y : [...row.y, row.a], traits);
-  const ns = cut(p.N, p.transposeB ? [row.b] : [], traits);
-  const ks = cut(p.K, [...(p.transposeA ? [row.a] : []), ...(p.transposeB ? [] : [row.b])], traits);
+  const ns = cut(p.N, p.transposeB ? row.b : [], traits);
+  const ks = cut(p.K, [...(p.transposeA ? [row.a] : []), ...(p.transposeB ? [] : row.b)], traits);
   const summands = ks.length > 0 ? ks : [{ start: 0, length: 0 }];
   return ms.flatMap((m) => ns.flatMap((n) => summands.map((k) => ({ m, n, k }))));
 }

@@ -1,4 +1,4 @@
-import type { FloatDType } from "../core/dtype.ts";
+import type { FloatDType, Format } from "../core/dtype.ts";
 
 /** How products of one class of sizes are computed: a name out of `matmulVariants`, and stretches that K is cut into. */
 export interface MatmulChoice {
@@ -32,7 +32,7 @@ interface Sizes {
   readonly K: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  readonly types?: { readonly a: FloatDType; readonly b: FloatDType; readonly y: FloatDType };
+  readonly types?: { readonly a: FloatDType; readonly b: Format; readonly y: FloatDType };
   readonly exact?: boolean;
 }
 
@@ -42,7 +42,7 @@ interface Sizes {
  */
 export function matmulClass({ M, N, K, transposeA, transposeB, types, exact }: Sizes): string {
   const named = types ? [types.a, types.b, types.y] : [];
-  const halves = named.includes("f16") ? [...named, ...(exact ? ["exact"] : [])] : [];
+  const halves = named.some((type) => type !== "f32") ? [...named, ...(exact ? ["exact"] : [])] : [];
   return [`${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, ...[M, N, K].map(rounded), ...halves].join(" ");
 }
 

@@ -1,4 +1,5 @@
 /** What public calls are given, checked as they begin: a program in JavaScript may give anything. */
+import { FORMATS } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { shown } from "../core/shown.ts";
@@ -52,7 +53,7 @@ export const TOKENIZER = wants(
   'charTokenizer(text), another tokenizer, "byte" or "gpt2"',
   (value) => value === "byte" || value === "gpt2" || has("encode")(value),
 );
-export const PRECISION = wants('"f32" or "f16"', (value) => value === "f32" || value === "f16");
+export const PRECISION = wants('"f32", "f16" or "i8"', (value) => FORMATS.some((format) => format === value));
 export const PLACE = wants(
   "the path of a new folder, a folder of a storage, or a Map",
   (value) => isName(value) || value instanceof Map || has("commit")(value),

@@ -1,4 +1,4 @@
-import type { FloatDType } from "../core/dtype.ts";
+import type { Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { shown } from "../core/shown.ts";
 import { ADAPTER_CONFIG, type BaseModel } from "../io/adapter-config.ts";
@@ -41,10 +41,10 @@ export interface LoadOptions {
   /** An open GPU, which stays open, or a name: "auto" (a GPU, else WebAssembly), "wasm", "cpu". Default "auto". */
   readonly device?: DeviceChoice | undefined;
   /**
-   * Of the weights while they compute, and of the keys and values that generation keeps: "f16" is half their memory, and half of what each
-   * new token has to read; their rounding is all that differs. Default "f32". What is saved and trained is as it was in the files.
+   * Of the weights while they compute, and in "f16" of the keys and values that generation keeps: "f16" is half their memory and half of what each
+   * new token has to read, "i8" a quarter; their rounding is all that differs. Default "f32". What is saved and trained is as it was in the files.
    */
-  readonly precision?: FloatDType | undefined;
+  readonly precision?: Format | undefined;
   /** Corrections of it, as PEFT saves them. */
   readonly adapter?: Exclude<ModelSource, string | URL> | undefined;
   /** Ends the loading. */

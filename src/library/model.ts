@@ -1,5 +1,5 @@
 import { unlessAborted } from "../core/abort.ts";
-import type { FloatDType } from "../core/dtype.ts";
+import type { Format } from "../core/dtype.ts";
 import { ClosedError, userError } from "../core/errors.ts";
 import { shown } from "../core/shown.ts";
 import type { LayerAttention } from "../generate/attention.ts";
@@ -167,7 +167,7 @@ export interface ModelOptions {
   readonly environment: Environment;
   readonly openDevice: (signal?: AbortSignal) => Promise<Device>;
   /** Of the weights on the device. */
-  readonly precision?: FloatDType | undefined;
+  readonly precision?: Format | undefined;
 }
 
 export function createModelOf(given: OpenModel | FreshModel, options: ModelOptions): Model {

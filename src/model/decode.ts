@@ -1,10 +1,10 @@
 import { createTape, type Tape } from "../autograd/tape.ts";
-import { byteLength } from "../core/dtype.ts";
+import { byteLength, type Format } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { attention } from "../kernels/attention.ts";
 import { cacheAppend, cachedAttention } from "../kernels/cached-attention.ts";
 import { embedding } from "../kernels/embedding.ts";
-import { type CacheFormat, cacheTypes, type LayerCache } from "../kernels/layer-cache.ts";
+import { cacheTypes, type LayerCache } from "../kernels/layer-cache.ts";
 import { f32, type TensorType, type Value } from "../kernels/op.ts";
 import { COLUMN, rowStride } from "../kernels/sample-settings.ts";
 import { sampleToken } from "../kernels/sample-token.ts";
@@ -21,8 +21,8 @@ export interface DecodeShape {
   readonly settings: number;
   /** Likeliest tokens that are kept of each place; none where absent. */
   readonly top?: number | undefined;
-  /** Of keys and values; that of the weights where absent. */
-  readonly cache?: CacheFormat | undefined;
+  /** Of keys and values; `usualCache` where absent. */
+  readonly cache?: Format | undefined;
   /** Whose states these are, where several decode on one runtime. */
   readonly owner?: number | undefined;
 }
@@ -148,13 +148,13 @@ function declareSampling(tape: Tape, shape: DecodeShape): Sampling {
   };
 }
 
-function declareCache(
-  tape: Tape,
-  config: Gpt2Config,
-  { precision = "f32" }: ParameterLayout,
-  shape: DecodeShape,
-): LayerCache[] {
-  const { cache: format = precision } = shape;
+/** What keys and values are kept as where nobody says: as the weights; beside those of 8 bits, which do not change from text to text, as f32. */
+export function usualCache({ precision = "f32" }: Pick<ParameterLayout, "precision">): Format {
+  return precision === "i8" ? "f32" : precision;
+}
+
+function declareCache(tape: Tape, config: Gpt2Config, layout: ParameterLayout, shape: DecodeShape): LayerCache[] {
+  const { cache: format = usualCache(layout) } = shape;
   const { keys, values } = cacheTypes(shape.rows, shape.places, config.heads, config.width / config.heads, format);
   const state = (what: string, type: TensorType): Value => {
     const size = `${shape.rows} x ${shape.places}`;

@@ -132,7 +132,8 @@ function trunk(
     more: Pick<MatmulOptions, "residual" | "activation" | "result"> = { result: precision },
   ): Value => {
     const weight = get(`${name}.weight`);
-    const y = matmul(x, weight, { bias: parameters.views.get(`${name}.bias`), exact: keepsDigits(x, weight), ...more });
+    const [bias, steps] = [parameters.views.get(`${name}.bias`), parameters.steps.get(`${name}.weight`)];
+    const y = matmul(x, weight, { bias, steps, exact: keepsDigits(x, weight), ...more });
     return addLora(parameters.views, parameters.lora, name, x, y, (x) => drop(x, rates.lora));
   };
   const norm = (x: Value, name: string): Value =>
@@ -145,7 +146,8 @@ function trunk(
     if (!together || parameters.lora || precision !== "f32")
       return linear(norm(x, normName), name, { activation, result: precision });
     const [shift, bias] = [`${normName}.bias`, `${name}.bias`].map((part) => parameters.views.get(part));
-    const attrs = { shift, bias, activation, epsilon: config.layerNormEpsilon };
+    const steps = parameters.steps.get(`${name}.weight`);
+    const attrs = { shift, bias, steps, activation, epsilon: config.layerNormEpsilon };
     return normalizedMatmul(x, get(`${normName}.weight`), get(`${name}.weight`), attrs);
   };
   /** x + projection(y), the sum fused into the projection where nothing is dropped in between. */
@@ -170,7 +172,11 @@ function trunk(
   };
 
   const places = embedding(inputs.positions, get("wpe.weight"), { order: inputs.positionOrder });
-  const embedded = embedding(inputs.tokens, get("wte.weight"), { order: inputs.tokenOrder, residual: places });
+  const embedded = embedding(inputs.tokens, get("wte.weight"), {
+    order: inputs.tokenOrder,
+    residual: places,
+    steps: parameters.steps.get("wte.weight"),
+  });
   let x = drop(embedded, rates.embedding);
   for (let layer = 0; layer < config.layers; layer++) {
     const block = `${BLOCK_PREFIX}${layer}`;
@@ -185,18 +191,23 @@ function trunk(
 
 /** The classifier [V, C]: the token embedding, unless the config unties them. */
 export function gpt2Classifier(config: Gpt2Config, parameters: Parameters): Value {
-  const classifier = parameters.views.get(config.tieWordEmbeddings ? "wte.weight" : "lm_head.weight");
+  const classifier = parameters.views.get(classifierName(config));
   if (!classifier) throw new Error("gpt2: there is no classifier");
   return classifier;
+}
+
+function classifierName({ tieWordEmbeddings }: Gpt2Config): string {
+  return tieWordEmbeddings ? "wte.weight" : "lm_head.weight";
 }
 
 /** logits [N, V] of hidden states [N, C]. */
 export function gpt2Logits(config: Gpt2Config, parameters: Parameters, hidden: Value): Value {
   const classifier = gpt2Classifier(config, parameters);
-  return matmul(hidden, classifier, { transposeB: true, exact: keepsDigits(hidden, classifier) });
+  const steps = parameters.steps.get(classifierName(config));
+  return matmul(hidden, classifier, { transposeB: true, steps, exact: keepsDigits(hidden, classifier) });
 }
 
 /** Beside weights in f16 what is computed in f32 is not rounded: the weights alone are. */
 function keepsDigits(x: Value, weight: Value): boolean {
-  return x.dtype === "f32" && weight.dtype === "f16";
+  return x.dtype === "f32" && weight.dtype !== "f32";
 }

@@ -1,11 +1,12 @@
 import { type Tape, VIEW_ALIGNMENT } from "../autograd/tape.ts";
-import { bytesPerElement, type FloatDType } from "../core/dtype.ts";
+import { bytesPerElement, type FloatDType, type Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { fillNormal, STREAM } from "../core/philox.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
+import { LEAST_GROUP } from "../kernels/byte-matrix.ts";
 import { cast } from "../kernels/cast.ts";
 import type { Value } from "../kernels/op.ts";
-import { ARENA, type ArenaLayout, cutArena, declareArena, stretchesOf } from "./arena.ts";
+import { ARENA, type ArenaLayout, cutArena, declareArena, declareSteps, type Stretch, stretchesOf } from "./arena.ts";
 import { type Gpt2Config, parameterShapes } from "./config.ts";
 import { fillLora, isCorrection, type LoraOptions, loraShapes } from "./lora.ts";
 import { matchesPattern, requireMatches } from "./patterns.ts";
@@ -64,10 +65,10 @@ export interface LayoutOptions {
   /** Adds narrow matrices that train instead of the model's own parameters. */
   readonly lora?: LoraOptions | undefined;
   /**
-   * "f16": matrices are kept in f16 alone, half the bytes, for who computes forward only; keys and values of generation, too. Nothing trains. At the
-   * same offsets as without.
+   * "f16": matrices are kept in f16 alone, half the bytes, for who computes forward only; keys and values of generation, too. "i8": matrices but
+   * the table of positions are whole numbers of 8 bits times steps, a quarter of the bytes. Nothing trains.
    */
-  readonly precision?: FloatDType | undefined;
+  readonly precision?: Format | undefined;
   /** Most bytes of a state, for tests. */
   readonly partBytes?: number | undefined;
 }
@@ -81,7 +82,7 @@ export function layoutParameters(config: Gpt2Config, options: LayoutOptions = {}
   const own = parameterShapes(config);
   const shapes: NamedShape[] = [...own, ...(lora ? loraShapes(config, lora) : [])];
   const names = shapes.map(([name]) => name);
-  if (precision !== "f32") return layoutForward(options, shapes);
+  if (precision !== "f32") return layoutForward(config, options, precision, shapes);
   requireMatches("freeze", freeze, names);
   const frozen = (name: string): boolean =>
     (lora !== undefined && own.has(name)) || freeze.some((pattern) => matchesPattern(pattern, name));
@@ -114,33 +115,61 @@ function isMatrix([, shape]: NamedShape): boolean {
   return shape.length > 1;
 }
 
+/** Of a matrix of few rows, of which a token reads one, fewer bits save nothing. */
+function isQuantized(member: NamedShape): boolean {
+  return isMatrix(member) && member[0] !== "wpe.weight";
+}
+
+/** Numbers that share a step, in llama.cpp's Q8_0 half as many. Rows of matrices are whole groups. */
+const GROUP = 64;
+
+/** The largest group that rows of all matrices are whole numbers of. */
+function groupOf({ width, innerWidth }: Gpt2Config): number {
+  let group = GROUP;
+  while (width % group !== 0 || innerWidth % group !== 0) group /= 2;
+  if (group < LEAST_GROUP)
+    userError(
+      `weights in 8 bits want a width that is a multiple of ${LEAST_GROUP}; this model's are ${width} and, within its blocks, ${innerWidth}; use f32 or f16`,
+      "usage",
+    );
+  return group;
+}
+
 /** Places parameters one behind the other; `place` says where those end that were placed so far. */
 function placement() {
   const entries: ParameterEntry[] = [];
   let size = 0;
-  const place = (chosen: readonly NamedShape[]): number => {
+  const place = (chosen: readonly NamedShape[], alignment = ALIGNMENT): number => {
     for (const [name, shape] of chosen) {
       entries.push({ name, shape, offset: size });
-      size += Math.ceil(sizeOf(shape) / ALIGNMENT) * ALIGNMENT;
+      size += Math.ceil(sizeOf(shape) / alignment) * alignment;
     }
     return size;
   };
   return { entries, place };
 }
 
-/** Matrices in parts of f16, vectors behind them in parts of f32. */
-function layoutForward({ freeze, rateFactors, lora, partBytes, precision }: LayoutOptions, shapes: NamedShape[]) {
+/** Matrices in parts of f16 or i8, what else there is behind them in parts of f32. */
+function layoutForward(
+  config: Gpt2Config,
+  { freeze, rateFactors, lora, partBytes }: LayoutOptions,
+  precision: Exclude<Format, "f32">,
+  shapes: NamedShape[],
+) {
   if (freeze?.length || rateFactors?.length || lora)
     userError(
       `a layout in ${precision} is for computing forward: nothing of it trains; leave out ${lora ? "lora" : "freeze and rateFactors"}`,
       "usage",
     );
+  const group = precision === "i8" ? groupOf(config) : undefined;
+  const chosen = group ? isQuantized : isMatrix;
   const { entries, place } = placement();
-  const matrices = place(shapes.filter(isMatrix));
+  // Of i8 steps are bound, too, of which each is for a group.
+  const matrices = place(shapes.filter(chosen), group && (VIEW_ALIGNMENT / bytesPerElement("f32")) * group);
   const count = entries.length;
-  const size = place(shapes.filter((shape) => !isMatrix(shape)));
+  const size = place(shapes.filter((shape) => !chosen(shape)));
   const parts = [
-    ...cutArena(entries.slice(0, count), matrices, partBytes, precision),
+    ...cutArena(entries.slice(0, count), matrices, partBytes, precision, group),
     ...cutArena(entries.slice(count), size, partBytes),
   ];
   return { entries, size, parts, trained: 0, groups: [], precision };
@@ -167,6 +196,8 @@ function checkRateFactors(rateFactors: readonly RateFactor[], trained: readonly 
 export interface Parameters {
   readonly arena: readonly Value[];
   readonly views: ReadonlyMap<string, Value>;
+  /** Of those that are whole numbers, whose views are words of four. */
+  readonly steps: ReadonlyMap<string, Value>;
   /** Element type of what passes between the ops of a block, and of matrices, which may be f16 beside f32. */
   readonly precision: FloatDType;
   readonly lora?: LoraOptions | undefined;
@@ -174,17 +205,26 @@ export interface Parameters {
 
 /**
  * In f16, the views of matrices are of a copy in f16, which the tape makes anew whenever it runs; vectors stay f32. A layout in f16 has that
- * copy alone, and what is computed with it is f32 where `precision` does not say otherwise.
+ * copy alone, one in i8 words and steps, and what is computed with it is f32 where `precision` does not say otherwise.
  */
 export function declareParameters(tape: Tape, layout: ParameterLayout, precision: FloatDType = "f32"): Parameters {
   const arena = declareArena(tape, layout, ARENA.parameters);
-  const matrices = layout.precision === "f16" ? arena : arena.map((part) => cast(part, precision));
-  const views = layout.entries.map(({ name, shape, offset }) => {
-    const [place] = stretchesOf(layout.parts, offset, sizeOf(shape));
-    const from = shape.length > 1 ? matrices : arena;
-    return [name, tape.view(from[place!.part]!, place!.offset, shape)] as const;
-  });
-  return { arena, views: new Map(views), precision, lora: layout.lora };
+  const forward = layout.precision !== undefined && layout.precision !== "f32";
+  const matrices = forward ? arena : arena.map((part) => cast(part, precision));
+  const allSteps = declareSteps(tape, layout);
+  const views = new Map<string, Value>();
+  const steps = new Map<string, Value>();
+  for (const { name, shape, offset } of layout.entries) {
+    const [{ part, offset: at }] = stretchesOf(layout.parts, offset, sizeOf(shape)) as [Stretch];
+    const { group } = layout.parts[part]!;
+    if (group) {
+      // Of i8.
+      const [rows = 0, columns = 0] = shape;
+      views.set(name, tape.view(arena[part]!, at / 4, [rows, columns / 4]));
+      steps.set(name, tape.view(allSteps[part]!, at / group, [rows, columns / group]));
+    } else views.set(name, tape.view((shape.length > 1 ? matrices : arena)[part]!, at, shape));
+  }
+  return { arena, views, steps, precision, lora: layout.lora };
 }
 
 const DEVIATION = 0.02;

@@ -1,4 +1,4 @@
-import type { FloatDType } from "../core/dtype.ts";
+import type { FloatDType, Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import type { TensorType } from "../kernels/op.ts";
 import type { Traits } from "../kernels/traits.ts";
@@ -11,11 +11,11 @@ export function noHalves(device: string): string {
 }
 
 /** Throws a `UserError` where weights in f16 are wanted of a runtime that cannot read them. */
-export function requireHalfWeights(precision: FloatDType | undefined, runtime: Pick<Runtime, "name" | "traits">): void {
+export function requireHalfWeights(precision: Format | undefined, runtime: Pick<Runtime, "name" | "traits">): void {
   const { name, traits } = runtime;
   if (precision !== "f16" || traits.packedHalves || traits.f16) return;
   userError(
-    `--precision f16: ${name} has no f16; use f32, or a GPU, of which any will do: --device system, or embedded`,
+    `--precision f16: ${name} has no f16; use f32 or i8, or a GPU, of which any will do: --device system, or embedded`,
     "device",
   );
 }

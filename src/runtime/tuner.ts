@@ -107,7 +107,7 @@ export function contestsOf(tapes: Iterable<Tape>, traits: Traits): Contest[] {
         const [M = 0, N = 0] = outputs.y!.shape;
         const types = { a: floatOf(inputs.a), b: floatOf(inputs.b), y: floatOf(outputs.y) };
         // Out of words there is but one way.
-        if (types.b === "f16" && !traits.f16 && traits.packedHalves) continue;
+        if (inputs.steps || (types.b === "f16" && !traits.f16 && traits.packedHalves)) continue;
         const exact = is(op, normalizedMatmulOp) || (attrs as MatmulAttrs).exact;
         const product = { M, N, K: inputs.a!.shape[transposeA ? 0 : 1] ?? 0, transposeA, transposeB, types, exact };
         const known = products.get(matmulClass(product));

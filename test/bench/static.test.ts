@@ -155,7 +155,7 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
     const [report] = (await reports).filter(({ family }) => family === "navi31");
     const token = report!.workloads.find(({ workload }) => workload === "token f16")!;
     expect(token.dispatches).toBe(66);
-    const products = token.kernels.filter(({ shaders }) => shaders.at(-1) === "matmul/gpu/halves");
+    const products = token.kernels.filter(({ shaders }) => shaders.at(-1) === "matmul/gpu/eights");
     expect(products.reduce((sum, { dispatches }) => sum + dispatches, 0)).toBe(49);
     for (const kernel of products) {
       const { memoryReads, multiplyAdds, vector } = kernel.loop!;

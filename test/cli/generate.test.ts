@@ -91,16 +91,28 @@ describe("gpt2 generate", () => {
     expect(asked.stderr.match(/no token is allowed/g)).toHaveLength(2);
   });
 
-  test("weights in f16 give log-probabilities that are nearly those of f32", async () => {
+  test.each([
+    ["f16", []],
+    ["i8", []],
+    ["i8", ["--device", "wasm", "--kv-bits", "8"]],
+  ])("weights in %s give log-probabilities that are nearly those of f32 %j", async (precision, more) => {
     const args = ["generate", "--prompt", "ab", "--json", "--log-probabilities", "--temperature", "0"];
-    const [whole, half] = await Promise.all([gpt2(args), gpt2([...args, "--precision", "f16"])]);
+    const [whole, half] = await Promise.all([gpt2(args), gpt2([...args, "--precision", precision, ...more])]);
     const [one, other] = [json(whole.stdout)[0], json(half.stdout)[0]];
     expect(other.text.slice(0, 3)).toBe(one.text.slice(0, 3));
     expect(other.logProbabilities[0]).not.toBe(one.logProbabilities[0]);
-    expect(other.logProbabilities[0]).toBeCloseTo(one.logProbabilities[0], 2);
+    expect(other.logProbabilities[0]).toBeCloseTo(one.logProbabilities[0], precision === "f16" ? 2 : 1);
     expect(await gpt2([...args, "--dtype", "f16"])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("--dtype: it is --precision here: f32 or f16"),
+      stderr: expect.stringContaining("--dtype: it is --precision here: f32, f16 or i8"),
+    });
+    expect(await gpt2([...args, "--load-in-8bit"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--load-in-8bit: weights in 8 bits are --precision i8 here"),
+    });
+    expect(await gpt2([...args, "--load-in-4bit"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--load-in-4bit: 8 bits are the fewest here: --precision i8"),
     });
   });
 

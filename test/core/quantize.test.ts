@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { philox } from "../../src/core/philox.ts";
-import { quantized, stepFor } from "../../src/core/quantize.ts";
+import { inverseOf, quantize, stepFor, wholeOf } from "../../src/core/quantize.ts";
 
 const NUMBERS = new Float32Array(Uint32Array.from({ length: 8192 }, (_, i) => philox([i, 0, 5, 0], [1, 0])[0]).buffer);
+const quantized = (value: number, step: number): number => wholeOf(value, inverseOf(step));
 const SIZES = [...NUMBERS].map(Math.abs).filter((x) => Number.isFinite(x) && x >= 2 ** -100);
 
 test("a step is of 5 bits, no more than a sixteenth above what its largest number needs, and that number is within 127 steps", () => {
@@ -41,4 +42,15 @@ test("what is not finite has no step, and what is next to nothing is zero", () =
   for (const highest of [Infinity, Number.NaN, 1e39]) expect(stepFor(highest)).toBeNaN();
   expect(stepFor(0)).toBe(stepFor(2 ** -100));
   expect(quantized(1e-35, stepFor(1e-35)) + 0).toBe(0);
+});
+
+test("numbers that share a step are its multiples, and of those with one that is not finite there is nothing left", () => {
+  const to = new Int8Array(8).fill(99);
+  const step = quantize([9, -1, 0.5, 126, 0], 1, 3, to, 2);
+  expect(step).toBe(1);
+  expect([...to]).toEqual([99, 99, -1, 0, 126, 99, 99, 99]);
+  for (const bad of [Number.NaN, Infinity, -Infinity, 1e39]) {
+    expect(quantize([1, bad, 2, 3], 0, 4, to, 0)).toBeNaN();
+    expect([...to.subarray(0, 4)]).toEqual([0, 0, 0, 0]);
+  }
 });

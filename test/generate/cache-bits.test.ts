@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { relativeL2 } from "../../src/autograd/gradcheck.ts";
+import type { Format } from "../../src/core/dtype.ts";
 import { createDecoder } from "../../src/generate/decoder.ts";
 import { createGenerator } from "../../src/generate/generate.ts";
 import type { GenerateOptions } from "../../src/generate/options.ts";
-import type { CacheFormat } from "../../src/kernels/layer-cache.ts";
 import { ARENA, writeArena } from "../../src/model/arena.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -28,7 +28,7 @@ async function onDevice(driver: TestDriver): Promise<Runtime> {
 }
 
 /** Logits after a whole text, of which `prompt` tokens are a prompt and the others come one by one. */
-async function logitsAfter(runtime: Runtime, prompt: number, cache: CacheFormat): Promise<number[]> {
+async function logitsAfter(runtime: Runtime, prompt: number, cache: Format): Promise<number[]> {
   const decoder = createDecoder(runtime, smallConfig, smallLayout);
   const session = await decoder.logits([{ prompt: text.slice(0, prompt), least: 0, most: T }], { cache });
   let logits = session.first;

@@ -122,7 +122,7 @@ describe.each(
     expect(forecast).toBeDefined();
     expect(runtime.isWritten(ARENA.parameters)).toBe(false);
     const matrices = statesOf(halfLayout, ARENA.parameters);
-    expect(matrices.map(({ dtype = "f32" }) => dtype)).toEqual(["f16", "f32"]);
+    expect(matrices.map(({ format = "f32" }) => format)).toEqual(["f16", "f32"]);
     runtime.close();
   });
 });

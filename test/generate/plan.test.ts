@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import type { FloatDType } from "../../src/core/dtype.ts";
+import type { FloatDType, Format } from "../../src/core/dtype.ts";
 import { gpuKernelOf } from "../../src/kernels/gpu/index.ts";
-import type { CacheFormat } from "../../src/kernels/layer-cache.ts";
 import { DEFAULT_TRAITS, type Traits } from "../../src/kernels/traits.ts";
 import { GPT2_PRESETS } from "../../src/model/config.ts";
 import { decodeTape } from "../../src/model/decode.ts";
@@ -13,7 +12,7 @@ const config = GPT2_PRESETS.gpt2;
 const wide = { ...DEFAULT_TRAITS, maxBindingBytes: 2 ** 31 - 4 };
 
 /** What a token does with `places` of a text behind it, counted and not run. */
-function tokenOf(precision: FloatDType, places: number, traits: Traits, cache?: CacheFormat) {
+function tokenOf(precision: Format, places: number, traits: Traits, cache?: Format) {
   const shape = { rows: 1, places, settings: 64, cache };
   const tape = decodeTape(config, layoutParameters(config, { precision }), shape, "sample");
   const dispatches = tape.nodes.map(({ op, inputs, outputs, attrs }) => {
@@ -41,8 +40,23 @@ test.each([
   expect(eighth.bytes).toBeLessThan(0.27e9);
 });
 
+test.each([
+  ["WebGPU's least limits", DEFAULT_TRAITS],
+  ["f16, too", { ...wide, f16: true }],
+])(
+  "with weights in 8 bits a token costs 66 dispatches and a quarter of the bytes, with keys and values in 8 bits 0.153 GB: %s",
+  (_, traits) => {
+    const [eighth, whole] = [tokenOf("i8", 1024, traits), tokenOf("f32", 1024, traits)];
+    expect(eighth.dispatches).toBe(66);
+    // All but keys and values.
+    const cached = 2 * 12 * 1024 * 768 * 4;
+    expect((eighth.bytes - cached) / (whole.bytes - cached)).toBeLessThan(0.27);
+    expect(tokenOf("i8", 1024, traits, "i8").bytes).toBeLessThan(0.153e9);
+  },
+);
+
 test("keys and values of f16 take half the memory, those of 8 bits a quarter and their steps, and a forecast knows", () => {
-  const cacheBytes = (precision: FloatDType, cache?: CacheFormat): number => {
+  const cacheBytes = (precision: FloatDType, cache?: Format): number => {
     const layout = layoutParameters(config, { precision });
     const [half, whole] = [512, 1024].map((places) => {
       const forecast = createForecast({ ...wide, packedHalves: true });

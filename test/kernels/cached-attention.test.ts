@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { NumericArray } from "../../src/core/dtype.ts";
+import { FORMATS, type NumericArray } from "../../src/core/dtype.ts";
 import { LARGEST_HALF, roundToHalf } from "../../src/core/half.ts";
 import { philox } from "../../src/core/philox.ts";
 import { attentionCase, cacheAppendOp, cacheCase, cachedAttentionOp } from "../../src/kernels/cached-attention.ts";
-import { CACHE_FORMATS, cacheTypes } from "../../src/kernels/layer-cache.ts";
+import { cacheTypes } from "../../src/kernels/layer-cache.ts";
 import { type AnyOp, f32, type OpCase } from "../../src/kernels/op.ts";
 import { runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
@@ -47,7 +47,7 @@ describe("prompts that do not fit one binding", () => {
 
 describe("as on a hardware GPU, folded grids", () => {
   // 512 positions at a time, and some that end a turn, begin the next, or leave a part of it.
-  const long = CACHE_FORMATS.map((format) => attentionCase(1, 8, 600, [599, 511, 512, 3], [0, 0, 0, 0], format));
+  const long = FORMATS.map((format) => attentionCase(1, 8, 600, [599, 511, 512, 3], [0, 0, 0, 0], format));
   const all = [...gpuCases, ...halfCases, ...byteCases, ...long];
   checkOp(cachedAttentionOp, { gpuCases: all, traits: { software: false, maxGroupsPerDimension: 4 } });
 });

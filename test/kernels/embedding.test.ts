@@ -1,4 +1,5 @@
 import { describe } from "vitest";
+import { bytesCase } from "../../src/kernels/byte-matrix.ts";
 import { embeddingBackwardOp, embeddingOp, sortedOrder } from "../../src/kernels/embedding.ts";
 import { f32, type OpCase } from "../../src/kernels/op.ts";
 import { checkOp } from "../support/check.ts";
@@ -9,6 +10,13 @@ checkOp(embeddingOp);
 describe("a table in f16 out of words", () => {
   const halves = embeddingOp.cases.filter(({ inputs }) => inputs.table?.dtype === "f16");
   checkOp({ ...embeddingOp, cases: [] }, { gpuCases: halves, traits: { f16: false } });
+});
+
+describe("a table in 8 bits that two bindings have", () => {
+  const { ids } = spread(150, 32, false).inputs;
+  const { b: table, steps } = bytesCase(150, 32, 8);
+  const gpuCases = [{}, { residual: f32([12, 32]) }].map((more) => ({ inputs: { ids: ids!, table, steps, ...more } }));
+  checkOp({ ...embeddingOp, cases: [] }, { gpuCases, traits: { maxBindingBytes: 4096 } });
 });
 
 /** Twelve ids all over a table, some of them more than once, and first and last rows of it. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { traceOp } from "../../src/autograd/gradcheck.ts";
 import { createTape } from "../../src/autograd/tape.ts";
+import { bytesCase } from "../../src/kernels/byte-matrix.ts";
 import { gpuKernelOf } from "../../src/kernels/gpu/index.ts";
 import {
   defaultSplits,
@@ -121,7 +123,7 @@ function weightsInHalves({ inputs, attrs }: OpCase): OpCase {
 }
 
 /** b is read 8 elements a load, along its rows and along K, in whole tiles and the ends of them; where it cannot be, by another variant. */
-const weightCases = ["halves", "halves-narrow"].flatMap((variant) => [
+const weightCases = ["eights", "eights-narrow"].flatMap((variant) => [
   product(1, 72, 600, "NN", ["bias"], { variant }),
   product(1, 45, 592, "NT", ["residual"], { variant }),
   product(1, 8, 4, "NN", [], { variant }),
@@ -132,8 +134,46 @@ const weightCases = ["halves", "halves-narrow"].flatMap((variant) => [
   product(2, 16, 40, "TN", [], { variant }),
 ]);
 
+/** A b in 8 bits, `group` of which share a step. */
+function inBytes(group: number): (check: OpCase) => OpCase {
+  return ({ inputs, attrs }) => {
+    const { b, ...rest } = inputs;
+    const [rows = 0, columns = 0] = b!.shape;
+    return { inputs: { ...rest, ...bytesCase(rows, columns, group) }, attrs: { ...attrs, exact: true } };
+  };
+}
+
+/** Few rows, read where they lie, with ends of tiles and of stretches of K; and more, for which b is widened or copied. */
+const bytesCases = [
+  product(1, 72, 600, "NN", ["bias"], { variant: "eights" }),
+  product(1, 45, 592, "NT", ["residual"], { variant: "eights-narrow" }),
+  product(3, 40, 1100, "NN", ["residual"], { splits: 3 }),
+  product(8, 67, 264, "NT", ["bias"], { splits: 2, activation: "gelu_new" }),
+  product(2, 3, 8, "NT"),
+  product(4, 8, 3, "NN"),
+  product(33, 136, 70, "NN", ["bias", "residual"]),
+  product(12, 13, 272, "NT", ["bias"]),
+  product(5, 72, 520, "NN", ["bias"]),
+].map(inBytes(8));
+/** Groups as models have them: columns of several groups in a row, rows of several along K. */
+const groupCases = [
+  ...[16, 64].flatMap((group) =>
+    [product(1, 256, 67, "NN", ["bias"]), product(2, 37, 320, "NT"), product(11, 192, 9, "NN")].map(inBytes(group)),
+  ),
+  // Larger than what is read along its rows in narrow pieces.
+  ...[product(1, 832, 640, "NN", ["residual"]), product(3, 832, 641, "NN")].map(inBytes(64)),
+];
+const farCases = [
+  product(1, 840, 640, "NN", ["bias"]),
+  product(7, 837, 641, "NN"),
+  product(8, 200, 30, "NN", ["into"]),
+];
+
 checkOp(matmulOp, {
   gpuCases: [
+    ...bytesCases,
+    ...groupCases,
+    ...farCases,
     ...variantCases,
     ...wideCases,
     ...halfCases,
@@ -179,6 +219,15 @@ describe("weights in f16", () => {
 describe("weights in f16 out of words", () => {
   const gpuCases = someOf(wordCases, (_, at) => at === 0 || at === 8).map(weightsInHalves);
   checkOp({ ...matmulOp, cases: [] }, { gpuCases, traits: { f16: false }, adapters: testAdapters.filter(halvesOn) });
+});
+
+test.each([
+  ["steps of other rows", { ...bytesCase(4, 16, 8), steps: f32([3, 2]) }, "steps is f32 [3, 2], wanted f32 [4, any]"],
+  ["steps for 4 numbers", { ...bytesCase(4, 16, 8), steps: f32([4, 4]) }, "wanted a step for each multiple of 8"],
+  ["steps that split a row", { ...bytesCase(4, 24, 8), steps: f32([4, 2]) }, "wanted a step for each multiple of 8"],
+  ["steps beside numbers", { b: f32([4, 16]), steps: f32([4, 2]) }, "b is f32 [4, 16], wanted u32 [any, any]"],
+])("%s are refused", (_, matrix, message) => {
+  expect(() => traceOp(matmulOp as unknown as AnyOp, { inputs: { a: f32([2, 4]), ...matrix } })).toThrow(message);
 });
 
 /** More than a tile each way, and K more than two slabs and no multiple of one; SwiftShader compiles them in a second. */
@@ -256,6 +305,15 @@ describe("with bindings of 4 KiB and grids of 3 groups", () => {
     ],
     traits,
   });
+  // Numbers in 8 bits, whose steps are cut with them: along K, along N, and widened first.
+  const bytes = [
+    product(2, 16, 400, "NN", ["bias"]),
+    product(6, 150, 32, "NT", ["residual"]),
+    product(12, 64, 70, "NN", ["bias"]),
+    product(16, 150, 32, "NT"),
+  ].map(inBytes(8));
+  checkOp(withoutCases, { gpuCases: bytes.slice(0, 3), traits: { maxBindingBytes: 4096 } });
+  checkOp(withoutCases, { gpuCases: bytes.slice(3), traits: { maxBindingBytes: 19456 } });
 });
 
 describe("matmul while tracing", () => {
@@ -398,9 +456,9 @@ describe("the choice where nothing was tuned", () => {
       ...{ ...sizes(M, N, K), transposeB, types, exact: true },
     });
     const named = (product: ReturnType<typeof of>, traits = DEFAULT_TRAITS) => defaultVariant(product, traits).name;
-    expect(named(of(1, 3072, 768))).toBe("halves");
-    expect(named(of(8, 50257, 768, true))).toBe("halves");
-    expect(named(of(1, 768, 3072))).toBe("halves-narrow");
+    expect(named(of(1, 3072, 768))).toBe("eights");
+    expect(named(of(8, 50257, 768, true))).toBe("eights");
+    expect(named(of(1, 768, 3072))).toBe("eights-narrow");
     expect(named(of(1, 3076, 768))).toBe("vectors");
     expect(named(of(1, 50257, 764, true))).toBe("vectors");
     // Units would round what is beside them.

@@ -83,26 +83,38 @@ describe("a model", () => {
     expect((await trained.generateIds([start], options))[0]!.ids).toEqual(ids!.ids);
   });
 
-  test("in f16 has its weights rounded while it computes, and saves them as they were", async () => {
+  test.each([
+    ["f16", "cpu"],
+    ["i8", "cpu"],
+    ["i8", "wasm"],
+  ] as const)(
+    "in %s on %s has its weights rounded while it computes, and saves them as they were",
+    async (precision, device) => {
+      const files = new Map<string, Uint8Array>();
+      await trained.save(files);
+      const half = await loadModel(files, { device, precision });
+      open.push(half);
+      const options = { maxNewTokens: 6, logProbabilities: true };
+      const [whole] = await trained.generateIds(["ab"], options);
+      const [rounded] = await half.generateIds(["ab"], options);
+      expect(rounded!.text).toBe(whole!.text);
+      expect(rounded!.logProbabilities).not.toEqual(whole!.logProbabilities);
+      rounded!.logProbabilities!.forEach((x, i) => {
+        expect(x).toBeCloseTo(whole!.logProbabilities![i]!, 2);
+      });
+      const saved = new Map<string, Uint8Array>();
+      await half.save(saved);
+      expect(saved.get("model.safetensors")).toEqual(files.get("model.safetensors"));
+      await expect(half.generate("ab", { precision } as object)).rejects.toThrow("from loadModel");
+    },
+  );
+
+  test("in f16 is refused on WebAssembly, and told what there is", async () => {
     const files = new Map<string, Uint8Array>();
     await trained.save(files);
-    const half = await loadModel(files, { device: "cpu", precision: "f16" });
-    open.push(half);
-    const options = { maxNewTokens: 6, logProbabilities: true };
-    const [whole] = await trained.generateIds(["ab"], options);
-    const [rounded] = await half.generateIds(["ab"], options);
-    expect(rounded!.text).toBe(whole!.text);
-    expect(rounded!.logProbabilities).not.toEqual(whole!.logProbabilities);
-    rounded!.logProbabilities!.forEach((x, i) => {
-      expect(x).toBeCloseTo(whole!.logProbabilities![i]!, 2);
-    });
-    const saved = new Map<string, Uint8Array>();
-    await half.save(saved);
-    expect(saved.get("model.safetensors")).toEqual(files.get("model.safetensors"));
-    await expect(half.generate("ab", { precision: "f16" } as object)).rejects.toThrow("from loadModel");
     const there = await loadModel(files, { device: "wasm", precision: "f16" });
     open.push(there);
-    await expect(there.generate("ab")).rejects.toThrow("has no f16; use f32, or a GPU, of which any will do");
+    await expect(there.generate("ab")).rejects.toThrow("has no f16; use f32 or i8, or a GPU, of which any will do");
   });
 
   test("gives a text as it comes, and leaves its turn to others where it is left", async () => {
@@ -304,7 +316,7 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => load!(), "loadModel: source is undefined; wanted a path"],
     [() => load!(""), 'loadModel: source is the text ""; wanted a path'],
     [() => load!("x", { devise: "wasm" }), "loadModel: devise is no option; did you mean device?"],
-    [() => load!("x", { precision: "f8" }), 'loadModel: precision is the text "f8"; wanted "f32" or "f16"'],
+    [() => load!("x", { precision: "f8" }), 'loadModel: precision is the text "f8"; wanted "f32", "f16" or "i8"'],
     [() => load!("x", { adapter: "y" }), 'loadModel: adapter is the text "y"; wanted files'],
     [() => any().generate(), "generate: texts is undefined; wanted a text, or a list of texts"],
     [() => any().generate([1]), "generate: text 1 is 1; wanted a text"],

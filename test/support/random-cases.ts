@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { traceOp } from "../../src/autograd/gradcheck.ts";
+import { FORMATS } from "../../src/core/dtype.ts";
 import { weightsCase } from "../../src/kernels/attention-weights.ts";
+import { bytesCase } from "../../src/kernels/byte-matrix.ts";
 import { cacheCase, attentionCase as cachedAttentionCase } from "../../src/kernels/cached-attention.ts";
 import { matmulVariants } from "../../src/kernels/gpu/matmul/variants.ts";
 import { OPS } from "../../src/kernels/index.ts";
-import { CACHE_FORMATS } from "../../src/kernels/layer-cache.ts";
 import { type MatmulAttrs, matmulOp } from "../../src/kernels/matmul.ts";
 import { type AnyOp, type CaseInput, f32, type OpCase } from "../../src/kernels/op.ts";
 import { sampleCase } from "../../src/kernels/sample-token.ts";
@@ -43,6 +44,27 @@ const gelu = fc.record({ shape: matrix, approximate: fc.constantFrom("tanh", "no
 
 /** Of the staged tiles, which take llvmpipe seconds to compile, the smallest. */
 const variants = matmulVariants.filter(({ name, shader }) => shader !== "matmul/gpu/staged" || name === "staged64");
+
+/** A b in 8 bits: rows of whole groups. */
+const byteProduct = fc
+  .record({
+    ...{ M: sizeUpTo(19), rows: sizeUpTo(70, 1), groups: fc.integer({ min: 1, max: 5 }), transposeB: fc.boolean() },
+    group: fc.constantFrom(8, 16, 32, 64),
+    extras: fc.constantFrom<string[]>([], ["bias"], ["residual"], ["bias", "residual"]),
+    variant: fc.constantFrom("auto", "eights", "eights-narrow"),
+    splits: fc.constantFrom(0, 1, 3),
+    activation: fc.constantFrom("linear", "gelu_new", "gelu"),
+  })
+  .map(({ M, rows, groups, group, transposeB, extras, variant, splits, activation }): OpCase => {
+    const columns = group * groups;
+    const [N, K] = transposeB ? [rows, columns] : [columns, rows];
+    const linear = extras.includes("residual");
+    const more = Object.fromEntries(extras.map((name) => [name, f32(name === "bias" ? [N] : [M, N])]));
+    return {
+      inputs: { a: f32([M, K]), ...bytesCase(rows, columns, group), ...more },
+      attrs: { transposeB, variant, splits, activation: linear ? "linear" : activation, exact: true },
+    };
+  });
 
 const product = fc
   .record({
@@ -89,6 +111,11 @@ const droppedMatmul = product.map(({ inputs: { a, b, bias }, attrs }): OpCase =>
 /** Products on emulated matrix units, `matmul` otherwise. */
 export const ON_MATRICES = "matmul on matrices";
 
+/** What an op does with a matrix in 8 bits has cases of its own. */
+function inBytes(name: string): string {
+  return `${name} in 8 bits`;
+}
+
 const attention = fc
   .record({
     T: sizeUpTo(37, 1),
@@ -129,6 +156,20 @@ const embedding = fc
     }),
   );
 
+const byteEmbedding = fc
+  .record({
+    N: sizeUpTo(65),
+    V: sizeUpTo(33, 1),
+    groups: fc.integer({ min: 1, max: 6 }),
+    group: fc.constantFrom(8, 64),
+  })
+  .chain(({ N, V, groups, group }) =>
+    ids(N, V).map((values): OpCase => {
+      const { b: table, steps } = bytesCase(V, group * groups, group);
+      return { inputs: { ids: u32(values), table, steps, residual: f32([N, group * groups]) } };
+    }),
+  );
+
 const crossEntropy = fc
   .record({
     R: sizeUpTo(37),
@@ -156,7 +197,7 @@ const adamw = fc
   });
 
 /** Of a cache. */
-const format = fc.constantFrom(...CACHE_FORMATS);
+const format = fc.constantFrom(...FORMATS);
 
 const cachedAttention = fc
   .record({
@@ -232,6 +273,21 @@ const normalizedMatmul = fc
     return { inputs: { a: f32([M, K]), gain: f32([K]), b: f32([K, N]), ...more }, attrs: { variant, activation } };
   });
 
+const byteNormalized = fc
+  .record({
+    M: sizeUpTo(11),
+    groups: fc.integer({ min: 1, max: 9 }),
+    K: sizeUpTo(129, 3),
+    group: fc.constantFrom(8, 32),
+  })
+  .chain(({ M, groups, K, group }) =>
+    fc.constantFrom("auto", "together", "apart").map((variant): OpCase => {
+      const N = group * groups;
+      const inputs = { a: f32([M, K]), gain: f32([K]), ...bytesCase(K, N, group), shift: f32([K]), bias: f32([N]) };
+      return { inputs, attrs: { variant, activation: "gelu_new" } };
+    }),
+  );
+
 /** The same in f16, as far as the op takes it. */
 function inHalves(op: AnyOp, { inputs, attrs }: OpCase): OpCase {
   const halves = Object.entries(inputs).map(([name, input]) => [
@@ -244,7 +300,7 @@ function inHalves(op: AnyOp, { inputs, attrs }: OpCase): OpCase {
 
 function opNamed(name: string): AnyOp {
   const of = name === ON_MATRICES ? matmulOp.name : name;
-  return OPS.find((one) => one.name === of)!;
+  return OPS.find((one) => one.name === of || inBytes(one.name) === of)!;
 }
 
 /** f16 goes into the larger ones, f32 into the others. */
@@ -298,6 +354,9 @@ export const RANDOM_CASES: Readonly<Record<string, fc.Arbitrary<OpCase>>> = {
     })),
   matmul: product,
   normalizedMatmul,
+  [inBytes("matmul")]: byteProduct,
+  [inBytes("normalizedMatmul")]: byteNormalized,
+  [inBytes("embedding")]: byteEmbedding,
   // The shaders of matrix units: they compile for seconds where matrices are emulated.
   [ON_MATRICES]: product.map(({ inputs, attrs }) => {
     return { inputs, attrs: { ...attrs, variant: "matrix2x2", splits: 3 } };

@@ -6,13 +6,13 @@ fn place_b(start: u32, column: u32) -> vec4u {
   return (start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN) / 8u;
 }
 
-fn load_halves(place: vec4u, k: u32) -> Halves {
+fn load_eights(place: vec4u, k: u32) -> Eights {
   let at = place + k / 8u;
   let b0 = b[at.x];
   let b1 = b[at.y];
   let b2 = b[at.z];
   let b3 = b[at.w];
-  return Halves(
+  return Eights(
     transpose(mat4x4f(widened(b0.xy), widened(b1.xy), widened(b2.xy), widened(b3.xy))),
     transpose(mat4x4f(widened(b0.zw), widened(b1.zw), widened(b2.zw), widened(b3.zw))));
 }

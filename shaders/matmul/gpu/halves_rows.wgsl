@@ -6,14 +6,14 @@ fn place_b(start: u32, column: u32) -> vec4u {
   return vec4u((start + min(column, u.N - 8u)) / 8u);
 }
 
-fn load_halves(place: vec4u, k: u32) -> Halves {
+fn load_eights(place: vec4u, k: u32) -> Eights {
   let row = u.B_K / 8u;
   let at = place.x + k * row;
   let b0 = b[at];
   let b1 = b[at + row];
   let b2 = b[at + 2u * row];
   let b3 = b[at + 3u * row];
-  return Halves(
+  return Eights(
     mat4x4f(widened(b0.xy), widened(b1.xy), widened(b2.xy), widened(b3.xy)),
     mat4x4f(widened(b0.zw), widened(b1.zw), widened(b2.zw), widened(b3.zw)));
 }

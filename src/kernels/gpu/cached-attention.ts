@@ -12,7 +12,7 @@ const COPY_GROUP = 64;
 const CACHES = {
   1: ["lib/cache_stored", "lib/cache_stepless"],
   2: ["lib/cache_words", "lib/cache_stepless"],
-  4: ["lib/cache_bytes"],
+  4: ["lib/bytes", "lib/cache_bytes"],
 } as const;
 
 export const cachedAttentionGpu = gpuKernel(cachedAttentionOp, {

@@ -1,15 +1,18 @@
 import { sizeOf } from "../../core/shape.ts";
-import { grid1d, read, type Span, spansOf, storedType, write } from "../dispatch.ts";
+import { type Matrix, matrixOf } from "../byte-matrix.ts";
+import { type Dispatch, grid1d, read, type Span, spansOf, storedType, write } from "../dispatch.ts";
 import { embeddingBackwardOp, embeddingOp } from "../embedding.ts";
 import type { TensorType } from "../op.ts";
 import type { Traits } from "../traits.ts";
+import { byteSpans } from "./byte-spans.ts";
 import { gpuKernel } from "./kernel.ts";
 
 const WORKGROUP = 64;
 
 export const embeddingGpu = gpuKernel(embeddingOp, {
-  gpu: ({ ids, table, residual }, { y }, _attrs, traits) =>
-    tableSpans(table, traits).map((span) => {
+  gpu: ({ ids, table, steps, residual }, { y }, _attrs, traits) => {
+    if (steps) return ofBytes({ ids, table: matrixOf("embedding", "table", table, steps), residual, y }, traits);
+    return tableSpans(table, traits).map((span) => {
       const words = table.dtype === "f16" && !traits.f16;
       const { size, shader } = words ? ONE : packOf(table);
       return {
@@ -26,8 +29,36 @@ export const embeddingGpu = gpuKernel(embeddingOp, {
         bind: [read("ids"), read("table", span), residual ? read("residual") : read("table", span), write("y")],
         grid: grid1d(sizeOf(y.shape) / size, WORKGROUP, traits),
       };
-    }),
+    });
+  },
 });
+
+interface Looked {
+  readonly ids: TensorType;
+  readonly table: Matrix;
+  readonly residual: TensorType | undefined;
+  readonly y: TensorType;
+}
+
+/** Of a table in 8 bits, whose rows are whole words. */
+function ofBytes({ ids, table, residual, y }: Looked, traits: Traits): Dispatch[] {
+  const [, C = 0] = table.shape;
+  return byteSpans(table, traits).map(({ rows, words, steps }) => ({
+    shader: ["lib/grid", "lib/pack4", "lib/bytes", "lib/table_bytes", "embedding"],
+    entry: "embedding",
+    types: { RESIDUAL: storedType("f32", 4) },
+    sizes: { SHARED: table.group ?? 0 },
+    uniforms: { N: sizeOf(ids.shape), C, FIRST: rows.start, ROWS: rows.length, HAS_RESIDUAL: residual ? 1 : 0 },
+    bind: [
+      read("ids"),
+      read("table", words),
+      residual ? read("residual") : read("table", words),
+      write("y"),
+      read("steps", steps),
+    ],
+    grid: grid1d(sizeOf(y.shape) / 4, WORKGROUP, traits),
+  }));
+}
 
 export const embeddingBackwardGpu = gpuKernel(embeddingBackwardOp, {
   gpu: ({ dy, into }, { dtable }, _attrs, traits) =>
@@ -52,8 +83,8 @@ export const embeddingBackwardGpu = gpuKernel(embeddingBackwardOp, {
 });
 
 /** Rows of a table that one binding covers. */
-function tableSpans(table: TensorType, traits: Traits): Span[] {
-  return spansOf(sizeOf(table.shape), traits, table.shape[1]!, [table.dtype]);
+function tableSpans({ shape, dtype }: TensorType, traits: Traits): Span[] {
+  return spansOf(sizeOf(shape), traits, shape[1]!, [dtype]);
 }
 
 /** Columns that an invocation takes, and the shader that says so. */

@@ -1,11 +1,13 @@
 import type { FloatDType } from "../../core/dtype.ts";
 import { sizeOf } from "../../core/shape.ts";
+import { type Matrix, matrixOf } from "../byte-matrix.ts";
 import { type Dispatch, grid1d, ofVariant, read, renamed, type Scratch, spansOf, write } from "../dispatch.ts";
 import { geluAttrs, type MatmulAttrs, matmulOp, productOf } from "../matmul.ts";
 import { f32, type TensorType } from "../op.ts";
 import type { Product, ProductTypes } from "../product.ts";
 import type { Traits } from "../traits.ts";
 import { matmulClass } from "../tuning.ts";
+import { byteSpans } from "./byte-spans.ts";
 import { geluDispatches } from "./gelu.ts";
 import { gpuKernel } from "./kernel.ts";
 import { type Plan, partialsLength, productDispatches } from "./matmul/dispatches.ts";
@@ -23,23 +25,23 @@ import {
 export const matmulGpu = gpuKernel(matmulOp, {
   gpu: ({ a, b, ...rest }, { y }, attrs, traits) => {
     const { activation } = attrs;
-    const { bias, residual, into, slope } = rest;
+    const { bias, residual, into, slope, steps } = rest;
     const finish: Finish = { bias: !!bias, residual: !!residual, into: !!into, activation, slope: !!slope };
-    const { product, plan, widens } = workOf({ a, b, residual, slope }, attrs, traits);
+    const { product, plan, widens } = workOf({ a, b, residual, slope, steps }, attrs, traits);
     const dispatchesOf = (of: Product, finish: Finish): Dispatch[] => {
       const dispatches = plannedDispatches(of, finish, plan, attrs, traits);
-      return widens ? [...widenDispatches(b, traits), ...renamed(dispatches, { b: "wide" })] : dispatches;
+      return widens ? [...widenDispatches(b, steps, traits), ...renamed(dispatches, { b: "wide" })] : dispatches;
     };
     if (slope || !activatedApart(product, attrs, traits)) return dispatchesOf(product, finish);
     const unfinished = { ...product, types: { ...product.types, y: "f32" as const } };
     const inner = renamed(dispatchesOf(unfinished, { ...finish, activation: "linear" }), { y: "inner" });
     return [...inner, ...geluDispatches("forward", { inner: f32(y.shape), y }, geluAttrs(attrs), traits)];
   },
-  scratch: ({ a, b, slope }, attrs, traits) => {
-    const { product, plan, widens } = workOf({ a, b, slope }, attrs, traits);
+  scratch: ({ a, b, slope, steps }, attrs, traits) => {
+    const { product, plan, widens } = workOf({ a, b, slope, steps }, attrs, traits);
     const length = partialsLength(product, plan, traits);
     const scratch: Record<string, Scratch> = {};
-    if (widens) scratch.wide = { dtype: "f32", length: sizeOf(b.shape) };
+    if (widens) scratch.wide = { dtype: "f32", length: product.N * product.K };
     if (length > 0) scratch.partials = { dtype: "f32", length };
     if (!slope && activatedApart(product, attrs, traits))
       scratch.inner = { dtype: "f32", length: product.M * (product.rowY ?? product.N) };
@@ -57,33 +59,49 @@ interface Operands {
   readonly b: TensorType;
   readonly residual?: TensorType | undefined;
   readonly slope?: TensorType | undefined;
+  readonly steps?: TensorType | undefined;
 }
 
 /**
- * What is computed, and how. Where the adapter has no f16, b is read out of words, 8 of them a load, or if its product is none of those that do
- * so, widened first.
+ * What is computed, and how. Numbers of 8 bits, and of f16 where the adapter has none, are read out of words, 8 of them a load, or if the product
+ * is none of those that do so, b is widened first.
  */
 function workOf(
   operands: Operands,
   attrs: MatmulAttrs,
   traits: Traits,
 ): { readonly product: Product & { readonly types: ProductTypes }; readonly plan: Plan; readonly widens: boolean } {
-  const types = typesOf(operands, attrs);
-  const product = { ...productOf(operands.a, operands.b, attrs), types };
+  const b = matrixOf("matmul", "b", operands.b, operands.steps);
+  const types = { ...typesOf(operands, attrs), b: b.dtype };
+  const product = { ...productOf(operands.a, b, attrs), types };
   const plan = planOf(product, attrs, traits);
-  if (types.b === "f32" || traits.f16 || plan.variant.reads === "halves") return { product, plan, widens: false };
+  if (types.b === "f32" || (types.b === "f16" && traits.f16) || plan.variant.reads === "eights")
+    return { product, plan, widens: false };
   const wide = { ...product, types: { ...types, b: "f32" as const } };
   return { product: wide, plan: planOf(wide, attrs, traits), widens: true };
 }
 
 /** wide = b, out of words. */
-function widenDispatches({ shape }: TensorType, traits: Traits): Dispatch[] {
+function widenDispatches(b: TensorType, steps: TensorType | undefined, traits: Traits): Dispatch[] {
+  const { shape } = b;
+  if (steps) return widenBytes(matrixOf("matmul", "b", b, steps), traits);
   return spansOf(sizeOf(shape), traits, 1, ["f16", "f32"]).map((span) => ({
     shader: ["lib/grid", "gpu/widen"],
     entry: "widen",
     uniforms: { N: span.length },
     bind: [read("b", span), write("wide", span)],
     grid: grid1d(Math.ceil(span.length / 2), WIDEN_GROUP, traits),
+  }));
+}
+
+function widenBytes(matrix: Matrix, traits: Traits): Dispatch[] {
+  return byteSpans(matrix, traits, true).map(({ words, steps, numbers }) => ({
+    shader: ["lib/grid", "lib/bytes", "gpu/widen_bytes"],
+    entry: "widen",
+    sizes: { SHARED: matrix.group ?? 0 },
+    uniforms: { N: words.length },
+    bind: [read("b", words), read("steps", steps), write("wide", numbers)],
+    grid: grid1d(words.length, WIDEN_GROUP, traits),
   }));
 }
 

@@ -1,3 +1,4 @@
+import { matrixOf } from "../byte-matrix.ts";
 import { compiles, type Dispatch, ofVariant, read, renamed, type Scratch } from "../dispatch.ts";
 import { type MatmulAttrs, PLAIN_MATMUL } from "../matmul.ts";
 import { type NormalizedMatmulAttrs, normalizedMatmulOp, normScratch, productOf } from "../normalized-matmul.ts";
@@ -12,10 +13,11 @@ import { defaultSplits, defaultVariant, FEW_ROWS, type MatmulVariant } from "./m
 import { matmulGpu } from "./matmul.ts";
 
 export const normalizedMatmulGpu = gpuKernel(normalizedMatmulOp, {
-  gpu: ({ a, b, shift, bias }, { y }, attrs, traits) => {
-    const product = productOf(a, b);
+  gpu: ({ a, b, steps, shift, bias }, { y }, attrs, traits) => {
+    const product = productOf(a, matrixOf("normalizedMatmul", "b", b, steps));
     const variant = togetherBy(product, attrs, traits);
-    if (!variant) return [...normDispatches(a, shift, attrs, traits), ...afterNorm(a, b, bias, y, attrs, traits)];
+    if (!variant)
+      return [...normDispatches(a, shift, attrs, traits), ...afterNorm({ a, b, steps, bias, y }, attrs, traits)];
     const finish: Finish = { bias: !!bias, residual: false, into: false, activation: attrs.activation };
     const plan = { variant, splits: defaultSplits(product, variant, traits) };
     const dispatches = productDispatches(product, finish, plan, traits).map((dispatch) =>
@@ -23,8 +25,8 @@ export const normalizedMatmulGpu = gpuKernel(normalizedMatmulOp, {
     );
     return attrs.variant === "auto" ? ofVariant(TOGETHER, dispatches) : dispatches;
   },
-  scratch: ({ a, b, bias }, attrs, traits) => {
-    const product = productOf(a, b);
+  scratch: ({ a, b, steps, bias }, attrs, traits) => {
+    const product = productOf(a, matrixOf("normalizedMatmul", "b", b, steps));
     const variant = togetherBy(product, attrs, traits);
     if (variant) {
       const length = partialsLength(product, { variant, splits: defaultSplits(product, variant, traits) }, traits);
@@ -33,7 +35,11 @@ export const normalizedMatmulGpu = gpuKernel(normalizedMatmulOp, {
       return scratch;
     }
     return {
-      ...matmulGpu.scratch?.({ a, b, ...(bias ? { bias } : {}) }, productAttrs(attrs), traits),
+      ...matmulGpu.scratch?.(
+        { a, b, ...(bias ? { bias } : {}), ...(steps ? { steps } : {}) },
+        productAttrs(attrs),
+        traits,
+      ),
       ...normScratch(a),
     };
   },
@@ -56,7 +62,8 @@ function togetherBy(product: Product, { variant }: NormalizedMatmulAttrs, traits
   if (M > FEW_ROWS || K === 0 || K % 4 !== 0 || piecesOf(product, traits).length !== 1) return undefined;
   const found = defaultVariant(product, { ...traits, software: false });
   const bytes = found.workgroupBytes + NORM_BYTES * found.tile[0];
-  if (product.types?.b === "f16" && !traits.f16 && found.reads !== "halves") return undefined;
+  if (product.types?.b === "f16" && !traits.f16 && found.reads !== "eights") return undefined;
+  if (product.types?.b === "i8" && found.reads !== "eights") return undefined;
   if (!found.rowsAlone || bytes > traits.maxWorkgroupBytes) return undefined;
   const library = found.library.map((name) => (name === "matmul/gpu/plain_a" ? "matmul/gpu/normalized_a" : name));
   return { ...found, library };
@@ -92,13 +99,16 @@ function normDispatches(
 }
 
 function afterNorm(
-  a: TensorType,
-  b: TensorType,
-  bias: TensorType | undefined,
-  y: TensorType,
+  {
+    a,
+    b,
+    steps,
+    bias,
+    y,
+  }: Readonly<Record<"a" | "b" | "y", TensorType> & Record<"steps" | "bias", TensorType | undefined>>,
   attrs: NormalizedMatmulAttrs,
   traits: Traits,
 ): readonly Dispatch[] {
-  const inputs = { a: f32(a.shape), b, ...(bias ? { bias } : {}) };
+  const inputs = { a: f32(a.shape), b, ...(bias ? { bias } : {}), ...(steps ? { steps } : {}) };
   return renamed(matmulGpu.gpu(inputs, { y }, productAttrs(attrs), traits), { a: "normal" });
 }

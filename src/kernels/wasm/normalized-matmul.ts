@@ -1,3 +1,4 @@
+import { matrixOf } from "../byte-matrix.ts";
 import { normalizedMatmulOp, normScratch, productOf } from "../normalized-matmul.ts";
 import { at, eachRow, real, type WasmArg } from "../wasm.ts";
 import { wasmKernel } from "./kernel.ts";
@@ -5,10 +6,11 @@ import { wasmProduct } from "./product.ts";
 
 export const normalizedMatmulWasm = wasmKernel(
   normalizedMatmulOp,
-  ({ a, b, shift, bias }, _outputs, { epsilon, activation }) => {
-    const { M, K } = productOf(a, b);
+  ({ a, b, steps, shift, bias }, _outputs, { epsilon, activation }) => {
+    const of = productOf(a, matrixOf("normalizedMatmul", "b", b, steps));
+    const { M, K } = of;
     const norm = [at("a"), at("gain"), shift ? at("shift") : 0, at("normal"), at("mean"), at("rstd"), real(epsilon)];
-    const product = wasmProduct(productOf(a, b), { prior: undefined, bias: !!bias, activation });
+    const product = wasmProduct(of, { prior: undefined, bias: !!bias, activation });
     return {
       calls: [
         eachRow("layerNorm", M, K, norm),

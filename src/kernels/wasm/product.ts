@@ -22,10 +22,15 @@ const MOST_PACKED = 2 ** 23;
 const LITTLE_WORK = 2 ** 21;
 /** As wasm/matmul.ts has it. */
 const PACKED_COLUMNS = 64;
-/** Rows up to which b is read where it lies, since copying it would cost as much as the product: fewer where k is not along its rows. */
-const FEW_ROWS = { along: 8, across: 3 } as const;
+/** Rows up to which b is read where it lies, since copying it would cost as much as the product. */
+const FEW_ROWS = 8;
+/** Of a b in 8 bits: each row makes numbers of it again. */
+const FEW_ROWS_OF_BYTES = 4;
 /** The least columns of a piece of such a product. */
 const FEW_COLUMNS = 64;
+/** And where b, of so many elements and more, is in no cache: memory gives rows of some length several times as fast. */
+const FAR_ELEMENTS = 2 ** 19;
+const FAR_COLUMNS = 192;
 /** k of one pass, and the sums of one tile: KC, MR and NR of wasm/matmul.ts. */
 const [DEPTH, TILE_ROWS, TILE_COLUMNS] = [256, 5, 8];
 /** Elements from panel to panel of op(b). */
@@ -48,22 +53,24 @@ export interface WasmFinish {
 }
 
 export function wasmProduct(product: Product, { prior, bias, activation }: WasmFinish): WasmWork {
-  const { M, N, K, transposeA, transposeB } = product;
+  const { M, N, K, transposeA, transposeB, group = 0 } = product;
   const tensors = [at("a"), at("b"), at("y"), prior ? at(prior) : 0, bias ? at("bias") : 0, ACTIVATIONS[activation]];
   const sizes = [M, N, K, Number(transposeA), Number(transposeB)];
   if (M * N === 0) return { calls: [] };
-  if (M <= (transposeB ? FEW_ROWS.along : FEW_ROWS.across) && (!transposeA || M === 1)) {
-    // A piece reads about 64 KiB of b.
-    const columns = Math.max(FEW_COLUMNS, 32 * Math.ceil(16384 / Math.max(1, K) / 32));
-    const args = [...sizes, M, columns, 1, ...tensors];
-    return { calls: [{ kernel: "matmulFewRows", args, pieces: Math.ceil(N / columns), scratchBytes: 128 }] };
+  const steps = group ? [at("steps"), group] : [0, 0];
+  const few = group ? FEW_ROWS_OF_BYTES : FEW_ROWS;
+  if (M <= few && (!transposeA || M === 1)) {
+    const columns = columnsOfFew(product);
+    const args = [...sizes, M, columns, 1, ...tensors, 0, 0, ...steps];
+    const kernel = group ? "matmulBytesFewRows" : "matmulFewRows";
+    return { calls: [{ kernel, args, pieces: Math.ceil(N / columns), scratchBytes: Math.max(128, 4 * M * columns) }] };
   }
   const { rows, columns } = cut(product);
   const [down, across] = [Math.ceil(M / rows), Math.ceil(N / columns)];
   const some = M * N * K > LITTLE_WORK;
   const [packA, packB] = [some && across > 1 && M * K <= MOST_PACKED, some && down > 1 && N * K <= MOST_PACKED];
   const packed = [packA ? at("packedA") : 0, packB ? at("packedB") : 0];
-  const args = [...sizes, rows, columns, across, ...tensors, ...packed];
+  const args = [...sizes, rows, columns, across, ...tensors, ...packed, ...steps];
   const stretches = Math.ceil(K / DEPTH);
   const blocks = (packA ? down : 0) + (packB ? Math.ceil(N / PACKED_COLUMNS) : 0);
   return {
@@ -98,4 +105,11 @@ function cut({ M, N, K }: Product): { rows: number; columns: number } {
     if (canColumns && (columnsFirst || !canRows)) mostColumns = Math.ceil(columns / 2);
     else mostRows = Math.ceil(rows / 2);
   }
+}
+
+/** Of a piece of a product with few rows, which reads about 64 KiB of b where that is read along its rows. */
+function columnsOfFew({ N, K, transposeB, group }: Product): number {
+  if (!transposeB && N * K > FAR_ELEMENTS) return Math.max(FAR_COLUMNS, 64 * Math.ceil(N / 8 / 64));
+  const elements = group ? 65536 : 16384;
+  return Math.max(FEW_COLUMNS, 32 * Math.ceil(elements / Math.max(1, K) / 32));
 }

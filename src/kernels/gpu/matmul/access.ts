@@ -31,20 +31,26 @@ export interface AccessSizes {
   readonly COLUMNS: number;
   /** Elements that there are of a row of a: as many as count, and what is behind, which must be finite. */
   readonly roomA: number;
+  /** b is i8. */
+  readonly bytes?: boolean;
 }
 
 /** 4 elements at a time where the variant can and all that is accessed starts at multiples of 4. y's columns are neighbours. */
 export function accessOf(
   { vector, reads }: MatmulVariant,
-  { M, N, K, COLUMNS, roomA }: AccessSizes,
+  { M, N, K, COLUMNS, roomA, bytes }: AccessSizes,
   a: Strides,
   b: Strides,
   y: Strides,
 ): Access {
   const fours = (along: number, step: number, starts: readonly number[]): boolean =>
     vector && K > 0 && [along, step, ...starts].every((x) => x % 4 === 0);
-  if (reads === "halves") {
-    const operands = ["matmul/a_rows", `matmul/gpu/halves_${b.column === 1 ? "rows" : "columns"}`] as const;
+  if (reads === "eights") {
+    const along = b.column === 1 ? "rows" : "columns";
+    const numbers = bytes
+      ? (["lib/bytes", `matmul/gpu/bytes_${along}`] as const)
+      : ([`matmul/gpu/halves_${along}`] as const);
+    const operands = ["matmul/a_rows", ...numbers] as const;
     const [packY, y4] = fours(COLUMNS, y.row, y.starts)
       ? ([4, "matmul/y_vec4"] as const)
       : ([1, "matmul/y_scalar"] as const);

@@ -19,6 +19,8 @@ export interface Plan {
 /** What is not the last of K has no activation yet. */
 const PLAIN_AFTER = { activation: "linear", keeps: false, slope: false, drop: undefined } as const;
 
+/** Of i8. */
+const NUMBERS_IN_WORD = 4;
 const REDUCE_GROUP = 64;
 /** What a K longer than `LONGEST_WHOLE` is cut into on software drivers. */
 const STRETCH = 1024;
@@ -55,7 +57,7 @@ function splitsOf(product: Product, piece: Piece, plan: Plan, traits: Traits): {
   const asked = Math.max(plan.splits, piece.k.length > LONGEST_WHOLE ? Math.ceil(piece.k.length / stretch) : 1);
   const wanted = Math.max(1, Math.min(asked, most, traits.maxGroupsPerDimension, Math.ceil(piece.k.length / 4)));
   const { matrices, depth, reads } = plan.variant;
-  const least = reads === "halves" ? 8 : 4;
+  const least = reads === "eights" ? 8 : 4;
   const unit = traits.software ? least : Math.max(matrices ? DEPTH : least, depth);
   const step = Math.max(unit, Math.ceil(piece.k.length / wanted / unit) * unit);
   return { splits: Math.max(1, Math.ceil(piece.k.length / step)), step };
@@ -71,17 +73,27 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
   const { splits, step } = splitsOf(product, piece, plan, traits);
   const row = rowLengths(product);
   const start = startsOf(product, piece);
+  const types = typesOf(product);
+  const { group = 0 } = types.b === "i8" ? product : {};
+  const [rangeB, rowsB] = product.transposeB ? [n, product.N] : [k, product.K];
   const spans = {
     a: product.transposeA ? spanOf(k, product.K, row.a) : spanOf(m, product.M, row.a),
-    b: product.transposeB ? spanOf(n, product.N, row.b) : spanOf(k, product.K, row.b),
+    b: spanOf(rangeB, rowsB, group ? row.b / NUMBERS_IN_WORD : row.b),
     y: spanOf(m, product.M, row.y),
   };
+  const steps = group ? [read("steps", spanOf(rangeB, rowsB, row.b / group))] : [];
   const columns = columnsOf(product, piece);
   const sizes = { M: m.length, N: n.length, K: k.length, COLUMNS: columns };
   const tiles = tilesOf({ M: m.length, N: columns }, variant, traits);
   const a = stridesOf(row.a, product.transposeA, start.a);
   const b = stridesOf(row.b, product.transposeB, start.b);
-  const access = accessOf(variant, { ...sizes, roomA: row.a - start.a }, a, b, stridesOf(row.y, false, start.y));
+  const access = accessOf(
+    variant,
+    { ...sizes, roomA: row.a - start.a, bytes: group > 0 },
+    a,
+    b,
+    stridesOf(row.y, false, start.y),
+  );
   const uniforms = {
     ...sizes,
     ...{ A_START: start.a, A_ROW: a.row, A_K: a.column },
@@ -94,15 +106,19 @@ function pieceDispatches(product: Product, piece: Piece, finish: Finish, plan: P
     ...ALONE,
     ...dropsOf(finish, spans.y, access.packY),
   };
-  const types = typesOf(product);
   const pack = access.packY;
   const ending = endingOf(finish, spans.y, pack, types);
-  const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => ({
-    ...kernelOf(variant, access, target, types, { K: k.length, folded: tiles.folded }),
-    uniforms: { ...uniforms, ...places },
-    bind: [read("a", spans.a), read("b", spans.b), to, ...target.bind],
-    grid: [...tiles.grid, splits],
-  });
+  const compute = (target: Ending, to: Binding, places: Readonly<Record<string, number>>): Dispatch => {
+    const kernel = kernelOf(variant, access, target, types, { K: k.length, folded: tiles.folded });
+    const bind = [read("a", spans.a), read("b", spans.b), to, ...target.bind];
+    return {
+      ...kernel,
+      ...(group ? { sizes: { ...kernel.sizes, STEPS: bind.length, SHARED: group } } : {}),
+      uniforms: { ...uniforms, ...places },
+      bind: [...bind, ...steps],
+      grid: [...tiles.grid, splits],
+    };
+  };
   if (splits === 1) return [compute(ending, write("y", spans.y), {})];
 
   const partials = { offset: 0, length: splits * m.length * columns };

@@ -1,4 +1,4 @@
-import type { FloatDType } from "../../../core/dtype.ts";
+import type { FloatDType, Format } from "../../../core/dtype.ts";
 import {
   type Binding,
   type Dispatch,
@@ -116,15 +116,20 @@ export function kernelOf(
     },
     types: {
       A: storedType(types.a, access.packA),
-      B: access.packB === 8 ? "vec4<u32>" : storedType(types.b, access.packB),
+      B:
+        access.packB === 8
+          ? types.b === "i8"
+            ? "vec2<u32>"
+            : "vec4<u32>"
+          : storedType(floatOf(types.b), access.packB),
       ...ending.types,
       ...variant.types,
       ...(component
         ? {
             ...{ FetchedA: fetchedAs(types.a, variant), TakenA: storedType(fetchedAs(types.a, variant), access.packA) },
             ...{
-              FetchedB: fetchedAs(types.b, variant),
-              TakenB: storedType(fetchedAs(types.b, variant), access.packB === 1 ? 1 : 4),
+              FetchedB: fetchedAs(floatOf(types.b), variant),
+              TakenB: storedType(fetchedAs(floatOf(types.b), variant), access.packB === 1 ? 1 : 4),
             },
           }
         : {}),
@@ -137,6 +142,12 @@ export function kernelOf(
         : {}),
     },
   };
+}
+
+/** Whole numbers are for those who load 8 at a time: `fitVariant` sees to it. */
+function floatOf(format: Format): FloatDType {
+  if (format === "i8") throw new Error("matmul: a b of i8 is read 8 elements at a time");
+  return format;
 }
 
 const TAKEN = ["matmul/gpu/take_a", "matmul/gpu/take_b", "matmul/gpu/ahead"] as const;
@@ -154,7 +165,7 @@ function fetchedAs(stored: FloatDType, { types, matrices }: MatmulVariant): Floa
 function heldBy(variant: MatmulVariant, { a, b }: ProductTypes): ShaderName[] {
   const component = variant.types?.Component;
   if (!component || variant.matrices?.from !== "panels") return [];
-  const [fetchedA, fetchedB] = [fetchedAs(a, variant), fetchedAs(b, variant)];
+  const [fetchedA, fetchedB] = [fetchedAs(a, variant), fetchedAs(floatOf(b), variant)];
   const narrows = component === "f16" && (fetchedA === "f32" || fetchedB === "f32");
   const how = component === "f16" ? "narrow" : "keep";
   return [

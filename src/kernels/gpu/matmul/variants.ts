@@ -14,9 +14,9 @@ export interface MatmulVariant {
   readonly shader: ShaderName;
   /**
    * How it reads its operands: one element by one, in tiles of its own, in blocks of 4x4, in blocks that a subgroup shares, or in
-   * blocks that it asks for long before it needs them, or in matrices; or b, of f16, 8 elements a load.
+   * blocks that it asks for long before it needs them, or in matrices; or b, of f16 or i8, 8 elements a load.
    */
-  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches" | "matrices" | "halves";
+  readonly reads: "elements" | "strides" | "blocks" | "parts" | "fetches" | "matrices" | "eights";
   /** Shaders that its own one needs before it. */
   readonly library: readonly ShaderName[];
   /** Rows and columns of y that a workgroup makes; one that reads elements makes as many in a row as it has invocations. */
@@ -83,8 +83,8 @@ const VECTORS = {
   rowsAlone: true,
 } as const;
 
-/** The same where b is f16, which is read 16 bytes a load. Columns of a tile depend on how b lies. */
-const HALVES = { ...VECTORS, shader: "matmul/gpu/halves", reads: "halves" } as const;
+/** The same where b is f16 or i8, of which 8 elements are a load. Columns of a tile depend on how b lies. */
+const EIGHTS = { ...VECTORS, shader: "matmul/gpu/eights", reads: "eights" } as const;
 
 /** What tells the forms of shaders/matmul/gpu/staged.wgsl apart; see there. */
 interface StagedForm {
@@ -288,11 +288,11 @@ export const matmulVariants: readonly MatmulVariant[] = [
   { ...VECTORS, name: "vectors", tile: [8, 32], sizes: { COLUMN_LANES: 8, K_LANES: 16 } },
   // Four times as many workgroups, and rows of b in pieces of 32 bytes, as memory gives them.
   { ...VECTORS, name: "vectors-narrow", tile: [8, 8], sizes: { COLUMN_LANES: 2, K_LANES: 64 } },
-  { ...HALVES, name: "halves", tile: [8, 32], sizes: { COLUMN_LANES: 4, K_LANES: 32 } },
+  { ...EIGHTS, name: "eights", tile: [8, 32], sizes: { COLUMN_LANES: 4, K_LANES: 32 } },
   // Twice as many invocations a column: where columns are few, all of a short K is asked for at once.
   {
-    ...HALVES,
-    name: "halves-narrow",
+    ...EIGHTS,
+    name: "eights-narrow",
     tile: [8, 16],
     invocations: 256,
     workgroupBytes: 32768,
@@ -387,6 +387,8 @@ export function variantName({ name }: Pick<MatmulVariant, "name">): string {
 /** A variant as an adapter runs it on this product; undefined where it cannot. */
 export function fitVariant(variant: MatmulVariant, product: Product, traits: Traits): MatmulVariant | undefined {
   if (!compiles(variantName(variant), traits)) return undefined;
+  // Nothing else reads numbers of 8 bits.
+  if (typesOf(product).b === "i8" && variant.reads !== "eights") return undefined;
   const form = variant.matrices ? matrixForm(variant.matrices, product, traits) : rowsForm(variant, product);
   if (!form) return undefined;
   const blocks = variant.reads !== "elements" && !variant.matrices;
@@ -402,20 +404,20 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
 function rowsForm(variant: MatmulVariant, product: Product): Partial<MatmulVariant> | undefined {
   const { rowsAlone, tile, reads, workgroupBytes } = variant;
   if (!rowsAlone) return {};
-  const sizes = reads === "halves" ? halvesSizes(variant, product) : variant.sizes;
+  const sizes = reads === "eights" ? eightsSizes(variant, product) : variant.sizes;
   if (!sizes) return undefined;
   if (product.M > 1) return { sizes: { ...sizes, ROWS: tile[0] } };
   return { tile: [1, tile[1]], sizes: { ...sizes, ROWS: 1 }, workgroupBytes: workgroupBytes / tile[0] };
 }
 
-/** Elements of f16 in a load. */
+/** Elements of f16 or i8 in a load. */
 const LOADED = 8;
 
 /** Of a tile as wide however b lies: rows of b are whole loads, and so is what a block takes of K. */
-function halvesSizes({ sizes: { COLUMN_LANES = 0, K_LANES = 0 } = {} }: MatmulVariant, product: Product) {
+function eightsSizes({ sizes: { COLUMN_LANES = 0, K_LANES = 0 } = {} }: MatmulVariant, product: Product) {
   const { transposeA, transposeB, K } = product;
   const whole = rowLengths(product).b % LOADED === 0 && rowLengths(product).a % 4 === 0;
-  if (typesOf(product).b !== "f16" || transposeA || !whole || K === 0 || K % (transposeB ? LOADED : 4) !== 0)
+  if (typesOf(product).b === "f32" || transposeA || !whole || K === 0 || K % (transposeB ? LOADED : 4) !== 0)
     return undefined;
   if (!transposeB) return { COLUMN_LANES, K_LANES, FOURS: 2, ALONG_K: 0 };
   return { COLUMN_LANES: 2 * COLUMN_LANES, K_LANES: K_LANES / 2, FOURS: 1, ALONG_K: 1 };
@@ -441,7 +443,8 @@ export function mayWin({ wing, forFew }: MatmulVariant, traits: Traits): boolean
 
 /** What is used where nothing was tuned. */
 export function defaultVariant(product: Product, traits: Traits): MatmulVariant {
-  const names = traits.software ? softwareNames(product) : hardwareNames(product, traits);
+  const some = traits.software && typesOf(product).b !== "i8";
+  const names = some ? softwareNames(product) : hardwareNames(product, traits);
   const fitting = names.flatMap((name) => fitVariant(variantNamed(name), product, traits) ?? []);
   const onUnits = fitting.filter(({ matrices }) => matrices);
   const [first, ...others] = onUnits.length > 0 ? onUnits : fitting;
@@ -493,8 +496,8 @@ const TILES_BY_SUMS = {
 function hardwareNames({ M, N }: Product, { subgroupMaxSize, sumsHeld = 64 }: Traits): string[] {
   if (M <= FEW_ROWS)
     return N > FEW_COLUMNS
-      ? ["halves", "vectors", "registers-wide"]
-      : ["halves-narrow", "halves", "vectors-narrow", "registers-wide"];
+      ? ["eights", "vectors", "registers-wide"]
+      : ["eights-narrow", "eights", "vectors-narrow", "registers-wide"];
   // AMD's subgroups, which may have 64 lanes, load matrices that do not lie along k element by element; others turn them in hardware.
   const units = ["matrix4x2", "matrix2x2"].map((name) => (subgroupMaxSize > USUAL_LANES ? `${name}-turned` : name));
   return [...units, ...TILES_BY_SUMS[sumsHeld]];

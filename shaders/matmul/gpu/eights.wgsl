@@ -1,12 +1,12 @@
-// vectors.wgsl for a b of f16: an invocation loads 16 bytes of it at a time, 8 neighbours, two in a word. Where they lie along the columns
-// (halves_rows.wgsl) a block is 4 of K by 8 columns, where they lie along K (halves_columns.wgsl) 8 of K by 4 columns; FOURS are its fours of
-// columns, ALONG_K says which it is. a keeps its digits, and what is summed is f32.
+// vectors.wgsl for a b of words that hold several numbers: an invocation loads 8 neighbours at a time, two of f16 in a word (halves_rows.wgsl,
+// halves_columns.wgsl) or four of 8 bits (bytes_rows.wgsl, bytes_columns.wgsl). Where they lie along the columns a block is 4 of K by 8 columns,
+// where they lie along K 8 of K by 4 columns; FOURS are its fours of columns, ALONG_K says which it is. a keeps its digits, and what is summed is f32.
 
 // sums of one of the FOURS: of K lane l, row r, column lane c at (l * ROWS + r) * COLUMN_LANES + c
 var<workgroup> sums: array<vec4f, K_LANES * ROWS * COLUMN_LANES>;
 
 // 4 of K from k on by 4 columns, twice: the next 4 columns, or the next 4 of K
-struct Halves {
+struct Eights {
   low: mat4x4f,
   high: mat4x4f,
 }
@@ -22,7 +22,7 @@ fn widened(words: vec2u) -> vec4f {
 }
 
 // low: rows of a from k on, high: from k + 4 on, which counts along K alone.
-fn add_block(y: Sums, low: mat4x4f, high: mat4x4f, b: Halves) -> Sums {
+fn add_block(y: Sums, low: mat4x4f, high: mat4x4f, b: Eights) -> Sums {
   if (ALONG_K == 1u) { return Sums(add_product(add_product(y.first, low, b.low), high, b.high), y.second); }
   return Sums(add_product(y.first, low, b.low), add_product(y.second, low, b.high));
 }
@@ -53,7 +53,7 @@ fn matmul(
   var y1 = Sums();
   prepare(work.a, row, local);
   for (var k = work.k + lane.y * depth; k < work.end; k += K_LANES * depth) {
-    let b0 = load_halves(place_b0, k);
+    let b0 = load_eights(place_b0, k);
     // The second four of a block that has one.
     let next = k + 4u * ALONG_K;
     if (ROWS == 1u) {

@@ -1,0 +1,20 @@
+// halves_columns.wgsl for a b in 8 bits, 8 along k in two words: SHARED numbers side by side, a multiple of 8, are times a step.
+@group(0) @binding(1) var<storage, read> b: array<B>;
+@group(0) @binding(STEPS) var<storage, read> steps: array<f32>;
+
+fn place_b(start: u32, column: u32) -> vec4u {
+  return start + min(column + vec4u(0u, 1u, 2u, 3u), vec4u(u.N - 1u)) * u.B_COLUMN;
+}
+
+fn load_eights(place: vec4u, k: u32) -> Eights {
+  let at = place + k;
+  let b0 = b[at.x / 8u];
+  let b1 = b[at.y / 8u];
+  let b2 = b[at.z / 8u];
+  let b3 = b[at.w / 8u];
+  let step = vec4f(steps[at.x / SHARED], steps[at.y / SHARED], steps[at.z / SHARED], steps[at.w / SHARED]);
+  return Eights(
+    transpose(mat4x4f(four_of(b0.x) * step.x, four_of(b1.x) * step.y, four_of(b2.x) * step.z, four_of(b3.x) * step.w)),
+    transpose(mat4x4f(four_of(b0.y) * step.x, four_of(b1.y) * step.y, four_of(b2.y) * step.z, four_of(b3.y) * step.w)));
+}
+
