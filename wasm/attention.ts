@@ -246,20 +246,15 @@ export function cachedAttention(args: usize, piece: i32, scratch: usize): void {
   const scores = scratch;
   // Stretches of positions that lie in one row of the cache.
   for (let at = 0; at <= p; ) {
-    const row = at == p ? b : load<i32>(table + words(at));
-    let end = at + 1;
-    while (end < p && load<i32>(table + words(end)) == row) end++;
-    if (end == p && row == b) end = p + 1;
+    const row = rowAt(table, at, p, b);
+    const end = endOfStretch(table, at, p, b);
     scoresOf(scores, q, keys + <usize>(row * heads + h) * words(d * t), d, t, at, end, factor);
     at = end;
   }
-  const shift = maximumOf(scores, p + 1);
-  const total = sumOfExp(scores, p + 1, shift);
-  const m = f32x4.splat(shift);
-  for (let j = 0; j <= p; j += 4) v128.store(scores + words(j), exp4(f32x4.sub(v128.load(scores + words(j)), m)));
+  const share = toWeights(scores, p + 1);
   memory.fill(y, 0, words(d));
   for (let j = 0; j <= p; j++) {
-    const row = j == p ? b : load<i32>(table + words(j));
+    const row = rowAt(table, j, p, b);
     const weight = load<f32>(scores + words(j));
     const v = values + <usize>(row * heads + h) * words(d * t) + words(j * d);
     const w = f32x4.splat(weight);
@@ -268,8 +263,31 @@ export function cachedAttention(args: usize, piece: i32, scratch: usize): void {
       v128.store(y + words(c), f32x4.add(v128.load(y + words(c)), f32x4.mul(w, v128.load(v + words(c)))));
     for (; c < d; c++) store<f32>(y + words(c), load<f32>(y + words(c)) + weight * load<f32>(v + words(c)));
   }
-  const share = <f32>(1 / total);
   for (let c = 0; c < d; c++) store<f32>(y + words(c), load<f32>(y + words(c)) * share);
+}
+
+/** The row of the cache that has position `at` of row b's past; its own token, at p, is in its own. */
+// @ts-expect-error: decorator
+@inline
+export function rowAt(table: usize, at: i32, p: i32, b: i32): i32 {
+  return at == p ? b : load<i32>(table + words(at));
+}
+
+/** Where the positions from `at` on end that lie in one row of the cache. */
+export function endOfStretch(table: usize, at: i32, p: i32, b: i32): i32 {
+  const row = rowAt(table, at, p, b);
+  let end = at + 1;
+  while (end < p && load<i32>(table + words(end)) == row) end++;
+  return end == p && row == b ? p + 1 : end;
+}
+
+/** Makes scores weights; gives what the sum of what they weigh is to be multiplied by. */
+export function toWeights(scores: usize, count: i32): f32 {
+  const shift = maximumOf(scores, count);
+  const total = sumOfExp(scores, count, shift);
+  const m = f32x4.splat(shift);
+  for (let j = 0; j < count; j += 4) v128.store(scores + words(j), exp4(f32x4.sub(v128.load(scores + words(j)), m)));
+  return <f32>(1 / total);
 }
 
 /** scores[j] = q . key j for j in [from, to), keys being [d][t]. */

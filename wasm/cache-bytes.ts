@@ -1,6 +1,5 @@
 import { addressAt, intAt, least, words } from "./args";
-import { exp4 } from "./math";
-import { maximumOf, sumOfExp } from "./rows";
+import { endOfStretch, rowAt, toWeights } from "./attention";
 
 // Attention to a cache of whole numbers of 8 bits, four channels a word, times a step that a head's channels at a position share: behind
 // them, its bits. src/kernels/layer-cache.ts has the shapes, src/core/quantize.ts what a step is.
@@ -26,24 +25,18 @@ export function cachedAttentionBytes(args: usize, piece: i32, scratch: usize): v
   const scores = scratch;
   // Stretches of positions that lie in one row of the cache.
   for (let at = 0; at <= p; ) {
-    const row = at == p ? b : load<i32>(table + words(at));
-    let end = at + 1;
-    while (end < p && load<i32>(table + words(end)) == row) end++;
-    if (end == p && row == b) end = p + 1;
+    const row = rowAt(table, at, p, b);
+    const end = endOfStretch(table, at, p, b);
     scoresOf(scores, q, keys + head * <usize>(row * heads + h), d, t, at, end, factor);
     at = end;
   }
-  const shift = maximumOf(scores, p + 1);
-  const total = sumOfExp(scores, p + 1, shift);
-  const m = f32x4.splat(shift);
-  for (let j = 0; j <= p; j += 4) v128.store(scores + words(j), exp4(f32x4.sub(v128.load(scores + words(j)), m)));
+  const share = toWeights(scores, p + 1);
   memory.fill(y, 0, words(d));
   for (let j = 0; j <= p; j++) {
-    const row = j == p ? b : load<i32>(table + words(j));
+    const row = rowAt(table, j, p, b);
     const value = values + head * <usize>(row * heads + h) + words(j * slots);
     addTo(y, value, d, load<f32>(scores + words(j)) * load<f32>(value + words(slots - 1)));
   }
-  const share = <f32>(1 / total);
   for (let c = 0; c < d; c++) store<f32>(y + words(c), load<f32>(y + words(c)) * share);
 }
 

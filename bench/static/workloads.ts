@@ -37,6 +37,7 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "token", tape: () => tokenTape("f32") },
   { name: "token f16", tape: () => tokenTape("f16") },
   { name: "token f16 kv8", tape: () => tokenTape("f16", "i8") },
+  { name: "token i8 kv8", tape: () => tokenTape("i8", "i8") },
   // Forms that --tune may choose; matrix units only. Their names have "f16", since that is what they are for.
   ...(["matrices", "matrices-wide", "matrices-copied"] as const).map((variant) => ({
     name: `attention ${variant} f16 dropout`,
@@ -63,7 +64,7 @@ function stepTape(traits: Traits, precision: FloatDType, rate: number): Tape {
   });
 }
 
-function tokenTape(precision: FloatDType, cache?: Format): Tape {
+function tokenTape(precision: Format, cache?: Format): Tape {
   const config = GPT2_PRESETS.gpt2;
   const layout = layoutParameters(config, { precision });
   return decodeTape(config, layout, { rows: 1, places: CONTEXT, settings: SETTINGS, cache }, "sample");

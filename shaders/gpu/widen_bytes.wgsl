@@ -17,5 +17,5 @@ fn widen(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = linear_group(group, groups) * 64u + local;
-  if (i < u.N) { y[i] = four_of(x[i]) * steps[4u * i / SHARED]; }
+  if (i < u.N) { y[i] = four_times(x[i], steps[4u * i / SHARED]); }
 }

@@ -3,6 +3,6 @@
 @group(0) @binding(4) var<storage, read> steps: array<f32>;
 
 fn table_entry(i: u32) -> Pack {
-  return four_of(table[i]) * steps[4u * i / SHARED];
+  return four_times(table[i], steps[4u * i / SHARED]);
 }
 

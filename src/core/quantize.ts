@@ -48,8 +48,12 @@ export function quantize(data: ArrayLike<number>, from: number, length: number, 
     rest += magnitude - magnitude;
   }
   const step = stepFor(highest + rest);
-  const inverse = step > 0 ? inverseOf(step) : 0;
-  for (let i = 0; i < length; i++) to[at + i] = inverse > 0 ? wholeOf(data[from + i]!, inverse) : 0;
+  if (!(step > 0)) {
+    to.fill(0, at, at + length);
+    return step;
+  }
+  const inverse = inverseOf(step);
+  for (let i = 0; i < length; i++) to[at + i] = wholeOf(data[from + i]!, inverse);
   return step;
 }
 

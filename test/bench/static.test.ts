@@ -60,8 +60,13 @@ const FAMILIES = ["navi31", "navi21", "vega20"];
 const STEPS = ["step f32", "step f32 dropout", "step f16", "step f16 dropout"];
 const HEADS = ["f32", "f32 dropout", "f16", "f16 dropout"].map((form) => `heads of 128 ${form}`);
 /** In GB, what a token moves at least in the last place of 1,024: no more than this. */
-const BYTES_OF_TOKEN: Readonly<Record<string, number>> = { token: 0.572, "token f16": 0.287, "token f16 kv8": 0.27 };
-const WORKLOADS = [...STEPS, "token", "token f16", "token f16 kv8", ...HEADS];
+const BYTES_OF_TOKEN: Readonly<Record<string, number>> = {
+  token: 0.572,
+  "token f16": 0.287,
+  "token f16 kv8": 0.27,
+  "token i8 kv8": 0.153,
+};
+const WORKLOADS = [...STEPS, ...Object.keys(BYTES_OF_TOKEN), ...HEADS];
 
 interface FamilyReport {
   readonly family: string;
@@ -164,6 +169,20 @@ describe.skipIf(missing !== undefined)("AMD's compiler", { timeout: 180_000 }, (
       expect(multiplyAdds, nameOf(kernel)).toBeGreaterThanOrEqual(32);
       // A conversion each would make it 2 and more.
       expect(vector / multiplyAdds, nameOf(kernel)).toBeLessThan(1.8);
+    }
+  });
+
+  test("RDNA 3 reads 8 weights of 8 bits a load, makes each a number by two instructions, and multiplies it by a third", async () => {
+    const [report] = (await reports).filter(({ family }) => family === "navi31");
+    const token = report!.workloads.find(({ workload }) => workload === "token i8 kv8")!;
+    const products = token.kernels.filter(({ shaders }) => shaders.at(-1) === "matmul/gpu/eights");
+    expect(products.reduce((sum, { dispatches }) => sum + dispatches, 0)).toBe(49);
+    for (const kernel of products) {
+      const { memoryReads, multiplyAdds, vector } = kernel.loop!;
+      // Four loads of b and their steps, and those of a row of a, of gains and of shifts.
+      expect(memoryReads, nameOf(kernel)).toBeLessThanOrEqual(11);
+      expect(multiplyAdds, nameOf(kernel)).toBeGreaterThanOrEqual(64);
+      expect(vector / 32, nameOf(kernel)).toBeLessThan(4.8);
     }
   });
 
@@ -285,7 +304,7 @@ if (missingIntel) console.warn(`kernels are NOT compiled for Intel's GPUs: ${mis
 describe.skipIf(missingIntel !== undefined)("Intel's compiler", { timeout: 180_000 }, () => {
   /** Xe-LP, Xe-HPG, and Xe2, whose registers are twice as wide. */
   const families = ["tgl", "dg2", "lnl"];
-  const workloads = ["step f32 dropout", "step f16 dropout", "token", "token f16", "token f16 kv8"];
+  const workloads = ["step f32 dropout", "step f16 dropout", ...Object.keys(BYTES_OF_TOKEN)];
   const reports = missingIntel === undefined ? reportsOf(families, workloads) : Promise.resolve([]);
   reports.catch(() => {}); // each test hears of it
 

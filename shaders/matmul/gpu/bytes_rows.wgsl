@@ -15,7 +15,7 @@ fn load_eights(place: vec4u, k: u32) -> Eights {
   let b3 = b[at.w / 8u];
   let step = vec4f(steps[at.x / SHARED], steps[at.y / SHARED], steps[at.z / SHARED], steps[at.w / SHARED]);
   return Eights(
-    mat4x4f(four_of(b0.x) * step.x, four_of(b1.x) * step.y, four_of(b2.x) * step.z, four_of(b3.x) * step.w),
-    mat4x4f(four_of(b0.y) * step.x, four_of(b1.y) * step.y, four_of(b2.y) * step.z, four_of(b3.y) * step.w));
+    mat4x4f(four_times(b0.x, step.x), four_times(b1.x, step.y), four_times(b2.x, step.z), four_times(b3.x, step.w)),
+    mat4x4f(four_times(b0.y, step.x), four_times(b1.y, step.y), four_times(b2.y, step.z), four_times(b3.y, step.w)));
 }
 
