@@ -67,6 +67,7 @@ export {
   createGenerator,
   type Generated,
   type Generator,
+  type SequenceResult,
   type SequenceToken,
   type Token,
 } from "./generate/generate.ts";

@@ -1,9 +1,10 @@
 import pc from "picocolors";
-import type { Generated, Generator } from "../generate/generate.ts";
+import type { Generated, Generator, SequenceResult } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { showableLength } from "../generate/text-stream.ts";
 import { flagOf, speltAsFlags } from "./generate-flags.ts";
-import { terminal } from "./terminal.ts";
+import type { Prompts } from "./generate-prompts.ts";
+import { ReaderGoneError, terminal } from "./terminal.ts";
 
 /** Writes one continuation to standard output as it comes, a word at a time, after its prompt. */
 export async function printStream(
@@ -40,9 +41,42 @@ export async function printStream(
   }
 }
 
-/** What `--json` prints of a sequence. */
-export function printJson(prompt: string, { text, ...rest }: Generated): void {
-  terminal.json({ prompt, text: prompt + (text ?? ""), ...rest });
+/**
+ * Writes each result as it comes, after its prompt. One that comes though one before it has not ended is told apart by whose it is; of
+ * those that never came is told how many.
+ */
+export async function printResults(
+  results: AsyncIterable<SequenceResult>,
+  { texts, where }: Prompts,
+  options: GenerateOptions,
+  json: boolean,
+): Promise<void> {
+  const { numReturnSequences = 1 } = options;
+  const samples: Generated[] = [];
+  const report = (): void => {
+    if (!json) reportCut(samples, options);
+  };
+  try {
+    for await (const { sequence, text = "", ...rest } of results) {
+      const index = Math.floor(sequence / numReturnSequences);
+      const prompt = texts[index]!;
+      const which = numReturnSequences === 1 ? "" : `, sequence ${1 + (sequence % numReturnSequences)}`;
+      if (json) terminal.json({ sequence, prompt, text: prompt + text, ...rest });
+      else {
+        if (sequence !== samples.length) terminal.say(pc.dim(`of ${where(index)}${which}:`));
+        terminal.text(`${prompt}${text}\n`);
+      }
+      samples.push({ text, ...rest });
+    }
+  } catch (error) {
+    if (samples.length > 0 && !(error instanceof ReaderGoneError)) {
+      report();
+      const all = texts.length * numReturnSequences;
+      terminal.say(pc.dim(`${all - samples.length} of ${all} had not ended: not written`));
+    }
+    throw error;
+  }
+  report();
 }
 
 /** What may leave no token that can come next. */

@@ -4,7 +4,7 @@ import { FORMATS, type Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
 import { DATA_FORMATS } from "../data/source.ts";
-import { createGenerator, type Generated } from "../generate/generate.ts";
+import { createGenerator } from "../generate/generate.ts";
 import { generationOptions } from "../generate/option-elsewhere.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
 import type { Gpt2Config } from "../model/config.ts";
@@ -22,7 +22,7 @@ import {
   optionsOfFlags,
   speltAsFlags,
 } from "./generate-flags.ts";
-import { interact, printJson, printStream, reportCut } from "./generate-print.ts";
+import { interact, printResults, printStream, reportCut } from "./generate-print.ts";
 import { NO_PROMPTS, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
@@ -71,7 +71,7 @@ export function generateCommand(interrupt: Interrupt): Command {
       ).default("f32"),
     )
     .addOption(tuneOption())
-    .option("--json", "print one JSON object a sequence: prompt, text, ids, why it stopped")
+    .option("--json", "print one JSON object a sequence: its number, prompt, text, ids, why it stopped")
     .addOption(quietOption())
     .action((flags: GenerateFlags) =>
       generate(flags, interrupt).catch((error) => {
@@ -135,14 +135,8 @@ async function generateWith(model: OpenModel, flags: GenerateFlags, signal: Abor
       reportCut([await printStream(generator, prompts[0]!, encoded[0]!, options, signal)], options);
       return;
     }
-    const samples: Generated[] = [];
-    for await (const sample of generator.results(encoded, options, signal)) {
-      const prompt = prompts[Math.floor(samples.length / numReturnSequences)]!;
-      if (flags.json) printJson(prompt, sample);
-      else terminal.text(`${prompt}${sample.text}\n`);
-      samples.push(sample);
-    }
-    if (!flags.json) reportCut(samples, options);
+    const results = generator.results(encoded, options, signal);
+    await printResults(results, { texts: prompts, where }, options, flags.json === true);
   };
   await withRuntime(flags.device, use, { signal });
 }

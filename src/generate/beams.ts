@@ -47,15 +47,16 @@ const WORST = -1e9;
 /**
  * Beam search as transformers does it: each prompt keeps the `numBeams` best open sequences and the `numBeams` best ended
  * ones. The caches of beams are never copied: a table says in which row each position of a beam's past lies.
- * Gives `numBeams` hypotheses of each prompt, best first, and behind them those that the rules ended.
+ * Gives, after each token, the `numBeams` hypotheses of each prompt whose search is over, best first, and behind them those that the rules
+ * ended.
  */
-export async function beamSearch(
+export async function* beamSearch(
   decoder: Decoder,
   prompts: readonly DecodeRow[],
   options: Generation,
   config: Pick<Gpt2Config, "vocabSize" | "contextLength">,
   signal?: AbortSignal,
-): Promise<Hypothesis[][]> {
+): AsyncGenerator<readonly (readonly Hypothesis[] | undefined)[], void> {
   const width = options.numBeams;
   const rows = prompts.flatMap((row) => new Array<DecodeRow>(width).fill(row));
   const session = await decoder.logits(rows, options);
@@ -81,8 +82,10 @@ export async function beamSearch(
     signal?.throwIfAborted();
     if (!logits.every(Number.isFinite)) throw notFinite(decoder.precision, options.cache);
     for (const search of searches) if (!search.done) advance(search, logits, config.vocabSize, options);
-    if (searches.every(({ done }) => done))
-      return searches.map(({ found, stuck }) => [...found, ...stuck.sort((a, b) => b.score - a.score)].slice(0, width));
+    yield searches.map(({ done, found, stuck }) =>
+      done ? [...found, ...stuck.sort((a, b) => b.score - a.score)].slice(0, width) : undefined,
+    );
+    if (searches.every(({ done }) => done)) return;
     logits = await next(session, searches);
   }
 }

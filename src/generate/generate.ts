@@ -50,6 +50,12 @@ export interface SequenceToken extends Token {
   readonly sequence: number;
 }
 
+/** One of several continuations. */
+export interface SequenceResult extends Generated {
+  /** As of a `SequenceToken`. */
+  readonly sequence: number;
+}
+
 export interface Generator {
   /**
    * Continues each prompt, the ids of a text (`tokenizer.encode`; at least one), `numReturnSequences` times; sequence i of all of them draws from
@@ -61,12 +67,15 @@ export interface Generator {
     options?: GenerateOptions,
     signal?: AbortSignal,
   ): Promise<Generated[]>;
-  /** The same in their order, each as soon as it and those before it have ended. Leaving the loop ends the rest. */
+  /**
+   * The same in their order, each as soon as it and those before it have ended. Leaving the loop ends the rest. Where `signal`, or an
+   * error, does, those that have ended by then behind one that has not are given before it is thrown.
+   */
   results(
     prompts: readonly ArrayLike<number>[],
     options?: GenerateOptions,
     signal?: AbortSignal,
-  ): AsyncGenerator<Generated, void>;
+  ): AsyncGenerator<SequenceResult, void>;
   /**
    * Continues one prompt, giving each token as it comes, and the whole at the end. Not for beams. Once it has ended, by itself, by
    * leaving the loop or by `signal`, nothing of it is on the device any more.
@@ -124,7 +133,7 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     prompts: readonly ArrayLike<number>[],
     given: GenerateOptions = {},
     signal?: AbortSignal,
-  ): AsyncGenerator<Generated, void> {
+  ): AsyncGenerator<SequenceResult, void> {
     const options = generationOptions(given, config);
     const rows = decodeRows(idsOf(prompts), options, config);
     requireWeights(runtime, layout, "generate");
@@ -142,11 +151,8 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     const rows = each.flatMap((row) => new Array<DecodeRow>(options.numReturnSequences).fill(row));
     for (let at = 0; at < rows.length; ) {
       const group = await fitting(rows.slice(at), options);
-      let [given, last] = [0, [] as (Generated | undefined)[]];
-      for await (const progress of sampleAll(group, at, options, signal)) {
-        last = progress.results;
-        for (; last[given]; given++) yield last[given]!;
-      }
+      for await (const [i, result] of inOrder(resultsOf(sampleAll(group, at, options, signal))))
+        yield { ...result, sequence: at + i };
       at += group.length;
     }
   }
@@ -157,10 +163,9 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     for (let at = 0; at < rows.length; ) {
       const all = rows.slice(at).flatMap((row) => new Array<DecodeRow>(numBeams).fill(row));
       const group = rows.slice(at, at + (await fitting(all, options)).length / numBeams);
-      const found = await beamSearch(decoder, group, options, config, signal);
-      for (const [i, hypotheses] of found.entries())
-        for (const hypothesis of hypotheses.slice(0, numReturnSequences))
-          yield ofHypothesis(hypothesis, group[i]!, options);
+      for await (const [i, found] of inOrder(beamSearch(decoder, group, options, config, signal)))
+        for (const [n, hypothesis] of found.slice(0, numReturnSequences).entries())
+          yield { ...ofHypothesis(hypothesis, group[i]!, options), sequence: (at + i) * numReturnSequences + n };
       at += group.length;
     }
   }
@@ -210,7 +215,7 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
     signal?: AbortSignal,
   ): Promise<Generated[]> {
     const all: Generated[] = [];
-    for await (const result of results(prompts, given, signal)) all.push(result);
+    for await (const { sequence: _, ...result } of results(prompts, given, signal)) all.push(result);
     return all;
   }
 
@@ -280,6 +285,23 @@ export function createGenerator(runtime: Runtime, config: Gpt2Config, layout: Pa
   }
 
   return { generate, results, stream, streamAll, dispose: () => decoder.dispose() };
+}
+
+async function* resultsOf<R>(looks: AsyncIterable<{ readonly results: R }>): AsyncGenerator<R, void> {
+  for await (const { results } of looks) yield results;
+}
+
+/** Of what has ended by each look, each with its index, in order; where looks end in an error, then all that has ended. */
+async function* inOrder<T>(
+  looks: AsyncIterable<readonly (T | undefined)[]>,
+): AsyncGenerator<readonly [index: number, ended: T], void> {
+  let [given, last] = [0, [] as readonly (T | undefined)[]];
+  try {
+    for await (last of looks) for (; last[given] !== undefined; given++) yield [given, last[given]!];
+  } catch (error) {
+    for (const [i, ended] of last.entries()) if (i >= given && ended !== undefined) yield [i, ended];
+    throw error;
+  }
 }
 
 /** The first of a half, a quarter and so on of `most`, down to `least`, that passes. */

@@ -58,7 +58,7 @@ const ANYWHERE: readonly Case[] = [
   },
   {
     line: "generate --model base --prompt ab --json --max-new-tokens 2",
-    last: /^\{"prompt":"ab","text":"ab[^"]*",.*\}$/,
+    last: /^\{"sequence":0,"prompt":"ab","text":"ab[^"]*",.*\}$/,
   },
   {
     line: "generate --model base --prompt-file prompts.txt --temperature 0 --min-new-tokens 3 --max-new-tokens 3",

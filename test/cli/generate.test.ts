@@ -84,7 +84,7 @@ describe("gpt2 generate", () => {
     expect(one).toEqual({ code: 0, stdout: "ab   \n", stderr: why });
     expect(two).toEqual({ code: 0, stdout: "ab   \nb   \n", stderr: `2 of 2 ${why}` });
     expect(json(whole.stdout)).toEqual([
-      { prompt: "ab", text: "ab   ", ids: [...tokens.encode("   ")], stopped: "rules" },
+      { sequence: 0, prompt: "ab", text: "ab   ", ids: [...tokens.encode("   ")], stopped: "rules" },
     ]);
     expect(beams).toEqual({ code: 0, stdout: "ab   \n", stderr: why });
     expect(asked).toMatchObject({ code: 0, stdout: "ab   \nb   \n" });
@@ -142,6 +142,40 @@ describe("gpt2 generate", () => {
     expect(await new Promise((resolve) => child.on("exit", (code) => resolve(code)))).toBe(130);
     const twice = await gpt2(["generate", "--prompt", "-", "--prompt-file", "-"], "a\n");
     expect(twice).toMatchObject({ code: 2, stderr: "gpt2: standard input (-) was given twice\n" });
+  });
+
+  test("texts that have ended behind one that has not are written when Ctrl-C stops the rest, and told apart", async () => {
+    const [long, tokenizer] = [join(folder, "long"), charTokenizer("abc")];
+    const config = gpt2Config({ vocabSize: tokenizer.vocabSize, contextLength: 4096, width: 16, layers: 1, heads: 2 });
+    const layout = layoutParameters(config);
+    const parameters = unpackParameters(layout, initialParameters(config, layout, 1));
+    mkdirSync(long);
+    for (const [name, bytes] of writeModelDirectory({ config, parameters, tokenizer }))
+      writeFileSync(join(long, name), bytes);
+    // Nothing may follow a c, and nothing else becomes one or ends.
+    const rules = ["--bad-words", "ca", "cb", "cc", "ac", "bc", "--min-new-tokens", "4000", "--max-new-tokens", "4000"];
+    const ends = [
+      ["--prompt", "c", "b", "c"],
+      ["--prompt", "c", "b", "c", "--json"],
+    ].map(async (args) => {
+      const child = spawn(process.execPath, [GPT2, "generate", ...args, ...rules, "--model", long, "--device", "cpu"]);
+      let [out, said] = ["", ""];
+      child.stderr.on("data", (text) => (said += text));
+      child.stdout.on("data", (text) => (out += text));
+      child.stdout.once("data", () => child.kill("SIGINT"));
+      const code = await new Promise((resolve) => child.on("close", resolve));
+      return { code, out, said: said.replaceAll(/^no (hardware|system).*\n/gm, "") };
+    });
+    const [plain, lines] = await Promise.all(ends);
+    const missing = "1 of 3 had not ended: not written\ngpt2: stopped by SIGINT\n";
+    const loosen = "2 of 2 ended where no token is allowed: loosen --bad-words, or --min-new-tokens\n";
+    expect(plain).toEqual({ code: 130, out: "c\nc\n", said: `of text 3 of --prompt:\n${loosen}${missing}` });
+    const one = { prompt: "c", text: "c", ids: [], stopped: "rules" };
+    expect(lines).toMatchObject({ code: 130, said: missing });
+    expect(json(lines!.out)).toEqual([
+      { sequence: 0, ...one },
+      { sequence: 2, ...one },
+    ]);
   });
 
   test("prompts in a column of JSON lines, and of CSV on standard input", async () => {

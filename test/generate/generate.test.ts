@@ -3,9 +3,9 @@ import { relativeL2 } from "../../src/autograd/gradcheck.ts";
 import { createTape } from "../../src/autograd/tape.ts";
 import { DeviceLostError } from "../../src/core/errors.ts";
 import { logSoftmax } from "../../src/core/processors.ts";
-import { beamSearch } from "../../src/generate/beams.ts";
+import { beamSearch, type Hypothesis } from "../../src/generate/beams.ts";
 import { createDecoder, type DecodeRow, type Decoder } from "../../src/generate/decoder.ts";
-import { createGenerator, type Generated, type Generator } from "../../src/generate/generate.ts";
+import { createGenerator, type Generated, type Generator, type SequenceResult } from "../../src/generate/generate.ts";
 import { generationOptions } from "../../src/generate/option-elsewhere.ts";
 import { packStep } from "../../src/kernels/step.ts";
 import { ARENA, writeArena } from "../../src/model/arena.ts";
@@ -253,6 +253,65 @@ describe.each(everywhere)("of several sequences on %s", (adapter) => {
   });
 });
 
+describe("what has ended is given though a sequence before it has not", () => {
+  const eosTokenId = null;
+  /** Of 12 tokens in all the first prompt and the last lack 2, the others 11. */
+  const prompts = [[1, 2, 3, 4, 5, 6, 7, 8, 9, 1], [1], [2], [3, 2, 1, 3, 2, 1, 3, 2, 1, 3]];
+
+  async function given(results: AsyncIterable<SequenceResult>, message: string | RegExp): Promise<SequenceResult[]> {
+    const came: SequenceResult[] = [];
+    const read = async (): Promise<void> => {
+      for await (const one of results) came.push(one);
+    };
+    await expect(read()).rejects.toThrow(message);
+    return came;
+  }
+
+  test.each([
+    { maxLength: 12, eosTokenId },
+    { maxLength: 12, eosTokenId, doSample: true, seed: 3, numReturnSequences: 2 },
+    { maxLength: 12, eosTokenId, numBeams: 3, numReturnSequences: 2 },
+  ])("once it is stopped, and generation is free again: %j", async (options) => {
+    const runtime = await smallRuntime("CPU");
+    const abort = new AbortController();
+    let left = Number.POSITIVE_INFINITY;
+    const stopping: Runtime = {
+      ...runtime,
+      async compile(tape) {
+        const program = await runtime.compile(tape);
+        return {
+          ...program,
+          async run(inputs) {
+            if (--left === 0) abort.abort(new Error("enough"));
+            return program.run(inputs);
+          },
+        };
+      },
+    };
+    const generator = createGenerator(stopping, smallConfig, smallLayout);
+    const whole = await generator.generate(prompts, options);
+    left = 8;
+    const came = await given(generator.results(prompts, options, abort.signal), "enough");
+    const each = whole.length / prompts.length;
+    const ended = [...whole.keys()].filter((i) => i < each || i >= 3 * each);
+    expect(came).toEqual(ended.map((sequence) => ({ ...whole[sequence], sequence })));
+    expect(await generator.generate(prompts, options)).toEqual(whole);
+    runtime.close();
+  });
+
+  test("where logits are not finite", async () => {
+    const runtime = await smallRuntime("CPU");
+    const at = smallLayout.entries.find(({ name }) => name === "wpe.weight")!.offset + 9 * smallConfig.width;
+    writeArena(runtime, smallLayout, ARENA.parameters, Float32Array.of(Number.POSITIVE_INFINITY), at);
+    const generator = createGenerator(runtime, smallConfig, smallLayout);
+    const badWordsIds = Array.from({ length: V }, (_, id) => [3, id]); // nothing may follow 3
+    const results = generator.results([[1], [3]], { badWordsIds, eosTokenId, maxNewTokens: 20 });
+    const came = await given(results, /not finite/);
+    expect(came).toEqual([{ ids: [], stopped: "rules", sequence: 1 }]);
+    runtime.close();
+  });
+});
+
 test("log-probabilities are the model's own, whatever the rules are", async () => {
   const runtime = await smallRuntime("CPU");
   const generator = createGenerator(runtime, smallConfig, smallLayout);
@@ -334,10 +393,9 @@ test("beams are the best of all candidates, of equal ones the first, however man
     { ...smallConfig, vocabSize },
   );
   const prompt = [1];
-  const [found] = await beamSearch(decoder, [{ prompt, least: 0, most: 1 + steps }], options, {
-    vocabSize,
-    contextLength,
-  });
+  const rows = [{ prompt, least: 0, most: 1 + steps }];
+  let found: readonly Hypothesis[] | undefined;
+  for await ([found] of beamSearch(decoder, rows, options, { vocabSize, contextLength }));
 
   let wanted = [{ ids: prompt, score: 0 }];
   for (let step = 0; step < steps; step++) {
