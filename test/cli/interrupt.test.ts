@@ -7,7 +7,7 @@ import { Interrupted } from "../../src/cli/interrupt.ts";
 import { testInterrupt } from "../support/interrupt.ts";
 
 const program = `
-  import { createInterrupt } from ${JSON.stringify(new URL("../../src/cli/interrupt.ts", import.meta.url).href)};
+  import { createInterrupt } from ${JSON.stringify(new URL("../../dist/cli/interrupt.js", import.meta.url).href)};
   const interrupt = createInterrupt();
   interrupt.watch((by) => console.log(by + ": stopping"));
   interrupt.beforeEnd(() => console.log("cleaned up"));
@@ -21,7 +21,7 @@ const program = `
 
 /** Runs the program and sends it `signals`, each after its last line and `pause` milliseconds. */
 function run(kind: "quick" | "slow", signals: NodeJS.Signals[], pause = 0) {
-  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program, kind], {
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program, kind], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";

@@ -118,8 +118,8 @@ const SUMS: Readonly<Record<string, (fill: (i: number) => number) => LongSum>> =
     op: layerNormAllBackwardOp as unknown as AnyOp,
     check: {
       inputs: {
-        ...{ x: filled([ROWS, 8], (i) => Math.sin(i)), gain: filled([8], () => 1) },
-        ...{ mean: filled([ROWS], () => -0.5), rstd: filled([ROWS], () => 1.5), dy: filled([ROWS, 8], fill) },
+        ...{ x: filled([4 * T, 8], (i) => Math.sin(i)), gain: filled([8], () => 1) },
+        ...{ mean: filled([4 * T], () => -0.5), rstd: filled([4 * T], () => 1.5), dy: filled([4 * T, 8], fill) },
       },
     },
     // dx is what is left of numbers that cancel

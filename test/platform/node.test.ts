@@ -2,7 +2,6 @@ import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { chmod, mkdtemp, readdir, readFile, rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { driverName } from "../../src/platform/node/adapters.ts";
 import { stockDawnPath } from "../../src/platform/node/dawn.ts";
@@ -14,13 +13,13 @@ import { testAdapters } from "../support/gpu.ts";
 
 const DIST = new URL("../../dist/", import.meta.url);
 
-const node = fileURLToPath(new URL("../../src/platform/node.ts", import.meta.url));
+const node = new URL("platform/node.js", DIST).href;
 const embedded = testAdapters.includes("embedded");
 
-/** Runs TypeScript in a process of its own; `open` is this project's `openGpu`. */
+/** Runs a script in a process of its own; `open` is this project's `openGpu`. */
 async function inChild(script: string, env: Record<string, string> = {}) {
   const code = `import { openGpu as open } from ${JSON.stringify(node)};\n${script}`;
-  const child = execFile(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], {
+  const child = execFile(process.execPath, ["--input-type=module", "-e", code], {
     env: { ...process.env, NODE_OPTIONS: "", ...env },
     timeout: 30_000,
   });

@@ -4,9 +4,10 @@ import { checkJacobian, traceOp } from "../../src/autograd/gradcheck.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { AnyOp, OpCase } from "../../src/kernels/op.ts";
 import type { Traits } from "../../src/kernels/traits.ts";
-import { compareOp, needsHalves } from "../../src/runtime/compare.ts";
+import { compareTensors, halfRoundings, needsHalves, runOp } from "../../src/runtime/compare.ts";
 import { createCpuRuntime } from "../../src/runtime/cpu.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu.ts";
+import type { Runtime, Tensors } from "../../src/runtime/runtime.ts";
 import { adversarialGpu } from "./adversary/gpu.ts";
 import type { Adversary } from "./adversary/library.ts";
 import { shareGpu } from "./device.ts";
@@ -34,6 +35,14 @@ export interface CheckOptions {
 export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
   const { gpuCases = [], traits = {}, device = (gpu: Gpu) => gpu } = options;
   const bound = (options.bound ?? 1e-5) + adversaryAllowance;
+  /** What float64 gives, once for all runtimes. */
+  const truths = new Map<OpCase, Promise<Tensors>>();
+  const compare = async (runtime: Runtime, check: OpCase) => {
+    const truth = truths.get(check) ?? runOp(createCpuRuntime({ precision: "float64" }), op, check);
+    truths.set(check, truth);
+    const got = await runOp(runtime, op, check);
+    return compareTensors(got, await truth, halfRoundings(traceOp(op, check).tape, op.outputs));
+  };
   describe(op.name, () => {
     if (op.vjp) {
       test.each(op.cases.map((check) => [describeCase(check), check] as const))("gradients: %s", async (_, check) => {
@@ -56,7 +65,7 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
         async (_, check) => {
           const runtime = await wasmRuntime();
           try {
-            const { error, tensor } = await compareOp(runtime, createCpuRuntime({ precision: "float64" }), op, check);
+            const { error, tensor } = await compare(runtime, check);
             noteError({ op: op.name, adapter: "wasm", case: describeCase(check), tensor, error, bound });
             expect(error, tensor).toBeLessThanOrEqual(bound);
           } finally {
@@ -70,9 +79,8 @@ export function checkOp(op: AnyOp, options: CheckOptions = {}): void {
       test.each(cases.map((check) => [describeCase(check), check] as const))("GPU equals CPU: %s", async (_, check) => {
         const gpu = guardGpu(device(await openCheckGpu(adapter)));
         const runtime = createGpuRuntime(gpu, typeof traits === "function" ? traits(gpu) : traits);
-        const reference = createCpuRuntime({ precision: "float64" });
         try {
-          const { error, tensor } = await compareOp(runtime, reference, op, check);
+          const { error, tensor } = await compare(runtime, check);
           noteError({ op: op.name, adapter, case: describeCase(check), tensor, error, bound });
           expect(error, tensor).toBeLessThanOrEqual(bound);
         } finally {

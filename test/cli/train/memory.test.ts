@@ -34,8 +34,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function settingsOf(more: Partial<TrainSettings> = {}): TrainSettings {
   const typed: Partial<TrainSettings> = {
-    ...{ data: [join(folder, "data.txt")], nEmbd: 64, nLayer: 2, nHead: 2, nPositions: 64, maxSteps: 8 },
-    ...{ perDeviceTrainBatchSize: 4, evalSplit: 0.3, evalSteps: 4, saveSteps: 4, samples: 4, sampleLength: 48 },
+    ...{ data: [join(folder, "data.txt")], nEmbd: 64, nLayer: 2, nHead: 2, nPositions: 64, maxSteps: 4 },
+    ...{ perDeviceTrainBatchSize: 4, evalSplit: 0.3, evalSteps: 2, saveSteps: 2, samples: 4, sampleLength: 48 },
     ...more,
   };
   return resolveSettings({ file: {}, typed });
@@ -92,7 +92,7 @@ describe.each(testAdapters)("%s", (adapter) => {
     const runtime = runtimeOn(gpu);
     const plan = await planOf(settings);
     try {
-      const pauseAfter = (step: number): boolean => step % 4 === 0;
+      const pauseAfter = (step: number): boolean => step % 2 === 0;
       const session = await openSession(runtime, plan, {
         checkpoint: undefined,
         pauseAfter,
@@ -122,7 +122,7 @@ test.each(cases)(
     const runtime: OpenRuntime = { ...wasmRuntime, tuning: null, tuned: () => Promise.reject() };
     const plan = await planOf(settings);
     try {
-      const pauseAfter = (step: number): boolean => step % 4 === 0;
+      const pauseAfter = (step: number): boolean => step % 2 === 0;
       const session = await openSession(runtime, plan, {
         checkpoint: undefined,
         pauseAfter,

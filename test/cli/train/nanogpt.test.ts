@@ -40,7 +40,7 @@ describe.runIf(existsSync(text))(`nanoGPT's CPU recipe, where its text is there 
   // WebAssembly takes half of lavapipe's processor time here, and a seventh of SwiftShader's.
   test("the first 50 steps", { timeout: 240_000 }, async () => {
     // Of 1,742 windows: all of them are half of the test's time.
-    const lines = await train("wasm", 50, ["--eval-steps", "50", "--max-eval-samples", "400"]);
+    const lines = await train("wasm", 50, ["--eval-steps", "50", "--max-eval-samples", "100"]);
     const evaluations = lines.filter(({ kind }) => kind === "evaluation");
     const [before, after] = evaluations.map(({ eval_loss }) => eval_loss);
     // A guess among 65 characters is 4.174; GPT2LMHeadModel gives 4.163 to 4.220 for seeds 0 to 4.
@@ -52,7 +52,7 @@ describe.runIf(existsSync(text))(`nanoGPT's CPU recipe, where its text is there 
 
   test.runIf(adapter !== undefined)(`three steps on ${adapter} are those of WebAssembly`, async () => {
     const losses = async (device: string) =>
-      (await train(device, 3, ["--eval-split", "0", "--logging-steps", "1"]))
+      (await train(device, 3, ["--eval-split", "0", "--logging-steps", "1", "--batch-size", "3"]))
         .filter(({ kind }) => kind === "log")
         .map(({ loss }) => loss);
     const wanted = await losses("wasm");

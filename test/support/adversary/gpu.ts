@@ -1,7 +1,7 @@
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { withDevice } from "../device.ts";
 import { type Adversary, adversaryLibrary } from "./library.ts";
-import { applyEdits, type Edit, functionsOf, type Site, sitesOf, withoutComments } from "./sites.ts";
+import { applyEdits, bodyless, type Edit, functionsOf, type Site, sitesOf, withoutComments } from "./sites.ts";
 
 /** Rewritten sources of this process, by device, adversary and source. */
 const rewritten = new WeakMap<GPUDevice, Map<string, Promise<string>>>();
@@ -38,15 +38,22 @@ export async function rewrite(gpu: Gpu, source: string, adversary: Adversary): P
   const library = adversaryLibrary(adversary);
   const sites = sitesOf(source);
   const keys = keysOf(source, sites);
-  const compiles = async (edits: readonly Edit[]): Promise<boolean> => {
-    const module = gpu.device.createShaderModule({ code: applyEdits(source, edits) + library });
+  const compiles = async (code: string): Promise<boolean> => {
+    const module = gpu.device.createShaderModule({ code });
     const { messages } = await gpu.wait(() => module.getCompilationInfo());
     return messages.every(({ type }) => type !== "error");
   };
-  const decide = async ({ ways }: Site, key: string): Promise<void> => {
+  // What types a place has, its own function tells: of the others it needs what they give.
+  const functions = bodyless(library, -1).split(/^(?=fn )/m);
+  const namedIn = (way: readonly Edit[]): string =>
+    functions
+      .filter((one) => way.some(({ text }) => text !== "" && one.startsWith(`fn ${text.replace("(", "")}(`)))
+      .join("");
+  const decide = async ({ at, ways }: Site, key: string): Promise<void> => {
     if (decided.has(key)) return;
+    const alone = bodyless(source, at);
     for (const [number, way] of ways.entries()) {
-      if (await compiles(way)) {
+      if (await compiles(applyEdits(alone, way) + namedIn(way))) {
         decided.set(key, number);
         return;
       }
@@ -60,7 +67,8 @@ export async function rewrite(gpu: Gpu, source: string, adversary: Adversary): P
       if (attempt === "without") for (const key of keys) decided.delete(key);
       await Promise.all(sites.map((site, i) => decide(site, keys[i]!)));
       const chosen = sites.flatMap(({ ways }, i) => ways[decided.get(keys[i]!)!] ?? []);
-      if (await compiles(chosen)) return applyEdits(source, chosen) + library;
+      const whole = applyEdits(source, chosen) + library;
+      if (await compiles(whole)) return whole;
     }
   } finally {
     await gpu.wait(() => gpu.device.popErrorScope());
