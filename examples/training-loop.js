@@ -8,8 +8,8 @@ const { sequences } = g.encodeRecords(sums, tokenizer, 16);
 const config = g.gpt2Config({ vocabSize: tokenizer.vocabSize, contextLength: 16, width: 64, layers: 2, heads: 4 });
 const layout = g.layoutParameters(config);
 
-const wasm = await g.openWasm(g.nodeThreads(2)); // or: const gpu = await g.openGpu(), and g.createGpuRuntime(gpu)
-const runtime = g.createWasmRuntime(wasm);
+const device = await g.openDevice(); // a GPU, else WebAssembly
+const runtime = await device.createRuntime();
 g.writeArena(runtime, layout, g.ARENA.parameters, g.initialParameters(config, layout, 1));
 const rows = g.recordRows(g.sequencesOf(sequences), { rowsPerStep: 20, seed: 1 });
 const trainer = g.createTrainer(runtime, config, layout, rows, {
@@ -24,4 +24,4 @@ const prompts = ["2+3=", "7+8="].map((text) => [...tokenizer.startIds, ...tokeni
 for (const { text } of await generator.generate(prompts, { maxNewTokens: 3, eosTokenId: tokenizer.endId, tokenizer }))
   console.log(text);
 runtime.close();
-wasm.close();
+device.close();

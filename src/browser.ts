@@ -1,12 +1,14 @@
 /** webgpu-gpt2 in a page or a worker: models by URL or from files, the browser's devices and storage, and all that works anywhere. */
 
 import { BROWSER } from "./browser/environment.ts";
+import type { Device, DeviceChoice } from "./library/environment.ts";
 import {
   createModel as create,
   type LoadOptions,
   loadModel as load,
   type ModelSource,
   type NewModelConfig,
+  openDevice as open,
 } from "./library/load.ts";
 import type { Model } from "./library/model.ts";
 import type { Tokenizer } from "./text/tokenizer.ts";
@@ -26,4 +28,9 @@ export function createModel(
   options?: Pick<LoadOptions, "device" | "precision">,
 ): Promise<Model> {
   return create(BROWSER, config, tokenizer, options);
+}
+
+/** What runtimes are made on: "auto" (a hardware GPU, else WebAssembly), "webgpu", "wasm" or "cpu", or an open GPU. `close` it at the end, after its runtimes. */
+export function openDevice(device?: DeviceChoice): Promise<Device> {
+  return open(BROWSER, device);
 }

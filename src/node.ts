@@ -1,10 +1,12 @@
 /** webgpu-gpt2 in Node: models by path or name, devices, folders of the file system, and all that works anywhere. */
+import type { Device, DeviceChoice } from "./library/environment.ts";
 import {
   createModel as create,
   type LoadOptions,
   loadModel as load,
   type ModelSource,
   type NewModelConfig,
+  openDevice as open,
 } from "./library/load.ts";
 import type { Model } from "./library/model.ts";
 import { NODE } from "./node/environment.ts";
@@ -26,4 +28,9 @@ export function createModel(
   options?: Pick<LoadOptions, "device" | "precision">,
 ): Promise<Model> {
   return create(NODE, config, tokenizer, options);
+}
+
+/** What runtimes are made on: "auto" (a hardware GPU, else WebAssembly) or what else `--device` takes, or an open GPU. `close` it at the end, after its runtimes. */
+export function openDevice(device?: DeviceChoice): Promise<Device> {
+  return open(NODE, device);
 }

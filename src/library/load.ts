@@ -187,6 +187,15 @@ export async function createModel(
   );
 }
 
+/** What a name stands for, or `device` itself, which then stays open. */
+export async function openDevice(environment: Environment, device?: DeviceChoice): Promise<Device> {
+  if (device !== undefined) requireArgument("openDevice", "device", device, DEVICE);
+  return speaking("openDevice", async () => {
+    await checkDevice(environment, device);
+    return opener(environment, device)();
+  });
+}
+
 /** Before anything is loaded: a name that no device has is a mistake, and its device is opened much later. */
 async function checkDevice(environment: Environment, device: DeviceChoice = "auto"): Promise<void> {
   if (typeof device === "string") await environment.checkDevice(device);

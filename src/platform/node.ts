@@ -53,7 +53,7 @@ export interface AdapterReport {
 }
 
 const INSTALL =
-  "install your GPU's driver, or a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers libvulkan1), or use --device wasm";
+  "install your GPU's driver, or a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers libvulkan1), or use --device wasm (openWasm in a program)";
 
 /**
  * Opens a device; close it when done. $GPT2_LIMITS=default asks for no more than WebGPU's default limits. Throws a `UserError`
@@ -188,5 +188,5 @@ async function nothingFits(wanted: string): Promise<string> {
   const refused = await whyRefused();
   const why = refused.length > 0 ? ` (refused: ${refused[0]})` : "";
   const embedded = embeddedDriverExists() ? "" : `; ${noEmbeddedDriver()}`;
-  return `no WebGPU adapter on this machine${why}${embedded}\n${INSTALL}`;
+  return `no WebGPU adapter on this machine${why}${embedded}; ${INSTALL}`;
 }

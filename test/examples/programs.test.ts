@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { addPackage, installPackage } from "../support/package.ts";
 
 const GPT2 = join("node_modules", "webgpu-gpt2", "dist/bundle/gpt2.js");
@@ -74,6 +74,15 @@ test("a driver that only tests need is not installed with the package, and a com
     code: 5,
     stderr: "gpt2: the embedded driver is not installed: npm install @sparticuz/chromium; or use --device wasm\n",
   });
+  const open = 'g.openGpu({ adapter: "system" })';
+  const program = `import("webgpu-gpt2").then((g) => ${open}).catch((e) => console.log(e.name, e.message))`;
+  vi.stubEnv("VK_ICD_FILENAMES", "/nonexistent.json");
+  vi.stubEnv("VK_DRIVER_FILES", "/nonexistent.json");
+  const said = await run("-e", program);
+  vi.unstubAllEnvs();
+  expect(said).toMatch(
+    /^UserError no WebGPU adapter .*npm install @sparticuz\/chromium; install .* \(openWasm in a program\)\n$/,
+  );
 });
 
 test("without WebGPU, which npm may leave out, it computes in WebAssembly, and says how to get it", async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { gpuDevice } from "../../src/library/device.ts";
+import { openDevice } from "../../src/node.ts";
 import { type FakeGpu, fakeGpu } from "../support/fake-gpu.ts";
 
 /** A device that can be lost, and says whether it was closed. */
@@ -38,6 +39,26 @@ test("one that belongs to the caller stays as it is", async () => {
   const device = gpuDevice(gpu, false);
   lose();
   await Promise.resolve();
+  expect((await device.createRuntime()).name).toBe("theirs");
+  device.close();
+  expect(closed()).toBe(false);
+});
+
+test("openDevice gives runtimes on what a name says, or on an open GPU, which it leaves open", async () => {
+  for (const [name, runs] of [
+    ["cpu", /^CPU float32$/],
+    ["wasm:1", /^WebAssembly, 1 thread$/],
+  ] as const) {
+    const device = await openDevice(name);
+    const runtimes = [await device.createRuntime(), await device.createRuntime()];
+    for (const runtime of runtimes) {
+      expect(runtime.name).toMatch(runs);
+      runtime.close();
+    }
+    device.close();
+  }
+  const { gpu, closed } = losable("theirs");
+  const device = await openDevice(gpu);
   expect((await device.createRuntime()).name).toBe("theirs");
   device.close();
   expect(closed()).toBe(false);

@@ -8,7 +8,7 @@ import { UserError } from "../../src/core/errors.ts";
 import { blobFile, bytesFile } from "../../src/io/file-source.ts";
 import type { Model } from "../../src/library/model.ts";
 import { asProgram } from "../../src/library/spoken.ts";
-import { createModel, type FinetuneSettings, finetune, loadModel } from "../../src/node.ts";
+import { createModel, type FinetuneSettings, finetune, loadModel, openDevice } from "../../src/node.ts";
 import { nodeFolder } from "../../src/platform/node/storage.ts";
 import { PROGRAM_NAMES } from "../../src/run/settings/json.ts";
 import { SETTINGS } from "../../src/run/settings/table.ts";
@@ -293,7 +293,7 @@ type Loose = Record<"generate" | "generateIds" | "loss" | "attention" | "nearest
 type Call = (...args: unknown[]) => Promise<unknown>;
 
 describe("what is not as it must be is an error of one line at once", () => {
-  const [create, load, tune] = [createModel, loadModel, finetune] as unknown as Call[];
+  const [create, load, tune, open] = [createModel, loadModel, finetune, openDevice] as unknown as Call[];
   const any = (): Loose => trained as unknown as Loose;
   const cases: readonly [call: () => Promise<unknown>, message: string][] = [
     [() => create!({ nLayers: 1 }, "byte"), "createModel: nLayers is no option; did you mean nLayer?"],
@@ -318,6 +318,8 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => load!("x", { devise: "wasm" }), "loadModel: devise is no option; did you mean device?"],
     [() => load!("x", { precision: "f8" }), 'loadModel: precision is the text "f8"; wanted "f32", "f16" or "i8"'],
     [() => load!("x", { adapter: "y" }), 'loadModel: adapter is the text "y"; wanted files'],
+    [() => open!("wams"), 'no adapter is "wams"; this machine has'],
+    [() => open!(5), "openDevice: device is 5; wanted the name of a device, or an open GPU"],
     [() => any().generate(), "generate: texts is undefined; wanted a text, or a list of texts"],
     [() => any().generate([1]), "generate: text 1 is 1; wanted a text"],
     [() => any().generate("a", null), "generate: options is null; wanted an object"],
