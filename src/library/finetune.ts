@@ -136,7 +136,7 @@ export async function finetune(
               evalSources:
                 evaluate === undefined
                   ? undefined
-                  : await sourcesOf(evaluate, wanted.stream, environment.openData, signal),
+                  : await sourcesOf(evaluate, wanted.stream, environment.openData, signal, " to evaluate on"),
               ...dataOptionsOf(wanted),
             },
             given ?? noTokenizer,
@@ -308,14 +308,15 @@ function nameOf(blob: Blob): string {
   return blob instanceof File ? blob.name : "-";
 }
 
-/** Sources of data out of whatever holds it. */
+/** Sources of data out of whatever holds it; `use`: for messages, behind the name of what has none of its own. */
 async function sourcesOf(
   texts: TrainingTexts,
   stream: boolean,
   openFiles: (paths: readonly string[], signal: AbortSignal | undefined) => Promise<DataSource[]>,
   signal: AbortSignal | undefined,
+  use = "",
 ): Promise<DataSource[]> {
-  if (typeof texts === "string") return [textSource("the text", texts, "txt")];
+  if (typeof texts === "string") return [textSource(`the text${use}`, texts, "txt")];
   if (texts instanceof Blob) return [blobSource(texts)];
   if (typeof texts === "object" && "files" in texts && texts.files.length === 0)
     return userError("finetune: wanted some files, got an empty list", "usage");
@@ -323,8 +324,8 @@ async function sourcesOf(
   const [first] = texts;
   if (first === undefined) return userError("finetune: wanted some texts, got an empty list", "usage");
   if (first instanceof Blob) return (texts as readonly Blob[]).map((blob) => blobSource(blob));
-  if (stream) return (texts as readonly string[]).map((text, i) => textSource(`text ${i + 1}`, text, "txt"));
-  return [recordsSource("the texts", texts as readonly string[])];
+  if (stream) return (texts as readonly string[]).map((text, i) => textSource(`text ${i + 1}${use}`, text, "txt"));
+  return [recordsSource(`the texts${use}`, texts as readonly string[])];
 }
 
 /** A model that is fine-tuned brings its tokenizer, and so does one that is made. */

@@ -365,8 +365,12 @@ export function createModelOf(given: OpenModel | FreshModel, options: ModelOptio
       userError("loss: wanted some texts, got an empty list", "usage");
     const { contextLength } = config();
     const end = tokenizer.endId === undefined ? [] : [tokenizer.endId];
-    const records = (typeof texts === "string" ? [texts] : texts).map((text, i) => {
-      const ids = [...tokenizer.startIds, ...tokenizer.encode(text), ...end];
+    const encoded = encodePrompts(
+      typeof texts === "string" ? [texts] : texts,
+      (text) => [...tokenizer.startIds, ...tokenizer.encode(text), ...end],
+      (i) => (typeof texts === "string" ? undefined : `text ${i + 1}`),
+    );
+    const records = encoded.map((ids, i) => {
       if (ids.length < 2)
         userError(`text ${i + 1}: has ${ids.length === 1 ? "1 token" : `${ids.length} tokens`}; a loss takes 2`);
       if (ids.length > contextLength + 1)

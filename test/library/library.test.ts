@@ -340,6 +340,13 @@ describe("what is not as it must be is an error of one line at once", () => {
     [() => any().stream(["a", "b"]).next(), "stream: text is a list; wanted a text"],
     [() => any().streamAll("a").next(), 'streamAll: wanted a list of texts, got the text "a"'],
     [() => any().loss([5]), "loss: text 1 is 5; wanted a text"],
+    [() => any().loss(["a", "~"]), 'text 2: char tokenizer: character "~"'],
+    [() => any().loss("~"), 'char tokenizer: character "~"'],
+    [() => tune!(trained, ["a", "~"]), 'the texts, line 2: char tokenizer: character "~"'],
+    [
+      () => tune!(trained, { train: ["a"], evaluate: ["a", "~"] }),
+      'the texts to evaluate on, line 2: char tokenizer: character "~"',
+    ],
     [() => any().loss([]), "loss: wanted some texts, got an empty list"],
     [() => any().attention("a", { layer: 0 }), "attention: layer is no option; did you mean layers?"],
     [() => any().nearestTokens("a", 0), "nearestTokens: count is 0; wanted a whole number, 1 or more"],
