@@ -1,8 +1,11 @@
 import { addAbortSignal } from "node:stream";
 import { userError } from "../core/errors.ts";
 import { readRecords } from "../data/read.ts";
-import { type DataFormat, formatOf } from "../data/source.ts";
+import { DATA_FORMATS, type DataFormat, formatOf } from "../data/source.ts";
 import { openSource } from "../platform/node/data-files.ts";
+
+/** What texts come in; ids are no prompts. */
+export const PROMPT_FORMATS = DATA_FORMATS.filter((format) => format !== "bin");
 
 export interface PromptFlags {
   readonly prompt?: readonly string[];

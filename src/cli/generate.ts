@@ -3,7 +3,6 @@ import type { Tape } from "../autograd/tape.ts";
 import { FORMATS, type Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { largest } from "../core/extremes.ts";
-import { DATA_FORMATS } from "../data/source.ts";
 import { createGenerator } from "../generate/generate.ts";
 import { generationOptions } from "../generate/option-elsewhere.ts";
 import { encodePrompt, encodePrompts } from "../generate/prompts.ts";
@@ -23,7 +22,7 @@ import {
   speltAsFlags,
 } from "./generate-flags.ts";
 import { interact, printResults, printStream, reportCut } from "./generate-print.ts";
-import { NO_PROMPTS, type PromptFlags, readPrompts } from "./generate-prompts.ts";
+import { NO_PROMPTS, PROMPT_FORMATS, type PromptFlags, readPrompts } from "./generate-prompts.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
 import { DEVICE_HELP, precisionOption, withRuntime } from "./runtime.ts";
@@ -57,7 +56,7 @@ export function generateCommand(interrupt: Interrupt): Command {
     .option("--prompt <text...>", "what to continue, - for standard input; default: nothing, a new text")
     .option("--prompt-file <file>", "a prompt a line, or jsonl, csv, tsv, parquet; - for standard input")
     .addOption(
-      new Option("--prompt-format <format>", "of --prompt-file, where its name does not say").choices(DATA_FORMATS),
+      new Option("--prompt-format <format>", "of --prompt-file, where its name does not say").choices(PROMPT_FORMATS),
     )
     .option("--prompt-column <name>", "of --prompt-file; default prompt, or text");
   return addGenerationOptions(command)

@@ -288,6 +288,7 @@ describe("gpt2 generate", () => {
     [["--max-length", "9", "--max-new-tokens", "4"], /--max-new-tokens is 4 too: give one of them/],
     [["--temperature", "0", "--num-return-sequences", "2"], /set --do-sample, or --num-beams/],
     [["--prompt", "abc".repeat(8)], /a prompt of 24 tokens leaves none .* give --window/],
+    [["--prompt-file", "a.txt", "--prompt-format", "bin"], /'bin' is invalid.* txt, jsonl, csv, tsv, parquet\.\n$/],
     [["--log-probabilities"], /is for --json/],
     [["--interactive", "--json"], /leave out --prompt/],
   ])("%s is refused in one line", async (args, message) => {
