@@ -84,9 +84,9 @@ describe("GPT-2's tokenizer", () => {
     expect(() => gpt2.decode([-1])).toThrow(/id -1/);
   });
 
-  // The plain algorithm is quadratic: minutes instead of about half a second.
-  test.each(["a", " ", "é", "0"])("encodes a mebibyte of %j in seconds", { timeout: 10_000 }, (character) => {
-    const given = character.repeat(2 ** 20);
+  // The plain algorithm is quadratic, and takes several times as long as is allowed here.
+  test.each(["a", " ", "é", "0"])("encodes half a mebibyte of %j in seconds", { timeout: 10_000 }, (character) => {
+    const given = character.repeat(2 ** 19);
     const ids = gpt2.encode(given);
     expect(gpt2.decode(ids)).toBe(given);
   });
