@@ -60,12 +60,14 @@ export interface BlobSourceOptions {
   readonly name?: string | undefined;
   /** Where the name does not say it. */
   readonly format?: DataFormat | undefined;
+  /** See `DataSource`. */
+  readonly content?: string | undefined;
 }
 
 /** A `File` that a person chose or dropped, or any other `Blob`: read piece by piece. */
 export function blobSource(blob: Blob, options: BlobSourceOptions = {}): DataSource {
   const { size } = blob;
-  const { format, name = (blob as Partial<File>).name ?? "blob" } = options;
+  const { format, content, name = (blob as Partial<File>).name ?? "blob" } = options;
 
   async function read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     let bytes: ArrayBuffer;
@@ -88,6 +90,7 @@ export function blobSource(blob: Blob, options: BlobSourceOptions = {}): DataSou
     name,
     size,
     format,
+    content,
     async *pieces() {
       await refusePointer();
       for (let at = 0; at < size; at += BLOB_PIECE) yield await read(at, Math.min(size, at + BLOB_PIECE));

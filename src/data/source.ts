@@ -27,6 +27,8 @@ export interface RandomFile extends RandomBytes {
 export interface DataSource extends ByteSource {
   /** How its records are written, where its name does not say. */
   readonly format?: DataFormat | undefined;
+  /** Whoever calls its bytes so has the same ones: a cache that knows their hash need not read them again. */
+  readonly content?: string | undefined;
   /** Throws `UserError` if it is no longer what was opened. */
   checkUnchanged(): Promise<void>;
   /** The same bytes at any place, at once, also when the source is closed. Absent where that means to have them in memory. */

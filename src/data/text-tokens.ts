@@ -73,10 +73,20 @@ function counted({ files }: TextSet, listener: DataListener, work: "hashing" | "
 /** The key of what the files say: their bytes, in order, and how they are read. */
 async function contentKey(set: TextSet, listener: DataListener, cache: OpenCache): Promise<string> {
   const hashes: (readonly [format: string, sha256: string])[] = [];
-  for (const { source, format } of counted(set, listener, "hashing")) {
+  const readers = counted(set, listener, "hashing");
+  for (const [i, { source, format }] of set.files.entries()) {
+    const { content } = source;
+    const known = content === undefined ? undefined : cache.hashes?.get(content);
+    if (known !== undefined) {
+      await source.checkUnchanged();
+      hashes.push([format, known]);
+      continue;
+    }
     const hash = cache.createHash();
-    for await (const piece of source.pieces()) hash.add(piece);
-    hashes.push([format, hash.finish()]);
+    for await (const piece of readers[i]!.source.pieces()) hash.add(piece);
+    const sha256 = hash.finish();
+    if (content !== undefined) cache.hashes?.set(content, sha256);
+    hashes.push([format, sha256]);
   }
   const { textColumn, promptColumn, completionColumn } = set.columns;
   return digest(cache, [VERSION, hashes, set.stream, textColumn, promptColumn, completionColumn]);

@@ -17,6 +17,8 @@ export interface TokenCache {
 export interface OpenCache {
   /** A SHA-256 of bytes that come in pieces; `finish` gives it in hexadecimal. */
   createHash(): { add(bytes: Uint8Array): void; finish(): string };
+  /** Hashes that are known, by what sources call their content; absent where the cache does not outlive them. */
+  readonly hashes?: Map<string, string>;
   /** The folders of that name that there are, best first. */
   find(name: string): Promise<CachedFolder[]>;
   /**

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { textSource } from "../../src/data/memory-source.ts";
+import { blobSource, textSource } from "../../src/data/memory-source.ts";
 import { openData } from "../../src/data/open.ts";
 import type { TokenCache } from "../../src/data/token-cache.ts";
 import { memoryTokenCache } from "../../src/platform/browser/token-cache.ts";
@@ -55,4 +55,55 @@ test.each([
   const cache = memoryTokenCache(sizes);
   await opened(lines(1), cache);
   expect((await opened(lines(1), cache)).work).toEqual(["alphabet", "tokenizing"]);
+});
+
+/** A blob, and how many of its bytes were read. */
+function watchedBlob(text: string): { blob: Blob; read(): number } {
+  const blob = new Blob([text]);
+  let bytes = 0;
+  const slice = (start = 0, end = blob.size): Blob => {
+    bytes += end - start;
+    return Blob.prototype.slice.call(blob, start, end);
+  };
+  return { blob: Object.assign(blob, { slice }), read: () => bytes };
+}
+
+test("data whose content has a name is read once, through however many blobs, and looked at for whether it has changed", async () => {
+  const cache = memoryTokenCache({ from: 0 });
+  const look = async (text: string, content: string, more: object = {}) => {
+    const { blob, read } = watchedBlob(text);
+    const options = { maskPrompt: false, stream: false, evalSplit: 0.1, seed: 1, contextLength: 16, ...more };
+    const sources = [blobSource(blob, { name: "a.txt", content })];
+    const data = await openData({ ...options, sources, cache }, async (alphabet) => charTokenizerOf(await alphabet()));
+    const found = { report: data.report, train: idsOf(data.train), evaluation: idsOf(data.evaluation) };
+    await data.close();
+    return { found, read: read() };
+  };
+  const size = Buffer.byteLength(lines(1));
+  const first = await look(lines(1), "one");
+  expect(first.read).toBeGreaterThan(size);
+  // One byte is how a browser is asked whether a file is the one that was chosen.
+  for (const more of [{}, { contextLength: 8 }, { evalSplit: 0.5, seed: 3 }]) {
+    const again = await look(lines(1), "one", more);
+    expect(again.read).toBe(1);
+    expect(again.found).toEqual((await opened(lines(1), undefined, more)).found);
+  }
+  // Other data are others, and the same under another name are known by their hash.
+  expect((await look(lines(2), "two")).found).toEqual((await opened(lines(2), undefined)).found);
+  const renamed = await look(lines(1), "three");
+  expect([renamed.found, renamed.read]).toEqual([first.found, size]);
+});
+
+test("a file that has changed since it was hashed is refused, not taken for what it was", async () => {
+  const cache = memoryTokenCache({ from: 0 });
+  const look = async (blob: Blob) => {
+    const sources = [blobSource(blob, { name: "a.txt", content: "one" })];
+    const options = { maskPrompt: false, stream: false, evalSplit: 0, seed: 1, contextLength: 16, sources, cache };
+    await (await openData(options, async (alphabet) => charTokenizerOf(await alphabet()))).close();
+  };
+  await look(new Blob([lines(1)]));
+  const gone = Object.assign(new Blob([lines(1)]), {
+    slice: () => ({ arrayBuffer: () => Promise.reject(new Error("it is another")) }),
+  }) as unknown as Blob;
+  await expect(look(gone)).rejects.toThrow(/^a\.txt: cannot be read: .*; has it changed since it was chosen\?$/);
 });

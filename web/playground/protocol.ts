@@ -13,6 +13,8 @@ export interface Input {
   /** For messages, and for its extension. */
   readonly name: string;
   readonly blob: Blob;
+  /** Whatever has the same has the same bytes: a blob is another one whenever it is sent. */
+  readonly content?: string | undefined;
 }
 
 /** A model that was opened, to train on from it. */

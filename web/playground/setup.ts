@@ -38,6 +38,11 @@ const PASTED = "pasted.txt";
 /** Of a file that is no data. */
 const MODEL_NAME = /\.(zip|safetensors)$/i;
 
+/** What was just chosen. */
+function inputOf(name: string, blob: Blob): Input {
+  return { name, blob, content: crypto.randomUUID() };
+}
+
 /** `greet`: has a worker come for the chosen device. */
 export function openSetup(store: Store, greet: () => Promise<void>) {
   const { set, attempt, alert, call } = store;
@@ -66,7 +71,7 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
   }
 
   function chooseExample(text: string): void {
-    choose([{ name: "emails.txt", blob: new Blob([text]) }], store.state.texts.example);
+    choose([inputOf("emails.txt", new Blob([text]))], store.state.texts.example);
   }
 
   function choose(inputs: readonly Input[], title: string): void {
@@ -77,12 +82,12 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
   const actions: Setup = {
     useExample: () => void attempt(async () => chooseExample(await example)),
     useText(text) {
-      choose([{ name: PASTED, blob: new Blob([text]) }], store.state.texts.pasted);
+      choose([inputOf(PASTED, new Blob([text]))], store.state.texts.pasted);
     },
     useFiles(files) {
       if (files.length === 0) return;
       choose(
-        files.map((file) => ({ name: file.name, blob: file })),
+        files.map((file) => inputOf(file.name, file)),
         files.map(({ name }) => name).join(", "),
       );
     },

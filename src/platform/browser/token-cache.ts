@@ -36,6 +36,7 @@ export function memoryTokenCache({
   }
 
   const cache: OpenCache = {
+    hashes: new Map(),
     createHash() {
       const hash = createSha256();
       return { add: (bytes) => hash.add(bytes), finish: () => hash.finish().sha256 };

@@ -199,7 +199,7 @@ async function planned<T>(
   const { settings, notices } = settingsOf(said, { data: inputs.map(({ name }) => name), base: base?.title });
   const notice = (line: string): void => void notices.push(line);
   const model = base && (await openChosen({ ...base, files: await modelFilesOf(base.files) }, notice));
-  const sources = inputs.map(({ name, blob }) => blobSource(blob, { name }));
+  const sources = inputs.map(({ name, blob, content }) => blobSource(blob, { name, content }));
   const plan = await planOf({ sources, settings, model, notice, signal });
   try {
     return await use(plan, notices, signal);

@@ -104,6 +104,10 @@ export async function openHome(): Promise<Home> {
 
   const runOf = (id: string): Folder => root.folder(id).folder(RUN);
 
+  /** What the data of runs that began here are called, as they were chosen; nobody changes them. */
+  const chosen = new Map<string, string>();
+  const contentOf = (id: string, file: string): string => chosen.get(`${id}/${file}`) ?? `${id}/${file}`;
+
   return {
     storage,
     run: runOf,
@@ -143,6 +147,7 @@ export async function openHome(): Promise<Home> {
         };
         await write(ABOUT, (put) => put(new TextEncoder().encode(JSON.stringify(json))));
       });
+      for (const [i, { content }] of inputs.entries()) if (content) chosen.set(`${id}/data-${i}`, content);
       return id;
     },
     async change(id, change) {
@@ -151,7 +156,10 @@ export async function openHome(): Promise<Home> {
     async sources(id) {
       const { inputs } = await about(id);
       const opened: DataSource[] = [];
-      for (const [i, name] of inputs.entries()) opened.push(await storedSource(root.folder(id), `data-${i}`, name));
+      for (const [i, name] of inputs.entries()) {
+        const file = `data-${i}`;
+        opened.push(await storedSource(root.folder(id), file, name, contentOf(id, file)));
+      }
       return opened;
     },
     async asked(id) {
@@ -159,6 +167,7 @@ export async function openHome(): Promise<Home> {
       const copy = async (file: string, name: string): Promise<Input> => ({
         name,
         blob: await blobOf(root.folder(id), file),
+        content: contentOf(id, file),
       });
       const copies = (kind: string, names: readonly string[]) =>
         Promise.all(names.map((name, i) => copy(`${kind}-${i}`, name)));
@@ -266,7 +275,7 @@ async function blobOf(folder: Folder, name: string): Promise<Blob> {
   }
 }
 
-async function storedSource(folder: Folder, file: string, name: string): Promise<DataSource> {
+async function storedSource(folder: Folder, file: string, name: string, content: string): Promise<DataSource> {
   const stored = await folder.open(file);
   const { size } = stored;
   const slice = async (start: number, end: number): Promise<ArrayBuffer> => {
@@ -277,6 +286,7 @@ async function storedSource(folder: Folder, file: string, name: string): Promise
   return {
     name,
     size,
+    content,
     async *pieces() {
       for (let at = 0; at < size; at += PIECE) yield new Uint8Array(await slice(at, Math.min(size, at + PIECE)));
     },
