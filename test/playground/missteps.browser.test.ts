@@ -252,6 +252,47 @@ describePlayground("a misstep on the playground", (visit) => {
     expect(await page.evaluate(() => document.activeElement?.id)).toBe("prompt");
   });
 
+  visit("a prompt that is too long says so while it is typed, once, and nothing moves", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2`);
+    await finished(page);
+    // Of 8 places the start token has one; half of the others are kept, since 64 new tokens want all.
+    const told = (): Promise<string> =>
+      page.textContent("#prompt-read").then((text) => text!.replace(/\s+/g, " ").trim());
+    expect(await told()).toBe("");
+    const away = async (): Promise<number> => (await topOf(page, "#generate")) - (await topOf(page, "#prompt"));
+    const before = await away();
+    await page.evaluate(() => {
+      const heard: string[] = [];
+      Object.assign(globalThis, { heard });
+      const region = document.querySelector("#prompt-cut")!;
+      const watch = new MutationObserver(() => heard.push(region.textContent.trim()));
+      watch.observe(region, { childList: true, characterData: true, subtree: true });
+    });
+    await page.fill("#prompt", "ax0");
+    await eventually(told, "3 tokens. The model's context has 8 places.");
+    for (const [prompt, count] of [
+      ["ax0ax0ax0", 9],
+      ["ax0ax0ax0a", 10],
+    ] as const) {
+      await page.fill("#prompt", prompt);
+      await eventually(told, `${count} tokens. Only the last 3 are seen: the model's context has 8 places.`);
+    }
+    expect(await away()).toBeCloseTo(before, 0);
+    await page.fill("#sample-maxNewTokens", "2");
+    await page.keyboard.press("Tab");
+    await eventually(told, "10 tokens. Only the last 5 are seen: the model's context has 8 places.");
+    const heard = await page.evaluate(() => (globalThis as unknown as { heard: string[] }).heard);
+    expect([...new Set(heard)].map((text) => text.slice(0, 20))).toEqual([
+      "Only the last 3 are ",
+      "Only the last 5 are ",
+    ]);
+    await page.selectOption(".language select", "es");
+    await eventually(told, "10 tokens. Solo se ven los últimos 5: el contexto del modelo tiene 8 lugares.");
+    await page.fill("#prompt", "");
+    await eventually(told, "");
+    expect(await page.getAttribute("#prompt", "aria-describedby")).toBe("prompt-read");
+  });
+
   visit("who presses a button by keys is not sent to the page's top when it goes or rests", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=60`);
     await paste(page);

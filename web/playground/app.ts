@@ -29,7 +29,10 @@ export interface App extends Setup, Runs, Sampling {
 export function openApp(draw: (app: App, lazily: boolean) => void): App {
   let client!: Client;
   const store = createStore(
-    (lazily) => draw(app, lazily),
+    (lazily) => {
+      draw(app, lazily);
+      samples.follow();
+    },
     (name, wish) => client.call(name, wish),
   );
   const { set, attempt, alert, call } = store;

@@ -133,6 +133,15 @@ export interface SampleWish {
   readonly maxNewTokens: number;
 }
 
+/** How much of a prompt is seen. In tokens, without those that every text starts with. */
+export interface PromptRead {
+  readonly tokens: number;
+  /** Of its end, where the context has no room for all of it. */
+  readonly seen: number;
+  /** Of the model. */
+  readonly context: number;
+}
+
 /** What the worker computes on, all that is known of it. */
 export interface AdapterReport {
   readonly device: DeviceInfo;
@@ -218,6 +227,8 @@ export interface Calls {
   zip(wish: { readonly id: string }): Blob;
   /** What is known of the step that was not finite, as JSON. */
   notFinite(wish: { readonly id: string; readonly step: number }): Blob;
+  /** What samples would see of a prompt. */
+  prompt(wish: Pick<SampleWish, "id" | "prompt" | "maxNewTokens">): PromptRead;
   /** Several at once; their tokens are told as they come, by "tokens" events. */
   sample(wish: SampleWish): readonly Sampled[];
   /** Ends the sampling that goes on. */

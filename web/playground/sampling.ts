@@ -9,8 +9,40 @@ export interface Sampling {
   hush(): void;
 }
 
-export function openSampling(store: Store): { readonly actions: Sampling; hear(happening: Happening): void } {
+/** After the last key. */
+const READ_MS = 250;
+
+export function openSampling(store: Store): {
+  readonly actions: Sampling;
+  hear(happening: Happening): void;
+  /** The state has changed. */
+  follow(): void;
+} {
   const { set, attempt, call } = store;
+  /** The prompt that was asked about last, and what else its reading is by. */
+  let asked: string | undefined;
+  let readTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Has the prompt read whenever it is another, or for another model; not beside samples, which it would delay. */
+  function follow(): void {
+    const { shown, runs, form, sampling, promptRead } = store.state;
+    const { prompt, maxNewTokens } = form;
+    const run = runs.find(({ id }) => id === shown?.id);
+    const key = run?.model && prompt !== "" ? JSON.stringify([run.id, prompt, maxNewTokens]) : undefined;
+    if (key === asked || (sampling && key !== undefined)) return;
+    asked = key;
+    clearTimeout(readTimer);
+    if (key === undefined || !run) {
+      if (promptRead) set({ promptRead: undefined });
+      return;
+    }
+    const { id } = run;
+    readTimer = setTimeout(async () => {
+      // What is wrong with it is told when it is continued.
+      const read = await call("prompt", { id, prompt, maxNewTokens }).catch(() => undefined);
+      if (asked === key) set({ promptRead: read && { ...read, id } });
+    }, READ_MS);
+  }
 
   function hear(happening: Happening): void {
     if (happening.event !== "tokens") return;
@@ -43,7 +75,7 @@ export function openSampling(store: Store): { readonly actions: Sampling; hear(h
     },
     hush: () => void attempt(() => call("hush", null)),
   };
-  return { actions, hear };
+  return { actions, hear, follow };
 }
 
 /** What there is of samples that were stopped. */

@@ -11,6 +11,7 @@ import type {
   Happening,
   Input,
   Judged,
+  PromptRead,
   Prospect,
   Sampled,
   SampleWish,
@@ -80,6 +81,8 @@ export interface State {
   /** What became of the last run. */
   readonly outcome?: keyof Texts["outcome"] | undefined;
   readonly form: SampleForm;
+  /** How much of its prompt the model of a run sees, as it was a moment ago. */
+  readonly promptRead?: (PromptRead & { readonly id: string }) | undefined;
   /** What stands in its fields and is no number. */
   readonly unread: Readonly<Partial<Record<NumberField, string>>>;
   readonly sampling: boolean;

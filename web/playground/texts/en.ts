@@ -231,6 +231,10 @@ export const EN = {
   sampleNothing: "There is no model yet: a run has one from its first checkpoint on.",
   prompt: "Prompt",
   promptHint: "Nothing: the model begins by itself.",
+  promptTokens: (tokens: number) => `${counted(tokens, "token")}.`,
+  promptRoom: (context: number) => `The model's context has ${counted(context, "place")}.`,
+  promptCut: (seen: number, context: number) =>
+    `Only the last ${seen === 1 ? "is" : `${n(seen)} are`} seen: the model's context has ${counted(context, "place")}.`,
   temperature: "Temperature",
   topK: "Top k",
   topP: "Top p",

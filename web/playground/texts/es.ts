@@ -875,6 +875,10 @@ export const ES: Texts = {
   sampleNothing: "Aún no hay modelo: un entrenamiento lo tiene desde su primer punto guardado.",
   prompt: "Comienzo",
   promptHint: "Vacío: empieza el modelo.",
+  promptTokens: (tokens) => `${counted(tokens, "token")}.`,
+  promptRoom: (context) => `El contexto del modelo tiene ${counted(context, "lugar", "lugares")}.`,
+  promptCut: (seen, context) =>
+    `Solo se ${seen === 1 ? "ve el último" : `ven los últimos ${n(seen)}`}: el contexto del modelo tiene ${counted(context, "lugar", "lugares")}.`,
   temperature: "Temperatura",
   topK: "Top k",
   topP: "Top p",

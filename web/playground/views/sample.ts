@@ -46,6 +46,7 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
           <span>${t.prompt}</span>
           <textarea
             id="prompt"
+            aria-describedby="prompt-read"
             rows=${Math.min(MOST_ROWS, form.prompt.split("\n").length)}
             placeholder=${t.promptHint}
             autocomplete="off"
@@ -56,6 +57,7 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
             @keydown=${submittedByEnter}
           ></textarea>
         </label>
+        ${promptView(app)}
         <div class="fields">
           ${NAMES.map((name) => {
             const id = `sample-${name}`;
@@ -104,6 +106,16 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
       }
     </section>
   `;
+}
+
+/** What is read out is the same for every prompt that is too long, so that who goes on typing hears it once. */
+function promptView({ state: { texts: t, promptRead, shown } }: App): TemplateResult {
+  const read = promptRead?.id === shown?.id ? promptRead : undefined;
+  const cut = read !== undefined && read.seen < read.tokens;
+  return html`<p class="hint" id="prompt-read">
+    ${read ? t.promptTokens(read.tokens) : nothing} ${read && !cut ? t.promptRoom(read.context) : nothing}
+    <span id="prompt-cut" aria-live="polite">${cut ? t.promptCut(read.seen, read.context) : nothing}</span>
+  </p>`;
 }
 
 /** Of the prompt, before it scrolls. */

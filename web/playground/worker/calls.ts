@@ -135,6 +135,10 @@ const HANDLERS: Handlers = {
     return new Blob([text], { type: "application/json" });
   },
 
+  async prompt(wish) {
+    return (await opened()).sampler.prompt(wish);
+  },
+
   async sample(wish) {
     sampling?.abort(new StoppedError("another was asked for"));
     sampling = new AbortController();

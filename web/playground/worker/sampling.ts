@@ -4,14 +4,15 @@ import { DeviceLostError, StoppedError, userError } from "../../../src/core/erro
 import type { TokenLogProbability } from "../../../src/generate/decoder.ts";
 import { ADAPTER_CONFIG } from "../../../src/io/adapter-config.ts";
 import { loadModel } from "../../../src/library/load.ts";
-import { createModelOf, type Model, type TextOptions } from "../../../src/library/model.ts";
+import { createModelOf, type Model, partsOf, type TextOptions } from "../../../src/library/model.ts";
 import type { Folder } from "../../../src/storage/folder.ts";
 import { exists, openFiles } from "../../../src/storage/read.ts";
-import type { Chance, DeviceWish, Sampled, SampleWish, ShownToken } from "../protocol.ts";
+import type { Chance, DeviceWish, PromptRead, Sampled, SampleWish, ShownToken } from "../protocol.ts";
 import { settingsOf } from "./check.ts";
 import type { Home } from "./home.ts";
 import { type Judge, judgeOf } from "./judge.ts";
 import { planOf } from "./plan.ts";
+import { PROMPT_OPTIONS, type PromptReader, readPrompt } from "./prompt.ts";
 
 /** Of a sample, by its number. */
 export type CameToken = ShownToken & { readonly sample: number };
@@ -19,6 +20,8 @@ export type CameToken = ShownToken & { readonly sample: number };
 export interface Sampler {
   /** `told`: tokens as they come. */
   sample(wish: SampleWish, signal: AbortSignal, told: (tokens: CameToken[]) => void): Promise<Sampled[]>;
+  /** Without the model's weights, and beside one that samples. */
+  prompt(wish: Pick<SampleWish, "id" | "prompt" | "maxNewTokens">): Promise<PromptRead>;
   /** A run's model, which stays open until another's is wanted. */
   model(id: string): Promise<Model>;
   zip(id: string): Promise<Blob>;
@@ -102,6 +105,28 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     return createModelOf(model, { environment: BROWSER, openDevice: (signal) => BROWSER.openDevice(device, signal) });
   }
 
+  /** The same at each of a run's checkpoints. Of the run that was asked for last. */
+  let reading: { readonly id: string; readonly reader: Promise<PromptReader> } | undefined;
+
+  function readerOf(id: string): Promise<PromptReader> {
+    if (reading?.id === id) return reading.reader;
+    const mine = { id, reader: openReader(id) };
+    reading = mine;
+    // One that did not open is tried again.
+    mine.reader.catch(() => {
+      if (reading === mine) reading = undefined;
+    });
+    return mine.reader;
+  }
+
+  async function openReader(id: string): Promise<PromptReader> {
+    const model = await load(id, await home.model(id));
+    const { tokenizer, config } = model;
+    const { startToken } = partsOf(model).source!;
+    await model.close();
+    return { tokenizer, config, startToken };
+  }
+
   async function forget(): Promise<void> {
     const before = open;
     open = undefined;
@@ -153,7 +178,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
     ) {
       const { model, judge } = await opened(id);
       const sampling = temperature === 0 ? {} : { doSample: true, temperature, topK, topP, minP };
-      const options: TextOptions = { ...sampling, repetitionPenalty, seed, maxNewTokens, window: true, signal };
+      const options: TextOptions = { ...sampling, repetitionPenalty, seed, maxNewTokens, ...PROMPT_OPTIONS, signal };
       const tokens = model.streamAll([prompt], {
         ...options,
         numReturnSequences: count,
@@ -212,6 +237,7 @@ export function createSampler(home: Home, device: DeviceWish): Sampler {
         await tokens.return([]);
       }
     },
+    prompt: async ({ id, prompt, maxNewTokens }) => readPrompt(await readerOf(id), prompt, maxNewTokens),
     model: async (id) => (await opened(id)).model,
     async zip(id) {
       const model = await load(id, await home.model(id));
