@@ -147,6 +147,47 @@ describePlayground("the playground", (visit) => {
   );
 
   visit(
+    "from another machine without https it says what that takes away, and trains, samples and gives away all the same",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=4`);
+      expect(await page.evaluate(() => isSecureContext)).toBe(false);
+      await page.waitForSelector("header .warning");
+      await page.click("header summary");
+      const said = async (): Promise<string> => (await page.textContent("header"))!.replace(/\s+/g, " ");
+      expect(await said()).toContain("keeps no files for the page (this page is not on https or localhost)");
+      await page.selectOption(".language select", "es");
+      await eventually(said, /no guarda archivos para la página \(esta página no está en https ni en localhost\)/);
+      await page.selectOption(".language select", "en");
+      await paste(page);
+      await begin(page);
+      expect(await outcome(page)).toContain("The run is finished");
+      await page.click("#generate");
+      await page.waitForSelector("#results li");
+      expect(Object.keys(await download(page))).toContain("model.safetensors");
+      // Nothing may be copied there: the report is shown.
+      await page.click("#open-inside");
+      await page.click("#copy-report");
+      await page.waitForSelector("#inside textarea[readonly]");
+    },
+    { host: "lan.test" },
+  );
+
+  visit(
+    "a browser whose language is none, as Chromium's in the POSIX locale, shows the page",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=2`);
+      await paste(page);
+      await begin(page);
+      expect(await outcome(page)).toContain("The run is finished");
+      expect(await page.locator("[data-chart] canvas").count()).toBe(4);
+    },
+    {
+      before:
+        'Object.defineProperty(Object.getPrototypeOf(navigator), "language", { get: () => "en-US@posix", configurable: true })',
+    },
+  );
+
+  visit(
     "axe finds nothing, and nothing is wider than the screen, by day and by night, in English and in Spanish",
     async ({ open }) => {
       // The example as it comes, whose samples have all marks that there are.

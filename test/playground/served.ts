@@ -20,8 +20,8 @@ const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-em
 export interface Host {
   /** The folder that is served. */
   readonly folder: string;
-  /** A place of its own for each visitor; `before`: what every script begins with there. */
-  place(options?: { readonly before?: string; readonly isolated?: boolean }): Place;
+  /** A place of its own for each visitor; `before`: what every script begins with there. `host`: as the browser calls it. */
+  place(options?: { readonly before?: string; readonly isolated?: boolean; readonly host?: string }): Place;
   close(): void;
 }
 
@@ -55,10 +55,10 @@ export async function hostPlayground(): Promise<Host> {
   const { port } = server.address() as AddressInfo;
   return {
     folder,
-    place({ before = "", isolated = false } = {}) {
+    place({ before = "", isolated = false, host = "localhost" } = {}) {
       const requests: string[] = [];
       places.push({ requests, before, isolated });
-      return { requests, url: `http://localhost:${port}/some/place-${places.length - 1}/` };
+      return { requests, url: `http://${host}:${port}/some/place-${places.length - 1}/` };
     },
     close() {
       server.closeAllConnections();
@@ -94,8 +94,12 @@ export async function servePlayground(): Promise<Served> {
   const [host, browser] = await Promise.all([hostPlayground(), launch()]);
   return {
     browser,
-    async visit(act, { before, isolated, ...options } = {}) {
-      const place = host.place({ ...(before === undefined ? {} : { before }), isolated: isolated === true });
+    async visit(act, { before, isolated, host: called, ...options } = {}) {
+      const place = host.place({
+        ...(before === undefined ? {} : { before }),
+        ...(called === undefined ? {} : { host: called }),
+        isolated: isolated === true,
+      });
       const usual = { viewport: { width: 1280, height: 900 }, locale: "en", serviceWorkers: "block" } as const;
       const context = await browser.newContext({ ...usual, ...options });
       // Little less than the test's own limit, so that what never came is named: where all cores are busy, a second is long.

@@ -22,6 +22,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // A page on another machine, without https.
+  "--host-resolver-rules=MAP lan.test 127.0.0.1",
 ];
 
 /** Bundles a script for a browser; a Node built-in anywhere below it is an error. `entry`: a path from test/. */

@@ -1,11 +1,13 @@
 /** The page: its parts together, its language, and the worker that it has started, and starts again. */
 import { type Client, startWorker } from "./client.ts";
+import { BROWSER_LANGUAGE } from "./locale.ts";
 import type { Happening } from "./protocol.ts";
 import { openRuns, type Runs } from "./runs.ts";
 import { openSampling, type Sampling } from "./sampling.ts";
 import { openSetup, type Setup } from "./setup.ts";
 import { createStore, part, type State, type Store } from "./store.ts";
 import { EN, type Texts } from "./texts/en.ts";
+import { uniqueName } from "./unique.ts";
 
 /** English comes with the page, others when they are wanted. */
 export const LANGUAGES = [
@@ -53,7 +55,7 @@ export function openApp(draw: (app: App, lazily: boolean) => void): App {
 
   /** A device that cannot be had is told of, and what is best is computed on. */
   async function greet(): Promise<void> {
-    const lock = `webgpu-gpt2 playground: worker ${crypto.randomUUID()}`;
+    const lock = `webgpu-gpt2 playground: worker ${uniqueName()}`;
     (client as Client | undefined)?.close();
     const mine = startWorker(hear, lock);
     client = mine;
@@ -126,5 +128,5 @@ function localeAtStart(): string {
     const kept = localStorage.getItem("language");
     if (kept !== null) return kept;
   } catch {}
-  return navigator.language.slice(0, 2);
+  return BROWSER_LANGUAGE;
 }

@@ -11,6 +11,7 @@ import {
   waiting,
 } from "./settings.ts";
 import { isUntold, type Store } from "./store.ts";
+import { uniqueName } from "./unique.ts";
 
 export interface Setup {
   useExample(): void;
@@ -40,7 +41,7 @@ const MODEL_NAME = /\.(zip|safetensors)$/i;
 
 /** What was just chosen. */
 function inputOf(name: string, blob: Blob): Input {
-  return { name, blob, content: crypto.randomUUID() };
+  return { name, blob, content: uniqueName() };
 }
 
 /** `greet`: has a worker come for the chosen device. */

@@ -146,10 +146,12 @@ export function createInside(app: App): Inside {
     try {
       const json = await report();
       // Some browsers and frames do not let a page write there.
-      const copied = await navigator.clipboard.writeText(json).then(
-        () => true,
-        () => false,
-      );
+      const { clipboard } = navigator as Partial<Navigator>;
+      const copied =
+        (await clipboard?.writeText(json).then(
+          () => true,
+          () => false,
+        )) ?? false;
       set({ copied: copied ? {} : { json }, problem: undefined });
     } catch (error) {
       set({ problem: (error as Error).message });

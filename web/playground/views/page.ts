@@ -75,7 +75,8 @@ function storageView(
   t: App["state"]["texts"],
   storage: { readonly kind: string; readonly why?: string },
 ): TemplateResult | typeof nothing {
-  return storage.kind === "memory" ? html`<p class="warning">${t.notKept(storage.why ?? "")}</p>` : nothing;
+  const { kind, why = "" } = storage;
+  return kind === "memory" ? html`<p class="warning">${t.notKept(t.messages.translate(why) ?? why)}</p>` : nothing;
 }
 
 /** Behind all else, so that nothing moves; at the lower edge of the screen, so that they are seen from anywhere. */

@@ -16,6 +16,7 @@ import type { Folder, StoredFile } from "../../../src/storage/folder.ts";
 import { memoryFolder } from "../../../src/storage/memory.ts";
 import { bytesIn, exists, readJson, readText } from "../../../src/storage/read.ts";
 import type { Base, Input, RunWish, SaidSettings, StorageInfo, StoredRun, StoredStatus } from "../protocol.ts";
+import { uniqueName } from "../unique.ts";
 import { openBase } from "./base.ts";
 
 const ROOT = "playground";
@@ -127,7 +128,7 @@ export async function openHome(): Promise<Home> {
     },
     async create({ title, inputs, said, maxSteps, base }) {
       const created = new Date();
-      const id = `${created.toISOString().slice(0, 19).replace(/\D/g, "")}-${crypto.randomUUID().slice(0, 8)}`;
+      const id = `${created.toISOString().slice(0, 19).replace(/\D/g, "")}-${uniqueName().slice(0, 8)}`;
       await root.commit(id, async (write) => {
         const store = (name: string, blob: Blob) =>
           write(name, async (put) => {
@@ -228,7 +229,10 @@ async function bestOf(newest: FoundCheckpoint, all: readonly FoundCheckpoint[]):
 
 async function openRoot(): Promise<{ folder: Folder; storage: StorageInfo }> {
   const { storage, locks } = navigator as Partial<Navigator>;
-  if (!storage?.getDirectory || !locks) return { folder: memoryFolder("memory"), storage: { kind: "memory" } };
+  if (!storage?.getDirectory || !locks) {
+    const why = globalThis.isSecureContext === false ? { why: "this page is not on https or localhost" } : {};
+    return { folder: memoryFolder("memory"), storage: { kind: "memory", ...why } };
+  }
   try {
     const folder = opfsFolder(await storage.getDirectory()).folder(ROOT);
     await locks.request(ALIVE, { ifAvailable: true }, async (lock) => {
