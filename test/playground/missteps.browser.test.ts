@@ -2,7 +2,20 @@
 import { readFileSync } from "node:fs";
 import type { FileChooser, Page } from "playwright-core";
 import { expect } from "vitest";
-import { begin, choose, eventually, LIST, outcome, paste, press, QUICK, ready, statusOf, step } from "./person.ts";
+import {
+  begin,
+  choose,
+  eventually,
+  LIST,
+  outcome,
+  paste,
+  press,
+  QUICK,
+  ready,
+  statusOf,
+  step,
+  stored,
+} from "./person.ts";
 import { describePlayground } from "./visits.ts";
 
 const MODEL = new URL("fixtures/page-model.zip", import.meta.url);
@@ -250,6 +263,47 @@ describePlayground("a misstep on the playground", (visit) => {
     expect(await page.inputValue("#prompt")).toBe("a1\nb");
     expect(await page.textContent("#results .sample b")).toBe("a1\nb");
     expect(await page.evaluate(() => document.activeElement?.id)).toBe("prompt");
+  });
+
+  visit("what is pasted or typed is what Train trains on, and its name follows the language", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2`);
+    await page.waitForSelector(".facts");
+    expect(await page.textContent(".chosen")).toBe("Chosen: E-mail example");
+    await page.selectOption(".language select", "es");
+    await eventually(() => page.textContent(".chosen"), "Elegido: Ejemplo de correos");
+    await page.selectOption(".language select", "en");
+    await page.focus("#pasted");
+    await page.keyboard.type("ax0\nby1\n");
+    await page.keyboard.insertText(LIST);
+    await page.click("#train");
+    await outcome(page);
+    const [about = ""] = await stored(page, "about.json");
+    expect(JSON.parse(about)).toMatchObject({ title: "pasted text", inputs: ["pasted.txt"] });
+    expect(await stored(page, "data-0")).toEqual([`ax0\nby1\n${LIST}`]);
+  });
+
+  visit("a table or JSON lines that are pasted are told to look so, and read so by one press", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2`);
+    await page.waitForSelector(".facts");
+    const facts = (): Promise<string | null> => page.locator(".facts dd").first().textContent();
+    await page.fill("#pasted", '{"text":"ab"}\n{"text":"ba"}\n{"text":"aab"}\n');
+    await page.waitForSelector("#shape");
+    expect(await page.textContent("#shape")).toContain("looks like a JSON object");
+    expect(await facts()).toContain("2 cut, longest 9");
+    await page.click("#read-as");
+    await eventually(facts, /longest [34],/);
+    expect(await page.locator("#shape").count()).toBe(0);
+    expect(await page.textContent(".chosen")).toBe("Chosen: pasted text");
+    // Cells as a spreadsheet copies them.
+    await page.fill("#pasted", "name\tmail\nab\tx@y\nba\ty@x\n");
+    await page.waitForSelector("#shape");
+    await page.click("#read-as");
+    await page.click("text=The text is in mail");
+    await ready(page);
+    await page.click("#train");
+    await outcome(page);
+    const [about = ""] = await stored(page, "about.json");
+    expect(JSON.parse(about)).toMatchObject({ inputs: ["pasted.tsv"], said: { text_column: "mail" } });
   });
 
   visit("a prompt that is too long says so while it is typed, once, and nothing moves", async ({ open }) => {

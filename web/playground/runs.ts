@@ -6,7 +6,7 @@ import { logOf, withLine } from "./log.ts";
 import { offer } from "./offer.ts";
 import type { Happening, Outcome, SaidSettings, StoredRun } from "./protocol.ts";
 import { saidBy } from "./settings.ts";
-import { type Active, type Shown, type Store, without } from "./store.ts";
+import { type Active, type Shown, type Store, titleOf, without } from "./store.ts";
 import { type Elsewhere, openTabs } from "./tabs.ts";
 
 export interface Runs {
@@ -173,7 +173,8 @@ export function openRuns(store: Store) {
       return greeting?.storage.kind === "memory" && (active !== undefined || runs.some(only));
     },
     async train() {
-      const { inputs, title, choice, prospect, base } = store.state;
+      const { inputs, choice, prospect, base } = store.state;
+      const title = titleOf(store.state);
       const said: SaidSettings = saidBy(choice, base !== undefined);
       const name = base ? `${title}, ${base.title}` : title;
       await work(name, prospect?.maxSteps ?? 0, () => call("train", { title: name, inputs, said, base }));

@@ -10,12 +10,16 @@ import {
   toFragment,
   waiting,
 } from "./settings.ts";
-import { isUntold, type Store } from "./store.ts";
+import { namedAs, type Shape, shapeOf } from "./shape.ts";
+import { isUntold, type State, type Store } from "./store.ts";
 import { uniqueName } from "./unique.ts";
 
 export interface Setup {
   useExample(): void;
-  useText(text: string): void;
+  /** `typing`: it is not done yet. */
+  useText(text: string, typing?: boolean): void;
+  /** Has the data read as what they look like. */
+  readAs(shape: Shape): void;
   useFiles(files: readonly File[]): void;
   /** Files that were dropped: data, or a model. */
   useDropped(files: readonly File[]): void;
@@ -34,6 +38,8 @@ export interface Setup {
 }
 
 const LOOK_MS = 250;
+/** Who types pauses for longer between two words. */
+const TYPING_MS = 700;
 /** A text that is pasted has no name; its records are lines. */
 const PASTED = "pasted.txt";
 /** Of a file that is no data. */
@@ -51,7 +57,7 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
   let lookTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** What the run would be, a moment after the last change. */
-  function look(): void {
+  function look(afterMs = LOOK_MS): void {
     clearTimeout(lookTimer);
     history.replaceState(null, "", toFragment(store.state.choice));
     set({ looking: store.state.inputs.length > 0, measured: undefined });
@@ -60,36 +66,49 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
       const { inputs, choice, base } = store.state;
       const current = (): boolean =>
         inputs === store.state.inputs && choice === store.state.choice && base === store.state.base;
+      const said = saidBy(choice, base !== undefined);
+      const [only, ...others] = inputs;
+      const shape = only && others.length === 0 && said.data_format === undefined ? await shapeOf(only) : undefined;
       try {
-        const said = saidBy(choice, base !== undefined);
         const prospect = await call("prospect", { inputs, said, base });
-        if (current()) set({ prospect, refusal: undefined, looking: false });
+        if (current()) set({ prospect, refusal: undefined, looking: false, shape });
       } catch (error) {
         if (isUntold(error)) return;
-        if (current()) set({ prospect: undefined, refusal: (error as Error).message, looking: false });
+        if (current()) set({ prospect: undefined, refusal: (error as Error).message, looking: false, shape });
       }
-    }, LOOK_MS);
+    }, afterMs);
   }
 
   function chooseExample(text: string): void {
-    choose([inputOf("emails.txt", new Blob([text]))], store.state.texts.example);
+    choose([inputOf("emails.txt", new Blob([text]))], { called: "example" });
   }
 
-  function choose(inputs: readonly Input[], title: string): void {
-    set({ inputs, title, prospect: undefined, refusal: undefined, setUpAs: undefined });
-    look();
+  function choose(
+    inputs: readonly Input[],
+    { called, title = "" }: Partial<Pick<State, "called" | "title">>,
+    afterMs?: number,
+  ): void {
+    set({ inputs, called, title, prospect: undefined, refusal: undefined, shape: undefined, setUpAs: undefined });
+    look(afterMs);
   }
 
   const actions: Setup = {
     useExample: () => void attempt(async () => chooseExample(await example)),
-    useText(text) {
-      choose([inputOf(PASTED, new Blob([text]))], store.state.texts.pasted);
+    useText(text, typing = false) {
+      choose([inputOf(PASTED, new Blob([text]))], { called: "pasted" }, typing ? TYPING_MS : LOOK_MS);
+    },
+    readAs(shape) {
+      const { inputs, called, title } = store.state;
+      choose(
+        inputs.map((input) => ({ ...input, name: namedAs(input.name, shape) })),
+        { called, title },
+      );
     },
     useFiles(files) {
       if (files.length === 0) return;
       choose(
         files.map((file) => inputOf(file.name, file)),
-        files.map(({ name }) => name).join(", "),
+        { title: files.map(({ name }) => name).join(", ") },
       );
     },
     useDropped(files) {
@@ -128,7 +147,7 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
     },
     setDevice(device) {
       set({ choice: { ...store.state.choice, device }, greeting: undefined });
-      void greet().then(look);
+      void greet().then(() => look());
     },
     resetSettings() {
       set({ choice: { ...store.state.choice, own: {} } });
@@ -141,8 +160,8 @@ export function openSetup(store: Store, greet: () => Promise<void>) {
         const { device } = store.state.choice;
         const choice = (): Choice => choiceOf(said, base !== undefined, device);
         const trained = inputs.length > 0;
-        const all = trained ? { inputs, title: dataTitle(title, base), choice: choice() } : {};
-        set({ base, prospect: undefined, refusal: undefined, setUpAs: { title, trained }, ...all });
+        const all = trained ? { inputs, title: dataTitle(title, base), called: undefined, choice: choice() } : {};
+        set({ base, prospect: undefined, refusal: undefined, shape: undefined, setUpAs: { title, trained }, ...all });
         look();
       }),
     async measure() {

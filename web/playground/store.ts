@@ -20,6 +20,7 @@ import type {
   Wish,
 } from "./protocol.ts";
 import { type Choice, FIRST_CHOICE } from "./settings.ts";
+import type { Shape } from "./shape.ts";
 import type { Elsewhere } from "./tabs.ts";
 import { EN, type Texts } from "./texts/en.ts";
 import { onPage } from "./texts/messages.ts";
@@ -57,7 +58,12 @@ export interface State {
   readonly dead?: boolean;
   readonly choice: Choice;
   readonly inputs: readonly Input[];
+  /** What its data are called; see `titleOf`. */
   readonly title: string;
+  /** They have a name in each language. */
+  readonly called?: "example" | "pasted" | undefined;
+  /** What they look like, where they are read as something else. */
+  readonly shape?: Shape | undefined;
   /** The stored run that was set up again, or the model that was opened and is trained on from. */
   readonly setUpAs?: { readonly title: string; readonly trained: boolean } | undefined;
   /** What is trained on from; undefined: from scratch. */
@@ -195,6 +201,11 @@ export function createStore(draw: (lazily: boolean) => void, call: Store["call"]
     call,
   };
   return store;
+}
+
+/** What the data of the run that is set up are called. */
+export function titleOf({ called, title, texts }: State): string {
+  return called === undefined ? title : texts[called];
 }
 
 export function without<T>(map: ReadonlyMap<string, T>, id: string): ReadonlyMap<string, T> {

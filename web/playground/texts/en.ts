@@ -10,6 +10,7 @@ import type { DecimalMark } from "../numbers.ts";
 import type { Prospect, StoredStatus } from "../protocol.ts";
 import type { Remedy } from "../remedies.ts";
 import type { Size } from "../settings.ts";
+import type { Shape } from "../shape.ts";
 import type { NumberField } from "../store.ts";
 import { createTranslator, type Translator } from "./messages.ts";
 
@@ -128,6 +129,16 @@ export const EN = {
   /** `brought`: by the model that is trained on from. */
   manyCut: (cut: number, records: number, places: number, brought: boolean) =>
     `${n(cut)} of ${counted(records, "record")} ${cut === 1 ? "is" : "are"} longer than ${counted(places, "token")}, and only what comes before is learnt. ${brought ? "This model has no more places; if" : "Raise the longest record in the settings, or, if"} this is a text and no list, have it learnt as one:`,
+  looksLike: {
+    jsonl: "Each line looks like a JSON object, and is learnt as it stands, braces and all.",
+    csv: "This looks like a table with commas, and is learnt line by line as it stands.",
+    tsv: "This looks like cells of a table, and is learnt line by line as it stands.",
+  } as Record<Shape, string>,
+  readAs: {
+    jsonl: "Read it as JSON lines",
+    csv: "Read it as a table",
+    tsv: "Read it as a table",
+  } as Record<Shape, string>,
   reset: "Back to the dial",
   compute: "Compute on",
   devices: { auto: "what is best", webgpu: "WebGPU", wasm: "WebAssembly" },

@@ -719,6 +719,16 @@ export const ES: Texts = {
   },
   manyCut: (cut, records, places, brought) =>
     `${counted(cut, "registro")} de ${n(records)} ${cut === 1 ? "tiene" : "tienen"} más de ${counted(places, "token")}, y solo se aprende lo que va antes. ${brought ? "Este modelo no tiene más posiciones; si" : "Sube el registro más largo en los ajustes o, si"} es un texto y no una lista, haz que se aprenda como tal:`,
+  looksLike: {
+    jsonl: "Cada línea parece un objeto JSON, y se aprende tal cual, con llaves y todo.",
+    csv: "Esto parece una tabla con comas, y se aprende tal cual, línea por línea.",
+    tsv: "Esto parecen celdas de una tabla, y se aprende tal cual, línea por línea.",
+  },
+  readAs: {
+    jsonl: "Leerlo como JSON lines",
+    csv: "Leerlo como tabla",
+    tsv: "Leerlo como tabla",
+  },
   reset: "Volver al dial",
   compute: "Calcular en",
   devices: { auto: "lo mejor que haya", webgpu: "WebGPU", wasm: "WebAssembly" },

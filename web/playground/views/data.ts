@@ -4,6 +4,7 @@ import type { App } from "../app.ts";
 import type { Input } from "../protocol.ts";
 import { AS_TEXT, type Remedy, remediesOf } from "../remedies.ts";
 import { hasGrouped, waiting } from "../settings.ts";
+import { titleOf } from "../store.ts";
 import { messageView } from "./message.ts";
 import { watched } from "./watched.ts";
 
@@ -11,7 +12,7 @@ const ACCEPT = ".txt,.text,.md,.jsonl,.ndjson,.csv,.tsv,.tab,.parquet,text/plain
 
 /** What comes by itself is below the buttons: one that moves between press and release was not pressed. */
 export function dataView(app: App): TemplateResult {
-  const { texts: t, title, choice, base, inputs, refusal, looking, prospect, greeting, measured, setUpAs } = app.state;
+  const { texts: t, choice, base, inputs, refusal, looking, prospect, greeting, measured, setUpAs } = app.state;
   const busy = app.state.active !== undefined;
   const idle = waiting(choice, base !== undefined);
   return html`
@@ -27,11 +28,18 @@ export function dataView(app: App): TemplateResult {
       </p>
       <form @submit=${pasted(app)}>
         <label for="pasted">${t.paste}</label>
-        <textarea id="pasted" name="text" rows="3" spellcheck="false" ?disabled=${busy}></textarea>
+        <textarea
+          id="pasted"
+          name="text"
+          rows="3"
+          spellcheck="false"
+          ?disabled=${busy}
+          @input=${typing(app)}
+        ></textarea>
         <button type="submit" ?disabled=${busy}>${t.usePaste}</button>
       </form>
       ${modelView(app)}
-      ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(title)}</strong></p>` : nothing}
+      ${inputs.length > 0 ? html`<p class="chosen"><strong>${t.chosen(titleOf(app.state))}</strong></p>` : nothing}
       <p id="set-up" class="hint foreign" tabindex="-1">${setUpAs === undefined ? nothing : t.setUpAs(setUpAs.title, setUpAs.trained)}</p>
       <p class="row">
         <button
@@ -61,6 +69,7 @@ export function dataView(app: App): TemplateResult {
         }
         ${looking && !prospect ? html`<p class="hint">${t.looking}</p>` : nothing}
         ${prospect ? prospectView(app) : nothing}
+        ${shapeView(app)}
         ${idle.length > 0 ? html`<p class="warning" id="waiting">${base ? t.brought(idle) : t.wantModel(idle)}</p>` : nothing}
       </div>
     </section>
@@ -121,6 +130,15 @@ function remediesView(app: App, remedies: readonly Remedy[]): TemplateResult | t
   </p>`;
 }
 
+/** A table that was pasted is learnt line by line, with its commas and braces, unless somebody says what it is. */
+function shapeView({ state: { texts: t, shape, active }, readAs }: App): TemplateResult | typeof nothing {
+  if (shape === undefined) return nothing;
+  return html`<p class="warning" id="shape">${t.looksLike[shape]}</p>
+    <p class="row remedies">
+      <button type="button" id="read-as" ?disabled=${active !== undefined} @click=${() => readAs(shape)}>${t.readAs[shape]}</button>
+    </p>`;
+}
+
 /** A share of records from which on it is told that they are cut. */
 const MANY_CUT = 0.1;
 
@@ -169,6 +187,15 @@ function chosen(app: App) {
     app.useFiles([...(input.files ?? [])]);
     // The same file again is a choice, too.
     input.value = "";
+  };
+}
+
+/** What is pasted or typed is taken as it comes: who then presses Train means that. */
+function typing(app: App) {
+  return (event: Event): void => {
+    const { inputType } = event as InputEvent;
+    const typing = inputType !== undefined && !/^insertFrom(?:Paste|Drop)/.test(inputType);
+    app.useText((event.target as HTMLTextAreaElement).value, typing);
   };
 }
 
