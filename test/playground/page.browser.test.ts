@@ -291,6 +291,22 @@ describePlayground("the playground", (visit) => {
     },
   );
 
+  visit("a curve tells its newest numbers where nobody points, and those that one points at", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=40&logging_steps=10&eval_steps=20`);
+    await paste(page);
+    await page.click("#train");
+    await outcome(page);
+    const told = (): Promise<string | null> => page.locator("[data-chart=loss] .u-legend").textContent();
+    const newest = `step40training${await page.textContent("#tile-loss")}validation${await page.textContent("#tile-eval_loss")}`;
+    await eventually(told, newest);
+    const plot = page.locator("[data-chart=loss] .u-over");
+    await plot.scrollIntoViewIfNeeded();
+    await plot.hover({ position: { x: 2, y: 20 } });
+    await eventually(told, /^step10training\d\.\d+validation\d\.\d+$/, 5000);
+    await page.mouse.move(1, 1);
+    await eventually(told, newest);
+  });
+
   visit("a field keeps what is half typed while the page is drawn again", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=2`);
     await paste(page);

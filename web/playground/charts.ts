@@ -85,6 +85,16 @@ function axisNumber(name: CurveName, value: number | null): string {
   return Math.abs(value) >= 10_000 ? compact.format(value) : String(Number(value.toPrecision(4)));
 }
 
+/** The value where somebody points, or else the newest one: by touch and by keys nobody points. */
+function pointedAt(plot: uPlot, value: number | null, series: number): number | null | undefined {
+  const values: ArrayLike<number | null | undefined> = plot.data[series] ?? [];
+  return plot.cursor.idx == null ? Array.from(values).findLast((one) => one != null) : value;
+}
+
+function told(value: number | null | undefined, format: (value: number) => string): string {
+  return value == null ? "\u2013" : format(value);
+}
+
 function create(figure: HTMLElement, name: CurveName, lines: readonly Line[], texts: Texts): uPlot {
   const axis: uPlot.Axis = {
     stroke: () => colour("faint"),
@@ -105,7 +115,10 @@ function create(figure: HTMLElement, name: CurveName, lines: readonly Line[], te
       { ...axis, size: 58, values: (_, splits) => splits.map((value) => texts.figure(axisNumber(name, value))) },
     ],
     series: [
-      { label: texts.curve.step, value: (_, at) => (at == null ? "\u2013" : texts.figure(grouped(at))) },
+      {
+        label: texts.curve.step,
+        value: (plot, at, series) => told(pointedAt(plot, at, series), (step) => texts.figure(grouped(step))),
+      },
       ...lines.map(
         ({ label, stroke, evaluation }): uPlot.Series => ({
           label,
@@ -113,7 +126,8 @@ function create(figure: HTMLElement, name: CurveName, lines: readonly Line[], te
           width: evaluation ? 2 : 1.5,
           ...(evaluation ? { dash: [6, 4] } : {}),
           points: { show: evaluation, size: 5 },
-          value: (_, value) => (value == null ? "\u2013" : texts.figure(FORMAT[name](value))),
+          value: (plot, value, series) =>
+            told(pointedAt(plot, value, series), (number) => texts.figure(FORMAT[name](number))),
         }),
       ),
     ],
