@@ -347,6 +347,43 @@ describePlayground("a misstep on the playground", (visit) => {
     expect(await page.getAttribute("#prompt", "aria-describedby")).toBe("prompt-read");
   });
 
+  for (const [width, height] of [
+    [1280, 600],
+    [360, 640],
+  ] as const)
+    visit(
+      `who goes on by keys is not led below what went wrong, on ${width} pixels`,
+      async ({ open }) => {
+        const page = await open(`${QUICK}&max_steps=2`);
+        await finished(page);
+        await page.fill("#prompt", "?");
+        await page.click("#generate");
+        await page.waitForSelector(".alert");
+        await page.evaluate(() => {
+          (document.activeElement as HTMLElement).blur();
+          scrollTo(0, 0);
+        });
+        await page.mouse.click(2, 2);
+        const covered: string[] = [];
+        let last = "";
+        for (let stops = 0; last !== "" || stops === 0; stops++) {
+          await page.keyboard.press("Tab");
+          const [at = "", below] = await page.evaluate(() => {
+            const element = document.activeElement!;
+            if (element === document.body || element.closest(".alerts")) return [""];
+            const { bottom, top } = element.getBoundingClientRect();
+            const edge = document.querySelector(".alerts")!.getBoundingClientRect().top;
+            return [element.outerHTML.slice(0, 80), bottom > edge + 1 && top < innerHeight];
+          });
+          if (below) covered.push(at);
+          last = at;
+          expect(stops).toBeLessThan(100);
+        }
+        expect(covered).toEqual([]);
+      },
+      { viewport: { width, height } },
+    );
+
   visit("who presses a button by keys is not sent to the page's top when it goes or rests", async ({ open }) => {
     const page = await open(`${QUICK}&max_steps=60`);
     await paste(page);
@@ -599,8 +636,11 @@ describePlayground("a misstep on the playground", (visit) => {
     for (const leave of ["Escape", "Tab"]) {
       await press(page, "Delete");
       await page.waitForSelector("text=Really delete");
+      // Who listens is not told that a button is called otherwise.
+      await eventually(() => page.textContent("#removing"), "Press again to delete pasted text, or Escape to keep it.");
       await page.keyboard.press(leave);
       await eventually(() => page.locator("text=Really delete").count(), 0);
+      await eventually(() => page.textContent("#removing"), "");
     }
     await press(page, "Delete");
     await press(page, "Really delete");

@@ -321,6 +321,8 @@ export const EN = {
   download: "Download",
   remove: "Delete",
   removeSure: "Really delete",
+  /** For those who listen: a button that is called otherwise says nothing. */
+  removeAgain: (title: string) => `Press again to delete ${title}, or Escape to keep it.`,
   named: (action: string, title: string) => `${action}: ${title}`,
   failed: "That did not work",
   /** What the library says. */

@@ -963,6 +963,7 @@ export const ES: Texts = {
   download: "Descargar",
   remove: "Borrar",
   removeSure: "Borrar de verdad",
+  removeAgain: (title) => `Pulsa otra vez para borrar ${title}, o Escape para conservarlo.`,
   named: (action, title) => `${action}: ${title}`,
   failed: "Eso no funcionó",
   messages: createTranslator(MESSAGES, PREFIXES),

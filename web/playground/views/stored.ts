@@ -8,10 +8,12 @@ import type { Texts } from "../texts/en.ts";
 import { setUpAgain, watched } from "./watched.ts";
 
 export function storedView(app: App): TemplateResult {
-  const { texts: t, runs, greeting } = app.state;
+  const { texts: t, runs, greeting, removing } = app.state;
+  const doubted = runs.find(({ id }) => id === removing);
   return html`
     <section aria-labelledby="stored-title">
       <h2 id="stored-title">${t.kept}</h2>
+      <p class="unseen" role="status" id="removing">${doubted ? t.removeAgain(doubted.title) : ""}</p>
       <p class="hint">${runs.length === 0 ? t.nothingKept : t.keptHint(greeting?.storage.kind === "memory")}</p>
       <ul class="stored">
         ${repeat(
