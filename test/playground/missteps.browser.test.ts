@@ -347,6 +347,109 @@ describePlayground("a misstep on the playground", (visit) => {
     expect(await page.getAttribute("#prompt", "aria-describedby")).toBe("prompt-read");
   });
 
+  visit("a page whose script does not come says so, in time, and only then", async ({ context, open, problems }) => {
+    await context.route(/\/index-[^/]*\.js$/, (route) => route.abort());
+    const page = await open();
+    expect(await page.isVisible("#unstarted")).toBe(false);
+    await page.waitForSelector("#unstarted:visible");
+    expect(await page.textContent("#unstarted")).toMatch(/has not started: .*no ha empezado: /s);
+    await eventually(async () => problems.splice(0).length > 0, true);
+    await context.unroute(/\/index-[^/]*\.js$/);
+    await page.reload();
+    await page.waitForSelector("#train");
+    expect(await page.isVisible("#unstarted")).toBe(false);
+  });
+
+  visit("a text that is dragged goes into a field, a file to the page", async ({ open }) => {
+    const page = await open(QUICK);
+    await ready(page);
+    const taken = (kind: "text" | "file"): Promise<boolean[]> =>
+      page.evaluate((kind) => {
+        const dataTransfer = new DataTransfer();
+        if (kind === "file") dataTransfer.items.add(new File(["a\nb\nc"], "list.txt"));
+        else dataTransfer.setData("text/plain", "ax0");
+        return ["dragover", "drop"].map((type) => {
+          const event = new DragEvent(type, { dataTransfer, cancelable: true, bubbles: true });
+          document.querySelector("#pasted")!.dispatchEvent(event);
+          return event.defaultPrevented;
+        });
+      }, kind);
+    expect(await taken("text")).toEqual([false, false]);
+    expect(await taken("file")).toEqual([true, true]);
+    await eventually(() => page.textContent(".chosen"), "Chosen: list.txt");
+  });
+
+  visit("a text from right to left is written and shown so", async ({ open }) => {
+    const page = await open(`${QUICK}&max_steps=2`);
+    const text = "\u05d0\u05d1\u05d2!";
+    const direction = (field: string): Promise<string> =>
+      page.evaluate((field) => getComputedStyle(document.querySelector(field)!).direction, field);
+    await page.fill("#pasted", text);
+    expect(await direction("#pasted")).toBe("rtl");
+    await choose(page, text, Array.from({ length: 24 }, () => text).join("\n"));
+    await eventually(() => page.textContent(".chosen"), `Chosen: ${text}`);
+    await ready(page);
+    await page.click("#train");
+    await outcome(page);
+    await page.fill("#prompt", text);
+    expect(await direction("#prompt")).toBe("rtl");
+    // What ends its name is at its left.
+    const [first, last] = await page.evaluate(() => {
+      const parts = [...document.querySelector(".stored strong")!.childNodes];
+      const node = parts.find((part): part is Text => part instanceof Text && part.data !== "")!;
+      return [0, node.data.length - 1].map((at) => {
+        const range = document.createRange();
+        range.setStart(node, at);
+        range.setEnd(node, at + 1);
+        return range.getBoundingClientRect().left;
+      });
+    });
+    expect(last).toBeLessThan(first!);
+    await page.fill("#prompt", "abc");
+    expect(await direction("#prompt")).toBe("ltr");
+  });
+
+  visit(
+    "no field is so small that a phone would enlarge the page for it",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=2`);
+      await finished(page);
+      const sizes = await page.evaluate(() => {
+        for (const details of document.querySelectorAll("details")) details.open = true;
+        return [...document.querySelectorAll("input:not([type=checkbox], [type=range], [type=file]), select, textarea")]
+          .map((field) => [field.id, Number.parseFloat(getComputedStyle(field).fontSize)] as const)
+          .filter(([, size]) => size < 16);
+      });
+      expect(sizes).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    },
+    { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
+  );
+
+  visit(
+    "where nothing is kept, tabs do not speak of each other's runs",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=100000000&eval_steps=100000000&save_steps=100000000`);
+      const other = await open(QUICK);
+      await ready(other);
+      await other.evaluate(() => {
+        const seen: string[] = [];
+        Object.assign(globalThis, { seen });
+        new MutationObserver(() => {
+          const said = document.querySelector("#run .warning")?.textContent;
+          if (said) seen.push(said);
+        }).observe(document.body, { childList: true, subtree: true });
+      });
+      await paste(page);
+      await begin(page);
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      expect(await other.evaluate(() => (globalThis as unknown as { seen: string[] }).seen)).toEqual([]);
+      await page.click("#keep");
+      await outcome(page);
+    },
+    { before: "if (self.StorageManager) delete StorageManager.prototype.getDirectory" },
+  );
+
   for (const [width, height] of [
     [1280, 600],
     [360, 640],

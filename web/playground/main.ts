@@ -39,17 +39,21 @@ function show(app: App): void {
 
 const app = openApp(draw);
 
+/** A text that is dragged goes into a field, as on any page. */
+const bringsFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes("Files") === true;
+
 addEventListener("dragover", (event) => {
-  if (!event.dataTransfer?.types.includes("Files")) return;
+  if (!bringsFiles(event)) return;
   event.preventDefault();
   // What a run is trained on is chosen before it.
-  if (app.state.active) event.dataTransfer.dropEffect = "none";
+  if (app.state.active) event.dataTransfer!.dropEffect = "none";
   else if (!app.state.dropping) app.setDropping(true);
 });
 addEventListener("dragleave", (event) => {
   if (event.relatedTarget === null) app.setDropping(false);
 });
 addEventListener("drop", (event) => {
+  if (!bringsFiles(event)) return;
   event.preventDefault();
   app.setDropping(false);
   app.useDropped([...(event.dataTransfer?.files ?? [])]);

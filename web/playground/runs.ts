@@ -116,6 +116,8 @@ export function openRuns(store: Store) {
   }
 
   function hearTab(run: Elsewhere): void {
+    // Where nothing is kept each tab has its own.
+    if (store.state.greeting?.storage.kind === "memory") return;
     const known = store.state.elsewhere.has(run.id);
     // One that is over is among them until what became of it is read.
     if (!run.over) set({ elsewhere: new Map(store.state.elsewhere).set(run.id, run) });

@@ -32,6 +32,7 @@ export function dataView(app: App): TemplateResult {
           id="pasted"
           name="text"
           rows="3"
+          dir="auto"
           spellcheck="false"
           ?disabled=${busy}
           @input=${typing(app)}

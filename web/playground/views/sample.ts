@@ -48,6 +48,7 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
             id="prompt"
             aria-describedby="prompt-read"
             rows=${Math.min(MOST_ROWS, form.prompt.split("\n").length)}
+            dir="auto"
             placeholder=${t.promptHint}
             autocomplete="off"
             spellcheck="false"
