@@ -410,6 +410,29 @@ describePlayground("a misstep on the playground", (visit) => {
   });
 
   visit(
+    "a prompt that is wider than its field is seen whole, up to six lines",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=2`);
+      await finished(page);
+      const box = (): Promise<{ hidden: number; height: number }> =>
+        page.evaluate(() => {
+          const { scrollHeight, clientHeight } = document.querySelector("#prompt")!;
+          return { hidden: scrollHeight - clientHeight, height: clientHeight };
+        });
+      const one = (await box()).height;
+      await page.fill("#prompt", "ax0by1 ".repeat(20));
+      const several = await box();
+      expect(several.hidden).toBeLessThanOrEqual(0);
+      expect(several.height).toBeGreaterThan(2 * one);
+      await page.fill("#prompt", "ax0by1 ".repeat(400));
+      const many = await box();
+      expect(many.hidden).toBeGreaterThan(0);
+      expect(many.height).toBeLessThan(6 * one);
+    },
+    { viewport: { width: 360, height: 740 } },
+  );
+
+  visit(
     "no field is so small that a phone would enlarge the page for it",
     async ({ open }) => {
       const page = await open(`${QUICK}&max_steps=2`);

@@ -213,6 +213,14 @@ describePlayground("the playground", (visit) => {
       await page.click("#tab-checks");
       await page.click("#verify");
       await page.waitForSelector("#verified");
+      // What is told of a prompt that is too long, of a text that looks like a table, and what went wrong.
+      await page.fill("#pasted", '{"text":"ab"}\n{"text":"ba"}\n{"text":"abc"}\n');
+      await page.waitForSelector("#shape");
+      await page.fill("#prompt", "?");
+      await page.click("#generate");
+      await page.waitForSelector(".alert");
+      await page.fill("#prompt", "anamariaperez");
+      await eventually(() => page.textContent("#prompt-cut"), /Only the last 3 are seen/);
       const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
       // As the debugger does it: the page's policy allows no scripts but its own.
       await page.evaluate(axe);
