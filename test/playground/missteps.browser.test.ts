@@ -392,7 +392,7 @@ describePlayground("a misstep on the playground", (visit) => {
     await page.click("#train");
     await outcome(page);
     await page.fill("#prompt", text);
-    expect(await direction("#prompt")).toBe("rtl");
+    await eventually(() => direction("#prompt"), "rtl");
     // What ends its name is at its left.
     const [first, last] = await page.evaluate(() => {
       const parts = [...document.querySelector(".stored strong")!.childNodes];
@@ -406,7 +406,7 @@ describePlayground("a misstep on the playground", (visit) => {
     });
     expect(last).toBeLessThan(first!);
     await page.fill("#prompt", "abc");
-    expect(await direction("#prompt")).toBe("ltr");
+    await eventually(() => direction("#prompt"), "ltr");
   });
 
   visit(

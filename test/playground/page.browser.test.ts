@@ -8,6 +8,7 @@ import { afterAll, expect } from "vitest";
 import { commandLineOf } from "./command-line.ts";
 import {
   begin,
+  choose,
   download,
   eventually,
   numbersOf,
@@ -296,6 +297,47 @@ describePlayground("the playground", (visit) => {
       expect(await page.locator("#run .u-legend").first().textContent()).toMatch(
         /texto pegado|pasted text, .*validaci/,
       );
+    },
+  );
+
+  visit(
+    "data that were looked at are not read again, for another setting or when their run is set up again",
+    async ({ open }) => {
+      const page = await open(`${QUICK}&max_steps=2&max_eval_samples=4`);
+      await ready(page);
+      const text = Array.from({ length: 30_000 }, (_, i) => `${"abc"[i % 3]}${i % 1000}`).join("\n");
+      await choose(page, "list.txt", text);
+      await eventually(() => page.textContent(".prospect"), /27,000 records/);
+      /** By the worker, since this was asked last. */
+      const read = (): Promise<number> =>
+        page.workers()[0]!.evaluate(() => (globalThis as unknown as { takeBytes(): number }).takeBytes());
+      expect(await read()).toBeGreaterThan(2 ** 16);
+      const plan = (): Promise<string | null> => page.locator(".facts").textContent();
+      await page.fill("#setting-max_steps", "3");
+      await page.keyboard.press("Tab");
+      await eventually(plan, /3 steps/);
+      // The one by which a browser is asked whether a file has changed.
+      expect(await read()).toBe(1);
+      await page.click("#train");
+      await outcome(page);
+      await read();
+      await press(page, "Set up again");
+      await eventually(() => page.textContent("#set-up"), /are those of list\.txt/);
+      await page.waitForSelector(".facts");
+      await eventually(() => page.getAttribute(".prospect", "aria-busy"), "false");
+      // Once: for its copy, which is the page's from then on.
+      expect(await read()).toBeLessThan(1.5 * text.length);
+    },
+    {
+      before: `if (!self.takeBytes) {
+        const { arrayBuffer } = Blob.prototype;
+        let bytes = 0;
+        Blob.prototype.arrayBuffer = function () {
+          bytes += this.size;
+          return arrayBuffer.call(this);
+        };
+        self.takeBytes = () => [bytes, (bytes = 0)][0];
+      }`,
     },
   );
 

@@ -5,6 +5,7 @@ import type { Input } from "../protocol.ts";
 import { AS_TEXT, type Remedy, remediesOf } from "../remedies.ts";
 import { hasGrouped, waiting } from "../settings.ts";
 import { titleOf } from "../store.ts";
+import { directionOf } from "./direction.ts";
 import { messageView } from "./message.ts";
 import { watched } from "./watched.ts";
 
@@ -32,7 +33,6 @@ export function dataView(app: App): TemplateResult {
           id="pasted"
           name="text"
           rows="3"
-          dir="auto"
           spellcheck="false"
           ?disabled=${busy}
           @input=${typing(app)}
@@ -196,7 +196,9 @@ function typing(app: App) {
   return (event: Event): void => {
     const { inputType } = event as InputEvent;
     const typing = inputType !== undefined && !/^insertFrom(?:Paste|Drop)/.test(inputType);
-    app.useText((event.target as HTMLTextAreaElement).value, typing);
+    const field = event.target as HTMLTextAreaElement;
+    field.dir = directionOf(field.value);
+    app.useText(field.value, typing);
   };
 }
 

@@ -3,6 +3,7 @@ import { live } from "lit-html/directives/live.js";
 import type { App } from "../app.ts";
 import { readNumber, writeNumber } from "../numbers.ts";
 import type { NumberField } from "../store.ts";
+import { directionOf } from "./direction.ts";
 import { helpMark, helpOf } from "./help.ts";
 import { samplesView } from "./samples.ts";
 import { tokensView } from "./tokens.ts";
@@ -48,7 +49,7 @@ export function sampleView(app: App): TemplateResult | typeof nothing {
             id="prompt"
             aria-describedby="prompt-read"
             rows=${Math.min(MOST_ROWS, form.prompt.split("\n").length)}
-            dir="auto"
+            dir=${directionOf(form.prompt)}
             placeholder=${t.promptHint}
             autocomplete="off"
             spellcheck="false"
