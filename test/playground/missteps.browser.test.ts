@@ -341,7 +341,7 @@ describePlayground("a misstep on the playground", (visit) => {
       "Only the last 5 are ",
     ]);
     await page.selectOption(".language select", "es");
-    await eventually(told, "10 tokens. Solo se ven los últimos 5: el contexto del modelo tiene 8 lugares.");
+    await eventually(told, "10 tokens. Solo se ven los últimos 5: el contexto del modelo tiene 8 posiciones.");
     await page.fill("#prompt", "");
     await eventually(told, "");
     expect(await page.getAttribute("#prompt", "aria-describedby")).toBe("prompt-read");

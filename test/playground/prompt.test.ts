@@ -63,7 +63,7 @@ test("it is told with the language's own numbers, and one is one", () => {
   expect(EN.promptCut(960, 1024)).toBe("Only the last 960 are seen: the model's context has 1,024 places.");
   expect(EN.promptCut(1, 2)).toMatch(/^Only the last is seen:/);
   expect([ES.promptTokens(1), ES.promptTokens(12_345)]).toEqual(["1 token.", "12.345 tokens."]);
-  expect(ES.promptRoom(1024)).toBe("El contexto del modelo tiene 1024 lugares.");
-  expect(ES.promptCut(960, 1024)).toBe("Solo se ven los últimos 960: el contexto del modelo tiene 1024 lugares.");
+  expect(ES.promptRoom(1024)).toBe("El contexto del modelo tiene 1024 posiciones.");
+  expect(ES.promptCut(960, 1024)).toBe("Solo se ven los últimos 960: el contexto del modelo tiene 1024 posiciones.");
   expect(ES.promptCut(1, 2)).toMatch(/^Solo se ve el último:/);
 });

@@ -1,5 +1,5 @@
 /** Samples of the run that is looked at: what is asked for, and what has come. */
-import type { Happening, Sampled } from "./protocol.ts";
+import type { Happening, Sampled, Wish } from "./protocol.ts";
 import type { NumberField, SampleForm, State, Store } from "./store.ts";
 
 export interface Sampling {
@@ -19,8 +19,8 @@ export function openSampling(store: Store): {
   follow(): void;
 } {
   const { set, attempt, call } = store;
-  /** The prompt that was asked about last, and what else its reading is by. */
-  let asked: string | undefined;
+  /** What was asked about a prompt last. */
+  let asked: Wish<"prompt"> | undefined;
   let readTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Has the prompt read whenever it is another, or for another model; not beside samples, which it would delay. */
@@ -28,19 +28,19 @@ export function openSampling(store: Store): {
     const { shown, runs, form, sampling, promptRead } = store.state;
     const { prompt, maxNewTokens } = form;
     const run = runs.find(({ id }) => id === shown?.id);
-    const key = run?.model && prompt !== "" ? JSON.stringify([run.id, prompt, maxNewTokens]) : undefined;
-    if (key === asked || (sampling && key !== undefined)) return;
-    asked = key;
+    const wish = run?.model && prompt !== "" ? { id: run.id, prompt, maxNewTokens } : undefined;
+    const same = wish?.id === asked?.id && wish?.prompt === asked?.prompt && wish?.maxNewTokens === asked?.maxNewTokens;
+    if (same || (sampling && wish)) return;
+    asked = wish;
     clearTimeout(readTimer);
-    if (key === undefined || !run) {
+    if (!wish) {
       if (promptRead) set({ promptRead: undefined });
       return;
     }
-    const { id } = run;
     readTimer = setTimeout(async () => {
       // What is wrong with it is told when it is continued.
-      const read = await call("prompt", { id, prompt, maxNewTokens }).catch(() => undefined);
-      if (asked === key) set({ promptRead: read && { ...read, id } });
+      const read = await call("prompt", wish).catch(() => undefined);
+      if (asked === wish) set({ promptRead: read && { ...read, id: wish.id } });
     }, READ_MS);
   }
 

@@ -886,9 +886,9 @@ export const ES: Texts = {
   prompt: "Comienzo",
   promptHint: "Vacío: empieza el modelo.",
   promptTokens: (tokens) => `${counted(tokens, "token")}.`,
-  promptRoom: (context) => `El contexto del modelo tiene ${counted(context, "lugar", "lugares")}.`,
+  promptRoom: (context) => `El contexto del modelo tiene ${counted(context, "posición", "posiciones")}.`,
   promptCut: (seen, context) =>
-    `Solo se ${seen === 1 ? "ve el último" : `ven los últimos ${n(seen)}`}: el contexto del modelo tiene ${counted(context, "lugar", "lugares")}.`,
+    `Solo se ${seen === 1 ? "ve el último" : `ven los últimos ${n(seen)}`}: el contexto del modelo tiene ${counted(context, "posición", "posiciones")}.`,
   temperature: "Temperatura",
   topK: "Top k",
   topP: "Top p",
