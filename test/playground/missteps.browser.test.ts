@@ -290,6 +290,8 @@ describePlayground("a misstep on the playground", (visit) => {
     await page.waitForSelector("#shape");
     expect(await page.textContent("#shape")).toContain("looks like a JSON object");
     expect(await facts()).toContain("2 cut, longest 9");
+    // It is no text either.
+    expect(await page.locator("#cut").count()).toBe(0);
     await page.click("#read-as");
     await eventually(facts, /longest [34],/);
     expect(await page.locator("#shape").count()).toBe(0);

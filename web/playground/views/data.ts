@@ -177,7 +177,7 @@ function prospectView(app: App): TemplateResult {
           : nothing
       }
     </dl>
-    ${cutView(app)}
+    ${app.state.shape === undefined ? cutView(app) : nothing}
     ${p.notices.map((notice) => html`<p class="warning">${messageView(notice, t)}</p>`)}
   `;
 }
