@@ -55,6 +55,7 @@ describe.runIf(hasChromium)("a report opened from the disk", () => {
   test.each([
     ["a desk", { width: 1280, height: 800 }],
     ["a phone in the dark", { width: 360, height: 740, dark: true }],
+    ["Chromium in the POSIX locale", { width: 1280, height: 800, language: "en-US@posix" }],
   ])("on %s: curves are drawn, nothing is asked of the network, and hostile texts are texts", async (_, viewport) => {
     const url = written("one.html", [await hostileRun(HOSTILE)]);
     await lookAtFile(browser, url, viewport, async (page) => {

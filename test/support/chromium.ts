@@ -85,12 +85,16 @@ export async function runInChromium(script: string, isolated = false): Promise<s
 export async function lookAtFile(
   browser: Browser,
   url: string,
-  viewport: { readonly width: number; readonly height: number; readonly dark?: boolean },
+  viewport: { readonly width: number; readonly height: number; readonly dark?: boolean; readonly language?: string },
   look: (page: Page) => Promise<void>,
 ): Promise<void> {
-  const { dark, ...size } = viewport;
+  const { dark, language, ...size } = viewport;
   const page = await browser.newPage({ viewport: size, colorScheme: dark ? "dark" : "light" });
   try {
+    if (language !== undefined)
+      await page.addInitScript((value) => {
+        Object.defineProperty(Object.getPrototypeOf(navigator), "language", { get: () => value });
+      }, language);
     const problems: string[] = [];
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("console", (message) => problems.push(message.text()));

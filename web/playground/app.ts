@@ -1,6 +1,5 @@
 /** The page: its parts together, its language, and the worker that it has started, and starts again. */
 import { type Client, startWorker } from "./client.ts";
-import { BROWSER_LANGUAGE } from "./locale.ts";
 import type { Happening } from "./protocol.ts";
 import { openRuns, type Runs } from "./runs.ts";
 import { openSampling, type Sampling } from "./sampling.ts";
@@ -128,5 +127,5 @@ function localeAtStart(): string {
     const kept = localStorage.getItem("language");
     if (kept !== null) return kept;
   } catch {}
-  return BROWSER_LANGUAGE;
+  return navigator.language.slice(0, 2);
 }

@@ -1,4 +1,5 @@
 /** The playground's page: draws the state whenever it changes, at most once a frame. */
+import "../locale.ts";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
 import { render } from "lit-html";

@@ -1,4 +1,5 @@
 /** The script of a report's page: it draws the curves that the page carries as JSON. */
+import "../locale.ts";
 import uPlot from "uplot";
 import { duration, grouped } from "../../src/core/units.ts";
 import type { Column, RunCurves } from "../../src/report/curves.ts";
