@@ -31,8 +31,8 @@ export interface Binding {
   readonly span?: Span;
 }
 
-/** What one element of a binding is, or 4 neighbours; or 8 of f16, two in a word, or of 8 bits, four in a word. */
-export type StoredType = FloatDType | `vec4<${FloatDType}>` | "vec4<u32>" | "vec2<u32>";
+/** What one element of a binding is, or 4 neighbours; or 8 of f16, two in a word, or 4 or 8 of 8 bits, four in a word. */
+export type StoredType = FloatDType | `vec4<${FloatDType}>` | "vec4<u32>" | "vec2<u32>" | "u32";
 
 /** The type of a binding whose elements are taken `pack` at a time. */
 export function storedType(dtype: DType, pack: 1 | 4): StoredType {

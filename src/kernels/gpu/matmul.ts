@@ -17,7 +17,9 @@ import {
   defaultVariant,
   FEW_ROWS,
   fitVariant,
+  type MatmulVariant,
   matmulVariants,
+  readsBytes,
   variantName,
   variantNamed,
 } from "./matmul/variants.ts";
@@ -63,7 +65,7 @@ interface Operands {
 }
 
 /**
- * What is computed, and how. Numbers of 8 bits, and of f16 where the adapter has none, are read out of words, 8 of them a load, or if the product
+ * What is computed, and how. Numbers of 8 bits, and of f16 where the adapter has none, are read out of words, or if the product
  * is none of those that do so, b is widened first.
  */
 function workOf(
@@ -75,10 +77,15 @@ function workOf(
   const types = { ...typesOf(operands, attrs), b: b.dtype };
   const product = { ...productOf(operands.a, b, attrs), types };
   const plan = planOf(product, attrs, traits);
-  if (types.b === "f32" || (types.b === "f16" && traits.f16) || plan.variant.reads === "eights")
-    return { product, plan, widens: false };
+  if (types.b === "f32" || readsWords(product, plan.variant, traits)) return { product, plan, widens: false };
   const wide = { ...product, types: { ...types, b: "f32" as const } };
   return { product: wide, plan: planOf(wide, attrs, traits), widens: true };
+}
+
+/** Whether b is read as it is stored, and should be: GPUs multiply many rows in ways that none of those are who read words. */
+function readsWords(product: Product, variant: MatmulVariant, traits: Traits): boolean {
+  if (product.types?.b === "f16") return traits.f16 || variant.reads === "eights";
+  return readsBytes(variant) && (traits.software || product.M <= FEW_ROWS);
 }
 
 /** wide = b, out of words. */

@@ -64,10 +64,14 @@ export function accessOf(
   if (a.column === 1 && fours(wholeA(K), a.row, a.starts)) aReader = `${formA}_rows` as ShaderName;
   else if (a.row === 1 && fours(wholeA(M), a.column, a.starts)) aReader = `${formA}_columns` as ShaderName;
   let bReader = `${formB}_scalar` as ShaderName;
-  if (b.column === 1 && fours(N, b.row, b.starts)) bReader = `${formB}_rows` as ShaderName;
+  if (bytes) bReader = b.column === 1 ? "matmul/bytes_rows" : "matmul/bytes_columns";
+  else if (b.column === 1 && fours(N, b.row, b.starts)) bReader = `${formB}_rows` as ShaderName;
   else if (b.row === 1 && fours(K, b.column, b.starts)) bReader = `${formB}_columns` as ShaderName;
   const packY = fours(COLUMNS, y.row, y.starts) ? 4 : 1;
-  const operands = reads === "elements" || reads === "strides" || reads === "matrices" ? [] : [aReader, bReader];
+  const operands =
+    reads === "elements" || reads === "strides" || reads === "matrices"
+      ? []
+      : [aReader, ...(bytes ? (["lib/bytes"] as const) : []), bReader];
   const [packA, packB] = [packOf(aReader), packOf(bReader)];
   return {
     ...{ operands, packA, packB },

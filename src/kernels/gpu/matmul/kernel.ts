@@ -5,6 +5,7 @@ import {
   read,
   type ShaderName,
   type Span,
+  type StoredType,
   storedType,
   storeShader,
   write,
@@ -116,12 +117,7 @@ export function kernelOf(
     },
     types: {
       A: storedType(types.a, access.packA),
-      B:
-        access.packB === 8
-          ? types.b === "i8"
-            ? "vec2<u32>"
-            : "vec4<u32>"
-          : storedType(floatOf(types.b), access.packB),
+      B: storedB(types.b, access),
       ...ending.types,
       ...variant.types,
       ...(component
@@ -144,9 +140,15 @@ export function kernelOf(
   };
 }
 
-/** Whole numbers are for those who load 8 at a time: `fitVariant` sees to it. */
+/** What a load of b gives. */
+function storedB(b: Format, { packB }: Access): StoredType {
+  if (b === "i8") return packB === 8 ? "vec2<u32>" : "u32";
+  return packB === 8 ? "vec4<u32>" : storedType(b, packB);
+}
+
+/** Whole numbers are not for those who ask for blocks ahead: `fitVariant` sees to it. */
 function floatOf(format: Format): FloatDType {
-  if (format === "i8") throw new Error("matmul: a b of i8 is read 8 elements at a time");
+  if (format === "i8") throw new Error("matmul: a b of i8 is read 4 or 8 elements at a time");
   return format;
 }
 

@@ -387,8 +387,7 @@ export function variantName({ name }: Pick<MatmulVariant, "name">): string {
 /** A variant as an adapter runs it on this product; undefined where it cannot. */
 export function fitVariant(variant: MatmulVariant, product: Product, traits: Traits): MatmulVariant | undefined {
   if (!compiles(variantName(variant), traits)) return undefined;
-  // Nothing else reads numbers of 8 bits.
-  if (typesOf(product).b === "i8" && variant.reads !== "eights") return undefined;
+  if (typesOf(product).b === "i8" && !readsBytes(variant)) return undefined;
   const form = variant.matrices ? matrixForm(variant.matrices, product, traits) : rowsForm(variant, product);
   if (!form) return undefined;
   const blocks = variant.reads !== "elements" && !variant.matrices;
@@ -398,6 +397,11 @@ export function fitVariant(variant: MatmulVariant, product: Product, traits: Tra
     filled.workgroupBytes <= traits.maxWorkgroupBytes &&
     (filled.subgroup === 0 || (traits.subgroups && filled.subgroup <= traits.subgroupMinSize));
   return fits ? filled : undefined;
+}
+
+/** Whether it can be told to read a b of i8. */
+export function readsBytes({ reads, vector }: Pick<MatmulVariant, "reads" | "vector">): boolean {
+  return vector && (reads === "eights" || reads === "blocks" || reads === "parts");
 }
 
 /** How many rows of y a workgroup holds, where it is told; undefined where b is not what it reads. */
@@ -443,8 +447,7 @@ export function mayWin({ wing, forFew }: MatmulVariant, traits: Traits): boolean
 
 /** What is used where nothing was tuned. */
 export function defaultVariant(product: Product, traits: Traits): MatmulVariant {
-  const some = traits.software && typesOf(product).b !== "i8";
-  const names = some ? softwareNames(product) : hardwareNames(product, traits);
+  const names = traits.software ? softwareNames(product) : hardwareNames(product, traits);
   const fitting = names.flatMap((name) => fitVariant(variantNamed(name), product, traits) ?? []);
   const onUnits = fitting.filter(({ matrices }) => matrices);
   const [first, ...others] = onUnits.length > 0 ? onUnits : fitting;
