@@ -188,13 +188,19 @@ export function packBytes(to: usize, panel: usize, b: usize, first: i32, ldb: i3
   if (!transposed) {
     for (let k = 0; k < depth; k++) {
       const row = first + k * ldb;
+      const end = row + count;
       let at = to + (<usize>k << 5);
-      for (let n = 0; n < count; n += 8) {
-        const step = v128.load32_splat(steps + words((row + n) / group));
-        const eight = v128.load8x8_s(b + row + n);
-        v128.store(at, f32x4.mul(step, low(eight)));
-        v128.store(at, f32x4.mul(step, high(eight)), 16);
-        at += panel;
+      for (let i = row; i < end; ) {
+        // As far as the step goes.
+        const g = i / group;
+        const next = least(end, (g + 1) * group);
+        const step = v128.load32_splat(steps + words(g));
+        for (; i < next; i += 8) {
+          const eight = v128.load8x8_s(b + i);
+          v128.store(at, f32x4.mul(step, low(eight)));
+          v128.store(at, f32x4.mul(step, high(eight)), 16);
+          at += panel;
+        }
       }
     }
     return;
