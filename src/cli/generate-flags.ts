@@ -79,7 +79,7 @@ export function addGenerationOptions(command: Command): Command {
 export function kvBitsOption(): Option {
   return new Option(
     "--kv-bits <n>",
-    "bits of a cached key or value: 8 takes a quarter of the memory of 32; default: those of a weight",
+    "bits of a cached key or value: 8 takes a quarter of the memory of 32; default: 16 with weights in f16, else 32",
   )
     .choices(["8", "16", "32"])
     .argParser((text) => kvBits(text));
