@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { FORMATS, type Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { shellPath } from "../core/shell.ts";
 import { createScorer, type Scorer } from "../generate/score.ts";
@@ -8,6 +9,7 @@ import { layoutParameters } from "../model/parameters.ts";
 import { openSource } from "../platform/node/data-files.ts";
 import { type OpenModel, requireTokenizer } from "../run/model.ts";
 import type { OpenRuntime } from "../run/session.ts";
+import { requireHalfWeights } from "../runtime/checks.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type ChoiceScores, type Question, readChoices, scoreChoices } from "./eval-choices.ts";
 import { addDataOptions, DATA_FLAGS, type DataFlags, openScoredData } from "./eval-data.ts";
@@ -16,7 +18,7 @@ import type { Interrupt } from "./interrupt.ts";
 import { MODEL_HELP, openModel } from "./model-source.ts";
 import { counted, decimals, rate, wholeNumber } from "./numbers.ts";
 import { createEvalProgress, type EvalProgress } from "./progress.ts";
-import { DEVICE_HELP, withRuntime } from "./runtime.ts";
+import { DEVICE_HELP, precisionOption, withRuntime } from "./runtime.ts";
 import { quietOption, terminal } from "./terminal.ts";
 
 interface EvalFlags extends DataFlags {
@@ -29,6 +31,7 @@ interface EvalFlags extends DataFlags {
   readonly batchSize: number;
   readonly limit?: number;
   readonly device?: string;
+  readonly precision?: Format;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -62,9 +65,12 @@ const EVAL_FLAGS: Readonly<Record<string, string>> = {
   tasks: "give questions as JSON lines with --choices; docs/generation.md has the fields",
   block_size: "a window is the model's context; --stride says by how much it moves",
   max_length: "a window is the model's context; --stride says by how much it moves",
-  fp16: "leave it out: scores are computed in f32",
-  bf16: "leave it out: scores are computed in f32",
-  dtype: "leave it out: scores are computed in f32",
+  fp16: "give --precision f16",
+  bf16: "WebGPU has no bfloat16; --precision f16 has weights of half the size",
+  dtype: "it is --precision here: f32, f16 or i8",
+  torch_dtype: "it is --precision here: f32, f16 or i8",
+  load_in_8bit: "give --precision i8",
+  load_in_4bit: "8 bits are the fewest here: --precision i8",
 };
 
 export function evalCommand(interrupt: Interrupt): Command {
@@ -82,6 +88,9 @@ export function evalCommand(interrupt: Interrupt): Command {
     .option("--batch-size <n>", "windows, records or questions computed together", wholeNumber(1), 4)
     .option("--limit <n>", "only this many windows, records or questions", wholeNumber(1))
     .option("--device <name>", DEVICE_HELP)
+    .addOption(
+      precisionOption("of weights, as gpt2 generate has them; what is computed is f32", FORMATS).default("f32"),
+    )
     .option("--json", "print one JSON object")
     .addOption(quietOption())
     .action((flags: EvalFlags) => evaluate(flags, interrupt));
@@ -130,9 +139,10 @@ async function evaluateModel(model: OpenModel, flags: EvalFlags, signal: AbortSi
       notice: terminal.warn,
       signal,
     }));
-  const layout = layoutParameters(config);
+  const layout = layoutParameters(config, { precision: flags.precision });
   try {
     const use = async (runtime: OpenRuntime): Promise<void> => {
+      requireHalfWeights(flags.precision, runtime);
       await model.load(runtime, layout);
       const scorer = createScorer(runtime, config, layout);
       const started = performance.now();

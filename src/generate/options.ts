@@ -42,7 +42,7 @@ export interface GenerateOptions {
   /** For texts; and ids that it lacks are never drawn: a model may have more rows than there are tokens. */
   readonly tokenizer?: GenerationTokenizer | undefined;
   /**
-   * Bits of each channel of the cache of keys and values: 32, 16 or 8; default: as many as a weight has. With 8 a head's channels at a
+   * Bits of each channel of the cache of keys and values: 32, 16 or 8; default: 16 beside weights in f16, else 32. With 8 a head's channels at a
    * position are whole numbers times a step that they share: a quarter of the memory of 32, at a small loss. 16 wants a GPU, any.
    */
   readonly kvBits?: 8 | 16 | 32 | undefined;

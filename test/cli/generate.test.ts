@@ -27,7 +27,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const gpt2 = (args: readonly string[], input: string | Buffer = "") =>
-  run([...args, "--model", model, "--device", "cpu"], { input });
+  run([...args, "--model", model, ...(args.includes("--device") ? [] : ["--device", "cpu"])], { input });
 
 const json = (stdout: string) =>
   stdout
@@ -327,6 +327,31 @@ describe("gpt2 eval", () => {
     expect(first.perplexity).toBeCloseTo(Math.exp(first.loss), 9);
     expect(first.bitsPerByte).toBeCloseTo(first.loss / Math.LN2, 9);
     expect(first.loss).not.toBe(second.loss);
+  });
+
+  test("weights in fewer bits are scored as they are kept", async () => {
+    const file = join(folder, "text.txt");
+    writeFileSync(file, "abc cab\n".repeat(12));
+    const args = ["eval", "--data", file, "--json", "--precision"];
+    const losses = await Promise.all(
+      [["f32"], ["f16"], ["i8"], ["i8", "--device", "wasm"]].map(async (more) => {
+        const { stdout } = await gpt2([...args, ...more]);
+        return json(stdout)[0].loss as number;
+      }),
+    );
+    const [whole, half, eighth, there] = losses as [number, number, number, number];
+    expect(Math.abs(half - whole)).toBeLessThan(1e-3);
+    expect(Math.abs(eighth - whole)).toBeLessThan(0.05);
+    expect(new Set(losses).size).toBeGreaterThanOrEqual(3);
+    expect(there).toBeCloseTo(eighth, 4);
+    expect(await gpt2([...args, "f16", "--device", "wasm"])).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining("has no f16; use f32 or i8, or a GPU"),
+    });
+    expect(await gpt2(["eval", "--data", file, "--fp16"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--fp16: give --precision f16"),
+    });
   });
 
   test("records are scored between end tokens", async () => {
