@@ -59,13 +59,19 @@ function isPanels(form: Form): form is PanelForm {
 function formOf({ variant }: AttentionAttrs, sizes: AttentionSizes, traits: Traits): Form {
   const chosen = variant === "auto" ? traits.tuning?.attention[attentionClass(sizes)] : variant;
   const quads = quadsOf(sizes, traits);
-  const form = chosen ?? defaultForm(sizes, traits);
+  const usual = defaultForm(sizes, traits);
+  const form = chosen ?? usual;
   const can = (name: AttentionChoice): boolean => compiles(variantName(name), traits);
-  if (isMatrices(form) && matricesFor(sizes, traits).includes(form) && can(form)) return form;
-  const name = TILE_CHOICES.find((choice) => choice === form);
-  const tiles = name && can(name) && tileForm(name, sizes, traits);
-  if (tiles) return tiles;
-  const unfit = name !== undefined || isMatrices(form);
+  /** Matrices or tiles, if that is what is asked for, and they can be. */
+  const blocksOf = (asked: AttentionChoice): MatricesChoice | TileForm | undefined => {
+    if (isMatrices(asked)) return matricesFor(sizes, traits).includes(asked) && can(asked) ? asked : undefined;
+    const name = TILE_CHOICES.find((choice) => choice === asked);
+    return name && can(name) ? tileForm(name, sizes, traits) : undefined;
+  };
+  const unfit = isMatrices(form) || TILE_CHOICES.some((choice) => choice === form);
+  // What cannot be is what it would be if nothing were asked for.
+  const blocks = blocksOf(form) ?? (unfit ? blocksOf(usual) : undefined);
+  if (blocks) return blocks;
   if ((form === "quads" || unfit) && quads.can && can("quads")) return quads.lanes;
   if ((form === "quads" || form === "rows" || unfit) && can("rows")) return 1;
   const products = form === "products" && can("products") && !sizes.packed;
