@@ -12,6 +12,8 @@ const START: usize = 136;
 /** Where threads have memory of their own, and bytes of each. */
 const SCRATCH: usize = 140;
 const SCRATCH_BYTES: usize = 144;
+/** Pages that the memory had when the job began. */
+const PAGES: usize = 148;
 /** The next ticket. */
 const NEXT: usize = 192;
 /** Pieces done since the beginning. */
@@ -33,6 +35,8 @@ export function help(thread: i32): bool {
     const ticket = atomic.load<i32>(NEXT);
     if (end - ticket <= 0) return false;
     if (atomic.cmpxchg<i32>(NEXT, ticket, ticket + 1) != ticket) continue;
+    // An engine may tell a thread late of what another one grew: what looks at the size before it writes, as filling does, would end it.
+    if (memory.size() < atomic.load<i32>(PAGES)) memory.grow(0);
     call_indirect<void>(kernel, <usize>args, ticket - start, <usize>scratch);
     if (atomic.add<i32>(DONE, 1) + 1 == end) atomic.notify(DONE, 1);
     return true;

@@ -50,7 +50,7 @@ const PAGE = 65536;
 const MOST_PAGES = 65536;
 
 /** The words of wasm/threads.ts, as numbers of words. */
-const [END, KERNEL, ARGS, START, SCRATCH, SCRATCH_BYTES] = [16, 32, 33, 34, 35, 36] as const;
+const [END, KERNEL, ARGS, START, SCRATCH, SCRATCH_BYTES, PAGES] = [16, 32, 33, 34, 35, 36, 37] as const;
 const [DONE, SLEEPING] = [64, 80] as const;
 
 /** How long a thread that may block sleeps for the others at most, so that it hears of what else there is to do. */
@@ -78,6 +78,8 @@ export async function openWasm(host: ThreadHost = ONE_THREAD, watch?: BlockWatch
     places.set(name, place);
   }
   let failure: unknown;
+  /** What was under way then. */
+  let failedIn = "";
   let closed = false;
   const started = Array.from({ length: host.threads - 1 }, (_, i) =>
     host.start({
@@ -85,7 +87,9 @@ export async function openWasm(host: ThreadHost = ONE_THREAD, watch?: BlockWatch
       memory,
       number: i + 1,
       failed: (reason) => {
-        if (!closed) failure ??= reason;
+        if (closed || failure !== undefined) return;
+        failure = reason;
+        if (call) failedIn = ` in ${call.kernel}, ${call.pieces} pieces`;
       },
     }),
   );
@@ -108,7 +112,7 @@ export async function openWasm(host: ThreadHost = ONE_THREAD, watch?: BlockWatch
   function requireOpen(): void {
     if (closed) throw new ClosedError("the WebAssembly device was closed");
     if (failure !== undefined)
-      throw new DeviceLostError(`WebAssembly: a thread ended (${(failure as Error)?.message ?? failure})`);
+      throw new DeviceLostError(`WebAssembly: a thread ended${failedIn} (${(failure as Error)?.message ?? failure})`);
   }
 
   function advanceAlone({ kernel, args, pieces, scratch }: PlacedCall, until: number): boolean {
@@ -167,6 +171,7 @@ export async function openWasm(host: ThreadHost = ONE_THREAD, watch?: BlockWatch
       Atomics.store(words, START, start);
       Atomics.store(words, SCRATCH, given.scratch);
       Atomics.store(words, SCRATCH_BYTES, given.scratchBytes);
+      Atomics.store(words, PAGES, words.byteLength / PAGE);
       Atomics.store(words, END, start + given.pieces);
       if (Atomics.load(words, SLEEPING) > 0) Atomics.notify(words, END);
       return true;
