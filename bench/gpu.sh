@@ -95,6 +95,7 @@ step f32
 [ "$halves" -eq 1 ] && step f16
 bench decoding 60 generate --size "$size" --tune
 bench "decoding f16" 45 generate --size "$size" --precision f16
+bench "decoding i8" 30 generate --size "$size" --precision i8 --quick
 
 # On the same card, where it is installed.
 if python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then
