@@ -240,7 +240,7 @@ describe("which matrices a product is made of", () => {
     expect(defaultVariant(halves, on(NVIDIA)).name).toBe("matrix4x2");
     expect(defaultVariant(halves, { ...on(NVIDIA), subgroupMaxSize: 64 }).name).toBe("matrix4x2-turned");
     expect(defaultVariant({ ...halves, M: 64 }, on(NVIDIA)).name).toBe("matrix2x2");
-    expect(defaultVariant({ ...halves, M: 1 }, on(NVIDIA)).name).toMatch(/^halves/);
+    expect(defaultVariant({ ...halves, M: 1 }, on(NVIDIA)).name).toMatch(/^eights/);
     expect(defaultVariant(square, on(NVIDIA)).name).toMatch(/^staged/);
   });
 
