@@ -23,8 +23,8 @@ const PHRASES: readonly (readonly [command: RegExp, program: string])[] = [
   [/, --prompt-format\b/g, ""],
 ];
 
-/** A whole command is to be typed as it stands. */
-const FLAG_OR_COMMAND = /gpt2 (?:train|generate|merge|eval)\b[^;`]*|--[a-z0-9-]*[a-z0-9]/g;
+/** A whole command is to be typed as it stands, and so is what holds dashes by itself, as a path may. */
+const FLAG_OR_COMMAND = /gpt2 (?:train|generate|merge|eval)\b[^;`]*|(?<![^\s(`])--[a-z0-9-]*[a-z0-9](?!\.?\w|[/\\])/g;
 
 /** A line for whoever wrote a program; `call` is what was called, where the command is `train`. */
 export function asProgram(message: string, call = "finetune"): string {

@@ -662,6 +662,10 @@ describe("fine-tuning", () => {
     // A command is to be typed, and a flag of other programs is no setting.
     const words = "unpack it: gunzip -c a.gz | gpt2 train --data -; or iconv --verbose, or say --data-format jsonl";
     expect(asProgram(words)).toBe(words.replace("--data-format", "dataFormat"));
+    // Nor is a part of a path, or of a value.
+    const paths =
+      'my--data.txt: empty; /tmp/--model/x: not there; "a --datab" is no column; give --max-steps, or (--data).';
+    expect(asProgram(paths)).toBe(paths.replace("--max-steps", "maxSteps").replace("(--data)", "(data)"));
   });
 
   test("a model that is wider than usual has heads of 64 columns, as on the command line", async () => {
