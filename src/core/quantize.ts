@@ -3,6 +3,9 @@
  * makes the same bits of the same numbers: a step has 5 bits, and what it is divided by is multiplied by the nearest f32 to its inverse.
  */
 
+/** Whole numbers in a word. */
+export const NUMBERS_IN_WORD = 4;
+
 const scratch = new Float32Array(1);
 const bits = new Uint32Array(scratch.buffer);
 

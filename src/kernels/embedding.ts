@@ -1,5 +1,5 @@
 import { sizeOf } from "../core/shape.ts";
-import { bytesCase, elementsOf, matrixBytes, matrixOf } from "./byte-matrix.ts";
+import { bytesCase, matrixBytes, matrixOf, rowOf } from "./byte-matrix.ts";
 import { defineOp, expectType, f16, f32, shapeError, type Value } from "./op.ts";
 
 /**
@@ -23,9 +23,9 @@ export const embeddingOp = defineOp({
   },
   cpu: ({ ids, table, steps, residual }, { y }) => {
     const c = y.shape[1]!;
-    const rows = elementsOf(table, steps);
     for (let n = 0; n < ids.data.length; n++) {
-      for (let j = 0; j < c; j++) y.data[n * c + j] = rows[ids.data[n]! * c + j]! + (residual?.data[n * c + j] ?? 0);
+      const row = rowOf(table, steps, ids.data[n]!);
+      for (let j = 0; j < c; j++) y.data[n * c + j] = row[j]! + (residual?.data[n * c + j] ?? 0);
     }
   },
   vjp: ({ ids, table, order, residual }, _outputs, { y: dy }, _attrs, context) => {

@@ -2,7 +2,7 @@
 import type { Tape } from "../autograd/tape.ts";
 import { bytesPerElement, type Format, type NumericArray } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
-import { quantize, restored } from "../core/quantize.ts";
+import { NUMBERS_IN_WORD, quantize, restored } from "../core/quantize.ts";
 import type { TensorType, Value } from "../kernels/op.ts";
 
 /** Names of the states that hold the arenas; `accumulated` is there only where a step has several micro-batches. */
@@ -103,9 +103,6 @@ export function statesOf({ parts, trained, precision = "f32" }: ArenaLayout, are
 function typeOf({ size, format = "f32" }: ArenaState): TensorType {
   return format === "i8" ? { dtype: "u32", shape: [size / NUMBERS_IN_WORD] } : { dtype: format, shape: [size] };
 }
-
-/** Of i8. */
-const NUMBERS_IN_WORD = 4;
 
 /** The steps of a state of whole numbers, as a state of their own. */
 function stepsOf({ name, size, group }: ArenaState): { readonly name: string; readonly type: TensorType } | undefined {

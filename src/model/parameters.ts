@@ -2,6 +2,7 @@ import { type Tape, VIEW_ALIGNMENT } from "../autograd/tape.ts";
 import { bytesPerElement, type FloatDType, type Format } from "../core/dtype.ts";
 import { userError } from "../core/errors.ts";
 import { fillNormal, STREAM } from "../core/philox.ts";
+import { NUMBERS_IN_WORD } from "../core/quantize.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { LEAST_GROUP } from "../kernels/byte-matrix.ts";
 import { cast } from "../kernels/cast.ts";
@@ -220,7 +221,7 @@ export function declareParameters(tape: Tape, layout: ParameterLayout, precision
     if (group) {
       // Of i8.
       const [rows = 0, columns = 0] = shape;
-      views.set(name, tape.view(arena[part]!, at / 4, [rows, columns / 4]));
+      views.set(name, tape.view(arena[part]!, at / NUMBERS_IN_WORD, [rows, columns / NUMBERS_IN_WORD]));
       steps.set(name, tape.view(allSteps[part]!, at / group, [rows, columns / group]));
     } else views.set(name, tape.view((shape.length > 1 ? matrices : arena)[part]!, at, shape));
   }

@@ -1,4 +1,5 @@
 import { WORD_BYTES } from "../../../core/dtype.ts";
+import { NUMBERS_IN_WORD } from "../../../core/quantize.ts";
 import { type Binding, type Dispatch, gridOf, read, type Span, write } from "../../dispatch.ts";
 import { LONGEST_WHOLE, type Piece, type Product, piecesOf, rowLengths, typesOf } from "../../product.ts";
 import type { Traits } from "../../traits.ts";
@@ -19,8 +20,6 @@ export interface Plan {
 /** What is not the last of K has no activation yet. */
 const PLAIN_AFTER = { activation: "linear", keeps: false, slope: false, drop: undefined } as const;
 
-/** Of i8. */
-const NUMBERS_IN_WORD = 4;
 const REDUCE_GROUP = 64;
 /** What a K longer than `LONGEST_WHOLE` is cut into on software drivers. */
 const STRETCH = 1024;
